@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import collections.abc as c
+
+Row = tuple[str, ...]
+HEADER: Row = ("host", "mode", "state", "account", "address", "image", "next step")
+
+
+def gateway_table(hosts: c.Iterable[c.Mapping[str, object]]) -> list[str]:
+    rows = [HEADER, *map(row, hosts)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
+
+
+def row(host: c.Mapping[str, object]) -> Row:
+    name, mode = str(host["inventory_hostname"]), str(host.get("gateway_mode", "-"))
+    look = host.get("gateway_look")
+    if not isinstance(look, c.Mapping) or "state" not in look:
+        return (name, mode, "unreachable", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
+    state = f"{look['state']} (settings pending)" if look.get("pending") else str(look["state"])
+    digest = str(look.get("container", {}).get("image") or "-").rpartition("@sha256:")[2][:12]
+    address = f"{look['host']}:{look['port']}" if look.get("port") else "-"
+    return (name, mode, state, ", ".join(look.get("accounts") or ["-"]), address, digest, str(look.get("next_step")))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, c.Callable[..., object]]:
+        return {"gateway_table": gateway_table}

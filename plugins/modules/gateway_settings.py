@@ -1,0 +1,178 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_settings
+short_description: Write the files of one gateway on its VM
+version_added: 1.0.0
+author: [ibops.gateway contributors]
+description:
+  - Reconciles the directories, the password file, IBC's settings template, C(jts.ini) and the descriptor of one
+    gateway in one process. Each file is replaced whole or left as it is.
+  - C(jts.ini) belongs to IBC and the gateway, which rewrite it at every start. Only the given keys are compared, and only
+    a key that differs is touched, so a file that they rewrote is no change.
+options:
+  gateway_name:
+    description: The gateway; names the directories under O(config_dir) and O(state_dir).
+    type: str
+    required: true
+  password:
+    description:
+      - The IBKR password as the user types it; written in Java properties form, which is how IBC reads it.
+      - Neither the result nor the diff shows it.
+    type: str
+  config:
+    description: IBC's settings template, with C(${TWS_USERID}) and C(${TWS_PASSWORD}) left for the image to fill in.
+    type: str
+  jts:
+    description: The keys of C(jts.ini) to hold, as ini text. Give it only while the container is down.
+    type: str
+  descriptor:
+    description: What host-side programs need to know of this gateway; written as C(gateway.json).
+    type: dict
+  config_dir:
+    description: Where settings and secrets live.
+    type: path
+    default: /etc/ibgw
+  state_dir:
+    description: Where the gateway's own settings directory lives.
+    type: path
+    default: /var/lib/ibgw
+  uid:
+    description: User and group of the container's processes, which read the settings and own the settings directory.
+    type: int
+    default: 1000
+  min_free_mib:
+    description: Refuse to write when a file system of this gateway or of Docker has less space left, in MiB.
+    type: int
+    default: 0
+attributes:
+  check_mode:
+    description: Reports what would change and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows attributes and contents; of a secret only that it changes.
+    support: full
+  idempotent:
+    description: A second run changes nothing, also after the gateway rewrote C(jts.ini).
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Hold the time zone in jts.ini while the gateway is down
+  ibops.gateway.gateway_settings:
+    gateway_name: paper
+    jts: |
+      [Logon]
+      TimeZone=America/New_York
+"""
+
+RETURN = r"""
+paths:
+  description: The files and directories that changed.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/ibgw/paper/ibc/config.ini.tmpl]
+secret_revision:
+  description: A salted scrypt digest of the password, so that a changed password can be noticed without being kept.
+  returned: when O(password) is given
+  type: str
+  sample: 5f1d3c8a90e4b7c2
+"""
+
+import hashlib
+import json
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import Entry, reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.jts import reconcile as reconcile_jts
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError, escape
+
+DOCKER_DIR = "/var/lib/docker"
+
+
+def entries(params: dict[str, object]) -> list[Entry]:
+    """The wanted directories and files, parents first."""
+    config, state = f"{params['config_dir']}/{params['gateway_name']}", f"{params['state_dir']}/{params['gateway_name']}"
+    root, uid = os.geteuid(), int(str(params["uid"]))
+    jts_ini = Entry(f"{state}/tws_settings/jts.ini", 0o600, uid, uid, "")
+    wanted = [
+        Entry(str(params["config_dir"]), 0o700, root, os.getegid()),
+        Entry(config, 0o700, root, os.getegid()),
+        Entry(f"{config}/ibc", 0o750, root, uid),
+        Entry(f"{config}/secrets", 0o750, root, uid),
+        Entry(str(params["state_dir"]), 0o711, root, os.getegid()),
+        Entry(state, 0o711, root, os.getegid()),
+        Entry(f"{state}/tws_settings", 0o700, uid, uid),
+    ]
+    if params["password"] is not None:
+        wanted.append(Entry(f"{config}/secrets/tws_password", 0o440, root, uid, escape(str(params["password"])), True))
+    if params["config"] is not None:
+        wanted.append(Entry(f"{config}/ibc/config.ini.tmpl", 0o440, root, uid, str(params["config"])))
+    if params["descriptor"] is not None:
+        text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
+        wanted.append(Entry(f"{config}/gateway.json", 0o600, root, os.getegid(), text))
+    if params["jts"] is not None:
+        found = jts_ini.found()
+        jts_ini.mode = int(str(found.get("mode", "0600")), 8)
+        jts_ini.content = reconcile_jts(str(found.get("content", "")), str(params["jts"]))
+        wanted.append(jts_ini)
+    return wanted
+
+
+def short_of_space(directories: list[str], min_free_mib: int) -> str:
+    """Name the first file system with less than *min_free_mib* MiB left, or return an empty text."""
+    for directory in directories:
+        while not os.path.isdir(directory):
+            directory = os.path.dirname(directory)
+        status = os.statvfs(directory)
+        free_mib = status.f_bavail * status.f_frsize // 2**20
+        if free_mib < min_free_mib:
+            return (f"gateway_min_free_mib: {free_mib} MiB are left at {directory}, {min_free_mib} are asked for; "
+                    "free some (docker system prune, journalctl --vacuum-size) or lower the variable. "
+                    "Nothing was changed.")
+    return ""
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "gateway_name": {"type": "str", "required": True},
+            "password": {"type": "str", "no_log": True},
+            "config": {"type": "str"},
+            "jts": {"type": "str"},
+            "descriptor": {"type": "dict"},
+            "config_dir": {"type": "path", "default": "/etc/ibgw"},
+            "state_dir": {"type": "path", "default": "/var/lib/ibgw"},
+            "uid": {"type": "int", "default": 1000},
+            "min_free_mib": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    shortage = short_of_space([params["config_dir"], params["state_dir"], DOCKER_DIR], params["min_free_mib"])
+    if shortage:
+        module.fail_json(msg=shortage)
+    try:
+        changes = reconcile(entries(params), check=module.check_mode)
+    except UnrepresentableError as fault:
+        module.fail_json(msg=f"gateway_password: {fault}; IBC cannot read it from its settings file. "
+                             "Nothing was changed.")
+    except OSError as fault:
+        module.fail_json(msg=f"cannot write {fault.filename}: {fault.strerror}. The files written so far are whole, "
+                             "the others are as they were; mend the cause and run again.")
+    result = {"changed": bool(changes), "diff": changes, "paths": [change["after_header"] for change in changes]}
+    if params["password"] is not None:
+        salt = f"ibops.gateway/{params['gateway_name']}".encode()
+        digest = hashlib.scrypt(params["password"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=16)
+        result["secret_revision"] = digest.hex()
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
