@@ -1,0 +1,72 @@
+"""What `ansible-playbook site.yml` refuses, before anything is touched: the hosts of these inventories do not exist."""
+from __future__ import annotations
+
+import copy
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+
+DIGEST = "registry.example/ib-gateway@sha256:" + "0" * 64
+INVENTORY: dict[str, t.Any] = {
+    "gateways": {
+        "vars": {"gateway_image": DIGEST, "ansible_host": "192.0.2.1"},
+        "children": {
+            "paper": {"hosts": {"p1": {"gateway_mode": "paper", "gateway_user": "alice", "gateway_password": "top-secret"}}},
+            "live": {"hosts": {
+                "l1": {"gateway_mode": "live", "gateway_user": "bob", "gateway_password": "top-secret"},
+                "l2": {"gateway_mode": "live", "gateway_user": "carol", "gateway_password": "top-secret",
+                       "gateway_name": "second", "gateway_port": 5001},
+            }},
+        },
+    },
+}
+
+
+def site(tmp_path: pathlib.Path, root: pathlib.Path, *arguments: str, **variables: dict[str, object]) -> str:
+    """Run site.yml with the variables changed host by host; return what it printed (it must fail, and fail early)."""
+    inventory = copy.deepcopy(INVENTORY)
+    for group in inventory["gateways"]["children"].values():
+        for host, host_variables in group["hosts"].items():
+            host_variables.update(variables.get(host, {}))
+    source = tmp_path / "hosts.yml"
+    source.write_text(yaml.safe_dump(inventory))
+    command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", "site.yml", "-i", str(source), *arguments]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert "Make the machine" not in run.stdout
+    assert "unreachable=1" not in run.stdout
+    assert "top-secret" not in run.stdout + run.stderr
+    return " ".join(run.stdout.split())
+
+
+def test_without_a_limit_no_live_gateway_is_touched(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> None:
+    printed = site(tmp_path, pytestconfig.rootpath)
+    assert "l1 is a live gateway and this run has no limit" in printed
+    assert "nothing was touched, on no host" in printed
+
+
+def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
+    tmp_path: pathlib.Path, pytestconfig: pytest.Config
+) -> None:
+    printed = site(tmp_path, pytestconfig.rootpath, "-e", "gateway_touch_live=true", p1={"gateway_user": ""})
+    assert "gateway_user: it is missing or blank" in printed
+
+
+@pytest.mark.parametrize(("variables", "said"), [
+    ({"p1": {"gateway_mode": "papr"}}, "gateway_mode must be one of: paper, live, got: papr"),
+    ({"p1": {"gateway_password": " top-secret"}}, "gateway_password: it begins or ends with a blank"),
+    ({"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
+    ({"p1": {"gateway_port": "four"}}, "gateway_port"),
+    ({"p1": {"gateway_bind_address": "0.0.0.0", "gateway_auto_restart_time": "22:00"}}, "would publish the API"),
+    ({"l1": {"gateway_user": "Alice"}}, "p1 and l1 have the same IBKR user"),
+    ({"l2": {"gateway_user": "bob"}}, "l1 and l2 have the same IBKR user"),
+    ({"l2": {"gateway_name": "live", "gateway_port": 4001}}, "l1 and l2 share a VM and publish port 4001"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_a_paper_run_refuses(
+    tmp_path: pathlib.Path, pytestconfig: pytest.Config, variables: dict[str, dict[str, object]], said: str
+) -> None:
+    assert said in site(tmp_path, pytestconfig.rootpath, "-l", "paper", **variables)
