@@ -33,7 +33,7 @@ def site(tmp_path: pathlib.Path, root: pathlib.Path, *arguments: str, **variable
         for host, host_variables in group["hosts"].items():
             host_variables.update(variables.get(host, {}))
     source = tmp_path / "hosts.yml"
-    source.write_text(yaml.safe_dump(inventory))
+    source.write_text(yaml.safe_dump(inventory, sort_keys=False))
     command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", "site.yml", "-i", str(source), *arguments]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
     assert run.returncode == 2, run.stdout + run.stderr

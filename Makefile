@@ -1,0 +1,61 @@
+# `make` alone lists the targets. What set-up installs is said before it is installed; what is there is used.
+#   PYTHON=/path/to/python   the Python for .venv (default: the newest of 3.11-3.13 on PATH)
+#   BACKEND=container|vm     the kind of sandbox machine; vm has a kernel of its own
+#   SANDBOX_SLOT=0..9        which of several sandboxes side by side
+#   ARGS="..."               more arguments for ansible-playbook or tests/run.py, for example ARGS=--check
+
+BACKEND ?= container
+ARGS ?=
+
+export PYTHON
+export SANDBOX_BACKEND := $(BACKEND)
+# Ansible insists on UTF-8; this locale is part of every Debian and Ubuntu.
+export LC_ALL := C.UTF-8
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools paper live lint test-fast test test-vm bench docs lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@sed -n 's/^#  /   /p' Makefile
+
+setup: ## the virtual environment .venv and the sandbox's parts, nothing started
+	@requirements/venv controller
+	@sandbox/setup
+
+paper: setup ## a paper gateway on the sandbox, API-ready
+	ansible-playbook site.yml -l paper $(ARGS)
+
+live: setup ## a live gateway on the sandbox; the stand-in's phone approves the sign-in
+	ansible-playbook site.yml -l live $(ARGS)
+
+tools:
+	@requirements/venv dev
+
+lint: tools ## every static check
+	@python tests/run.py $(ARGS) lint
+
+test-fast: tools ## lint, unit tests, client libraries: no sandbox
+	@python tests/run.py $(ARGS) fast
+
+test: tools setup ## every test there is
+	@python tests/run.py $(ARGS) all
+
+test-vm: export SANDBOX_BACKEND := vm
+test-vm: tools setup ## the whole site on a virtual machine, with a reboot
+	@python tests/run.py $(ARGS) vm
+
+bench: tools setup ## measure; writes bench/results.json
+	python bench/run.py $(ARGS)
+
+docs: tools ## write docs/reference.md and its pages from the plugins and roles
+	@python docs/build.py
+
+lock: tools ## write the locks of pyproject.toml's dependency groups
+	@python requirements/lock.py
+
+clean: ## remove what the project made on this machine: containers, networks, images, .sandbox, .cache, .venv
+	@sandbox/setup --remove
+	rm -rf .cache .hypothesis .pytest_cache .ruff_cache
+	@if [ -e .venv/.made-by-setup ]; then echo 'rm -rf .venv'; rm -rf .venv; fi

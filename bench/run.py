@@ -1,0 +1,88 @@
+"""Measure, side by side in one run, and write bench/results.json with the raw samples: `make bench`.
+
+Needs a sandbox with a ready paper gateway (`make bench` sees to it). Seconds are this machine's; the ratios are the point.
+"""
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import typing as t
+from importlib import metadata
+
+import latency
+import readiness
+import site_run
+
+RESULTS = pathlib.Path(__file__).parent / "results.json"
+
+
+def machine() -> dict[str, t.Any]:
+    cpu = next(line.partition(":")[2].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+               if line.startswith("model name"))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    packages = ("ansible-core", "mitogen", "ib_async")
+    return {
+        "cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory / 2**30, 1), "kernel": platform.release(),
+        "python": platform.python_version(), **{name: metadata.version(name) for name in packages},
+    }
+
+
+def median(samples: list[float]) -> float:
+    return round(statistics.median(samples), 3)
+
+
+def show_site(results: dict[str, t.Any]) -> None:
+    floor, second, mitogen = (median(results["samples_s"][name]) for name in
+                              ("floor_30_pings", "second_run", "second_run_mitogen"))
+    on_host = [task for task in results["tasks"] if task["on"] == "host"]
+    print(f"""
+site.yml -l paper, second run (changed={results['changed']}, {len(on_host)} tasks on the host)
+  30 no-op tasks            {floor:7.2f} s
+  second run                {second:7.2f} s   {second / floor:.2f} of the 30 no-ops (at most 2)
+  second run with mitogen   {mitogen:7.2f} s   {mitogen / second:.2f} of the run without (at most 0.33)
+  the longest tasks""")
+    for task in results["tasks"][:10]:
+        print(f"    {task['seconds']:6.2f} s  {task['on']:<10}  {task['task']}")
+
+
+def show_cost(samples: dict[str, list[readiness.Cost]]) -> None:
+    python = median([cost.seconds for cost in samples["python"]])
+    print("\nOne look at a ready API, from process start to exit")
+    for name, costs in samples.items():
+        seconds = median([cost.seconds for cost in costs])
+        peak = max(cost.mib for cost in costs)
+        print(f"  {name:<10} {seconds * 1000:6.1f} ms   {seconds / python:5.2f} of a bare interpreter   {peak:5.1f} MiB")
+
+
+def show_verdicts(rows: list[dict[str, t.Any]]) -> None:
+    print(f"\nWho says what, after how long\n  {'fault':<26}{'probe':<34}{'ib_async':<34}TCP check")
+    for row in rows:
+        cells = (f"{row[who]} {row[f'{who}_s']:.2f} s" for who in ("probe", "ib_async", "tcp"))
+        print(f"  {row['fault']:<26}" + "".join(f"{cell:<34}" for cell in cells).rstrip())
+
+
+def show_latency(samples: list[float]) -> None:
+    milliseconds = sorted(round(sample * 1000) for sample in samples)
+    print(f"\nFrom a usable API to the verdict, in ms (at most 250): {milliseconds}")
+
+
+def main() -> None:
+    results: dict[str, t.Any] = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(),
+        "process": readiness.process_cost(), "verdicts": readiness.verdicts(),
+        "latency_s": latency.measure(), "site": site_run.measure(),
+    }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    show_cost(results["process"])
+    show_verdicts(results["verdicts"])
+    show_latency(results["latency_s"])
+    show_site(results["site"])
+    print(f"\nRaw samples and the machine: {RESULTS.relative_to(pathlib.Path.cwd())}")
+
+
+if __name__ == "__main__":
+    main()

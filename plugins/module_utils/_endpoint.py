@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that every module about a gateway's API has, and what they come to.
+
+This module util is **private** to the collection: it may change at any time.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import CLIENT_ID, SETTLE_SECONDS
+
+
+def argument_spec(**more: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say which API to look at and what its accounts must be, and those of *more*."""
+    return {
+        "accounts": {"type": "list", "elements": "str", "no_log": True},
+        "client_id": {"type": "int"},
+        "gateway_name": {"type": "str"},
+        "host": {"type": "str"},
+        "mode": {"type": "str", "choices": ["live", "paper"]},
+        "port": {"type": "int"},
+        **more,
+    }
+
+
+def settle_option() -> dict[str, Any]:
+    return {"type": "float", "default": SETTLE_SECONDS}
+
+
+def endpoint(module: AnsibleModule, found: descriptor.Descriptor | None) -> dict[str, Any]:
+    """Return the endpoint that the options name: each one given wins over the value of descriptor *found*."""
+    values: dict[str, Any] = {"host": "127.0.0.1", "client_id": CLIENT_ID, "mode": None, "accounts": []}
+    if found is not None:
+        values = found.endpoint()
+    options = ("host", "port", "client_id", "mode", "accounts")
+    values.update({option: module.params[option] for option in options if module.params[option] is not None})
+    if not 0 < values["port"] < 65536:
+        module.fail_json(msg=f"port {values['port']} is no TCP port: use 1 to 65535")
+    if values["client_id"] < 1:
+        module.fail_json(msg=f"client_id {values['client_id']} would take over orders made by hand: use 1 or more")
+    return values
+
+
+def gateway(module: AnsibleModule) -> Gateway:
+    """Return what the options name, ready to be observed; DescriptorError when O(gateway_name) cannot be used."""
+    name = module.params["gateway_name"]
+    found = descriptor.load(name) if name else None
+    return Gateway({**endpoint(module, found), "settle": module.params["settle"]}, found)
+
+
+def refuse_not_positive(module: AnsibleModule, *options: str) -> None:
+    """Fail when one of *options* (seconds) is zero or negative."""
+    for option in options:
+        if module.params[option] <= 0:
+            module.fail_json(msg=f"{option} is {module.params[option]}: it must be more than 0 seconds")

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IBC's command channel: a text protocol on the container's loopback, reached from inside the container.
+
+The port is never published: it has no authentication. The image has no netcat, so bash opens the connection.
+"""
+from __future__ import annotations
+
+from .engine import Engine
+from .wire import printable
+
+REPLY_SECONDS = 5
+_NO_SERVER = 7
+_TALK = """
+exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 7
+printf '%s\\r\\n' "$2" >&3
+while IFS= read -r -t "$3" line <&3; do
+  printf '%s\\n' "$line"
+  case "$line" in ERROR*) break ;; esac
+done
+"""
+
+
+class ChannelError(Exception):
+    """The command was not carried out; the message says why."""
+
+
+class NoServerError(ChannelError):
+    """Nothing listens for commands in the container (yet)."""
+
+
+def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
+    """Send *command* and return its replies (``OK …`` each), bounded in time.
+
+    Raises NoServerError when nothing listens, ChannelError for ``ERROR …`` and for no reply at all;
+    EngineError from the engine.
+    """
+    code, output = engine.execute(
+        container, ["bash", "-c", _TALK, "bash", str(port), command, str(REPLY_SECONDS)], 4 * REPLY_SECONDS)
+    replies = [printable(line.strip()) for line in output.splitlines() if line.strip().startswith(("OK", "ERROR"))]
+    refusal = next((reply for reply in replies if reply.startswith("ERROR")), None)
+    if refusal is not None:
+        raise ChannelError(f"IBC answered {command} with: {refusal}")
+    if replies:
+        return replies
+    if code == _NO_SERVER:
+        raise NoServerError(f"nothing listens on 127.0.0.1:{port} in container {container}: IBC is not up, or its "
+                            "CommandServerPort is another one")
+    raise ChannelError(f"IBC did not answer {command} within {REPLY_SECONDS} s")

@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of one gateway, from what its container, its log and its API show."""
+from __future__ import annotations
+
+import contextlib
+import queue
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from . import milestones, states
+from .descriptor import Descriptor
+from .engine import Engine, EngineError, NotFoundError
+from .probe import ATTEMPT_SECONDS, probe
+
+REVISION_LABEL = "ibops.gateway.revision"
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_PHASES = {
+    milestones.NO_RUN: "the container has started, the gateway's JVM not yet",
+    milestones.LAUNCHED: "the gateway's JVM has started and shows no login window yet",
+    milestones.LOGIN_WINDOW: "the login window is open",
+    milestones.SIGNING_IN: "the sign-in is under way",
+    milestones.WAITING_2FA: "a push was sent and waits for approval",
+    milestones.SIGNED_IN: "the sign-in has completed, the API settings are being applied",
+    milestones.CONFIGURED: "IBC has completed its configuration",
+    milestones.ENDED: "the gateway's JVM has ended in a running container",
+    milestones.PAUSED: "the gateway is paused: its sign-in is kept",
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The state of a gateway (one of :data:`.states.GATEWAY_STATES`) with its reason and what a person does next;
+    *final* when waiting cannot make it ready."""
+
+    state: str
+    reason: str
+    next_step: str
+    final: bool = False
+
+
+def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict: dict[str, Any] | None) -> Judgement:
+    """Weigh the three observations; None stands for one that could not, or need not, be made."""
+    if container is not None and not container["running"]:
+        return _not_running(container, summary)
+    if verdict is not None and (verdict["final"] or verdict["api_state"] == "ready"):
+        return _by_api(verdict)
+    if summary.finding is not None:
+        row = states.FINDINGS[summary.finding]
+        said = f" ({summary.last_error})" if summary.last_error else ""
+        return Judgement(row.state, row.meaning + said, row.next_step, row.final)
+    starting = verdict is None or states.describe(verdict["api_state"]).state == states.STARTING
+    if summary.phase == milestones.WAITING_2FA and starting:
+        return Judgement(states.WAITING_2FA, f"{_PHASES[summary.phase]} (push {summary.pushes} of this start)",
+                         "Approve it on the phone within three minutes.")
+    if verdict is None:
+        return Judgement(states.STARTING, _PHASES[summary.phase], "Wait for the sign-in.")
+    if starting and container is not None:
+        state = states.DEGRADED if summary.usable else states.STARTING
+        dialog = f"; the last dialog was entitled {summary.last_dialog}" if summary.last_dialog else ""
+        return Judgement(state, f"{_PHASES[summary.phase]}{dialog}; {verdict['reason']}", verdict["next_step"])
+    return _by_api(verdict)
+
+
+def _by_api(verdict: dict[str, Any]) -> Judgement:
+    row = states.describe(verdict["api_state"])
+    return Judgement(row.state, verdict["reason"], verdict["next_step"], verdict["final"])
+
+
+def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judgement:
+    if not container["exists"]:
+        return Judgement(states.STOPPED, "its container does not exist", "Run site.yml to create it.", final=True)
+    if container["status"] == "restarting":
+        return Judgement(states.STARTING, "Docker is about to start the container again", "Wait for the sign-in.")
+    if container["status"] == "created":
+        return Judgement(states.STOPPED, "its container has never been started", "Start it.", final=True)
+    reason = f"its container has exited with code {container['exit_code']}"
+    if container["exit_meaning"]:
+        reason += f" ({container['exit_meaning']})"
+    row = states.FINDINGS.get(summary.finding or "")
+    if row is not None:
+        return Judgement(states.STOPPED, f"{reason}: {row.meaning}", row.next_step, final=True)
+    step = "Start it." if container["exit_code"] in (0, 137, 143) else "Look at the container's log, then start it."
+    return Judgement(states.STOPPED, reason, step, final=True)
+
+
+class Gateway:
+    """One gateway under observation: an API endpoint and, for one of ours, the container with its log behind it.
+
+    *endpoint* holds the arguments of :func:`.probe.probe` (host, port, …). Without *descriptor* there is only the
+    endpoint; without a reachable engine too, and :attr:`engine_fault` then says why.
+    """
+
+    def __init__(self, endpoint: dict[str, Any], descriptor: Descriptor | None = None, engine: Engine | None = None,
+                 clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time,
+                 sleep: Callable[[float], None] = time.sleep) -> None:
+        self.endpoint, self.descriptor = endpoint, descriptor
+        self.clock, self._now, self.sleep = clock, now, sleep
+        self._engine = engine
+        self.engine_fault: str | None = None
+        self.container: dict[str, Any] | None = None
+        self.summary = milestones.Summary()
+        self.phase_since = clock()
+        self.verdict: dict[str, Any] | None = None
+        self.attempts = 0
+        self._read_to = ""
+
+    @property
+    def has_log(self) -> bool:
+        return bool(self.container and self.container["running"] and not self.engine_fault)
+
+    def refresh(self) -> None:
+        """Look at the container and read its log from its last start; the endpoint is left alone."""
+        if self.descriptor is None:
+            return
+        name = self.descriptor.container
+        try:
+            self._engine = self._engine or Engine()
+            self.container = container_facts(self._engine, name)
+            self.engine_fault = None
+            self.summary, self._read_to = milestones.Summary(), ""
+            if self.container["exists"] and self.container["started_at"]:
+                self.phase_since = self.clock() - max(0.0, self._now() - epoch(self.container["started_at"]))
+                self.feed(self._engine.logs(name, since=self._log_start()))
+        except EngineError as error:
+            self.engine_fault, self.container = str(error), None
+
+    def deployed(self) -> Descriptor:
+        """Return the descriptor, for what only a gateway of ours has."""
+        if self.descriptor is None:
+            raise ValueError("this gateway is an endpoint only")
+        return self.descriptor
+
+    def seen(self) -> dict[str, Any]:
+        """Look at the container and return what there is of it; EngineError when the engine cannot be asked."""
+        self.refresh()
+        if self.container is None:
+            raise EngineError(self.engine_fault)
+        return self.container
+
+    def feed(self, lines: Iterable[str]) -> None:
+        """Fold log lines in, each with the engine's time in front; lines that were read before are passed over."""
+        for line in lines:
+            stamp, _blank, text = line.partition(" ")
+            if stamp <= self._read_to:
+                continue
+            self._read_to = stamp
+            phase, runs = self.summary.phase, self.summary.jvm_runs
+            self.summary.feed([text])
+            if self.summary.phase != phase:
+                self.phase_since = self.clock() - max(0.0, self._now() - epoch(stamp))
+            if self.summary.jvm_runs != runs:
+                self.verdict = None
+
+    @contextlib.contextmanager
+    def follow(self) -> Iterator[queue.SimpleQueue[str | None]]:
+        """Yield a queue of the log lines to come (None: the log has ended); one that stays empty without a log."""
+        if not self.has_log or self.descriptor is None or self._engine is None:
+            yield queue.SimpleQueue()
+            return
+        since = f"{epoch(self._read_to):.9f}" if self._read_to else self._log_start()
+        with self._engine.follow(self.descriptor.container, since) as lines:
+            yield lines
+
+    def ask(self, timeout: float = ATTEMPT_SECONDS) -> None:
+        """Probe the API once and keep the verdict."""
+        self.verdict = probe(**self.endpoint, timeout=timeout)
+        self.attempts += 1
+
+    def look(self, timeout: float = ATTEMPT_SECONDS) -> None:
+        """Look once at everything that there is: container, log and API."""
+        self.refresh()
+        self.ask(timeout)
+
+    def judgement(self) -> Judgement:
+        return judge(self.container, self.summary, self.verdict)
+
+    def report(self) -> dict[str, Any]:
+        """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""
+        judgement = self.judgement()
+        api = self.verdict or dict.fromkeys(
+            ("api_state", "server_version", "connection_time", "account_count", "next_valid_id", "clock_skew"))
+        report = {"notices": [], "timings": {}, "accounts": [], **api, "attempts": self.attempts,
+                  "reason": judgement.reason, "next_step": judgement.next_step, "final": judgement.final}
+        if self.descriptor is None:
+            return report
+        wanted = self.descriptor.revision
+        return {
+            **report,
+            "state": judgement.state,
+            "gateway_name": self.descriptor.name,
+            "mode": self.descriptor.mode,
+            "container": self.container,
+            "engine": {"reachable": self.engine_fault is None, "reason": self.engine_fault},
+            "pending": bool(self.container and self.container["running"] and self.container["revision"] != wanted),
+            "milestones": self.summary.as_dict(),
+        }
+
+    def _log_start(self) -> str:
+        """The log from just before the last start: the engine notes the start a little after the first line."""
+        assert self.container is not None
+        return f"{epoch(self.container['started_at']) - 1:.9f}"
+
+
+def container_facts(engine: Engine, name: str) -> dict[str, Any]:
+    """Return what there is of container *name*: exists, running, status, exit_code, exit_meaning, started_at,
+    image, revision (None where there is nothing to tell)."""
+    facts: dict[str, Any] = dict.fromkeys(
+        ("status", "exit_code", "exit_meaning", "started_at", "image", "revision"))
+    facts.update(name=name, exists=False, running=False)
+    try:
+        found = engine.inspect(name)
+    except NotFoundError:
+        return facts
+    state, config = found["State"], found["Config"]
+    facts.update(exists=True, running=state["Status"] == "running", status=state["Status"],
+                 image=config["Image"], revision=(config.get("Labels") or {}).get(REVISION_LABEL))
+    if not state["StartedAt"].startswith("0001-"):
+        facts["started_at"] = state["StartedAt"]
+    if facts["status"] in ("exited", "dead"):
+        facts["exit_code"] = state["ExitCode"]
+        facts["exit_meaning"] = milestones.IBC.exit_codes.get(state["ExitCode"])
+    return facts
+
+
+def epoch(stamp: str) -> float:
+    """Return the epoch seconds of the engine's time stamps (``2026-11-20T09:43:55.123456789Z``), to the microsecond;
+    0 for anything else."""
+    try:
+        moment = datetime.fromisoformat(stamp[:26].rstrip("Z")).replace(tzinfo=UTC)
+    except ValueError:
+        return 0.0
+    return (moment - _EPOCH).total_seconds()

@@ -1,0 +1,344 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is a TWS API usable? One attempt, one deadline, one named answer, and no harm done.
+
+The only requests are START_API with an own client id and the current time: nothing that a Read-Only gateway
+would ask a person about, and no subscription that another client could lose. Imports are kept to what a bare
+interpreter loads in milliseconds, because the process start is nearly the whole cost of a probe.
+"""
+from __future__ import annotations
+
+import errno
+import socket
+import time
+
+from . import accounts as account_ids
+from . import states, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+CLIENT_ID = 917
+ATTEMPT_SECONDS = 5.0
+SETTLE_SECONDS = 0.3
+MUTE_SECONDS = 0.25
+GOODBYE_SECONDS = 0.5
+MAX_NOTICES = 50
+
+# Codes and not texts decide: texts change between versions and follow the language of the gateway.
+_MARKET_DATA, _HISTORICAL, _DEFINITIONS = "market data", "historical data", "security definition"
+_FARM_NOTICES = {
+    2103: (_MARKET_DATA, "broken"), 2104: (_MARKET_DATA, "ok"), 2108: (_MARKET_DATA, "ok"),
+    2119: (_MARKET_DATA, "connecting"),
+    2105: (_HISTORICAL, "broken"), 2106: (_HISTORICAL, "ok"), 2107: (_HISTORICAL, "ok"),
+    2157: (_DEFINITIONS, "broken"), 2158: (_DEFINITIONS, "ok"),
+}
+_FARM_KINDS = frozenset(kind for kind, _status in _FARM_NOTICES.values())
+_LINK_DOWN, _LINK_UP = (1100, 2110, 1300), (1101, 1102)
+_COMPETING_SESSION = 10197
+_LINK_REASONS = {
+    1100: "error 1100", 2110: "error 2110", 1300: "error 1300: the API moved to another port",
+}
+_CONNECT_STATES = {
+    errno.ECONNREFUSED: "port_closed", errno.ETIMEDOUT: "tcp_timeout", errno.ECONNRESET: "closed_before_handshake",
+}
+
+
+def probe(host: str, port: int, *, client_id: int = CLIENT_ID, mode: str | None = None,
+          accounts: list[str] | tuple[str, ...] = (), timeout: float = ATTEMPT_SECONDS,
+          settle: float = SETTLE_SECONDS, clock: Callable[[], float] = time.monotonic,
+          now: Callable[[], float] = time.time) -> dict[str, Any]:
+    """Look once at the API on *host*:*port* and say what it is; never raises, never takes longer than *timeout*
+    seconds (plus 0.25 s for the mute connect and 0.5 s for the polite close; name resolution is the system's).
+
+    With *mode* (``live`` or ``paper``) the account ids must fit it; with *accounts* no other id may appear.
+    *settle* is how long after the start of the session a report of trouble is waited for, in seconds; it ends
+    early once the gateway has reported on every kind of data farm.
+
+    Returns a dictionary whose keys are always there: ``api_state`` (a key of :data:`.states.API_STATES`, or
+    ``rejected:<code>``), ``reason``, ``next_step``, ``final`` (waiting cannot help), ``server_version``,
+    ``connection_time`` (the gateway's own text), ``accounts`` (masked), ``account_count``, ``next_valid_id``,
+    ``clock_skew`` (seconds), ``notices`` (code and text each, at most 50) and ``timings`` (ms per step).
+    """
+    attempt = _Attempt(host, port, client_id, mode, accounts, timeout, settle, clock, now)
+    try:
+        attempt.converse()
+    except _Verdict as verdict:
+        return attempt.result(verdict.api_state, verdict.detail)
+    finally:
+        attempt.close()
+    return attempt.result("ready")
+
+
+class _Verdict(Exception):
+    """The conversation is over, and this is what it showed."""
+
+    def __init__(self, api_state: str, detail: str = "") -> None:
+        super().__init__(api_state)
+        self.api_state, self.detail = api_state, detail
+
+
+class _Attempt:
+    """One conversation: what was heard so far, and the steps that hear it."""
+
+    def __init__(self, host: str, port: int, client_id: int, mode: str | None, allowed: list[str] | tuple[str, ...],
+                 timeout: float, settle: float, clock: Callable[[], float], now: Callable[[], float]) -> None:
+        self._address, self._client_id, self._mode, self._allowed = (host, port), client_id, mode, allowed
+        self._clock, self._now, self._settle = clock, now, settle
+        self._started = self._step_started = clock()
+        self._deadline = self._started + timeout
+        self._socket: socket.socket | None = None
+        self._decoder = wire.Decoder()
+        self._at_eof: Callable[[], _Verdict] = self._closed_before_handshake
+        self._session_asked = False
+        self._timings: dict[str, float] = {}
+        self._version: int | None = None
+        self._connection_time: str | None = None
+        self._accounts: list[str] = []
+        self._next_valid_id: int | None = None
+        self._clock_skew: float | None = None
+        self._notices: list[tuple[int, str]] = []
+        self._error: int | None = None
+        self._link: int | None = None
+        self._competing = False
+        self._farms: dict[tuple[str, str], str] = {}
+
+    def converse(self) -> None:
+        """Go through the whole sequence; raises _Verdict at the first thing that stands against ready."""
+        self._connect()
+        self._done("connect")
+        self._send(wire.hello())
+        while self._version is None:
+            self._hear(self._deadline, "no_handshake")
+        self._done("handshake")
+        if not wire.MIN_VERSION <= self._version <= wire.MAX_VERSION:
+            raise _Verdict("unsupported_version", f"it answered {self._version}")
+        self._at_eof = self._closed_after_handshake
+        self._session_asked = True
+        self._send(wire.message(wire.START_API, 2, self._client_id, ""))
+        while not self._accounts or self._next_valid_id is None:
+            self._hear(self._deadline, "no_valid_id" if self._accounts else "no_accounts")
+        self._done("session")
+        settled = self._clock() + self._settle
+        self._send(wire.message(wire.REQ_CURRENT_TIME, 1))
+        while self._clock_skew is None:
+            self._hear(self._deadline, "unresponsive")
+        self._done("current_time")
+        while not self._healthy_burst_seen() and self._hear(min(settled, self._deadline)):
+            pass
+        while self._hear(0):
+            pass
+        self._done("settle")
+        self._judge_notices()
+
+    def close(self) -> None:
+        """Leave so that the gateway frees the client id before we are gone: end the stream, wait for its end."""
+        if self._socket is None:
+            return
+        try:
+            if self._session_asked:
+                self._socket.shutdown(socket.SHUT_WR)
+                until = self._clock() + GOODBYE_SECONDS
+                while (left := until - self._clock()) > 0:
+                    self._socket.settimeout(left)
+                    if not self._socket.recv(65536):
+                        break
+        except OSError:
+            pass
+        finally:
+            self._socket.close()
+
+    def result(self, api_state: str, detail: str = "") -> dict[str, Any]:
+        row = states.describe(api_state)
+        self._timings["total"] = self._milliseconds_since(self._started)
+        return {
+            "api_state": api_state,
+            "reason": f"{row.meaning} ({detail})" if detail else row.meaning,
+            "next_step": row.next_step,
+            "final": row.final,
+            "server_version": self._version,
+            "connection_time": self._connection_time,
+            "accounts": account_ids.mask_all(self._accounts),
+            "account_count": len(self._accounts),
+            "next_valid_id": self._next_valid_id,
+            "clock_skew": self._clock_skew,
+            "notices": [{"code": code, "text": account_ids.hide(text, self._accounts)}
+                        for code, text in self._notices],
+            "timings": self._timings,
+        }
+
+    def _done(self, step: str) -> None:
+        self._timings[step] = self._milliseconds_since(self._step_started)
+        self._step_started = self._clock()
+
+    def _milliseconds_since(self, moment: float) -> float:
+        return round((self._clock() - moment) * 1000, 1)
+
+    # Talking
+
+    def _connect(self) -> None:
+        """Connect within the deadline, to the first address of the host that accepts."""
+        failure: Exception | None = None
+        try:
+            host, port = self._address
+            # As bytes, because a text would load the codec of international names: a tenth of the whole probe.
+            name = host.encode() if host.isascii() else host
+            for family, kind, protocol, _name, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+                self._socket = socket.socket(family, kind, protocol)
+                try:
+                    self._socket.settimeout(max(self._deadline - self._clock(), 0.001))
+                    self._socket.connect(address)
+                    self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    return
+                except OSError as error:
+                    failure = error
+                    self._socket.close()
+        except (OSError, ValueError, OverflowError) as error:
+            failure = error
+        self._socket = None
+        if isinstance(failure, TimeoutError):
+            raise _Verdict("tcp_timeout")
+        code = failure.errno if isinstance(failure, OSError) else None
+        api_state = _CONNECT_STATES.get(code or 0, "unreachable")
+        raise _Verdict(api_state, "" if api_state == "port_closed" else wire.printable(str(failure)))
+
+    def _send(self, data: bytes) -> None:
+        assert self._socket is not None
+        try:
+            self._socket.settimeout(max(self._deadline - self._clock(), 0.001))
+            self._socket.sendall(data)
+        except OSError:
+            pass  # The peer has closed: what it said before, and how it ended, is still to be heard.
+
+    def _hear(self, until: float, when_late: str = "") -> bool:
+        """Take in what the peer sends next, waiting till *until* (0: only what is there already).
+
+        Returns False when nothing came in time, or raises the verdict *when_late* if one is given.
+        """
+        assert self._socket is not None
+        left = until - self._clock()
+        try:
+            if left <= 0 and until != 0:
+                raise TimeoutError
+            self._socket.settimeout(max(left, 0))
+            # Through the image's relay an acknowledgement that waits costs 40 ms a message.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            data = self._socket.recv(65536)
+        except (TimeoutError, BlockingIOError):
+            if when_late:
+                raise _Verdict(when_late) from None
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            raise self._at_eof()
+        for message in self._decoder.feed(data):
+            self._take(message)
+        if self._decoder.fault:
+            raise _Verdict("not_tws", self._decoder.fault)
+        return True
+
+    # Understanding
+
+    def _take(self, message: list[str]) -> None:
+        kind = wire.number(message[0])
+        if kind is None:
+            raise _Verdict("not_tws", f"a message of kind {wire.printable(message[0], 20)!r}")
+        if self._version is None and len(message) == 2:
+            self._version, self._connection_time = kind, wire.printable(message[1], 60)
+        elif message[0] == wire.NOTICE:
+            self._take_notice(message)
+        elif self._version is None:
+            return
+        elif message[0] == wire.MANAGED_ACCOUNTS:
+            self._take_accounts(message[-1])
+        elif message[0] == wire.NEXT_VALID_ID:
+            self._next_valid_id = _numeric(message[-1], "order id")
+        elif message[0] == wire.CURRENT_TIME:
+            self._clock_skew = round(abs(_numeric(message[-1], "time") - self._now()), 1)
+
+    def _take_accounts(self, text: str) -> None:
+        accounts = [account for account in text.split(",") if account]
+        if not all(account.isascii() and account.isalnum() for account in accounts):
+            raise _Verdict("not_tws", "an account id that is not letters and digits")
+        self._accounts = accounts
+        if misfit := account_ids.misfit(accounts, self._mode, self._allowed):
+            raise _Verdict("wrong_account", misfit)
+
+    def _take_notice(self, message: list[str]) -> None:
+        """Note an error message: ``4, version, request id, code, text[, more]``."""
+        code = wire.number(message[3]) if len(message) > 4 else None
+        if code is None:
+            raise _Verdict("not_tws", "an error message without a code")
+        if len(self._notices) < MAX_NOTICES:
+            self._notices.append((code, wire.printable(message[4])))
+        if code in states.REJECTING_CODES:
+            raise _Verdict(f"rejected:{code}")
+        if code in _FARM_NOTICES:
+            kind, status = _FARM_NOTICES[code]
+            farm = (kind, _farm_name(message[4]))
+            if status != "connecting" or self._farms.get(farm) != "broken":
+                self._farms[farm] = status
+        elif code in _LINK_DOWN:
+            self._link = code
+        elif code in _LINK_UP:
+            self._link = None
+        elif code == _COMPETING_SESSION:
+            self._competing = True
+        elif not 2100 <= code < 2200:
+            self._error = code
+
+    def _healthy_burst_seen(self) -> bool:
+        """Whether the gateway has reported on every kind of farm, and nothing of it is bad."""
+        return (self._link is None and not self._competing and "broken" not in self._farms.values()
+                and {kind for kind, _name in self._farms} == _FARM_KINDS)
+
+    def _judge_notices(self) -> None:
+        if self._link is not None:
+            raise _Verdict("link_down", _LINK_REASONS[self._link])
+        troubles = [f"{kind} farm {name or '?'} is broken"
+                    for (kind, name), status in self._farms.items() if status == "broken"]
+        if self._competing:
+            troubles.append("error 10197: a competing live session")
+        if troubles:
+            raise _Verdict("degraded", ", ".join(troubles[:5]))
+
+    def _closed_before_handshake(self) -> _Verdict:
+        """Closed without a greeting: a second connection that says nothing tells whose doing it was.
+
+        A relay without a gateway behind it closes that one too, at once; a gateway waits for the first word.
+        """
+        if self._error is not None:
+            return _Verdict(f"rejected:{self._error}")
+        self._step_started = self._clock()
+        try:
+            with socket.create_connection(self._address, timeout=MUTE_SECONDS) as mute:
+                mute.settimeout(MUTE_SECONDS)
+                closed = not mute.recv(1)
+        except ConnectionRefusedError:
+            return _Verdict("port_closed")
+        except OSError:
+            closed = False
+        self._done("mute_connect")
+        return _Verdict("proxy_up_gateway_down" if closed else "closed_before_handshake")
+
+    def _closed_after_handshake(self) -> _Verdict:
+        if self._link is not None:
+            return _Verdict("link_down", _LINK_REASONS[self._link])
+        return _Verdict("closed_after_handshake" if self._error is None else f"rejected:{self._error}")
+
+
+def _numeric(text: str, name: str) -> int:
+    value = wire.number(text)
+    if value is None:
+        raise _Verdict("not_tws", f"{name} {wire.printable(text, 20)!r} is no number")
+    return value
+
+
+def _farm_name(text: str) -> str:
+    """Return the farm that a farm notice ends with: behind its colon, or behind its full stop."""
+    _sentence, colon, name = text.rpartition(":")
+    return wire.printable((name if colon else text.partition(".")[2]).strip(), 40)

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting, stopping and restarting one gateway of this host, gently and within bounds."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from . import channel, milestones, states
+from .engine import Engine, LateError
+from .look import Gateway
+from .wait import wait_for
+
+STOP_GRACE = 90
+COMMAND_PATIENCE = 20.0
+_RETRY_SECONDS = 1.0
+_KILL_SECONDS = 10.0
+
+
+class SessionError(Exception):
+    """What was asked for cannot be done, or did not come about; the message says why and what to do."""
+
+
+@dataclass
+class Outcome:
+    """What was done: ``actions`` in words, ``how`` a gateway was stopped (``ibc`` or ``docker``)."""
+
+    changed: bool = False
+    actions: list[str] = field(default_factory=list)
+    how: str | None = None
+    exit_code: int | None = None
+
+    def did(self, action: str) -> None:
+        self.changed = True
+        self.actions.append(action)
+
+
+def start(gateway: Gateway, engine: Engine, allow_signin: bool, check: bool) -> Outcome:
+    """Start the existing container, which signs in; a live gateway only with *allow_signin*, since that sends a push.
+
+    Does not wait for the sign-in. Raises SessionError.
+    """
+    descriptor, container, outcome = gateway.deployed(), gateway.seen(), Outcome()
+    if container["running"]:
+        return outcome
+    if not container["exists"]:
+        raise SessionError(f"container {descriptor.container} does not exist: run site.yml to create it")
+    if descriptor.mode == "live" and not allow_signin:
+        raise SessionError(
+            f"starting gateway {descriptor.name} signs in to a live account and sends a push to somebody's phone; "
+            "set allow_signin: true when that person is ready")
+    outcome.did("docker start")
+    if not check:
+        engine.start(descriptor.container)
+    return outcome
+
+
+def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+    """Stop by IBC's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by Docker.
+
+    Raises SessionError when it runs even then.
+    """
+    descriptor, outcome = gateway.deployed(), Outcome()
+    name = descriptor.container
+    if not gateway.seen()["running"]:
+        return outcome
+    if check:
+        outcome.did("IBC STOP")
+        return outcome
+    deadline = gateway.clock() + timeout
+    commands_until = gateway.clock() + min(COMMAND_PATIENCE, timeout)
+    while outcome.exit_code is None and outcome.how is None:
+        try:
+            channel.send(engine, name, descriptor.command_port, milestones.IBC.commands["stop"])
+            outcome.did("IBC STOP")
+            outcome.how = "ibc"
+        except (channel.ChannelError, LateError) as error:
+            if not isinstance(error, channel.NoServerError) or gateway.clock() >= commands_until:
+                outcome.did(f"IBC STOP failed: {error}")
+                break
+            outcome.exit_code = engine.wait(name, _RETRY_SECONDS)
+    if outcome.how and outcome.exit_code is None:
+        outcome.exit_code = engine.wait(name, max(deadline - gateway.clock(), _RETRY_SECONDS))
+    if outcome.exit_code is None:
+        outcome.did(f"docker stop -t {STOP_GRACE}")
+        outcome.how = "docker"
+        engine.stop(name, STOP_GRACE)
+        outcome.exit_code = engine.wait(name, _KILL_SECONDS)
+    if outcome.exit_code is None:
+        raise SessionError(f"container {name} still runs after IBC's STOP and docker stop: see journalctl -u docker")
+    return outcome
+
+
+def restart(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+    """Restart the gateway's JVM by IBC's RESTART, which keeps the sign-in, and wait until the API is ready again.
+
+    The gateway does it at the next full minute. Raises SessionError.
+    """
+    descriptor, container, outcome = gateway.deployed(), gateway.seen(), Outcome()
+    summary = gateway.summary
+    if not container["running"]:
+        raise SessionError(f"gateway {descriptor.name} is stopped: RESTART needs a signed-in gateway; start it instead")
+    if summary.jvm_runs and summary.phase not in (milestones.SIGNED_IN, milestones.CONFIGURED):
+        raise SessionError(f"gateway {descriptor.name} is not signed in (phase {summary.phase}), and RESTART keeps a "
+                           "sign-in: wait until it is ready")
+    if summary.restart_used:
+        raise SessionError(f"gateway {descriptor.name} has had its RESTART: IBC takes one in a JVM's life. Wait until "
+                           "the restart has happened (two minutes at most); if it does not, stop and start it, which "
+                           "is a new sign-in")
+    outcome.did("IBC RESTART")
+    if check:
+        return outcome
+    runs = summary.jvm_runs
+    replies = channel.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["restart"])
+    outcome.actions.extend(replies)
+    if wait_for(gateway, states.READY, timeout, after_run=runs):
+        outcome.did("ready again")
+        return outcome
+    judgement = gateway.judgement()
+    if gateway.summary.jvm_runs <= runs and gateway.has_log:
+        raise SessionError(f"IBC accepted RESTART ({replies[-1]}), but no restart began within {timeout:.0f} s: "
+                           "compare the container's TZ with TimeZone in jts.ini")
+    raise SessionError(f"the gateway restarted but is {judgement.state}: {judgement.reason}. {judgement.next_step}")

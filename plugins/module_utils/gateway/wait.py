@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for a state, driven by the container's log: the API is asked when a milestone says that it can answer."""
+from __future__ import annotations
+
+import math
+import queue
+
+from . import milestones, states
+from .engine import EngineError
+from .look import Gateway
+from .probe import ATTEMPT_SECONDS
+
+MIN_DELAY = 2.0
+# After how many seconds of a phase the API is asked though no milestone calls for it, and how often from then on:
+# a net under a log whose wording has changed.
+_PATIENCE = {
+    milestones.NO_RUN: (10.0, 10.0),
+    milestones.SIGNED_IN: (5.0, MIN_DELAY),
+    milestones.WAITING_2FA: (60.0, 30.0),
+}
+_DEFAULT_PATIENCE = (30.0, 30.0)
+_REOPEN_SECONDS = 0.2
+
+
+def wait_for(gateway: Gateway, wanted: str, timeout: float, delay: float = MIN_DELAY,
+             after_run: int | None = None) -> bool:
+    """Observe *gateway* until it is in state *wanted* (True), or cannot come there, or *timeout* seconds are over.
+
+    The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word.
+    With *after_run* only a JVM run after that one counts (a restart was asked for and has yet to happen).
+    """
+    deadline = gateway.clock() + timeout
+    asked_at = -math.inf
+    while True:
+        gateway.refresh()
+        try:
+            with gateway.follow() as lines:
+                while True:
+                    now = gateway.clock()
+                    judgement = gateway.judgement()
+                    counts = after_run is None or gateway.summary.jvm_runs > after_run
+                    if counts and judgement.state == wanted:
+                        return True
+                    if (judgement.final and wanted != states.STOPPED) or now >= deadline:
+                        return False
+                    due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
+                    if due <= now:
+                        gateway.ask(min(ATTEMPT_SECONDS, deadline - now))
+                        asked_at = gateway.clock()
+                        continue
+                    look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
+                    received = _receive(lines, min(due, deadline, look_again) - now)
+                    gateway.feed(line for line in received if line is not None)
+                    if None in received or gateway.clock() >= look_again:
+                        break
+        except EngineError:
+            pass  # The container ended or the engine went away between two looks: the next look tells which.
+        gateway.sleep(_REOPEN_SECONDS)
+
+
+def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
+    """Return the moment from which asking the API makes sense (the distance between two attempts aside)."""
+    if wanted not in (states.READY, states.DEGRADED):
+        return math.inf
+    if not gateway.has_log or gateway.summary.usable:
+        return -math.inf
+    patience, every = _PATIENCE.get(gateway.summary.phase, _DEFAULT_PATIENCE)
+    return max(gateway.phase_since + patience, asked_at + every)
+
+
+def _receive(lines: queue.SimpleQueue[str | None], timeout: float) -> list[str | None]:
+    """Return what has arrived, waiting for the first item at most *timeout* seconds."""
+    received: list[str | None] = []
+    try:
+        received.append(lines.get(timeout=max(timeout, 0)))
+        while True:
+            received.append(lines.get_nowait())
+    except queue.Empty:
+        return received

@@ -1,0 +1,231 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_info
+short_description: Look once at a gateway and say what state it is in
+version_added: 1.0.0
+author: ibops.gateway contributors (@ibops)
+description:
+  - Looks once at the API of an Interactive Brokers Gateway (or TWS), and with O(gateway_name) at its container
+    and log too.
+  - A gateway that is not ready, not running or not deployed is a finding and not a failure.
+extends_documentation_fragment:
+  - ibops.gateway.endpoint
+  - ibops.gateway.endpoint.settle
+  - ibops.gateway.endpoint.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details: It changes nothing.
+options:
+  timeout:
+    description: How long the look at the API may take, in seconds.
+    type: float
+    default: 5
+  image:
+    description:
+      - Image whose presence on the target host RV(image_present) tells.
+      - Defaults to the image of the descriptor with O(gateway_name).
+    type: str
+seealso:
+  - module: ibops.gateway.gateway_ready
+"""
+
+EXAMPLES = r"""
+- name: Look at the paper gateway of this VM
+  ibops.gateway.gateway_info:
+    gateway_name: paper
+  become: true
+  register: paper
+
+- name: Say it in one line
+  ansible.builtin.debug:
+    msg: "{{ paper.state }}: {{ paper.reason }}. {{ paper.next_step }}"
+"""
+
+RETURN = r"""
+deployed:
+  description: Whether this host has the gateway O(gateway_name). Without it there is no more than RV(reason)
+    and RV(next_step).
+  returned: with O(gateway_name)
+  type: bool
+  sample: true
+image_present:
+  description: Whether the image is on the target host. Null when the engine is not reachable.
+  returned: with O(gateway_name) or O(image)
+  type: bool
+  sample: true
+api_state:
+  description:
+    - What the API showed. One of V(ready), V(port_closed), V(unreachable), V(tcp_timeout),
+      V(proxy_up_gateway_down),
+      V(closed_before_handshake), V(no_handshake), V(not_tws), V(unsupported_version), V(closed_after_handshake),
+      V(no_accounts), V(no_valid_id), V(unresponsive), V(link_down), V(degraded), V(wrong_account), or
+      C(rejected:<code>)
+      with the error code of the gateway (V(rejected:326) client id in use, V(rejected:10141) paper disclaimer
+      not accepted).
+    - Null when the API was not asked, because the container or its log had settled the matter.
+  returned: always
+  type: str
+  sample: ready
+state:
+  description: State of the gateway, from its container, its log and its API.
+  returned: with O(gateway_name)
+  type: str
+  sample: ready
+reason:
+  description: Why it is in that state.
+  returned: always
+  type: str
+  sample: the API answers, the accounts fit and nothing is reported broken
+final:
+  description: Whether waiting cannot make it ready.
+  returned: always
+  type: bool
+  sample: false
+next_step:
+  description: What a person does next.
+  returned: always
+  type: str
+  sample: Connect.
+timings:
+  description: Milliseconds that each step of the last attempt took (connect, handshake, session, current_time,
+    settle, mute_connect, total).
+  returned: always
+  type: dict
+  sample: {connect: 0.4, handshake: 12.1, session: 2.6, current_time: 0.3, settle: 0.1, total: 15.6}
+attempts:
+  description: How often the API was asked.
+  returned: always
+  type: int
+  sample: 1
+server_version:
+  description: API version that the session agreed on; null when it did not come so far.
+  returned: always
+  type: int
+  sample: 178
+connection_time:
+  description: The gateway's clock and time zone, in its own words.
+  returned: always
+  type: str
+  sample: 20261120 09:43:55 America/New_York
+accounts:
+  description: Account ids that the gateway is signed in to, masked (the first 20).
+  returned: always
+  type: list
+  elements: str
+  sample: ["DU***67"]
+account_count:
+  description: How many accounts there are.
+  returned: always
+  type: int
+  sample: 1
+next_valid_id:
+  description: The next order id.
+  returned: always
+  type: int
+  sample: 1
+clock_skew:
+  description: Difference between the gateway's clock and the target host's, in seconds.
+  returned: always
+  type: float
+  sample: 0.4
+notices:
+  description: Error messages and notices of the gateway (the first 50), with its text made printable.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{code: 2104, text: "Market data farm connection is OK:usfarm"}]
+container:
+  description: >-
+    The container: C(name), C(exists), C(running), C(status), C(exit_code), C(exit_meaning), C(started_at),
+    C(image), C(revision).
+    Null when the engine is not reachable.
+  returned: with O(gateway_name)
+  type: dict
+  sample: {name: ibgw-paper, exists: true, running: true, status: running, exit_code: null, exit_meaning: null}
+engine:
+  description: Whether the Docker engine answered (C(reachable)), and why not (C(reason)).
+  returned: with O(gateway_name)
+  type: dict
+  sample: {reachable: true, reason: null}
+pending:
+  description: Whether the container runs with other settings than those deployed, which wait for its next start.
+  returned: with O(gateway_name)
+  type: bool
+  sample: false
+milestones:
+  description:
+    - What the container's log tells since its last start. C(phase), C(login_attempts), C(pushes),
+      C(pushes_missed), C(refused_logins),
+      C(full_authentication) (whether a sign-in was needed), C(read_only), C(exit_codes) of the JVM,
+      C(finding), C(last_error), C(last_dialog),
+      C(gateway_version), C(controller_version) and more.
+  returned: with O(gateway_name)
+  type: dict
+  sample: {controller: ibc, phase: configured, login_attempts: 1, pushes: 0, read_only: false}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import DescriptorError, NotDeployedError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import ATTEMPT_SECONDS
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=_endpoint.argument_spec(
+            image={"type": "str"},
+            timeout={"type": "float", "default": ATTEMPT_SECONDS},
+            settle=_endpoint.settle_option(),
+        ),
+        required_one_of=[("port", "gateway_name", "image")],
+        supports_check_mode=True,
+    )
+    _endpoint.refuse_not_positive(module, "timeout")
+    module.exit_json(changed=False, **look(module))
+
+
+def look(module: AnsibleModule) -> dict[str, object]:
+    """Return what there is to know about the image and the gateway that the options name."""
+    name, image = module.params["gateway_name"], module.params["image"]
+    report: dict[str, object] = {}
+    if name or module.params["port"]:
+        try:
+            gateway = _endpoint.gateway(module)
+        except NotDeployedError as error:
+            report = {"deployed": False, "gateway_name": name, "api_state": None, "state": None,
+                      "reason": str(error), "next_step": "Run site.yml."}
+        except DescriptorError as error:
+            module.fail_json(msg=str(error))
+        else:
+            gateway.look(module.params["timeout"])
+            report = gateway.report()
+            if gateway.descriptor is not None:
+                report["deployed"] = True
+                image = image or gateway.descriptor.image
+    if image:
+        report["image_present"] = image_present(image)
+    return report
+
+
+def image_present(image: str) -> bool | None:
+    """Whether the engine has *image*; None when it cannot be asked."""
+    try:
+        return Engine().image_present(image)
+    except EngineError:
+        return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_session
+short_description: Start, stop or restart a deployed gateway gently
+version_added: 1.0.0
+author: ibops.gateway contributors (@ibops)
+description:
+  - Changes the session of a gateway that role P(ibops.gateway.gateway#role) deployed on the target host. Run
+    it as root.
+  - V(stopped) sends IBC's STOP, which logs off at IBKR, and waits for the container's clean exit; only when
+    that does not come
+    it falls back to C(docker stop -t 90), and RV(how) says so.
+  - V(restarted) sends IBC's RESTART, which replaces the gateway's JVM at the next full minute and keeps the
+    sign-in (no push),
+    and waits until the API is ready again. IBC takes one RESTART in a JVM's life; a second one is refused.
+  - V(started) starts the existing container and does not wait; follow it with M(ibops.gateway.gateway_ready).
+extends_documentation_fragment:
+  - ibops.gateway.endpoint.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: V(started) and V(stopped) are; V(restarted) restarts every time.
+options:
+  gateway_name:
+    description: Name of the gateway.
+    type: str
+    required: true
+  state:
+    description: What to bring about.
+    type: str
+    choices: [started, stopped, restarted]
+    required: true
+  timeout:
+    description:
+      - How long the clean way may take, in seconds.
+      - Defaults to V(60) for V(stopped) (C(docker stop) comes after it) and to V(300) for V(restarted).
+    type: float
+  allow_signin:
+    description:
+      - Whether V(started) may start a live gateway. That signs in and sends a push to somebody's phone.
+    type: bool
+    default: false
+seealso:
+  - module: ibops.gateway.gateway_ready
+  - module: ibops.gateway.gateway_info
+"""
+
+EXAMPLES = r"""
+- name: Stop the paper gateway, so that its user can sign in elsewhere
+  ibops.gateway.gateway_session:
+    gateway_name: paper
+    state: stopped
+  become: true
+
+- name: Restart a live gateway without a new sign-in
+  ibops.gateway.gateway_session:
+    gateway_name: live
+    state: restarted
+  become: true
+"""
+
+RETURN = r"""
+actions:
+  description: What was done (in check mode, what would be), in order.
+  returned: always
+  type: list
+  elements: str
+  sample: [IBC STOP]
+how:
+  description: How it was stopped. V(ibc) is a clean log-off, V(docker) is not; null when nothing was stopped.
+  returned: always
+  type: str
+  sample: ibc
+exit_code:
+  description: Exit code of the container that was stopped. V(0) is a clean close.
+  returned: always
+  type: int
+  sample: 0
+elapsed:
+  description: How long it took, in seconds.
+  returned: always
+  type: float
+  sample: 2.1
+state:
+  description: State of the gateway afterwards. RV(reason), RV(next_step), RV(container), RV(pending) and
+    RV(milestones) are those of
+    M(ibops.gateway.gateway_info).
+  returned: success
+  type: str
+  sample: stopped
+reason:
+  description: Why it is in that state.
+  returned: success
+  type: str
+  sample: its container has exited with code 0 (a clean close)
+next_step:
+  description: What a person does next.
+  returned: success
+  type: str
+  sample: Start it.
+container:
+  description: The container afterwards.
+  returned: success
+  type: dict
+  sample: {name: ibgw-paper, exists: true, running: false, status: exited, exit_code: 0}
+pending:
+  description: Whether the container runs with other settings than those deployed.
+  returned: success
+  type: bool
+  sample: false
+milestones:
+  description: What the container's log tells since its last start.
+  returned: success
+  type: dict
+  sample: {controller: ibc, phase: ended}
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, session
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.channel import ChannelError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
+
+TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "gateway_name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "required": True},
+            "timeout": {"type": "float"},
+            "allow_signin": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    wanted, started = module.params["state"], time.monotonic()
+    timeout = TIMEOUTS[wanted] if module.params["timeout"] is None else module.params["timeout"]
+    if timeout < 0:
+        module.fail_json(msg=f"timeout is {timeout}: it must not be negative")
+    try:
+        found, engine = descriptor.load(module.params["gateway_name"]), Engine()
+        gateway = Gateway(found.endpoint(), found, engine)
+        if wanted == "started":
+            outcome = session.start(gateway, engine, module.params["allow_signin"], module.check_mode)
+        elif wanted == "stopped":
+            outcome = session.stop(gateway, engine, timeout, module.check_mode)
+        else:
+            outcome = session.restart(gateway, engine, timeout, module.check_mode)
+        if outcome.changed and not module.check_mode:
+            gateway.refresh()
+    except (descriptor.DescriptorError, EngineError, ChannelError, session.SessionError) as error:
+        module.fail_json(msg=str(error), elapsed=round(time.monotonic() - started, 3))
+    module.exit_json(**vars(outcome), elapsed=round(time.monotonic() - started, 3), **gateway.report())
+
+
+if __name__ == "__main__":
+    main()

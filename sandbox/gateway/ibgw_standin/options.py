@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the environment of the container says to the stand-in; the real image ignores all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .commands import version
+
+
+class Options(NamedTuple):
+    """The STANDIN_* variables, read and checked; times in seconds."""
+
+    login_seconds: float = 1.0
+    disclaimer_seconds: float = 0.3
+    approve_after: float | None = None
+    push_timeout: float = 180.0
+    relogin_seconds: float = 5.0
+    restart_seconds: float | None = None
+    max_version: int = 225
+    accounts: tuple[str, ...] = ()
+    user: str = ""
+    password_sha256: str = ""
+
+    def accepts(self, user: str, password: str) -> bool:
+        """Whether IBKR knows the user and the password; anything goes where nothing was set."""
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        return self.user in ("", user) and self.password_sha256 in ("", digest)
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Options:
+    """Read the environment; ValueError names the variable that is wrong."""
+
+    base = Options()
+
+    def seconds(name: str) -> float | None:
+        text = environment.get(name, "")
+        try:
+            return float(text) if text else None
+        except ValueError:
+            raise ValueError(f"{name}={text!r} is no number of seconds") from None
+
+    def seconds_or(name: str, default: float) -> float:
+        value = seconds(name)
+        return default if value is None else value
+
+    return Options(
+        login_seconds=seconds_or("STANDIN_LOGIN_SECONDS", base.login_seconds),
+        disclaimer_seconds=seconds_or("STANDIN_DISCLAIMER_SECONDS", base.disclaimer_seconds),
+        approve_after=seconds("STANDIN_APPROVE_AFTER"),
+        push_timeout=seconds_or("STANDIN_PUSH_TIMEOUT", base.push_timeout),
+        relogin_seconds=seconds_or("STANDIN_RELOGIN_SECONDS", base.relogin_seconds),
+        restart_seconds=seconds("STANDIN_RESTART_SECONDS"),
+        max_version=version(environment.get("STANDIN_MAX_VERSION") or base.max_version),
+        accounts=tuple(name for name in environment.get("STANDIN_ACCOUNTS", "").split(",") if name),
+        user=environment.get("STANDIN_USER", ""),
+        password_sha256=environment.get("STANDIN_PASSWORD_SHA256", "").lower(),
+    )

@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clocks of IBC and the gateway: when the next restart or shutdown comes, and how long a token lives."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+IBKR_ZONE = ZoneInfo("America/New_York")
+SUNDAY = 6
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def local_zone() -> tzinfo:
+    """The zone of the process: TZ, else what the system says."""
+    name = os.environ.get("TZ", "")
+    if name:
+        return ZoneInfo(name)
+    return datetime.now().astimezone().tzinfo or UTC
+
+
+def zone(name: str) -> tzinfo:
+    """The gateway's zone: that of jts.ini, else that of the process."""
+    return ZoneInfo(name) if name else local_zone()
+
+
+def clock_of(text: str) -> tuple[int, int]:
+    """Read ``11:45 PM`` or ``23:45`` as hour and minute."""
+    clock, _, half = text.partition(" ")
+    hour, minute = (int(part) for part in clock.split(":"))
+    if half:
+        hour = hour % 12 + (12 if half.upper() == "PM" else 0)
+    return hour, minute
+
+
+def next_time(text: str, where: tzinfo, now: datetime, weekday: int | None = None) -> datetime:
+    """Return the next moment at which a clock in that zone shows the time, on that weekday (Monday is 0)."""
+    hour, minute = clock_of(text)
+    local = now.astimezone(where)
+    moment = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    while moment <= local or (weekday is not None and moment.weekday() != weekday):
+        moment = (moment.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=where)
+    return moment
+
+
+def closedown(text: str, where: tzinfo, now: datetime) -> datetime:
+    """Return the next moment of ClosedownAt, ``[Day ]HH:mm``."""
+    day, _, clock = text.rpartition(" ")
+    return next_time(clock, where, now, _DAYS.index(day.lower()) if day else None)
+
+
+def next_minute(where: tzinfo, now: datetime) -> str:
+    """Return the next full minute as ``hh:mm AM``: what RESTART and PAUSE ask for."""
+    moment = now.astimezone(where).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return moment.strftime("%I:%M %p")
+
+
+def token_valid(issued: float, now: float) -> bool:
+    """Whether an autorestart token of that time still works: all die at Sunday 01:00 New York."""
+    death = next_time("01:00", IBKR_ZONE, datetime.fromtimestamp(issued, UTC), SUNDAY)
+    return now < death.timestamp()

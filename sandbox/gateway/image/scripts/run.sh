@@ -1,0 +1,97 @@
+#!/bin/bash
+# The start of the container: the same steps, in the same order and with the same log lines as the real image.
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154  # most variables come from the image's environment
+set -Eeo pipefail
+
+echo ".> Starting IBC/IB gateway"
+# shellcheck source=common.sh
+source "$SCRIPT_PATH/common.sh"
+
+pids=()
+
+# shellcheck disable=SC2317,SC2329  # called by the trap
+stop_ibc() {
+	echo ".> 😘 Received SIGINT or SIGTERM. Shutting down IB Gateway."
+	if pgrep x11vnc >/dev/null; then
+		echo ".> Stopping x11vnc."
+		pkill x11vnc
+	fi
+	echo ".> Stopping Xvfb."
+	pkill Xvfb
+	if [[ -n ${SSH_TUNNEL:-} ]]; then
+		echo ".> Stopping ssh."
+		pkill run_ssh.sh
+		pkill -x ssh
+	fi
+	if [[ ${SSH_TUNNEL:-} != yes ]]; then
+		echo ".> Stopping socat."
+		pkill run_socat.sh
+		pkill -x socat
+	fi
+	echo ".> Stopping IBC."
+	kill -SIGTERM "${pids[@]}"
+	wait "${pids[@]}"
+}
+
+start_ibc() {
+	echo ".> Starting IBC in ${TRADING_MODE} mode, with params:"
+	echo ".>		Version: ${TWS_MAJOR_VRSN}"
+	echo ".>		program: ${IBC_COMMAND:-gateway}"
+	echo ".>		tws-path: ${TWS_PATH}"
+	echo ".>		ibc-path: ${IBC_PATH}"
+	echo ".>		ibc-init: ${IBC_INI}"
+	echo ".>		tws-settings-path: ${TWS_SETTINGS_PATH:-$TWS_PATH}"
+	echo ".>		on2fatimeout: ${TWOFA_TIMEOUT_ACTION:-}"
+	"$IBC_PATH/scripts/ibcstart.sh" "$TWS_MAJOR_VRSN" -g \
+		"--tws-path=${TWS_PATH}" \
+		"--ibc-path=${IBC_PATH}" "--ibc-ini=${IBC_INI}" \
+		"--on2fatimeout=${TWOFA_TIMEOUT_ACTION:-}" \
+		"--tws-settings-path=${TWS_SETTINGS_PATH:-}" &
+	pids+=("$!")
+	echo "$!" >"/tmp/pid_${TRADING_MODE}"
+}
+
+start_process() {
+	set_ports
+	apply_settings
+	port_forwarding
+	start_ibc
+}
+
+run_scripts "start up" "${START_SCRIPTS:-}"
+start_xvfb
+setup_ssh
+set_java_heap
+wait_x_socket
+start_vnc
+run_scripts "X" "${X_SCRIPTS:-}"
+
+if [[ ${TRADING_MODE:-} == both || ${DUAL_MODE:-} == yes ]]; then
+	export DUAL_MODE=yes
+	export TRADING_MODE=live
+	settings_path=${TWS_SETTINGS_PATH:-$TWS_PATH} ini=$IBC_INI
+	export TWS_SETTINGS_PATH=${settings_path}_live IBC_INI=${ini}_live
+	export STANDIN_SOCKET=/tmp/standin_live.sock
+	start_process
+
+	export TRADING_MODE=paper TWS_USERID=${TWS_USERID_PAPER:-}
+	# a password in a variable for one mode and in a file for the other is refused by file_env
+	if [[ -n ${TWS_PASSWORD_PAPER:-} ]]; then export TWS_PASSWORD=$TWS_PASSWORD_PAPER; fi
+	if [[ -n ${TWS_PASSWORD_PAPER_FILE:-} ]]; then export TWS_PASSWORD_FILE=$TWS_PASSWORD_PAPER_FILE; fi
+	export TWS_SETTINGS_PATH=${settings_path}_paper IBC_INI=${ini}_paper
+	export STANDIN_SOCKET=/tmp/standin_paper.sock
+	export SSH_REMOTE_PORT=
+	sleep "${STANDIN_DUAL_SECONDS:-15}"
+	start_process
+else
+	start_process
+fi
+
+run_scripts "IBC" "${IBC_SCRIPTS:-}"
+
+trap stop_ibc INT TERM
+wait "${pids[@]}"
+exit "$?"

@@ -1,0 +1,84 @@
+"""A sandbox machine as a container of this machine's Docker engine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox.machine import keys
+from sandbox.machine.common import LABEL, SUBNET, SandboxError, docker, labelled, present
+
+STATE = (
+    '{"id": {{json .Id}}, "running": {{json .State.Running}}, "labels": {{json .Config.Labels}}, "image": {{json .Image}}}'
+)
+
+
+def inspect(name: str) -> dict[str, Any] | None:
+    """{id, running, labels, image} of a container, None without one; SandboxError when it is not the sandbox's."""
+    text = present("container", name, STATE)
+    if text is None:
+        return None
+    found: dict[str, Any] = json.loads(text)
+    if (found["labels"] or {}).get(LABEL) != "machine":
+        raise SandboxError(
+            f"A container '{name}' exists that the sandbox did not make. Rename it (docker rename {name} other), "
+            f"or use another slot (SANDBOX_SLOT=5)."
+        )
+    return found
+
+
+def wanted(options: dict[str, Any]) -> dict[str, Any]:
+    """What a container is made from and compared by: the role's options, the image's id, and this checkout's key."""
+    image = present("image", options["image"], "{{.Id}}")
+    if image is None:
+        raise SandboxError(f"There is no image {options['image']} in the Docker engine. Run `make setup`, which builds it.")
+    return options | {"image_id": image, "key": keys.fingerprint()}
+
+
+def made_from(found: dict[str, Any]) -> dict[str, Any]:
+    """The options that a container was made from."""
+    options: dict[str, Any] = json.loads(found["labels"].get(f"{LABEL}.options", "{}"))
+    return options
+
+
+def create(options: dict[str, Any]) -> None:
+    """Make and start the container."""
+    words = [
+        "run", "--detach", "--name", options["name"], "--hostname", options["hostname"],
+        "--network", options["network"], "--ip", options["address"],
+        # Of its own cgroup branch, which the image's init makes writable, on cgroup v1 and v2 alike.
+        "--cgroupns", "private",
+        "--stop-signal", "SIGRTMIN+3",
+        "--volume", f"{keys.SEED}:/sandbox/seed.tar:ro",
+        # Without a name it goes with the container, so that a new machine is new.
+        "--mount", f"type=volume,destination=/var/lib/docker,volume-label={LABEL}=machine",
+        *labelled("machine", options=json.dumps(options, sort_keys=True)),
+    ]  # fmt: skip
+    words += [f"--cap-add={name}" for name in options["capabilities"]]
+    words += [f"--security-opt={name}" for name in options["security_options"]]
+    words += [f"--tmpfs={path}" for path in options["tmpfs"]]
+    try:
+        docker(*words, options["image"])
+    except SandboxError as error:
+        remove(options["name"])
+        text = str(error)
+        if f"network {options['network']} not found" in text:
+            text = f"There is no Docker network {options['network']}. Run `make setup`, which makes it."
+        if "Address already in use" in text:
+            text = (
+                f"The address {options['address']} is in use on the Docker network {options['network']} ({SUBNET}); "
+                f"`docker network inspect {options['network']}` shows by whom. Use another slot (SANDBOX_SLOT=5)."
+            )
+        raise SandboxError(text) from error
+
+
+def start(name: str) -> None:
+    docker("start", name)
+
+
+def remove(name: str) -> bool:
+    """Remove a container of the sandbox with its volume; False when there is none."""
+    if inspect(name) is None:
+        return False
+    docker("rm", "--force", "--volumes", name)
+    return True

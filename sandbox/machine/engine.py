@@ -1,0 +1,106 @@
+"""The Docker engine of this machine and the packages that the sandbox needs: used where they are, installed where not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from sandbox.machine import mirror
+from sandbox.machine.common import (
+    LABEL, LOGS, NETWORK, ROOT, STATE, SUBNET, SandboxError, as_root, docker, labelled, present, run, run_long, say,
+)  # fmt: skip
+
+# What is looked for -> the Debian and Ubuntu package that has it.
+NEEDED = {
+    "mmdebstrap": "mmdebstrap",
+    "ssh": "openssh-client",
+    "openssl": "openssl",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+}
+NEEDED_FOR_VM = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mkfs.ext4": "e2fsprogs",
+}
+DOCKERD_PID = STATE / "dockerd.pid"
+START_SECONDS = 60
+
+
+def has(thing: str) -> bool:
+    # A user's PATH has no sbin, root's programs are there all the same.
+    return Path(thing).exists() if thing.startswith("/") else bool(shutil.which(thing, path=f"{os.environ['PATH']}:/usr/sbin:/sbin"))
+
+
+def install_missing(backend: str) -> None:
+    """Install what is missing of the packages that a backend (container or vm) needs, after saying so."""
+    wanted = NEEDED | (NEEDED_FOR_VM if backend == "vm" else {})
+    missing = {package for thing, package in wanted.items() if not has(thing)}
+    if not has("docker") or (not has("dockerd") and not answers()):
+        missing |= {"docker.io", "iptables"}
+        host = mirror.host_release()
+        if host.get("ID") == "debian" and int(host.get("VERSION_ID", "99")) >= 13:
+            missing.add("docker-cli")
+    if not missing:
+        return
+    packages = sorted(missing)
+    if not has("apt-get"):
+        raise SandboxError(f"This machine has no apt. Install what Debian calls {', '.join(packages)}, and run this again.")
+    say(f"Installing system packages: {' '.join(packages)}")
+    apt = as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"])
+    run_long("Reading the package lists", "apt-update", [*apt, "update"])
+    run_long("Installing", "apt-install", [*apt, "install", "--no-install-recommends", *packages])
+
+
+def answers() -> bool:
+    try:
+        docker("version", "--format", "{{.Server.Version}}")
+    except SandboxError as error:
+        if "not running" in str(error) or "no 'docker'" in str(error):
+            return False
+        raise
+    return True
+
+
+def start() -> None:
+    """Have a running engine: the one that runs, else the one of systemd, else one that this function starts."""
+    if answers():
+        return
+    if Path("/run/systemd/system").is_dir():
+        say("Starting the Docker engine (systemctl start docker)")
+        run(as_root(["systemctl", "start", "docker"]))
+    else:
+        LOGS.mkdir(parents=True, exist_ok=True)
+        log = LOGS / "dockerd.log"
+        say(f"Starting the Docker engine, without systemd (log: {log.relative_to(ROOT)})")
+        with log.open("w") as output:
+            # Its own session and no pipe of ours: it outlives this run, and a CI job does not wait for it.
+            subprocess.Popen(
+                as_root(["dockerd"]), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if time.monotonic() > deadline:
+            raise SandboxError(f"The Docker engine did not answer within {START_SECONDS} s. See {LOGS.relative_to(ROOT)}/dockerd.log.")
+        time.sleep(0.5)
+    if not Path("/run/systemd/system").is_dir():
+        DOCKERD_PID.write_text(Path("/var/run/docker.pid").read_text())
+
+
+def ensure_network() -> None:
+    """Have the sandbox's network; SandboxError when another network of that name or with those addresses is in the way."""
+    found = present("network", NETWORK, f'{{{{index .Labels "{LABEL}"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}')
+    if found == f"network {SUBNET}":
+        return
+    if found is not None:
+        raise SandboxError(
+            f"A Docker network '{NETWORK}' exists that the sandbox did not make, or with other addresses than {SUBNET}. "
+            f"Remove it (docker network rm {NETWORK}) and run this again."
+        )
+    say(f"Making the Docker network {NETWORK} ({SUBNET})")
+    try:
+        docker("network", "create", *labelled("network"), "--subnet", SUBNET, NETWORK)
+    except SandboxError as error:
+        raise SandboxError(f"{error}\nThe sandbox needs {SUBNET}; `docker network ls` and `ip route` show who has it.") from error

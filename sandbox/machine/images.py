@@ -1,0 +1,103 @@
+"""The sandbox's base images: Debian roots from Debian packages, as images of the Docker engine and as disks of VMs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sandbox.machine import mirror
+from sandbox.machine.common import CACHE, LABEL, as_root, docker, machine_image, present, run, run_long, say
+
+HERE = Path(__file__).parent
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+# What a Debian cloud image has, as far as somebody could depend on it.
+PACKAGES = (
+    "ca-certificates", "cron", "curl", "dbus", "gnupg", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd", "logrotate",
+    "netbase", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd", "systemd-sysv", "tzdata", "unattended-upgrades",
+)  # fmt: skip
+VM_PACKAGES = ("apparmor", "initramfs-tools", "libnss-myhostname", "linux-image-cloud-amd64", "udev")
+# Which of the files here end up in a root.
+FILES = {"container": ("customize", "seed", "init"), "vm": ("customize", "seed", "initramfs", "vm-seed.service")}
+LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+
+
+@dataclass(frozen=True)
+class Root:
+    """A Debian root: a release (trixie, bookworm) and the kind of machine that it is for (container, vm)."""
+
+    release: str
+    kind: str
+
+    def command(self, target: str) -> list[str]:
+        """The mmdebstrap command that makes it."""
+        packages = [*PACKAGES, *(VM_PACKAGES if self.kind == "vm" else ())]
+        return [
+            "env", f"IBGW_KIND={self.kind}", "mmdebstrap",
+            "--variant=minbase", f"--keyring={KEYRING}", f"--include={','.join(packages)}",
+            *(f"--aptopt={option}" for option in [*mirror.reach(), 'Acquire::Languages "none";']),
+            *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
+            *([f"--essential-hook={HERE / 'initramfs'}"] if self.kind == "vm" else ()),
+            f"--customize-hook={HERE / 'customize'}",
+            self.release, target, *mirror.sources(self.release),
+        ]  # fmt: skip
+
+    @cached_property
+    def inputs(self) -> str:
+        """What it is made from, as a hash: the command, apart from this checkout's path, and the files copied in."""
+        digest = hashlib.sha256(json.dumps([word.replace(str(HERE), "") for word in self.command("-")]).encode())
+        for name in FILES[self.kind]:
+            digest.update((HERE / name).read_bytes())
+        return digest.hexdigest()
+
+    def build(self) -> Path:
+        """Its tar, from the cache where that holds it."""
+        name = f"root-{self.release}-{self.kind}"
+        tar = CACHE / f"{name}-{self.inputs[:16]}.tar"
+        if not tar.exists():
+            CACHE.mkdir(parents=True, exist_ok=True)
+            for old in CACHE.glob(f"{name}-*"):
+                old.unlink()
+            new = tar.with_suffix(".new.tar")
+            title = f"Building Debian {self.release} for the {self.kind} machine, from Debian packages"
+            run_long(title, name, as_root(self.command(str(new))))
+            new.replace(tar)
+        return tar
+
+
+def ensure_machine_image(release: str) -> None:
+    """Have the machine image of a release in the engine, made from what the checkout and the mirror say now."""
+    root = Root(release, "container")
+    tag = machine_image(release)
+    if present("image", tag, f'{{{{index .Config.Labels "{LABEL}.inputs"}}}}') == root.inputs:
+        return
+    tar = root.build()
+    say(f"Importing {tag} into the Docker engine")
+    changes = [
+        'CMD ["/usr/local/sbin/sandbox-init"]',
+        "ENV container=docker",
+        f"LABEL {LABEL}=image {LABEL}.inputs={root.inputs}",
+    ]
+    docker("import", *(word for change in changes for word in ("--change", change)), str(tar), tag)
+    docker("image", "prune", "--force", "--filter", f"label={LABEL}")
+
+
+def ensure_vm_base(release: str) -> None:
+    """Have the kernel, initrd and disk of a release's VM, in .sandbox/cache/vm-<release>."""
+    root = Root(release, "vm")
+    base = CACHE / f"vm-{release}-{root.inputs[:16]}"
+    if not base.exists():
+        tar = root.build()
+        new = base.with_name(f".{base.name}")
+        run(as_root(["rm", "-rf", str(new)]))
+        run_long("Making a disk of it", f"disk-{release}", as_root([str(HERE / "disk"), str(tar), str(new), str(os.getuid())]))
+        new.rename(base)
+        tar.unlink()
+    link = CACHE / f"vm-{release}"
+    if not link.is_symlink() or link.readlink() != Path(base.name):
+        link.unlink(missing_ok=True)
+        link.symlink_to(base.name)

@@ -1,0 +1,111 @@
+"""The sandbox's own identities: SSH keys, the registry's authority, and the seed that a machine unpacks at boot."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+from sandbox.machine.common import STATE, SandboxError, run, say
+
+SSH = STATE / "ssh"
+CLIENT_KEY = SSH / "id_ed25519"
+HOST_KEY = SSH / "host_ed25519"
+KNOWN_HOSTS = SSH / "known_hosts"
+CA = STATE / "ca"
+CA_CERTIFICATE = CA / "ca.crt"
+SEED = STATE / "seed.tar"
+
+HOST_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+MACHINE_CERTIFICATES = "/etc/sandbox/ca-certificates.crt"
+# The programs that a pipeline host runs, and the variable by which each is told of certificate authorities.
+CERTIFICATE_VARIABLES = ("CURL_CA_BUNDLE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+# How this machine reaches the network is how the sandbox machines must.
+PASSED_ON = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL", "PIP_TRUSTED_HOST",
+)  # fmt: skip
+
+
+def make_keys() -> None:
+    """Make what is missing: one client key, one host key for all machines, one authority for the registry."""
+    SSH.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for key, comment in ((CLIENT_KEY, "sandbox operator"), (HOST_KEY, "sandbox machines")):
+        if not key.exists():
+            say(f"Making an SSH key: {key.relative_to(STATE.parent)}")
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)])
+    # Every machine has the same host key, so that one made anew at the same address is still known.
+    kind, public = HOST_KEY.with_suffix(".pub").read_text().split()[:2]
+    write(KNOWN_HOSTS, f"* {kind} {public}\n")
+
+
+def make_authority(address: str) -> None:
+    """Make the registry's certificate for its address on the sandbox network and its loopback port."""
+    if CA_CERTIFICATE.exists() and (CA / "registry.crt").exists():
+        return
+    say("Making a certificate authority for the sandbox's registry")
+    CA.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650"]
+    run(["openssl", "req", "-x509", *new_key, "-subj", "/CN=ibops.gateway sandbox",
+         "-addext", "keyUsage=critical,keyCertSign",
+         "-keyout", str(CA / "ca.key"), "-out", str(CA_CERTIFICATE)])  # fmt: skip
+    run(["openssl", "req", "-x509", *new_key, "-subj", "/CN=sandbox registry",
+         "-CA", str(CA_CERTIFICATE), "-CAkey", str(CA / "ca.key"),
+         "-addext", "basicConstraints=critical,CA:FALSE",
+         "-addext", f"subjectAltName=IP:{address},IP:127.0.0.1",
+         "-keyout", str(CA / "registry.key"), "-out", str(CA / "registry.crt")])  # fmt: skip
+
+
+def make_seed() -> None:
+    """Write the tar that a machine unpacks into its root at boot: its host key, who may come in, how to reach the network.
+
+    The seed is the one thing that container and VM get from outside, and nothing in it is part of an image.
+    """
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    files = {
+        "etc/ssh/ssh_host_ed25519_key": (HOST_KEY.read_bytes(), 0o600),
+        "etc/ssh/ssh_host_ed25519_key.pub": (HOST_KEY.with_suffix(".pub").read_bytes(), 0o644),
+        "home/operator/.ssh/authorized_keys": (CLIENT_KEY.with_suffix(".pub").read_bytes(), 0o600),
+    }
+    if HOST_CERTIFICATES.exists():
+        environment |= dict.fromkeys(CERTIFICATE_VARIABLES, MACHINE_CERTIFICATES)
+        files[MACHINE_CERTIFICATES.lstrip("/")] = (HOST_CERTIFICATES.read_bytes(), 0o644)
+    lines = "".join(f'{name}="{value}"\n' for name, value in sorted(environment.items()))
+    files["etc/environment"] = (lines.encode(), 0o644)
+    # sudo drops the environment, and with it what pip is told there.
+    options = {name[4:].lower().replace("_", "-"): value for name, value in environment.items() if name[:4] == "PIP_"}
+    pip = "".join(f"{name} = {value}\n" for name, value in sorted(options.items()))
+    files["etc/pip.conf"] = (f"[global]\n{pip}".encode(), 0o644)
+    write(SEED, _tar(files), mode=0o600)
+
+
+def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
+    """A tar of {path: (content, mode)}, all root's, the same bytes for the same content."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path, (content, mode) in sorted(files.items()):
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), mode
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def write(path: Path, content: bytes | str, mode: int = 0o644) -> None:
+    """Write a file whole or not at all, and leave one with this content alone."""
+    content = content.encode() if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content)
+    new.chmod(mode)
+    new.replace(path)
+
+
+def fingerprint() -> str:
+    """The public half of the client key: which checkout a machine belongs to. SandboxError before set-up."""
+    public = CLIENT_KEY.with_suffix(".pub")
+    if not public.exists() or not SEED.exists():
+        raise SandboxError(f"The sandbox has not been set up: {STATE.name}/ has no keys. Run `make setup` first.")
+    return public.read_text().split()[1]

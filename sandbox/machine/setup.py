@@ -1,0 +1,52 @@
+"""Make the sandbox ready: `sandbox/setup [--backend container|vm] [--release trixie|bookworm]`.
+
+Uses what is there, says what it installs before it does, and does nothing that is already done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from sandbox.machine import engine, images, keys, vm
+from sandbox.machine.common import RELEASES, ROOT, SandboxError, say
+from sandbox.registry import registry
+
+
+def gateway_image() -> str:
+    """The id of the stand-in gateway's image, which its own script builds when its inputs have changed."""
+    build = ROOT / "sandbox/gateway/build"
+    done = subprocess.run([str(build)], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise SandboxError(f"{build.relative_to(ROOT)} ended with status {done.returncode}; see above.")
+    return done.stdout.split()[-1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", choices=["container", "vm"], default=os.environ.get("SANDBOX_BACKEND") or "container")
+    parser.add_argument("--release", choices=RELEASES, default=os.environ.get("SANDBOX_RELEASE") or RELEASES[0])
+    arguments = parser.parse_args()
+    try:
+        engine.install_missing(arguments.backend)
+        engine.start()
+        keys.make_keys()
+        keys.make_seed()
+        engine.ensure_network()
+        images.ensure_machine_image(arguments.release)
+        if arguments.backend == "vm":
+            images.ensure_vm_base(arguments.release)
+            say("VMs run with " + {"kvm": "KVM", "tcg": "emulation: KVM does not run here, a boot takes about 70 s"}[vm.accelerator()])
+        registry.ensure_image(arguments.release)
+        keys.make_authority(registry.ADDRESS)
+        registry.ensure_running()
+        registry.publish(gateway_image())
+    except SandboxError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("setup: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,146 @@
+"""A sandbox machine as a QEMU VM: a kernel of its own, by KVM where that works and by emulation where it does not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from sandbox.machine import keys
+from sandbox.machine.common import CACHE, ROOT, STATE, SandboxError, run
+
+MACHINES = STATE / "vm"
+QEMU = "qemu-system-x86_64"
+ACCELERATOR = STATE / "accelerator"
+PROBE_SECONDS = 5
+# A boot sector that writes 16 to the debug port, at which QEMU exits with status 2 * 16 + 1.
+PROBE_SECTOR = b"\xb0\x10\xe6\xf4\xf4".ljust(510, b"\0") + b"\x55\xaa"
+PROBE_STATUS = 33
+
+
+def accelerator() -> str:
+    """kvm or tcg (emulation): the answer of set-up's probe."""
+    if not ACCELERATOR.exists():
+        keys.write(ACCELERATOR, "kvm" if kvm_works() else "tcg")
+    return ACCELERATOR.read_text()
+
+
+def kvm_works() -> bool:
+    """Whether KVM runs a guest, which is more than having /dev/kvm: where virtualisation is only half there, it hangs."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    sector = STATE / "probe.img"
+    sector.write_bytes(PROBE_SECTOR)
+    command = [QEMU, "-accel", "kvm", "-m", "16", "-nodefaults", "-display", "none", "-no-reboot",
+               "-device", "isa-debug-exit,iobase=0xf4", "-drive", f"file={sector},format=raw,readonly=on"]  # fmt: skip
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        sector.unlink()
+    return done.returncode == PROBE_STATUS
+
+
+def base(release: str) -> Path:
+    """The directory with a release's kernel, initrd and disk, which set-up makes; its name changes with its content."""
+    link = CACHE / f"vm-{release}"
+    if not link.exists() or not shutil.which(QEMU):
+        raise SandboxError(f"There is no VM image of Debian {release}. Run `make setup BACKEND=vm`, which builds it.")
+    return link.resolve()
+
+
+def inspect(name: str) -> dict[str, Any] | None:
+    """{running, made_from} of a VM, None without one."""
+    record = MACHINES / name / "options.json"
+    if not record.exists():
+        return None
+    return {"running": _pid(name) is not None, "made_from": json.loads(record.read_text())}
+
+
+def wanted(options: dict[str, Any]) -> dict[str, Any]:
+    """What a VM is made from and compared by: the role's options, the base's name, and this checkout's key."""
+    return options | {"base": base(options["release"]).name, "key": keys.fingerprint()}
+
+
+def made_from(found: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = found["made_from"]
+    return options
+
+
+def create(options: dict[str, Any]) -> None:
+    """Make a disk over the base's, and start the VM."""
+    if platform.machine() != "x86_64":
+        raise SandboxError(f"The vm backend is for x86_64 machines, this one is {platform.machine()}. Use the container backend.")
+    name = options["name"]
+    place = MACHINES / name
+    place.mkdir(parents=True, exist_ok=True)
+    backing = CACHE / options["base"] / "disk.img"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(backing), str(place / "disk.qcow2")])
+    keys.write(place / "options.json", json.dumps(options, sort_keys=True))
+    try:
+        start(name)
+    except SandboxError:
+        remove(name)
+        raise
+
+
+def start(name: str) -> None:
+    place = MACHINES / name
+    options = json.loads((place / "options.json").read_text())
+    files = CACHE / options["base"]
+    kernel_line = f"root=/dev/vda rw fsck.mode=skip console=ttyS0 systemd.hostname={options['hostname']}"
+    accel = accelerator()
+    command = [
+        QEMU, "-name", name, "-accel", accel, "-cpu", {"kvm": "host", "tcg": "max"}[accel],
+        "-m", str(options["memory_mb"]), "-smp", str(options["cpus"]),
+        "-nodefaults", "-display", "none", "-serial", f"file:{place / 'console.log'}",
+        "-kernel", str(files / "vmlinuz"), "-initrd", str(files / "initrd.img"), "-append", kernel_line,
+        # A sandbox machine survives a crash of its host as little as a container does: no flushes.
+        "-drive", f"file={place / 'disk.qcow2'},format=qcow2,if=virtio,cache=unsafe",
+        "-drive", f"file={keys.SEED},format=raw,if=none,id=seed,readonly=on",
+        "-device", "virtio-blk-pci,drive=seed,serial=seed",
+        "-netdev", f"user,id=net,hostfwd=tcp:{options['address']}:{options['port']}-:22",
+        "-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci",
+        "-pidfile", str(place / "pid"), "-daemonize",
+    ]  # fmt: skip
+    try:
+        run(command)
+    except SandboxError as error:
+        if "host forwarding rule" in str(error):
+            raise SandboxError(
+                f"Port {options['port']} of {options['address']} is in use (`ss -ltnp` shows by whom). "
+                f"Free it, or use another slot (SANDBOX_SLOT=5)."
+            ) from error
+        raise
+
+
+def remove(name: str) -> bool:
+    """End a VM and remove its disk; False when there is none."""
+    place = MACHINES / name
+    if not place.exists():
+        return False
+    pid = _pid(name)
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+        while _pid(name) is not None:
+            time.sleep(0.05)
+    shutil.rmtree(place)
+    return True
+
+
+def _pid(name: str) -> int | None:
+    """The process of a VM; None when it has ended, also when its number belongs to another process by now."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((MACHINES / name / "pid").read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if str(MACHINES / name / "pid").encode() in words:
+            return pid
+    return None

@@ -1,0 +1,50 @@
+"""Each role's defaults and argument_specs name the same options, with the same default where the spec states one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.lint.files import ROOT
+
+
+def load(path: Path) -> dict[str, Any]:
+    return (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
+
+
+def problems(role: Path) -> list[str]:
+    defaults = load(role / "defaults/main.yml")
+    entry_points = load(role / "meta/argument_specs.yml").get("argument_specs", {})
+    options = {name: option for entry in entry_points.values() for name, option in entry.get("options", {}).items()}
+    where = role.relative_to(ROOT)
+    if not entry_points:
+        return [f"{where}: meta/argument_specs.yml is missing or empty"]
+    return [
+        *(
+            f"{where}: {name} is in defaults/main.yml, not in meta/argument_specs.yml"
+            for name in defaults.keys() - options.keys()
+        ),
+        *(
+            f"{where}: {name} is in meta/argument_specs.yml, neither required nor in defaults/main.yml"
+            for name, option in options.items()
+            if name not in defaults and not option.get("required")
+        ),
+        *(
+            f"{where}: {name} is required and has a default"
+            for name in defaults
+            if options.get(name, {}).get("required")
+        ),
+        *(
+            f"{where}: {name} defaults to {defaults[name]!r}, its specification says {option['default']!r}"
+            for name, option in options.items()
+            if name in defaults and "default" in option and option["default"] != defaults[name]
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    found = [problem for role in sorted((ROOT / "roles").iterdir()) if role.is_dir() for problem in problems(role)]
+    print("\n".join(sorted(found)) or "every role's defaults and argument_specs agree")
+    sys.exit(bool(found))

@@ -1,0 +1,238 @@
+"""Run the project's stages of lint and test: `run.py [--cores N] STAGE|GROUP ...`.
+
+A stage is one command. Stages start in the order of STAGES, as many at once as there are cores, and all of them run
+even when one fails. The output of each is kept in .cache/tests/<stage>.log, and its end is shown when it fails. At the
+end comes a table of durations and one line `N passed, N failed`: the tests that a stage's own runner counted, else the
+stage as one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".cache" / "tests"
+BIN = Path(sys.executable).parent
+HEARTBEAT_SECONDS = 30
+LOG_LINES_SHOWN = 150
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command that passes with exit code 0, how many cores it keeps busy, and when it counts as hung."""
+
+    name: str
+    command: str
+    cores: int = 1
+    minutes: int = 5
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    stage: Stage
+    passed: int
+    failed: int
+    seconds: float
+
+
+def lint(name: str, command: str) -> Stage:
+    return Stage(f"lint-{name}", command)
+
+
+# The longest first: they decide how long the whole takes.
+LINT = [
+    lint("sanity", "python -m tests.lint.sanity"),
+    lint("ansible", "ansible-lint"),
+    lint("types-plugins", "mypy -p ansible_collections.ibops.gateway.plugins"),
+    lint("types", "mypy docs requirements sandbox tests/lint tests/run.py"),
+    lint("collection-docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
+    lint("reference", "python docs/build.py --check"),
+    lint("yaml", "yamllint --strict ."),
+    lint("python", "ruff check --output-format concise"),
+    lint("format", "ruff format --check --output-format concise"),
+    lint("shell", "python -m tests.lint.shell"),
+    lint("role-options", "python -m tests.lint.role_options"),
+    lint("tree", "python -m tests.lint.tree"),
+    lint("locks", "python requirements/lock.py --check"),
+]
+QUICK = [
+    Stage("unit", "pytest -n 2 tests/unit", cores=2),
+    Stage("clients", "pytest tests/clients"),
+    Stage("playbooks", "pytest tests/playbooks"),
+]
+SANDBOX = [
+    Stage("image", "pytest tests/image"),
+    Stage("molecule-default", "molecule test", minutes=20),
+    Stage("molecule-live", "molecule test -s live", minutes=20),
+]
+VM = [Stage("vm", "molecule test -s vm", cores=2, minutes=60, env={"SANDBOX_BACKEND": "vm"})]
+GROUPS = {
+    "lint": LINT,
+    "fast": [*LINT, *QUICK],
+    "all": [*LINT, *QUICK, *SANDBOX],
+    "vm": VM,
+}
+STAGES = {stage.name: stage for stage in [*GROUPS["all"], *VM]}
+
+
+def environment() -> dict[str, str]:
+    """The venv's programs first, a UTF-8 locale, which Ansible insists on, and the scenarios at the root."""
+    return os.environ | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def count(output: list[str], succeeded: bool) -> tuple[int, int]:
+    """(passed, failed) from the summary lines of pytest in the output; without one, the stage counts as one test."""
+    passed = failed = 0
+    for line in output:
+        if re.search(r"\bin \d+[.\d]*s\b", line):
+            passed += sum(int(n) for n in re.findall(r"(\d+) passed", line))
+            failed += sum(int(n) for n in re.findall(r"(\d+) (?:failed|errors?)\b", line))
+    if succeeded:
+        return max(passed, 1), failed
+    return passed, max(failed, 1)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Interrupt as Ctrl-C would, so that each cleans up, and kill with its children what is left after a while."""
+    for process in processes:
+        os.killpg(process.pid, signal.SIGINT)
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+class Runner:
+    """Runs stages side by side, and stops what it started when interrupted."""
+
+    def __init__(self, cores: int) -> None:
+        self.cores = cores
+        self.free = cores
+        self.changed = threading.Condition()
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.outcomes: list[Outcome] = []
+
+    def run(self, stages: list[Stage]) -> list[Outcome]:
+        """Outcomes in the order of completion."""
+        LOGS.mkdir(parents=True, exist_ok=True)
+        threads = []
+        for stage in stages:
+            need = min(stage.cores, self.cores)
+            with self.changed:
+                while self.free < need:
+                    self.changed.wait()
+                self.free -= need
+            thread = threading.Thread(target=self.run_stage, args=[stage, need], daemon=True)
+            thread.start()
+            threads.append(thread)
+        for thread in threads:
+            thread.join()
+        return self.outcomes
+
+    def run_stage(self, stage: Stage, need: int) -> None:
+        log = LOGS / f"{stage.name}.log"
+        say(f"{stage.name}: {stage.command}")
+        started = time.monotonic()
+        # Straight into the file: a daemon that a stage leaves behind cannot keep us waiting for the end of a pipe.
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                shlex.split(stage.command),
+                cwd=ROOT,
+                env=environment() | stage.env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.running[stage.name] = process
+        succeeded = self.wait(stage, process, log, started)
+        seconds = time.monotonic() - started
+        lines = log.read_text(errors="replace").splitlines()
+        passed, failed = count(lines, succeeded)
+        with self.changed:
+            del self.running[stage.name]
+            self.outcomes.append(Outcome(stage, passed, failed, seconds))
+            self.free += need
+            self.changed.notify_all()
+        if not succeeded:
+            say("\n".join([f"---- the end of {log.relative_to(ROOT)}", *lines[-LOG_LINES_SHOWN:], "----"]))
+        say(f"{stage.name}: {'ok' if succeeded else 'FAILED'} after {seconds:.1f} s")
+
+    def wait(self, stage: Stage, process: subprocess.Popen[bytes], log: Path, started: float) -> bool:
+        """Wait for the end, saying now and then that the stage is alive; end it when its time is over."""
+        while True:
+            try:
+                return process.wait(HEARTBEAT_SECONDS) == 0
+            except subprocess.TimeoutExpired:
+                seconds = time.monotonic() - started
+            if seconds > stage.minutes * 60:
+                end([process])
+                say(f"{stage.name}: stopped after {stage.minutes} minutes, its limit in tests/run.py")
+                return False
+            last = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+            say(f"{stage.name}: {seconds:.0f} s so far: {last[:100]}")
+
+    def stop(self) -> None:
+        end(list(self.running.values()))
+
+
+def summary(outcomes: list[Outcome], elapsed: float) -> str:
+    """The table of the stages, in the order of STAGES, and the closing line."""
+    rows = []
+    for each in sorted(outcomes, key=lambda each: list(STAGES).index(each.stage.name)):
+        verdict = "FAILED" if each.failed else "ok"
+        counts = f"{each.passed:5} passed {each.failed:4} failed"
+        rows.append(f"{verdict:8}{each.seconds:8.1f} s {counts}   {each.stage.name}")
+    total = f"{'':8}{elapsed:8.1f} s in all, {sum(each.seconds for each in outcomes):.1f} s one after the other"
+    passed, failed = sum(each.passed for each in outcomes), sum(each.failed for each in outcomes)
+    return "\n".join(["", *rows, total, f"{passed} passed, {failed} failed"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--cores", type=int, default=max(2, os.cpu_count() or 2), help="stages at once (default: %(default)s)"
+    )
+    parser.add_argument("names", nargs="+", metavar="STAGE|GROUP", choices=[*GROUPS, *STAGES])
+    options = parser.parse_args()
+    chosen = {stage.name: stage for name in options.names for stage in GROUPS.get(name, [STAGES.get(name)]) if stage}
+
+    started = time.monotonic()
+    runner = Runner(options.cores)
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        outcomes = runner.run(list(chosen.values()))
+    except KeyboardInterrupt:
+        runner.stop()
+        print("interrupted: what was running has been stopped")
+        return 130
+    print(summary(outcomes, time.monotonic() - started))
+    return 1 if any(each.failed for each in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import look, milestones, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway, judge
+
+RUNNING = {"exists": True, "running": True, "status": "running"}
+TO_CONFIGURED = ["IBC: Starting session: will exit if login dialog", "Login attempt: 1", "Login has completed",
+                 "Configuration tasks completed"]
+
+
+def verdict(api_state: str) -> dict[str, Any]:
+    row = states.describe(api_state)
+    return {"api_state": api_state, "reason": row.meaning, "next_step": row.next_step, "final": row.final}
+
+
+def exited(code: int, status: str = "exited") -> dict[str, Any]:
+    return {"exists": True, "running": False, "status": status, "exit_code": code,
+            "exit_meaning": milestones.IBC.exit_codes.get(code)}
+
+
+@pytest.mark.parametrize(("container", "lines", "api_state", "state", "final", "word"), [
+    ({"exists": False, "running": False}, [], None, "stopped", True, "does not exist"),
+    (exited(0), TO_CONFIGURED, None, "stopped", True, "code 0 (a clean close)"),
+    (exited(143), [], "port_closed", "stopped", True, "SIGTERM"),
+    (exited(42), [], None, "stopped", True, "code 42"),
+    (exited(1), [".> Invalid TRADING_MODE: x"], None, "stopped", True, "refuses its settings"),
+    (exited(0, "created"), [], None, "stopped", True, "never been started"),
+    (exited(0, "restarting"), [], None, "starting", False, "about to start"),
+    (RUNNING, [], None, "starting", False, "JVM not yet"),
+    (RUNNING, TO_CONFIGURED[:2], "proxy_up_gateway_down", "starting", False, "sign-in is under way; every connection"),
+    (RUNNING, TO_CONFIGURED[:3], "rejected:10141", "starting", False, "disclaimer"),
+    (RUNNING, TO_CONFIGURED, None, "starting", False, "completed its configuration"),
+    (RUNNING, TO_CONFIGURED, "proxy_up_gateway_down", "degraded", False, "completed its configuration; every"),
+    (RUNNING, TO_CONFIGURED, "ready", "ready", False, "answers"),
+    (RUNNING, TO_CONFIGURED, "link_down", "degraded", False, "lost its connection"),
+    (RUNNING, TO_CONFIGURED, "rejected:326", "degraded", False, "client id"),
+    (RUNNING, TO_CONFIGURED, "wrong_account", "blocked", True, "account"),
+    (RUNNING, ["Second Factor Authentication initiated"], None, "waiting_2fa", False, "push 1"),
+    (RUNNING, ["Second Factor Authentication initiated"], "proxy_up_gateway_down", "waiting_2fa", False, "push 1"),
+    (RUNNING, ["Second Factor Authentication initiated"], "ready", "ready", False, ""),
+    (RUNNING, ["Re-login after second factor authentication timeout not required"], None, "blocked", True, "push"),
+    (RUNNING, ["Required PassKey is not supported"], "proxy_up_gateway_down", "blocked", True, "passkey"),
+    (RUNNING, ["Too many failed login attempts. Please wait 3 minutes"], "ready", "ready", False, ""),
+    (RUNNING, [*TO_CONFIGURED[:2], "detected dialog entitled: Existing session detected; event=Opened"],
+     "proxy_up_gateway_down", "starting", False, "entitled Existing session detected"),
+    (None, [], "port_closed", "starting", False, "refused"),
+    (None, [], "not_tws", "blocked", True, "does not speak"),
+    (None, [], "ready", "ready", False, ""),
+])
+def test_judge(container: Any, lines: list[str], api_state: str | None, state: str, final: bool, word: str) -> None:
+    summary = milestones.Summary()
+    summary.feed(lines)
+    judgement = judge(container, summary, verdict(api_state) if api_state else None)
+    assert (judgement.state, judgement.final, word in judgement.reason) == (state, final, True), judgement
+    assert judgement.next_step.endswith(".")
+
+
+@pytest.mark.parametrize("api_state", [*states.API_STATES, "rejected:326"])
+@pytest.mark.parametrize("phase_lines", [[], TO_CONFIGURED[:2], TO_CONFIGURED, ["Second Factor Authentication initiated"]])
+def test_judge_knows_every_pair(api_state: str, phase_lines: list[str]) -> None:
+    summary = milestones.Summary()
+    summary.feed(phase_lines)
+    assert judge(RUNNING, summary, verdict(api_state)).state in states.GATEWAY_STATES
+
+
+def test_look_at_a_gateway_that_is_ready(fake_engine: Any, deploy: Any, healthy_port: int) -> None:
+    fake_engine.log(".> Starting IBC/IB gateway", *TO_CONFIGURED)
+    found = deploy(port=healthy_port)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.look()
+    report = gateway.report()
+    assert report["state"] == report["api_state"] == "ready"
+    assert not report["pending"]
+    assert report["container"]["image"] == "image@sha256:1"
+    assert report["milestones"]["phase"] == "configured"
+    assert report["engine"] == {"reachable": True, "reason": None}
+    assert report["attempts"] == 1
+
+
+@pytest.mark.parametrize(("labels", "status", "pending"), [
+    ({"ibops.gateway.revision": "r1"}, "running", False), ({"ibops.gateway.revision": "r0"}, "running", True),
+    ({}, "running", True), (None, "running", True), ({"ibops.gateway.revision": "r0"}, "exited", False),
+])
+def test_pending(fake_engine: Any, deploy: Any, closed_port: int, labels: Any, status: str, pending: bool) -> None:
+    fake_engine.labels, fake_engine.status = labels, status
+    found = deploy(port=closed_port)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.report()["pending"] is pending
+
+
+def test_an_engine_that_is_away_leaves_the_api(no_engine: Any, deploy: Any, healthy_port: int) -> None:
+    found = deploy(port=healthy_port)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.look()
+    report = gateway.report()
+    assert report["state"] == "ready"
+    assert not report["engine"]["reachable"]
+    assert report["container"] is None
+
+
+def test_an_endpoint_alone(healthy_port: int) -> None:
+    gateway = Gateway({"host": "127.0.0.1", "port": healthy_port})
+    gateway.look()
+    assert gateway.report()["api_state"] == "ready"
+    assert "state" not in gateway.report()
+    with pytest.raises(ValueError, match="endpoint only"):
+        gateway.deployed()
+
+
+def test_only_the_log_of_the_last_start_counts(fake_engine: Any, deploy: Any) -> None:
+    fake_engine.log(*TO_CONFIGURED)
+    fake_engine.started_at += 60
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.summary.phase == milestones.NO_RUN
+
+
+def test_lines_are_folded_once_and_a_new_run_forgets_the_verdict() -> None:
+    gateway = Gateway({})
+    gateway.verdict = verdict("ready")
+    line = "2026-11-20T09:43:55.000000001Z Second Factor Authentication initiated"
+    gateway.feed([line, line])
+    assert gateway.summary.pushes == 1
+    assert gateway.verdict is not None
+    gateway.feed(["2026-11-20T09:43:55.000000002Z IBC: Re-starting session"])
+    assert gateway.verdict is None
+
+
+@pytest.mark.parametrize(("stamp", "seconds"), [
+    ("1970-01-01T00:00:01.500000000Z", 1.5), ("2026-11-20T09:43:55Z", 1795167835.0),
+    ("2026-11-20T09:43:55.123456789Z", 1795167835.123456), ("", 0.0), ("garbage", 0.0),
+])
+def test_epoch(stamp: str, seconds: float) -> None:
+    assert look.epoch(stamp) == seconds

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import milestones, states
+
+
+@pytest.mark.parametrize("api_state", [*states.API_STATES, "rejected:326", "rejected:10141", "rejected:507"])
+def test_every_api_state_tells_what_to_do(api_state: str) -> None:
+    row = states.describe(api_state)
+    assert row.state in states.GATEWAY_STATES
+    assert row.meaning
+    assert row.next_step.endswith(".")
+    assert row.final == (row.state == states.BLOCKED)
+
+
+def test_an_unknown_api_state_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        states.describe("sleepy")
+
+
+def test_every_finding_of_the_log_has_a_row() -> None:
+    summary = milestones.Summary()
+    found = set()
+    for line in (".> Invalid TRADING_MODE: x", "Too many failed login attempts", "Required PassKey is not supported",
+                 "this release is no longer supported",
+                 "Re-login after second factor authentication timeout not required"):
+        summary.feed([line])
+        found.add(summary.finding)
+    for _run in range(3):
+        summary.feed(["IBC returned exit status 88"])
+    found.add(summary.finding)
+    for _run in range(2):
+        summary.feed(["Login attempt: 1", "Login failed"])
+    found.add(summary.finding)
+    assert found == set(states.FINDINGS)
+    assert all(row.final and row.state == states.BLOCKED for row in states.FINDINGS.values())

@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting, on a clock of the tests' own: what is asked when, and how it ends."""
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import look, states, wait
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.wait import wait_for
+
+START = ["IBC: Starting session: will exit if login dialog", "Login attempt: 1"]
+SIGNED_IN, CONFIGURED = "Login has completed", "Configuration tasks completed"
+PUSH = "Second Factor Authentication initiated"
+
+
+class World:
+    """A clock, a log that is written at its times, an API whose answer depends on the time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, log: dict[float, list[str]], api: dict[float, str],
+                 exits_at: float | None = None, descriptor: Any = None) -> None:
+        self.time = 1000.0
+        self.begin = self.time
+        self.log, self.api, self.exits_at = log, api, exits_at
+        self.asked: list[float] = []
+        self.fault: str | None = None
+        monkeypatch.setattr(look, "probe", self.probe)
+        self.gateway = Gateway({}, descriptor, self, self.clock, self.clock, self.sleep)  # type: ignore[arg-type]
+        monkeypatch.setattr(look, "container_facts", lambda _engine, _name: self.facts())
+        self.written: list[tuple[float, str]] = [
+            (self.begin + at, line) for at, lines in sorted(log.items()) for line in lines]
+
+    def clock(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    def stamped(self, moment: float, line: str) -> str:
+        return f"1970-01-01T00:{int(moment // 60 % 60):02d}:{moment % 60:09.6f}000Z {line}"
+
+    def facts(self) -> dict[str, Any]:
+        if self.fault:
+            raise EngineError(self.fault)
+        running = self.exits_at is None or self.time < self.begin + self.exits_at
+        return {"exists": True, "running": running, "status": "running" if running else "exited", "exit_code": 0,
+                "exit_meaning": None, "started_at": self.stamped(self.begin, "").strip(), "revision": "r1"}
+
+    def probe(self, timeout: float, **_endpoint: Any) -> dict[str, Any]:
+        self.asked.append(round(self.time - self.begin, 3))
+        self.time += 0.01
+        api_state = [state for at, state in sorted(self.api.items()) if self.begin + at <= self.time][-1]
+        row = states.describe(api_state)
+        return {"api_state": api_state, "reason": row.meaning, "next_step": row.next_step, "final": row.final}
+
+    # As the engine
+
+    def logs(self, _name: str, since: str) -> list[str]:
+        return [self.stamped(at, line) for at, line in self.written if at <= self.time and at >= float(since)]
+
+    def follow(self, _name: str, since: str) -> Any:
+        world, read_from = self, self.time
+
+        class Lines:
+            def __enter__(self) -> Lines:
+                return self
+
+            def __exit__(self, *_error: object) -> None:
+                return
+
+            def get(self, timeout: float) -> str | None:
+                nonlocal read_from
+                until = world.time + timeout
+                coming = [(at, line) for at, line in world.written if at > read_from]
+                ends = world.begin + world.exits_at if world.exits_at is not None else float("inf")
+                if coming and coming[0][0] <= min(until, ends):
+                    read_from, line = coming[0]
+                    world.time = max(world.time, read_from)
+                    return world.stamped(read_from, line)
+                if ends <= until:
+                    world.time = max(world.time, ends)
+                    return None
+                world.time = until
+                raise queue.Empty
+
+            def get_nowait(self) -> str:
+                raise queue.Empty
+
+        return Lines()
+
+
+@pytest.mark.parametrize(("log", "api", "wanted", "met", "asked", "ends"), [
+    # the API is asked at the milestone that makes it possible, and once
+    ({1: START, 5: [SIGNED_IN], 6: [CONFIGURED]}, {0: "proxy_up_gateway_down", 5.5: "ready"}, "ready", True, [6], 6.01),
+    # up already
+    ({-50: [*START, SIGNED_IN, CONFIGURED]}, {0: "ready"}, "ready", True, [0], 0.01),
+    # not quite yet: the next attempt is 2 s after the first
+    ({1: [*START, SIGNED_IN, CONFIGURED]}, {0: "rejected:10141", 2: "ready"}, "ready", True, [1, 3.01], 3.02),
+    # a milestone that never comes: asked all the same, 5 s after the sign-in
+    ({1: [*START, SIGNED_IN]}, {0: "no_accounts", 4: "ready"}, "ready", True, [6], 6.01),
+    # a log that says nothing: asked after 10 s, then every 10 s
+    ({}, {0: "port_closed", 25: "ready"}, "ready", True, [10, 20.01, 30.02], 30.03),
+    # nobody approves: asked now and then, until the time is over
+    ({1: [*START, PUSH]}, {0: "proxy_up_gateway_down"}, "ready", False, [61, 91.01], 100),
+    ({1: [*START, PUSH], 40: [SIGNED_IN], 41: [CONFIGURED]}, {0: "ready"}, "ready", True, [41], 41.01),
+    # never, and known at once
+    ({1: START, 3: ["Required PassKey is not supported"]}, {0: "port_closed"}, "ready", False, [], 3),
+    ({1: [*START, SIGNED_IN, CONFIGURED]}, {0: "wrong_account"}, "ready", False, [1], 1.01),
+    ({1: [*START, SIGNED_IN, CONFIGURED]}, {0: "not_tws"}, "ready", False, [1], 1.01),
+    # a degraded gateway is asked again until the time is over
+    ({-9: [*START, SIGNED_IN, CONFIGURED]}, {0: "link_down", 7: "ready"}, "ready", True, [0, 2.01, 4.02, 6.03, 8.04], 8.05),
+    # other states
+    ({1: START, 5: [PUSH]}, {0: "port_closed"}, "waiting_2fa", True, [], 5),
+    ({1: START}, {0: "port_closed"}, "waiting_2fa", False, [], 100),
+    ({-9: [*START, SIGNED_IN, CONFIGURED]}, {0: "link_down"}, "degraded", True, [0], 0.01),
+    ({1: START, 3: ["Required PassKey is not supported"]}, {0: "port_closed"}, "blocked", True, [], 3),
+])
+def test_waiting(monkeypatch: pytest.MonkeyPatch, deploy: Any, log: Any, api: Any, wanted: str, met: bool,
+                 asked: list[float], ends: float) -> None:
+    world = World(monkeypatch, log, api, descriptor=deploy())
+    assert wait_for(world.gateway, wanted, 100) is met
+    assert world.asked == asked
+    assert world.time - world.begin == pytest.approx(ends)
+
+
+@pytest.mark.parametrize(("wanted", "met"), [("ready", False), ("stopped", True), ("blocked", False)])
+def test_the_container_exits_while_waiting(monkeypatch: pytest.MonkeyPatch, deploy: Any, wanted: str, met: bool) -> None:
+    world = World(monkeypatch, {1: START}, {0: "port_closed"}, exits_at=4, descriptor=deploy())
+    assert wait_for(world.gateway, wanted, 100) is met
+    assert world.time - world.begin < 5
+    assert world.gateway.judgement().state == "stopped"
+
+
+def test_a_restart_counts_only_in_the_next_run(monkeypatch: pytest.MonkeyPatch, deploy: Any) -> None:
+    up = [*START, SIGNED_IN, CONFIGURED]
+    world = World(monkeypatch, {-9: up, 50: up}, {0: "ready"}, descriptor=deploy())
+    assert wait_for(world.gateway, "ready", 100, after_run=1)
+    assert world.asked == [50]
+
+
+def test_the_engine_goes_away_while_waiting(monkeypatch: pytest.MonkeyPatch, deploy: Any) -> None:
+    world = World(monkeypatch, {}, {0: "port_closed", 9: "ready"}, descriptor=deploy())
+    world.fault = "away"
+    assert wait_for(world.gateway, "ready", 100)
+    assert len(world.asked) == 5
+    assert world.gateway.report()["engine"] == {"reachable": False, "reason": "away"}
+
+
+def test_the_log_ends_though_the_container_runs(monkeypatch: pytest.MonkeyPatch, deploy: Any) -> None:
+    world = World(monkeypatch, {1: START, 8: [SIGNED_IN, CONFIGURED]}, {0: "ready"}, descriptor=deploy())
+    follow = world.follow
+    broken = iter([True, True])
+
+    def breaking(name: str, since: str) -> Any:
+        if next(broken, False):
+            raise EngineError("cannot follow")
+        return follow(name, since)
+
+    world.follow = breaking  # type: ignore[method-assign]
+    assert wait_for(world.gateway, "ready", 100)
+    assert world.asked == [8]
+
+
+def test_an_endpoint_alone_is_asked_every_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, {}, {0: "port_closed", 7: "ready"})
+    monkeypatch.setattr(wait, "_receive", lambda _lines, timeout: world.sleep(timeout) or [])
+    assert wait_for(world.gateway, "ready", 100, delay=3)
+    assert world.asked == [0, 3.01, 6.02, 9.03]
+
+
+def test_an_attempt_never_outlives_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, {}, {0: "port_closed"})
+    monkeypatch.setattr(wait, "_receive", lambda _lines, timeout: world.sleep(timeout) or [])
+    timeouts: list[float] = []
+    original = world.gateway.ask
+    monkeypatch.setattr(world.gateway, "ask", lambda timeout: (timeouts.append(timeout), original(timeout)))
+    assert not wait_for(world.gateway, "ready", 6.0)
+    assert timeouts == [pytest.approx(5.0), pytest.approx(3.99), pytest.approx(1.98)]
+
+
+def test_against_an_engine_and_an_api(fake_engine: Any, deploy: Any, serve: Any) -> None:
+    """The same with sockets: the verdict follows the milestone within moments."""
+    usable = threading.Event()
+
+    def behaviour(script: Any) -> None:
+        if not usable.is_set():
+            return
+        script.start()
+        for code, text in ((2104, "a:b"), (2106, "a:b"), (2158, "a:b")):
+            script.notice(code, text)
+        script.answer_time()
+        script.stay()
+
+    found = deploy(port=serve(behaviour))
+    fake_engine.log(".> Starting IBC/IB gateway", *START)
+    gateway = Gateway(found.endpoint(), found)
+
+    def come_up() -> None:
+        usable.set()
+        fake_engine.log(SIGNED_IN, CONFIGURED)
+
+    threading.Timer(0.3, come_up).start()
+    assert wait_for(gateway, "ready", 20)
+    assert gateway.attempts == 1
+
+
+def test_against_an_engine_whose_container_exits(fake_engine: Any, deploy: Any, closed_port: int) -> None:
+    found = deploy(port=closed_port)
+    fake_engine.log(".> Starting IBC/IB gateway", *START)
+    gateway = Gateway(found.endpoint(), found)
+    threading.Timer(0.3, fake_engine.exit, (83,)).start()
+    assert not wait_for(gateway, "ready", 20)
+    assert gateway.judgement().reason.startswith("its container has exited with code 83 (IBC and this release")
