@@ -46,7 +46,7 @@ test-vm: export SANDBOX_BACKEND := vm
 test-vm: tools setup ## the whole site on a virtual machine, with a reboot
 	@python tests/run.py $(ARGS) vm
 
-bench: tools setup ## measure; writes bench/results.json
+bench: tools paper ## measure; writes bench/results.json
 	python bench/run.py $(ARGS)
 
 docs: tools ## write docs/reference.md and its pages from the plugins and roles
@@ -56,6 +56,6 @@ lock: tools ## write the locks of pyproject.toml's dependency groups
 	@python requirements/lock.py
 
 clean: ## remove what the project made on this machine: containers, networks, images, .sandbox, .cache, .venv
-	@sandbox/setup --remove
+	@sandbox/clean
 	rm -rf .cache .hypothesis .pytest_cache .ruff_cache
 	@if [ -e .venv/.made-by-setup ]; then echo 'rm -rf .venv'; rm -rf .venv; fi

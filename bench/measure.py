@@ -1,7 +1,8 @@
-"""Run a command and print seconds, peak resident MiB and its first word, one line a run: `measure.py ROUNDS COMMAND...`.
+"""Run a command; print seconds, peak resident MiB and its first word, a line a run: `measure.py ROUNDS COMMAND...`.
 
 A process of its own, because a child's peak begins with the size of the process that forked it.
 """
+
 import os
 import sys
 import time
@@ -9,8 +10,12 @@ import time
 for _round in range(int(sys.argv[1])):
     read, write = os.pipe()
     started = time.perf_counter()
-    child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=[
-        (os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
+    child = os.posix_spawn(
+        sys.argv[2],
+        sys.argv[2:],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)],
+    )
     os.close(write)
     with os.fdopen(read, "rb") as output:
         said = output.read().split()

@@ -1,4 +1,5 @@
 """What a probe costs beside a bare interpreter, and who says what of each fault: probe, ib_async, a TCP port check."""
+
 from __future__ import annotations
 
 import os
@@ -15,7 +16,7 @@ from ibgw_standin.testing import running
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "plugins" / "module_utils"
 TIMEOUT = 4.0
-# Each floods or stalls the client for longer than its own timeout; ib_async alone would need minutes and hundreds of MiB.
+# Each floods the client without end; ib_async alone would need minutes and hundreds of MiB.
 LONG_FLOODS = {"huge_stream", "zero_frames", "endless_notices"}
 IB_ASYNC = """
 import logging, sys
@@ -40,8 +41,14 @@ class Cost(t.NamedTuple):
 def process(*command: str) -> Cost:
     """Run a command once, timed by bench/measure.py."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
-    ended = subprocess.run([sys.executable, "-S", str(ROOT / "bench" / "measure.py"), "1", *command], env=environment,
-                           capture_output=True, text=True, check=True, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, "-S", str(ROOT / "bench" / "measure.py"), "1", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     seconds, mib, said = ended.stdout.split()
     return Cost(float(seconds), float(mib), said)
 
@@ -76,14 +83,28 @@ def verdicts() -> list[dict[str, t.Any]]:
             continue
         with running(fault=name) as standin:
             said, seconds = tcp_check(standin.port)
-            probe = process(sys.executable, "-m", "gateway", "127.0.0.1", str(standin.port), "--mode", "paper",
-                            "--timeout", str(TIMEOUT))
+            probe = process(
+                sys.executable,
+                "-m",
+                "gateway",
+                "127.0.0.1",
+                str(standin.port),
+                "--mode",
+                "paper",
+                "--timeout",
+                str(TIMEOUT),
+            )
             client = process(sys.executable, "-c", IB_ASYNC, str(standin.port))
-        rows.append({
-            "fault": name or "none",
-            "probe": probe.said, "probe_s": round(probe.seconds, 3),
-            "ib_async": client.said, "ib_async_s": round(client.seconds, 3),
-            "tcp": said, "tcp_s": round(seconds, 4),
-        })
+        rows.append(
+            {
+                "fault": name or "none",
+                "probe": probe.said,
+                "probe_s": round(probe.seconds, 3),
+                "ib_async": client.said,
+                "ib_async_s": round(client.seconds, 3),
+                "tcp": said,
+                "tcp_s": round(seconds, 4),
+            }
+        )
         print(f"readiness: {rows[-1]}", flush=True)
     return rows

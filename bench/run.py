@@ -1,7 +1,8 @@
 """Measure, side by side in one run, and write bench/results.json with the raw samples: `make bench`.
 
-Needs a sandbox with a ready paper gateway (`make bench` sees to it). Seconds are this machine's; the ratios are the point.
+Needs a sandbox with a ready paper gateway (`make bench` sees to it). Seconds are this machine's; compare the ratios.
 """
+
 from __future__ import annotations
 
 import datetime
@@ -21,13 +22,20 @@ RESULTS = pathlib.Path(__file__).parent / "results.json"
 
 
 def machine() -> dict[str, t.Any]:
-    cpu = next(line.partition(":")[2].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-               if line.startswith("model name"))
+    cpu = next(
+        line.partition(":")[2].strip()
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     packages = ("ansible-core", "mitogen", "ib_async")
     return {
-        "cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory / 2**30, 1), "kernel": platform.release(),
-        "python": platform.python_version(), **{name: metadata.version(name) for name in packages},
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in packages},
     }
 
 
@@ -36,11 +44,12 @@ def median(samples: list[float]) -> float:
 
 
 def show_site(results: dict[str, t.Any]) -> None:
-    floor, second, mitogen = (median(results["samples_s"][name]) for name in
-                              ("floor_30_pings", "second_run", "second_run_mitogen"))
+    floor, second, mitogen = (
+        median(results["samples_s"][name]) for name in ("floor_30_pings", "second_run", "second_run_mitogen")
+    )
     on_host = [task for task in results["tasks"] if task["on"] == "host"]
     print(f"""
-site.yml -l paper, second run (changed={results['changed']}, {len(on_host)} tasks on the host)
+site.yml -l paper, second run (changed={results["changed"]}, {len(on_host)} tasks on the host)
   30 no-op tasks            {floor:7.2f} s
   second run                {second:7.2f} s   {second / floor:.2f} of the 30 no-ops (at most 2)
   second run with mitogen   {mitogen:7.2f} s   {mitogen / second:.2f} of the run without (at most 0.33)
@@ -55,7 +64,9 @@ def show_cost(samples: dict[str, list[readiness.Cost]]) -> None:
     for name, costs in samples.items():
         seconds = median([cost.seconds for cost in costs])
         peak = max(cost.mib for cost in costs)
-        print(f"  {name:<10} {seconds * 1000:6.1f} ms   {seconds / python:5.2f} of a bare interpreter   {peak:5.1f} MiB")
+        print(
+            f"  {name:<10} {seconds * 1000:6.1f} ms   {seconds / python:5.2f} of a bare interpreter   {peak:5.1f} MiB"
+        )
 
 
 def show_verdicts(rows: list[dict[str, t.Any]]) -> None:
@@ -72,9 +83,12 @@ def show_latency(samples: list[float]) -> None:
 
 def main() -> None:
     results: dict[str, t.Any] = {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(),
-        "process": readiness.process_cost(), "verdicts": readiness.verdicts(),
-        "latency_s": latency.measure(), "site": site_run.measure(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "process": readiness.process_cost(),
+        "verdicts": readiness.verdicts(),
+        "latency_s": latency.measure(),
+        "site": site_run.measure(),
     }
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     show_cost(results["process"])

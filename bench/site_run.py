@@ -1,4 +1,5 @@
 """The second run of site.yml beside the floor of Ansible itself: a play of 30 no-op tasks on the same host."""
+
 from __future__ import annotations
 
 import datetime
@@ -27,7 +28,8 @@ def pings(count: int = 30) -> list[dict[str, t.Any]]:
 def mitogen() -> dict[str, str]:
     """The environment that makes mitogen the strategy (docs/performance.md)."""
     found = util.find_spec("ansible_mitogen")
-    assert found and found.origin, "mitogen is not installed; make setup installs it"
+    if not found or not found.origin:
+        raise SystemExit("mitogen is not installed; make setup installs it")
     plugins = pathlib.Path(found.origin).parent / "plugins" / "strategy"
     return {"ANSIBLE_STRATEGY_PLUGINS": str(plugins), "ANSIBLE_STRATEGY": "mitogen_linear"}
 
@@ -36,10 +38,17 @@ def run(playbook: str, **environment: str) -> tuple[float, dict[str, t.Any]]:
     """Wall time in seconds, and Ansible's own report (plays, tasks with their durations, stats)."""
     environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", **environment}
     started = time.monotonic()
-    ended = subprocess.run([PLAYBOOK, playbook, "-l", "paper"], cwd=ROOT, env=environment, capture_output=True, text=True,
-                           check=True, timeout=900)
+    ended = subprocess.run(
+        [PLAYBOOK, playbook, "-l", "paper"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=900,
+    )
     elapsed = time.monotonic() - started
-    return elapsed, json.loads(ended.stdout[ended.stdout.index("{"):])
+    return elapsed, json.loads(ended.stdout[ended.stdout.index("{") :])
 
 
 def tasks(report: dict[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -51,11 +60,13 @@ def tasks(report: dict[str, t.Any]) -> list[dict[str, t.Any]]:
             if result.get("skipped") or action in NO_TARGET:
                 continue
             begin, end = (datetime.datetime.fromisoformat(task["task"]["duration"][side]) for side in ("start", "end"))
-            found.append({
-                "task": task["task"]["name"],
-                "on": "controller" if result.get("_ansible_delegated_vars") else "host",
-                "seconds": round((end - begin).total_seconds(), 3),
-            })
+            found.append(
+                {
+                    "task": task["task"]["name"],
+                    "on": "controller" if result.get("_ansible_delegated_vars") else "host",
+                    "seconds": round((end - begin).total_seconds(), 3),
+                }
+            )
     return found
 
 

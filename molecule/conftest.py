@@ -1,4 +1,5 @@
 """What the scenarios' tests share: running a playbook on the scenario's own machine, and the stand-in's control."""
+
 from __future__ import annotations
 
 import contextlib
@@ -11,6 +12,7 @@ import sys
 import typing as t
 
 import pytest
+import testinfra
 from testinfra.host import Host
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -18,7 +20,7 @@ PROGRAMS = pathlib.Path(sys.executable).parent
 
 
 class Run(t.NamedTuple):
-    """A finished ansible-playbook: its exit status, what it printed with blanks folded, and ``changed`` of the recap."""
+    """A finished ansible-playbook: exit status, what it printed with blanks folded, ``changed`` of the recap."""
 
     status: int
     printed: str
@@ -33,6 +35,54 @@ def ansible_playbook(playbook: str, limit: str, *arguments: str) -> Run:
     return Run(run.returncode, " ".join((run.stdout + run.stderr).split()), changed)
 
 
+def ansible(name: str, module_name: str, arguments: str) -> dict[str, t.Any]:
+    command = [f"{PROGRAMS}/ansible", name, "-i", "inventories/sandbox", "-m", module_name, "-a", arguments]
+    environment = {**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    report = json.loads(run.stdout[run.stdout.index("{") :])
+    return report["plays"][0]["tasks"][0]["hosts"][name]
+
+
+@pytest.fixture(scope="session")
+def name() -> str:
+    """The inventory's name of the scenario's machine."""
+    return os.environ.get("SANDBOX_HOST", "sandbox-paper")
+
+
+@pytest.fixture(scope="session")
+def variables(name: str) -> dict[str, t.Any]:
+    """The machine's variables as Ansible resolves them; testinfra itself reads an inventory without its templates."""
+    wanted = ("host", "port", "user", "ssh_private_key_file", "ssh_common_args")
+    expression = ", ".join(f"'{variable}': ansible_{variable}" for variable in wanted)
+    reply = ansible(
+        name,
+        "ansible.builtin.debug",
+        "msg={{ {" + expression + ", 'image': gateway_image, 'password': gateway_password} }}",
+    )
+    return reply["msg"]
+
+
+@pytest.fixture(scope="session")
+def host(variables: dict[str, t.Any]) -> Host:
+    """The machine, reached by SSH as Ansible reaches it."""
+    return testinfra.get_host(
+        f"ssh://{variables['user']}@{variables['host']}:{variables['port']}",
+        sudo=True,
+        ssh_identity_file=variables["ssh_private_key_file"],
+        ssh_extra_args=variables["ssh_common_args"],
+    )
+
+
+@pytest.fixture(scope="session")
+def module(name: str) -> t.Callable[..., dict[str, t.Any]]:
+    """Run one module on the machine and return its result, also that of a failure."""
+
+    def module(module_name: str, **arguments: object) -> dict[str, t.Any]:
+        return ansible(name, module_name, " ".join(f"{key}={value}" for key, value in arguments.items()))
+
+    return module
+
+
 @pytest.fixture(scope="session")
 def playbook() -> t.Callable[..., Run]:
     return ansible_playbook
@@ -41,9 +91,15 @@ def playbook() -> t.Callable[..., Run]:
 @pytest.fixture
 def killed_playbook() -> t.Callable[..., None]:
     """Run a playbook and kill it, with all that it started, after so many seconds."""
+
     def run_and_kill(seconds: float, *words: str) -> None:
-        process = subprocess.Popen([PROGRAMS / "ansible-playbook", *words], cwd=ROOT, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            [PROGRAMS / "ansible-playbook", *words],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
         os.killpg(process.pid, signal.SIGKILL)
@@ -55,6 +111,7 @@ def killed_playbook() -> t.Callable[..., None]:
 @pytest.fixture
 def standin(host: Host) -> t.Callable[..., dict[str, t.Any]]:
     """Speak to the stand-in in the running container: its own counters, and its faults."""
+
     def control(*words: str) -> dict[str, t.Any]:
         name = host.check_output("docker ps --filter label=ibops.gateway.name --format '{{.Names}}'")
         return json.loads(host.check_output(f"docker exec {name} standin-ctl {' '.join(words)}"))

@@ -1,7 +1,7 @@
 """Write the hash locks of the Python packages, or prove that they are current: `lock.py [--check]`.
 
-A lock is made from a dependency group of pyproject.toml and is valid for every Python that pyproject.toml allows.
-It starts with the digest of its group, so that the check needs no network.
+A lock is made from a dependency group of pyproject.toml or from requirements/<name>.in, and is valid for every Python
+that pyproject.toml allows. It starts with the digest of what it was made from, so that the check needs no network.
 """
 
 from __future__ import annotations
@@ -13,54 +13,78 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-# Group -> lock. dev comes first and gives its versions to the others, which are parts of it.
-LOCKS = {
-    "dev": Path("requirements/dev.txt"),
-    "controller": Path("requirements/controller.txt"),
-    "client-check": Path("roles/gateway/files/client_check.txt"),
-}
-HEADER = "# Written by `make lock` from group {group} of pyproject.toml; sha256 {digest}\n"
+FOLDER = Path("requirements")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """requirements/<name>.txt: the file it is made from, what decides it there, and how uv is told so."""
+
+    name: str
+    source: str
+    decisive: str
+    arguments: list[str]
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.name}.txt"
+
+    @property
+    def header(self) -> str:
+        digest = hashlib.sha256(self.decisive.encode()).hexdigest()
+        return f"# Written by `make lock` from {self.source}; sha256 {digest}\n"
 
 
 def packages(groups: dict[str, list[Any]], name: str) -> list[str]:
-    """The requirements of a group, with those of the groups that it includes."""
+    """The requirements of a dependency group, with those of the groups that it includes."""
     found: list[str] = []
     for entry in groups[name]:
         found += packages(groups, entry["include-group"]) if isinstance(entry, dict) else [entry]
+    return sorted(found)
+
+
+def locks() -> list[Lock]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    python = project["project"]["requires-python"]
+
+    def group(name: str, *arguments: str) -> Lock:
+        decisive = json.dumps([python, packages(project["dependency-groups"], name)])
+        return Lock(name, "pyproject.toml", decisive, ["--group", name, *arguments])
+
+    # controller is a part of dev and takes its versions, so that dev can be installed over it, or instead of it.
+    found = [group("dev"), group("controller", "--constraints", "requirements/dev.txt")]
+    for path in sorted((ROOT / FOLDER).glob("*.in")):
+        source = str(FOLDER / path.name)
+        found.append(Lock(path.stem, source, path.read_text(), [source]))
     return found
 
 
-def header(group: str) -> str:
-    """First line of the lock that belongs to the present pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    decisive = [project["project"]["requires-python"], sorted(packages(project["dependency-groups"], group))]
-    return HEADER.format(group=group, digest=hashlib.sha256(json.dumps(decisive).encode()).hexdigest())
-
-
-def write(group: str, lock: Path) -> None:
+def write(lock: Lock) -> None:
     """Resolve with uv. It keeps the present lock's versions where they still fit: remove the file to renew them all."""
+    path = (ROOT / lock.path).resolve()
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--quiet"]
-    if group != "dev":
-        options += ["--constraints", str(LOCKS["dev"])]
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--group", group, *options, "--output-file", str(lock)]
+    command = [sys.executable, "-m", "uv", "pip", "compile", *lock.arguments, *options, "--output-file", str(path)]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    (ROOT / lock).write_text(header(group) + (ROOT / lock).read_text())
+    path.write_text(lock.header + path.read_text())
 
 
-def problems(group: str, lock: Path) -> list[str]:
+def problems(lock: Lock) -> list[str]:
     """What is wrong with a lock, in words; empty when it is current."""
-    content = (ROOT / lock).read_text() if (ROOT / lock).exists() else ""
+    path = ROOT / lock.path
+    content = path.read_text() if path.exists() else ""
     found = []
-    if not content.startswith(header(group)):
-        found.append(f"{lock} does not belong to the present group {group} of pyproject.toml: run `make lock`")
+    if not content.startswith(lock.header):
+        found.append(f"{lock.path} does not belong to the present {lock.source}: run `make lock`")
     pins = re.findall(r"^\w.*$", content, re.M)
-    found += [f"{lock}: {pin.split()[0]} has no hash: run `make lock`" for pin in pins if not pin.endswith("\\")]
+    found += [f"{lock.path}: {pin.split()[0]} has no hash: run `make lock`" for pin in pins if not pin.endswith("\\")]
     places = re.findall(r"^--.*$|^.*://.*$", content, re.M)
-    return found + [f"{lock}: `{line}` names a place to fetch from, which is for each machine's pip" for line in places]
+    found += [f"{lock.path}: `{line}` names a place to fetch from, which is for each machine's pip" for line in places]
+    return found
 
 
 def main() -> int:
@@ -68,12 +92,12 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a lock is not current")
     check = parser.parse_args().check
     found = []
-    for group, lock in LOCKS.items():
+    for lock in locks():
         if check:
-            found += problems(group, lock)
+            found += problems(lock)
         else:
-            write(group, lock)
-    print("\n".join(found) or f"{len(LOCKS)} locks {'are current' if check else 'written'}")
+            write(lock)
+    print("\n".join(found) or f"{len(locks())} locks {'are current' if check else 'written'}")
     return 1 if found else 0
 
 

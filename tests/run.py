@@ -68,16 +68,21 @@ LINT = [
     lint("locks", "python requirements/lock.py --check"),
 ]
 QUICK = [
-    Stage("unit", "pytest -n 2 tests/unit", cores=2),
+    # Mostly waiting: for timeouts, for servers to come up.
+    Stage("unit", "pytest -n 4 --dist worksteal tests/unit", cores=2),
     Stage("clients", "pytest tests/clients"),
     Stage("playbooks", "pytest tests/playbooks"),
 ]
 SANDBOX = [
     Stage("image", "pytest tests/image"),
+    Stage("sandbox", "pytest tests/sandbox/container", minutes=10),
     Stage("molecule-default", "molecule test", minutes=20),
     Stage("molecule-live", "molecule test -s live", minutes=20),
 ]
-VM = [Stage("vm", "molecule test -s vm", cores=2, minutes=60, env={"SANDBOX_BACKEND": "vm"})]
+VM = [
+    Stage("sandbox-vm", "pytest tests/sandbox/vm", cores=2, minutes=30),
+    Stage("molecule-vm", "molecule test", cores=2, minutes=60, env={"SANDBOX_BACKEND": "vm"}),
+]
 GROUPS = {
     "lint": LINT,
     "fast": [*LINT, *QUICK],
@@ -223,7 +228,9 @@ def main() -> int:
 
     started = time.monotonic()
     runner = Runner(options.cores)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # In both cases we stop what we started, even as a background job, which a shell starts with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcomes = runner.run(list(chosen.values()))
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ options:
       - Name of a gateway that role P(ibops.gateway.gateway#role) deployed on the target host.
       - Host, port, mode, client id and allowed accounts are then taken from its descriptor
         (C(/etc/ibgw/<name>/gateway.json)), its container and the log of it are observed too, and the result
-        has RV(state).
+        has C(state).
       - The module then has to run as root.
     type: str
   host:
@@ -37,7 +37,7 @@ options:
   mode:
     description:
       - With V(paper) every account id has to begin with C(D), with V(live) with C(U) or C(F); anything else is
-        RV(api_state=wrong_account).
+        C(api_state) V(wrong_account).
       - Defaults to the descriptor's with O(gateway_name), else the accounts are not checked.
     type: str
     choices: [live, paper]

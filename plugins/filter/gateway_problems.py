@@ -12,8 +12,11 @@ COMPARED = ("gateway_name", "gateway_mode", "gateway_user", "gateway_port", "gat
 
 def gateway_problems(settings: c.Mapping[str, object], inventory: c.Iterable[c.Mapping[str, object]]) -> list[str]:
     gateways = [
-        {"host": host["inventory_hostname"], "address": host.get("ansible_host", host["inventory_hostname"]),
-         **{variable: host.get(variable) for variable in COMPARED}}
+        {
+            "host": host["inventory_hostname"],
+            "address": host.get("ansible_host", host["inventory_hostname"]),
+            **{variable: host.get(variable) for variable in COMPARED},
+        }
         for host in inventory
     ]
     return problems(settings, gateways)

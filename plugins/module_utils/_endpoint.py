@@ -5,6 +5,7 @@
 
 This module util is **private** to the collection: it may change at any time.
 """
+
 from __future__ import annotations
 
 from typing import Any

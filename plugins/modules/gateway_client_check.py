@@ -146,12 +146,20 @@ def run(python: str, options: dict[str, Any]) -> dict[str, Any]:
     """Run the check in interpreter *python* and return what it found; raises CheckError."""
     command = [python, "-", json.dumps(options)]
     try:
-        done = subprocess.run(command, input=inspect.getsource(client_check), text=True, capture_output=True,
-                              timeout=options["timeout"] + START_SECONDS, check=False)
+        done = subprocess.run(
+            command,
+            input=inspect.getsource(client_check),
+            text=True,
+            capture_output=True,
+            timeout=options["timeout"] + START_SECONDS,
+            check=False,
+        )
         return json.loads(done.stdout.splitlines()[-1])
     except OSError as error:
-        raise CheckError(f"cannot run {python} ({error.strerror}): role gateway installs it; or set python to an "
-                         "interpreter that has ib_async") from error
+        raise CheckError(
+            f"cannot run {python} ({error.strerror}): role gateway installs it; or set python to an "
+            "interpreter that has ib_async"
+        ) from error
     except subprocess.TimeoutExpired:
         raise CheckError(f"the check was still running {START_SECONDS:.0f} s after its time and was killed") from None
     except (ValueError, IndexError):
@@ -172,13 +180,16 @@ def report(found: dict[str, Any], endpoint: dict[str, Any], amounts: bool) -> di
         "accounts": accounts.mask_all(ids),
         "account_count": len(ids),
         "position_count": found["position_count"],
-        "errors": [{"code": error["code"], "text": accounts.hide(wire.printable(error["text"]), ids)}
-                   for error in found["errors"]],
+        "errors": [
+            {"code": error["code"], "text": accounts.hide(wire.printable(error["text"]), ids)}
+            for error in found["errors"]
+        ],
         "client": found["client"],
     }
     if amounts:
-        result["account_values"] = [{**value, "account": accounts.mask(value["account"])}
-                                    for value in found["account_values"]]
+        result["account_values"] = [
+            {**value, "account": accounts.mask(value["account"])} for value in found["account_values"]
+        ]
     return result
 
 
@@ -199,8 +210,7 @@ def main() -> None:
     name, started = module.params["gateway_name"], time.monotonic()
     try:
         endpoint = _endpoint.endpoint(module, descriptor.load(name) if name else None)
-        options = {**endpoint, **{option: module.params[option] for option in ("timeout", "step_timeout",
-        "contract")}}
+        options = {**endpoint, **{option: module.params[option] for option in ("timeout", "step_timeout", "contract")}}
         result = report(run(module.params["python"], options), endpoint, module.params["amounts"])
     except (descriptor.DescriptorError, CheckError) as error:
         module.fail_json(msg=str(error), elapsed=round(time.monotonic() - started, 3))
@@ -210,7 +220,9 @@ def main() -> None:
         what = "; ".join(f"{step['name']}: {step['detail']}" for step in failed)
         module.fail_json(
             msg=f"the deep check of {name or endpoint['host']} (port {endpoint['port']}) failed at {what}. "
-                "Next step: run gateway_info, which tells the cause of a failed connect", **result)
+            "Next step: run gateway_info, which tells the cause of a failed connect",
+            **result,
+        )
     module.exit_json(changed=False, **result)
 
 

@@ -30,6 +30,10 @@ options:
     description: How long the look at the API may take, in seconds.
     type: float
     default: 5
+  probe:
+    description: Whether to ask the API. Without it only the container and its log are looked at.
+    type: bool
+    default: true
   image:
     description:
       - Image whose presence on the target host RV(image_present) tells.
@@ -86,6 +90,16 @@ reason:
   returned: always
   type: str
   sample: the API answers, the accounts fit and nothing is reported broken
+host:
+  description: Host of the API, as seen from the target host.
+  returned: always
+  type: str
+  sample: 127.0.0.1
+port:
+  description: Port of the API.
+  returned: always
+  type: int
+  sample: 4002
 final:
   description: Whether waiting cannot make it ready.
   returned: always
@@ -186,6 +200,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=_endpoint.argument_spec(
             image={"type": "str"},
+            probe={"type": "bool", "default": True},
             timeout={"type": "float", "default": ATTEMPT_SECONDS},
             settle=_endpoint.settle_option(),
         ),
@@ -204,12 +219,18 @@ def look(module: AnsibleModule) -> dict[str, object]:
         try:
             gateway = _endpoint.gateway(module)
         except NotDeployedError as error:
-            report = {"deployed": False, "gateway_name": name, "api_state": None, "state": None,
-                      "reason": str(error), "next_step": "Run site.yml."}
+            report = {
+                "deployed": False,
+                "gateway_name": name,
+                "api_state": None,
+                "state": None,
+                "reason": str(error),
+                "next_step": "Run site.yml.",
+            }
         except DescriptorError as error:
             module.fail_json(msg=str(error))
         else:
-            gateway.look(module.params["timeout"])
+            gateway.look(module.params["timeout"], ask=module.params["probe"])
             report = gateway.report()
             if gateway.descriptor is not None:
                 report["deployed"] = True

@@ -110,6 +110,16 @@ reason:
   returned: always
   type: str
   sample: the API answers, the accounts fit and nothing is reported broken
+host:
+  description: Host of the API, as seen from the target host.
+  returned: always
+  type: str
+  sample: 127.0.0.1
+port:
+  description: Port of the API.
+  returned: always
+  type: int
+  sample: 4002
 final:
   description: Whether waiting cannot make it ready.
   returned: always
@@ -230,8 +240,15 @@ def main() -> None:
         gateway = _endpoint.gateway(module)
     except NotDeployedError as error:
         if module.check_mode:
-            module.exit_json(changed=False, deployed=False, api_state=None, state=None, reason=str(error),
-                             next_step="Run site.yml.", elapsed=0.0)
+            module.exit_json(
+                changed=False,
+                deployed=False,
+                api_state=None,
+                state=None,
+                reason=str(error),
+                next_step="Run site.yml.",
+                elapsed=0.0,
+            )
         module.fail_json(msg=str(error))
     except DescriptorError as error:
         module.fail_json(msg=str(error))
@@ -247,8 +264,9 @@ def main() -> None:
     found = report["state"] if name else report["api_state"]
     module.fail_json(
         msg=f"{what} is not {wanted} after {report['elapsed']:.1f} s but {found}: {report['reason']}. "
-            f"Next step: {report['next_step']}",
-        **report)
+        f"Next step: {report['next_step']}",
+        **report,
+    )
 
 
 if __name__ == "__main__":

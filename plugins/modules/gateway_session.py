@@ -159,7 +159,7 @@ def main() -> None:
             outcome = session.stop(gateway, engine, timeout, module.check_mode)
         else:
             outcome = session.restart(gateway, engine, timeout, module.check_mode)
-        if outcome.changed and not module.check_mode:
+        if outcome.changed and wanted != "restarted" and not module.check_mode:
             gateway.refresh()
     except (descriptor.DescriptorError, EngineError, ChannelError, session.SessionError) as error:
         module.fail_json(msg=str(error), elapsed=round(time.monotonic() - started, 3))

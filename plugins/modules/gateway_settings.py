@@ -8,12 +8,12 @@ DOCUMENTATION = r"""
 module: gateway_settings
 short_description: Write the files of one gateway on its VM
 version_added: 1.0.0
-author: [ibops.gateway contributors]
+author: ibops.gateway contributors (@ibops)
 description:
   - Reconciles the directories, the password file, IBC's settings template, C(jts.ini) and the descriptor of one
     gateway in one process. Each file is replaced whole or left as it is.
-  - C(jts.ini) belongs to IBC and the gateway, which rewrite it at every start. Only the given keys are compared, and only
-    a key that differs is touched, so a file that they rewrote is no change.
+  - C(jts.ini) belongs to IBC and the gateway, which rewrite it at every start. Only the given keys are
+    compared, and only a key that differs is touched, so a file that they rewrote is no change.
 options:
   gateway_name:
     description: The gateway; names the directories under O(config_dir) and O(state_dir).
@@ -89,6 +89,7 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import Entry, reconcile
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.jts import reconcile as reconcile_jts
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError, escape
@@ -98,7 +99,10 @@ DOCKER_DIR = "/var/lib/docker"
 
 def entries(params: dict[str, object]) -> list[Entry]:
     """The wanted directories and files, parents first."""
-    config, state = f"{params['config_dir']}/{params['gateway_name']}", f"{params['state_dir']}/{params['gateway_name']}"
+    config, state = (
+        f"{params['config_dir']}/{params['gateway_name']}",
+        f"{params['state_dir']}/{params['gateway_name']}",
+    )
     root, uid = os.geteuid(), int(str(params["uid"]))
     jts_ini = Entry(f"{state}/tws_settings/jts.ini", 0o600, uid, uid, "")
     wanted = [
@@ -133,9 +137,11 @@ def short_of_space(directories: list[str], min_free_mib: int) -> str:
         status = os.statvfs(directory)
         free_mib = status.f_bavail * status.f_frsize // 2**20
         if free_mib < min_free_mib:
-            return (f"gateway_min_free_mib: {free_mib} MiB are left at {directory}, {min_free_mib} are asked for; "
-                    "free some (docker system prune, journalctl --vacuum-size) or lower the variable. "
-                    "Nothing was changed.")
+            return (
+                f"gateway_min_free_mib: {free_mib} MiB are left at {directory}, {min_free_mib} are asked for; "
+                "free some (docker system prune, journalctl --vacuum-size) or lower the variable. "
+                "Nothing was changed."
+            )
     return ""
 
 
@@ -161,11 +167,14 @@ def main() -> None:
     try:
         changes = reconcile(entries(params), check=module.check_mode)
     except UnrepresentableError as fault:
-        module.fail_json(msg=f"gateway_password: {fault}; IBC cannot read it from its settings file. "
-                             "Nothing was changed.")
+        module.fail_json(
+            msg=f"gateway_password: {fault}; IBC cannot read it from its settings file. Nothing was changed."
+        )
     except OSError as fault:
-        module.fail_json(msg=f"cannot write {fault.filename}: {fault.strerror}. The files written so far are whole, "
-                             "the others are as they were; mend the cause and run again.")
+        module.fail_json(
+            msg=f"cannot write {fault.filename}: {fault.strerror}. The files written so far are whole, "
+            "the others are as they were; mend the cause and run again."
+        )
     result = {"changed": bool(changes), "diff": changes, "paths": [change["after_header"] for change in changes]}
     if params["password"] is not None:
         salt = f"ibops.gateway/{params['gateway_name']}".encode()

@@ -8,9 +8,7 @@ from typing import Any
 from sandbox.machine import keys
 from sandbox.machine.common import LABEL, SUBNET, SandboxError, docker, labelled, present
 
-STATE = (
-    '{"id": {{json .Id}}, "running": {{json .State.Running}}, "labels": {{json .Config.Labels}}, "image": {{json .Image}}}'
-)
+STATE = '{"id": {{json .Id}}, "running": {{json .State.Running}}, "labels": {{json .Config.Labels}}, "image": {{json .Image}}}'
 
 
 def inspect(name: str) -> dict[str, Any] | None:
@@ -31,7 +29,9 @@ def wanted(options: dict[str, Any]) -> dict[str, Any]:
     """What a container is made from and compared by: the role's options, the image's id, and this checkout's key."""
     image = present("image", options["image"], "{{.Id}}")
     if image is None:
-        raise SandboxError(f"There is no image {options['image']} in the Docker engine. Run `make setup`, which builds it.")
+        raise SandboxError(
+            f"There is no image {options['image']} in the Docker engine. Run `make setup`, which builds it."
+        )
     return options | {"image_id": image, "key": keys.fingerprint()}
 
 

@@ -31,7 +31,11 @@ START_SECONDS = 60
 
 def has(thing: str) -> bool:
     # A user's PATH has no sbin, root's programs are there all the same.
-    return Path(thing).exists() if thing.startswith("/") else bool(shutil.which(thing, path=f"{os.environ['PATH']}:/usr/sbin:/sbin"))
+    return (
+        Path(thing).exists()
+        if thing.startswith("/")
+        else bool(shutil.which(thing, path=f"{os.environ['PATH']}:/usr/sbin:/sbin"))
+    )
 
 
 def install_missing(backend: str) -> None:
@@ -47,7 +51,9 @@ def install_missing(backend: str) -> None:
         return
     packages = sorted(missing)
     if not has("apt-get"):
-        raise SandboxError(f"This machine has no apt. Install what Debian calls {', '.join(packages)}, and run this again.")
+        raise SandboxError(
+            f"This machine has no apt. Install what Debian calls {', '.join(packages)}, and run this again."
+        )
     say(f"Installing system packages: {' '.join(packages)}")
     apt = as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"])
     run_long("Reading the package lists", "apt-update", [*apt, "update"])
@@ -83,7 +89,9 @@ def start() -> None:
     deadline = time.monotonic() + START_SECONDS
     while not answers():
         if time.monotonic() > deadline:
-            raise SandboxError(f"The Docker engine did not answer within {START_SECONDS} s. See {LOGS.relative_to(ROOT)}/dockerd.log.")
+            raise SandboxError(
+                f"The Docker engine did not answer within {START_SECONDS} s. See {LOGS.relative_to(ROOT)}/dockerd.log."
+            )
         time.sleep(0.5)
     if not Path("/run/systemd/system").is_dir():
         DOCKERD_PID.write_text(Path("/var/run/docker.pid").read_text())
@@ -91,7 +99,9 @@ def start() -> None:
 
 def ensure_network() -> None:
     """Have the sandbox's network; SandboxError when another network of that name or with those addresses is in the way."""
-    found = present("network", NETWORK, f'{{{{index .Labels "{LABEL}"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}')
+    found = present(
+        "network", NETWORK, f'{{{{index .Labels "{LABEL}"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}'
+    )
     if found == f"network {SUBNET}":
         return
     if found is not None:
@@ -103,4 +113,6 @@ def ensure_network() -> None:
     try:
         docker("network", "create", *labelled("network"), "--subnet", SUBNET, NETWORK)
     except SandboxError as error:
-        raise SandboxError(f"{error}\nThe sandbox needs {SUBNET}; `docker network ls` and `ip route` show who has it.") from error
+        raise SandboxError(
+            f"{error}\nThe sandbox needs {SUBNET}; `docker network ls` and `ip route` show who has it."
+        ) from error

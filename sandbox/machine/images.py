@@ -94,7 +94,11 @@ def ensure_vm_base(release: str) -> None:
         tar = root.build()
         new = base.with_name(f".{base.name}")
         run(as_root(["rm", "-rf", str(new)]))
-        run_long("Making a disk of it", f"disk-{release}", as_root([str(HERE / "disk"), str(tar), str(new), str(os.getuid())]))
+        run_long(
+            "Making a disk of it",
+            f"disk-{release}",
+            as_root([str(HERE / "disk"), str(tar), str(new), str(os.getuid())]),
+        )
         new.rename(base)
         tar.unlink()
     link = CACHE / f"vm-{release}"

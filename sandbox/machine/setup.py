@@ -11,14 +11,14 @@ import subprocess
 import sys
 
 from sandbox.machine import engine, images, keys, vm
-from sandbox.machine.common import RELEASES, ROOT, SandboxError, say
+from sandbox.machine.common import RELEASES, ROOT, SandboxError, docker_command
 from sandbox.registry import registry
 
 
 def gateway_image() -> str:
-    """The id of the stand-in gateway's image, which its own script builds when its inputs have changed."""
+    """The stand-in gateway's image, which its own script builds when its inputs have changed; its last word is the name."""
     build = ROOT / "sandbox/gateway/build"
-    done = subprocess.run([str(build)], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([*docker_command()[:-1], str(build)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise SandboxError(f"{build.relative_to(ROOT)} ended with status {done.returncode}; see above.")
     return done.stdout.split()[-1]
@@ -26,7 +26,9 @@ def gateway_image() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", choices=["container", "vm"], default=os.environ.get("SANDBOX_BACKEND") or "container")
+    parser.add_argument(
+        "--backend", choices=["container", "vm"], default=os.environ.get("SANDBOX_BACKEND") or "container"
+    )
     parser.add_argument("--release", choices=RELEASES, default=os.environ.get("SANDBOX_RELEASE") or RELEASES[0])
     arguments = parser.parse_args()
     try:
@@ -38,7 +40,7 @@ def main() -> int:
         images.ensure_machine_image(arguments.release)
         if arguments.backend == "vm":
             images.ensure_vm_base(arguments.release)
-            say("VMs run with " + {"kvm": "KVM", "tcg": "emulation: KVM does not run here, a boot takes about 70 s"}[vm.accelerator()])
+            vm.accelerator()
         registry.ensure_image(arguments.release)
         keys.make_authority(registry.ADDRESS)
         registry.ensure_running()

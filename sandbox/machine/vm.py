@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.machine import keys
-from sandbox.machine.common import CACHE, ROOT, STATE, SandboxError, run
+from sandbox.machine.common import CACHE, STATE, SandboxError, run, say
 
 MACHINES = STATE / "vm"
 QEMU = "qemu-system-x86_64"
@@ -28,7 +28,13 @@ PROBE_STATUS = 33
 def accelerator() -> str:
     """kvm or tcg (emulation): the answer of set-up's probe."""
     if not ACCELERATOR.exists():
-        keys.write(ACCELERATOR, "kvm" if kvm_works() else "tcg")
+        works = kvm_works()
+        say(
+            "VMs run on KVM"
+            if works
+            else "VMs are emulated, because KVM does not run a guest here; a boot takes about a minute"
+        )
+        keys.write(ACCELERATOR, "kvm" if works else "tcg")
     return ACCELERATOR.read_text()
 
 
@@ -78,7 +84,9 @@ def made_from(found: dict[str, Any]) -> dict[str, Any]:
 def create(options: dict[str, Any]) -> None:
     """Make a disk over the base's, and start the VM."""
     if platform.machine() != "x86_64":
-        raise SandboxError(f"The vm backend is for x86_64 machines, this one is {platform.machine()}. Use the container backend.")
+        raise SandboxError(
+            f"The vm backend is for x86_64 machines, this one is {platform.machine()}. Use the container backend."
+        )
     name = options["name"]
     place = MACHINES / name
     place.mkdir(parents=True, exist_ok=True)
@@ -96,7 +104,7 @@ def start(name: str) -> None:
     place = MACHINES / name
     options = json.loads((place / "options.json").read_text())
     files = CACHE / options["base"]
-    kernel_line = f"root=/dev/vda rw fsck.mode=skip console=ttyS0 systemd.hostname={options['hostname']}"
+    kernel_line = f"root=LABEL=sandbox rw fsck.mode=skip console=ttyS0 systemd.hostname={options['hostname']}"
     accel = accelerator()
     command = [
         QEMU, "-name", name, "-accel", accel, "-cpu", {"kvm": "host", "tcg": "max"}[accel],

@@ -15,7 +15,19 @@ import urllib.request
 from pathlib import Path
 
 from sandbox.machine import keys
-from sandbox.machine.common import LABEL, NETWORK, STATE, SandboxError, docker, docker_command, labelled, machine_image, present, run_long, say
+from sandbox.machine.common import (
+    LABEL,
+    NETWORK,
+    STATE,
+    SandboxError,
+    docker,
+    docker_command,
+    labelled,
+    machine_image,
+    present,
+    run_long,
+    say,
+)
 
 ADDRESS = "10.211.0.2"
 PORT = 5000
@@ -57,7 +69,9 @@ def ensure_running() -> None:
         return
     owner = present("container", NAME, f'{{{{index .Config.Labels "{LABEL}"}}}}')
     if owner not in (None, "registry"):
-        raise SandboxError(f"A container '{NAME}' exists that the sandbox did not make. Rename it (docker rename {NAME} other).")
+        raise SandboxError(
+            f"A container '{NAME}' exists that the sandbox did not make. Rename it (docker rename {NAME} other)."
+        )
     say(f"Starting the registry at {ADDRESS}:{PORT} of the network {NETWORK}")
     if owner:
         docker("rm", "--force", NAME)
@@ -106,18 +120,19 @@ def wait() -> None:
 
 def publish(image: str) -> None:
     """Have an image of the engine in the registry, and its reference by digest in .sandbox/gateway_image."""
+    identity = present("image", image, "{{.Id}}")
     stamp = STATE / "pushed.json"
     try:
         pushed = json.loads(stamp.read_text())
     except FileNotFoundError:
         pushed = {}
     wait()
-    if pushed.get("image") == image and holds(pushed["digest"]):
+    if pushed.get("image") == identity and holds(pushed["digest"]):
         digest = pushed["digest"]
     else:
         say("Pushing the stand-in gateway's image to the registry")
         digest = push(image)
-        keys.write(stamp, json.dumps({"image": image, "digest": digest}))
+        keys.write(stamp, json.dumps({"image": identity, "digest": digest}))
     keys.write(REFERENCE, f"{ADDRESS}:{PORT}/{REPOSITORY}@{digest}\n")
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import sys
 import threading
@@ -143,8 +144,8 @@ def main(host: str, port: str) -> None:
         app.reqConfigProtoBuf(ConfigRequest(reqId=5))
         seen["config"] = app.gather("config")["config"][0]
     seen["errors"] = app.errors
-    app.disconnect()
-    print(json.dumps(seen))
+    print(json.dumps(seen), flush=True)
+    os._exit(0)  # disconnect() waits up to a second for the reader's time-out
 
 
 if __name__ == "__main__":

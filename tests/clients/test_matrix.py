@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ibgw_standin.testing import running
 
 HERE = Path(__file__).parent

@@ -9,6 +9,7 @@ its lock and the Python are the same.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -25,7 +26,11 @@ def python_of(name: str) -> Path:
     venv = HOME / name
     python, stamp = venv / "bin" / "python", venv / "lock.sha256"
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    if not (stamp.exists() and stamp.read_text() == wanted):
+    HOME.mkdir(parents=True, exist_ok=True)
+    with (HOME / f"{name}.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # parallel test runs share the environments
+        if stamp.exists() and stamp.read_text() == wanted:
+            return python
         print(f"clients: installing {name} into {venv.relative_to(ROOT)}", file=sys.stderr, flush=True)
         uv = [sys.executable, "-m", "uv", "--quiet"]
         subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, str(venv)], check=True)

@@ -22,5 +22,5 @@ def scripts() -> list[str]:
 
 
 if __name__ == "__main__":
-    command = ["shellcheck", "--severity=style", "--external-sources", *scripts()]
+    command = ["shellcheck", "--severity=style", "--external-sources", "--source-path=SCRIPTDIR", *scripts()]
     sys.exit(subprocess.run(command, cwd=ROOT).returncode)

@@ -1,4 +1,5 @@
 """What `ansible-playbook site.yml` refuses, before anything is touched: the hosts of these inventories do not exist."""
+
 from __future__ import annotations
 
 import copy
@@ -15,12 +16,21 @@ INVENTORY: dict[str, t.Any] = {
     "gateways": {
         "vars": {"gateway_image": DIGEST, "ansible_host": "192.0.2.1"},
         "children": {
-            "paper": {"hosts": {"p1": {"gateway_mode": "paper", "gateway_user": "alice", "gateway_password": "top-secret"}}},
-            "live": {"hosts": {
-                "l1": {"gateway_mode": "live", "gateway_user": "bob", "gateway_password": "top-secret"},
-                "l2": {"gateway_mode": "live", "gateway_user": "carol", "gateway_password": "top-secret",
-                       "gateway_name": "second", "gateway_port": 5001},
-            }},
+            "paper": {
+                "hosts": {"p1": {"gateway_mode": "paper", "gateway_user": "alice", "gateway_password": "top-secret"}}
+            },
+            "live": {
+                "hosts": {
+                    "l1": {"gateway_mode": "live", "gateway_user": "bob", "gateway_password": "top-secret"},
+                    "l2": {
+                        "gateway_mode": "live",
+                        "gateway_user": "carol",
+                        "gateway_password": "top-secret",
+                        "gateway_name": "second",
+                        "gateway_port": 5001,
+                    },
+                }
+            },
         },
     },
 }
@@ -56,16 +66,20 @@ def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
     assert "gateway_user: it is missing or blank" in printed
 
 
-@pytest.mark.parametrize(("variables", "said"), [
-    ({"p1": {"gateway_mode": "papr"}}, "gateway_mode must be one of: paper, live, got: papr"),
-    ({"p1": {"gateway_password": " top-secret"}}, "gateway_password: it begins or ends with a blank"),
-    ({"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
-    ({"p1": {"gateway_port": "four"}}, "gateway_port"),
-    ({"p1": {"gateway_bind_address": "0.0.0.0", "gateway_auto_restart_time": "22:00"}}, "would publish the API"),
-    ({"l1": {"gateway_user": "Alice"}}, "p1 and l1 have the same IBKR user"),
-    ({"l2": {"gateway_user": "bob"}}, "l1 and l2 have the same IBKR user"),
-    ({"l2": {"gateway_name": "live", "gateway_port": 4001}}, "l1 and l2 share a VM and publish port 4001"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"p1": {"gateway_mode": "papr"}}, "gateway_mode must be one of: paper, live, got: papr"),
+        ({"p1": {"gateway_password": " top-secret"}}, "gateway_password: it begins or ends with a blank"),
+        ({"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
+        ({"p1": {"gateway_port": "four"}}, "gateway_port"),
+        ({"p1": {"gateway_bind_address": "0.0.0.0", "gateway_auto_restart_time": "22:00"}}, "would publish the API"),
+        ({"l1": {"gateway_user": "Alice"}}, "p1 and l1 have the same IBKR user"),
+        ({"l2": {"gateway_user": "bob"}}, "l1 and l2 have the same IBKR user"),
+        ({"l2": {"gateway_name": "live", "gateway_port": 4001}}, "l1 and l2 share a VM and publish port 4001"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_a_paper_run_refuses(
     tmp_path: pathlib.Path, pytestconfig: pytest.Config, variables: dict[str, dict[str, object]], said: str
 ) -> None:

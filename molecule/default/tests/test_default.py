@@ -1,4 +1,5 @@
 """A paper gateway as site.yml left it, seen from the VM."""
+
 from __future__ import annotations
 
 import json
@@ -7,19 +8,12 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
-
-@pytest.fixture(scope="module")
-def variables(host: Host) -> dict[str, t.Any]:
-    return host.ansible.get_variables()
+Module = t.Callable[..., dict[str, t.Any]]
 
 
 @pytest.fixture(scope="module")
 def container(host: Host) -> dict[str, t.Any]:
     return json.loads(host.check_output("docker inspect ibgw-paper"))[0]
-
-
-def look(host: Host, module: str, **arguments: object) -> dict[str, t.Any]:
-    return host.ansible(f"ibops.gateway.{module}", " ".join(f"{key}={value}" for key, value in arguments.items()), check=False)
 
 
 def test_the_engine_keeps_containers_and_no_upgrade_ends_a_session(host: Host) -> None:
@@ -29,16 +23,18 @@ def test_the_engine_keeps_containers_and_no_upgrade_ends_a_session(host: Host) -
     assert {"docker.io", "containerd", "runc"} <= set(host.check_output("apt-mark showhold").split())
 
 
-def test_the_gateway_is_ready_for_real(host: Host) -> None:
-    verdict = look(host, "gateway_ready", gateway_name="paper", timeout=10)
+def test_the_gateway_is_ready_for_real(module: Module) -> None:
+    verdict = module("ibops.gateway.gateway_ready", gateway_name="paper", timeout=10)
     assert (verdict["state"], verdict["api_state"]) == ("ready", "ready")
     assert all(account.startswith("D") and "***" in account for account in verdict["accounts"])
 
 
-def test_the_image_is_pinned_and_the_container_is_bound(container: dict[str, t.Any], variables: dict[str, t.Any]) -> None:
+def test_the_image_is_pinned_and_the_container_is_bound(
+    container: dict[str, t.Any], variables: dict[str, t.Any]
+) -> None:
     limits = container["HostConfig"]
-    assert container["Config"]["Image"] == variables["gateway_image"]
-    assert "@sha256:" in variables["gateway_image"]
+    assert container["Config"]["Image"] == variables["image"]
+    assert "@sha256:" in variables["image"]
     assert limits["RestartPolicy"]["Name"] in ("", "no")
     assert limits["CapDrop"] == ["ALL"]
     assert not limits["CapAdd"]
@@ -57,7 +53,7 @@ def test_only_the_api_is_published_and_only_on_loopback(container: dict[str, t.A
 
 
 def test_the_password_is_in_one_file_and_nowhere_else(host: Host, variables: dict[str, t.Any]) -> None:
-    password = variables["gateway_password"]
+    password = variables["password"]
     secret = host.file("/etc/ibgw/paper/secrets/tws_password")
     assert secret.content_string == password
     assert (secret.user, secret.gid, secret.mode) == ("root", 1000, 0o440)
@@ -79,9 +75,9 @@ def test_the_gateway_rewrote_jts_ini_and_our_keys_hold(host: Host) -> None:
     assert jts_ini.uid == 1000
 
 
-def test_the_modules_find_nothing_where_nothing_is(host: Host) -> None:
-    assert look(host, "gateway_info", gateway_name="nobody")["deployed"] is False
-    assert look(host, "gateway_info", host="127.0.0.1", port=9)["api_state"] == "port_closed"
+def test_the_modules_find_nothing_where_nothing_is(module: Module) -> None:
+    assert module("ibops.gateway.gateway_info", gateway_name="nobody")["deployed"] is False
+    assert module("ibops.gateway.gateway_info", host="127.0.0.1", port=9)["api_state"] == "port_closed"
 
 
 def test_the_command_server_and_the_desktop_listen_nowhere_outside(host: Host) -> None:

@@ -1,4 +1,5 @@
 """Rule 1: live is never restarted by accident. The stand-in counts the pushes."""
+
 from __future__ import annotations
 
 import typing as t
@@ -7,7 +8,7 @@ import pytest
 from testinfra.host import Host
 
 Playbook = t.Callable[..., t.Any]
-StandIn = t.Callable[..., dict[str, t.Any]]
+Module = StandIn = t.Callable[..., dict[str, t.Any]]
 
 
 @pytest.fixture
@@ -18,23 +19,25 @@ def same_container(host: Host) -> t.Iterator[None]:
     assert host.check_output(inspect) == before
 
 
-def test_one_sign_in_is_one_push(host: Host, standin: StandIn) -> None:
+def test_one_sign_in_is_one_push(module: Module, standin: StandIn) -> None:
     assert standin("status")["pushes"] == 1
-    verdict = host.ansible("ibops.gateway.gateway_info", "gateway_name=live", check=False)
+    verdict = module("ibops.gateway.gateway_info", gateway_name="live")
     assert verdict["state"] == "ready"
     assert all(account.startswith("U") for account in verdict["accounts"])
 
 
 @pytest.mark.usefixtures("same_container")
-def test_a_changed_setting_is_written_and_waits(host: Host, playbook: Playbook, standin: StandIn) -> None:
+def test_a_changed_setting_is_written_and_waits(
+    host: Host, module: Module, playbook: Playbook, standin: StandIn
+) -> None:
     run = playbook("site.yml", "live", "-e", "gateway_auto_restart_time='05:00 AM'")
     assert run.status == 0
     assert "pending until the next sign-in" in run.printed
     assert host.file("/etc/ibgw/live/ibc/config.ini.tmpl").contains("AutoRestartTime=05:00 AM")
-    assert host.ansible("ibops.gateway.gateway_info", "gateway_name=live", check=False)["pending"] is True
+    assert module("ibops.gateway.gateway_info", gateway_name="live")["pending"] is True
     assert "(settings pending)" in playbook("playbooks/status.yml", "live").printed
     assert playbook("site.yml", "live").status == 0
-    assert host.ansible("ibops.gateway.gateway_info", "gateway_name=live", check=False)["pending"] is False
+    assert module("ibops.gateway.gateway_info", gateway_name="live")["pending"] is False
     assert standin("status")["pushes"] == 1
 
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The probe as a command: ``python3 -m gateway HOST PORT``, or ``python3 …/gateway/__main__.py HOST PORT``."""
+
 from __future__ import annotations
 
 import sys
@@ -22,23 +23,25 @@ def main(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     rest = [argument for argument in arguments if argument != "--json"]
     try:
-        options = {name[2:].replace("-", "_"): _OPTIONS[name](value)
-                   for name, value in zip(rest[2::2], rest[3::2], strict=True)}
+        options = {
+            name[2:].replace("-", "_"): _OPTIONS[name](value)
+            for name, value in zip(rest[2::2], rest[3::2], strict=True)
+        }
         if options.get("mode", "live") not in ("live", "paper"):
             raise ValueError(f"mode {options['mode']} is neither live nor paper")
         host, port = rest[0], int(rest[1])
     except (ValueError, KeyError, IndexError) as error:
-        print(f"{USAGE}\n{error!r}", file=sys.stderr)
+        sys.stderr.write(f"{USAGE}\n{error!r}\n")
         return 2
     result = probe(host, port, **options)
     if as_json:
         import json  # only here: an import of 5 ms that a plain run does without
 
-        print(json.dumps(result))
+        sys.stdout.write(json.dumps(result) + "\n")
     else:
-        print(f"{result['api_state']}: {result['reason']}. {result['next_step']}")
+        sys.stdout.write(f"{result['api_state']}: {result['reason']}. {result['next_step']}\n")
     return 0 if result["api_state"] == "ready" else 3 if result["final"] else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Account ids: masked for every output, and checked against the mode of the gateway."""
+
 from __future__ import annotations
 
 SHOWN = 20
@@ -14,7 +15,7 @@ def mask(account: str) -> str:
     Fewer than five characters behind the letters are hidden whole, since two of them would be half the id.
     """
     rest = account.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    letters = account[:len(account) - len(rest)][:3]
+    letters = account[: len(account) - len(rest)][:3]
     return f"{letters}***{rest[-2:] if len(rest) > 4 else ''}"
 
 

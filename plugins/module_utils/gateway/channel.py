@@ -5,6 +5,7 @@
 
 The port is never published: it has no authentication. The image has no netcat, so bash opens the connection.
 """
+
 from __future__ import annotations
 
 from .engine import Engine
@@ -37,7 +38,8 @@ def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
     EngineError from the engine.
     """
     code, output = engine.execute(
-        container, ["bash", "-c", _TALK, "bash", str(port), command, str(REPLY_SECONDS)], 4 * REPLY_SECONDS)
+        container, ["bash", "-c", _TALK, "bash", str(port), command, str(REPLY_SECONDS)], 4 * REPLY_SECONDS
+    )
     replies = [printable(line.strip()) for line in output.splitlines() if line.strip().startswith(("OK", "ERROR"))]
     refusal = next((reply for reply in replies if reply.startswith("ERROR")), None)
     if refusal is not None:
@@ -45,6 +47,8 @@ def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
     if replies:
         return replies
     if code == _NO_SERVER:
-        raise NoServerError(f"nothing listens on 127.0.0.1:{port} in container {container}: IBC is not up, or its "
-                            "CommandServerPort is another one")
+        raise NoServerError(
+            f"nothing listens on 127.0.0.1:{port} in container {container}: IBC is not up, or its "
+            "CommandServerPort is another one"
+        )
     raise ChannelError(f"IBC did not answer {command} within {REPLY_SECONDS} s")

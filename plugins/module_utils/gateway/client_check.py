@@ -7,6 +7,7 @@ A script of its own: module `gateway_client_check` feeds it to the interpreter o
 (``python - '{"host": …}' < client_check.py``), which prints one JSON object. Nothing is ever written: no order,
 no subscription to account updates. A request of ib_async may wait for ever, so every step has its own bound.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -50,15 +51,23 @@ class Check:
             ok, detail = False, f"no answer within {limit:.1f} s"
         except Exception as error:  # whatever the library or the gateway does is a finding of this step
             ok, detail = False, f"{type(error).__name__}: {error}"[:200]
-        self.steps.append({"name": name, "ok": ok, "elapsed": round((time.monotonic() - started) * 1000, 1),
-                           "detail": detail})
+        self.steps.append(
+            {"name": name, "ok": ok, "elapsed": round((time.monotonic() - started) * 1000, 1), "detail": detail}
+        )
         return ok
 
     async def connect(self, host: str, port: int, client_id: int) -> str:
         import ib_async
 
-        await self._ib.connectAsync(host, port, client_id, timeout=self._step_timeout, readonly=True,
-                                    raiseSyncErrors=True, fetchFields=ib_async.StartupFetchNONE)
+        await self._ib.connectAsync(
+            host,
+            port,
+            client_id,
+            timeout=self._step_timeout,
+            readonly=True,
+            raiseSyncErrors=True,
+            fetchFields=ib_async.StartupFetchNONE,
+        )
         return f"server version {self._ib.client.serverVersion()}"
 
     async def current_time(self) -> str:
@@ -77,8 +86,10 @@ class Check:
 
     async def account_summary(self) -> str:
         values = await self._ib.accountSummaryAsync()
-        self.account_values = [{"account": value.account, "tag": value.tag, "value": value.value,
-                                "currency": value.currency} for value in values]
+        self.account_values = [
+            {"account": value.account, "tag": value.tag, "value": value.value, "currency": value.currency}
+            for value in values
+        ]
         if not values:
             raise LookupError("the summary is empty")
         return f"{len(values)} values"
@@ -108,10 +119,15 @@ async def check(options: dict[str, Any]) -> dict[str, Any]:
             await run.step("contract", lambda: run.contract(options["contract"]))
     finally:
         ib.disconnect()
-    return {"steps": run.steps, "errors": run.errors, "accounts": run.accounts,
-            "position_count": run.position_count, "account_values": run.account_values,
-            "client": f"ib_async {ib_async.__version__}, Python {platform.python_version()}"}
+    return {
+        "steps": run.steps,
+        "errors": run.errors,
+        "accounts": run.accounts,
+        "position_count": run.position_count,
+        "account_values": run.account_values,
+        "client": f"ib_async {ib_async.__version__}, Python {platform.python_version()}",
+    }
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(check(json.loads(sys.argv[1])))))
+    sys.stdout.write(json.dumps(asyncio.run(check(json.loads(sys.argv[1])))))

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The descriptor of a deployed gateway: ``/etc/ibgw/<name>/gateway.json``, written by role `gateway`."""
+
 from __future__ import annotations
 
 import json
@@ -41,8 +42,13 @@ class Descriptor:
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""
-        return {"host": self.host, "port": self.port, "client_id": self.client_id, "mode": self.mode,
-                "accounts": self.accounts}
+        return {
+            "host": self.host,
+            "port": self.port,
+            "client_id": self.client_id,
+            "mode": self.mode,
+            "accounts": self.accounts,
+        }
 
 
 def load(name: str) -> Descriptor:

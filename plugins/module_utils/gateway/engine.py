@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small client of the Docker Engine API: just what looking after one container takes, standard library only."""
+
 from __future__ import annotations
 
 import contextlib
@@ -89,8 +90,12 @@ class Engine:
 
     def stop(self, container: str, grace: int) -> None:
         """Stop *container* by SIGTERM, and by SIGKILL after *grace* seconds."""
-        self._call("POST", f"/containers/{quote(container)}/stop?t={grace}", f"stop container {container}",
-                   grace + REQUEST_SECONDS)
+        self._call(
+            "POST",
+            f"/containers/{quote(container)}/stop?t={grace}",
+            f"stop container {container}",
+            grace + REQUEST_SECONDS,
+        )
 
     def wait(self, container: str, timeout: float) -> int | None:
         """Wait until *container* does not run; return its exit code, or None when *timeout* passed first."""
@@ -108,13 +113,14 @@ class Engine:
         attempt = f"run {command[0]} in container {container}"
         body = {"AttachStdout": True, "AttachStderr": True, "Cmd": command}
         exec_id = self._call("POST", f"/containers/{quote(container)}/exec", attempt, body=body)["Id"]
-        connection, response = self._open("POST", f"/exec/{exec_id}/start", attempt, timeout,
-                                          {"Detach": False, "Tty": False})
+        connection, response = self._open(
+            "POST", f"/exec/{exec_id}/start", attempt, timeout, {"Detach": False, "Tty": False}
+        )
         output = bytearray()
         try:
             with _errors(attempt):
                 for payload in _payloads(response):
-                    output += payload[:MAX_OUTPUT - len(output)]
+                    output += payload[: MAX_OUTPUT - len(output)]
         finally:
             connection.hang_up()
         return self._call("GET", f"/exec/{exec_id}/json", attempt)["ExitCode"], output.decode("utf-8", "replace")
@@ -154,8 +160,9 @@ class Engine:
             reader.join(REQUEST_SECONDS)
             connection.hang_up()
 
-    def _call(self, method: str, path: str, attempt: str, timeout: float = REQUEST_SECONDS,
-              body: dict[str, Any] | None = None) -> Any:
+    def _call(
+        self, method: str, path: str, attempt: str, timeout: float = REQUEST_SECONDS, body: dict[str, Any] | None = None
+    ) -> Any:
         connection, response = self._open(method, path, attempt, timeout, body)
         try:
             with _errors(attempt):
@@ -164,8 +171,14 @@ class Engine:
         finally:
             connection.hang_up()
 
-    def _open(self, method: str, path: str, attempt: str, timeout: float | None = REQUEST_SECONDS,
-              body: dict[str, Any] | None = None) -> tuple[_Connection, http.client.HTTPResponse]:
+    def _open(
+        self,
+        method: str,
+        path: str,
+        attempt: str,
+        timeout: float | None = REQUEST_SECONDS,
+        body: dict[str, Any] | None = None,
+    ) -> tuple[_Connection, http.client.HTTPResponse]:
         connection = _Connection(self.path, timeout)
         try:
             with _errors(attempt):
@@ -200,8 +213,10 @@ def _errors(attempt: str) -> Iterator[None]:
 def _unreachable(path: str, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"no permission to use the Docker engine at {path}: run as root (become: true)"
-    return (f"the Docker engine is unreachable at {path} ({error.strerror or error}): is the docker service running? "
-            "See systemctl status docker")
+    return (
+        f"the Docker engine is unreachable at {path} ({error.strerror or error}): is the docker service running? "
+        "See systemctl status docker"
+    )
 
 
 def _reason(answer: bytes) -> str:

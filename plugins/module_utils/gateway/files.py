@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files that are whole or not there: a reader, a full disk or a killed run never meets half of one."""
+
 from __future__ import annotations
 
 import contextlib
@@ -13,8 +14,9 @@ import tempfile
 class Entry:
     """One wanted directory (``content is None``) or file, with its owner, group (numeric ids) and mode."""
 
-    def __init__(self, path: str, mode: int, owner: int = 0, group: int = 0, content: str | None = None,
-                 secret: bool = False) -> None:
+    def __init__(
+        self, path: str, mode: int, owner: int = 0, group: int = 0, content: str | None = None, secret: bool = False
+    ) -> None:
         self.path, self.mode, self.owner, self.group = path, mode, owner, group
         self.content, self.secret = content, secret
 
@@ -25,7 +27,9 @@ class Entry:
         except FileNotFoundError:
             return {}
         found: dict[str, object] = {
-            "mode": f"{stat.S_IMODE(status.st_mode):04o}", "owner": status.st_uid, "group": status.st_gid,
+            "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+            "owner": status.st_uid,
+            "group": status.st_gid,
         }
         if self.content is not None:
             with open(self.path, encoding="utf-8", errors="surrogateescape", newline="") as file:

@@ -6,6 +6,7 @@
 IBC and the gateway delete and rewrite the file at every start: they add keys, reorder sections and change
 line ends. So the wanted text is a set of keys and not a file: only a key whose value differs is touched.
 """
+
 from __future__ import annotations
 
 Keys = dict[tuple[str, str], str]

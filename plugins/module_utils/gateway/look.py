@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of one gateway, from what its container, its log and its API show."""
+
 from __future__ import annotations
 
 import contextlib
@@ -55,13 +56,17 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
         return Judgement(row.state, row.meaning + said, row.next_step, row.final)
     starting = verdict is None or states.describe(verdict["api_state"]).state == states.STARTING
     if summary.phase == milestones.WAITING_2FA and starting:
-        return Judgement(states.WAITING_2FA, f"{_PHASES[summary.phase]} (push {summary.pushes} of this start)",
-                         "Approve it on the phone within three minutes.")
+        return Judgement(
+            states.WAITING_2FA,
+            f"{_PHASES[summary.phase]} (push {summary.pushes} of this start)",
+            "Approve it on the phone within three minutes.",
+        )
     if verdict is None:
         return Judgement(states.STARTING, _PHASES[summary.phase], "Wait for the sign-in.")
     if starting and container is not None:
         state = states.DEGRADED if summary.usable else states.STARTING
-        dialog = f"; the last dialog was entitled {summary.last_dialog}" if summary.last_dialog else ""
+        signing_in = summary.phase in (milestones.LOGIN_WINDOW, milestones.SIGNING_IN)
+        dialog = f"; the last dialog is entitled {summary.last_dialog}" if signing_in and summary.last_dialog else ""
         return Judgement(state, f"{_PHASES[summary.phase]}{dialog}; {verdict['reason']}", verdict["next_step"])
     return _by_api(verdict)
 
@@ -95,9 +100,15 @@ class Gateway:
     endpoint; without a reachable engine too, and :attr:`engine_fault` then says why.
     """
 
-    def __init__(self, endpoint: dict[str, Any], descriptor: Descriptor | None = None, engine: Engine | None = None,
-                 clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time,
-                 sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        endpoint: dict[str, Any],
+        descriptor: Descriptor | None = None,
+        engine: Engine | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.endpoint, self.descriptor = endpoint, descriptor
         self.clock, self._now, self.sleep = clock, now, sleep
         self._engine = engine
@@ -125,7 +136,9 @@ class Gateway:
             self.summary, self._read_to = milestones.Summary(), ""
             if self.container["exists"] and self.container["started_at"]:
                 self.phase_since = self.clock() - max(0.0, self._now() - epoch(self.container["started_at"]))
-                self.feed(self._engine.logs(name, since=self._log_start()))
+                lines = self._engine.logs(name, since=_log_start(self.container))
+                self.feed(lines)
+                self._read_to = lines[-1].partition(" ")[0] if lines else ""
         except EngineError as error:
             self.engine_fault, self.container = str(error), None
 
@@ -143,12 +156,11 @@ class Gateway:
         return self.container
 
     def feed(self, lines: Iterable[str]) -> None:
-        """Fold log lines in, each with the engine's time in front; lines that were read before are passed over."""
+        """Fold log lines in, each with the engine's time in front; those that the refresh has read are passed over."""
         for line in lines:
             stamp, _blank, text = line.partition(" ")
             if stamp <= self._read_to:
                 continue
-            self._read_to = stamp
             phase, runs = self.summary.phase, self.summary.jvm_runs
             self.summary.feed([text])
             if self.summary.phase != phase:
@@ -159,11 +171,11 @@ class Gateway:
     @contextlib.contextmanager
     def follow(self) -> Iterator[queue.SimpleQueue[str | None]]:
         """Yield a queue of the log lines to come (None: the log has ended); one that stays empty without a log."""
-        if not self.has_log or self.descriptor is None or self._engine is None:
-            yield queue.SimpleQueue()
+        if not self.has_log or self.container is None or self._engine is None:
+            yield _Silence(self.sleep)
             return
-        since = f"{epoch(self._read_to):.9f}" if self._read_to else self._log_start()
-        with self._engine.follow(self.descriptor.container, since) as lines:
+        since = f"{epoch(self._read_to):.9f}" if self._read_to else _log_start(self.container)
+        with self._engine.follow(self.container["name"], since) as lines:
             yield lines
 
     def ask(self, timeout: float = ATTEMPT_SECONDS) -> None:
@@ -171,10 +183,11 @@ class Gateway:
         self.verdict = probe(**self.endpoint, timeout=timeout)
         self.attempts += 1
 
-    def look(self, timeout: float = ATTEMPT_SECONDS) -> None:
-        """Look once at everything that there is: container, log and API."""
+    def look(self, timeout: float = ATTEMPT_SECONDS, ask: bool = True) -> None:
+        """Look once at everything that there is: container, log and, unless told otherwise, the API."""
         self.refresh()
-        self.ask(timeout)
+        if ask:
+            self.ask(timeout)
 
     def judgement(self) -> Judgement:
         return judge(self.container, self.summary, self.verdict)
@@ -183,9 +196,20 @@ class Gateway:
         """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""
         judgement = self.judgement()
         api = self.verdict or dict.fromkeys(
-            ("api_state", "server_version", "connection_time", "account_count", "next_valid_id", "clock_skew"))
-        report = {"notices": [], "timings": {}, "accounts": [], **api, "attempts": self.attempts,
-                  "reason": judgement.reason, "next_step": judgement.next_step, "final": judgement.final}
+            ("api_state", "server_version", "connection_time", "account_count", "next_valid_id", "clock_skew")
+        )
+        report = {
+            "notices": [],
+            "timings": {},
+            "accounts": [],
+            **api,
+            "attempts": self.attempts,
+            "host": self.endpoint.get("host"),
+            "port": self.endpoint.get("port"),
+            "reason": judgement.reason,
+            "next_step": judgement.next_step,
+            "final": judgement.final,
+        }
         if self.descriptor is None:
             return report
         wanted = self.descriptor.revision
@@ -200,25 +224,40 @@ class Gateway:
             "milestones": self.summary.as_dict(),
         }
 
-    def _log_start(self) -> str:
-        """The log from just before the last start: the engine notes the start a little after the first line."""
-        assert self.container is not None
-        return f"{epoch(self.container['started_at']) - 1:.9f}"
+
+class _Silence(queue.SimpleQueue[str | None]):
+    """The log of a gateway that has none: nothing ever comes, and waiting for it takes its time."""
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+
+    def get(self, block: bool = True, timeout: float | None = None) -> str | None:
+        self._sleep(timeout or 0)
+        raise queue.Empty
+
+
+def _log_start(container: dict[str, Any]) -> str:
+    """The log from just before the last start: the engine notes the start a little after the first line."""
+    return f"{epoch(container['started_at']) - 1:.9f}"
 
 
 def container_facts(engine: Engine, name: str) -> dict[str, Any]:
     """Return what there is of container *name*: exists, running, status, exit_code, exit_meaning, started_at,
     image, revision (None where there is nothing to tell)."""
-    facts: dict[str, Any] = dict.fromkeys(
-        ("status", "exit_code", "exit_meaning", "started_at", "image", "revision"))
+    facts: dict[str, Any] = dict.fromkeys(("status", "exit_code", "exit_meaning", "started_at", "image", "revision"))
     facts.update(name=name, exists=False, running=False)
     try:
         found = engine.inspect(name)
     except NotFoundError:
         return facts
     state, config = found["State"], found["Config"]
-    facts.update(exists=True, running=state["Status"] == "running", status=state["Status"],
-                 image=config["Image"], revision=(config.get("Labels") or {}).get(REVISION_LABEL))
+    facts.update(
+        exists=True,
+        running=state["Status"] == "running",
+        status=state["Status"],
+        image=config["Image"],
+        revision=(config.get("Labels") or {}).get(REVISION_LABEL),
+    )
     if not state["StartedAt"].startswith("0001-"):
         facts["started_at"] = state["StartedAt"]
     if facts["status"] in ("exited", "dead"):

@@ -5,6 +5,7 @@
 
 IBC is the controller of the image today and is retired upstream; a successor is one more :class:`Controller`.
 """
+
 from __future__ import annotations
 
 import re
@@ -16,7 +17,16 @@ MAX_EXIT_CODES = 20
 
 # Phases of one JVM run, in the order of a start.
 NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, SIGNED_IN, CONFIGURED, ENDED, PAUSED = (
-    "none", "launched", "login_window", "signing_in", "waiting_2fa", "signed_in", "configured", "ended", "paused")
+    "none",
+    "launched",
+    "login_window",
+    "signing_in",
+    "waiting_2fa",
+    "signed_in",
+    "configured",
+    "ended",
+    "paused",
+)
 
 
 class Controller:
@@ -26,8 +36,9 @@ class Controller:
     ``_on_<event>`` of :class:`Summary`, so that a second table needs no second program.
     """
 
-    def __init__(self, name: str, patterns: dict[str, str], commands: dict[str, str],
-                 exit_codes: dict[int, str]) -> None:
+    def __init__(
+        self, name: str, patterns: dict[str, str], commands: dict[str, str], exit_codes: dict[int, str]
+    ) -> None:
         self.name, self.commands, self.exit_codes = name, commands, exit_codes
         self._valued = {event for event, pattern in patterns.items() if re.compile(pattern).groups}
         self._any = re.compile("|".join(f"(?P<{event}>{pattern})" for event, pattern in patterns.items()))
@@ -48,8 +59,8 @@ IBC = Controller(
     patterns={
         "container_start": r"^\.> Starting IBC/IB gateway",
         "bad_settings": r"^\.> (Invalid TRADING_MODE: .*)|^error: both",
-        "gateway_version": r"^\s+Version\s*[:=]?\s+(\S+)",
-        "controller_version": r"IBC version:? (\d\S*)",
+        "gateway_version": r"^(?:\.>)?\s+Version: (\S+)",
+        "controller_version": r"IBC: version: (\d\S*)",
         "jvm_start": r"Starting session: will exit if login dialog",
         "jvm_restart": r"Re-starting session",
         "token_missing": r"full authentication will be required",
@@ -64,7 +75,10 @@ IBC = Controller(
         "configured": r"Configuration tasks completed",
         "read_only": r"(?:Read-Only API checkbox is \D*set to|API in Read-Only mode): (true|false)",
         "too_many_logins": _DIALOG + r"[Tt]oo many failed login attempts",
-        "login_failed": _DIALOG + r"(?:Login failed|Unrecognized [Uu]sername or [Pp]assword)",
+        "login_failed": _DIALOG + r"Login failed",
+        "login_stuck": _DIALOG + r"Unrecognized [Uu]sername or [Pp]assword",
+        "session_choice": r"User must choose whether to continue with this session",
+        "session_taken": r"End this session and let the other session proceed",
         "passkey": _DIALOG + r"[^;]*[Pp]ass[Kk]ey is not supported",
         "release_refused": _DIALOG + r"[^;]*is no longer supported",
         "cold_restart": r"Cold restart in progress",
@@ -135,6 +149,7 @@ class Summary:
         self.last_error: str | None = None
         self.last_dialog: str | None = None
         self._refused_this_time = False
+        self._token_missing: bool | None = None
 
     def feed(self, lines: Iterable[str]) -> None:
         """Fold *lines* in, oldest first."""
@@ -156,10 +171,27 @@ class Summary:
         """Return what a person wants to know, JSON-ready."""
         return {
             "controller": self.controller.name,
-            **{name: getattr(self, name) for name in (
-                "phase", "jvm_runs", "login_attempts", "pushes", "pushes_missed", "refused_logins",
-                "window_timeouts", "cold_restarts", "full_authentication", "read_only", "gateway_version",
-                "controller_version", "exit_codes", "finding", "last_error", "last_dialog")},
+            **{
+                name: getattr(self, name)
+                for name in (
+                    "phase",
+                    "jvm_runs",
+                    "login_attempts",
+                    "pushes",
+                    "pushes_missed",
+                    "refused_logins",
+                    "window_timeouts",
+                    "cold_restarts",
+                    "full_authentication",
+                    "read_only",
+                    "gateway_version",
+                    "controller_version",
+                    "exit_codes",
+                    "finding",
+                    "last_error",
+                    "last_dialog",
+                )
+            },
         }
 
     # Events. The value is what the pattern's group caught.
@@ -180,6 +212,7 @@ class Summary:
     def _on_jvm_start(self, _value: str) -> None:
         self.phase = LAUNCHED
         self.jvm_runs += 1
+        self.full_authentication = self._token_missing
         self.commands = []
         self.last_dialog = None
         self.disclaimer_accepted = False
@@ -190,10 +223,10 @@ class Summary:
     _on_jvm_restart = _on_jvm_start
 
     def _on_token_missing(self, _value: str) -> None:
-        self.full_authentication = True
+        self._token_missing = True
 
     def _on_token_found(self, _value: str) -> None:
-        self.full_authentication = False
+        self._token_missing = False
 
     def _on_login_window(self, _value: str) -> None:
         self.phase = LOGIN_WINDOW
@@ -238,6 +271,16 @@ class Summary:
             if self.refused_logins >= 2:
                 self.finding = "refused_login"
 
+    def _on_login_stuck(self, _value: str) -> None:
+        self.refused_logins += 1
+        self.finding = "refused_login"
+
+    def _on_session_choice(self, _value: str) -> None:
+        self.finding = "session_choice"
+
+    def _on_session_taken(self, _value: str) -> None:
+        self.finding = "session_taken"
+
     def _on_too_many_logins(self, _value: str) -> None:
         self.finding = "too_many_logins"
 
@@ -253,7 +296,7 @@ class Summary:
     def _on_exit_code(self, value: str) -> None:
         code = int(value[-6:]) % 256
         self.phase = ENDED
-        self.exit_codes = [*self.exit_codes[1 - MAX_EXIT_CODES:], code]
+        self.exit_codes = [*self.exit_codes[1 - MAX_EXIT_CODES :], code]
         if code == 88:
             self.window_timeouts += 1
             if self.window_timeouts >= 3:

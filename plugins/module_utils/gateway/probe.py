@@ -7,6 +7,7 @@ The only requests are START_API with an own client id and the current time: noth
 would ask a person about, and no subscription that another client could lose. Imports are kept to what a bare
 interpreter loads in milliseconds, because the process start is nearly the whole cost of a probe.
 """
+
 from __future__ import annotations
 
 import errno
@@ -31,26 +32,43 @@ MAX_NOTICES = 50
 # Codes and not texts decide: texts change between versions and follow the language of the gateway.
 _MARKET_DATA, _HISTORICAL, _DEFINITIONS = "market data", "historical data", "security definition"
 _FARM_NOTICES = {
-    2103: (_MARKET_DATA, "broken"), 2104: (_MARKET_DATA, "ok"), 2108: (_MARKET_DATA, "ok"),
+    2103: (_MARKET_DATA, "broken"),
+    2104: (_MARKET_DATA, "ok"),
+    2108: (_MARKET_DATA, "ok"),
     2119: (_MARKET_DATA, "connecting"),
-    2105: (_HISTORICAL, "broken"), 2106: (_HISTORICAL, "ok"), 2107: (_HISTORICAL, "ok"),
-    2157: (_DEFINITIONS, "broken"), 2158: (_DEFINITIONS, "ok"),
+    2105: (_HISTORICAL, "broken"),
+    2106: (_HISTORICAL, "ok"),
+    2107: (_HISTORICAL, "ok"),
+    2157: (_DEFINITIONS, "broken"),
+    2158: (_DEFINITIONS, "ok"),
 }
 _FARM_KINDS = frozenset(kind for kind, _status in _FARM_NOTICES.values())
 _LINK_DOWN, _LINK_UP = (1100, 2110, 1300), (1101, 1102)
 _COMPETING_SESSION = 10197
 _LINK_REASONS = {
-    1100: "error 1100", 2110: "error 2110", 1300: "error 1300: the API moved to another port",
+    1100: "error 1100",
+    2110: "error 2110",
+    1300: "error 1300: the API moved to another port",
 }
 _CONNECT_STATES = {
-    errno.ECONNREFUSED: "port_closed", errno.ETIMEDOUT: "tcp_timeout", errno.ECONNRESET: "closed_before_handshake",
+    errno.ECONNREFUSED: "port_closed",
+    errno.ETIMEDOUT: "tcp_timeout",
+    errno.ECONNRESET: "closed_before_handshake",
 }
 
 
-def probe(host: str, port: int, *, client_id: int = CLIENT_ID, mode: str | None = None,
-          accounts: list[str] | tuple[str, ...] = (), timeout: float = ATTEMPT_SECONDS,
-          settle: float = SETTLE_SECONDS, clock: Callable[[], float] = time.monotonic,
-          now: Callable[[], float] = time.time) -> dict[str, Any]:
+def probe(
+    host: str,
+    port: int,
+    *,
+    client_id: int = CLIENT_ID,
+    mode: str | None = None,
+    accounts: list[str] | tuple[str, ...] = (),
+    timeout: float = ATTEMPT_SECONDS,
+    settle: float = SETTLE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
+) -> dict[str, Any]:
     """Look once at the API on *host*:*port* and say what it is; never raises, never takes longer than *timeout*
     seconds (plus 0.25 s for the mute connect and 0.5 s for the polite close; name resolution is the system's).
 
@@ -84,13 +102,24 @@ class _Verdict(Exception):
 class _Attempt:
     """One conversation: what was heard so far, and the steps that hear it."""
 
-    def __init__(self, host: str, port: int, client_id: int, mode: str | None, allowed: list[str] | tuple[str, ...],
-                 timeout: float, settle: float, clock: Callable[[], float], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        client_id: int,
+        mode: str | None,
+        allowed: list[str] | tuple[str, ...],
+        timeout: float,
+        settle: float,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
         self._address, self._client_id, self._mode, self._allowed = (host, port), client_id, mode, allowed
         self._clock, self._now, self._settle = clock, now, settle
         self._started = self._step_started = clock()
         self._deadline = self._started + timeout
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket
+        self._connected = False
         self._decoder = wire.Decoder()
         self._at_eof: Callable[[], _Verdict] = self._closed_before_handshake
         self._session_asked = False
@@ -136,7 +165,7 @@ class _Attempt:
 
     def close(self) -> None:
         """Leave so that the gateway frees the client id before we are gone: end the stream, wait for its end."""
-        if self._socket is None:
+        if not self._connected:
             return
         try:
             if self._session_asked:
@@ -165,8 +194,7 @@ class _Attempt:
             "account_count": len(self._accounts),
             "next_valid_id": self._next_valid_id,
             "clock_skew": self._clock_skew,
-            "notices": [{"code": code, "text": account_ids.hide(text, self._accounts)}
-                        for code, text in self._notices],
+            "notices": [{"code": code, "text": account_ids.hide(text, self._accounts)} for code, text in self._notices],
             "timings": self._timings,
         }
 
@@ -192,13 +220,13 @@ class _Attempt:
                     self._socket.settimeout(max(self._deadline - self._clock(), 0.001))
                     self._socket.connect(address)
                     self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self._connected = True
                     return
                 except OSError as error:
                     failure = error
                     self._socket.close()
         except (OSError, ValueError, OverflowError) as error:
             failure = error
-        self._socket = None
         if isinstance(failure, TimeoutError):
             raise _Verdict("tcp_timeout")
         code = failure.errno if isinstance(failure, OSError) else None
@@ -206,7 +234,6 @@ class _Attempt:
         raise _Verdict(api_state, "" if api_state == "port_closed" else wire.printable(str(failure)))
 
     def _send(self, data: bytes) -> None:
-        assert self._socket is not None
         try:
             self._socket.settimeout(max(self._deadline - self._clock(), 0.001))
             self._socket.sendall(data)
@@ -218,7 +245,6 @@ class _Attempt:
 
         Returns False when nothing came in time, or raises the verdict *when_late* if one is given.
         """
-        assert self._socket is not None
         left = until - self._clock()
         try:
             if left <= 0 and until != 0:
@@ -293,14 +319,19 @@ class _Attempt:
 
     def _healthy_burst_seen(self) -> bool:
         """Whether the gateway has reported on every kind of farm, and nothing of it is bad."""
-        return (self._link is None and not self._competing and "broken" not in self._farms.values()
-                and {kind for kind, _name in self._farms} == _FARM_KINDS)
+        return (
+            self._link is None
+            and not self._competing
+            and "broken" not in self._farms.values()
+            and {kind for kind, _name in self._farms} == _FARM_KINDS
+        )
 
     def _judge_notices(self) -> None:
         if self._link is not None:
             raise _Verdict("link_down", _LINK_REASONS[self._link])
-        troubles = [f"{kind} farm {name or '?'} is broken"
-                    for (kind, name), status in self._farms.items() if status == "broken"]
+        troubles = [
+            f"{kind} farm {name or '?'} is broken" for (kind, name), status in self._farms.items() if status == "broken"
+        ]
         if self._competing:
             troubles.append("error 10197: a competing live session")
         if troubles:

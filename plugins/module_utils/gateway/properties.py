@@ -7,6 +7,7 @@ IBC loads the file with ``java.util.Properties``: a backslash starts an escape, 
 stand in the file, leading blanks are skipped; since IBC 3.24 values are trimmed, so a value with blanks at
 either end cannot be carried at all.
 """
+
 from __future__ import annotations
 
 

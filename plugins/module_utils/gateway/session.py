@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starting, stopping and restarting one gateway of this host, gently and within bounds."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ def start(gateway: Gateway, engine: Engine, allow_signin: bool, check: bool) -> 
     if descriptor.mode == "live" and not allow_signin:
         raise SessionError(
             f"starting gateway {descriptor.name} signs in to a live account and sends a push to somebody's phone; "
-            "set allow_signin: true when that person is ready")
+            "set allow_signin: true when that person is ready"
+        )
     outcome.did("docker start")
     if not check:
         engine.start(descriptor.container)
@@ -99,14 +101,18 @@ def restart(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Ou
     descriptor, container, outcome = gateway.deployed(), gateway.seen(), Outcome()
     summary = gateway.summary
     if not container["running"]:
-        raise SessionError(f"gateway {descriptor.name} is stopped: RESTART needs a signed-in gateway; start it instead")
+        raise SessionError(f"gateway {descriptor.name} is stopped: RESTART needs a signed-in gateway.")
     if summary.jvm_runs and summary.phase not in (milestones.SIGNED_IN, milestones.CONFIGURED):
-        raise SessionError(f"gateway {descriptor.name} is not signed in (phase {summary.phase}), and RESTART keeps a "
-                           "sign-in: wait until it is ready")
+        raise SessionError(
+            f"gateway {descriptor.name} is not signed in (phase {summary.phase}), and RESTART keeps a "
+            "sign-in: wait until it is ready"
+        )
     if summary.restart_used:
-        raise SessionError(f"gateway {descriptor.name} has had its RESTART: IBC takes one in a JVM's life. Wait until "
-                           "the restart has happened (two minutes at most); if it does not, stop and start it, which "
-                           "is a new sign-in")
+        raise SessionError(
+            f"gateway {descriptor.name} has had its RESTART: IBC takes one in a JVM's life. Wait until "
+            "the restart has happened (two minutes at most); if it does not, stop and start it, which "
+            "is a new sign-in"
+        )
     outcome.did("IBC RESTART")
     if check:
         return outcome
@@ -118,6 +124,8 @@ def restart(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Ou
         return outcome
     judgement = gateway.judgement()
     if gateway.summary.jvm_runs <= runs and gateway.has_log:
-        raise SessionError(f"IBC accepted RESTART ({replies[-1]}), but no restart began within {timeout:.0f} s: "
-                           "compare the container's TZ with TimeZone in jts.ini")
+        raise SessionError(
+            f"IBC accepted RESTART ({replies[-1]}), but no restart began within {timeout:.0f} s: "
+            "compare the container's TZ with TimeZone in jts.ini"
+        )
     raise SessionError(f"the gateway restarted but is {judgement.state}: {judgement.reason}. {judgement.next_step}")

@@ -6,6 +6,7 @@
 Values of ``gateway_user`` and ``gateway_password`` never stand in a sentence.
 Sources: IBC's configuration reference for formats and enumerations, IBKR for one session per user.
 """
+
 from __future__ import annotations
 
 import collections.abc as c
@@ -13,6 +14,7 @@ import difflib
 import ipaddress
 import itertools
 import re
+import typing as t
 import zoneinfo
 
 from .properties import UnrepresentableError, escape
@@ -20,9 +22,15 @@ from .properties import UnrepresentableError, escape
 Settings = c.Mapping[str, object]
 API_PORTS = {"live": 4001, "paper": 4002}
 BYPASS_KEYS = (
-    "BypassOrderPrecautions", "BypassBondWarning", "BypassNegativeYieldToWorstConfirmation",
-    "BypassCalledBondWarning", "BypassSameActionPairTradeWarning", "BypassPriceBasedVolatilityRiskWarning",
-    "BypassUSStocksMarketDataInSharesWarning", "BypassRedirectOrderWarning", "BypassNoOverfillProtectionPrecaution",
+    "BypassOrderPrecautions",
+    "BypassBondWarning",
+    "BypassNegativeYieldToWorstConfirmation",
+    "BypassCalledBondWarning",
+    "BypassSameActionPairTradeWarning",
+    "BypassPriceBasedVolatilityRiskWarning",
+    "BypassUSStocksMarketDataInSharesWarning",
+    "BypassRedirectOrderWarning",
+    "BypassNoOverfillProtectionPrecaution",
 )
 MANAGED_KEYS: dict[str, str] = {
     "IbLoginId": "gateway_user",
@@ -75,7 +83,9 @@ FIXED_KEYS: dict[str, str] = {
     "ControlFrom": "the command server has no authentication and stays on loopback",
 }
 UNMANAGED_KEYS = ("LogComponents",)
-RESERVED_ENVIRONMENT = re.compile(r"TWS_|IBC_INI|TRADING_MODE$|TWOFA_|TIME_ZONE$|TZ$|CUSTOM_CONFIG$|JAVA_HEAP_SIZE$|VNC_|SSH_")
+RESERVED_ENVIRONMENT = re.compile(
+    r"TWS_|IBC_INI|TRADING_MODE$|TWOFA_|TIME_ZONE$|TZ$|CUSTOM_CONFIG$|JAVA_HEAP_SIZE$|VNC_|SSH_"
+)
 
 _TWELVE_HOURS = (r"(0[1-9]|1[0-2]):[0-5]\d (AM|PM)", "hh:mm AM or hh:mm PM, for example 10:00 PM")
 _TWENTY_FOUR_HOURS = (r"([01]\d|2[0-3]):[0-5]\d", "HH:mm on a 24-hour clock, for example 01:30")
@@ -86,7 +96,8 @@ FORMATS: dict[str, tuple[str, str]] = {
     "gateway_cold_restart_time": _TWENTY_FOUR_HOURS,
     "gateway_closedown_at": (rf"({_DAY} )?{_TWENTY_FOUR_HOURS[0]}", "[Day ]HH:mm, for example Friday 22:00"),
     "gateway_save_settings_at": (
-        rf"{_TWENTY_FOUR_HOURS[0]}( {_TWENTY_FOUR_HOURS[0]})*|Every \d+( (mins|hours))?( {_TWENTY_FOUR_HOURS[0]}){{0,2}}",
+        rf"{_TWENTY_FOUR_HOURS[0]}( {_TWENTY_FOUR_HOURS[0]})*"
+        rf"|Every \d+( (mins|hours))?( {_TWENTY_FOUR_HOURS[0]}){{0,2}}",
         "HH:mm …, or Every n [mins|hours] [from] [to]",
     ),
 }
@@ -100,7 +111,15 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
     ``gateway_bind_address`` as far as they are set: any two of them may clash, also two that this run does not touch.
     """
     checks = (
-        _identity, _credentials, _accounts, _image, _network, _formats, _time_zone, _client_ids, _config_extra,
+        _identity,
+        _credentials,
+        _accounts,
+        _image,
+        _network,
+        _formats,
+        _time_zone,
+        _client_ids,
+        _config_extra,
         _environment,
     )
     found = [problem for check in checks for problem in check(settings)]
@@ -112,16 +131,20 @@ def _identity(settings: Settings) -> c.Iterator[str]:
     if settings.get("gateway_mode") not in API_PORTS:
         yield f"gateway_mode: {settings.get('gateway_mode')!r} is not a mode; set it to paper or live"
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", str(settings.get("gateway_name"))):
-        yield (f"gateway_name: {settings.get('gateway_name')!r} cannot name a container and a directory; "
-               "use 1 to 31 of a-z, 0-9 and '-', for example paper")
+        yield (
+            f"gateway_name: {settings.get('gateway_name')!r} cannot name a container and a directory; "
+            "use 1 to 31 of a-z, 0-9 and '-', for example paper"
+        )
 
 
 def _credentials(settings: Settings) -> c.Iterator[str]:
     for variable in ("gateway_user", "gateway_password"):
         value = settings.get(variable)
         if not isinstance(value, str) or not value.strip():
-            yield (f"{variable}: it is missing or blank; set it by a lookup (environment, Vault or Secret Manager) "
-                   "in the group or host variables")
+            yield (
+                f"{variable}: it is missing or blank; set it by a lookup (environment, Vault or Secret Manager) "
+                "in the group or host variables"
+            )
             continue
         try:
             escaped = escape(value)
@@ -133,12 +156,12 @@ def _credentials(settings: Settings) -> c.Iterator[str]:
 
 
 def _accounts(settings: Settings) -> c.Iterator[str]:
-    accounts = settings.get("gateway_accounts") or []
-    assert isinstance(accounts, c.Sequence)
-    for account in accounts:
+    for account in t.cast("list[str]", settings.get("gateway_accounts") or []):
         if str(account).startswith("D") != (settings.get("gateway_mode") == "paper"):
-            yield (f"gateway_accounts: {str(account)[:2]}… is no account of mode {settings.get('gateway_mode')}; "
-                   "paper accounts begin with D, live ones do not")
+            yield (
+                f"gateway_accounts: {str(account)[:2]}… is no account of mode {settings.get('gateway_mode')}; "
+                "paper accounts begin with D, live ones do not"
+            )
 
 
 def _image(settings: Settings) -> c.Iterator[str]:
@@ -148,8 +171,10 @@ def _image(settings: Settings) -> c.Iterator[str]:
     if not re.fullmatch(r"[\w.:/-]+", image):
         yield f"gateway_image: {image!r} is not an image reference; use registry/name@sha256:<64 hex digits>"
     elif not settings.get("gateway_allow_tag"):
-        yield (f"gateway_image: {image!r} is a tag, and tags of this image have been rebuilt in place; pin a digest "
-               "(docker buildx imagetools inspect shows it), or set gateway_allow_tag: true to accept the risk")
+        yield (
+            f"gateway_image: {image!r} is a tag, and tags of this image have been rebuilt in place; pin a digest "
+            "(docker buildx imagetools inspect shows it), or set gateway_allow_tag: true to accept the risk"
+        )
 
 
 def _network(settings: Settings) -> c.Iterator[str]:
@@ -160,8 +185,10 @@ def _network(settings: Settings) -> c.Iterator[str]:
         yield f"gateway_bind_address: {text!r} is not an IP address; use 127.0.0.1 or the VM's internal address"
         return
     if address.is_unspecified or address.is_global or address.is_multicast:
-        yield (f"gateway_bind_address: {text} would publish the API, which has no authentication, beyond this VM's "
-               "private network; use 127.0.0.1 or the VM's internal address")
+        yield (
+            f"gateway_bind_address: {text} would publish the API, which has no authentication, beyond this VM's "
+            "private network; use 127.0.0.1 or the VM's internal address"
+        )
 
 
 def _formats(settings: Settings) -> c.Iterator[str]:
@@ -170,8 +197,7 @@ def _formats(settings: Settings) -> c.Iterator[str]:
         if value and not re.fullmatch(pattern, str(value)):
             yield f"{variable}: IBC would ignore {value!r}; write it as {form}"
     if settings.get("gateway_auto_restart_time") and settings.get("gateway_auto_logoff_time"):
-        yield ("gateway_auto_logoff_time: IBC ignores it beside gateway_auto_restart_time; "
-               "empty one of the two")
+        yield ("gateway_auto_logoff_time: IBC ignores it beside gateway_auto_restart_time; empty one of the two")
     for variable in ("gateway_second_factor_device", "gateway_command_prompt"):
         yield from _free_text(variable, settings.get(variable))
 
@@ -185,8 +211,10 @@ def _free_text(variable: str, value: object) -> c.Iterator[str]:
         yield f"{variable}: {fault}; IBC cannot read it from its settings file"
         return
     if escaped != value or "$" in escaped:
-        yield (f"{variable}: a backslash, a dollar sign or a character beyond ASCII does not survive the image's "
-               "substitution and IBC's parser; leave it out")
+        yield (
+            f"{variable}: a backslash, a dollar sign or a character beyond ASCII does not survive the image's "
+            "substitution and IBC's parser; leave it out"
+        )
 
 
 def _time_zone(settings: Settings) -> c.Iterator[str]:
@@ -198,16 +226,19 @@ def _time_zone(settings: Settings) -> c.Iterator[str]:
 
 
 def _client_ids(settings: Settings) -> c.Iterator[str]:
-    ids = [settings.get(variable) for variable in
-           ("gateway_client_id", "gateway_check_client_id", "gateway_master_client_id")]
+    ids = [
+        settings.get(variable)
+        for variable in ("gateway_client_id", "gateway_check_client_id", "gateway_master_client_id")
+    ]
     if any(ids.count(one) > 1 for one in ids if one is not None):
-        yield ("gateway_client_id: the probe, the deep check and the Master client need three different ids; "
-               "a shared one is refused by the gateway (error 326) or receives everybody's orders")
+        yield (
+            "gateway_client_id: the probe, the deep check and the Master client need three different ids; "
+            "a shared one is refused by the gateway (error 326) or receives everybody's orders"
+        )
 
 
 def _config_extra(settings: Settings) -> c.Iterator[str]:
-    extra = settings.get("gateway_config_extra") or {}
-    assert isinstance(extra, c.Mapping)
+    extra = t.cast("dict[str, object]", settings.get("gateway_config_extra") or {})
     known = {*MANAGED_KEYS, *FIXED_KEYS, *UNMANAGED_KEYS}
     for key, value in extra.items():
         name = f"gateway_config_extra.{key}"
@@ -223,9 +254,7 @@ def _config_extra(settings: Settings) -> c.Iterator[str]:
 
 
 def _environment(settings: Settings) -> c.Iterator[str]:
-    environment = settings.get("gateway_environment") or {}
-    assert isinstance(environment, c.Mapping)
-    for name in environment:
+    for name in t.cast("dict[str, object]", settings.get("gateway_environment") or {}):
         if not re.fullmatch(r"[A-Za-z_]\w*", str(name)):
             yield f"gateway_environment.{name}: not the name of an environment variable"
         elif RESERVED_ENVIRONMENT.match(str(name)):
@@ -235,16 +264,20 @@ def _environment(settings: Settings) -> c.Iterator[str]:
 def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
     both, user = f"{one['host']} and {other['host']}", _folded(one.get("gateway_user"))
     if user and user == _folded(other.get("gateway_user")):
-        yield (f"gateway_user: {both} have the same IBKR user, and IBKR cuts the first session when the second signs "
-               "in; give each gateway a user of its own")
+        yield (
+            f"gateway_user: {both} have the same IBKR user, and IBKR cuts the first session when the second signs "
+            "in; give each gateway a user of its own"
+        )
     if one.get("address") != other.get("address"):
         return
     if _name(one) == _name(other):
         yield f"gateway_name: {both} share a VM and the name {_name(one)!r}; give each gateway a name of its own"
     addresses = {str(settings.get("gateway_bind_address") or "127.0.0.1") for settings in (one, other)}
     if _port(one) == _port(other) and len(addresses) == 1:
-        yield (f"gateway_port: {both} share a VM and publish port {_port(one)} of {addresses.pop()}; "
-               "give one of them another gateway_port")
+        yield (
+            f"gateway_port: {both} share a VM and publish port {_port(one)} of {addresses.pop()}; "
+            "give one of them another gateway_port"
+        )
 
 
 def _folded(user: object) -> str:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every state of the API means, what a person does about it, and whether waiting can help."""
+
 from __future__ import annotations
 
 STOPPED, STARTING, WAITING_2FA = "stopped", "starting", "waiting_2fa"
@@ -22,67 +23,99 @@ class ApiState:
 _OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
 
 API_STATES = {
-    "ready": ApiState(
-        READY, "the API answers, the accounts fit and nothing is reported broken", "Connect."),
+    "ready": ApiState(READY, "the API answers, the accounts fit and nothing is reported broken", "Connect."),
     "port_closed": ApiState(
-        STARTING, "nothing listens on the port: the connection was refused",
-        "Start the gateway, or correct host and port (published: live 4001, paper 4002)."),
+        STARTING,
+        "nothing listens on the port: the connection was refused",
+        "Start the gateway, or correct host and port (published: live 4001, paper 4002).",
+    ),
     "unreachable": ApiState(
-        DEGRADED, "the host cannot be reached",
-        "Check the host name, the route and the firewall between this machine and the gateway."),
+        DEGRADED,
+        "the host cannot be reached",
+        "Check the host name, the route and the firewall between this machine and the gateway.",
+    ),
     "tcp_timeout": ApiState(
-        DEGRADED, "the connection was not answered in time",
-        "Check the firewall between this machine and the gateway, and whether the gateway's JVM is frozen."),
+        DEGRADED,
+        "the connection was not answered in time",
+        "Check the firewall between this machine and the gateway, and whether the gateway's JVM is frozen.",
+    ),
     "proxy_up_gateway_down": ApiState(
-        STARTING, "every connection is closed at once: the relay in the container is up, but no gateway listens behind "
+        STARTING,
+        "every connection is closed at once: the relay in the container is up, but no gateway listens behind "
         "it, since it has not signed in (or its 32 client places are taken)",
-        "Wait for the sign-in; if it does not come, look at the container's log."),
+        "Wait for the sign-in; if it does not come, look at the container's log.",
+    ),
     "closed_before_handshake": ApiState(
-        STARTING, "the connection was closed before the API greeted: it is still initialising or does not trust "
-        "this address",
-        "Wait some seconds; if it stays, connect through the port that the container publishes."),
+        STARTING,
+        "the connection was closed before the API greeted: it is still initialising or does not trust this address",
+        "Wait some seconds; if it stays, connect through the port that the container publishes.",
+    ),
     "no_handshake": ApiState(
-        DEGRADED, "the port accepts but the API does not greet: the gateway hangs or a dialog waits",
-        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml)."),
+        DEGRADED,
+        "the port accepts but the API does not greet: the gateway hangs or a dialog waits",
+        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+    ),
     "not_tws": ApiState(
-        BLOCKED, "what answers on this port does not speak the TWS API",
-        "Correct host and port: another service listens there.", final=True),
+        BLOCKED,
+        "what answers on this port does not speak the TWS API",
+        "Correct host and port: another service listens there.",
+        final=True,
+    ),
     "unsupported_version": ApiState(
-        BLOCKED, "the gateway cannot speak API version 157 to 178",
-        "Use a gateway of release 972 or later.", final=True),
+        BLOCKED, "the gateway cannot speak API version 157 to 178", "Use a gateway of release 972 or later.", final=True
+    ),
     "closed_after_handshake": ApiState(
-        DEGRADED, "the gateway closed the session during its start, without a reason",
-        "Try again; if it stays, look at the container's log and count the clients (at most 32)."),
-    "no_accounts": ApiState(
-        STARTING, "the session opened but no account was named", _OPERATOR_LOOK),
+        DEGRADED,
+        "the gateway closed the session during its start, without a reason",
+        "Try again; if it stays, look at the container's log and count the clients (at most 32).",
+    ),
+    "no_accounts": ApiState(STARTING, "the session opened but no account was named", _OPERATOR_LOOK),
     "no_valid_id": ApiState(
-        DEGRADED, "the session opened but no valid order id came, so no client finishes its connect",
-        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml)."),
+        DEGRADED,
+        "the session opened but no valid order id came, so no client finishes its connect",
+        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+    ),
     "unresponsive": ApiState(
-        DEGRADED, "the session opened, but a request for the time is not answered: the gateway hangs",
-        "Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml)."),
+        DEGRADED,
+        "the session opened, but a request for the time is not answered: the gateway hangs",
+        "Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+    ),
     "link_down": ApiState(
-        DEGRADED, "the gateway runs but has lost its connection to IBKR",
+        DEGRADED,
+        "the gateway runs but has lost its connection to IBKR",
         "Wait: it reconnects by itself after a reset of IBKR's servers. If it lasts, check the network and whether "
-        "the same user signed in elsewhere."),
+        "the same user signed in elsewhere.",
+    ),
     "degraded": ApiState(
-        DEGRADED, "the API answers, but a data farm is reported broken or another session takes the market data",
-        "Wait for the farm; if another session competes (10197), sign the user out there."),
+        DEGRADED,
+        "the API answers, but a data farm is reported broken or another session takes the market data",
+        "Wait for the farm; if another session competes (10197), sign the user out there.",
+    ),
     "wrong_account": ApiState(
-        BLOCKED, "the gateway is signed in to an account that this gateway must not serve",
-        "Correct the mode, the IBKR user or the list of allowed accounts, and sign in again.", final=True),
+        BLOCKED,
+        "the gateway is signed in to an account that this gateway must not serve",
+        "Correct the mode, the IBKR user or the list of allowed accounts, and sign in again.",
+        final=True,
+    ),
 }
 
 _REJECTIONS = {
     326: ApiState(
-        DEGRADED, "the client id is in use by another connection",
-        "Choose another client_id, or close the client that holds it (a crashed client's id is freed by a restart)."),
+        DEGRADED,
+        "the client id is in use by another connection",
+        "Choose another client_id, or close the client that holds it (a crashed client's id is freed by a restart).",
+    ),
     357: ApiState(
-        BLOCKED, "the gateway calls this client's version out of date",
-        "Use a gateway that accepts API version 157 to 178.", final=True),
+        BLOCKED,
+        "the gateway calls this client's version out of date",
+        "Use a gateway that accepts API version 157 to 178.",
+        final=True,
+    ),
     10141: ApiState(
-        STARTING, "the paper trading disclaimer has not been accepted yet",
-        "Wait some seconds: IBC accepts it (AcceptNonBrokerageAccountWarning=yes); else accept it in the window."),
+        STARTING,
+        "the paper trading disclaimer has not been accepted yet",
+        "Wait some seconds: IBC accepts it (AcceptNonBrokerageAccountWarning=yes); else accept it in the window.",
+    ),
 }
 REJECTING_CODES = frozenset(_REJECTIONS)
 
@@ -93,30 +126,62 @@ def describe(api_state: str) -> ApiState:
     if kind != "rejected":
         return API_STATES[api_state]
     return _REJECTIONS.get(int(code)) or ApiState(
-        DEGRADED, f"the gateway refused the session with error {code}",
-        f"Look error {code} up in IBKR's table of message codes; the gateway's text is among the notices.")
+        DEGRADED,
+        f"the gateway refused the session with error {code}",
+        f"Look error {code} up in IBKR's table of message codes; the gateway's text is among the notices.",
+    )
 
 
 FINDINGS = {
     "bad_settings": ApiState(
-        BLOCKED, "the image refuses its settings", "Correct the variable that the log names and start again.",
-        final=True),
+        BLOCKED,
+        "the image refuses its settings",
+        "Correct the variable that the log names and start again.",
+        final=True,
+    ),
     "refused_login": ApiState(
-        BLOCKED, "IBKR refused the sign-in twice; a third try brings the user nearer to a lock-out",
+        BLOCKED,
+        "IBKR refused the user or the password; every further try brings the user nearer to a lock-out",
         "Stop the gateway, check user, password and mode by signing in at IBKR's web page, then start again.",
-        final=True),
+        final=True,
+    ),
     "too_many_logins": ApiState(
-        BLOCKED, "IBKR has locked sign-ins of this user for a while after too many failures",
-        "Stop the gateway, wait as long as the log says, correct the password, then start again.", final=True),
+        BLOCKED,
+        "IBKR has locked sign-ins of this user for a while after too many failures",
+        "Stop the gateway, wait as long as the log says, correct the password, then start again.",
+        final=True,
+    ),
+    "session_choice": ApiState(
+        BLOCKED,
+        "the user is signed in elsewhere, and a dialog waits for a person to choose which session lives",
+        "Sign the user out there, or set gateway_existing_session_action to primary; then stop and start the gateway.",
+        final=True,
+    ),
+    "session_taken": ApiState(
+        BLOCKED,
+        "another session of the same user took over, as gateway_existing_session_action allows",
+        "Sign the user out there, or give this gateway a user of its own.",
+        final=True,
+    ),
     "passkey": ApiState(
-        BLOCKED, "the account demands a passkey, which cannot be used without a person at the screen",
-        "Use a user whose second factor is IB Key, or none (paper).", final=True),
+        BLOCKED,
+        "the account demands a passkey, which cannot be used without a person at the screen",
+        "Use a user whose second factor is IB Key, or none (paper).",
+        final=True,
+    ),
     "release_refused": ApiState(
-        BLOCKED, "IBKR no longer accepts this release of the gateway", "Move to a newer image digest.", final=True),
+        BLOCKED, "IBKR no longer accepts this release of the gateway", "Move to a newer image digest.", final=True
+    ),
     "login_window_loop": ApiState(
-        BLOCKED, "the login window did not show in time, three times in a row",
-        "Give the machine more CPU, or raise gateway_login_dialog_timeout.", final=True),
+        BLOCKED,
+        "the login window did not show in time, three times in a row",
+        "Give the machine more CPU, or raise gateway_login_dialog_timeout.",
+        final=True,
+    ),
     "push_missed": ApiState(
-        BLOCKED, "the push was not approved in time and no other will be sent",
-        "Stop the gateway and sign in again with the phone at hand.", final=True),
+        BLOCKED,
+        "the push was not approved in time and no other will be sent",
+        "Stop the gateway and sign in again with the phone at hand.",
+        final=True,
+    ),
 }

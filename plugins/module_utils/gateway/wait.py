@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Waiting for a state, driven by the container's log: the API is asked when a milestone says that it can answer."""
+
 from __future__ import annotations
 
 import math
@@ -24,8 +25,9 @@ _DEFAULT_PATIENCE = (30.0, 30.0)
 _REOPEN_SECONDS = 0.2
 
 
-def wait_for(gateway: Gateway, wanted: str, timeout: float, delay: float = MIN_DELAY,
-             after_run: int | None = None) -> bool:
+def wait_for(
+    gateway: Gateway, wanted: str, timeout: float, delay: float = MIN_DELAY, after_run: int | None = None
+) -> bool:
     """Observe *gateway* until it is in state *wanted* (True), or cannot come there, or *timeout* seconds are over.
 
     The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word.

@@ -6,6 +6,7 @@
 Offering 157..178 keeps every gateway, however new, in this text form (protobuf begins at 201).
 Nothing here raises on what a peer sends: a peer that breaks a limit is described in :attr:`Decoder.fault`.
 """
+
 from __future__ import annotations
 
 MIN_VERSION, MAX_VERSION = 157, 178
@@ -17,7 +18,9 @@ START_API, REQ_CURRENT_TIME = 71, 49
 NEXT_VALID_ID, MANAGED_ACCOUNTS, CURRENT_TIME, NOTICE = "9", "15", "49", "4"
 
 _OTHER_PROTOCOLS = {
-    b"HTTP": "this is an HTTP server", b"SSH-": "this is an SSH server", b"RFB ": "this is a VNC server",
+    b"HTTP": "this is an HTTP server",
+    b"SSH-": "this is an SSH server",
+    b"RFB ": "this is a VNC server",
     b"220 ": "this is a mail or FTP server",
 }
 
@@ -58,8 +61,8 @@ class Decoder:
             elif self._frames_left == 0:
                 self.fault = "more frames than a start-up ever has"
             else:
-                messages.append(fields(bytes(self._buffer[4:4 + length])))
-                del self._buffer[:4 + length]
+                messages.append(fields(bytes(self._buffer[4 : 4 + length])))
+                del self._buffer[: 4 + length]
                 self._frames_left -= 1
         if self.fault is None and self._bytes_left < 0:
             self.fault = "more data than a start-up ever has"
@@ -81,5 +84,5 @@ def number(text: str) -> int | None:
 
 def printable(text: str, limit: int = 200) -> str:
     """Return *text* safe for a terminal and a log: control characters escaped, at most *limit* characters."""
-    cut = text if len(text) <= limit else text[:limit - 1] + "…"
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in cut)

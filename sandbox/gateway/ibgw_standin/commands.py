@@ -24,9 +24,7 @@ def gateway_commands(gateway: Gateway, server: ApiServer) -> dict[str, Command]:
         found = faults.find(request["name"])
         args = dict(request.get("args") or {})
         if found.name == "link_restored":
-            kept = {name: value for name, value in gateway.faults.items() if name not in ("link_down", "link_lost")}
-            gateway.update(active=kept | {found.name: args})
-            gateway.update(active=kept)
+            gateway.restore_link(args)
         else:
             kept = gateway.faults if request.get("add") else {}
             gateway.update(active=kept | {found.name: args})
@@ -63,13 +61,17 @@ def gateway_commands(gateway: Gateway, server: ApiServer) -> dict[str, Command]:
             gateway.realistic_delays = bool(request["realistic_delays"])
         return gateway.status()
 
+    def relogin(request: Mapping[str, Any]) -> Reply:
+        gateway.interrupt_link(float(request.get("seconds", 1.0)))
+        return {}
+
     def drop(request: Mapping[str, Any]) -> Reply:
         server.drop_sessions()
         return {}
 
     return {
         "status": status, "fault": fault, "clear": clear, "phase": phase, "requests": requests, "reset": reset,
-        "set": configure, "drop": drop,
+        "set": configure, "drop": drop, "relogin": relogin,
     }  # fmt: skip
 
 

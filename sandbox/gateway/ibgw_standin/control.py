@@ -84,4 +84,4 @@ def call(request: Mapping[str, Any], path: str, patience: float = 5.0) -> Reply:
         except OSError as error:
             if time.monotonic() > deadline:
                 raise ControlError(f"no answer from the stand-in at {path}: {error}") from error
-            time.sleep(0.05)
+            time.sleep(0.01)

@@ -31,6 +31,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     commands.add_parser("requests", help="who asked what, one JSON object per line")
     commands.add_parser("reset", help="forget requests and counts")
     commands.add_parser("restart", help="the gateway's own restart, now")
+    commands.add_parser("relogin", help="the gateway has to sign in again, and does")
     commands.add_parser("drop", help="close all API connections")
     end = commands.add_parser("exit", help="end the JVM with an exit code")
     end.add_argument("code", type=int)

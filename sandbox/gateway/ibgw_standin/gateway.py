@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +111,26 @@ class Gateway:
             self.api_usable_at = None
         elif self.api_usable_at is None:
             self.api_usable_at = time.time()
+
+    def interrupt_link(self, seconds: float) -> None:
+        """Lose the link to IBKR and have it back after some seconds."""
+        ours: dict[str, Any] = {}
+
+        def restore() -> None:
+            if self.faults.get("link_down") is ours:
+                self.restore_link()
+
+        self.update(active=self._without_link_faults() | {"link_down": ours})
+        asyncio.get_running_loop().call_later(seconds, restore)
+
+    def restore_link(self, args: dict[str, Any] | None = None) -> None:
+        """Have the link to IBKR again; *args* are those of ``link_restored``."""
+        self.update(active=self._without_link_faults() | {"link_restored": args or {}})
+        self.update(active=self._without_link_faults())
+
+    def _without_link_faults(self) -> Faults:
+        gone = ("link_down", "link_lost", "link_restored")
+        return {name: args for name, args in self.faults.items() if name not in gone}
 
     def record(self, connection: int, client_id: int | None, name: str, **details: Any) -> None:
         """Add a line to the request log."""

@@ -9,6 +9,7 @@ Each takes at most its budget of bytes and seconds, so that a client without lim
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import struct
@@ -20,6 +21,9 @@ from .wire import frame, texts
 
 SILENCE_SECONDS = 600.0
 """How long a silent connection is held before it is closed."""
+
+FINISH_SECONDS = 1.0
+"""How long a peer that does not close is waited for."""
 
 _HUGE = struct.pack(">I", 0x7FFFFFFF)
 _CHUNK = bytes(65536)
@@ -58,6 +62,15 @@ class Channel:
                 return
             await self.write(chunk[:left])
             left -= len(chunk)
+
+    async def finish(self) -> None:
+        """Say that nothing more comes, and let the peer close; a plain close with unread input would be a reset."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self.writer.write_eof()
+            await self.silence(FINISH_SECONDS)
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
 
     def reset(self) -> None:
         """Close so that the peer sees a reset."""

@@ -32,8 +32,8 @@ VERSION = "3.24.1"
 UNHANDLED, INTERNAL_STATE, LOGIN_INCOMPLETE, NO_LOGIN_DIALOG = 1100, 1110, 1111, 1112
 """IBC's exit codes; the shell sees them modulo 256."""
 
-CLOSE_SECONDS = 0.2
-"""How long File > Close takes."""
+CLOSE_SECONDS = RECONNECT_SECONDS = 0.2
+"""How long File > Close takes, and Ctrl-Alt-F or -R."""
 
 
 def log(message: str) -> None:
@@ -172,39 +172,23 @@ class Ibc:
 
     # --- the clock -------------------------------------------------------------------------------------------------
 
-    def _next_event(self, now: datetime) -> tuple[datetime, str] | None:
-        """Return when the session ends by itself, and how."""
-        events = []
-        restart, logoff = self.config.text("AutoRestartTime"), self.config.text("AutoLogoffTime")
+    def _next_event(self) -> schedule.Event | None:
+        """Return when the session ends by itself or by command, and how."""
         if self._restart_at is not None:
-            events.append((self._restart_at, self._restart))
-        elif restart:
-            events.append((schedule.next_time(restart, self._zone, now), "RESTART"))
-        elif logoff:
-            events.append((schedule.next_time(logoff, self._zone, now), "LOGOFF"))
-        here = schedule.local_zone()
-        planned = []
-        if cold := self.config.text("ColdRestartTime"):
-            planned.append((schedule.next_time(cold, here, now, schedule.SUNDAY), "COLD"))
-        if down := self.config.text("ClosedownAt"):
-            planned.append((schedule.closedown(down, here, now), "CLOSEDOWN"))
-        return min(events + sorted(planned)[:1], default=None)
+            return self._restart_at, self._restart
+        now = datetime.now(UTC)
+        return schedule.next_event(self.config.text, self._zone, schedule.local_zone(), now)
 
     async def _follow_clock(self) -> None:
-        now = datetime.now(UTC)
-        for key, words in (("ColdRestartTime", "cold restarted"), ("ClosedownAt", "shut down")):
-            if text := self.config.text(key):
-                here = schedule.local_zone()
-                cold = key == "ColdRestartTime"
-                at = (
-                    schedule.next_time(text, here, now, schedule.SUNDAY)
-                    if cold
-                    else schedule.closedown(text, here, now)
-                )
-                log(f"Gateway will be {words} at {at:%Y/%m/%d %H:%M}")
+        here, now = schedule.local_zone(), datetime.now(UTC)
+        if cold := self.config.text("ColdRestartTime"):
+            at = schedule.next_time(cold, here, now, schedule.SUNDAY)
+            log(f"Gateway will be cold restarted at {at:%Y/%m/%d %H:%M}")
+        if down := self.config.text("ClosedownAt"):
+            log(f"Gateway will be shut down at {schedule.closedown(down, here, now):%Y/%m/%d %H:%M}")
         while True:
             self._rescheduled.clear()
-            event = self._next_event(datetime.now(UTC))
+            event = self._next_event()
             # in steps, because a clock that is set does not wake a sleeper
             left = min((event[0] - datetime.now(UTC)).total_seconds(), 60.0) if event else 3600.0
             try:
@@ -274,19 +258,17 @@ class Ibc:
 
     def reconnect(self) -> None:
         """RECONNECTDATA and RECONNECTACCOUNT: the link goes and comes."""
-        kept = {name: args for name, args in self.gateway.faults.items() if name not in ("link_down", "link_lost")}
-        self.gateway.update(active=kept | {"link_down": {}})
-        asyncio.get_running_loop().call_later(0.2, lambda: self.gateway.update(active=kept))
+        self.gateway.interrupt_link(RECONNECT_SECONDS)
 
     # --- the control socket ----------------------------------------------------------------------------------------
 
     def _commands(self) -> dict[str, Command]:
-        base = gateway_commands(self.gateway, self.server)["status"]
+        base = gateway_commands(self.gateway, self.server)
 
         def status(request: Mapping[str, Any]) -> Reply:
             more = {"login_state": self.login.state, "restart_pending": self._restart} | self.memory.counts
             counts = dict.fromkeys(("starts", "logins", "pushes", "cold_restarts"), 0)
-            return counts | base(request) | more | {"dialog_shown": self.gateway.dialog_shown}
+            return counts | base["status"](request) | more | {"dialog_shown": self.gateway.dialog_shown}
 
         def restart(request: Mapping[str, Any]) -> Reply:
             """The gateway's own restart, now."""
@@ -295,6 +277,12 @@ class Ibc:
             self._restart, self._restart_at = "RESTART", datetime.now(UTC)
             self._rescheduled.set()
             return {}
+
+        def relogin(request: Mapping[str, Any]) -> Reply:
+            """The gateway has to sign in again; IBC lets it."""
+            log("detected dialog entitled: Re-login is required; event=Opened")
+            log("Click button: Re-login")
+            return base["relogin"](request)
 
         def die(request: Mapping[str, Any]) -> Reply:
             """The JVM ends with this exit code, as if it had crashed."""
@@ -306,6 +294,7 @@ class Ibc:
             "approve": lambda request: self.login.answer_push(True),
             "decline": lambda request: self.login.answer_push(False),
             "restart": restart,
+            "relogin": relogin,
             "exit": die,
         }
 

@@ -113,6 +113,6 @@ def own(ini: JtsIni, mode: str) -> JtsIni:
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):  # KeyError: no such zone
         return False
     return True

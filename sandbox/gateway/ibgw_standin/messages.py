@@ -19,6 +19,7 @@ NO_REQUEST = -1
 """Request id of a message that answers no request."""
 
 READ_ONLY_TEXT = "Error validating request.-'cr' : cause - The API interface is currently in Read-Only mode."
+AUTO_BIND_TEXT = "Only API connections with clientId set to 0 can set the auto bind TWS orders property."
 COMPETING_TEXT = "No market data during competing live session"
 
 

@@ -29,7 +29,7 @@ class Options(NamedTuple):
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether IBKR knows the user and the password; anything goes where nothing was set."""
-        digest = hashlib.sha256(password.encode()).hexdigest()
+        digest = hashlib.sha256(password.encode(errors="surrogatepass")).hexdigest()
         return self.user in ("", user) and self.password_sha256 in ("", digest)
 
 

@@ -67,7 +67,8 @@ def _unescape(text: str) -> tuple[str, list[str]]:
         else:
             out.append(char)
             notes.append("has a single backslash, which Java drops: write it twice")
-    return "".join(out), notes
+    text = "".join(out).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text, notes  # two \uXXXX may be one character: Java's texts are UTF-16
 
 
 def _split(line: str) -> tuple[str, str]:

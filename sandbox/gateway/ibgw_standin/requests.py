@@ -106,7 +106,7 @@ class Request:
             return default
 
 
-def answer(gateway: Gateway, version: int, port: int, request: Request) -> Iterator[Message]:
+def answer(gateway: Gateway, version: int, port: int, client_id: int, request: Request) -> Iterator[Message]:
     """Yield what the gateway says to a request; each message is a write of its own."""
     now = time.time()
     req_id = request.number("req_id", messages.NO_REQUEST) if "req_id" in request.spec.args else messages.NO_REQUEST
@@ -118,6 +118,8 @@ def answer(gateway: Gateway, version: int, port: int, request: Request) -> Itera
         case 3 | 4:
             text = "Order rejected - reason:The stand-in gateway takes no orders."
             yield messages.error(version, 201, text, req_id)
+        case 15 if client_id != 0:
+            yield messages.error(version, 327, messages.AUTO_BIND_TEXT)
         case 5 | 15 | 16:
             yield messages.open_order_end()
         case 6 if request.text("subscribe") not in ("0", ""):

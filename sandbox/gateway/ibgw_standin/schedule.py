@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -50,6 +51,28 @@ def closedown(text: str, where: tzinfo, now: datetime) -> datetime:
     """Return the next moment of ClosedownAt, ``[Day ]HH:mm``."""
     day, _, clock = text.rpartition(" ")
     return next_time(clock, where, now, _DAYS.index(day.lower()) if day else None)
+
+
+Event = tuple[datetime, str]
+"""When a session ends, and how."""
+
+
+def next_event(text: Callable[[str], str], gateway: tzinfo, local: tzinfo, now: datetime) -> Event | None:
+    """Return the next end of a session by config.ini, whose values *text* gives.
+
+    The gateway restarts (``RESTART``) or logs off (``LOGOFF``) by its own zone; IBC restarts it cold (``COLD``) or
+    closes it (``CLOSEDOWN``) by the zone of the process. The earliest counts.
+    """
+    events: list[Event] = []
+    if text("AutoRestartTime"):
+        events.append((next_time(text("AutoRestartTime"), gateway, now), "RESTART"))
+    elif text("AutoLogoffTime"):
+        events.append((next_time(text("AutoLogoffTime"), gateway, now), "LOGOFF"))
+    if text("ColdRestartTime"):
+        events.append((next_time(text("ColdRestartTime"), local, now, SUNDAY), "COLD"))
+    if text("ClosedownAt"):
+        events.append((closedown(text("ClosedownAt"), local, now), "CLOSEDOWN"))
+    return min(events, default=None)
 
 
 def next_minute(where: tzinfo, now: datetime) -> str:

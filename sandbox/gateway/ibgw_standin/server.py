@@ -42,7 +42,7 @@ class ApiServer:
     def _reserve(self, port: int) -> socket.socket:
         """Bind without listening: connections are refused, and nobody else gets the port."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY on these
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setblocking(False)
         sock.bind((self.host, port))
@@ -149,7 +149,6 @@ class ApiServer:
         fault = self.gateway.first("accept")
         if fault == "reset_on_accept":
             linger_reset(sock)
-        if fault in ("reset_on_accept", "closed_on_accept", "too_many_clients") or len(self._sessions) >= MAX_CLIENTS:
             sock.close()
             return
         sock.setblocking(False)
@@ -157,6 +156,9 @@ class ApiServer:
 
     async def _serve(self, sock: socket.socket, number: int) -> None:
         channel = Channel(*await asyncio.open_connection(sock=sock))
+        refused = self.gateway.first("accept") in ("closed_on_accept", "too_many_clients")
+        if refused or len(self._sessions) >= MAX_CLIENTS:
+            return await channel.finish()
         session = Session(self, channel, number)
         self._sessions.add(session)
         try:
@@ -169,9 +171,9 @@ class ApiServer:
             if not isinstance(error, asyncio.IncompleteReadError):
                 self.gateway.record(number, session.client_id, "error", text=str(error))
         finally:
-            channel.writer.close()
-            with contextlib.suppress(OSError):
-                await channel.writer.wait_closed()
+            with contextlib.suppress(OSError, RuntimeError):
+                channel.writer.write_eof()  # before the client id is free again, so that a polite client finds it free
             self._sessions.discard(session)
             if session.client_id is not None and self._clients.get(session.client_id) is session:
                 del self._clients[session.client_id]
+            await channel.finish()

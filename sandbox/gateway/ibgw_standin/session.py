@@ -99,8 +99,11 @@ class Session:
                 await self._pause(START_SECONDS)
             await self.server.thawed()
             if self.gateway.fault("unresponsive") is None:
-                for message in requests.answer(self.gateway, self.version, self.server.port, request):
-                    await self.send(message)
+                await self._answer(request)
+
+    async def _answer(self, request: requests.Request) -> None:
+        for message in requests.answer(self.gateway, self.version, self.server.port, self.client_id or 0, request):
+            await self.send(message)
 
     def _record(self, request: requests.Request) -> None:
         if request.id == 71:

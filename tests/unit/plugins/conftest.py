@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shared by the plugins' tests: scripted API servers, a Docker engine that is none, a way to run a module."""
+
 from __future__ import annotations
 
 import contextlib
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor
 
 HEALTHY_NOTICES = (
@@ -193,8 +195,10 @@ class FakeEngine:
     # The API, called by the handler
 
     def description(self) -> dict[str, Any]:
-        return {"State": {"Status": self.status, "ExitCode": self.exit_code, "StartedAt": _stamp(self.started_at)},
-                "Config": {"Image": "image@sha256:1", "Labels": self.labels}}
+        return {
+            "State": {"Status": self.status, "ExitCode": self.exit_code, "StartedAt": _stamp(self.started_at)},
+            "Config": {"Image": "image@sha256:1", "Labels": self.labels},
+        }
 
     def lines(self, since: float, follow: bool) -> Iterator[bytes]:
         position = 0
@@ -241,6 +245,9 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 20
     engine: FakeEngine
+
+    def handle_error(self, *_arguments: object) -> None:
+        """A client that left in the middle is no news."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -341,10 +348,22 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     monkeypatch.setattr(descriptor, "ROOT", str(tmp_path / "etc"))
 
     def write(**changes: Any) -> descriptor.Descriptor:
-        content = {"schema": 1, "name": "paper", "mode": "paper", "container": "ibgw-paper", "image": "image@sha256:1",
-                   "host": "127.0.0.1", "port": 4002, "client_id": 917, "accounts": [],
-                   "time_zone": "America/New_York", "command_port": 7462, "settings_dir": str(tmp_path),
-                   "revision": "r1", **changes}
+        content = {
+            "schema": 1,
+            "name": "paper",
+            "mode": "paper",
+            "container": "ibgw-paper",
+            "image": "image@sha256:1",
+            "host": "127.0.0.1",
+            "port": 4002,
+            "client_id": 917,
+            "accounts": [],
+            "time_zone": "America/New_York",
+            "command_port": 7462,
+            "settings_dir": str(tmp_path),
+            "revision": "r1",
+            **changes,
+        }
         folder = tmp_path / "etc" / content["name"]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "gateway.json").write_text(json.dumps(content))
@@ -383,11 +402,13 @@ class CommandServer:
 
 @pytest.fixture
 def command_server() -> Iterator[CommandServer]:
-    server = CommandServer({
-        "STOP": ["OK Shutting down: STOP command"],
-        "RESTART": ["OK RESTART in progress", "OK RESTART at 10:01 PM"],
-        "PAUSE": ["ERROR PAUSE already in progress"],
-    })
+    server = CommandServer(
+        {
+            "STOP": ["OK Shutting down: STOP command"],
+            "RESTART": ["OK RESTART in progress", "OK RESTART at 10:01 PM"],
+            "PAUSE": ["ERROR PAUSE already in progress"],
+        }
+    )
     yield server
     server.close()
 

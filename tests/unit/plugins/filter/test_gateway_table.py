@@ -5,15 +5,25 @@ from ansible_collections.ibops.gateway.plugins.filter.gateway_table import gatew
 
 def test_one_aligned_line_a_gateway() -> None:
     ready = {
-        "state": "ready", "accounts": ["DU***67"], "host": "127.0.0.1", "port": 4002, "next_step": "nothing to do",
-        "pending": True, "container": {"image": "registry/x@sha256:" + "ab" * 32},
+        "state": "ready",
+        "accounts": ["DU***67"],
+        "host": "127.0.0.1",
+        "port": 4002,
+        "next_step": "nothing to do",
+        "pending": True,
+        "container": {"image": "registry/x@sha256:" + "ab" * 32},
     }
-    table = gateway_table([
-        {"inventory_hostname": "vm-paper", "gateway_mode": "paper", "gateway_look": ready},
-        {"inventory_hostname": "vm-live", "gateway_mode": "live", "gateway_look": {"unreachable": True}},
-        {"inventory_hostname": "new", "gateway_mode": "paper",
-         "gateway_look": {"state": "stopped", "next_step": "run site.yml", "container": {"image": None}}},
-    ])
+    table = gateway_table(
+        [
+            {"inventory_hostname": "vm-paper", "gateway_mode": "paper", "gateway_look": ready},
+            {"inventory_hostname": "vm-live", "gateway_mode": "live", "gateway_look": {"unreachable": True}},
+            {
+                "inventory_hostname": "new",
+                "gateway_mode": "paper",
+                "gateway_look": {"state": "stopped", "next_step": "run site.yml", "container": {"image": None}},
+            },
+        ]
+    )
     assert table == [
         "host      mode   state                     account  address         image         next step",
         "vm-paper  paper  ready (settings pending)  DU***67  127.0.0.1:4002  abababababab  nothing to do",

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
 from ansible_collections.ibops.gateway.plugins.modules import gateway_settings
 
 PASSWORD = "top\\secret-\u20ac"
@@ -17,7 +18,12 @@ Run = t.Callable[..., dict[str, t.Any]]
 @pytest.fixture
 def run(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(**arguments: object) -> dict[str, t.Any]:
-        fixed = {"gateway_name": "paper", "config_dir": f"{tmp_path}/etc", "state_dir": f"{tmp_path}/var", "uid": os.getuid()}
+        fixed = {
+            "gateway_name": "paper",
+            "config_dir": f"{tmp_path}/etc",
+            "state_dir": f"{tmp_path}/var",
+            "uid": os.getuid(),
+        }
         with patch_module_args({**fixed, **arguments}), pytest.raises(SystemExit):
             gateway_settings.main()
         return json.loads(capsys.readouterr().out)
@@ -29,12 +35,20 @@ def files(directory: pathlib.Path) -> dict[str, tuple[str, int, int]]:
     """Every file below: its bytes, mode and inode (a file that was written again has another inode)."""
     return {
         str(path.relative_to(directory)): (path.read_bytes().decode(), path.stat().st_mode & 0o7777, path.stat().st_ino)
-        for path in sorted(directory.rglob("*")) if path.is_file()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
     }
 
 
-def test_check_writes_nothing_and_predicts_the_run_and_a_second_run_changes_nothing(run: Run, tmp_path: pathlib.Path) -> None:
-    wanted = {"password": PASSWORD, "config": "ReadOnlyApi=yes\n", "descriptor": {"schema": 1}, "jts": "[Logon]\nTimeZone=UTC\n"}
+def test_check_writes_nothing_and_predicts_the_run_and_a_second_run_changes_nothing(
+    run: Run, tmp_path: pathlib.Path
+) -> None:
+    wanted = {
+        "password": PASSWORD,
+        "config": "ReadOnlyApi=yes\n",
+        "descriptor": {"schema": 1},
+        "jts": "[Logon]\nTimeZone=UTC\n",
+    }
     predicted = run(**wanted, _ansible_check_mode=True)
     assert list(tmp_path.iterdir()) == []
     done = run(**wanted)
@@ -55,8 +69,14 @@ def test_modes_keep_everybody_else_out(run: Run, tmp_path: pathlib.Path) -> None
     run(password=PASSWORD)
     modes = {str(path.relative_to(tmp_path)): f"{path.stat().st_mode & 0o7777:o}" for path in tmp_path.rglob("*")}
     assert modes == {
-        "etc": "700", "etc/paper": "700", "etc/paper/ibc": "750", "etc/paper/secrets": "750",
-        "etc/paper/secrets/tws_password": "440", "var": "711", "var/paper": "711", "var/paper/tws_settings": "700",
+        "etc": "700",
+        "etc/paper": "700",
+        "etc/paper/ibc": "750",
+        "etc/paper/secrets": "750",
+        "etc/paper/secrets/tws_password": "440",
+        "var": "711",
+        "var/paper": "711",
+        "var/paper/tws_settings": "700",
     }
 
 
@@ -83,7 +103,9 @@ def test_jts_ini_that_the_gateway_rewrote_is_no_change_but_a_new_zone_is(run: Ru
 
 
 @pytest.mark.parametrize("password", ["", " leading", "a\nb"])
-def test_a_password_that_ibc_cannot_read_is_refused_before_anything(run: Run, tmp_path: pathlib.Path, password: str) -> None:
+def test_a_password_that_ibc_cannot_read_is_refused_before_anything(
+    run: Run, tmp_path: pathlib.Path, password: str
+) -> None:
     result = run(password=password)
     assert result["failed"] is True
     assert result["msg"].startswith("gateway_password: it ")

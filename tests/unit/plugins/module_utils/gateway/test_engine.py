@@ -12,7 +12,12 @@ import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import channel
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import engine as engine_module
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError, LateError, NotFoundError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import (
+    Engine,
+    EngineError,
+    LateError,
+    NotFoundError,
+)
 
 
 def test_inspect(fake_engine: Any) -> None:

@@ -11,8 +11,12 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import look,
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway, judge
 
 RUNNING = {"exists": True, "running": True, "status": "running"}
-TO_CONFIGURED = ["IBC: Starting session: will exit if login dialog", "Login attempt: 1", "Login has completed",
-                 "Configuration tasks completed"]
+TO_CONFIGURED = [
+    "IBC: Starting session: will exit if login dialog",
+    "Login attempt: 1",
+    "Login has completed",
+    "Configuration tasks completed",
+]
 
 
 def verdict(api_state: str) -> dict[str, Any]:
@@ -21,39 +25,60 @@ def verdict(api_state: str) -> dict[str, Any]:
 
 
 def exited(code: int, status: str = "exited") -> dict[str, Any]:
-    return {"exists": True, "running": False, "status": status, "exit_code": code,
-            "exit_meaning": milestones.IBC.exit_codes.get(code)}
+    return {
+        "exists": True,
+        "running": False,
+        "status": status,
+        "exit_code": code,
+        "exit_meaning": milestones.IBC.exit_codes.get(code),
+    }
 
 
-@pytest.mark.parametrize(("container", "lines", "api_state", "state", "final", "word"), [
-    ({"exists": False, "running": False}, [], None, "stopped", True, "does not exist"),
-    (exited(0), TO_CONFIGURED, None, "stopped", True, "code 0 (a clean close)"),
-    (exited(143), [], "port_closed", "stopped", True, "SIGTERM"),
-    (exited(42), [], None, "stopped", True, "code 42"),
-    (exited(1), [".> Invalid TRADING_MODE: x"], None, "stopped", True, "refuses its settings"),
-    (exited(0, "created"), [], None, "stopped", True, "never been started"),
-    (exited(0, "restarting"), [], None, "starting", False, "about to start"),
-    (RUNNING, [], None, "starting", False, "JVM not yet"),
-    (RUNNING, TO_CONFIGURED[:2], "proxy_up_gateway_down", "starting", False, "sign-in is under way; every connection"),
-    (RUNNING, TO_CONFIGURED[:3], "rejected:10141", "starting", False, "disclaimer"),
-    (RUNNING, TO_CONFIGURED, None, "starting", False, "completed its configuration"),
-    (RUNNING, TO_CONFIGURED, "proxy_up_gateway_down", "degraded", False, "completed its configuration; every"),
-    (RUNNING, TO_CONFIGURED, "ready", "ready", False, "answers"),
-    (RUNNING, TO_CONFIGURED, "link_down", "degraded", False, "lost its connection"),
-    (RUNNING, TO_CONFIGURED, "rejected:326", "degraded", False, "client id"),
-    (RUNNING, TO_CONFIGURED, "wrong_account", "blocked", True, "account"),
-    (RUNNING, ["Second Factor Authentication initiated"], None, "waiting_2fa", False, "push 1"),
-    (RUNNING, ["Second Factor Authentication initiated"], "proxy_up_gateway_down", "waiting_2fa", False, "push 1"),
-    (RUNNING, ["Second Factor Authentication initiated"], "ready", "ready", False, ""),
-    (RUNNING, ["Re-login after second factor authentication timeout not required"], None, "blocked", True, "push"),
-    (RUNNING, ["Required PassKey is not supported"], "proxy_up_gateway_down", "blocked", True, "passkey"),
-    (RUNNING, ["Too many failed login attempts. Please wait 3 minutes"], "ready", "ready", False, ""),
-    (RUNNING, [*TO_CONFIGURED[:2], "detected dialog entitled: Existing session detected; event=Opened"],
-     "proxy_up_gateway_down", "starting", False, "entitled Existing session detected"),
-    (None, [], "port_closed", "starting", False, "refused"),
-    (None, [], "not_tws", "blocked", True, "does not speak"),
-    (None, [], "ready", "ready", False, ""),
-])
+@pytest.mark.parametrize(
+    ("container", "lines", "api_state", "state", "final", "word"),
+    [
+        ({"exists": False, "running": False}, [], None, "stopped", True, "does not exist"),
+        (exited(0), TO_CONFIGURED, None, "stopped", True, "code 0 (a clean close)"),
+        (exited(143), [], "port_closed", "stopped", True, "SIGTERM"),
+        (exited(42), [], None, "stopped", True, "code 42"),
+        (exited(1), [".> Invalid TRADING_MODE: x"], None, "stopped", True, "refuses its settings"),
+        (exited(0, "created"), [], None, "stopped", True, "never been started"),
+        (exited(0, "restarting"), [], None, "starting", False, "about to start"),
+        (RUNNING, [], None, "starting", False, "JVM not yet"),
+        (
+            RUNNING,
+            TO_CONFIGURED[:2],
+            "proxy_up_gateway_down",
+            "starting",
+            False,
+            "sign-in is under way; every connection",
+        ),
+        (RUNNING, TO_CONFIGURED[:3], "rejected:10141", "starting", False, "disclaimer"),
+        (RUNNING, TO_CONFIGURED, None, "starting", False, "completed its configuration"),
+        (RUNNING, TO_CONFIGURED, "proxy_up_gateway_down", "degraded", False, "completed its configuration; every"),
+        (RUNNING, TO_CONFIGURED, "ready", "ready", False, "answers"),
+        (RUNNING, TO_CONFIGURED, "link_down", "degraded", False, "lost its connection"),
+        (RUNNING, TO_CONFIGURED, "rejected:326", "degraded", False, "client id"),
+        (RUNNING, TO_CONFIGURED, "wrong_account", "blocked", True, "account"),
+        (RUNNING, ["Second Factor Authentication initiated"], None, "waiting_2fa", False, "push 1"),
+        (RUNNING, ["Second Factor Authentication initiated"], "proxy_up_gateway_down", "waiting_2fa", False, "push 1"),
+        (RUNNING, ["Second Factor Authentication initiated"], "ready", "ready", False, ""),
+        (RUNNING, ["Re-login after second factor authentication timeout not required"], None, "blocked", True, "push"),
+        (RUNNING, ["Required PassKey is not supported"], "proxy_up_gateway_down", "blocked", True, "passkey"),
+        (RUNNING, ["Too many failed login attempts. Please wait 3 minutes"], "ready", "ready", False, ""),
+        (
+            RUNNING,
+            [*TO_CONFIGURED[:2], "detected dialog entitled: Existing session detected; event=Opened"],
+            "proxy_up_gateway_down",
+            "starting",
+            False,
+            "entitled Existing session detected",
+        ),
+        (None, [], "port_closed", "starting", False, "refused"),
+        (None, [], "not_tws", "blocked", True, "does not speak"),
+        (None, [], "ready", "ready", False, ""),
+    ],
+)
 def test_judge(container: Any, lines: list[str], api_state: str | None, state: str, final: bool, word: str) -> None:
     summary = milestones.Summary()
     summary.feed(lines)
@@ -63,10 +88,10 @@ def test_judge(container: Any, lines: list[str], api_state: str | None, state: s
 
 
 @pytest.mark.parametrize("api_state", [*states.API_STATES, "rejected:326"])
-@pytest.mark.parametrize("phase_lines", [[], TO_CONFIGURED[:2], TO_CONFIGURED, ["Second Factor Authentication initiated"]])
-def test_judge_knows_every_pair(api_state: str, phase_lines: list[str]) -> None:
+@pytest.mark.parametrize("lines", [[], TO_CONFIGURED[:2], TO_CONFIGURED, ["Second Factor Authentication initiated"]])
+def test_judge_knows_every_pair(api_state: str, lines: list[str]) -> None:
     summary = milestones.Summary()
-    summary.feed(phase_lines)
+    summary.feed(lines)
     assert judge(RUNNING, summary, verdict(api_state)).state in states.GATEWAY_STATES
 
 
@@ -84,10 +109,16 @@ def test_look_at_a_gateway_that_is_ready(fake_engine: Any, deploy: Any, healthy_
     assert report["attempts"] == 1
 
 
-@pytest.mark.parametrize(("labels", "status", "pending"), [
-    ({"ibops.gateway.revision": "r1"}, "running", False), ({"ibops.gateway.revision": "r0"}, "running", True),
-    ({}, "running", True), (None, "running", True), ({"ibops.gateway.revision": "r0"}, "exited", False),
-])
+@pytest.mark.parametrize(
+    ("labels", "status", "pending"),
+    [
+        ({"ibops.gateway.revision": "r1"}, "running", False),
+        ({"ibops.gateway.revision": "r0"}, "running", True),
+        ({}, "running", True),
+        (None, "running", True),
+        ({"ibops.gateway.revision": "r0"}, "exited", False),
+    ],
+)
 def test_pending(fake_engine: Any, deploy: Any, closed_port: int, labels: Any, status: str, pending: bool) -> None:
     fake_engine.labels, fake_engine.status = labels, status
     found = deploy(port=closed_port)
@@ -127,17 +158,23 @@ def test_only_the_log_of_the_last_start_counts(fake_engine: Any, deploy: Any) ->
 def test_lines_are_folded_once_and_a_new_run_forgets_the_verdict() -> None:
     gateway = Gateway({})
     gateway.verdict = verdict("ready")
-    line = "2026-11-20T09:43:55.000000001Z Second Factor Authentication initiated"
-    gateway.feed([line, line])
+    gateway._read_to = "2026-11-20T09:43:55.000000001Z"
+    gateway.feed([f"2026-11-20T09:43:55.00000000{n}Z Second Factor Authentication initiated" for n in (1, 2)])
     assert gateway.summary.pushes == 1
     assert gateway.verdict is not None
-    gateway.feed(["2026-11-20T09:43:55.000000002Z IBC: Re-starting session"])
+    gateway.feed(["2026-11-20T09:43:55.000000003Z IBC: Re-starting session"])
     assert gateway.verdict is None
 
 
-@pytest.mark.parametrize(("stamp", "seconds"), [
-    ("1970-01-01T00:00:01.500000000Z", 1.5), ("2026-11-20T09:43:55Z", 1795167835.0),
-    ("2026-11-20T09:43:55.123456789Z", 1795167835.123456), ("", 0.0), ("garbage", 0.0),
-])
+@pytest.mark.parametrize(
+    ("stamp", "seconds"),
+    [
+        ("1970-01-01T00:00:01.500000000Z", 1.5),
+        ("2026-11-20T09:43:55Z", 1795167835.0),
+        ("2026-11-20T09:43:55.123456789Z", 1795167835.123456),
+        ("", 0.0),
+        ("garbage", 0.0),
+    ],
+)
 def test_epoch(stamp: str, seconds: float) -> None:
     assert look.epoch(stamp) == seconds

@@ -13,24 +13,40 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import miles
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.milestones import Controller, Summary
 
 BANNER = [
-    ".> Starting IBC/IB gateway", ".> Starting Xvfb server", ".> API_PORT set to: 4002",
-    "Forking :::4002 onto 0.0.0.0:4004 > trading mode paper", ".> Starting IBC in paper mode, with params:",
-    "        Version: 10.45.1j", "        program: gateway",
+    ".> Starting IBC/IB gateway",
+    ".> Starting Xvfb server",
+    ".> API_PORT set to: 4002",
+    "Forking :::4002 onto 0.0.0.0:4004 > trading mode paper",
+    ".> Starting IBC in paper mode, with params:",
+    ".>\t\tVersion: 10.45.1j",
+    ".>\t\tprogram: gateway",
 ]
-FRESH = ["autorestart file not found: full authentication will be required",
-         "2026-11-20 09:43:50:001 IBC: Starting session: will exit if login dialog is not displayed within 60 seconds"]
-KEPT = ["autorestart file found at /x: authentication will not be required",
-        "2026-11-20 22:01:02:001 IBC: Re-starting session"]
-LOGIN = ["2026-11-20 09:43:52:000 IBC: Login dialog WINDOW_OPENED: LoginState is LOGGED_OUT",
-         "2026-11-20 09:43:52:500 IBC: Login attempt: 1", "2026-11-20 09:43:52:600 IBC: Click button: Paper Log In"]
+FRESH = [
+    "autorestart file not found: full authentication will be required",
+    "2026-11-20 09:43:50:001 IBC: Starting session: will exit if login dialog is not displayed within 60 seconds",
+]
+KEPT = [
+    "autorestart file found at /x: authentication will not be required",
+    "2026-11-20 22:01:02:001 IBC: Re-starting session",
+]
+LOGIN = [
+    "2026-11-20 09:43:52:000 IBC: Login dialog WINDOW_OPENED: LoginState is LOGGED_OUT",
+    "2026-11-20 09:43:52:500 IBC: Login attempt: 1",
+    "2026-11-20 09:43:52:600 IBC: Click button: Paper Log In",
+]
 PUSH = ["2026-11-20 09:43:54:000 IBC: Second Factor Authentication initiated"]
 DONE = ["2026-11-20 09:43:58:000 IBC: Login has completed"]
-SET = ["2026-11-20 09:43:58:100 IBC: Auto restart time set to 11:45 PM",
-       "2026-11-20 09:43:58:200 IBC: Read-Only API checkbox is now set to: false",
-       "2026-11-20 09:43:58:300 IBC: Configuration tasks completed"]
-REFUSED = ["2026-11-20 09:43:55:000 IBC: detected dialog entitled: Login failed; event=Opened",
-           "2026-11-20 09:43:55:100 IBC: Login failed", "2026-11-20 09:43:55:200 IBC: Cold restart in progress",
-           "IBC returned exit status 0"]
+SET = [
+    "2026-11-20 09:43:58:100 IBC: Auto restart time set to 11:45 PM",
+    "2026-11-20 09:43:58:200 IBC: Read-Only API checkbox is now set to: false",
+    "2026-11-20 09:43:58:300 IBC: Configuration tasks completed",
+]
+REFUSED = [
+    "2026-11-20 09:43:55:000 IBC: detected dialog entitled: Login failed; event=Opened",
+    "2026-11-20 09:43:55:100 IBC: Login failed",
+    "2026-11-20 09:43:55:200 IBC: Cold restart in progress",
+    "IBC returned exit status 0",
+]
 COMMAND = ["2026-11-20 22:00:10:000 IBC: CommandServer received command: RESTART"]
 ENDED = ["IBC returned exit status 0"]
 
@@ -42,46 +58,96 @@ def summed(*parts: list[str]) -> Summary:
     return summary
 
 
-@pytest.mark.parametrize(("parts", "expected"), [
-    ([], {"phase": "none", "jvm_runs": 0, "usable": False}),
-    ([BANNER], {"phase": "none", "gateway_version": "10.45.1j"}),
-    ([BANNER, FRESH], {"phase": "launched", "jvm_runs": 1, "full_authentication": True}),
-    ([BANNER, FRESH, LOGIN[:1]], {"phase": "login_window"}),
-    ([BANNER, FRESH, LOGIN], {"phase": "signing_in", "login_attempts": 1, "usable": False}),
-    ([BANNER, FRESH, LOGIN, PUSH], {"phase": "waiting_2fa", "pushes": 1}),
-    ([BANNER, FRESH, LOGIN, PUSH, DONE], {"phase": "signed_in", "usable": False}),
-    ([BANNER, FRESH, LOGIN, DONE, ["x IBC: Click button: I understand and accept"]],
-     {"phase": "signed_in", "usable": True}),
-    ([BANNER, FRESH, LOGIN, DONE, SET], {"phase": "configured", "usable": True, "read_only": False, "finding": None}),
-    ([BANNER, FRESH, LOGIN, DONE, SET, COMMAND], {"phase": "configured", "restart_used": True}),
-    ([BANNER, FRESH, LOGIN, DONE, SET, COMMAND, ENDED, KEPT],
-     {"phase": "launched", "jvm_runs": 2, "restart_used": False, "full_authentication": False, "exit_codes": [0]}),
-    ([BANNER, FRESH, LOGIN, DONE, SET, COMMAND, ENDED, KEPT, DONE, SET], {"phase": "configured", "usable": True}),
-    ([BANNER, FRESH, LOGIN, REFUSED], {"phase": "ended", "refused_logins": 1, "finding": None, "cold_restarts": 1}),
-    ([BANNER, FRESH, LOGIN, REFUSED, FRESH, LOGIN, REFUSED, FRESH],
-     {"refused_logins": 2, "finding": "refused_login", "last_error": "Login failed", "jvm_runs": 3}),
-    ([BANNER, FRESH, LOGIN, REFUSED, FRESH, LOGIN, DONE], {"refused_logins": 0, "finding": None, "last_error": None}),
-    ([BANNER, FRESH, LOGIN, ["IBC: detected dialog entitled: Unrecognized Username or Password; event=Opened"]],
-     {"refused_logins": 1}),
-    ([BANNER, FRESH, LOGIN, PUSH, ["IBC: Re-login after second factor authentication timeout not required"]],
-     {"finding": "push_missed", "pushes_missed": 1, "phase": "login_window"}),
-    ([BANNER, FRESH, LOGIN, PUSH, ["IBC: Re-login after second factor authentication timeout in 5 second"], LOGIN, PUSH],
-     {"finding": None, "pushes": 2, "pushes_missed": 1, "phase": "waiting_2fa"}),
-    ([BANNER, *[[*FRESH, "IBC: Exiting after error with exit code=1112", "IBC returned exit status 88"]] * 3],
-     {"finding": "login_window_loop", "window_timeouts": 3, "last_error": "error with exit code 1112"}),
-    ([BANNER, FRESH, ["IBC returned exit status 1112"]], {"exit_codes": [88]}),
-    ([BANNER, FRESH, LOGIN, DONE, SET, ["IBC is paused", "Gateway finished"]], {"phase": "paused"}),
-    ([BANNER, FRESH, LOGIN, DONE, SET, ["Gateway finished"]], {"phase": "ended"}),
-    ([BANNER, FRESH, LOGIN, DONE, SET, [".> 😘 Received SIGINT or SIGTERM. Shutting down IB Gateway."]],
-     {"phase": "ended"}),
-    ([[".> Invalid TRADING_MODE: demo"]], {"finding": "bad_settings", "last_error": "Invalid TRADING_MODE: demo"}),
-    ([["error: both TWS_PASSWORD and TWS_PASSWORD_FILE are set (but are exclusive)"]], {"finding": "bad_settings"}),
-    ([BANNER, FRESH, ["IBC: detected dialog entitled: Existing session detected; event=Opened"]],
-     {"last_dialog": "Existing session detected"}),
-    ([BANNER, FRESH, LOGIN, DONE, SET, BANNER], {"phase": "none", "jvm_runs": 0, "read_only": None}),
-    ([["API in Read-Only mode: true"]], {"read_only": True}),
-    ([["IBC version 3.24.1"]], {"controller_version": "3.24.1"}),
-])
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([], {"phase": "none", "jvm_runs": 0, "usable": False}),
+        ([BANNER], {"phase": "none", "gateway_version": "10.45.1j"}),
+        ([BANNER, FRESH], {"phase": "launched", "jvm_runs": 1, "full_authentication": True}),
+        ([BANNER, FRESH, LOGIN[:1]], {"phase": "login_window"}),
+        ([BANNER, FRESH, LOGIN], {"phase": "signing_in", "login_attempts": 1, "usable": False}),
+        ([BANNER, FRESH, LOGIN, PUSH], {"phase": "waiting_2fa", "pushes": 1}),
+        ([BANNER, FRESH, LOGIN, PUSH, DONE], {"phase": "signed_in", "usable": False}),
+        (
+            [BANNER, FRESH, LOGIN, DONE, ["x IBC: Click button: I understand and accept"]],
+            {"phase": "signed_in", "usable": True},
+        ),
+        (
+            [BANNER, FRESH, LOGIN, DONE, SET],
+            {"phase": "configured", "usable": True, "read_only": False, "finding": None},
+        ),
+        ([BANNER, FRESH, LOGIN, DONE, SET, COMMAND], {"phase": "configured", "restart_used": True}),
+        (
+            [BANNER, FRESH, LOGIN, DONE, SET, COMMAND, ENDED, KEPT],
+            {
+                "phase": "launched",
+                "jvm_runs": 2,
+                "restart_used": False,
+                "full_authentication": False,
+                "exit_codes": [0],
+            },
+        ),
+        ([BANNER, FRESH, LOGIN, DONE, SET, COMMAND, ENDED, KEPT, DONE, SET], {"phase": "configured", "usable": True}),
+        ([BANNER, FRESH, LOGIN, REFUSED], {"phase": "ended", "refused_logins": 1, "finding": None, "cold_restarts": 1}),
+        (
+            [BANNER, FRESH, LOGIN, REFUSED, FRESH, LOGIN, REFUSED, FRESH],
+            {"refused_logins": 2, "finding": "refused_login", "last_error": "Login failed", "jvm_runs": 3},
+        ),
+        (
+            [BANNER, FRESH, LOGIN, REFUSED, FRESH, LOGIN, DONE],
+            {"refused_logins": 0, "finding": None, "last_error": None},
+        ),
+        (
+            [BANNER, FRESH, LOGIN, ["IBC: detected dialog entitled: Unrecognized Username or Password; event=Opened"]],
+            {"refused_logins": 1, "finding": "refused_login"},
+        ),
+        (
+            [BANNER, FRESH, LOGIN, ["IBC: User must choose whether to continue with this session"]],
+            {"finding": "session_choice"},
+        ),
+        (
+            [BANNER, FRESH, LOGIN, DONE, ["IBC: End this session and let the other session proceed"], ENDED],
+            {"finding": "session_taken", "phase": "ended"},
+        ),
+        ([BANNER, FRESH, LOGIN, DONE, SET, ENDED, FRESH[:1]], {"full_authentication": True, "phase": "ended"}),
+        (
+            [BANNER, FRESH, LOGIN, PUSH, ["IBC: Re-login after second factor authentication timeout not required"]],
+            {"finding": "push_missed", "pushes_missed": 1, "phase": "login_window"},
+        ),
+        (
+            [
+                BANNER,
+                FRESH,
+                LOGIN,
+                PUSH,
+                ["IBC: Re-login after second factor authentication timeout in 5 second"],
+                LOGIN,
+                PUSH,
+            ],
+            {"finding": None, "pushes": 2, "pushes_missed": 1, "phase": "waiting_2fa"},
+        ),
+        (
+            [BANNER, *[[*FRESH, "IBC: Exiting after error with exit code=1112", "IBC returned exit status 88"]] * 3],
+            {"finding": "login_window_loop", "window_timeouts": 3, "last_error": "error with exit code 1112"},
+        ),
+        ([BANNER, FRESH, ["IBC returned exit status 1112"]], {"exit_codes": [88]}),
+        ([BANNER, FRESH, LOGIN, DONE, SET, ["IBC is paused", "Gateway finished"]], {"phase": "paused"}),
+        ([BANNER, FRESH, LOGIN, DONE, SET, ["Gateway finished"]], {"phase": "ended"}),
+        (
+            [BANNER, FRESH, LOGIN, DONE, SET, [".> 😘 Received SIGINT or SIGTERM. Shutting down IB Gateway."]],
+            {"phase": "ended"},
+        ),
+        ([[".> Invalid TRADING_MODE: demo"]], {"finding": "bad_settings", "last_error": "Invalid TRADING_MODE: demo"}),
+        ([["error: both TWS_PASSWORD and TWS_PASSWORD_FILE are set (but are exclusive)"]], {"finding": "bad_settings"}),
+        (
+            [BANNER, FRESH, ["IBC: detected dialog entitled: Existing session detected; event=Opened"]],
+            {"last_dialog": "Existing session detected"},
+        ),
+        ([BANNER, FRESH, LOGIN, DONE, SET, BANNER], {"phase": "none", "jvm_runs": 0, "read_only": None}),
+        ([["API in Read-Only mode: true"]], {"read_only": True}),
+        ([["2026-11-20 09:43:50:001 IBC: version: 3.24.1"]], {"controller_version": "3.24.1"}),
+    ],
+)
 def test_fold(parts: list[list[str]], expected: dict[str, Any]) -> None:
     summary = summed(*parts)
     assert {name: getattr(summary, name) for name in expected} == expected
@@ -93,8 +159,11 @@ def test_every_event_of_the_table_has_its_method() -> None:
 
 
 def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
-    summary = summed(FRESH, LOGIN, [f"IBC: detected dialog entitled: Login failed; event={event}"
-                                    for event in ("Opened", "Activated", "Closed")])
+    summary = summed(
+        FRESH,
+        LOGIN,
+        [f"IBC: detected dialog entitled: Login failed; event={event}" for event in ("Opened", "Activated", "Closed")],
+    )
     assert summary.refused_logins == 1
 
 

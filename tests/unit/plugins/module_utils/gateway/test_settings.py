@@ -1,17 +1,33 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import MANAGED_KEYS, problems
 
 DIGEST = "ghcr.io/gnzsnz/ib-gateway@sha256:" + "0" * 64
 GOOD: dict[str, object] = {
-    "gateway_mode": "paper", "gateway_name": "paper", "gateway_user": "alice", "gateway_password": "s3cr3t-Pass",
-    "gateway_accounts": [], "gateway_image": DIGEST, "gateway_allow_tag": False, "gateway_bind_address": "127.0.0.1",
-    "gateway_auto_restart_time": "10:00 PM", "gateway_auto_logoff_time": "", "gateway_cold_restart_time": "",
-    "gateway_closedown_at": "", "gateway_save_settings_at": "", "gateway_second_factor_device": "IB Key",
-    "gateway_command_prompt": "", "gateway_time_zone": "America/New_York", "gateway_client_id": 917,
-    "gateway_check_client_id": 918, "gateway_master_client_id": None, "gateway_config_extra": {},
-    "gateway_config_extra_unknown": False, "gateway_environment": {},
+    "gateway_mode": "paper",
+    "gateway_name": "paper",
+    "gateway_user": "alice",
+    "gateway_password": "s3cr3t-Pass",
+    "gateway_accounts": [],
+    "gateway_image": DIGEST,
+    "gateway_allow_tag": False,
+    "gateway_bind_address": "127.0.0.1",
+    "gateway_auto_restart_time": "10:00 PM",
+    "gateway_auto_logoff_time": "",
+    "gateway_cold_restart_time": "",
+    "gateway_closedown_at": "",
+    "gateway_save_settings_at": "",
+    "gateway_second_factor_device": "IB Key",
+    "gateway_command_prompt": "",
+    "gateway_time_zone": "America/New_York",
+    "gateway_client_id": 917,
+    "gateway_check_client_id": 918,
+    "gateway_master_client_id": None,
+    "gateway_config_extra": {},
+    "gateway_config_extra_unknown": False,
+    "gateway_environment": {},
 }
 
 
@@ -19,63 +35,69 @@ def test_good_settings_have_no_problem() -> None:
     assert problems(GOOD, []) == []
 
 
-@pytest.mark.parametrize(("variable", "value"), [
-    ("gateway_bind_address", "10.128.0.7"),
-    ("gateway_bind_address", "100.64.1.2"),
-    ("gateway_bind_address", "fd00::7"),
-    ("gateway_password", "p\u00e4ss\\word$#"),
-    ("gateway_user", "alice.b_2"),
-    ("gateway_auto_restart_time", "05:00 AM"),
-    ("gateway_cold_restart_time", "01:30"),
-    ("gateway_closedown_at", "Friday 22:00"),
-    ("gateway_closedown_at", "22:00"),
-    ("gateway_save_settings_at", "08:00 12:00"),
-    ("gateway_save_settings_at", "Every 30 mins 08:00 17:30"),
-    ("gateway_save_settings_at", "Every 30"),
-    ("gateway_config_extra", {"LogComponents": "never"}),
-    ("gateway_environment", {"STANDIN_APPROVE_AFTER": "3"}),
-    ("gateway_accounts", ["DU1234567", "DF12"]),
-])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("gateway_bind_address", "10.128.0.7"),
+        ("gateway_bind_address", "100.64.1.2"),
+        ("gateway_bind_address", "fd00::7"),
+        ("gateway_password", "p\u00e4ss\\word$#"),
+        ("gateway_user", "alice.b_2"),
+        ("gateway_auto_restart_time", "05:00 AM"),
+        ("gateway_cold_restart_time", "01:30"),
+        ("gateway_closedown_at", "Friday 22:00"),
+        ("gateway_closedown_at", "22:00"),
+        ("gateway_save_settings_at", "08:00 12:00"),
+        ("gateway_save_settings_at", "Every 30 mins 08:00 17:30"),
+        ("gateway_save_settings_at", "Every 30"),
+        ("gateway_config_extra", {"LogComponents": "never"}),
+        ("gateway_environment", {"STANDIN_APPROVE_AFTER": "3"}),
+        ("gateway_accounts", ["DU1234567", "DF12"]),
+    ],
+)
 def test_what_is_accepted(variable: str, value: object) -> None:
     assert problems({**GOOD, variable: value}, []) == []
 
 
-@pytest.mark.parametrize(("variable", "value", "fault"), [
-    ("gateway_mode", "papr", "'papr' is not a mode; set it to paper or live"),
-    ("gateway_name", "My Gateway", "cannot name a container"),
-    ("gateway_user", None, "missing or blank"),
-    ("gateway_user", "  ", "missing or blank"),
-    ("gateway_user", "al ice", "no IBKR user name has"),
-    ("gateway_password", "", "missing or blank"),
-    ("gateway_password", " topsecret", "begins or ends with a blank"),
-    ("gateway_password", "top\tsecret", "control character"),
-    ("gateway_image", "ghcr.io/gnzsnz/ib-gateway:stable", "is a tag"),
-    ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@sha256:12", "is not an image reference"),
-    ("gateway_image", "", "is not an image reference"),
-    ("gateway_bind_address", "0.0.0.0", "would publish the API"),
-    ("gateway_bind_address", "::", "would publish the API"),
-    ("gateway_bind_address", "8.8.8.8", "would publish the API"),
-    ("gateway_bind_address", "gateway.local", "not an IP address"),
-    ("gateway_auto_restart_time", "22:00", "hh:mm AM or hh:mm PM"),
-    ("gateway_auto_restart_time", "'10:00 PM'", "hh:mm AM or hh:mm PM"),
-    ("gateway_auto_restart_time", "13:00 PM", "hh:mm AM or hh:mm PM"),
-    ("gateway_auto_logoff_time", "11:45 PM", "IBC ignores it beside"),
-    ("gateway_cold_restart_time", "01:30 AM", "24-hour clock"),
-    ("gateway_closedown_at", "Fri 22:00", "Friday 22:00"),
-    ("gateway_save_settings_at", "30 mins", "Every n"),
-    ("gateway_second_factor_device", "IB\\Key", "does not survive"),
-    ("gateway_second_factor_device", "$HOME", "does not survive"),
-    ("gateway_time_zone", "New York", "not an IANA time zone"),
-    ("gateway_client_id", 918, "three different ids"),
-    ("gateway_master_client_id", 917, "three different ids"),
-    ("gateway_config_extra", {"ReadOnlyApi": "yes"}, "set gateway_read_only_api instead"),
-    ("gateway_config_extra", {"BindAddress": "0.0.0.0"}, "not yours to set"),
-    ("gateway_config_extra", {"LogComponent": "never"}, "did you mean LogComponents"),
-    ("gateway_config_extra", {"LogComponents": "a\nb"}, "control character"),
-    ("gateway_environment", {"TWS_PASSWORD": "x"}, "the role sets this variable"),
-    ("gateway_environment", {"A B": "x"}, "not the name of an environment variable"),
-    ("gateway_accounts", ["U1234567"], "no account of mode paper"),
-])
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("gateway_mode", "papr", "'papr' is not a mode; set it to paper or live"),
+        ("gateway_name", "My Gateway", "cannot name a container"),
+        ("gateway_user", None, "missing or blank"),
+        ("gateway_user", "  ", "missing or blank"),
+        ("gateway_user", "al ice", "no IBKR user name has"),
+        ("gateway_password", "", "missing or blank"),
+        ("gateway_password", " topsecret", "begins or ends with a blank"),
+        ("gateway_password", "top\tsecret", "control character"),
+        ("gateway_image", "ghcr.io/gnzsnz/ib-gateway:stable", "is a tag"),
+        ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@sha256:12", "is not an image reference"),
+        ("gateway_image", "", "is not an image reference"),
+        ("gateway_bind_address", "0.0.0.0", "would publish the API"),
+        ("gateway_bind_address", "::", "would publish the API"),
+        ("gateway_bind_address", "8.8.8.8", "would publish the API"),
+        ("gateway_bind_address", "gateway.local", "not an IP address"),
+        ("gateway_auto_restart_time", "22:00", "hh:mm AM or hh:mm PM"),
+        ("gateway_auto_restart_time", "'10:00 PM'", "hh:mm AM or hh:mm PM"),
+        ("gateway_auto_restart_time", "13:00 PM", "hh:mm AM or hh:mm PM"),
+        ("gateway_auto_logoff_time", "11:45 PM", "IBC ignores it beside"),
+        ("gateway_cold_restart_time", "01:30 AM", "24-hour clock"),
+        ("gateway_closedown_at", "Fri 22:00", "Friday 22:00"),
+        ("gateway_save_settings_at", "30 mins", "Every n"),
+        ("gateway_second_factor_device", "IB\\Key", "does not survive"),
+        ("gateway_second_factor_device", "$HOME", "does not survive"),
+        ("gateway_time_zone", "New York", "not an IANA time zone"),
+        ("gateway_client_id", 918, "three different ids"),
+        ("gateway_master_client_id", 917, "three different ids"),
+        ("gateway_config_extra", {"ReadOnlyApi": "yes"}, "set gateway_read_only_api instead"),
+        ("gateway_config_extra", {"BindAddress": "0.0.0.0"}, "not yours to set"),
+        ("gateway_config_extra", {"LogComponent": "never"}, "did you mean LogComponents"),
+        ("gateway_config_extra", {"LogComponents": "a\nb"}, "control character"),
+        ("gateway_environment", {"TWS_PASSWORD": "x"}, "the role sets this variable"),
+        ("gateway_environment", {"A B": "x"}, "not the name of an environment variable"),
+        ("gateway_accounts", ["U1234567"], "no account of mode paper"),
+    ],
+)
 def test_each_problem_names_its_variable_and_the_fix_but_no_secret(variable: str, value: object, fault: str) -> None:
     found = problems({**GOOD, variable: value}, [])
     assert any(fault in problem for problem in found), found
@@ -93,26 +115,41 @@ def gateway(host: str, **settings: object) -> dict[str, object]:
     return {"host": host, "address": host, "gateway_mode": "paper", **settings}
 
 
-@pytest.mark.parametrize(("one", "other", "fault"), [
-    (gateway("a", gateway_user="alice"), gateway("b", gateway_user="Alice "), "a and b have the same IBKR user"),
-    (gateway("a", address="vm"), gateway("b", address="vm"), "share a VM and the name 'paper'"),
-    (gateway("a", address="vm", gateway_name="x"), gateway("b", address="vm", gateway_name="y"), "publish port 4002"),
-    (gateway("a", address="vm", gateway_port=5000), gateway("b", address="vm", gateway_mode="live", gateway_port=5000),
-     "publish port 5000"),
-])
+@pytest.mark.parametrize(
+    ("one", "other", "fault"),
+    [
+        (gateway("a", gateway_user="alice"), gateway("b", gateway_user="Alice "), "a and b have the same IBKR user"),
+        (gateway("a", address="vm"), gateway("b", address="vm"), "share a VM and the name 'paper'"),
+        (
+            gateway("a", address="vm", gateway_name="x"),
+            gateway("b", address="vm", gateway_name="y"),
+            "publish port 4002",
+        ),
+        (
+            gateway("a", address="vm", gateway_port=5000),
+            gateway("b", address="vm", gateway_mode="live", gateway_port=5000),
+            "publish port 5000",
+        ),
+    ],
+)
 def test_clashes_between_any_two_gateways(one: dict[str, object], other: dict[str, object], fault: str) -> None:
     found = problems(GOOD, [gateway("bystander", gateway_user="bob"), one, other])
     assert any(fault in problem for problem in found), found
     assert "alice" not in " ".join(found).lower()
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    (gateway("a"), gateway("b")),
-    (gateway("a", gateway_user=""), gateway("b", gateway_user="")),
-    (gateway("a", address="vm"), gateway("b", address="vm", gateway_mode="live")),
-    (gateway("a", address="vm", gateway_name="x", gateway_bind_address="10.0.0.1"),
-     gateway("b", address="vm", gateway_name="y", gateway_bind_address="10.0.0.2")),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (gateway("a"), gateway("b")),
+        (gateway("a", gateway_user=""), gateway("b", gateway_user="")),
+        (gateway("a", address="vm"), gateway("b", address="vm", gateway_mode="live")),
+        (
+            gateway("a", address="vm", gateway_name="x", gateway_bind_address="10.0.0.1"),
+            gateway("b", address="vm", gateway_name="y", gateway_bind_address="10.0.0.2"),
+        ),
+    ],
+)
 def test_gateways_that_get_along(one: dict[str, object], other: dict[str, object]) -> None:
     assert problems(GOOD, [one, other]) == []
 

@@ -25,9 +25,15 @@ def test_an_unknown_api_state_is_an_error() -> None:
 def test_every_finding_of_the_log_has_a_row() -> None:
     summary = milestones.Summary()
     found = set()
-    for line in (".> Invalid TRADING_MODE: x", "Too many failed login attempts", "Required PassKey is not supported",
-                 "this release is no longer supported",
-                 "Re-login after second factor authentication timeout not required"):
+    for line in (
+        "User must choose whether to continue with this session",
+        "End this session and let the other session proceed",
+        ".> Invalid TRADING_MODE: x",
+        "Too many failed login attempts",
+        "Required PassKey is not supported",
+        "this release is no longer supported",
+        "Re-login after second factor authentication timeout not required",
+    ):
         summary.feed([line])
         found.add(summary.finding)
     for _run in range(3):

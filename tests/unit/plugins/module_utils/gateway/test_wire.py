@@ -24,7 +24,7 @@ def test_start_api_is_the_bytes_of_a_real_client() -> None:
 def test_messages_survive_any_cutting_of_the_stream(messages: list[list[str]], size: int) -> None:
     stream = b"".join(wire.message(*message) for message in messages)
     decoder = wire.Decoder()
-    received = [got for i in range(0, len(stream), size) for got in decoder.feed(stream[i:i + size])]
+    received = [got for i in range(0, len(stream), size) for got in decoder.feed(stream[i : i + size])]
     assert received == messages
     assert decoder.fault is None
 
@@ -39,12 +39,15 @@ def test_no_bytes_make_the_decoder_raise_or_grow(chunks: list[bytes]) -> None:
         assert decoder.fault
 
 
-@pytest.mark.parametrize(("data", "fault"), [
-    (b"\0\0\0\0", "a frame of 0 bytes"),
-    (b"\x7f\xff\xff\xff", "a frame of 2147483647 bytes"),
-    (b"HTTP/1.1 400 Bad Request", "this is an HTTP server"),
-    (b"SSH-2.0-OpenSSH_9.2", "this is an SSH server"),
-])
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"\0\0\0\0", "a frame of 0 bytes"),
+        (b"\x7f\xff\xff\xff", "a frame of 2147483647 bytes"),
+        (b"HTTP/1.1 400 Bad Request", "this is an HTTP server"),
+        (b"SSH-2.0-OpenSSH_9.2", "this is an SSH server"),
+    ],
+)
 def test_decoder_names_the_fault(data: bytes, fault: str) -> None:
     decoder = wire.Decoder()
     assert decoder.feed(data) == []
@@ -67,9 +70,19 @@ def test_messages_before_the_fault_are_kept() -> None:
     assert decoder.fault
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("176", 176), ("-1", -1), ("", None), ("-", None), ("1.0", None), ("١٢", None), (" 1", None), ("9" * 19, None),
-])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("176", 176),
+        ("-1", -1),
+        ("", None),
+        ("-", None),
+        ("1.0", None),
+        ("١٢", None),
+        (" 1", None),
+        ("9" * 19, None),
+    ],
+)
 def test_number(text: str, value: int | None) -> None:
     assert wire.number(text) == value
 

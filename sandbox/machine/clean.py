@@ -1,0 +1,93 @@
+"""Remove what the sandbox made on this machine: `sandbox/clean`. Nothing else is touched, and nothing is asked.
+
+That is: Docker objects with the sandbox's label, VMs of this checkout, the Docker engine if set-up started it itself, and .sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from sandbox.machine import engine, vm
+from sandbox.machine.common import LABEL, STATE, SandboxError, as_root, docker, run, say
+
+STOP_SECONDS = 30
+
+
+def remove_objects() -> list[str]:
+    """Remove containers with their volumes, then volumes, networks and images, all by label; returns what is in the way."""
+    label = ["--filter", f"label={LABEL}"]
+    # A container that somebody runs from one of the images has the image's label, and is theirs.
+    containers = f'{{{{if ne (.Label "{LABEL}") "image"}}}}{{{{.Names}}}}{{{{end}}}}'
+    kinds = {
+        "container": (["ps", "--all", *label, "--format", containers], ["rm", "--force", "--volumes"]),
+        "volume": (["volume", "ls", *label, "--format", "{{.Name}}"], ["volume", "rm"]),
+        "network": (["network", "ls", *label, "--format", "{{.Name}}"], ["network", "rm"]),
+        "image": (["images", *label, "--quiet", "--no-trunc"], ["rmi", "--force"]),
+    }
+    left = []
+    for kind, (find, remove) in kinds.items():
+        names = list(dict.fromkeys(docker(*find).split()))
+        refused: dict[str, str] = {}
+        # An image goes only after those that were made from it, so what is refused is tried again as long as others go.
+        while names and len(refused) < len(names):
+            names, refused = [name for name in names if name in refused] or names, {}
+            for name in names:
+                try:
+                    docker(*remove, name)
+                except SandboxError as error:
+                    refused[name] = str(error)
+                else:
+                    say(f"Removed the {kind} {name}")
+        left += [f"The {kind} {name} stays: {error}" for name, error in refused.items()]
+    return left
+
+
+def stop_engine() -> None:
+    """End the Docker engine that set-up started by itself; one that was there before, or is another by now, stays."""
+    if not engine.DOCKERD_PID.exists():
+        return
+    pid = engine.DOCKERD_PID.read_text().strip()
+    program = Path(f"/proc/{pid}/comm")
+    others = docker("ps", "--quiet") if engine.answers() else ""
+    if others:
+        say("The Docker engine that set-up had started keeps running: so do other containers")
+    elif program.exists() and program.read_text().strip() == "dockerd":
+        run(as_root(["kill", f"-{signal.SIGTERM.value}", pid]))
+        deadline = time.monotonic() + STOP_SECONDS
+        while program.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        say(f"Stopped the Docker engine that set-up had started (process {pid})")
+    engine.DOCKERD_PID.unlink()
+
+
+def remove_state() -> None:
+    """Remove .sandbox; what root made in it with root's help."""
+    if not STATE.exists():
+        return
+    try:
+        shutil.rmtree(STATE)
+    except PermissionError:
+        run(as_root(["rm", "-rf", str(STATE)]))
+    say(f"Removed {STATE.name}/ with its keys, images and logs")
+
+
+def main() -> int:
+    left: list[str] = []
+    try:
+        for place in sorted(vm.MACHINES.glob("*")):
+            if vm.remove(place.name):
+                say(f"Removed the VM {place.name}")
+        if engine.has("docker") and engine.answers():
+            left = remove_objects()
+        stop_engine()
+        remove_state()
+    except SandboxError as error:
+        print(f"clean: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(left), file=sys.stderr, end="\n" if left else "")
+    return 1 if left else 0

@@ -1,0 +1,83 @@
+"""Machines of the sandbox for tests, made by the role as a user would make them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sandbox.machine import keys
+from sandbox.machine.common import ROOT
+
+HERE = Path(__file__).parent
+PORTS = {"container": 22, "vm": 2390}
+ADDRESSES = {"container": "10.211.0.100", "vm": "127.0.0.1"}
+# The last of the slots, so that neither the user's own sandbox nor molecule's are in the way.
+SLOT = 9
+
+
+@dataclass(frozen=True)
+class Machine:
+    """sandbox-paper of slot 9."""
+
+    backend: str
+    release: str
+
+    @property
+    def name(self) -> str:
+        return f"ibgw-sandbox-{SLOT}-paper"
+
+    @property
+    def address(self) -> str:
+        return ADDRESSES[self.backend]
+
+    def play(self, playbook: str, *arguments: str, status: int = 0) -> str:
+        """The output of a playbook beside this file; the test fails when it ends with another status."""
+        settings = {"SANDBOX_SLOT": str(SLOT), "SANDBOX_BACKEND": self.backend, "SANDBOX_RELEASE": self.release, "LC_ALL": "C.UTF-8"}
+        program = Path(sys.executable).with_name("ansible-playbook")
+        command = [str(program), str(HERE / playbook), "-l", "paper", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    def make(self, *arguments: str, status: int = 0) -> str:
+        return self.play("present.yml", *arguments, status=status)
+
+    def remove(self) -> str:
+        return self.play("absent.yml")
+
+    def ssh(self, command: str, *options: str, key: Path = keys.CLIENT_KEY, user: str = "operator") -> subprocess.CompletedProcess[str]:
+        """What a command on the machine says, by SSH with nothing of this user's own settings."""
+        known = [f"-oUserKnownHostsFile={keys.KNOWN_HOSTS}", "-oGlobalKnownHostsFile=/dev/null", "-oStrictHostKeyChecking=yes"]
+        who = ["-F/dev/null", "-oIdentitiesOnly=yes", "-oIdentityAgent=none", "-oBatchMode=yes", f"-i{key}", f"-p{PORTS[self.backend]}"]
+        return subprocess.run(["ssh", *who, *known, *options, f"{user}@{self.address}", command], capture_output=True, text=True)
+
+    def run(self, command: str) -> str:
+        done = self.ssh(command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+def changed(output: str) -> int:
+    """The count of changes in a recap."""
+    found = re.search(r"changed=(\d+)", output)
+    assert found, output
+    return int(found[1])
+
+
+def set_up(machine: Machine) -> None:
+    subprocess.run([ROOT / "sandbox/setup", "--backend", machine.backend, "--release", machine.release], check=True)
+
+
+@pytest.fixture(scope="module", params=["trixie", "bookworm"])
+def machine(request: pytest.FixtureRequest) -> Machine:
+    """A container of each release, not made yet; removed at the end."""
+    machine = Machine("container", request.param)
+    set_up(machine)
+    machine.remove()
+    request.addfinalizer(machine.remove)
+    return machine

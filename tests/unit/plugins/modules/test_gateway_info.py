@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.modules import gateway_info
+
+
+def test_a_gateway_of_ours(run_module: Any, fake_engine: Any, deploy: Any, closed_port: int) -> None:
+    deploy(port=closed_port)
+    fake_engine.log(
+        ".> Starting IBC/IB gateway", "IBC: Starting session: will exit if login dialog", "Login attempt: 1"
+    )
+    result = run_module(gateway_info.main, gateway_name="paper")
+    assert not result.get("failed")
+    assert (result["deployed"], result["state"], result["api_state"]) == (True, "starting", "port_closed")
+    assert result["image_present"] is True
+    assert result["container"]["exists"]
+    assert result["pending"] is False
+
+
+def test_a_name_that_is_not_deployed(run_module: Any, fake_engine: Any, deploy: Any) -> None:
+    result = run_module(gateway_info.main, gateway_name="paper", image="image@sha256:2")
+    assert not result.get("failed")
+    assert (result["deployed"], result["image_present"], result["state"]) == (False, False, None)
+
+
+def test_an_engine_that_is_away_is_a_finding(run_module: Any, no_engine: Any, deploy: Any, healthy_port: int) -> None:
+    deploy(port=healthy_port)
+    result = run_module(gateway_info.main, gateway_name="paper")
+    assert not result.get("failed")
+    assert result["engine"]["reachable"] is False
+    assert result["image_present"] is None
+    assert result["state"] == "ready"
+
+
+def test_an_endpoint(run_module: Any, healthy_port: int) -> None:
+    result = run_module(gateway_info.main, port=healthy_port, check=True)
+    assert result["api_state"] == "ready"
+    assert "image_present" not in result
+
+
+def test_an_image_alone(run_module: Any, fake_engine: Any) -> None:
+    assert run_module(gateway_info.main, image="image@sha256:1") == {
+        "changed": False,
+        "image_present": True,
+        "invocation": {
+            "module_args": {
+                **dict.fromkeys(("accounts", "client_id", "gateway_name", "host", "mode", "port")),
+                "image": "image@sha256:1",
+                "probe": True,
+                "settle": 0.3,
+                "timeout": 5.0,
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "one of the following is required: port, gateway_name, image"),
+        ({"port": 4002, "timeout": -1}, "timeout is -1.0"),
+        ({"gateway_name": "a b"}, "is no name of a gateway"),
+    ],
+)
+def test_bad_options(run_module: Any, arguments: dict[str, Any], message: str) -> None:
+    result = run_module(gateway_info.main, **arguments)
+    assert result["failed"]
+    assert message in result["msg"]

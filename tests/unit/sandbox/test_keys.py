@@ -1,0 +1,68 @@
+"""The seed, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from sandbox.machine import keys
+from sandbox.machine.common import SandboxError
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    ssh = tmp_path / "ssh"
+    names = {"SSH": ssh, "CLIENT_KEY": ssh / "id_ed25519", "HOST_KEY": ssh / "host_ed25519", "KNOWN_HOSTS": ssh / "known_hosts"}
+    for name, path in {**names, "STATE": tmp_path, "SEED": tmp_path / "seed.tar"}.items():
+        monkeypatch.setattr(keys, name, path)
+    return tmp_path
+
+
+def test_the_seed_lets_in_this_checkout_and_passes_on_how_to_reach_the_network(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.test:3128")
+    monkeypatch.setenv("UNRELATED", "x")
+    keys.make_keys()
+    keys.make_seed()
+    with tarfile.open(keys.SEED) as tar:
+        files = {entry.name: (entry.mode, entry.uid, tar.extractfile(entry)) for entry in tar}
+        content = {name: file.read() for name, (_, _, file) in files.items() if file}
+    assert files["etc/ssh/ssh_host_ed25519_key"][:2] == (0o600, 0)
+    assert content["home/operator/.ssh/authorized_keys"] == keys.CLIENT_KEY.with_suffix(".pub").read_bytes()
+    environment = content["etc/environment"].decode()
+    assert 'https_proxy="http://proxy.test:3128"\n' in environment
+    assert "UNRELATED" not in environment
+
+
+def test_a_second_run_makes_nothing_anew(state: Path) -> None:
+    def made() -> dict[str, int]:
+        keys.make_keys()
+        keys.make_seed()
+        return {str(path): path.stat().st_mtime_ns for path in state.rglob("*") if path.is_file()}
+
+    assert made() == made()
+
+
+def test_without_set_up_the_error_names_it(state: Path) -> None:
+    with pytest.raises(SandboxError, match="make setup"):
+        keys.fingerprint()
+
+
+def test_a_tar_of_the_same_files_is_the_same_bytes() -> None:
+    tar = keys._tar({"b": (b"2", 0o644), "a": (b"1", 0o600)})
+    assert tar == keys._tar({"a": (b"1", 0o600), "b": (b"2", 0o644)})
+    # A VM reads it as a disk, that is in whole sectors.
+    assert len(tar) % 512 == 0
+    assert tarfile.open(fileobj=io.BytesIO(tar)).getnames() == ["a", "b"]
+
+
+def test_a_file_with_the_same_content_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    keys.write(path, "x", mode=0o600)
+    os.utime(path, (0, 0))
+    keys.write(path, "x")
+    assert (path.stat().st_mtime, path.stat().st_mode & 0o777) == (0, 0o600)
+    keys.write(path, "y")
+    assert path.read_text() == "y"
