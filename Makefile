@@ -47,7 +47,7 @@ test-vm: tools setup ## the whole site on a virtual machine, with a reboot
 	@python tests/run.py $(ARGS) vm
 
 bench: tools paper ## measure; writes bench/results.json
-	python bench/run.py $(ARGS)
+	PYTHONPATH=plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)
 
 docs: tools ## write docs/reference.md and its pages from the plugins and roles
 	@python docs/build.py

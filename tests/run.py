@@ -81,7 +81,7 @@ SANDBOX = [
 ]
 VM = [
     Stage("sandbox-vm", "pytest tests/sandbox/vm", cores=2, minutes=30),
-    Stage("molecule-vm", "molecule test", cores=2, minutes=60, env={"SANDBOX_BACKEND": "vm"}),
+    Stage("molecule-vm", "molecule test -s vm", cores=2, minutes=60),
 ]
 GROUPS = {
     "lint": LINT,

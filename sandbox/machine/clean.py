@@ -29,22 +29,29 @@ def remove_objects() -> list[str]:
         "network": (["network", "ls", *label, "--format", "{{.Name}}"], ["network", "rm"]),
         "image": (["images", *label, "--quiet", "--no-trunc"], ["rmi", "--force"]),
     }
-    left = []
-    for kind, (find, remove) in kinds.items():
-        names = list(dict.fromkeys(docker(*find).split()))
-        refused: dict[str, str] = {}
-        # An image goes only after those that were made from it, so what is refused is tried again as long as others go.
-        while names and len(refused) < len(names):
-            names, refused = [name for name in names if name in refused] or names, {}
-            for name in names:
-                try:
-                    docker(*remove, name)
-                except SandboxError as error:
-                    refused[name] = str(error)
-                else:
-                    say(f"Removed the {kind} {name}")
-        left += [f"The {kind} {name} stays: {error}" for name, error in refused.items()]
-    return left
+    return [
+        line
+        for kind, (find, remove) in kinds.items()
+        for line in remove_each(kind, list(dict.fromkeys(docker(*find).split())), remove)
+    ]
+
+
+def remove_each(kind: str, names: list[str], remove: list[str]) -> list[str]:
+    """Remove objects; returns a line for each that stays. What is refused is tried again as long as others go: an image goes
+    only after those that were made from it."""
+    while names:
+        refused = {}
+        for name in names:
+            try:
+                docker(*remove, name)
+            except SandboxError as error:
+                refused[name] = f"The {kind} {name} stays: {error}"
+            else:
+                say(f"Removed the {kind} {name}")
+        if len(refused) == len(names):
+            return list(refused.values())
+        names = list(refused)
+    return []
 
 
 def stop_engine() -> None:

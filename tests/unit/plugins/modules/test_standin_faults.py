@@ -59,7 +59,6 @@ EXPECTED = {
     "competing_session": "degraded",
     "wrong_account_prefix": "wrong_account",
     "link_restored": "ready",
-    "relogin_required": "ready",
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "slow": {"seconds": 0.02},
