@@ -77,6 +77,11 @@ paths:
   type: list
   elements: str
   sample: [/etc/ibgw/paper/ibc/config.ini.tmpl]
+descriptor:
+  description: What host-side programs need to know of this gateway.
+  returned: when O(descriptor) is given
+  type: dict
+  sample: {schema: 1, name: paper, mode: paper}
 secret_revision:
   description: A salted scrypt digest of the password, so that a changed password can be noticed without being kept.
   returned: when O(password) is given
@@ -176,6 +181,8 @@ def main() -> None:
             "the others are as they were; mend the cause and run again."
         )
     result = {"changed": bool(changes), "diff": changes, "paths": [change["after_header"] for change in changes]}
+    if params["descriptor"] is not None:
+        result["descriptor"] = params["descriptor"]
     if params["password"] is not None:
         salt = f"ibops.gateway/{params['gateway_name']}".encode()
         digest = hashlib.scrypt(params["password"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=16)

@@ -1,7 +1,8 @@
 """Make or remove a sandbox machine: `python3 -m sandbox.machine present|absent [--check]`, options as JSON on stdin.
 
 Options: backend (container or vm), name, replace (whether a machine with other options may be replaced), and those of
-container.py or vm.py. Prints {"changed": bool, "answers": bool, "message": str} on stdout; says what is wrong on stderr, status 1.
+container.py or vm.py. Prints {"changed": bool, "answers": bool, "message": str}; what is wrong it says on stderr,
+with status 1.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from sandbox.machine import container, vm
 from sandbox.machine.common import SandboxError
 
+OTHER_KEY = "made by another checkout, or before its keys were made anew"
 BACKENDS: dict[str, ModuleType] = {"container": container, "vm": vm}
 
 
@@ -23,7 +25,7 @@ def differences(made_from: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Which options a machine would have to be made anew for, for a person: `release: "a" -> "b"`; empty when none."""
     names = sorted(name for name in made_from.keys() | wanted.keys() if made_from.get(name) != wanted.get(name))
     if "key" in names:
-        return "made by another checkout, or before its keys were made anew"
+        return OTHER_KEY
     return ", ".join(f"{name}: {json.dumps(made_from.get(name))} -> {json.dumps(wanted.get(name))}" for name in names)
 
 
@@ -39,8 +41,8 @@ def make(options: dict[str, Any], check: bool) -> str:
     elif reason := differences(backend.made_from(found), wanted):
         if not replace:
             raise SandboxError(
-                f"The machine {name} exists with other options ({reason}), and a live machine is not replaced by itself. "
-                f"Remove it first: ansible-playbook playbooks/teardown.yml -l <host>"
+                f"The machine {name} exists with other options ({reason}), and it may hold a live session, so "
+                f"it was left alone. Remove it first: ansible-playbook playbooks/teardown.yml -l <host>"
             )
         message = f"replaced {name} ({reason})"
     elif not found["running"]:

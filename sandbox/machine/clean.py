@@ -1,11 +1,11 @@
 """Remove what the sandbox made on this machine: `sandbox/clean`. Nothing else is touched, and nothing is asked.
 
-That is: Docker objects with the sandbox's label, VMs of this checkout, the Docker engine if set-up started it itself, and .sandbox.
+That is: Docker objects with the sandbox's label, VMs of this checkout, the Docker engine if set-up started it itself,
+and .sandbox.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
@@ -19,7 +19,7 @@ STOP_SECONDS = 30
 
 
 def remove_objects() -> list[str]:
-    """Remove containers with their volumes, then volumes, networks and images, all by label; returns what is in the way."""
+    """Remove containers, volumes, networks and images, by label; returns a line for each that stays."""
     label = ["--filter", f"label={LABEL}"]
     # A container that somebody runs from one of the images has the image's label, and is theirs.
     containers = f'{{{{if ne (.Label "{LABEL}") "image"}}}}{{{{.Names}}}}{{{{end}}}}'
@@ -37,8 +37,10 @@ def remove_objects() -> list[str]:
 
 
 def remove_each(kind: str, names: list[str], remove: list[str]) -> list[str]:
-    """Remove objects; returns a line for each that stays. What is refused is tried again as long as others go: an image goes
-    only after those that were made from it."""
+    """Remove objects; returns a line for each that stays.
+
+    What is refused is tried again as long as others go: an image goes only after those that were made from it.
+    """
     while names:
         refused = {}
         for name in names:

@@ -57,7 +57,7 @@ def run(command: Sequence[str], stdin: str | None = None) -> str:
 
 
 def run_long(title: str, log_name: str, command: Sequence[str]) -> None:
-    """Run a command that takes a while: output into .sandbox/log, a sign of life every few seconds, its end on failure."""
+    """Run a command that takes a while: output into .sandbox/log, signs of life, and the output's end on failure."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{log_name}.log"
     say(f"{title} (log: {log.relative_to(ROOT)})")

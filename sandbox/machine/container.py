@@ -8,11 +8,11 @@ from typing import Any
 from sandbox.machine import keys
 from sandbox.machine.common import LABEL, SUBNET, SandboxError, docker, labelled, present
 
-STATE = '{"id": {{json .Id}}, "running": {{json .State.Running}}, "labels": {{json .Config.Labels}}, "image": {{json .Image}}}'
+STATE = '{"running": {{json .State.Running}}, "labels": {{json .Config.Labels}}}'
 
 
 def inspect(name: str) -> dict[str, Any] | None:
-    """{id, running, labels, image} of a container, None without one; SandboxError when it is not the sandbox's."""
+    """{running, labels} of a container, None without one; SandboxError when it is not the sandbox's."""
     text = present("container", name, STATE)
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""The Docker engine of this machine and the packages that the sandbox needs: used where they are, installed where not."""
+"""This machine's Docker engine and the packages that the sandbox needs: used where they are, installed where not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,20 @@ from pathlib import Path
 
 from sandbox.machine import mirror
 from sandbox.machine.common import (
-    LABEL, LOGS, NETWORK, ROOT, STATE, SUBNET, SandboxError, as_root, docker, labelled, present, run, run_long, say,
+    LABEL,
+    LOGS,
+    NETWORK,
+    ROOT,
+    STATE,
+    SUBNET,
+    SandboxError,
+    as_root,
+    docker,
+    labelled,
+    present,
+    run,
+    run_long,
+    say,
 )  # fmt: skip
 
 # What is looked for -> the Debian and Ubuntu package that has it.
@@ -74,12 +87,13 @@ def start() -> None:
     """Have a running engine: the one that runs, else the one of systemd, else one that this function starts."""
     if answers():
         return
-    if Path("/run/systemd/system").is_dir():
+    by_systemd = Path("/run/systemd/system").is_dir()
+    log = LOGS / "dockerd.log"
+    if by_systemd:
         say("Starting the Docker engine (systemctl start docker)")
         run(as_root(["systemctl", "start", "docker"]))
     else:
         LOGS.mkdir(parents=True, exist_ok=True)
-        log = LOGS / "dockerd.log"
         say(f"Starting the Docker engine, without systemd (log: {log.relative_to(ROOT)})")
         with log.open("w") as output:
             # Its own session and no pipe of ours: it outlives this run, and a CI job does not wait for it.
@@ -89,16 +103,15 @@ def start() -> None:
     deadline = time.monotonic() + START_SECONDS
     while not answers():
         if time.monotonic() > deadline:
-            raise SandboxError(
-                f"The Docker engine did not answer within {START_SECONDS} s. See {LOGS.relative_to(ROOT)}/dockerd.log."
-            )
+            end = run(["journalctl", "-u", "docker", "-n", "5"] if by_systemd else ["tail", "-n", "5", str(log)])
+            raise SandboxError(f"The Docker engine did not answer within {START_SECONDS} s. The end of its log:\n{end}")
         time.sleep(0.5)
-    if not Path("/run/systemd/system").is_dir():
+    if not by_systemd:
         DOCKERD_PID.write_text(Path("/var/run/docker.pid").read_text())
 
 
 def ensure_network() -> None:
-    """Have the sandbox's network; SandboxError when another network of that name or with those addresses is in the way."""
+    """Have the sandbox's network; SandboxError when another one has its name or its addresses."""
     found = present(
         "network", NETWORK, f'{{{{index .Labels "{LABEL}"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}'
     )
@@ -106,7 +119,7 @@ def ensure_network() -> None:
         return
     if found is not None:
         raise SandboxError(
-            f"A Docker network '{NETWORK}' exists that the sandbox did not make, or with other addresses than {SUBNET}. "
+            f"A Docker network '{NETWORK}' exists that the sandbox did not make, or not with {SUBNET}. "
             f"Remove it (docker network rm {NETWORK}) and run this again."
         )
     say(f"Making the Docker network {NETWORK} ({SUBNET})")

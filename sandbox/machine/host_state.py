@@ -25,8 +25,8 @@ from sandbox.machine.common import LABEL, docker
 Part = dict[str, str]
 Snapshot = dict[str, Part]
 
-# Counters, random numbers and per-process views, which change by themselves; and what belongs to one network interface, because
-# Docker makes and removes interfaces.
+# Counters, random numbers and per-process views, which change by themselves; and what belongs to one network interface,
+# because Docker makes and removes interfaces.
 VOLATILE = re.compile(
     r"fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/|binfmt_misc/)|kernel/(ns_last_pid|pty/nr|random/|sched_domain)"
     r"|kernel/perf_event_max_sample_rate|net/.*/(conf|neigh)/(?!all/|default/)|net/netfilter/nf_conntrack_count"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sandbox.machine import mirror
+from sandbox.machine import mirror, vm
 from sandbox.machine.common import CACHE, LABEL, as_root, docker, machine_image, present, run, run_long, say
 
 HERE = Path(__file__).parent
@@ -17,8 +18,9 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # What a Debian cloud image has, as far as somebody could depend on it.
 PACKAGES = (
-    "ca-certificates", "cron", "curl", "dbus", "gnupg", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd", "logrotate",
-    "netbase", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd", "systemd-sysv", "tzdata", "unattended-upgrades",
+    "ca-certificates", "cron", "curl", "dbus", "gnupg", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd",
+    "logrotate", "netbase", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd", "systemd-sysv",
+    "tzdata", "unattended-upgrades",
 )  # fmt: skip
 VM_PACKAGES = ("apparmor", "initramfs-tools", "libnss-myhostname", "linux-image-cloud-amd64", "udev")
 # Which of the files here end up in a root.
@@ -105,3 +107,8 @@ def ensure_vm_base(release: str) -> None:
     if not link.is_symlink() or link.readlink() != Path(base.name):
         link.unlink(missing_ok=True)
         link.symlink_to(base.name)
+    # A VM's disk is what differs from its base: a base goes after the last VM that was made from it.
+    kept = {base.name} | {json.loads(record.read_text())["base"] for record in vm.MACHINES.glob("*/options.json")}
+    for old in CACHE.glob(f"vm-{release}-*"):
+        if old.name not in kept:
+            shutil.rmtree(old)

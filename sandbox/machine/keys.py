@@ -58,7 +58,7 @@ def make_authority(address: str) -> None:
 
 
 def make_seed() -> None:
-    """Write the tar that a machine unpacks into its root at boot: its host key, who may come in, how to reach the network.
+    """Write what a machine unpacks into its root at boot: its host key, who may come in, how to reach the network.
 
     The seed is the one thing that container and VM get from outside, and nothing in it is part of an image.
     """

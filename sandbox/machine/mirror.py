@@ -19,7 +19,7 @@ def host_release() -> dict[str, str]:
 
 
 def sources(release: str) -> list[str]:
-    """apt's source lines for a Debian release, with this machine's mirrors; empty, mmdebstrap's own choice, if it has none."""
+    """apt's source lines for a Debian release, by this machine's mirrors; empty (mmdebstrap's choice) without any."""
     host = host_release()
     if host.get("ID") != "debian":
         return []

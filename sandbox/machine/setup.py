@@ -6,19 +6,21 @@ Uses what is there, says what it installs before it does, and does nothing that 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import subprocess
 import sys
 
 from sandbox.machine import engine, images, keys, vm
-from sandbox.machine.common import RELEASES, ROOT, SandboxError, docker_command
+from sandbox.machine.common import RELEASES, ROOT, STATE, SandboxError, docker_command
 from sandbox.registry import registry
 
 
 def gateway_image() -> str:
-    """The stand-in gateway's image, which its own script builds when its inputs have changed; its last word is the name."""
+    """The stand-in gateway's image, built by its own script when its inputs have changed; the last word is its name."""
     build = ROOT / "sandbox/gateway/build"
-    done = subprocess.run([*docker_command()[:-1], str(build)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    command = [*docker_command()[:-1], str(build)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise SandboxError(f"{build.relative_to(ROOT)} ended with status {done.returncode}; see above.")
     return done.stdout.split()[-1]
@@ -31,7 +33,11 @@ def main() -> int:
     )
     parser.add_argument("--release", choices=RELEASES, default=os.environ.get("SANDBOX_RELEASE") or RELEASES[0])
     arguments = parser.parse_args()
+    STATE.mkdir(exist_ok=True)
+    lock = (STATE / "lock").open("w")
     try:
+        # One set-up at a time; a second one waits, and then finds everything done.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         engine.install_missing(arguments.backend)
         engine.start()
         keys.make_keys()

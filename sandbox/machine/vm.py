@@ -39,7 +39,7 @@ def accelerator() -> str:
 
 
 def kvm_works() -> bool:
-    """Whether KVM runs a guest, which is more than having /dev/kvm: where virtualisation is only half there, it hangs."""
+    """Whether KVM runs a guest, which is more than having /dev/kvm: with virtualisation only half there, it hangs."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     sector = STATE / "probe.img"

@@ -1,7 +1,7 @@
-"""The sandbox's registry: Debian's docker-registry, from which a machine pulls by digest as production does from its own.
+"""The sandbox's registry, Debian's docker-registry: a machine pulls from it by digest, as production does from its own.
 
-Machines reach it over TLS at an address of the sandbox network and trust the sandbox's authority. This machine's engine pushes
-through a loopback port, which Docker trusts unasked, so that its configuration stays as it is.
+Machines reach it over TLS at an address of the sandbox network and trust the sandbox's authority. This machine's engine
+pushes through a loopback port, which Docker trusts unasked, so that its configuration stays as it is.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def ensure_image(release: str) -> None:
         return
     builder = f"{NAME}-build"
     docker("rm", "--force", builder)
-    install = "apt-get -q update && apt-get -q -y --no-install-recommends install docker-registry && rm -r /var/lib/apt/lists /var/cache/apt"
+    install = "apt-get -q update && apt-get -q -y install docker-registry && rm -r /var/lib/apt/lists /var/cache/apt"
+    build = docker_command("run", "--name", builder, *labelled("build"), machine_image(release), "sh", "-c", install)
     try:
-        run_long("Building the registry, from Debian packages", "registry",
-                 docker_command("run", "--name", builder, *labelled("build"), machine_image(release), "sh", "-c", install))  # fmt: skip
+        run_long("Building the registry, from Debian packages", "registry", build)
         docker("commit", "--change", 'CMD ["docker-registry", "serve", "/etc/sandbox/config.yml"]',
                "--change", f"LABEL {LABEL}=image", builder, IMAGE)  # fmt: skip
     finally:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,9 @@ from sandbox.machine import keys
 from sandbox.machine.common import ROOT
 
 HERE = Path(__file__).parent
-PORTS = {"container": 22, "vm": 2390}
-ADDRESSES = {"container": "10.211.0.100", "vm": "127.0.0.1"}
 # The last of the slots, so that neither the user's own sandbox nor molecule's are in the way.
 SLOT = 9
+PLACES = {"container": ("10.211.0.100", 22), "vm": ("127.0.0.1", 2390)}
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,15 @@ class Machine:
 
     @property
     def address(self) -> str:
-        return ADDRESSES[self.backend]
+        return PLACES[self.backend][0]
 
     def play(self, playbook: str, *arguments: str, status: int = 0) -> str:
         """The output of a playbook beside this file; the test fails when it ends with another status."""
-        settings = {"SANDBOX_SLOT": str(SLOT), "SANDBOX_BACKEND": self.backend, "SANDBOX_RELEASE": self.release, "LC_ALL": "C.UTF-8"}
+        names = {"SANDBOX_SLOT": str(SLOT), "SANDBOX_BACKEND": self.backend, "SANDBOX_RELEASE": self.release}
         program = Path(sys.executable).with_name("ansible-playbook")
         command = [str(program), str(HERE / playbook), "-l", "paper", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True)
+        environment = os.environ | names | {"LC_ALL": "C.UTF-8"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
 
@@ -50,13 +51,25 @@ class Machine:
     def remove(self) -> str:
         return self.play("absent.yml")
 
-    def ssh(self, command: str, *options: str, key: Path = keys.CLIENT_KEY, user: str = "operator") -> subprocess.CompletedProcess[str]:
-        """What a command on the machine says, by SSH with nothing of this user's own settings."""
-        known = [f"-oUserKnownHostsFile={keys.KNOWN_HOSTS}", "-oGlobalKnownHostsFile=/dev/null", "-oStrictHostKeyChecking=yes"]
-        who = ["-F/dev/null", "-oIdentitiesOnly=yes", "-oIdentityAgent=none", "-oBatchMode=yes", f"-i{key}", f"-p{PORTS[self.backend]}"]
-        return subprocess.run(["ssh", *who, *known, *options, f"{user}@{self.address}", command], capture_output=True, text=True)
+    def ssh(
+        self, command: str, key: Path = keys.CLIENT_KEY, user: str = "operator"
+    ) -> subprocess.CompletedProcess[str]:
+        """A command on the machine, by SSH with nothing of this user's own settings."""
+        address, port = PLACES[self.backend]
+        options = {
+            "BatchMode": "yes",
+            "GlobalKnownHostsFile": "/dev/null",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": keys.KNOWN_HOSTS,
+        }
+        words = [f"-o{name}={value}" for name, value in options.items()]
+        whole = ["ssh", "-F/dev/null", f"-i{key}", f"-p{port}", *words, f"{user}@{address}", command]
+        return subprocess.run(whole, capture_output=True, text=True)
 
     def run(self, command: str) -> str:
+        """What a command on the machine says; the test fails when the command does."""
         done = self.ssh(command)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -74,10 +87,10 @@ def set_up(machine: Machine) -> None:
 
 
 @pytest.fixture(scope="module", params=["trixie", "bookworm"])
-def machine(request: pytest.FixtureRequest) -> Machine:
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A container of each release, not made yet; removed at the end."""
     machine = Machine("container", request.param)
     set_up(machine)
     machine.remove()
-    request.addfinalizer(machine.remove)
-    return machine
+    yield machine
+    machine.remove()

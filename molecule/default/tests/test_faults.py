@@ -5,6 +5,8 @@ Each test starts from whatever the one before it left; the last one brings every
 
 from __future__ import annotations
 
+import hashlib
+import json
 import typing as t
 
 import pytest
@@ -61,8 +63,14 @@ def test_what_this_run_started_and_cannot_become_ready_is_stopped(
     assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-paper") == "false"
 
 
-def test_a_changed_time_zone_really_arrives(host: Host, playbook: Playbook) -> None:
-    assert playbook("site.yml", "paper", "-e", "gateway_time_zone=Europe/London").status == 0
+def test_a_changed_time_zone_and_a_difficult_password_really_arrive(host: Host, playbook: Playbook) -> None:
+    password = "b\\u0041ck$slash=\u20ac #!\\"
+    settings = {
+        "gateway_time_zone": "Europe/London",
+        "gateway_password": password,
+        "gateway_environment": {"STANDIN_PASSWORD_SHA256": hashlib.sha256(password.encode()).hexdigest()},
+    }
+    assert playbook("site.yml", "paper", "-e", json.dumps(settings)).status == 0
     assert host.file("/var/lib/ibgw/paper/tws_settings/jts.ini").contains("^TimeZone=Europe/London")
     assert host.check_output("docker exec ibgw-paper printenv TZ") == "Europe/London"
 

@@ -47,6 +47,7 @@ class Entry:
             os.chown(self.path, self.owner, self.group)
             os.chmod(self.path, self.mode)
             return
+        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".ibgw-", dir=os.path.dirname(self.path))
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -61,15 +62,20 @@ class Entry:
                 os.unlink(temporary)
             raise
 
-    def shown(self, side: dict[str, object]) -> str:
-        """One side of a ``--diff`` as text: attributes, then the content unless it is a secret."""
+    def difference(self, found: dict[str, object]) -> dict[str, str]:
+        """What ``--diff`` prints; of a secret only that it is another one."""
+        before, after = self._shown(found), self._shown(self.wanted())
+        if self.secret and found and found["content"] != self.content:
+            after += "(another secret than before)\n"
+        return {"before": before, "after": after, "before_header": self.path, "after_header": self.path}
+
+    def _shown(self, side: dict[str, object]) -> str:
         if not side:
             return ""
         text = f"mode {side['mode']} owner {side['owner']} group {side['group']}\n"
-        content = side.get("content")
-        if content is None:
+        if "content" not in side:
             return text
-        return text + ("(secret, not shown)\n" if self.secret else str(content))
+        return text + ("(secret, not shown)\n" if self.secret else str(side["content"]))
 
 
 def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
@@ -80,16 +86,13 @@ def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
     """
     changes = []
     for entry in entries:
-        found, wanted = entry.found(), entry.wanted()
-        if found == wanted:
-            continue
-        before, after = entry.shown(found), entry.shown(wanted)
-        if entry.secret and found and found.get("content") != entry.content:
-            after += "(another secret than before)\n"
-        changes.append({"before": before, "after": after, "before_header": entry.path, "after_header": entry.path})
-        if not check:
-            try:
+        try:
+            found = entry.found()
+            if found == entry.wanted():
+                continue
+            changes.append(entry.difference(found))
+            if not check:
                 entry.apply()
-            except OSError as fault:
-                raise OSError(fault.errno, fault.strerror, entry.path) from fault
+        except OSError as fault:
+            raise OSError(fault.errno, fault.strerror, entry.path) from fault
     return changes

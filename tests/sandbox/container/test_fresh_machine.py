@@ -31,16 +31,24 @@ def fresh() -> Iterator[str]:
            "--mount", "type=volume,destination=/var/lib/docker", "--volume", f"{keys.SEED}:/sandbox/seed.tar:ro",
            "ibgw-sandbox-machine:trixie", "sh", "-c", init)  # fmt: skip
     files = "\0".join(str(path) for path in project_files())
-    tar = subprocess.run(["tar", "--create", "--null", "--files-from=-"], cwd=ROOT, input=files.encode(), capture_output=True, check=True)
-    subprocess.run(["docker", "exec", "-i", NAME, "sh", "-c", "mkdir /root/checkout && tar -xC /root/checkout"], input=tar.stdout, check=True)
+    tar = subprocess.run(
+        ["tar", "--create", "--null", "--files-from=-"], cwd=ROOT, input=files.encode(), capture_output=True, check=True
+    )
+    subprocess.run(
+        ["docker", "exec", "-i", NAME, "sh", "-c", "mkdir /root/checkout && tar -xC /root/checkout"],
+        input=tar.stdout,
+        check=True,
+    )
     yield NAME
     docker("rm", "--force", "--volumes", NAME)
 
 
 def inside(name: str, command: str) -> str:
-    """The output, both streams, of a command in the copy of the checkout. It ends although the engine started in it goes on."""
+    """Both outputs of a command in the copy of the checkout; an engine that it starts does not hold them open."""
     done = subprocess.run(
-        ["docker", "exec", name, "sh", "-c", f"cd /root/checkout && {{ {command}; }} 2>&1"], capture_output=True, text=True
+        ["docker", "exec", name, "sh", "-c", f"cd /root/checkout && {{ {command}; }} 2>&1"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -65,6 +73,11 @@ def test_clean_removes_what_the_project_made_and_nothing_else(fresh: str) -> Non
     assert inside(fresh, "test ! -e .sandbox; pgrep -x dockerd || true") == ""
     # Started again, by set-up's own doing, the engine has what was not the project's.
     inside(fresh, "python3 -c 'from sandbox.machine import engine; engine.start()'")
-    for kind, rest in (("ps --all", []), ("volume ls", ["theirs"]), ("network ls", ["bridge", "host", "none", "theirs"]), ("images", [])):
+    for kind, rest in (
+        ("ps --all", []),
+        ("volume ls", ["theirs"]),
+        ("network ls", ["bridge", "host", "none", "theirs"]),
+        ("images", []),
+    ):
         template = "{{.Repository}}" if kind == "images" else "{{.Name}}" if kind.endswith("ls") else "{{.Names}}"
         assert sorted(inside(fresh, f"docker {kind} --format '{template}'").split()) == rest

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
-from sandbox.machine.common import docker, present
+from sandbox.machine.common import NETWORK, docker, present
 from tests.sandbox.conftest import SLOT, Machine, changed
 
 
@@ -27,8 +28,8 @@ def test_it_is_the_release_that_was_asked_for_and_all_of_it_runs(machine: Machin
     assert machine.run("hostname") == "sandbox-paper"
 
 
-def test_only_the_key_of_this_checkout_opens_it(machine: Machine, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]  # pytest's own
-    other = tmp_path_factory.mktemp("key") / "id"
+def test_only_the_key_of_this_checkout_opens_it(machine: Machine, tmp_path: Path) -> None:
+    other = tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
     refused = machine.ssh("true", key=other)
     assert refused.returncode == 255
@@ -78,7 +79,7 @@ def test_a_container_of_somebody_else_is_left_alone(machine: Machine) -> None:
 def test_an_address_that_is_taken_is_named(machine: Machine) -> None:
     other = f"ibgw-sandbox-test-{SLOT}"
     image = f"ibgw-sandbox-machine:{machine.release}"
-    docker("run", "--detach", "--rm", "--name", other, "--network", "ibgw-sandbox", "--ip", machine.address, image, "sleep", "60")
+    docker("run", "--detach", "--name", other, "--network", NETWORK, "--ip", machine.address, image, "sleep", "60")
     try:
         assert f"The address {machine.address} is in use" in machine.make(status=2)
         assert present("container", machine.name, "{{.Id}}") is None

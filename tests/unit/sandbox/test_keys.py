@@ -15,13 +15,20 @@ from sandbox.machine.common import SandboxError
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ssh = tmp_path / "ssh"
-    names = {"SSH": ssh, "CLIENT_KEY": ssh / "id_ed25519", "HOST_KEY": ssh / "host_ed25519", "KNOWN_HOSTS": ssh / "known_hosts"}
-    for name, path in {**names, "STATE": tmp_path, "SEED": tmp_path / "seed.tar"}.items():
+    paths = {
+        "STATE": tmp_path,
+        "SEED": tmp_path / "seed.tar",
+        "SSH": ssh,
+        "CLIENT_KEY": ssh / "id_ed25519",
+        "HOST_KEY": ssh / "host_ed25519",
+        "KNOWN_HOSTS": ssh / "known_hosts",
+    }
+    for name, path in paths.items():
         monkeypatch.setattr(keys, name, path)
     return tmp_path
 
 
-def test_the_seed_lets_in_this_checkout_and_passes_on_how_to_reach_the_network(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_lets_in_this_checkout_and_tells_the_way_out(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.test:3128")
     monkeypatch.setenv("UNRELATED", "x")
     keys.make_keys()
@@ -55,7 +62,8 @@ def test_a_tar_of_the_same_files_is_the_same_bytes() -> None:
     assert tar == keys._tar({"a": (b"1", 0o600), "b": (b"2", 0o644)})
     # A VM reads it as a disk, that is in whole sectors.
     assert len(tar) % 512 == 0
-    assert tarfile.open(fileobj=io.BytesIO(tar)).getnames() == ["a", "b"]
+    with tarfile.open(fileobj=io.BytesIO(tar)) as content:
+        assert content.getnames() == ["a", "b"]
 
 
 def test_a_file_with_the_same_content_is_left_alone(tmp_path: Path) -> None:

@@ -49,12 +49,17 @@ OTHER_CHECKOUT = WANTED | {"key": "theirs"}
         (WANTED, True, "", []),
         (WANTED, False, "started m", ["start"]),
         (OTHER_RELEASE, True, 'replaced m (release: "bookworm" -> "trixie")', ["remove", "create"]),
-        (OTHER_CHECKOUT, True, "replaced m (made by another checkout, or before its keys were made anew)", ["remove", "create"]),
+        (OTHER_CHECKOUT, True, f"replaced m ({command.OTHER_KEY})", ["remove", "create"]),
     ],
 )
 @pytest.mark.parametrize("check", [False, True])
 def test_a_machine_becomes_what_is_wanted(
-    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any] | None, running: bool, message: str, done: list[str], check: bool
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any] | None,
+    running: bool,
+    message: str,
+    done: list[str],
+    check: bool,
 ) -> None:
     backend = Backend(options and {"options": options, "running": running})
     monkeypatch.setitem(command.BACKENDS, "fake", backend)

@@ -39,7 +39,8 @@ def test_only_what_another_machine_can_reach(targets: str, expected: list[str]) 
 def test_a_mirror_list_gives_its_first_mirror(tmp_path: Path) -> None:
     listing = tmp_path / "debian.list"
     listing.write_text("# by the cloud\nhttps://near.test/debian\tpriority:1\nhttps://far.test/debian\n")
-    assert mirror.from_targets(f"mirror+file:{listing} trixie", "trixie", "bookworm") == ["deb https://near.test/debian bookworm main"]
+    lines = mirror.from_targets(f"mirror+file:{listing} trixie", "trixie", "bookworm")
+    assert lines == ["deb https://near.test/debian bookworm main"]
 
 
 @pytest.mark.parametrize(

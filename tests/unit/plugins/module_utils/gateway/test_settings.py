@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import MANAGED_KEYS, problems
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import BYPASS_KEYS, MANAGED_KEYS, problems
 
 DIGEST = "ghcr.io/gnzsnz/ib-gateway@sha256:" + "0" * 64
 GOOD: dict[str, object] = {
@@ -157,6 +158,10 @@ def test_gateways_that_get_along(one: dict[str, object], other: dict[str, object
 def test_every_managed_key_is_in_the_template_and_every_variable_in_the_role(pytestconfig: pytest.Config) -> None:
     template = (pytestconfig.rootpath / "templates/config.ini.j2").read_text()
     specification = (pytestconfig.rootpath / "roles/gateway/meta/argument_specs.yml").read_text()
+    role_keys = yaml.safe_load((pytestconfig.rootpath / "roles/gateway/vars/main.yml").read_text())[
+        "__gateway_bypass_keys"
+    ]
+    assert tuple(role_keys) == BYPASS_KEYS
     for key, variable in MANAGED_KEYS.items():
         assert f"{key}=" in template or variable == "gateway_bypass_warnings", key
         assert f"      {variable}:" in specification, variable
