@@ -20,7 +20,7 @@ NAME = "ibgw-sandbox-fresh"
 
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[str]:
-    """The name of a container with a copy of the checkout in /root/checkout, and nothing that set-up would install."""
+    """The name of a container with a copy of the checkout in /srv/checkout, and nothing that set-up would install."""
     set_up(Machine("container", "trixie"))
     docker("rm", "--force", "--volumes", NAME)
     # The image's own init, up to where systemd would take over.
@@ -35,7 +35,7 @@ def fresh() -> Iterator[str]:
         ["tar", "--create", "--null", "--files-from=-"], cwd=ROOT, input=files.encode(), capture_output=True, check=True
     )
     subprocess.run(
-        ["docker", "exec", "-i", NAME, "sh", "-c", "mkdir /root/checkout && tar -xC /root/checkout"],
+        ["docker", "exec", "-i", NAME, "sh", "-c", "mkdir /srv/checkout && tar -xC /srv/checkout"],
         input=tar.stdout,
         check=True,
     )
@@ -46,7 +46,7 @@ def fresh() -> Iterator[str]:
 def inside(name: str, command: str) -> str:
     """Both outputs of a command in the copy of the checkout; an engine that it starts does not hold them open."""
     done = subprocess.run(
-        ["docker", "exec", name, "sh", "-c", f"cd /root/checkout && {{ {command}; }} 2>&1"],
+        ["docker", "exec", name, "sh", "-c", f"cd /srv/checkout && {{ {command}; }} 2>&1"],
         capture_output=True,
         text=True,
     )
