@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from sandbox.machine import keys
-from sandbox.machine.common import ROOT
+from sandbox.machine.common import ROOT, STATE
 
 HERE = Path(__file__).parent
 # The last of the slots, so that neither the user's own sandbox nor molecule's are in the way.
@@ -51,9 +52,7 @@ class Machine:
     def remove(self) -> str:
         return self.play("absent.yml")
 
-    def ssh(
-        self, command: str, key: Path = keys.CLIENT_KEY, user: str = "operator"
-    ) -> subprocess.CompletedProcess[str]:
+    def ssh(self, command: str, key: Path = keys.CLIENT_KEY) -> subprocess.CompletedProcess[str]:
         """A command on the machine, by SSH with nothing of this user's own settings."""
         address, port = PLACES[self.backend]
         options = {
@@ -65,7 +64,7 @@ class Machine:
             "UserKnownHostsFile": keys.KNOWN_HOSTS,
         }
         words = [f"-o{name}={value}" for name, value in options.items()]
-        whole = ["ssh", "-F/dev/null", f"-i{key}", f"-p{port}", *words, f"{user}@{address}", command]
+        whole = ["ssh", "-F/dev/null", f"-i{key}", f"-p{port}", *words, f"operator@{address}", command]
         return subprocess.run(whole, capture_output=True, text=True)
 
     def run(self, command: str) -> str:
@@ -84,6 +83,15 @@ def changed(output: str) -> int:
 
 def set_up(machine: Machine) -> None:
     subprocess.run([ROOT / "sandbox/setup", "--backend", machine.backend, "--release", machine.release], check=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alone() -> Iterator[None]:
+    """One test run at a time has the slot; another waits."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="module", params=["trixie", "bookworm"])
