@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import socket
 import subprocess
@@ -14,7 +13,8 @@ from ibgw_standin import faults
 from ibgw_standin.testing import running
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "plugins" / "module_utils"
+PROBE = ROOT / "plugins" / "module_utils" / "gateway" / "__main__.py"
+SYSTEM_PYTHON = "/usr/bin/python3"  # what runs the modules on a VM; ib_async needs the virtual environment's
 TIMEOUT = 4.0
 # Each floods the client without end; ib_async alone would need minutes and hundreds of MiB.
 LONG_FLOODS = {"huge_stream", "zero_frames", "endless_notices"}
@@ -40,10 +40,8 @@ class Cost(t.NamedTuple):
 
 def process(*command: str) -> Cost:
     """Run a command once, timed by bench/measure.py."""
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
     ended = subprocess.run(
         [sys.executable, "-S", str(ROOT / "bench" / "measure.py"), "1", *command],
-        env=environment,
         capture_output=True,
         text=True,
         check=True,
@@ -59,8 +57,8 @@ def process_cost(rounds: int = 20) -> dict[str, list[Cost]]:
     with running(extra=["--no-delays"]) as standin:
         port = str(standin.port)
         for _round in range(rounds):
-            samples["python"].append(process(sys.executable, "-c", "pass"))
-            samples["probe"].append(process(sys.executable, "-m", "gateway", "127.0.0.1", port))
+            samples["python"].append(process(SYSTEM_PYTHON, "-c", "pass"))
+            samples["probe"].append(process(SYSTEM_PYTHON, str(PROBE), "127.0.0.1", port))
             samples["ib_async"].append(process(sys.executable, "-c", IB_ASYNC, port))
     return samples
 

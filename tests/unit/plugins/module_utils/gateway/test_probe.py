@@ -245,12 +245,12 @@ def test_a_backlog_that_is_full_is_a_timeout() -> None:
     ],
 )
 def test_a_host_that_is_none_is_unreachable(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = socket.getaddrinfo
+    real = probe_module.socket.getaddrinfo
 
     def numeric_only(name: Any, port: Any, **options: Any) -> Any:  # the machine's resolver is not under test
         return real(name, port, flags=socket.AI_NUMERICHOST, **options)
 
-    monkeypatch.setattr(socket, "getaddrinfo", numeric_only)
+    monkeypatch.setattr(probe_module.socket, "getaddrinfo", numeric_only)
     assert probe(host, 4002, timeout=0.5)["api_state"] == "unreachable"
 
 
@@ -260,7 +260,7 @@ def test_a_port_that_is_none_is_unreachable() -> None:
 
 def test_the_second_address_of_a_host_is_tried(healthy_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in (1, healthy_port)]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: found)
+    monkeypatch.setattr(probe_module.socket, "getaddrinfo", lambda *_a, **_k: found)
     assert probe("two.example", 1)["api_state"] == "ready"
 
 
@@ -274,19 +274,26 @@ def test_the_second_address_of_a_host_is_tried(healthy_port: int, monkeypatch: p
     ],
 )
 def test_errors_of_connect(error: OSError, api_state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def connect(_self: socket.socket, _address: Any) -> None:
-        raise error
+    class Unlucky(probe_module.socket.socket):
+        def connect(self, _address: Any) -> None:
+            raise error
 
-    monkeypatch.setattr(probe_module.socket, "socket", type("Socket", (socket.socket,), {"connect": connect}))
+    monkeypatch.setattr(probe_module.socket, "socket", Unlucky)
     assert probe("127.0.0.1", 4002)["api_state"] == api_state
 
 
 def test_the_mute_connect_meets_a_port_that_closed_meanwhile(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_arguments: Any, **_options: Any) -> None:
-        raise ConnectionRefusedError
+    class OnlyOnce(probe_module.socket.socket):
+        connects = 0
+
+        def connect(self, address: Any) -> None:
+            type(self).connects += 1
+            if self.connects > 1:
+                raise ConnectionRefusedError
+            super().connect(address)
 
     port = serve(lambda script: script.hello())
-    monkeypatch.setattr(probe_module.socket, "create_connection", refused)
+    monkeypatch.setattr(probe_module.socket, "socket", OnlyOnce)
     assert probe("127.0.0.1", port)["api_state"] == "port_closed"
 
 
