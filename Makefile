@@ -2,10 +2,13 @@
 #   PYTHON=/path/to/python   the Python for .venv (default: the newest of 3.11-3.13 on PATH)
 #   BACKEND=container|vm     the kind of sandbox machine; vm has a kernel of its own
 #   SANDBOX_SLOT=0..9        which of several sandboxes side by side
+#   MITOGEN=1                run playbooks over mitogen instead of one process a task (docs/performance.md)
 #   ARGS="..."               more arguments for ansible-playbook or tests/run.py, for example ARGS=--check
 
 BACKEND ?= container
 ARGS ?=
+MITOGEN_ENV = $(if $(MITOGEN),ANSIBLE_STRATEGY=mitogen_linear ANSIBLE_STRATEGY_PLUGINS=$$(python -c \
+  'import ansible_mitogen, pathlib; print(pathlib.Path(ansible_mitogen.__file__).parent / "plugins/strategy")'))
 
 export PYTHON
 export SANDBOX_BACKEND := $(BACKEND)
@@ -25,10 +28,10 @@ setup: ## the virtual environment .venv and the sandbox's parts, nothing started
 	@sandbox/setup
 
 paper: setup ## a paper gateway on the sandbox, API-ready
-	ansible-playbook site.yml -l paper $(ARGS)
+	$(MITOGEN_ENV) ansible-playbook site.yml -l paper $(ARGS)
 
 live: setup ## a live gateway on the sandbox; the stand-in's phone approves the sign-in
-	ansible-playbook site.yml -l live $(ARGS)
+	$(MITOGEN_ENV) ansible-playbook site.yml -l live $(ARGS)
 
 tools:
 	@requirements/venv dev

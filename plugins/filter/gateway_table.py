@@ -20,8 +20,8 @@ def row(host: c.Mapping[str, object]) -> Row:
     look = host.get("gateway_look")
     if not isinstance(look, c.Mapping) or "state" not in look:
         return (name, mode, "unreachable", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
-    state = f"{look['state']} (settings pending)" if look.get("pending") else str(look["state"])
-    digest = str(look.get("container", {}).get("image") or "-").rpartition("@sha256:")[2][:12]
+    state = str(look["state"] or "not deployed") + (" (settings pending)" if look.get("pending") else "")
+    digest = str((look.get("container") or {}).get("image") or "-").rpartition("@sha256:")[2][:12]
     address = f"{look['host']}:{look['port']}" if look.get("port") else "-"
     return (name, mode, state, ", ".join(look.get("accounts") or ["-"]), address, digest, str(look.get("next_step")))
 

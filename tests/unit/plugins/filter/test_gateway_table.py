@@ -20,7 +20,7 @@ def test_one_aligned_line_a_gateway() -> None:
             {
                 "inventory_hostname": "new",
                 "gateway_mode": "paper",
-                "gateway_look": {"state": "stopped", "next_step": "run site.yml", "container": {"image": None}},
+                "gateway_look": {"state": None, "next_step": "run site.yml", "container": None},
             },
         ]
     )
@@ -29,5 +29,5 @@ def test_one_aligned_line_a_gateway() -> None:
         "vm-paper  paper  ready (settings pending)  DU***67  127.0.0.1:4002  abababababab  nothing to do",
         "vm-live   live   unreachable               -        -               -             "
         "look at the VM: is it running, does SSH reach it?",
-        "new       paper  stopped                   -        -               -             run site.yml",
+        "new       paper  not deployed              -        -               -             run site.yml",
     ]

@@ -40,7 +40,7 @@ class World:
         self.asked: list[float] = []
         self.fault: str | None = None
         monkeypatch.setattr(look, "probe", self.probe)
-        self.gateway = Gateway({}, descriptor, self, self.clock, self.clock, self.sleep)  # type: ignore[arg-type]
+        self.gateway = Gateway({}, descriptor, self, self.clock, self.clock, self.sleep)  # type: ignore[arg-type]  # this world plays the engine
         monkeypatch.setattr(look, "container_facts", lambda _engine, _name: self.facts())
         self.written: list[tuple[float, str]] = [
             (self.begin + at, line) for at, lines in sorted(log.items()) for line in lines
@@ -208,7 +208,7 @@ def test_the_log_ends_though_the_container_runs(monkeypatch: pytest.MonkeyPatch,
             raise EngineError("cannot follow")
         return follow(name, since)
 
-    world.follow = breaking  # type: ignore[method-assign]
+    world.follow = breaking  # type: ignore[method-assign]  # for this test only
     assert wait_for(world.gateway, "ready", 100)
     assert world.asked == [8]
 
