@@ -39,6 +39,7 @@ NEEDED_FOR_VM = {
     "mkfs.ext4": "e2fsprogs",
 }
 DOCKERD_PID = STATE / "dockerd.pid"
+PID_FILES = {"dockerd": Path("/var/run/docker.pid"), "containerd": Path("/var/run/docker/containerd/containerd.pid")}
 START_SECONDS = 60
 
 
@@ -94,6 +95,7 @@ def start() -> None:
         run(as_root(["systemctl", "start", "docker"]))
     else:
         LOGS.mkdir(parents=True, exist_ok=True)
+        forget_killed(PID_FILES)
         say(f"Starting the Docker engine, without systemd (log: {log.relative_to(ROOT)})")
         with log.open("w") as output:
             # Its own session and no pipe of ours: it outlives this run, and a CI job does not wait for it.
@@ -107,7 +109,17 @@ def start() -> None:
             raise SandboxError(f"The Docker engine did not answer within {START_SECONDS} s. The end of its log:\n{end}")
         time.sleep(0.5)
     if not by_systemd:
-        DOCKERD_PID.write_text(Path("/var/run/docker.pid").read_text())
+        DOCKERD_PID.write_text(PID_FILES["dockerd"].read_text())
+
+
+def forget_killed(pid_files: dict[str, Path]) -> None:
+    """Remove pid files of programs that were killed: where another process has the number by now, no engine starts."""
+    for program, path in pid_files.items():
+        if not path.exists():
+            continue
+        process = Path("/proc", path.read_text().strip(), "comm")
+        if not process.exists() or process.read_text().strip() != program:
+            run(as_root(["rm", str(path)]))
 
 
 def ensure_network() -> None:

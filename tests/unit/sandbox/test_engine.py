@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from sandbox.machine.engine import forget_killed
+
+OWN = Path("/proc/self/comm").read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("program", "pid", "stays"),
+    [
+        (OWN, os.getpid(), True),
+        ("dockerd", os.getpid(), False),  # the number is another program's by now
+        ("dockerd", 2**22 + 1, False),  # above every process number
+    ],
+)
+def test_only_the_pid_file_of_a_running_program_stays(tmp_path: Path, program: str, pid: int, stays: bool) -> None:
+    path = tmp_path / "program.pid"
+    path.write_text(f"{pid}\n")
+    forget_killed({program: path})
+    assert path.exists() is stays
+
+
+def test_without_a_pid_file_there_is_nothing_to_forget(tmp_path: Path) -> None:
+    forget_killed({"dockerd": tmp_path / "none"})
+    assert list(tmp_path.iterdir()) == []
