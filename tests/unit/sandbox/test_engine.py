@@ -16,6 +16,7 @@ OWN = Path("/proc/self/comm").read_text().strip()
         ("dockerd", os.getpid(), False),  # the number is another program's by now
         ("dockerd", 2**22 + 1, False),  # above every process number
     ],
+    ids=["running", "reused number", "no such process"],
 )
 def test_only_the_pid_file_of_a_running_program_stays(tmp_path: Path, program: str, pid: int, stays: bool) -> None:
     path = tmp_path / "program.pid"
