@@ -110,8 +110,9 @@ def plugin_page(kind: str, name: str, entry: dict[str, Any]) -> list[str]:
 
 
 def role_page(name: str, entry: dict[str, Any]) -> list[str]:
-    defaults_file = ROOT / "roles" / name.rsplit(".", 1)[1] / "defaults/main.yml"
-    defaults = yaml.safe_load(defaults_file.read_text()) if defaults_file.exists() else {}
+    # One file, or a directory of them.
+    files = sorted((ROOT / "roles" / name.rsplit(".", 1)[1] / "defaults").glob("**/*.yml"))
+    defaults = {key: value for file in files for key, value in (yaml.safe_load(file.read_text()) or {}).items()}
     lines = [f"# Role {name}", "", NOTE.format(kind="role")]
     for entry_point, spec in entry["entry_points"].items():
         if entry_point != "main":
@@ -120,7 +121,7 @@ def role_page(name: str, entry: dict[str, Any]) -> list[str]:
         for paragraph in paragraphs(spec.get("description")):
             lines += [paragraph, ""]
         options = {
-            key: option if "default" in option else {**option, "default": (defaults or {}).get(key)}
+            key: option if "default" in option else {**option, "default": defaults.get(key)}
             for key, option in spec.get("options", {}).items()
         }
         lines += options_section("## Variables" if entry_point == "main" else "### Variables", options)

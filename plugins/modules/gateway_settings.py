@@ -95,7 +95,14 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import Entry, reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
+    Directory,
+    Edited,
+    Entry,
+    File,
+    Secret,
+    reconcile,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.jts import reconcile as reconcile_jts
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError, escape
 
@@ -109,28 +116,27 @@ def entries(params: dict[str, object]) -> list[Entry]:
         f"{params['state_dir']}/{params['gateway_name']}",
     )
     root, uid = os.geteuid(), int(str(params["uid"]))
-    jts_ini = Entry(f"{state}/tws_settings/jts.ini", 0o600, uid, uid, "")
-    wanted = [
-        Entry(str(params["config_dir"]), 0o700, root, os.getegid()),
-        Entry(config, 0o700, root, os.getegid()),
-        Entry(f"{config}/ibc", 0o750, root, uid),
-        Entry(f"{config}/secrets", 0o750, root, uid),
-        Entry(str(params["state_dir"]), 0o711, root, os.getegid()),
-        Entry(state, 0o711, root, os.getegid()),
-        Entry(f"{state}/tws_settings", 0o700, uid, uid),
+    group = os.getegid()
+    wanted: list[Entry] = [
+        Directory(str(params["config_dir"]), 0o700, root, group),
+        Directory(config, 0o700, root, group),
+        Directory(f"{config}/ibc", 0o750, root, uid),
+        Directory(f"{config}/secrets", 0o750, root, uid),
+        Directory(str(params["state_dir"]), 0o711, root, group),
+        Directory(state, 0o711, root, group),
+        Directory(f"{state}/tws_settings", 0o700, uid, uid),
     ]
     if params["password"] is not None:
-        wanted.append(Entry(f"{config}/secrets/tws_password", 0o440, root, uid, escape(str(params["password"])), True))
+        wanted.append(Secret(f"{config}/secrets/tws_password", escape(str(params["password"])), 0o440, root, uid))
     if params["config"] is not None:
-        wanted.append(Entry(f"{config}/ibc/config.ini.tmpl", 0o440, root, uid, str(params["config"])))
+        wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
     if params["descriptor"] is not None:
         text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
-        wanted.append(Entry(f"{config}/gateway.json", 0o600, root, os.getegid(), text))
+        wanted.append(File(f"{config}/gateway.json", text, 0o600, root, group))
     if params["jts"] is not None:
-        found = jts_ini.found()
-        jts_ini.mode = int(str(found.get("mode", "0600")), 8)
-        jts_ini.content = reconcile_jts(str(found.get("content", "")), str(params["jts"]))
-        wanted.append(jts_ini)
+        jts = str(params["jts"])
+        path = f"{state}/tws_settings/jts.ini"
+        wanted.append(Edited(path, lambda text: reconcile_jts(text, jts), owner=uid, group=uid, new_mode=0o600))
     return wanted
 
 

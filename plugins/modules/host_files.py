@@ -6,32 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_files
-short_description: Write several configuration files in one process
+short_description: Write many configuration files, and make them take effect, in one process
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
-  - Compares and writes a set of text files that belong to root, each whole or not at all.
+  - Compares and writes a set of files, each whole or not at all, or edits single lines of them.
+  - Then runs the commands that the changed ones name. A command that failed, or that a cut connection kept from
+    running, is remembered on the host and runs the next time.
   - One call costs what one M(ansible.builtin.file) task costs; a M(ansible.builtin.copy) task a file costs two module
-    runs each.
+    runs each, and a handler another.
 options:
-  files:
-    description: The files, in the order in which they are written. Missing directories above them are made (0755).
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      path:
-        description: Absolute path of the file.
-        type: path
-        required: true
-      content:
-        description: The whole text of the file.
-        type: str
-        required: true
-      mode:
-        description: Permissions, as octal digits in quotes.
-        type: str
-        default: "0644"
+  pending:
+    description: Where commands that have not run yet are remembered.
+    type: path
+    default: /var/lib/ibgw/pending.json
+extends_documentation_fragment: [ibops.gateway.files]
 attributes:
   check_mode:
     description: Reports what would change and writes nothing.
@@ -45,11 +34,23 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Write the engine's settings
+- name: Write the settings of the kernel and of journald
   ibops.gateway.host_files:
     files:
-      - path: /etc/docker/daemon.json
-        content: "{{ settings | to_nice_json }}\n"
+      - path: /etc/sysctl.d/60-ibgw.conf
+        content: |
+          kernel.kptr_restrict = 2
+        commands: [sysctl --system]
+      - path: /etc/systemd/journald.conf.d/ibgw.conf
+        content: |
+          [Journal]
+          Storage=persistent
+        commands: [systemctl restart systemd-journald.service]
+      - path: /etc/login.defs
+        settings: {UMASK: "027", PASS_MAX_DAYS: 365}
+      - path: /etc/crontab
+        state: attributes
+        mode: "0600"
 """
 
 RETURN = r"""
@@ -58,42 +59,60 @@ paths:
   returned: success
   type: list
   elements: str
-  sample: [/etc/docker/daemon.json]
+  sample: [/etc/sysctl.d/60-ibgw.conf]
+commands:
+  description: The commands that ran, in order; in check mode, those that would.
+  returned: success
+  type: list
+  elements: str
+  sample: [sysctl --system]
 """
-
-import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import Entry, reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import pending
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import reconcile
 
 
 def main() -> None:
-    file_spec = {
-        "path": {"type": "path", "required": True},
-        "content": {"type": "str", "required": True},
-        "mode": {"type": "str", "default": "0644"},
-    }
     module = AnsibleModule(
-        argument_spec={"files": {"type": "list", "elements": "dict", "required": True, "options": file_spec}},
+        argument_spec={"files": option.OPTION, "pending": {"type": "path", "default": pending.PATH}},
         supports_check_mode=True,
     )
+    files, memory = module.params["files"], module.params["pending"]
     try:
-        entries = [
-            Entry(file["path"], int(file["mode"], 8), os.geteuid(), os.getegid(), file["content"])
-            for file in module.params["files"]
+        entries = [option.entry(file) for file in files]
+        left = pending.remembered(memory)
+        changes = reconcile(entries, check=True)
+        paths = [change["after_header"] for change in changes]
+        called_for = [
+            command
+            for file, entry in zip(files, entries, strict=True)
+            if entry.path in paths
+            for command in file["commands"]
         ]
+        commands = list(dict.fromkeys([*left, *called_for]))
+        if not module.check_mode:
+            if commands != left:
+                pending.remember(memory, commands)
+            if changes:
+                reconcile(entries, check=False)
+            pending.run(memory, commands)
     except ValueError as fault:
-        module.fail_json(msg=f"files: a mode is written as octal digits, for example '0644' ({fault})")
-    try:
-        changes = reconcile(entries, check=module.check_mode)
+        module.fail_json(msg=f"files: {fault}. Nothing was changed.")
     except OSError as fault:
         module.fail_json(
             msg=f"cannot write {fault.filename}: {fault.strerror}. The files before it are whole, the others as they "
             "were; mend the cause and run again."
         )
-    paths = [change["after_header"] for change in changes]
-    module.exit_json(changed=bool(changes), diff=changes, paths=paths)
+    except pending.CommandError as fault:
+        module.fail_json(
+            msg=f"{fault}. The files are written; mend the cause and run again, which begins with this command.",
+            diff=changes,
+            paths=paths,
+        )
+    module.exit_json(changed=bool(changes or commands), diff=changes, paths=paths, commands=commands)
 
 
 if __name__ == "__main__":

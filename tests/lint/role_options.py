@@ -15,7 +15,8 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def problems(role: Path) -> list[str]:
-    defaults = load(role / "defaults/main.yml")
+    # One file, or a directory of them.
+    defaults = {name: value for file in role.glob("defaults/**/*.yml") for name, value in load(file).items()}
     entry_points = load(role / "meta/argument_specs.yml").get("argument_specs", {})
     options = {name: option for entry in entry_points.values() for name, option in entry.get("options", {}).items()}
     where = role.relative_to(ROOT)
@@ -23,11 +24,11 @@ def problems(role: Path) -> list[str]:
         return [f"{where}: meta/argument_specs.yml is missing or empty"]
     return [
         *(
-            f"{where}: {name} is in defaults/main.yml, not in meta/argument_specs.yml"
+            f"{where}: {name} is in the defaults, not in meta/argument_specs.yml"
             for name in defaults.keys() - options.keys()
         ),
         *(
-            f"{where}: {name} is in meta/argument_specs.yml, neither required nor in defaults/main.yml"
+            f"{where}: {name} is in meta/argument_specs.yml, neither required nor in the defaults"
             for name, option in options.items()
             if name not in defaults and not option.get("required")
         ),

@@ -5,77 +5,179 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import contextlib
 import os
 import stat
 import tempfile
 
+# What is at a path, links not followed: nothing: empty; ``target`` of a link; else ``mode``, ``owner``, ``group``
+# as numbers, and ``content`` of a file, which a directory does not have.
+State = dict[str, "int | str"]
 
-class Entry:
-    """One wanted directory (``content is None``) or file, with its owner, group (numeric ids) and mode."""
 
-    def __init__(
-        self, path: str, mode: int, owner: int = 0, group: int = 0, content: str | None = None, secret: bool = False
-    ) -> None:
-        self.path, self.mode, self.owner, self.group = path, mode, owner, group
-        self.content, self.secret = content, secret
+def read(path: str) -> State:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return {}
+    if stat.S_ISLNK(status.st_mode):
+        return {"target": os.readlink(path)}
+    state: State = {"mode": stat.S_IMODE(status.st_mode), "owner": status.st_uid, "group": status.st_gid}
+    if stat.S_ISREG(status.st_mode):
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            state["content"] = file.read()
+    return state
 
-    def found(self) -> dict[str, object]:
-        """What is there now, in the form of :meth:`wanted`; an empty dictionary when nothing is."""
-        try:
-            status = os.stat(self.path)
-        except FileNotFoundError:
-            return {}
-        found: dict[str, object] = {
-            "mode": f"{stat.S_IMODE(status.st_mode):04o}",
-            "owner": status.st_uid,
-            "group": status.st_gid,
-        }
-        if self.content is not None:
-            with open(self.path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-                found["content"] = file.read()
-        return found
 
-    def wanted(self) -> dict[str, object]:
-        wanted: dict[str, object] = {"mode": f"{self.mode:04o}", "owner": self.owner, "group": self.group}
-        return wanted if self.content is None else {**wanted, "content": self.content}
-
-    def apply(self) -> None:
-        """Make it so; a file is replaced in one step (OSError when that fails, the old one is then untouched)."""
-        if self.content is None:
-            os.makedirs(self.path, mode=self.mode, exist_ok=True)
-            os.chown(self.path, self.owner, self.group)
-            os.chmod(self.path, self.mode)
-            return
-        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".ibgw-", dir=os.path.dirname(self.path))
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                os.fchown(file.fileno(), self.owner, self.group)
-                os.fchmod(file.fileno(), self.mode)
-                file.write(self.content)
+def write(path: str, state: State) -> None:
+    """Make a path so; a file or link is replaced in one step (OSError when that fails: the old one is untouched)."""
+    if not state:
+        os.unlink(path)
+        return
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    if "target" not in state and "content" not in state:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+        set_attributes(path, state)
+        return
+    handle, temporary = tempfile.mkstemp(prefix=".ibgw-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            if "target" in state:
+                os.unlink(temporary)
+                os.symlink(str(state["target"]), temporary)
+            else:
+                set_attributes(temporary, state)
+                file.write(str(state["content"]))
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
 
-    def difference(self, found: dict[str, object]) -> dict[str, str]:
-        """What ``--diff`` prints; of a secret only that it is another one."""
-        before, after = self._shown(found), self._shown(self.wanted())
-        if self.secret and found and found["content"] != self.content:
-            after += "(another secret than before)\n"
-        return {"before": before, "after": after, "before_header": self.path, "after_header": self.path}
 
-    def _shown(self, side: dict[str, object]) -> str:
-        if not side:
+def set_attributes(path: str, state: State) -> None:
+    os.chown(path, int(state["owner"]), int(state["group"]))
+    os.chmod(path, int(state["mode"]))
+
+
+class Entry:
+    """What one path should be. An attribute that is None stays as found; the caller's own, and *new_mode*, when new."""
+
+    new_mode = 0o644
+
+    def __init__(self, path: str, mode: int | None = None, owner: int | None = None, group: int | None = None) -> None:
+        self.path, self.mode, self.owner, self.group = path, mode, owner, group
+
+    def wanted(self, found: State) -> State:
+        raise NotImplementedError
+
+    def attributes(self, found: State) -> State:
+        def choose(wanted: int | None, name: str, default: int) -> int | str:
+            return found.get(name, default) if wanted is None else wanted
+
+        return {
+            "mode": choose(self.mode, "mode", self.new_mode),
+            "owner": choose(self.owner, "owner", os.geteuid()),
+            "group": choose(self.group, "group", os.getegid()),
+        }
+
+    def difference(self, before: State, after: State) -> dict[str, str]:
+        """What ``--diff`` prints."""
+        return {
+            "before": self.shown(before),
+            "after": self.shown(after),
+            "before_header": self.path,
+            "after_header": self.path,
+        }
+
+    def shown(self, state: State) -> str:
+        if not state:
             return ""
-        text = f"mode {side['mode']} owner {side['owner']} group {side['group']}\n"
-        if "content" not in side:
-            return text
-        return text + ("(secret, not shown)\n" if self.secret else str(side["content"]))
+        if "target" in state:
+            return f"link to {state['target']}\n"
+        text = f"mode {state['mode']:04o} owner {state['owner']} group {state['group']}\n"
+        return text + str(state.get("content", ""))
+
+
+class Directory(Entry):
+    new_mode = 0o755
+
+    def wanted(self, found: State) -> State:
+        return self.attributes(found)
+
+
+class File(Entry):
+    """A file whose whole text is known."""
+
+    def __init__(self, path: str, content: str, mode: int, owner: int, group: int) -> None:
+        super().__init__(path, mode, owner, group)
+        self.content = content
+
+    def wanted(self, found: State) -> State:
+        return {**self.attributes(found), "content": self.content}
+
+
+class Secret(File):
+    """A file of which nobody is shown more than that it is another one."""
+
+    def difference(self, before: State, after: State) -> dict[str, str]:
+        difference = super().difference(before, after)
+        if before and before["content"] != after["content"]:
+            difference["after"] += "(another secret than before)\n"
+        return difference
+
+    def shown(self, state: State) -> str:
+        return super().shown({**state, "content": "(secret, not shown)\n"}) if state else ""
+
+
+class Edited(Entry):
+    """A file of somebody else's of which some lines are ours; *edit* maps its text to what it should be."""
+
+    def __init__(
+        self,
+        path: str,
+        edit: c.Callable[[str], str],
+        mode: int | None = None,
+        owner: int | None = None,
+        group: int | None = None,
+        optional: bool = False,
+        new_mode: int = 0o644,
+    ) -> None:
+        super().__init__(os.path.realpath(path), mode, owner, group)
+        self.edit, self.optional, self.new_mode = edit, optional, new_mode
+
+    def wanted(self, found: State) -> State:
+        if self.optional and not found:
+            return {}
+        return {**self.attributes(found), "content": self.edit(str(found.get("content", "")))}
+
+
+class Link(Entry):
+    def __init__(self, path: str, target: str) -> None:
+        super().__init__(path)
+        self.target = target
+
+    def wanted(self, found: State) -> State:
+        return {"target": self.target}
+
+
+class Absent(Entry):
+    def wanted(self, found: State) -> State:
+        return {}
+
+
+class Attributes(Entry):
+    """Only mode, owner and group of what is there already."""
+
+    def __init__(self, path: str, mode: int | None = None, owner: int | None = None, group: int | None = None) -> None:
+        super().__init__(os.path.realpath(path), mode, owner, group)
+
+    def wanted(self, found: State) -> State:
+        return {**found, **self.attributes(found)} if found else {}
 
 
 def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
@@ -87,12 +189,13 @@ def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
     changes = []
     for entry in entries:
         try:
-            found = entry.found()
-            if found == entry.wanted():
+            found = read(entry.path)
+            wanted = entry.wanted(found)
+            if found == wanted:
                 continue
-            changes.append(entry.difference(found))
+            changes.append(entry.difference(found, wanted))
             if not check:
-                entry.apply()
+                write(entry.path, wanted)
         except OSError as fault:
             raise OSError(fault.errno, fault.strerror, entry.path) from fault
     return changes

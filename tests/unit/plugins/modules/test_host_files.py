@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import functools
 import pathlib
 import typing as t
 
+import pytest
+
 from ansible_collections.ibops.gateway.plugins.modules import host_files
+
+
+@pytest.fixture
+def run_module(run_module: t.Any, tmp_path: pathlib.Path) -> t.Any:
+    """With the memory of pending commands in the test's own directory."""
+    return functools.partial(run_module, pending=str(tmp_path / "pending.json"))
 
 
 def test_predicts_writes_and_then_changes_nothing(run_module: t.Any, tmp_path: pathlib.Path) -> None:
@@ -28,9 +37,55 @@ def test_only_what_differs_is_written(run_module: t.Any, tmp_path: pathlib.Path)
     assert kept.stat().st_ino == inode
 
 
-def test_a_mode_that_is_none_and_a_place_that_cannot_be_written(run_module: t.Any, tmp_path: pathlib.Path) -> None:
-    wrong = run_module(host_files.main, files=[{"path": str(tmp_path / "x"), "content": "", "mode": "rw"}])
-    assert "octal digits" in wrong["msg"]
+def test_a_place_that_cannot_be_written(run_module: t.Any, tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("")
     blocked = run_module(host_files.main, files=[{"path": str(tmp_path / "file" / "x"), "content": ""}])
     assert f"cannot write {tmp_path}/file/x" in blocked["msg"]
+
+
+def test_commands_run_once_each_and_again_after_a_failure(run_module: t.Any, tmp_path: pathlib.Path) -> None:
+    ran = tmp_path / "ran"
+    note, fragile = f"sh -c 'echo note >> {ran}'", f"test -e {tmp_path}/mended"
+    files = [
+        {"path": str(tmp_path / "a"), "content": "a\n", "commands": [note, fragile]},
+        {"path": str(tmp_path / "b"), "content": "b\n", "commands": [note]},
+    ]
+    assert run_module(host_files.main, files=files, check=True)["commands"] == [note, fragile]
+    failed = run_module(host_files.main, files=files)
+    assert failed["msg"].startswith(f"{fragile}: exit status 1")
+    assert failed["paths"] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    (tmp_path / "mended").touch()
+    mended = run_module(host_files.main, files=files)
+    assert (mended["changed"], mended["paths"], mended["commands"]) == (True, [], [fragile])
+    assert run_module(host_files.main, files=files)["changed"] is False
+    assert ran.read_text() == "note\n"
+
+
+def test_edits_and_links(run_module: t.Any, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "login.defs").write_text("UMASK 022\n")
+    files = [
+        {"path": str(tmp_path / "login.defs"), "settings": {"UMASK": "027"}, "lines": [{"match": "^x", "line": "x"}]},
+        {"path": str(tmp_path / "unit"), "target": "/dev/null"},
+        {"path": str(tmp_path / "login.defs"), "state": "attributes", "mode": "0600"},
+        {"path": str(tmp_path / "gone"), "state": "absent"},
+        {"path": str(tmp_path / "directory"), "state": "directory"},
+    ]
+    assert run_module(host_files.main, files=files)["changed"] is True
+    assert (tmp_path / "login.defs").read_text() == "UMASK 027\nx\n"
+    assert (tmp_path / "login.defs").stat().st_mode & 0o777 == 0o600
+    assert run_module(host_files.main, files=files)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ({"mode": "rw", "content": ""}, "mode 'rw' is not written in octal digits"),
+        ({"owner": "nobody-here", "content": ""}, "there is no user 'nobody-here'"),
+        ({"group": "nobody-here", "content": ""}, "there is no group 'nobody-here'"),
+        ({}, "say what should be there"),
+        ({"content": "", "target": "/dev/null"}, "mutually exclusive"),
+    ],
+)
+def test_refusals(run_module: t.Any, tmp_path: pathlib.Path, file: dict[str, str], message: str) -> None:
+    assert message in run_module(host_files.main, files=[{"path": str(tmp_path / "x"), **file}])["msg"]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import files
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
+    Absent,
+    Attributes,
+    Directory,
+    Edited,
+    Entry,
+    File,
+    Link,
+    Secret,
+    reconcile,
+)
+
+ME = (os.geteuid(), os.getegid())
+
+
+def every_kind(top: pathlib.Path) -> list[Entry]:
+    return [
+        Directory(f"{top}/made", 0o750),
+        File(f"{top}/made/whole", "text\n", 0o640, *ME),
+        Edited(f"{top}/theirs", lambda text: text.replace("old", "new")),
+        Edited(f"{top}/missing", lambda text: "never\n", optional=True),
+        Link(f"{top}/masked", "/dev/null"),
+        Absent(f"{top}/unwanted"),
+        Attributes(f"{top}/loose", 0o600),
+        Attributes(f"{top}/nowhere", 0o600),
+    ]
+
+
+@pytest.fixture
+def top(tmp_path: pathlib.Path) -> pathlib.Path:
+    (tmp_path / "theirs").write_text("an old line\nanother\n")
+    (tmp_path / "theirs").chmod(0o604)
+    for name in ("masked", "unwanted", "loose"):
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def test_each_kind_is_predicted_done_and_then_as_wanted(top: pathlib.Path) -> None:
+    predicted = reconcile(every_kind(top), check=True)
+    assert sorted(path.name for path in top.iterdir()) == ["loose", "masked", "theirs", "unwanted"]
+    assert reconcile(every_kind(top), check=False) == predicted
+    assert [pathlib.Path(change["after_header"]).name for change in predicted] == [
+        "made", "whole", "theirs", "masked", "unwanted", "loose",
+    ]  # fmt: skip
+    assert (top / "made").stat().st_mode & 0o777 == 0o750
+    assert (top / "made/whole").read_text() == "text\n"
+    assert ((top / "theirs").read_text(), (top / "theirs").stat().st_mode & 0o777) == ("an new line\nanother\n", 0o604)
+    assert os.readlink(top / "masked") == "/dev/null"
+    assert not (top / "unwanted").exists()
+    assert ((top / "loose").read_text(), (top / "loose").stat().st_mode & 0o777) == ("loose", 0o600)
+    assert reconcile(every_kind(top), check=False) == []
+
+
+def test_an_edit_follows_a_link_and_a_whole_file_replaces_it(top: pathlib.Path) -> None:
+    (top / "edited").symlink_to(top / "theirs")
+    (top / "replaced").symlink_to("/dev/null")
+    reconcile([Edited(f"{top}/edited", str.upper), File(f"{top}/replaced", "mine\n", 0o644, *ME)], check=False)
+    assert (top / "edited").is_symlink()
+    assert (top / "theirs").read_text() == "AN OLD LINE\nANOTHER\n"
+    assert not (top / "replaced").is_symlink()
+
+
+def test_a_secret_is_not_shown(top: pathlib.Path) -> None:
+    for number, content in enumerate(["hunter2", "hunter3"]):
+        (change,) = reconcile([Secret(f"{top}/secret", content, 0o600, *ME)], check=False)
+        assert "hunter" not in str(change)
+        assert ("another secret" in change["after"]) is bool(number)
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_litter(top: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    before = sorted(top.iterdir())
+    with pytest.raises(OSError, match="No space left") as fault:
+        reconcile([File(f"{top}/theirs", "new\n", 0o644, *ME)], check=False)
+    assert fault.value.filename == f"{top}/theirs"
+    assert (top / "theirs").read_text() == "an old line\nanother\n"
+    assert sorted(top.iterdir()) == before
