@@ -17,7 +17,7 @@ export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools paper live lint test-fast test test-vm bench docs lock clean
+.PHONY: help setup tools paper live lint test-fast test test-vm audit bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,10 @@ test: tools setup ## every test there is
 test-vm: export SANDBOX_BACKEND := vm
 test-vm: tools setup ## the whole site on a virtual machine, with a reboot
 	@python tests/run.py $(ARGS) vm
+
+audit: export SANDBOX_BACKEND := vm
+audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes audit/results.json
+	@python -m audit $(ARGS)
 
 bench: tools paper ## measure; writes bench/results.json
 	PYTHONPATH=plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)

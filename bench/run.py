@@ -14,6 +14,7 @@ import statistics
 import typing as t
 from importlib import metadata
 
+import hardening_run
 import latency
 import readiness
 import site_run
@@ -58,6 +59,20 @@ site.yml -l paper, second run (changed={results["changed"]}, {len(on_host)} task
         print(f"    {task['seconds']:6.2f} s  {task['on']:<10}  {task['task']}")
 
 
+def show_hardening(results: dict[str, t.Any]) -> None:
+    floor, second = (median(results["samples_s"][name]) for name in ("floor_20_pings", "second_run"))
+    first = results["first_run_s"]
+    print(f"""
+Role hardening (second run: changed={results["changed"]}, {len(results["tasks"])} tasks on the host)
+  20 no-op tasks            {floor:7.2f} s
+  second run                {second:7.2f} s   {second / floor:.2f} of the 20 no-ops (at most 2)
+  first run                 {first:7.2f} s   {first / floor:.2f} of the 20 no-ops (at most 6); packages were there""")
+    for title, name in (("second", "tasks"), ("first", "first_run_tasks")):
+        print(f"  the tasks of the {title} run")
+        for task in results[name]:
+            print(f"    {task['seconds']:6.2f} s  {task['task']}")
+
+
 def show_cost(samples: dict[str, list[readiness.Cost]]) -> None:
     python = median([cost.seconds for cost in samples["python"]])
     print("\nOne look at a ready API, from process start to exit")
@@ -89,12 +104,14 @@ def main() -> None:
         "verdicts": readiness.verdicts(),
         "latency_s": latency.measure(),
         "site": site_run.measure(),
+        "hardening": hardening_run.measure(),
     }
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     show_cost(results["process"])
     show_verdicts(results["verdicts"])
     show_latency(results["latency_s"])
     show_site(results["site"])
+    show_hardening(results["hardening"])
     print(f"\nRaw samples and the machine: {RESULTS.relative_to(pathlib.Path.cwd())}")
 
 

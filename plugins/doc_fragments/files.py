@@ -73,6 +73,11 @@ options:
       group:
         description: Name of the group; by default root with O(files[].content), else whichever it is.
         type: str
+      validate:
+        description:
+          - A command without a shell that succeeds only for a right text; V(%s) in it is a file with the new text.
+          - It runs before anything is written, also in check mode. Without its program nothing is checked.
+        type: str
       commands:
         description:
           - What makes a change of this file take effect, each a command line without a shell.

@@ -32,6 +32,7 @@ FILE = {
     "mode": {"type": "str"},
     "owner": {"type": "str"},
     "group": {"type": "str"},
+    "validate": {"type": "str"},
     "commands": {"type": "list", "elements": "str", "default": []},
 }
 OPTION = {
@@ -45,6 +46,12 @@ OPTION = {
 
 def entry(file: dict[str, Any]) -> files.Entry:
     """What an element of option ``files`` asks for; ValueError with the reason when that is not clear."""
+    wanted = entry_of(file)
+    wanted.validate = file["validate"]
+    return wanted
+
+
+def entry_of(file: dict[str, Any]) -> files.Entry:
     path = file["path"]
     attributes: tuple[int | None, int | None, int | None] = (mode(file), owner(file), group(file))
     if file["state"] == "absent":

@@ -104,7 +104,8 @@ def start(name: str) -> None:
     place = MACHINES / name
     options = json.loads((place / "options.json").read_text())
     files = CACHE / options["base"]
-    kernel_line = f"root=LABEL=sandbox rw fsck.mode=skip console=ttyS0 systemd.hostname={options['hostname']}"
+    # Emulating two processors can tear an instruction that Linux patches while it starts: then it starts again.
+    kernel_line = f"root=LABEL=sandbox rw fsck.mode=skip panic=5 console=ttyS0 systemd.hostname={options['hostname']}"
     accel = accelerator()
     command = [
         QEMU, "-name", name, "-accel", accel, "-cpu", {"kvm": "host", "tcg": "max"}[accel],

@@ -20,7 +20,9 @@ PUBLIC_INDEX = "pypi.org"
 BINARY = {".gz", ".ico", ".jpg", ".pdf", ".png", ".xz"}
 ALLOWED = re.compile(r"lint-tree: \w+")
 
-HOMES = rf"(?<![\w.}}])(?<!\w\")/(?:root/(?!\.ssh)|home/(?!(?:{'|'.join(OUR_USERS)})\b|[<{{$])[a-z])"
+HOMES = (
+    rf"(?<![\w.}}])(?<!\w\")/(?:root/(?!\.(?:ansible|cache|ssh)\b)|home/(?!(?:{'|'.join(OUR_USERS)})\b|[<{{$])[a-z])"
+)
 INDEX = r"--(?:extra-)?index-url|--trusted-host|--find-links\b|\bindex-url\s*=|/simple/?\s*$"  # lint-tree: rule
 UNFINISHED = r"\b(?:TODO|FIXME|XXX)\b|^(?:<{7}|>{7}) "  # lint-tree: rule
 RULES = {

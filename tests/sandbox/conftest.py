@@ -52,7 +52,9 @@ class Machine:
     def remove(self) -> str:
         return self.play("absent.yml")
 
-    def ssh(self, command: str, key: Path = keys.CLIENT_KEY) -> subprocess.CompletedProcess[str]:
+    def ssh(
+        self, command: str, key: Path = keys.CLIENT_KEY, timeout: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """A command on the machine, by SSH with nothing of this user's own settings."""
         address, port = PLACES[self.backend]
         options = {
@@ -65,7 +67,7 @@ class Machine:
         }
         words = [f"-o{name}={value}" for name, value in options.items()]
         whole = ["ssh", "-F/dev/null", f"-i{key}", f"-p{port}", *words, f"operator@{address}", command]
-        return subprocess.run(whole, capture_output=True, text=True)
+        return subprocess.run(whole, capture_output=True, text=True, timeout=timeout)
 
     def run(self, command: str) -> str:
         """What a command on the machine says; the test fails when the command does."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import os
+import shlex
 import stat
+import subprocess
 import tempfile
 
 # What is at a path, links not followed: nothing: empty; ``target`` of a link; else ``mode``, ``owner``, ``group``
@@ -16,7 +18,7 @@ import tempfile
 State = dict[str, "int | str"]
 
 
-def read(path: str) -> State:
+def read(path: str, content: bool = True) -> State:
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -24,7 +26,7 @@ def read(path: str) -> State:
     if stat.S_ISLNK(status.st_mode):
         return {"target": os.readlink(path)}
     state: State = {"mode": stat.S_IMODE(status.st_mode), "owner": status.st_uid, "group": status.st_gid}
-    if stat.S_ISREG(status.st_mode):
+    if content and stat.S_ISREG(status.st_mode):
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             state["content"] = file.read()
     return state
@@ -68,9 +70,26 @@ class Entry:
     """What one path should be. An attribute that is None stays as found; the caller's own, and *new_mode*, when new."""
 
     new_mode = 0o644
+    reads_content = True
+    # A command that refuses a wrong text; ``%s`` in it is a file with the text.
+    validate: str | None = None
 
     def __init__(self, path: str, mode: int | None = None, owner: int | None = None, group: int | None = None) -> None:
         self.path, self.mode, self.owner, self.group = path, mode, owner, group
+
+    def check(self, wanted: State) -> None:
+        """ValueError with what the command has against the *wanted* text. Without its program nobody reads the file."""
+        if not self.validate or "content" not in wanted:
+            return
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(str(wanted["content"]))
+            file.flush()
+            argv = [word.replace("%s", file.name) for word in shlex.split(self.validate)]
+            with contextlib.suppress(FileNotFoundError):
+                done = subprocess.run(argv, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    said = (done.stderr.strip() or done.stdout.strip()).replace(file.name, self.path)[-2000:]
+                    raise ValueError(f"{self.path}: {argv[0]} refuses the new text: {said}")
 
     def wanted(self, found: State) -> State:
         raise NotImplementedError
@@ -171,7 +190,9 @@ class Absent(Entry):
 
 
 class Attributes(Entry):
-    """Only mode, owner and group of what is there already."""
+    """Only mode, owner and group of what is there already, a program perhaps."""
+
+    reads_content = False
 
     def __init__(self, path: str, mode: int | None = None, owner: int | None = None, group: int | None = None) -> None:
         super().__init__(os.path.realpath(path), mode, owner, group)
@@ -184,15 +205,17 @@ def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
     """Bring every entry to its wanted form, in order (nothing is written when *check*).
 
     Returns one ``{before, after, before_header, after_header}`` per entry that differed: what ``--diff`` prints.
-    Raises OSError with the entry's path; the entries before it are done, the others as they were.
+    Raises ValueError for a text that its program refuses (*check* first, then nothing is half done), and OSError with
+    the entry's path; the entries before it are done, the others as they were.
     """
     changes = []
     for entry in entries:
         try:
-            found = read(entry.path)
+            found = read(entry.path, entry.reads_content)
             wanted = entry.wanted(found)
             if found == wanted:
                 continue
+            entry.check(wanted)
             changes.append(entry.difference(found, wanted))
             if not check:
                 write(entry.path, wanted)

@@ -89,3 +89,19 @@ def test_edits_and_links(run_module: t.Any, tmp_path: pathlib.Path) -> None:
 def test_refusals(run_module: t.Any, tmp_path: pathlib.Path, file: dict[str, str], message: str) -> None:
     assert message in run_module(host_files.main, files=[{"path": str(tmp_path / "x"), **file}])["msg"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_that_its_program_refuses_is_not_written(run_module: t.Any, tmp_path: pathlib.Path) -> None:
+    path, other = tmp_path / "sudoers", tmp_path / "other"
+    files = [
+        {"path": str(other), "content": "new\n"},
+        {"path": str(path), "content": "wrong\n", "validate": "sh -c 'grep -q right %s || ! echo no right in %s >&2'"},
+    ]
+    for check in (True, False):
+        refused = run_module(host_files.main, files=files, check=check)
+        assert refused["msg"] == f"files: {path}: sh refuses the new text: no right in {path}. Nothing was changed."
+    assert list(tmp_path.iterdir()) == []
+    files[1]["content"] = "right\n"
+    assert run_module(host_files.main, files=files)["paths"] == [str(other), str(path)]
+    files[1].update(content="unknown\n", validate="no-such-program %s")
+    assert run_module(host_files.main, files=files)["paths"] == [str(path)]

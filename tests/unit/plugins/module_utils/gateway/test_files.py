@@ -41,6 +41,7 @@ def top(tmp_path: pathlib.Path) -> pathlib.Path:
     (tmp_path / "theirs").chmod(0o604)
     for name in ("masked", "unwanted", "loose"):
         (tmp_path / name).write_text(name)
+    (tmp_path / "loose").write_bytes(b"\xff a program")
     return tmp_path
 
 
@@ -56,7 +57,8 @@ def test_each_kind_is_predicted_done_and_then_as_wanted(top: pathlib.Path) -> No
     assert ((top / "theirs").read_text(), (top / "theirs").stat().st_mode & 0o777) == ("an new line\nanother\n", 0o604)
     assert os.readlink(top / "masked") == "/dev/null"
     assert not (top / "unwanted").exists()
-    assert ((top / "loose").read_text(), (top / "loose").stat().st_mode & 0o777) == ("loose", 0o600)
+    assert ((top / "loose").read_bytes(), (top / "loose").stat().st_mode & 0o777) == (b"\xff a program", 0o600)
+    assert "program" not in str(predicted)
     assert reconcile(every_kind(top), check=False) == []
 
 

@@ -1,0 +1,149 @@
+"""Judge the hardening: `python -m audit [options]`, or `make audit`.
+
+For each release: a machine is made, judged as it comes (the base), and removed; another is made, site.yml is run on it,
+it is rebooted and judged. Prints the figures beside their floors and every finding with its waiver's reason
+(waivers.yml), writes audit/results.json, and ends with status 1 below a floor or with a finding that has no waiver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from audit import content, docker, lynis, scap, ssh_audit
+from audit.floors import Waiver, read_waivers
+from audit.machine import AuditError, Machine, say
+from audit.report import Verdict
+from audit.table import show
+
+# Beside the sandboxes of make paper and of the tests.
+SLOT = "6"
+RESULTS = Path(__file__).parent / "results.json"
+JUDGES: dict[str, Callable[[Machine], Verdict]] = {
+    "lynis": lynis.judge,
+    "scap": scap.judge,
+    "docker": docker.judge,
+    "ssh_audit": ssh_audit.judge,
+}
+# It tries so much that a good server refuses this address for a while.
+LAST = "ssh_audit"
+# Debian 12 is judged by the one profile that it has a floor for.
+OF_RELEASE = {"trixie": tuple(JUDGES), "bookworm": ("scap",)}
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", choices=["vm", "container"], help="default: SANDBOX_BACKEND, else vm")
+    parser.add_argument("--release", choices=list(OF_RELEASE), action="append", help="one or both; default: both")
+    parser.add_argument("--judges", type=lambda text: text.split(","), help=f"some of {','.join(JUDGES)}")
+    parser.add_argument("--host", default="sandbox-paper", help="the inventory host (default: %(default)s)")
+    parser.add_argument("--machine-ready", action="store_true", help="judge the machine as it stands, nothing else")
+    parser.add_argument("--only-after", action="store_true", help="no new base: show that of results.json")
+    parser.add_argument("--keep", action="store_true", help="leave the judged machine standing")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.judges or ()) - JUDGES.keys():
+        parser.error(f"no such judge: {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def hear(machine: Machine, judges: list[str]) -> dict[str, Verdict]:
+    """Side by side, each keeping one processor of the machine busy."""
+    # Together, because apt does one thing at a time.
+    machine.install(*lynis.PACKAGES, *scap.PACKAGES)
+    side_by_side = [name for name in JUDGES if name in judges and name != LAST]
+    with ThreadPoolExecutor() as pool:
+        verdicts = dict(zip(side_by_side, pool.map(lambda name: timed(machine, name), side_by_side), strict=True))
+    if LAST in judges:
+        verdicts[LAST] = timed(machine, LAST)
+    return verdicts
+
+
+def timed(machine: Machine, name: str) -> Verdict:
+    say(f"{machine.host}: {name}")
+    started = time.monotonic()
+    verdict = JUDGES[name](machine)
+    figures = ", ".join(f"{figure} {value:g}" for figure, value in verdict.figures.items())
+    say(f"{machine.host}: {name}: {figures} ({time.monotonic() - started:.0f} s)")
+    return verdict
+
+
+def measure_base(machine: Machine, judges: list[str]) -> dict[str, Verdict]:
+    """A machine as Debian makes it, with Debian's engine where that is judged."""
+    machine.playbook("playbooks/teardown.yml")
+    machine.playbook("site.yml", "--tags", "machine")
+    if "docker" in judges:
+        # Debian 13 split the client off docker.io.
+        machine.install(*(["docker.io"] if machine.codename == "bookworm" else ["docker.io", "docker-cli"]))
+    return hear(machine, judges)
+
+
+def measure_ours(machine: Machine, judges: list[str], keep: bool) -> dict[str, Verdict]:
+    """A fresh machine after site.yml and a reboot."""
+    machine.playbook("playbooks/teardown.yml")
+    machine.playbook("site.yml")
+    machine.reboot()
+    verdicts = hear(machine, judges)
+    if not keep:
+        machine.playbook("playbooks/teardown.yml")
+    return verdicts
+
+
+def known() -> dict[str, Any]:
+    """What results.json says, by release."""
+    releases: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return releases
+
+
+def audit_release(machine: Machine, release: str, chosen: argparse.Namespace, waivers: list[Waiver]) -> bool:
+    judges = chosen.judges or list(OF_RELEASE[release])
+    machine.set_up()
+    if chosen.only_after:
+        base = {name: Verdict.from_data(data) for name, data in known().get(release, {}).get("base", {}).items()}
+    else:
+        base = measure_base(machine, judges)
+    ours = measure_ours(machine, judges, chosen.keep)
+    result = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "backend": machine.environment["SANDBOX_BACKEND"],
+        "base": {name: verdict.as_data() for name, verdict in base.items()},
+        "ours": {name: verdict.as_data() for name, verdict in ours.items()},
+    }
+    RESULTS.write_text(json.dumps(known() | {release: result}, indent=1) + "\n")
+    return show(release, base, ours, waivers)
+
+
+def audit(chosen: argparse.Namespace) -> bool:
+    waivers = read_waivers()
+    if chosen.machine_ready:
+        machine = Machine(chosen.host, {})
+        return show(machine.codename, {}, hear(machine, chosen.judges or list(JUDGES)), waivers)
+    content.forget()
+    good = True
+    for release in chosen.release or list(OF_RELEASE):
+        environment = {
+            "SANDBOX_BACKEND": chosen.backend or os.environ.get("SANDBOX_BACKEND") or "vm",
+            "SANDBOX_RELEASE": release,
+            "SANDBOX_SLOT": os.environ.get("SANDBOX_SLOT") or SLOT,
+        }
+        good &= audit_release(Machine(chosen.host, environment), release, chosen, waivers)
+    return good
+
+
+def main() -> int:
+    try:
+        return 0 if audit(options()) else 1
+    except AuditError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

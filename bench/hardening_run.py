@@ -1,0 +1,70 @@
+"""Role hardening on a fresh machine, its packages fetched before, and again; beside a play of 20 no-op tasks."""
+
+from __future__ import annotations
+
+import pathlib
+import tempfile
+import typing as t
+
+import site_run
+import yaml
+
+# A machine of its own: the first run wants a fresh one, and the sandbox's has a gateway.
+SLOT = "8"
+ROLE = [{"name": "The role", "hosts": "paper", "gather_facts": False, "roles": ["ibops.gateway.hardening"]}]
+FETCH = [
+    {
+        "name": "Fetch the packages, which is the mirror's time and not the role's",
+        "hosts": "paper",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "name": "Read the role's variables",
+                "ansible.builtin.include_vars": {"dir": f"{site_run.ROOT}/roles/hardening/{folder}/main"},
+            }
+            for folder in ("defaults", "vars")
+        ]
+        + [
+            {"name": "Look", "ibops.gateway.hardening_info": {}, "register": "__hardening_host"},
+            {"name": "Read the package lists", "ansible.builtin.apt": {"update_cache": True}},
+            {
+                "name": "Fetch",
+                "ansible.builtin.command": {
+                    "argv": "{{ ['apt-get', 'install', '--download-only', '--no-install-recommends', '--yes']"
+                    " + __hardening_packages_missing }}"
+                },
+                "changed_when": False,
+            },
+        ],
+    }
+]
+
+
+def measure(rounds: int = 3) -> dict[str, t.Any]:
+    """Raw samples of the floor and of the second run, interleaved, and the one first run, in seconds."""
+    samples: dict[str, list[float]] = {"floor_20_pings": [], "second_run": []}
+    with tempfile.TemporaryDirectory() as directory:
+
+        def play(name: str, content: list[dict[str, t.Any]], **environment: str) -> tuple[float, dict[str, t.Any]]:
+            playbook = pathlib.Path(directory) / f"{name}.yml"
+            playbook.write_text(yaml.safe_dump(content))
+            return site_run.run(str(playbook), SANDBOX_SLOT=SLOT, **environment)
+
+        print("hardening: a fresh machine, and its packages", flush=True)
+        site_run.run("playbooks/teardown.yml", SANDBOX_SLOT=SLOT)
+        site_run.run("molecule/shared/create.yml", SANDBOX_SLOT=SLOT)
+        play("fetch", FETCH)
+        first, first_report = play("role", ROLE)
+        for number in range(rounds):
+            print(f"hardening: round {number + 1} of {rounds}", flush=True)
+            samples["floor_20_pings"].append(play("floor", site_run.pings(20))[0])
+            elapsed, report = play("role", ROLE)
+            samples["second_run"].append(elapsed)
+        site_run.run("playbooks/teardown.yml", SANDBOX_SLOT=SLOT)
+    return {
+        "samples_s": samples,
+        "first_run_s": first,
+        "changed": sum(host["changed"] for host in report["stats"].values()),
+        "tasks": sorted(site_run.tasks(report), key=lambda task: -task["seconds"]),
+        "first_run_tasks": sorted(site_run.tasks(first_report), key=lambda task: -task["seconds"]),
+    }

@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One look at what a host is and has; nothing here changes anything. For root."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as c
+import glob
+import os
+import subprocess
+import typing as t
+
+PROPERTIES = "LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic"
+# Of a line in /etc/shadow.
+NO_PASSWORD = ["", "!", "", "", "", "", "", "", ""]
+
+
+def output(*argv: str) -> str:
+    """Standard output of a command, empty when there is no such command."""
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""
+
+
+def text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def login() -> dict[str, str]:
+    """The environment of the SSH session that this process belongs to; empty outside of one.
+
+    sudo clears its own, so it is read from the ancestor that sshd started.
+    """
+    pid = os.getpid()
+    while pid > 1:
+        environment = dict(word.partition("=")[::2] for word in text(f"/proc/{pid}/environ").split("\0"))
+        if "SSH_CONNECTION" in environment:
+            return environment
+        # The name of a process may have blanks and brackets in it; what follows has not.
+        pid = int((text(f"/proc/{pid}/stat").rpartition(") ")[2].split() or ["", "0"])[1])
+    return {}
+
+
+def connection() -> dict[str, t.Any]:
+    """``{user, client, port}`` of the SSH session that this process belongs to; None each outside of one."""
+    session = login()
+    if not session:
+        return {"user": None, "client": None, "port": None}
+    client, _client_port, _server, port = session["SSH_CONNECTION"].split()
+    return {"user": session.get("USER"), "client": client, "port": int(port)}
+
+
+def distribution() -> dict[str, str]:
+    """``{id, version, codename}`` of os-release(5)."""
+    release = dict(line.partition("=")[::2] for line in text("/etc/os-release").splitlines())
+    keys = {"id": "ID", "version": "VERSION_ID", "codename": "VERSION_CODENAME"}
+    return {name: release.get(key, "").strip('"') for name, key in keys.items()}
+
+
+def packages() -> dict[str, str]:
+    """Every installed package with its version."""
+    listed = output("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n")
+    words = [line.split() for line in listed.splitlines()]
+    return {each[1]: each[2] for each in words if each[0] == "installed"}
+
+
+def services(units: c.Sequence[str]) -> dict[str, dict[str, bool]]:
+    """``{exists, enabled, static, active, skipped, masked}`` of each unit."""
+    if not units:
+        return {}
+    # One block of properties per unit, in the order asked for.
+    shown = output("systemctl", "show", f"--property={PROPERTIES}", "--", *units)
+    blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in shown.strip().split("\n\n")]
+    return {
+        unit: {
+            "exists": state.get("LoadState") not in ("not-found", None),
+            "enabled": state.get("UnitFileState") in ("enabled", "enabled-runtime"),
+            # Of these, `systemctl enable` would make nothing else.
+            "static": state.get("UnitFileState") in ("static", "alias", "indirect", "generated"),
+            "active": state.get("ActiveState") in ("active", "activating", "reloading"),
+            # It was to be started, and its own conditions say that it cannot do anything here.
+            "skipped": state.get("ConditionResult") == "no" and state.get("ConditionTimestampMonotonic") != "0",
+            "masked": state.get("LoadState") == "masked",
+        }
+        for unit, state in zip(units, blocks, strict=False)
+    }
+
+
+def journal_sealed() -> bool:
+    return bool(glob.glob("/var/log/journal/*/fss"))
+
+
+def algorithms() -> dict[str, list[str]]:
+    """What the host's OpenSSH knows, by kind."""
+    return {kind: output("ssh", "-Q", kind).split() for kind in ("kex", "cipher", "mac", "key", "sig")}
+
+
+def host_keys() -> dict[str, int]:
+    """Length of sshd's keys that are in their usual places, by kind."""
+    lengths = {}
+    for kind in ("ed25519", "ecdsa", "rsa"):
+        words = output("ssh-keygen", "-l", "-f", f"/etc/ssh/ssh_host_{kind}_key.pub").split()
+        if words and words[0].isdigit():
+            lengths[kind] = int(words[0])
+    return lengths
+
+
+def sysctls(keys: c.Iterable[str]) -> dict[str, str | None]:
+    """The value in force of each key, words separated by one blank; None where this kernel has no such key."""
+    found = {}
+    for key in keys:
+        path = "/proc/sys/" + key.replace(".", "/")
+        found[key] = " ".join(text(path).split()) if os.path.exists(path) else None
+    return found
+
+
+def mounts() -> dict[str, dict[str, t.Any]]:
+    """``{fstype, options, bound}`` by mount point; the last one mounted there counts.
+
+    A directory that is mounted onto itself is ``bound``: it has no file system of its own.
+    """
+    lines = [line.split() for line in text("/proc/self/mounts").splitlines()]
+    roots = {line[4]: line[3] for line in map(str.split, text("/proc/self/mountinfo").splitlines())}
+    return {
+        line[1].replace("\\040", " "): {
+            "fstype": line[2],
+            "options": line[3].split(","),
+            "bound": line[1] != "/" and roots.get(line[1], "").endswith(line[1]),
+        }
+        for line in lines
+    }
+
+
+def accounts() -> dict[str, t.Any]:
+    """Local accounts: ``users``, ``groups``, ``login_users`` with whether a password opens them, and ``duplicates``."""
+    users = [line.split(":") for line in text("/etc/passwd").splitlines() if line.count(":") == 6]
+    groups = [line.split(":") for line in text("/etc/group").splitlines() if line.count(":") == 3]
+    shadow = {line.split(":")[0]: line.split(":") for line in text("/etc/shadow").splitlines() if line.count(":") == 8}
+    logins = [user for user in users if not user[6].endswith(("/nologin", "/false", "/sync"))]
+    return {
+        "users": [user[0] for user in users],
+        "groups": [group[0] for group in groups],
+        "login_users": [
+            {
+                "name": user[0],
+                "uid": int(user[2]),
+                "home": user[5],
+                "password": not fields[1].startswith(("!", "*")),
+                # Least and most days between changes, days of warning; empty where there is no such limit.
+                "ageing": fields[3:6],
+            }
+            for user in logins
+            for fields in [shadow.get(user[0], NO_PASSWORD)]
+        ],
+        "duplicates": [
+            *repeated("user name", [user[0] for user in users]),
+            *repeated("uid", [user[2] for user in users]),
+            *repeated("group name", [group[0] for group in groups]),
+            *repeated("gid", [group[2] for group in groups]),
+            *(f"{name} has an empty password" for name, fields in shadow.items() if not fields[1]),
+        ],
+    }
+
+
+def repeated(what: str, values: c.Iterable[str]) -> list[str]:
+    return [f"{what} {value} occurs {times} times" for value, times in collections.Counter(values).items() if times > 1]
+
+
+def groups_of(user: str | None) -> list[str]:
+    return output("id", "--name", "--groups", user).split() if user else []
