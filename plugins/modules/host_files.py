@@ -92,7 +92,8 @@ def main() -> None:
             if entry.path in paths
             for command in file["commands"]
         ]
-        commands = list(dict.fromkeys([*left, *called_for]))
+        # What is left may need what is called for now, a daemon-reload first of all.
+        commands = list(dict.fromkeys([*called_for, *left]))
         if not module.check_mode:
             if commands != left:
                 pending.remember(memory, commands)
