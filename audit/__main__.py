@@ -35,6 +35,7 @@ JUDGES: dict[str, Callable[[Machine], Verdict]] = {
 }
 # It tries so much that a good server refuses this address for a while.
 LAST = "ssh_audit"
+PARTS = ("base", "ours")
 # Debian 12 is judged by the one profile that it has a floor for.
 OF_RELEASE = {"trixie": tuple(JUDGES), "bookworm": ("scap",)}
 
@@ -46,7 +47,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--judges", type=lambda text: text.split(","), help=f"some of {','.join(JUDGES)}")
     parser.add_argument("--host", default="sandbox-paper", help="the inventory host (default: %(default)s)")
     parser.add_argument("--machine-ready", action="store_true", help="judge the machine as it stands, nothing else")
-    parser.add_argument("--only-after", action="store_true", help="no new base: show that of results.json")
+    parser.add_argument("--only", choices=PARTS, help="measure one of the two, and show the other from results.json")
     parser.add_argument("--keep", action="store_true", help="leave the judged machine standing")
     chosen = parser.parse_args()
     if unknown := set(chosen.judges or ()) - JUDGES.keys():
@@ -102,21 +103,28 @@ def known() -> dict[str, Any]:
     return releases
 
 
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 def audit_release(machine: Machine, release: str, chosen: argparse.Namespace, waivers: list[Waiver]) -> bool:
     judges = chosen.judges or list(OF_RELEASE[release])
     machine.set_up()
-    if chosen.only_after:
-        base = {name: Verdict.from_data(data) for name, data in known().get(release, {}).get("base", {}).items()}
-    else:
-        base = measure_base(machine, judges)
-    ours = measure_ours(machine, judges, chosen.keep)
-    result = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "backend": machine.environment["SANDBOX_BACKEND"],
-        "base": {name: verdict.as_data() for name, verdict in base.items()},
-        "ours": {name: verdict.as_data() for name, verdict in ours.items()},
+    measured = {}
+    if chosen.only != "ours":
+        measured["base"] = measure_base(machine, judges)
+    if chosen.only != "base":
+        measured["ours"] = measure_ours(machine, judges, chosen.keep)
+    result = known().get(release, {}) | {
+        part: {"date": now(), "backend": machine.environment["SANDBOX_BACKEND"]}
+        | {"judges": {name: verdict.as_data() for name, verdict in verdicts.items()}}
+        for part, verdicts in measured.items()
     }
     RESULTS.write_text(json.dumps(known() | {release: result}, indent=1) + "\n")
+    base, ours = (
+        {name: Verdict.from_data(data) for name, data in result.get(part, {}).get("judges", {}).items()}
+        for part in PARTS
+    )
     return show(release, base, ours, waivers)
 
 
