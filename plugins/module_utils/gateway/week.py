@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IBKR's week of a live gateway: when sign-ins die, when the next one is due, and when the servers are reset.
+
+Moments come in as aware datetimes of any zone; what comes out is aware, in New York's time where nothing else is said.
+IBKR's week begins on Sunday 01:00 New York, when it voids the tokens of every sign-in, however recent
+(https://ibkrguides.com/traderworkstation/auto-restart-considerations.htm). On the Sunday in autumn on which New York's
+clock shows 01:00 to 02:00 twice, IBKR does not say which 01:00 it means: tokens count as dead from the first, and a
+sign-in as worth its push from the second.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+NEW_YORK = ZoneInfo("America/New_York")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+TOKEN_DEATH = time(1, 0)
+# A quarter of an hour later, so that neither a clock that is a little off nor a late sweep of IBKR's voids a new token.
+SIGN_IN_OPENS = time(1, 15, fold=1)
+# On Saturday. After the last daily restart of the week and well before the first one that would find its token dead.
+CLOSE = time(23, 30)
+# On Sunday. Half an hour before CME Globex resumes (18:00 New York); who trades currencies from 17:15 takes 16:45.
+SIGN_IN_DEADLINE = "17:30"
+
+# Before the token death, which is Saturday 18:00 in every week: clocks change after it.
+HEADS_UP = timedelta(hours=7)
+
+CLOSING, VALID, SIGN_IN_DUE, OVERDUE = "closing", "valid", "sign_in_due", "overdue"
+
+
+def last_token_death(at: datetime) -> datetime:
+    """Return the latest Sunday 01:00 New York at or before *at*: the beginning of its week."""
+    today = at.astimezone(NEW_YORK).date()
+    death = datetime.combine(today - timedelta(days=today.isoweekday() % 7), TOKEN_DEATH, NEW_YORK)
+    # On a Sunday before 01:00, the week that ends. Compared in UTC: within one zone, Python compares clock faces.
+    return death if death <= at.astimezone(UTC) else death - timedelta(weeks=1)
+
+
+def token_death(after: datetime) -> datetime:
+    """Return the first Sunday 01:00 New York later than *after*."""
+    return last_token_death(after) + timedelta(weeks=1)
+
+
+def valid_until(signed_in_at: datetime) -> datetime:
+    """Return when the sign-in of that moment dies, at the latest: IBKR may revoke it at any time before."""
+    return token_death(signed_in_at)
+
+
+def sign_in_opens(at: datetime) -> datetime:
+    """Return from when on a sign-in lasts to the end of *at*'s week: Sunday 01:15 New York."""
+    return datetime.combine(last_token_death(at), SIGN_IN_OPENS, NEW_YORK)
+
+
+def sign_in_deadline(at: datetime, deadline: str = SIGN_IN_DEADLINE) -> datetime:
+    """Return *deadline* (HH:MM, New York) on the Sunday that begins *at*'s week; raises ValueError for another form."""
+    return datetime.combine(last_token_death(at), time.fromisoformat(deadline), NEW_YORK)
+
+
+def next_close(after: datetime) -> datetime:
+    """Return the first Saturday 23:30 New York later than *after*: a live gateway is closed then."""
+    close = datetime.combine(token_death(after) - timedelta(days=1), CLOSE, NEW_YORK)
+    return close if close > after.astimezone(UTC) else close + timedelta(weeks=1)
+
+
+def closing(at: datetime) -> bool:
+    """Say whether *at* is from Saturday 23:30 to Sunday 01:15: live is closed, and no sign-in is worth its push."""
+    return next_close(at) > token_death(at) or at.astimezone(UTC) < sign_in_opens(at)
+
+
+def phase(at: datetime, signed_in_at: datetime | None, deadline: str = SIGN_IN_DEADLINE) -> str:
+    """Return ``closing``, ``valid`` (signed in, this week), ``sign_in_due`` or, past the deadline, ``overdue``."""
+    if closing(at):
+        return CLOSING
+    if signed_in_at is not None and at.astimezone(UTC) < valid_until(signed_in_at):
+        return VALID
+    return SIGN_IN_DUE if at.astimezone(UTC) < sign_in_deadline(at, deadline) else OVERDUE
+
+
+def reminders(at: datetime, deadline: str = SIGN_IN_DEADLINE) -> dict[str, datetime]:
+    """Return the reminders of one sign-in by their keys, the Sunday's date and a name: ``2026-11-29/noon``.
+
+    ``heads_up`` on Saturday 18:00 (nobody can sign in yet), ``noon`` on Sunday 12:00, ``last_hour`` one hour before
+    the *deadline*. From Saturday 18:00 on, they are those of the Sunday to come.
+    """
+    death = last_token_death(at.astimezone(UTC) + HEADS_UP)
+    sunday = death.date()
+    moments = {
+        "heads_up": death - HEADS_UP,
+        "noon": datetime.combine(sunday, time(12), NEW_YORK),
+        "last_hour": datetime.combine(sunday, time.fromisoformat(deadline), NEW_YORK) - timedelta(hours=1),
+    }
+    return {f"{sunday}/{name}": moment for name, moment in moments.items()}
+
+
+def reminder_due(
+    at: datetime, signed_in_at: datetime | None, deadline: str = SIGN_IN_DEADLINE, told: c.Container[str] = ()
+) -> str | None:
+    """Return the key of the reminder to send now: the newest one, unless it is among those *told*, or nobody needs it.
+
+    It is needed until somebody has signed in for its Sunday, and until the next Saturday 18:00; the ones before the
+    newest are not made up for.
+    """
+    at = at.astimezone(UTC)
+    if signed_in_at is not None and at + HEADS_UP < valid_until(signed_in_at):
+        return None
+    past = [(moment, key) for key, moment in reminders(at, deadline).items() if moment <= at]
+    _moment, newest = max(past)
+    return None if newest in told else newest
+
+
+@dataclass(frozen=True)
+class Window:
+    """A reset of IBKR's servers: begins on each of *days* at *start*, ends at *end*, of that day or of the next."""
+
+    days: tuple[str, ...]
+    start: time
+    end: time
+    zone: ZoneInfo
+
+
+_SUNDAY_TO_FRIDAY = tuple(day for day in DAYS if day != "sat")
+_HONG_KONG = ZoneInfo("Asia/Hong_Kong")
+_WEEKEND = Window(("fri",), time(23), time(3), NEW_YORK)
+# By region of the servers that an account is served from (Client Portal, or Region in jts.ini), as IBKR publishes them
+# in two tables, daily and weekend (https://www.interactivebrokers.com/en/software/systemStatus.php, read 2026-11).
+# In a daily one a session may be away for seconds to minutes; in the weekend's, everything is.
+RESETS: dict[str, tuple[Window, ...]] = {
+    "north_america": (
+        Window(_SUNDAY_TO_FRIDAY, time(0, 15), time(1, 45), NEW_YORK),
+        # No longer in the tables, which had 23:45 to 00:45 in 2024; users of ibg-controller see sign-ins vanish in it.
+        Window(DAYS, time(23, 30), time(0, 30), NEW_YORK),
+        _WEEKEND,
+    ),
+    # The table says CET all year. It is taken for the clock on the wall of Zurich, of all Central Europe that is.
+    "europe": (Window(_SUNDAY_TO_FRIDAY, time(6, 25), time(7, 45), ZoneInfo("Europe/Zurich")), _WEEKEND),
+    "asia_pacific": (
+        Window(_SUNDAY_TO_FRIDAY, time(4, 45), time(6, 5), _HONG_KONG),
+        Window(_SUNDAY_TO_FRIDAY, time(20, 15), time(21, 15), _HONG_KONG),
+        _WEEKEND,
+    ),
+}
+
+
+def reset_at(at: datetime, region: str) -> Window | None:
+    """Return the reset that *at* lies in, of two the one that lasts longer; KeyError for an unknown *region*."""
+    lasting = max(_covering(at, region), key=lambda found: found[0], default=None)
+    return lasting and lasting[1]
+
+
+def reset_ends(at: datetime, region: str) -> datetime | None:
+    """Return when the servers are back, in the reset's own zone; None when *at* lies in no reset.
+
+    A reset that begins before another ends counts as one with it. KeyError for an unknown *region*.
+    """
+    end = max((found[0] for found in _covering(at, region)), default=None)
+    return end and (reset_ends(end, region) or end)
+
+
+def _covering(at: datetime, region: str) -> c.Iterator[tuple[datetime, Window]]:
+    """Yield the end, and the reset, of each one that *at* lies in."""
+    at = at.astimezone(UTC)
+    for window in RESETS[region]:
+        today = at.astimezone(window.zone).date()
+        for date in (today - timedelta(days=1), today):
+            start = datetime.combine(date, window.start, window.zone)
+            ends_on = date if window.end > window.start else date + timedelta(days=1)
+            end = datetime.combine(ends_on, window.end, window.zone)
+            if DAYS[date.weekday()] in window.days and start <= at < end:
+                yield end, window
