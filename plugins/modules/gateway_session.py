@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gateway_session
-short_description: Start, stop or restart a deployed gateway gently
+short_description: Start, stop, restart, pause or resume a deployed gateway gently
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
@@ -19,6 +19,12 @@ description:
     sign-in (no push),
     and waits until the API is ready again. IBC takes one RESTART in a JVM's life; a second one is refused.
   - V(started) starts the existing container and does not wait; follow it with M(ibops.gateway.gateway_ready).
+  - V(paused) sends IBC's PAUSE, which stops a live gateway at the next full minute and keeps its sign-in;
+    V(resumed) starts it again on that and waits until the API is ready. A gateway that asks for a push instead
+    is stopped before it is sent. Experimental, until it was seen on a real account.
+  - What is done is noted in the gateway's history, and one does it at a time; the watcher of role
+    P(ibops.gateway.session#role) leaves a gateway alone that was stopped here.
+  - A live gateway is signed in by M(ibops.gateway.gateway_sign_in).
 extends_documentation_fragment:
   - ibops.gateway.endpoint.attributes
 attributes:
@@ -28,7 +34,8 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: V(started) and V(stopped) are; V(restarted) restarts every time.
+    details: V(started) and V(stopped) are; V(restarted) restarts every time, V(paused) and V(resumed) refuse a
+      second time.
 options:
   gateway_name:
     description: Name of the gateway.
@@ -37,12 +44,20 @@ options:
   state:
     description: What to bring about.
     type: str
-    choices: [started, stopped, restarted]
+    choices: [started, stopped, restarted, paused, resumed]
     required: true
   timeout:
     description:
       - How long the clean way may take, in seconds.
-      - Defaults to V(60) for V(stopped) (C(docker stop) comes after it) and to V(300) for V(restarted).
+      - Defaults to V(60) for V(stopped) (C(docker stop) comes after it), to V(180) for V(paused), and to V(300)
+        for V(restarted) and V(resumed).
+    type: float
+  minutes:
+    description:
+      - For how long a paper gateway may run that V(started) starts. The watcher of role
+        P(ibops.gateway.session#role) then stops it, whatever became of who started it.
+      - Defaults to C(session_manual_minutes) of the role for a gateway with C(gateway_paper_sessions), else there
+        is no bound.
     type: float
   allow_signin:
     description:
@@ -128,21 +143,35 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, session
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, session
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.channel import ChannelError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import BusyError
 
-TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0}
+TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0, "resumed": 300.0}
+
+
+def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> session.Outcome:
+    """Do what *wanted* names, or in check mode say what would be done."""
+    check = module.check_mode
+    if wanted == "started":
+        return control.start(module.params["allow_signin"], module.params["minutes"], check)
+    if wanted == "paused":
+        return control.pause(timeout, check)
+    if wanted == "resumed":
+        return control.resume(timeout, check)
+    return {"stopped": control.stop, "restarted": control.restart}[wanted](timeout, check)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "gateway_name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "required": True},
+            "state": {"type": "str", "choices": list(TIMEOUTS), "required": True},
             "timeout": {"type": "float"},
             "allow_signin": {"type": "bool", "default": False},
+            "minutes": {"type": "float"},
         },
         supports_check_mode=True,
     )
@@ -150,20 +179,15 @@ def main() -> None:
     timeout = TIMEOUTS[wanted] if module.params["timeout"] is None else module.params["timeout"]
     if timeout < 0:
         module.fail_json(msg=f"timeout is {timeout}: it must not be negative")
+    name = module.params["gateway_name"]
     try:
-        found, engine = descriptor.load(module.params["gateway_name"]), Engine()
-        gateway = Gateway(found.endpoint(), found, engine)
-        if wanted == "started":
-            outcome = session.start(gateway, engine, module.params["allow_signin"], module.check_mode)
-        elif wanted == "stopped":
-            outcome = session.stop(gateway, engine, timeout, module.check_mode)
-        else:
-            outcome = session.restart(gateway, engine, timeout, module.check_mode)
-        if outcome.changed and wanted != "restarted" and not module.check_mode:
-            gateway.refresh()
-    except (descriptor.DescriptorError, EngineError, ChannelError, session.SessionError) as error:
+        control = Control(descriptor.load(name), plan.load(name))
+        outcome = bring_about(control, wanted, timeout, module)
+        if outcome.changed and wanted not in ("restarted", "resumed") and not module.check_mode:
+            control.gateway.refresh()
+    except (descriptor.DescriptorError, EngineError, ChannelError, session.SessionError, BusyError) as error:
         module.fail_json(msg=str(error), elapsed=round(time.monotonic() - started, 3))
-    module.exit_json(**vars(outcome), elapsed=round(time.monotonic() - started, 3), **gateway.report())
+    module.exit_json(**vars(outcome), elapsed=round(time.monotonic() - started, 3), **control.gateway.report())
 
 
 if __name__ == "__main__":

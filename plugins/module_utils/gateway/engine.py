@@ -13,7 +13,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -21,6 +21,7 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 REQUEST_SECONDS = 20.0
 MAX_OUTPUT = 1 << 20
 MAX_LINE = 1 << 16
+Stream = queue.SimpleQueue["str | None"]
 
 
 class EngineError(Exception):
@@ -136,19 +137,41 @@ class Engine:
         finally:
             connection.hang_up()
 
-    @contextlib.contextmanager
-    def follow(self, container: str, since: str = "0") -> Iterator[queue.SimpleQueue[str | None]]:
+    def kill(self, container: str) -> None:
+        """End *container* by SIGKILL, at once."""
+        self._call("POST", f"/containers/{quote(container)}/kill", f"kill container {container}")
+
+    def follow(self, container: str, since: str = "0") -> contextlib.AbstractContextManager[Stream]:
         """Yield a queue that receives the log lines after *since* as they are written, and None at the log's end."""
-        attempt = f"follow the log of container {container}"
-        connection, response = self._open("GET", _log_path(container, since, follow=1), attempt, None)
-        received: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+        def lines(response: http.client.HTTPResponse) -> Iterator[str]:
+            cut = _Lines()
+            for payload in _payloads(response):
+                yield from cut.feed(payload)
+
+        return self._stream(_log_path(container, since, follow=1), f"follow the log of container {container}", lines)
+
+    def starts(self, container: str) -> contextlib.AbstractContextManager[Stream]:
+        """Yield a queue that receives a line whenever *container* starts, and None when the engine goes away."""
+        filters = json.dumps({"container": [container], "event": ["start"]})
+
+        def lines(response: http.client.HTTPResponse) -> Iterator[str]:
+            for line in response:
+                yield line.decode("utf-8", "replace").strip()
+
+        return self._stream(f"/events?{urlencode({'filters': filters})}", f"await a start of {container}", lines)
+
+    @contextlib.contextmanager
+    def _stream(
+        self, path: str, attempt: str, lines: Callable[[http.client.HTTPResponse], Iterator[str]]
+    ) -> Iterator[Stream]:
+        connection, response = self._open("GET", path, attempt, None)
+        received: Stream = queue.SimpleQueue()
 
         def read() -> None:
-            lines = _Lines()
             with contextlib.suppress(EngineError), _errors(attempt):
-                for payload in _payloads(response):
-                    for line in lines.feed(payload):
-                        received.put(line)
+                for line in lines(response):
+                    received.put(line)
             received.put(None)
 
         reader = threading.Thread(target=read, daemon=True)

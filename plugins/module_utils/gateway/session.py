@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from . import channel, milestones, states
@@ -14,12 +15,17 @@ from .wait import wait_for
 
 STOP_GRACE = 90
 COMMAND_PATIENCE = 20.0
+PAUSE_SINCE = (3, 24, 0)
 _RETRY_SECONDS = 1.0
 _KILL_SECONDS = 10.0
 
 
 class SessionError(Exception):
     """What was asked for cannot be done, or did not come about; the message says why and what to do."""
+
+
+class BlockedError(SessionError):
+    """The gateway was stopped and stays so until a person acts; the message says how."""
 
 
 @dataclass
@@ -93,31 +99,78 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
     return outcome
 
 
-def restart(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
-    """Restart the gateway's JVM by IBC's RESTART, which keeps the sign-in, and wait until the API is ready again.
+def pause(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+    """Stop the gateway by IBC's PAUSE, which keeps the sign-in; it happens at the next full minute.
 
-    The gateway does it at the next full minute. Raises SessionError.
+    Raises SessionError, also for an IBC without PAUSE.
     """
-    descriptor, container, outcome = gateway.deployed(), gateway.seen(), Outcome()
-    summary = gateway.summary
+    check_restart(gateway)
+    descriptor, version, outcome = gateway.deployed(), gateway.summary.controller_version, Outcome()
+    if _numbers(version) < PAUSE_SINCE:
+        raise SessionError(
+            f"gateway {descriptor.name} has IBC {version or 'of an unknown version'}, and PAUSE came with "
+            f"{'.'.join(map(str, PAUSE_SINCE))}: move to a newer image"
+        )
+    outcome.did("IBC PAUSE")
+    if check:
+        return outcome
+    outcome.actions.extend(
+        channel.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["pause"])
+    )
+    outcome.exit_code = engine.wait(descriptor.container, timeout)
+    if outcome.exit_code is None:
+        raise SessionError(
+            f"IBC accepted PAUSE, but gateway {descriptor.name} still runs after {timeout:.0f} s: compare the "
+            "container's TZ with TimeZone in jts.ini"
+        )
+    outcome.how = "pause"
+    return outcome
+
+
+def _numbers(version: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version or ""))
+
+
+def request_restart(gateway: Gateway, engine: Engine) -> list[str]:
+    """Ask IBC for its RESTART, which the gateway does at the next full minute; return IBC's replies.
+
+    Raises SessionError when this gateway cannot, ChannelError when IBC refuses.
+    """
+    check_restart(gateway)
+    descriptor = gateway.deployed()
+    return channel.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["restart"])
+
+
+def check_restart(gateway: Gateway) -> None:
+    """Raise SessionError when the gateway cannot restart without a sign-in."""
+    name, container, summary = gateway.deployed().name, gateway.seen(), gateway.summary
     if not container["running"]:
-        raise SessionError(f"gateway {descriptor.name} is stopped: RESTART needs a signed-in gateway.")
+        raise SessionError(f"gateway {name} is stopped: RESTART needs a signed-in gateway.")
     if summary.jvm_runs and summary.phase not in (milestones.SIGNED_IN, milestones.CONFIGURED):
         raise SessionError(
-            f"gateway {descriptor.name} is not signed in (phase {summary.phase}), and RESTART keeps a "
+            f"gateway {name} is not signed in (phase {summary.phase}), and RESTART keeps a "
             "sign-in: wait until it is ready"
         )
     if summary.restart_used:
         raise SessionError(
-            f"gateway {descriptor.name} has had its RESTART: IBC takes one in a JVM's life. Wait until "
+            f"gateway {name} has had its RESTART: IBC takes one in a JVM's life. Wait until "
             "the restart has happened (two minutes at most); if it does not, stop and start it, which "
             "is a new sign-in"
         )
+
+
+def restart(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+    """Restart the gateway's JVM by IBC's RESTART, which keeps the sign-in, and wait until the API is ready again.
+
+    Raises SessionError.
+    """
+    outcome = Outcome()
+    check_restart(gateway)
     outcome.did("IBC RESTART")
     if check:
         return outcome
-    runs = summary.jvm_runs
-    replies = channel.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["restart"])
+    runs = gateway.summary.jvm_runs
+    replies = request_restart(gateway, engine)
     outcome.actions.extend(replies)
     if wait_for(gateway, states.READY, timeout, after_run=runs):
         outcome.did("ready again")

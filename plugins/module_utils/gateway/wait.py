@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import queue
+from collections.abc import Callable
 
 from . import milestones, states
 from .engine import EngineError
@@ -26,12 +27,18 @@ _REOPEN_SECONDS = 0.2
 
 
 def wait_for(
-    gateway: Gateway, wanted: str, timeout: float, delay: float = MIN_DELAY, after_run: int | None = None
+    gateway: Gateway,
+    wanted: str,
+    timeout: float,
+    delay: float = MIN_DELAY,
+    after_run: int | None = None,
+    tell: Callable[[], None] = lambda: None,
 ) -> bool:
     """Observe *gateway* until it is in state *wanted* (True), or cannot come there, or *timeout* seconds are over.
 
     The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word.
-    With *after_run* only a JVM run after that one counts (a restart was asked for and has yet to happen).
+    With *after_run* only a JVM run after that one counts (a restart was asked for and has yet to happen). *tell* is
+    called whenever something was observed; what it raises ends the wait.
     """
     deadline = gateway.clock() + timeout
     asked_at = -math.inf
@@ -42,6 +49,7 @@ def wait_for(
                 while True:
                     now = gateway.clock()
                     judgement = gateway.judgement()
+                    tell()
                     counts = after_run is None or gateway.summary.jvm_runs > after_run
                     if counts and judgement.state == wanted:
                         return True

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, store
 
 HEALTHY_NOTICES = (
     (2104, "Market data farm connection is OK:usfarm.nj"),
@@ -166,6 +166,8 @@ class FakeEngine:
         self.calls: list[str] = []
         self.execute: Callable[[list[str]], tuple[int, bytes]] = run_here
         self.on_stop: Callable[[], None] = lambda: self.exit(143)
+        self.on_start: Callable[[], None] = lambda: None
+        self.closed = False
         self._commands: dict[str, list[str]] = {}
         self._exit_codes: dict[str, int] = {}
         self._log: list[tuple[float, bytes]] = []
@@ -187,7 +189,27 @@ class FakeEngine:
             self.status, self.exit_code = "exited", code
             self._changed.notify_all()
 
+    def start(self) -> None:
+        """Start the container anew: its log goes on, its time of start is another."""
+        with self._changed:
+            if self.status != "running":
+                self.status, self.started_at = "running", time.time()
+            self._changed.notify_all()
+        self.on_start()
+
+    def starts(self) -> Iterator[bytes]:
+        """A line for each start from now on, until the engine is closed."""
+        seen = self.started_at
+        while not self.closed:
+            with self._changed:
+                self._changed.wait(0.1)
+                now = self.started_at
+            if now != seen:
+                seen = now
+                yield b'{"status": "start"}'
+
     def close(self) -> None:
+        self.closed = True
         self.exit(0)
         self._server.shutdown()
         self._server.server_close()
@@ -278,7 +300,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._stream([engine.start_exec(name)], chunked=False)
             else:
                 self._json(200, {"ExitCode": engine._exit_codes[name]})
-        elif not engine.exists:
+        elif kind != "events" and not engine.exists:
             self._json(404, {"message": f"No such container: {name}"})
         elif action == "json":
             self._json(200, engine.description())
@@ -292,12 +314,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._json(201, {"Id": engine.create_exec(body["Cmd"])})
         elif action == "wait":
             self._json(200, {"StatusCode": engine.wait()})
+        elif kind == "events":
+            self._stream_lines(engine.starts())
         elif action == "start":
-            engine.status = "running"
+            engine.start()
+            self._json(204, None)
+        elif action == "kill":
+            engine.exit(137)
             self._json(204, None)
         elif action == "stop":
             engine.on_stop()
             self._json(204, None)
+
+    def _stream_lines(self, lines: Any) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for line in lines:
+                self.wfile.write(line + b"\n")
+                self.wfile.flush()
+        self.close_connection = True
 
     def _json(self, status: int, content: Any) -> None:
         data = b"" if content is None else json.dumps(content).encode()
@@ -346,6 +383,7 @@ Deploy = Callable[..., descriptor.Descriptor]
 def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     """Write the descriptor of a gateway (default: paper) and return it as loaded."""
     monkeypatch.setattr(descriptor, "ROOT", str(tmp_path / "etc"))
+    monkeypatch.setattr(store, "ROOT", str(tmp_path / "var"))
 
     def write(**changes: Any) -> descriptor.Descriptor:
         content = {

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's part of gateway_sign_in: it begins the sign-in, and shows each step as the host tells it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+MODULE = "ibops.gateway.gateway_sign_in"
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        host = (task_vars or {}).get("inventory_hostname", "")
+
+        def step(name: str, **more: object) -> dict[str, t.Any]:
+            arguments = {**self._task.args, "step": name, **more}
+            found: dict[str, t.Any] = self._execute_module(
+                module_name=MODULE, module_args=arguments, task_vars=task_vars
+            )
+            for event in found.get("steps", ()):
+                self._display.display(f"{host}: {event['text']}")
+            return found
+
+        result = step("begin")
+        steps = result.get("steps", [])
+        since = result.pop("since", 0.0)
+        while not result.get("failed") and not result.get("ended"):
+            result = step("follow", since=since)
+            steps += result.get("steps", [])
+            since = steps[-1]["at"] if steps else since
+        return {**result, "steps": steps}

@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Acting on one gateway with its memory: what is done here is granted first, noted, and done by one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from . import milestones, policy, session, states, week
+from .descriptor import Descriptor
+from .engine import Engine
+from .look import Gateway
+from .plan import Plan
+from .session import BlockedError, Outcome, SessionError
+from .store import MANUAL, SIGN_IN, Grant, Record, Store
+from .wait import wait_for
+
+STOP_SECONDS = 60.0
+PAUSE_MARGIN_SECONDS = 1800.0
+# A watcher that is looking lets the next one in after one look.
+PATIENCE = 30.0
+# What a crash can leave behind in the settings directory, and what keeps the login window from being filled in.
+STALE = ("*/autorestart", "PAUSE*", "COLDRESTART*")
+Say = Callable[[str, str], None]
+_WORDS = {
+    milestones.LOGIN_WINDOW: ("login_window", "the login window is open"),
+    milestones.SIGNING_IN: ("signing_in", "user and password are entered"),
+    milestones.WAITING_2FA: ("push_sent", "a push was sent: approve it on the phone now"),
+    milestones.SIGNED_IN: ("signed_in", "logged in"),
+    milestones.CONFIGURED: ("configured", "the API's settings are applied"),
+}
+
+
+class Refused(SessionError):
+    """A rule forbids it; nothing was touched."""
+
+
+@dataclass
+class Control:
+    """One gateway of this host, whose *by* acts on it. *now* gives epoch seconds."""
+
+    descriptor: Descriptor
+    plan: Plan
+    by: str = "the operator"
+    engine: Engine = field(default_factory=Engine)
+    now: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.descriptor.name)
+        self.gateway = Gateway(self.descriptor.endpoint(), self.descriptor, self.engine)
+
+    @property
+    def live(self) -> bool:
+        return self.descriptor.mode == policy.LIVE
+
+    @contextlib.contextmanager
+    def acting(self, what: str) -> Iterator[Record]:
+        """Yield the record for an action; it is saved when the block ends, also by an error. Raises BusyError."""
+        with self.store.acting(f"{what} by {self.by}", PATIENCE):
+            record = self.store.load(self.descriptor.mode)
+            try:
+                yield record
+            finally:
+                self.store.save(record)
+
+    def allow(self, record: Record, grant: Grant | None) -> None:
+        """Let the gateway run; on disk before anything is started, so that the watcher leaves it alone."""
+        record.grant, record.blocked, record.stopped_by = grant, None, ""
+        self.store.save(record)
+
+    def refuse_closed_week(self) -> None:
+        if self.live and self.plan.weekly_close and week.closing(policy.moment(self.now())):
+            raise Refused(
+                f"gateway {self.descriptor.name}: IBKR voids every sign-in on Sunday 01:00 New York time, so one that "
+                "is made now is worth nothing: sign in from Sunday 01:15 on"
+            )
+
+    def start(self, allow_signin: bool, minutes: float | None = None, check: bool = False) -> Outcome:
+        """Start the existing container and do not wait; a paper gateway with sessions for at most *minutes*.
+
+        Raises SessionError.
+        """
+        if allow_signin:
+            self.refuse_closed_week()
+        if check:
+            return session.start(self.gateway, self.engine, allow_signin, check=True)
+        with self.acting("start") as record:
+            running = self.gateway.seen()["running"]
+            if not running and (allow_signin or not self.live):
+                self.allow(record, self._grant(minutes))
+            outcome = session.start(self.gateway, self.engine, allow_signin, check=False)
+            if outcome.changed:
+                self.store.note("start", f"started by {self.by}", self.now())
+            return outcome
+
+    def _grant(self, minutes: float | None) -> Grant | None:
+        """What a start by a person allows; a paper gateway without sessions runs until it is stopped."""
+        now = self.now()
+        if self.live:
+            return Grant(SIGN_IN, self.by, now, now + self.plan.sign_in_minutes * 60)
+        if minutes is None and self.plan.paper_sessions:
+            minutes = self.plan.manual_minutes
+        return Grant(MANUAL, self.by, now, now + minutes * 60) if minutes is not None else None
+
+    def stop(self, timeout: float = STOP_SECONDS, check: bool = False) -> Outcome:
+        """Stop gently, and leave it stopped. Raises SessionError when it runs even then."""
+        if check:
+            return session.stop(self.gateway, self.engine, timeout, check=True)
+        with self.acting("stop") as record:
+            outcome = self.end(record, timeout)
+            record.stopped_by = self.by
+            return outcome
+
+    def end(self, record: Record, timeout: float = STOP_SECONDS) -> Outcome:
+        """Stop gently, for who holds the lock; what let the gateway run is used up."""
+        outcome = session.stop(self.gateway, self.engine, timeout, check=False)
+        record.grant = None
+        if outcome.changed:
+            self.store.note("stop", f"stopped by {self.by} ({', '.join(outcome.actions)})", self.now())
+        return outcome
+
+    def restart(self, timeout: float, check: bool = False) -> Outcome:
+        """Restart the JVM by IBC, which costs no push, and wait until the API is ready. Raises SessionError."""
+        if check:
+            return session.restart(self.gateway, self.engine, timeout, check=True)
+        with self.acting("restart"):
+            self.store.note("restart", f"RESTART by {self.by}", self.now())
+            return session.restart(self.gateway, self.engine, timeout, check=False)
+
+    def pause(self, timeout: float, check: bool = False) -> Outcome:
+        """Stop a live gateway by IBC's PAUSE, which keeps the sign-in for :meth:`resume`. Raises SessionError.
+
+        The gateway does it at the next full minute.
+        """
+        with self.acting("pause") as record:
+            self.gateway.look()
+            policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
+            if record.valid_until is None or record.valid_until - self.now() < PAUSE_MARGIN_SECONDS:
+                raise Refused(
+                    f"gateway {self.descriptor.name}: a pause keeps a sign-in until Sunday 01:00 New York time, and "
+                    "there is none that lasts another half an hour. Nothing was touched."
+                )
+            outcome = session.pause(self.gateway, self.engine, timeout, check)
+            if check:
+                return outcome
+            record.stopped_by, record.grant = policy.PAUSE, None
+            self.store.note("pause", f"PAUSE by {self.by}", self.now())
+            return outcome
+
+    def resume(self, timeout: float, check: bool = False) -> Outcome:
+        """Start a paused gateway on its kept sign-in and wait until it is ready; a push that it wants to send is
+        prevented. Raises SessionError."""
+        with self.acting("resume") as record:
+            if record.stopped_by != policy.PAUSE:
+                raise Refused(f"gateway {self.descriptor.name} is not paused: there is nothing to resume")
+            if not glob.glob(os.path.join(glob.escape(self.descriptor.settings_dir), "*/autorestart")):
+                raise Refused(
+                    f"gateway {self.descriptor.name} has no kept sign-in (no autorestart file): sign in by "
+                    "playbooks/live_signin.yml"
+                )
+            outcome = Outcome()
+            outcome.did("docker start")
+            if check:
+                return outcome
+            record.stopped_by = ""
+            self.store.save(record)
+            self.engine.start(self.descriptor.container)
+            try:
+                ready = wait_for(self.gateway, states.READY, timeout, tell=self._no_push)
+            except SessionError:
+                self.engine.kill(self.descriptor.container)
+                record.blocked = "sign_in_asked"
+                raise
+            if not ready:
+                judgement = self.gateway.judgement()
+                raise SessionError(f"the gateway is resumed but {judgement.state}: {judgement.reason}")
+            self.store.note("resume", f"resumed by {self.by}", self.now())
+            return outcome
+
+    def _no_push(self) -> None:
+        if self.gateway.summary.full_authentication:
+            raise SessionError(
+                f"gateway {self.descriptor.name} asked for a full sign-in instead of resuming, and was stopped before "
+                "a push was sent: sign in by playbooks/live_signin.yml"
+            )
+
+    def sign_in(self, say: Say, force: bool = False) -> Record:
+        """Sign a live gateway in with a person at the phone, in at most ``plan.pushes`` pushes and
+        ``plan.sign_in_minutes`` minutes; each step goes to *say* as (step, text).
+
+        Returns the record of the ready gateway; one that is ready already is left alone unless *force* is set. Raises
+        Refused before anything is touched, SessionError when it did not come about: the gateway is then stopped and
+        blocked.
+        """
+        name = self.descriptor.name
+        if not self.live:
+            raise Refused(f"gateway {name} is a paper gateway, which signs in by itself: start it")
+        self.refuse_closed_week()
+        with self.acting("sign-in") as record:
+            if not self.gateway.seen()["exists"]:
+                raise Refused(f"container {self.descriptor.container} does not exist: run site.yml to create it")
+            self.gateway.ask()
+            if self.gateway.judgement().state == states.READY and not force:
+                say("already", f"{name} is signed in and ready; nothing to do")
+                return record
+            self.allow(record, self._grant(None))
+            self.end_before_sign_in(record, say)
+            self._push_by_push(record, say)
+            return record
+
+    def end_before_sign_in(self, record: Record, say: Say) -> None:
+        grant = record.grant
+        if session.stop(self.gateway, self.engine, STOP_SECONDS, check=False).changed:
+            say("stopped", "the old session was signed off")
+        record.grant = grant
+        for pattern in STALE:
+            for path in glob.glob(os.path.join(glob.escape(self.descriptor.settings_dir), pattern)):
+                os.unlink(path)
+                say("cleaned", f"removed a stale {os.path.basename(path)}")
+
+    def _push_by_push(self, record: Record, say: Say) -> None:
+        assert record.grant is not None
+        begun = self.gateway.clock()
+        deadline = begun + self.plan.sign_in_minutes * 60
+        cause = "push_missed"
+        for number in range(1, self.plan.pushes + 1):
+            left = deadline - self.gateway.clock()
+            if left <= 0:
+                cause = "sign_in_late"
+                break
+            say("starting", f"starting the gateway (try {number} of {self.plan.pushes}, {left:.0f} s left)")
+            self.engine.start(self.descriptor.container)
+            progress = Progress(self.gateway, say)
+            ready = wait_for(self.gateway, states.READY, left, tell=progress)
+            record.count("pushes", self.gateway.summary.pushes)
+            if ready:
+                self._signed_in(record, say)
+                return
+            found = policy.seen(self.gateway)
+            missed = found.finding == "push_missed"
+            session.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
+            if not missed:
+                cause = found.finding or found.api_state or "sign_in_late"
+                cause = cause if cause in policy.CAUSES else "sign_in_late"
+                break
+            say("push_missed", f"push {number} was not approved in time")
+        record.grant, record.blocked = None, cause
+        policy.observe(record, policy.seen(self._looked()), self.plan, self.now())
+        meaning, next_step = policy.CAUSES[cause]
+        self.store.note("blocked", meaning, self.now(), cause=cause)
+        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}. {next_step}")
+
+    def _signed_in(self, record: Record, say: Say) -> None:
+        policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
+        accounts = ", ".join((self.gateway.verdict or {}).get("accounts", ()))
+        say("verified", f"the API is ready and serves account {accounts}")
+        self.store.note("sign_in", "signed in", self.now(), by=self.by)
+        if record.valid_until:
+            until = policy.moment(record.valid_until).astimezone(week.NEW_YORK)
+            say("valid", f"valid until {until:%A %Y-%m-%d %H:%M} New York time")
+
+    def _looked(self) -> Gateway:
+        self.gateway.refresh()
+        return self.gateway
+
+
+class Progress:
+    """Says each new phase of a sign-in once."""
+
+    def __init__(self, gateway: Gateway, say: Say) -> None:
+        self._gateway, self._say = gateway, say
+        self._said = ("", 0)
+
+    def __call__(self) -> None:
+        summary = self._gateway.summary
+        now = (summary.phase, summary.pushes)
+        if now != self._said and summary.phase in _WORDS:
+            self._said = now
+            self._say(*_WORDS[summary.phase])

@@ -1,0 +1,216 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the watcher makes of a look at a gateway: what is remembered, and the one thing to do next, if any.
+
+Pure: the moment comes with the call, and nothing is touched. The rules are those of gateway operations that IBC leaves
+to a person (docs/sessions.md): a live gateway asks for no push outside a sign-in, nobody tries a refused password
+again, nothing outlives its time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from . import milestones, paper_hours, states, week
+from .look import Gateway, epoch
+from .plan import Plan
+from .store import MANUAL, PAPER, SIGN_IN, Grant, Record
+
+LIVE = "live"
+# In ``Record.stopped_by``: stopped by IBC's PAUSE, which keeps the sign-in.
+PAUSE = "PAUSE"
+HUNG = ("no_handshake", "no_valid_id", "unresponsive", "tcp_timeout")
+HUNG_LOOKS = 2
+HEAL_SECONDS = 24 * 3600.0
+# A paper gateway that ended by itself within its window is started once more, after this long.
+RETRY_SECONDS = 60.0
+WINDOW_STARTS = 2
+
+_SIGN_IN = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
+CAUSES = {
+    "session_lost": ("the live gateway is down, and a start would send a push to somebody's phone", _SIGN_IN),
+    "sign_in_asked": ("the live gateway asked for a full sign-in that nobody had started, and was stopped", _SIGN_IN),
+    "push_missed": ("no push was approved within the bounds of the sign-in", _SIGN_IN),
+    "sign_in_late": ("the sign-in did not complete in its time", _SIGN_IN),
+    "wrong_account": (states.API_STATES["wrong_account"].meaning, states.API_STATES["wrong_account"].next_step),
+    **{name: (row.meaning, row.next_step) for name, row in states.FINDINGS.items() if name != "push_missed"},
+}
+# What the next paper window may try again; the other causes stay until a person has mended them.
+PASSING = ("login_window_loop", "session_choice", "session_taken")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at a gateway, reduced to what the rules go by."""
+
+    state: str
+    reason: str
+    next_step: str
+    exists: bool
+    running: bool
+    started_at: str | None
+    signed_in: bool
+    full_authentication: bool | None
+    finding: str | None
+    api_state: str | None
+    exit_code: int | None = None
+    restart_used: bool = False
+    fault: str | None = None
+    # Whether the API was asked in this look; what it said may be of an earlier one.
+    asked: bool = True
+
+
+def seen(gateway: Gateway, asked: bool = True) -> Seen:
+    """Return what the last look at *gateway* showed."""
+    container: dict[str, Any] = gateway.container or {}
+    judgement, summary = gateway.judgement(), gateway.summary
+    return Seen(
+        state=judgement.state,
+        reason=judgement.reason,
+        next_step=judgement.next_step,
+        exists=bool(container.get("exists")),
+        running=bool(container.get("running")),
+        started_at=container.get("started_at"),
+        signed_in=summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED),
+        full_authentication=summary.full_authentication,
+        finding=summary.finding,
+        api_state=gateway.verdict["api_state"] if gateway.verdict else None,
+        exit_code=container.get("exit_code"),
+        restart_used=summary.restart_used,
+        fault=gateway.engine_fault,
+        asked=asked,
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is about to be sent),
+    ``restart`` (by IBC, no push) or ``start``; *cause* blocks the gateway until a person acts."""
+
+    action: str
+    why: str
+    cause: str | None = None
+    grant: Grant | None = None
+
+
+def moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
+    """Bring *record* up to date with a look."""
+    record.checked_at = now
+    if look.fault:
+        _tell(record, states.DEGRADED, look.fault, "See systemctl status docker; running containers stay.", now)
+        return
+    if look.running and look.started_at != record.container_started_at:
+        record.count("starts")
+        record.container_started_at = look.started_at
+        record.hung_looks = 0
+    if look.running and look.state == states.READY:
+        record.blocked = None
+        if record.mode == LIVE and (record.granted(now, SIGN_IN) or record.signed_in_at is None):
+            # Of a gateway that was signed in before anybody watched, only the start is known.
+            record.signed_in_at = now if record.grant else epoch(look.started_at or "")
+            record.grant = None
+            record.count("sign_ins")
+    if record.mode != LIVE and look.running and plan.paper_sessions and record.grant is None:
+        begun = epoch(look.started_at or "") or now
+        record.grant = Grant(MANUAL, "somebody", begun, begun + plan.manual_minutes * 60)
+    if record.mode == LIVE:
+        _note_validity(record, look, plan, now)
+    if look.asked or not look.running:
+        record.hung_looks = record.hung_looks + 1 if look.running and look.api_state in HUNG else 0
+    state, reason, next_step = look.state, look.reason, look.next_step
+    if record.blocked and not look.running:
+        meaning, next_step = CAUSES[record.blocked]
+        state, reason = states.BLOCKED, meaning
+    _tell(record, state, reason, next_step, now)
+
+
+def _note_validity(record: Record, look: Seen, plan: Plan, now: float) -> None:
+    """A sign-in is worth the week that it lies in, as long as the gateway runs (or starts again on its token)."""
+    week_of = record.signed_in_at if record.signed_in_at is not None else 0.0
+    ends = week.token_death(moment(week_of)).timestamp()
+    valid = (look.running or record.stopped_by == PAUSE) and record.signed_in_at is not None and now < ends
+    record.valid_until = ends if valid else None
+    record.sign_in_due = week.sign_in_deadline(moment(ends if valid else now), plan.sign_in_deadline).timestamp()
+
+
+def _tell(record: Record, state: str, reason: str, next_step: str, now: float) -> None:
+    if state != record.state:
+        record.since = now
+    record.state, record.reason, record.next_step = state, reason, next_step
+
+
+def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
+    """Return what has to be done now, None when nothing has. Call it after :func:`observe`."""
+    if look.fault or not look.exists:
+        return None
+    cause = look.finding or look.api_state
+    if look.running and cause in CAUSES:
+        return Step("stop", CAUSES[cause][0], cause)
+    if look.running and record.grant and now >= record.grant.ends_at:
+        return _over(record, look)
+    rules = _live if record.mode == LIVE else _paper
+    return rules(record, look, plan, now) or _heal(record, look, now)
+
+
+def _over(record: Record, look: Seen) -> Step:
+    if record.mode == LIVE:
+        return Step("stop" if look.signed_in else "kill", CAUSES["sign_in_late"][0], "sign_in_late")
+    return Step("stop", "its time is over")
+
+
+def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
+    signing_in = record.granted(now, SIGN_IN)
+    if not look.running:
+        lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked and not signing_in
+        return Step("none", CAUSES["session_lost"][0], "session_lost") if lost else None
+    void = record.signed_in_at is not None and record.valid_until is None and not signing_in
+    if plan.weekly_close and (void or week.closing(moment(now))):
+        return Step("stop" if look.signed_in else "kill", "IBKR's week is over: the sign-in is void from Sunday 01:00")
+    if look.full_authentication and not look.signed_in and not signing_in:
+        return Step("kill", CAUSES["sign_in_asked"][0], "sign_in_asked")
+    return None
+
+
+def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
+    window = paper_hours.current(plan.paper_sessions, moment(now))
+    if look.running or window is None or (record.blocked and record.blocked not in PASSING):
+        return None
+    begin, end = window.start.timestamp(), window.end.timestamp()
+    grant = Grant(PAPER, "the plan", now, end, window.session.name, begin)
+    if begin > record.served_window:
+        return Step("start", f"session {window.session.name} is due", grant=grant)
+    again = (
+        record.served_window == begin
+        and not record.stopped_by
+        and record.blocked is None
+        and record.window_starts < WINDOW_STARTS
+        and now - record.since >= RETRY_SECONDS
+    )
+    return Step("start", f"session {window.session.name} ended by itself: once more", grant=grant) if again else None
+
+
+def _heal(record: Record, look: Seen, now: float) -> Step | None:
+    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not mend, a person does."""
+    hung = look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
+    if hung and not look.restart_used and now - record.healed_at >= HEAL_SECONDS:
+        return Step("restart", f"the API has hung for {record.hung_looks} looks in a row")
+    return None
+
+
+def next_moment(record: Record, plan: Plan, now: float) -> float:
+    """Return the next moment at which a rule may say something else though nothing is heard of the gateway."""
+    moments = [now + plan.interval]
+    if record.grant:
+        moments.append(record.grant.ends_at)
+    if record.mode == LIVE:
+        moments.append(week.next_close(moment(now)).timestamp())
+    elif window := paper_hours.upcoming(plan.paper_sessions, moment(now)):
+        moments.append(window.start.timestamp())
+    return min(each for each in moments if each > now)

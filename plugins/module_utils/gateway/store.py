@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is remembered of one gateway: its state file, a bounded history, and the lock of whoever acts on it.
+
+They live in ``/var/lib/ibgw/<name>/session``, root-only: ``state.json`` is a :class:`Record`; ``history.jsonl`` has one
+event a line, oldest first. All moments are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import files, states
+
+ROOT = "/var/lib/ibgw"
+HISTORY_BYTES = 1 << 20
+SIGN_IN, PAPER, MANUAL = "sign_in", "paper", "manual"
+
+
+class BusyError(Exception):
+    """Somebody else acts on this gateway; the message says who and since when."""
+
+
+@dataclass
+class Grant:
+    """Who lets a gateway run, and until when: ``kind`` is ``sign_in`` (the one time at which a live gateway may ask for
+    a push), ``paper`` (a window of ``gateway_paper_sessions``, whose start is ``window``) or ``manual``."""
+
+    kind: str
+    by: str
+    started_at: float
+    ends_at: float
+    name: str = ""
+    window: float = 0.0
+
+
+@dataclass
+class Record:
+    """What is known of a gateway across looks, restarts of the watcher and reboots of the host."""
+
+    gateway: str
+    mode: str
+    state: str = states.STOPPED
+    reason: str = "nobody has looked yet"
+    next_step: str = ""
+    since: float = 0.0
+    checked_at: float = 0.0
+    # Live: the completed sign-in that the session rests on, and the end of the week that it lies in.
+    signed_in_at: float | None = None
+    valid_until: float | None = None
+    sign_in_due: float | None = None
+    grant: Grant | None = None
+    # Why the watcher has stopped the gateway and leaves it so until a person acts: a word of policy.CAUSES.
+    blocked: str | None = None
+    # Who stopped it on purpose (``the operator``, ``the plan``); empty while it runs, and where it ended by itself.
+    stopped_by: str = ""
+    # Start of the last paper window that was served, and how many starts it took; one that its pipeline ended early
+    # is not served again.
+    served_window: float = 0.0
+    window_starts: int = 0
+    # Looks in a row at a hung API, and when RESTART was last sent for that.
+    hung_looks: int = 0
+    healed_at: float = 0.0
+    container_started_at: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, what: str, times: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + times
+
+    def granted(self, now: float, *kinds: str) -> bool:
+        """Whether a grant of these kinds (any, without) is in force."""
+        return bool(self.grant and now < self.grant.ends_at and (not kinds or self.grant.kind in kinds))
+
+
+class Store:
+    """The memory of gateway *name*; every write is whole or not there, also on a full disk."""
+
+    def __init__(self, name: str, root: str | None = None) -> None:
+        self.name = name
+        self.directory = os.path.join(root or ROOT, name, "session")
+        self.state_path = os.path.join(self.directory, "state.json")
+        self.history_path = os.path.join(self.directory, "history.jsonl")
+        self._lock_path = os.path.join(self.directory, "lock")
+
+    def load(self, mode: str) -> Record:
+        """Return the record; a new one where there is none, or where the file is damaged (it is kept as .damaged)."""
+        try:
+            with open(self.state_path, encoding="utf-8") as file:
+                data = json.load(file)
+            data["grant"] = Grant(**data["grant"]) if data["grant"] else None
+            known = {each.name for each in dataclasses.fields(Record)}
+            return Record(**{name: value for name, value in data.items() if name in known})
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError, KeyError):
+            with contextlib.suppress(OSError):
+                os.replace(self.state_path, f"{self.state_path}.damaged")
+        return Record(self.name, mode)
+
+    def save(self, record: Record) -> None:
+        """Write the record. OSError when that fails: the old one is untouched."""
+        self._make_directory()
+        content = json.dumps({"schema": 1, **dataclasses.asdict(record)}, indent=1) + "\n"
+        files.write(self.state_path, {"content": content, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})
+
+    def note(self, event: str, text: str, at: float, **more: Any) -> None:
+        """Add an event to the history; of a file over 1 MiB the newer half stays. A full disk loses the event only."""
+        line = json.dumps({"at": round(at, 6), "event": event, "text": text, **more}) + "\n"
+        with contextlib.suppress(OSError):
+            self._make_directory()
+            handle = os.open(self.history_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(handle, line.encode())
+                too_long = os.fstat(handle).st_size > HISTORY_BYTES
+            finally:
+                os.close(handle)
+            if too_long:
+                self._shorten()
+
+    def history(self, since: float = 0.0, last: int | None = None) -> list[dict[str, Any]]:
+        """Return the events after *since*, oldest first, of these the *last* ones; a damaged line is passed over."""
+        found = []
+        with contextlib.suppress(FileNotFoundError), open(self.history_path, encoding="utf-8") as file:
+            for line in file:
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    event = json.loads(line)
+                    if event["at"] > since:
+                        found.append(event)
+        return found if last is None else found[max(len(found) - last, 0) :]
+
+    @contextlib.contextmanager
+    def acting(self, what: str, patience: float = 0.0) -> Iterator[None]:
+        """Be the one who acts on this gateway, until the block ends or the process dies; waits *patience* seconds.
+
+        Raises BusyError when another process does.
+        """
+        self._make_directory()
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            deadline = time.monotonic() + patience
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        who = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
+                        raise BusyError(f"gateway {self.name} is busy: {who}; try again when that has ended") from None
+                    time.sleep(0.1)
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def _make_directory(self) -> None:
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+
+    def _shorten(self) -> None:
+        with open(self.history_path, encoding="utf-8") as file:
+            lines = file.readlines()
+        kept = "".join(lines[len(lines) // 2 :])
+        files.write(self.history_path, {"content": kept, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})

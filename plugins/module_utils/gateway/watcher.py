@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The watcher of one gateway: it listens to the container's log, looks each minute, and does what the policy says.
+
+One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lock while it looks and acts; while
+somebody else holds it, it only waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import queue
+import socket
+from collections.abc import Callable
+
+from . import alerts, descriptor, plan, policy, session, states, week
+from .alerts import Alert, Outbox
+from .control import Control
+from .engine import EngineError
+from .store import PAPER, BusyError, Record
+
+ALERT_BUDGET_SECONDS = 20.0
+BUSY_SECONDS = 2.0
+SOON_SECONDS = 5.0
+_SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READY: "info"}
+# Said again while it lasts, after this many seconds.
+REPEAT_SECONDS = 6 * 3600.0
+
+
+def channels_path(name: str) -> str:
+    return os.path.join(descriptor.ROOT, name, "alerts.json")
+
+
+class Watcher:
+    """Watches gateway *name*; *alive* tells the service manager that it does."""
+
+    def __init__(self, control: Control, alive: Callable[[], None] = lambda: None) -> None:
+        self.control, self.alive = control, alive
+        self.outbox = Outbox(control.store.directory)
+        self._asked_at = float("-inf")
+        self._interval = float(control.plan.interval)
+        # The watcher's own API client: others may be asking at the same time.
+        control.gateway.endpoint["client_id"] = control.plan.client_id
+
+    def run(self, rounds: int | None = None) -> None:
+        """Watch for ever, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
+        while rounds is None or rounds > 0:
+            rounds = rounds - 1 if rounds else rounds
+            self.alive()
+            try:
+                until = self.look()
+            except BusyError:
+                until = self.control.now() + BUSY_SECONDS
+            self.alive()
+            self.listen(until)
+
+    def look(self) -> float:
+        """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
+        control, now = self.control, self.control.now
+        with control.store.acting("the watcher"):
+            gateway = control.gateway
+            asked = self._observe()
+            record = control.store.load(control.descriptor.mode)
+            before = copy.copy(record)
+            look = policy.seen(gateway, asked)
+            policy.observe(record, look, control.plan, now())
+            step = policy.decide(record, look, control.plan, now())
+            if step:
+                self._do(step, record)
+            if record.state != before.state:
+                control.store.note("state", record.reason, now(), state=record.state)
+            with contextlib.suppress(OSError):
+                control.store.save(record)
+            next_look = policy.next_moment(record, control.plan, now())
+            if gateway.summary.usable and record.state == states.STARTING:
+                next_look = min(next_look, now() + SOON_SECONDS)
+        self._tell(before, record)
+        return next_look
+
+    def _observe(self) -> bool:
+        """Look at container and log, and ask the API each minute, or soon when the log says that it can answer; whether
+        it was asked. What it said last holds for the same run of the JVM."""
+        gateway = self.control.gateway
+        said, run = gateway.verdict, self._run()
+        gateway.refresh()
+        gateway.verdict = said if self._run() == run else None
+        rested = gateway.clock() - self._asked_at
+        answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
+        soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
+        if not gateway.has_log or not (soon or rested >= self._interval - 1):
+            return False
+        gateway.ask()
+        self._asked_at = gateway.clock()
+        return True
+
+    def _run(self) -> tuple[object, int]:
+        container = self.control.gateway.container or {}
+        return container.get("started_at"), self.control.gateway.summary.jvm_runs
+
+    def _do(self, step: policy.Step, record: Record) -> None:
+        control = self.control
+        control.store.note(step.action, step.why, control.now(), cause=step.cause)
+        if step.cause:
+            record.blocked = step.cause
+            record.count(f"blocked_{step.cause}")
+        try:
+            match step.action:
+                case "stop":
+                    control.end(record)
+                case "kill":
+                    control.engine.kill(control.descriptor.container)
+                    record.grant = None
+                case "restart":
+                    record.healed_at = control.now()
+                    control.store.save(record)
+                    session.request_restart(control.gateway, control.engine)
+                case "start":
+                    self._start(step, record)
+        except (session.SessionError, EngineError) as error:
+            control.store.note("failed", f"{step.action}: {error}", control.now())
+        if step.action in ("stop", "kill") and not step.cause:
+            record.stopped_by = "the plan"
+        control.gateway.refresh()
+        policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
+
+    def _start(self, step: policy.Step, record: Record) -> None:
+        grant = step.grant
+        if grant and grant.kind == PAPER:
+            first = grant.window > record.served_window
+            record.served_window, record.window_starts = grant.window, 1 if first else record.window_starts + 1
+        self.control.allow(record, grant)
+        self.control.engine.start(self.control.descriptor.container)
+
+    def listen(self, until: float) -> None:
+        """Return when the log, or a start, tells something that may change a decision, or at the moment *until*."""
+        gateway, control = self.control.gateway, self.control
+        try:
+            if gateway.has_log:
+                with gateway.follow() as lines:
+                    before = self._heard()
+                    while (left := until - control.now()) > 0 and self._heard() == before:
+                        line = _receive(lines, left)
+                        if line is None:
+                            return
+                        gateway.feed([line] if line else [])
+            else:
+                with control.engine.starts(control.descriptor.container) as lines:
+                    _receive(lines, max(until - control.now(), 0.0))
+        except EngineError:
+            gateway.sleep(BUSY_SECONDS)
+
+    def _heard(self) -> tuple[object, ...]:
+        summary = self.control.gateway.summary
+        return (summary.phase, summary.jvm_runs, summary.pushes, summary.finding, summary.full_authentication)
+
+    def _tell(self, before: Record, record: Record) -> None:
+        """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
+        now = self.control.now()
+        if record.state != before.state:
+            self.outbox.forget(f"state/{before.state}")
+        serious = record.state in (states.BLOCKED, states.DEGRADED)
+        recovered = record.state == states.READY and before.state in (states.BLOCKED, states.DEGRADED)
+        calm = record.state == states.DEGRADED and (
+            now - record.since < self._interval or week.reset_at(policy.moment(now), self.control.plan.region)
+        )
+        if (serious and not calm) or recovered:
+            self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
+        if record.mode == policy.LIVE:
+            self._remind(record, now)
+        with contextlib.suppress(descriptor.DescriptorError, OSError, ValueError):
+            path = channels_path(record.gateway)
+            if os.path.exists(path):
+                self.outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS)
+
+    def _remind(self, record: Record, now: float) -> None:
+        signed_in = policy.moment(record.signed_in_at) if record.signed_in_at else None
+        deadline = self.control.plan.sign_in_deadline
+        # The outbox knows what was told: it takes the same reminder once.
+        key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
+        if key:
+            self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
+
+    def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
+        name, host = record.gateway, self.control.plan.host
+        title = f"{name} on {host} {what}" if host else f"{name} {what}"
+        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
+        self.outbox.put(alert, REPEAT_SECONDS if key.startswith("state/") else None)
+
+
+def _receive(lines: queue.SimpleQueue[str | None], timeout: float) -> str | None:
+    """Return the next line, None at the end of the stream, and nothing when *timeout* passes."""
+    try:
+        return lines.get(timeout=timeout)
+    except queue.Empty:
+        return ""
+
+
+def notifier() -> Callable[[str], None]:
+    """Return what tells systemd (sd_notify(3)) how the service is; it does nothing where there is no systemd."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return lambda _text: None
+    address = "\0" + address[1:] if address.startswith("@") else address
+
+    def notify(text: str) -> None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.sendto(text.encode(), address)
+
+    return notify
+
+
+def watch(name: str) -> None:
+    """Watch gateway *name* until the process is ended; raises DescriptorError when it is not deployed."""
+    notify = notifier()
+    watcher = Watcher(
+        Control(descriptor.load(name), plan.load(name), by="the watcher"), alive=lambda: notify("WATCHDOG=1")
+    )
+    notify("READY=1")
+    watcher.run()

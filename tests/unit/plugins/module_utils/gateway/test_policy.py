@@ -1,0 +1,250 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan as plans
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import policy, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.policy import Seen
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import MANUAL, PAPER, SIGN_IN, Grant, Record
+
+NEW_YORK = ZoneInfo("America/New_York")
+SESSION = {
+    "name": "open", "days": ["mon", "tue", "wed", "thu", "fri"], "time": "09:30", "zone": "America/New_York",
+    "lead_minutes": 10, "max_minutes": 60, "except_dates": ["2026-11-26"],
+}  # fmt: skip
+PLAN = plans.from_data({"paper_sessions": [SESSION]})
+
+
+def at(text: str) -> float:
+    """Epoch seconds of a New York wall-clock time."""
+    return datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()
+
+
+def stamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
+
+
+READY = Seen(states.READY, "well", "", True, True, stamp(at("2026-11-22 10:00")), True, True, None, "ready")
+DOWN = dataclasses.replace(READY, state=states.STOPPED, running=False, signed_in=False, api_state=None, exit_code=0)
+ASKING = dataclasses.replace(READY, state=states.STARTING, signed_in=False, api_state=None)
+RESTARTING = dataclasses.replace(ASKING, full_authentication=False)
+HUNG = dataclasses.replace(READY, state=states.DEGRADED, api_state="no_handshake")
+SUNDAY, TUESDAY, SATURDAY = at("2026-11-22 10:00"), at("2026-11-24 12:00"), at("2026-11-28 23:45")
+
+
+def live(**more: Any) -> Record:
+    return Record("live", "live", signed_in_at=SUNDAY, container_started_at=READY.started_at, **more)
+
+
+def paper(**more: Any) -> Record:
+    return Record("paper", "paper", **more)
+
+
+def granted(kind: str, until: float) -> Grant:
+    return Grant(kind, "me", until - 600, until)
+
+
+IN_TIME, TOO_LATE = granted(SIGN_IN, TUESDAY + 60), granted(SIGN_IN, TUESDAY)
+WINDOW = at("2026-11-24 09:20")
+
+
+@pytest.mark.parametrize(
+    ("record", "look", "now", "action", "cause"),
+    [
+        pytest.param(live(), READY, TUESDAY, None, None, id="live, all well"),
+        pytest.param(live(), RESTARTING, TUESDAY, None, None, id="live restarts on its token"),
+        pytest.param(live(), ASKING, TUESDAY, "kill", "sign_in_asked", id="live asks for a sign-in by itself"),
+        pytest.param(live(grant=IN_TIME), ASKING, TUESDAY, None, None, id="live asks within a sign-in"),
+        pytest.param(live(grant=TOO_LATE), ASKING, TUESDAY, "kill", "sign_in_late", id="the sign-in's time is over"),
+        pytest.param(live(), DOWN, TUESDAY, "none", "session_lost", id="live went down"),
+        pytest.param(live(stopped_by="Ann"), DOWN, TUESDAY, None, None, id="live was stopped by a person"),
+        pytest.param(live(stopped_by="PAUSE"), DOWN, TUESDAY, None, None, id="live is paused"),
+        pytest.param(live(blocked="session_lost"), DOWN, TUESDAY, None, None, id="live is blocked already"),
+        pytest.param(Record("live", "live"), DOWN, TUESDAY, None, None, id="live was never signed in"),
+        pytest.param(live(), READY, SATURDAY, "stop", None, id="the week's close"),
+        pytest.param(live(), RESTARTING, SATURDAY, "kill", None, id="the week's close, not signed in"),
+        pytest.param(live(), READY, at("2026-11-29 02:00"), "stop", None, id="the close was missed"),
+        pytest.param(live(hung_looks=1), HUNG, TUESDAY, "restart", None, id="hung twice"),
+        pytest.param(live(hung_looks=0), HUNG, TUESDAY, None, None, id="hung once"),
+        pytest.param(live(hung_looks=5, healed_at=TUESDAY - 60), HUNG, TUESDAY, None, None, id="restarted today"),
+        pytest.param(
+            live(grant=IN_TIME), dataclasses.replace(ASKING, finding="refused_login"), TUESDAY, "stop", "refused_login",
+            id="a refused password within a sign-in",
+        ),
+        pytest.param(
+            live(), dataclasses.replace(READY, state=states.BLOCKED, api_state="wrong_account"), TUESDAY,
+            "stop", "wrong_account", id="the wrong account",
+        ),
+        pytest.param(live(), dataclasses.replace(READY, fault="no engine"), TUESDAY, None, None, id="no engine to ask"),
+        pytest.param(paper(), DOWN, WINDOW - 1, None, None, id="paper, a second too early"),
+        pytest.param(paper(), DOWN, WINDOW, "start", None, id="paper, its window begins"),
+        pytest.param(paper(), DOWN, WINDOW + 3000, "start", None, id="paper, late into its window"),
+        pytest.param(paper(), DOWN, WINDOW + 3600, None, None, id="paper, its window is over"),
+        pytest.param(paper(), DOWN, at("2026-11-26 09:25"), None, None, id="paper, a holiday"),
+        pytest.param(paper(), DOWN, at("2026-11-28 09:25"), None, None, id="paper, a Saturday"),
+        pytest.param(
+            paper(served_window=WINDOW, stopped_by="Ann"), DOWN, WINDOW + 600, None, None, id="the pipeline was done"
+        ),
+        pytest.param(
+            paper(served_window=WINDOW, window_starts=1, since=WINDOW + 500), DOWN, WINDOW + 600, "start", None,
+            id="it ended by itself: once more",
+        ),
+        pytest.param(
+            paper(served_window=WINDOW, window_starts=1, since=WINDOW + 590), DOWN, WINDOW + 600, None, None,
+            id="it ended by itself just now",
+        ),
+        pytest.param(
+            paper(served_window=WINDOW, window_starts=2, since=WINDOW + 500), DOWN, WINDOW + 600, None, None,
+            id="it ended by itself twice",
+        ),
+        pytest.param(paper(blocked="refused_login"), DOWN, WINDOW, None, None, id="a refused password lasts"),
+        pytest.param(paper(blocked="login_window_loop"), DOWN, WINDOW, "start", None, id="a slow machine tries again"),
+        pytest.param(paper(grant=granted(PAPER, TUESDAY)), READY, TUESDAY, "stop", None, id="paper, its time is over"),
+        pytest.param(paper(grant=granted(PAPER, TUESDAY + 1)), READY, TUESDAY, None, None, id="paper, within its time"),
+    ],
+)  # fmt: skip
+def test_decisions(record: Record, look: Seen, now: float, action: str | None, cause: str | None) -> None:
+    before = record.since
+    policy.observe(record, look, PLAN, now)
+    record.since = before
+    step = policy.decide(record, look, PLAN, now)
+    assert (step.action if step else None, step.cause if step else None) == (action, cause)
+
+
+def test_a_signed_in_gateway_is_valid_until_the_week_ends() -> None:
+    record = Record("live", "live", grant=granted(SIGN_IN, SUNDAY + 60), blocked="session_lost")
+    policy.observe(record, READY, PLAN, SUNDAY)
+    assert (record.signed_in_at, record.valid_until) == (SUNDAY, at("2026-11-29 01:00"))
+    assert (record.state, record.blocked, record.grant) == (states.READY, None, None)
+    assert record.sign_in_due == at("2026-11-29 17:30")
+    policy.observe(record, DOWN, PLAN, TUESDAY)
+    assert (record.valid_until, record.sign_in_due) == (None, at("2026-11-22 17:30"))
+
+
+def test_a_gateway_that_was_signed_in_before_anybody_watched_is_valid_from_its_start() -> None:
+    record = Record("live", "live")
+    policy.observe(record, READY, PLAN, TUESDAY)
+    assert (record.signed_in_at, record.valid_until) == (SUNDAY, at("2026-11-29 01:00"))
+
+
+def test_a_paper_gateway_that_somebody_started_has_an_end_too() -> None:
+    record = paper()
+    policy.observe(record, READY, PLAN, TUESDAY)
+    assert record.grant == Grant(MANUAL, "somebody", SUNDAY, SUNDAY + 240 * 60)
+    alone = paper()
+    policy.observe(alone, READY, Plan(), TUESDAY)
+    assert alone.grant is None
+
+
+def test_a_blocked_gateway_says_why_and_what_to_do() -> None:
+    record = live(blocked="session_lost")
+    policy.observe(record, DOWN, PLAN, TUESDAY)
+    assert record.state == states.BLOCKED
+    assert "live_signin.yml" in record.next_step
+
+
+def test_only_a_look_that_asked_counts_a_hung_api() -> None:
+    record = live()
+    for asked in (True, False, False):
+        policy.observe(record, dataclasses.replace(HUNG, asked=asked), PLAN, TUESDAY)
+    assert record.hung_looks == 1
+    policy.observe(record, READY, PLAN, TUESDAY)
+    assert record.hung_looks == 0
+
+
+class World:
+    """A gateway, IBKR's token and a watcher that looks each minute of a driven clock."""
+
+    def __init__(self, mode: str, plan: Plan, start: float) -> None:
+        self.record, self.plan, self.now, self.live = Record(mode, mode), plan, start, mode == "live"
+        self.look = DOWN
+        self.pushes_unasked = 0
+        self.runs: list[tuple[float, float]] = []
+        self._began = 0.0
+
+    def begin(self, grant: Grant | None, look: Seen = READY) -> None:
+        self.record.grant, self.record.blocked, self.record.stopped_by = grant, None, ""
+        self.look = dataclasses.replace(look, started_at=stamp(self.now))
+        self._began = self.now
+
+    def end(self) -> None:
+        if self.look.running:
+            self.runs.append((self._began, self.now))
+        self.look = DOWN
+
+    def minute(self) -> None:
+        self.now += 60
+        policy.observe(self.record, self.look, self.plan, self.now)
+        step = policy.decide(self.record, self.look, self.plan, self.now)
+        if step is None:
+            return
+        self.record.blocked = step.cause or self.record.blocked
+        if step.action in ("stop", "kill"):
+            self.end()
+            self.record.grant = None
+            self.record.stopped_by = "" if step.cause else "the plan"
+        elif step.action == "start":
+            assert step.grant is not None
+            self.record.served_window, self.record.window_starts = step.grant.window, 1
+            self.begin(step.grant)
+
+    def until(self, end: float) -> None:
+        while self.now < end:
+            self.minute()
+
+
+@pytest.mark.parametrize("sunday", ["2026-03-01", "2026-03-08", "2026-10-25", "2026-11-01", "2026-11-22"])
+def test_a_live_week_is_closed_in_time_whatever_the_clocks_do(sunday: str) -> None:
+    """Three Sundays around each change of the clocks: a sign-in at ten, closed before its token dies, and again."""
+    day = datetime.fromisoformat(f"{sunday} 10:00").replace(tzinfo=NEW_YORK)
+    world = World("live", Plan(), day.timestamp())
+    for number in range(3):
+        sign_in = (day + timedelta(days=7 * number)).replace(tzinfo=NEW_YORK).timestamp()
+        world.until(sign_in)
+        world.begin(Grant(SIGN_IN, "Ann", world.now, world.now + 600))
+        world.until(sign_in + 3600)
+        death = (day + timedelta(days=7 * (number + 1))).replace(hour=1, minute=0).timestamp()
+        assert world.record.valid_until == death
+        world.until(death)
+        began, ended = world.runs[-1]
+        assert (began, len(world.runs)) == (sign_in, number + 1)
+        assert death - 3 * 3600 < ended < death - 1800
+        assert world.record.state == states.STOPPED
+    assert world.record.counts["sign_ins"] == 3
+
+
+def test_a_paper_month_runs_on_its_days_only_and_never_longer() -> None:
+    """November 2026, in which the clocks change on the 1st and Thanksgiving is the 26th."""
+    world = World("paper", PLAN, at("2026-10-31 12:00"))
+    world.until(at("2026-12-01 00:00"))
+    begun = [datetime.fromtimestamp(began, NEW_YORK) for began, _ended in world.runs]
+    weekdays = [day for day in range(1, 31) if datetime(2026, 11, day).weekday() < 5 and day != 26]
+    assert [moment.day for moment in begun] == weekdays
+    assert {(moment.hour, moment.minute) for moment in begun} <= {(9, 20), (9, 21)}
+    assert all(ended - began <= 3600 + 60 for began, ended in world.runs)
+
+
+def test_a_watcher_that_was_away_ends_what_is_overdue_at_once() -> None:
+    world = World("paper", PLAN, at("2026-11-24 09:20"))
+    world.minute()
+    assert world.look.running
+    world.now += 3 * 3600
+    world.minute()
+    assert not world.look.running
+
+
+def test_the_next_moment_is_never_later_than_what_is_due() -> None:
+    record = paper(grant=granted(PAPER, TUESDAY + 5))
+    assert policy.next_moment(record, PLAN, TUESDAY) == TUESDAY + 5
+    assert policy.next_moment(paper(), PLAN, WINDOW - 20) == WINDOW
+    assert policy.next_moment(live(), PLAN, at("2026-11-28 23:29:50")) == at("2026-11-28 23:30")
+    assert policy.next_moment(live(), PLAN, TUESDAY) == TUESDAY + 60
