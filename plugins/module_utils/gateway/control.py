@@ -225,9 +225,7 @@ class Control:
                 say("cleaned", f"removed a stale {os.path.basename(path)}")
 
     def _push_by_push(self, record: Record, say: Say) -> None:
-        assert record.grant is not None
-        begun = self.gateway.clock()
-        deadline = begun + self.plan.sign_in_minutes * 60
+        deadline = self.gateway.clock() + self.plan.sign_in_minutes * 60
         cause = "push_missed"
         for number in range(1, self.plan.pushes + 1):
             left = deadline - self.gateway.clock()

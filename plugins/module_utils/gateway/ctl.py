@@ -169,24 +169,29 @@ def teller(as_json: bool) -> Say:
     """Return what prints a step of a sign-in as it happens."""
 
     def say(step: str, text: str) -> None:
-        print(json.dumps({"step": step, "text": text}) if as_json else text, flush=True)
+        write(json.dumps({"step": step, "text": text}) if as_json else text)
 
     return say
 
 
+def write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def print_result(options: argparse.Namespace, result: Result) -> None:
     if options.json:
-        print(json.dumps(result))
+        write(json.dumps(result))
     elif "error" in result:
-        print(f"ibgwctl: {result['error']}", file=sys.stderr)
+        sys.stderr.write(f"ibgwctl: {result['error']}\n")
     elif "events" in result:
         for event in result["events"]:
-            print(f"{policy.moment(event['at']):%Y-%m-%d %H:%M:%S} UTC  {event['event']:<8} {event['text']}")
+            write(f"{policy.moment(event['at']):%Y-%m-%d %H:%M:%S} UTC  {event['event']:<12} {event['text']}")
     elif "state" in result:
-        print(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
+        write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
         if result.get("valid_until_new_york"):
-            print(f"valid until {result['valid_until_new_york']} New York time")
+            write(f"valid until {result['valid_until_new_york']} New York time")
         if result["next_step"]:
-            print(result["next_step"])
+            write(result["next_step"])
     else:
-        print(", ".join(result["actions"]) or "nothing to do")
+        write(", ".join(result["actions"]) or "nothing to do")
