@@ -61,18 +61,30 @@ class Control:
 
     @contextlib.contextmanager
     def acting(self, what: str) -> Iterator[Record]:
-        """Yield the record for an action; it is saved when the block ends, also by an error. Raises BusyError."""
+        """Yield the record for an action; it is saved when the block ends, also by an error.
+
+        Raises BusyError, and SessionError when the record cannot be saved.
+        """
         with self.store.acting(f"{what} by {self.by}", PATIENCE):
             record = self.store.load(self.descriptor.mode)
             try:
                 yield record
             finally:
-                self.store.save(record)
+                self.save(record)
+
+    def save(self, record: Record) -> None:
+        try:
+            self.store.save(record)
+        except OSError as error:
+            raise SessionError(
+                f"what gateway {self.descriptor.name} may do cannot be written to {self.store.state_path}: "
+                f"{error.strerror}. Mend that and try again"
+            ) from error
 
     def allow(self, record: Record, grant: Grant | None) -> None:
         """Let the gateway run; on disk before anything is started, so that the watcher leaves it alone."""
         record.grant, record.blocked, record.stopped_by = grant, None, ""
-        self.store.save(record)
+        self.save(record)
 
     def refuse_closed_week(self) -> None:
         if self.live and self.plan.weekly_close and week.closing(policy.moment(self.now())):
@@ -169,7 +181,7 @@ class Control:
             if check:
                 return outcome
             record.stopped_by = ""
-            self.store.save(record)
+            self.save(record)
             self.engine.start(self.descriptor.container)
             try:
                 ready = wait_for(self.gateway, states.READY, timeout, tell=self._no_push)

@@ -106,15 +106,17 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     if look.fault:
         _tell(record, states.DEGRADED, look.fault, "See systemctl status docker; running containers stay.", now)
         return
+    if look.running:
+        record.stopped_by = ""
     if look.running and look.started_at != record.container_started_at:
         record.count("starts")
         record.container_started_at = look.started_at
         record.hung_looks = 0
     if look.running and look.state == states.READY:
         record.blocked = None
-        if record.mode == LIVE and (record.granted(now, SIGN_IN) or record.signed_in_at is None):
+        if record.mode == LIVE and (record.grant or record.signed_in_at is None):
             # Of a gateway that was signed in before anybody watched, only the start is known.
-            record.signed_in_at = now if record.grant else epoch(look.started_at or "")
+            record.signed_in_at = min(now, record.grant.ends_at) if record.grant else epoch(look.started_at or "")
             record.grant = None
             record.count("sign_ins")
     if record.mode != LIVE and look.running and plan.paper_sessions and record.grant is None:
@@ -126,15 +128,17 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
         record.hung_looks = record.hung_looks + 1 if look.running and look.api_state in HUNG else 0
     state, reason, next_step = look.state, look.reason, look.next_step
     if record.blocked and not look.running:
-        meaning, next_step = CAUSES[record.blocked]
-        state, reason = states.BLOCKED, meaning
+        state = states.BLOCKED
+        reason, next_step = CAUSES[record.blocked]
+    elif record.mode == LIVE and not look.running:
+        next_step = _SIGN_IN
     _tell(record, state, reason, next_step, now)
 
 
 def _note_validity(record: Record, look: Seen, plan: Plan, now: float) -> None:
     """A sign-in is worth the week that it lies in, as long as the gateway runs (or starts again on its token)."""
     week_of = record.signed_in_at if record.signed_in_at is not None else 0.0
-    ends = week.token_death(moment(week_of)).timestamp()
+    ends = week.valid_until(moment(week_of)).timestamp()
     valid = (look.running or record.stopped_by == PAUSE) and record.signed_in_at is not None and now < ends
     record.valid_until = ends if valid else None
     record.sign_in_due = week.sign_in_deadline(moment(ends if valid else now), plan.sign_in_deadline).timestamp()

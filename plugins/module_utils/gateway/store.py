@@ -156,8 +156,10 @@ class Store:
                         who = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
                         raise BusyError(f"gateway {self.name} is busy: {who}; try again when that has ended") from None
                     time.sleep(0.1)
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
+            # Who holds it is for the message only: on a full disk it stays unsaid.
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
             yield
         finally:
             os.close(handle)

@@ -276,6 +276,20 @@ def test_the_watcher_leaves_a_gateway_alone_on_which_somebody_acts(control: Any,
         assert fake_engine.status == "running"
 
 
+def test_without_a_place_for_the_grant_nothing_is_started(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = control()
+
+    def full(_record: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(live.store, "save", full)
+    with pytest.raises(SessionError, match="No space left on device"):
+        signing_in(live)
+    assert not any("start" in call for call in fake_engine.calls)
+
+
 # ibgwctl
 
 

@@ -136,6 +136,20 @@ def test_a_gateway_that_was_signed_in_before_anybody_watched_is_valid_from_its_s
     assert (record.signed_in_at, record.valid_until) == (SUNDAY, at("2026-11-29 01:00"))
 
 
+def test_a_sign_in_that_was_ready_in_time_is_not_ended_by_a_late_look() -> None:
+    record = live(grant=TOO_LATE)
+    policy.observe(record, READY, PLAN, TUESDAY + 3600)
+    assert record.signed_in_at == TUESDAY
+    assert policy.decide(record, READY, PLAN, TUESDAY + 3600) is None
+
+
+def test_a_live_gateway_that_is_down_is_not_told_to_be_started() -> None:
+    record = live(stopped_by="the plan")
+    policy.observe(record, DOWN, PLAN, SATURDAY)
+    assert record.state == states.STOPPED
+    assert "live_signin.yml" in record.next_step
+
+
 def test_a_paper_gateway_that_somebody_started_has_an_end_too() -> None:
     record = paper()
     policy.observe(record, READY, PLAN, TUESDAY)
