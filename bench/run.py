@@ -18,6 +18,7 @@ import hardening_run
 import latency
 import readiness
 import site_run
+import watcher
 
 RESULTS = pathlib.Path(__file__).parent / "results.json"
 
@@ -96,7 +97,15 @@ def show_latency(samples: list[float]) -> None:
     print(f"\nFrom a usable API to the verdict, in ms (at most 250): {milliseconds}")
 
 
+def show_watcher(cost: dict[str, t.Any]) -> None:
+    print(f"""
+The watcher of a ready gateway, over {cost["seconds"]} s
+  processor   {cost["core_share"]:8.2%} of a core (at most 0.50%)
+  memory      {cost["peak_mib"]:8.1f} MiB at its peak (at most 30)""")
+
+
 def main() -> None:
+    before = watcher.look()
     results: dict[str, t.Any] = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine(),
@@ -106,12 +115,14 @@ def main() -> None:
         "site": site_run.measure(),
         "hardening": hardening_run.measure(),
     }
+    results["watcher"] = watcher.between(before, watcher.look())
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     show_cost(results["process"])
     show_verdicts(results["verdicts"])
     show_latency(results["latency_s"])
     show_site(results["site"])
     show_hardening(results["hardening"])
+    show_watcher(results["watcher"])
     print(f"\nRaw samples and the machine: {RESULTS.relative_to(pathlib.Path.cwd())}")
 
 
