@@ -109,6 +109,7 @@ class Control:
             outcome = session.start(self.gateway, self.engine, allow_signin, check=False)
             if outcome.changed:
                 self.store.note("start", f"started by {self.by}", self.now())
+                self._look(record)
             return outcome
 
     def _grant(self, minutes: float | None) -> Grant | None:
@@ -127,6 +128,7 @@ class Control:
         with self.acting("stop") as record:
             outcome = self.end(record, timeout)
             record.stopped_by = self.by
+            self._look(record)
             return outcome
 
     def end(self, record: Record, timeout: float = STOP_SECONDS) -> Outcome:
@@ -261,7 +263,7 @@ class Control:
             missed += found.pushes_missed
             say("push_missed", f"{missed} of {self.plan.pushes} pushes not approved in time")
         record.grant, record.blocked = None, cause
-        policy.observe(record, policy.seen(self._looked()), self.plan, self.now())
+        self._look(record)
         meaning, next_step = policy.CAUSES[cause]
         self.store.note("blocked", meaning, self.now(), cause=cause)
         raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}. {next_step}")
@@ -275,9 +277,10 @@ class Control:
             until = policy.moment(record.valid_until).astimezone(week.NEW_YORK)
             say("valid", f"valid until {until:%A %Y-%m-%d %H:%M} New York time")
 
-    def _looked(self) -> Gateway:
+    def _look(self, record: Record) -> None:
+        """Bring the record up to date with what was just done, for who reads it before the watcher has looked."""
         self.gateway.refresh()
-        return self.gateway
+        policy.observe(record, policy.seen(self.gateway, asked=False), self.plan, self.now())
 
 
 class TooManyPushes(Exception):

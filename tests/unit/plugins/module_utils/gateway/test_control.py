@@ -181,11 +181,11 @@ def test_what_is_refused_before_anything_is_touched(
 def test_a_start_of_paper_has_an_end_where_there_are_sessions(control: Any) -> None:
     paper = control("paper")
     paper.start(allow_signin=False, minutes=5)
-    grant = paper.store.load("paper").grant
-    assert (grant.by, grant.ends_at) == ("Ann", TUESDAY + 300)
+    record = paper.store.load("paper")
+    assert (record.grant.by, record.grant.ends_at, record.state) == ("Ann", TUESDAY + 300, states.STARTING)
     paper.stop()
     record = paper.store.load("paper")
-    assert (record.grant, record.stopped_by) == (None, "Ann")
+    assert (record.grant, record.stopped_by, record.state) == (None, "Ann", states.STOPPED)
     paper.start(allow_signin=False)
     assert paper.store.load("paper").grant is None
 
