@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc as c
 
 Row = tuple[str, ...]
-HEADER: Row = ("host", "mode", "state", "account", "address", "image", "next step")
+HEADER: Row = ("host", "mode", "state", "until", "account", "address", "image", "next step")
 
 
 def gateway_table(hosts: c.Iterable[c.Mapping[str, object]]) -> list[str]:
@@ -19,11 +19,21 @@ def row(host: c.Mapping[str, object]) -> Row:
     name, mode = str(host["inventory_hostname"]), str(host.get("gateway_mode", "-"))
     look = host.get("gateway_look")
     if not isinstance(look, c.Mapping) or "state" not in look:
-        return (name, mode, "unreachable", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
+        return (name, mode, "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
     state = str(look["state"] or "not deployed") + (" (settings pending)" if look.get("pending") else "")
     digest = str((look.get("container") or {}).get("image") or "-").rpartition("@sha256:")[2][:12]
     address = f"{look['host']}:{look['port']}" if look.get("port") else "-"
-    return (name, mode, state, ", ".join(look.get("accounts") or ["-"]), address, digest, str(look.get("next_step")))
+    until = str((look.get("session") or {}).get("valid_until_new_york") or "-")
+    return (
+        name,
+        mode,
+        state,
+        until,
+        ", ".join(look.get("accounts") or ["-"]),
+        address,
+        digest,
+        str(look.get("next_step")),
+    )
 
 
 class FilterModule:

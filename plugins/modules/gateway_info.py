@@ -176,6 +176,14 @@ pending:
   returned: with O(gateway_name)
   type: bool
   sample: false
+session:
+  description:
+    - What the host remembers, as its watcher (role P(ibops.gateway.session#role)) and C(ibgwctl) wrote it.
+    - C(state), C(since), C(checked_at), C(signed_in_at), C(valid_until), C(sign_in_due) (moments in epoch seconds;
+      the last two as New York time too), C(grant), C(blocked), C(stopped_by), C(counts).
+  returned: with O(gateway_name)
+  type: dict
+  sample: {state: ready, valid_until: 1795932000.0, valid_until_new_york: "Sun 2026-11-29 01:00", blocked: null}
 milestones:
   description:
     - What the container's log tells since its last start. C(phase), C(login_attempts), C(pushes),
@@ -188,12 +196,20 @@ milestones:
   sample: {controller: ibc, phase: configured, login_attempts: 1, pushes: 0, read_only: false}
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import DescriptorError, NotDeployedError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import policy, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import (
+    Descriptor,
+    DescriptorError,
+    NotDeployedError,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import ATTEMPT_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
 
 
 def main() -> None:
@@ -234,10 +250,21 @@ def look(module: AnsibleModule) -> dict[str, object]:
             report = gateway.report()
             if gateway.descriptor is not None:
                 report["deployed"] = True
+                report |= remembered(gateway.descriptor, report)
                 image = image or gateway.descriptor.image
     if image:
         report["image_present"] = image_present(image)
     return report
+
+
+def remembered(found: Descriptor, report: dict[str, t.Any]) -> dict[str, object]:
+    """What the host remembers of the gateway; one that its watcher has stopped is blocked, and not only stopped."""
+    record = Store(found.name).load(found.mode)
+    more: dict[str, object] = {"session": policy.shown(record)}
+    if record.blocked and report["container"] and not report["container"]["running"]:
+        reason, next_step = policy.CAUSES[record.blocked]
+        more |= {"state": states.BLOCKED, "reason": reason, "next_step": next_step}
+    return more
 
 
 def image_present(image: str) -> bool | None:

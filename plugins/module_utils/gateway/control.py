@@ -109,6 +109,7 @@ class Control:
             outcome = session.start(self.gateway, self.engine, allow_signin, check=False)
             if outcome.changed:
                 self.store.note("start", f"started by {self.by}", self.now())
+                self._look(record)
             return outcome
 
     def _grant(self, minutes: float | None) -> Grant | None:
@@ -127,6 +128,7 @@ class Control:
         with self.acting("stop") as record:
             outcome = self.end(record, timeout)
             record.stopped_by = self.by
+            self._look(record)
             return outcome
 
     def end(self, record: Record, timeout: float = STOP_SECONDS) -> Outcome:
@@ -222,15 +224,14 @@ class Control:
                 say("already", f"{name} is signed in and ready; nothing to do")
                 return record
             self.allow(record, self._grant(None))
-            self.end_before_sign_in(record, say)
+            self._clear(say)
             self._push_by_push(record, say)
             return record
 
-    def end_before_sign_in(self, record: Record, say: Say) -> None:
-        grant = record.grant
+    def _clear(self, say: Say) -> None:
+        """Leave nothing of an earlier session that keeps a new one from signing in."""
         if session.stop(self.gateway, self.engine, STOP_SECONDS, check=False).changed:
             say("stopped", "the old session was signed off")
-        record.grant = grant
         for pattern in STALE:
             for path in glob.glob(os.path.join(glob.escape(self.descriptor.settings_dir), pattern)):
                 os.unlink(path)
@@ -238,30 +239,31 @@ class Control:
 
     def _push_by_push(self, record: Record, say: Say) -> None:
         deadline = self.gateway.clock() + self.plan.sign_in_minutes * 60
-        cause = "push_missed"
-        for number in range(1, self.plan.pushes + 1):
+        missed, cause = 0, "push_missed"
+        while missed < self.plan.pushes:
             left = deadline - self.gateway.clock()
             if left <= 0:
                 cause = "sign_in_late"
                 break
-            say("starting", f"starting the gateway (try {number} of {self.plan.pushes}, {left:.0f} s left)")
+            say("starting", f"starting the gateway ({self.plan.pushes - missed} pushes and {left:.0f} s at most)")
             self.engine.start(self.descriptor.container)
-            progress = Progress(self.gateway, say)
-            ready = wait_for(self.gateway, states.READY, left, tell=progress)
+            progress = Progress(self, record, say, self.plan.pushes - missed)
+            with contextlib.suppress(TooManyPushes):
+                if wait_for(self.gateway, states.READY, left, tell=progress):
+                    record.count("pushes", self.gateway.summary.pushes)
+                    self._signed_in(record, say)
+                    return
             record.count("pushes", self.gateway.summary.pushes)
-            if ready:
-                self._signed_in(record, say)
-                return
             found = policy.seen(self.gateway)
-            missed = found.finding == "push_missed"
             session.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
-            if not missed:
+            if found.finding not in (None, "push_missed") or not found.pushes_missed:
                 cause = found.finding or found.api_state or "sign_in_late"
                 cause = cause if cause in policy.CAUSES else "sign_in_late"
                 break
-            say("push_missed", f"push {number} was not approved in time")
+            missed += found.pushes_missed
+            say("push_missed", f"{missed} of {self.plan.pushes} pushes not approved in time")
         record.grant, record.blocked = None, cause
-        policy.observe(record, policy.seen(self._looked()), self.plan, self.now())
+        self._look(record)
         meaning, next_step = policy.CAUSES[cause]
         self.store.note("blocked", meaning, self.now(), cause=cause)
         raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}. {next_step}")
@@ -275,21 +277,30 @@ class Control:
             until = policy.moment(record.valid_until).astimezone(week.NEW_YORK)
             say("valid", f"valid until {until:%A %Y-%m-%d %H:%M} New York time")
 
-    def _looked(self) -> Gateway:
+    def _look(self, record: Record) -> None:
+        """Bring the record up to date with what was just done, for who reads it before the watcher has looked."""
         self.gateway.refresh()
-        return self.gateway
+        policy.observe(record, policy.seen(self.gateway, asked=False), self.plan, self.now())
+
+
+class TooManyPushes(Exception):
+    """IBC is about to send a push more than the sign-in may take."""
 
 
 class Progress:
-    """Says each new phase of a sign-in once."""
+    """Says each new phase of a sign-in once, writes it to the record, and ends the wait after *pushes* missed ones."""
 
-    def __init__(self, gateway: Gateway, say: Say) -> None:
-        self._gateway, self._say = gateway, say
+    def __init__(self, control: Control, record: Record, say: Say, pushes: int) -> None:
+        self._control, self._record, self._say, self._pushes = control, record, say, pushes
         self._said = ("", 0)
 
     def __call__(self) -> None:
-        summary = self._gateway.summary
+        control, summary = self._control, self._control.gateway.summary
         now = (summary.phase, summary.pushes)
         if now != self._said and summary.phase in _WORDS:
             self._said = now
             self._say(*_WORDS[summary.phase])
+            policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
+            control.save(self._record)
+        if summary.pushes_missed >= self._pushes:
+            raise TooManyPushes

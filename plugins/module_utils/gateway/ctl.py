@@ -16,12 +16,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import descriptor, plan, policy, session, states, week
+from . import descriptor, plan, policy, session, states
 from .channel import ChannelError
 from .control import Control, Refused
 from .engine import EngineError
 from .session import SessionError
-from .store import BusyError, Record
+from .store import BusyError
 from .wait import wait_for
 
 DONE, NOT_SO, USAGE, NEEDS_PERSON, BUSY, REFUSED = range(6)
@@ -31,24 +31,13 @@ Result = dict[str, Any]
 Say = Callable[[str, str], None]
 
 
-def shown(record: Record) -> Result:
-    """Return a record for a person or a program: moments as epoch seconds, and the week's as New York time too."""
-    result: Result = {"gateway": record.gateway, **dataclasses.asdict(record)}
-    for name in ("valid_until", "sign_in_due"):
-        at = result[name]
-        result[f"{name}_new_york"] = (
-            policy.moment(at).astimezone(week.NEW_YORK).strftime("%a %Y-%m-%d %H:%M") if at else None
-        )
-    return result
-
-
 def status(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
     """Look at the gateway now; nothing is changed."""
     control.gateway.look()
     record = control.store.load(control.descriptor.mode)
     policy.observe(record, policy.seen(control.gateway), control.plan, control.now())
     codes = {states.READY: DONE, states.BLOCKED: NEEDS_PERSON}
-    return codes.get(record.state, NOT_SO), shown(record)
+    return codes.get(record.state, NOT_SO), policy.shown(record)
 
 
 def start(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
@@ -92,7 +81,7 @@ def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[in
         control.store.note(SIGN_IN_STEP, str(error), control.now(), step=FAILED)
         raise
     control.store.note(SIGN_IN_STEP, "", control.now(), step=ENDED)
-    return DONE, shown(record)
+    return DONE, policy.shown(record)
 
 
 def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:

@@ -10,7 +10,7 @@ again, nothing outlives its time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +58,7 @@ class Seen:
     api_state: str | None
     exit_code: int | None = None
     restart_used: bool = False
+    pushes_missed: int = 0
     fault: str | None = None
     # Whether the API was asked in this look; what it said may be of an earlier one.
     asked: bool = True
@@ -80,6 +81,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         api_state=gateway.verdict["api_state"] if gateway.verdict else None,
         exit_code=container.get("exit_code"),
         restart_used=summary.restart_used,
+        pushes_missed=summary.pushes_missed,
         fault=gateway.engine_fault,
         asked=asked,
     )
@@ -177,6 +179,8 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     void = record.signed_in_at is not None and record.valid_until is None and not signing_in
     if plan.weekly_close and (void or week.closing(moment(now))):
         return Step("stop" if look.signed_in else "kill", "IBKR's week is over: the sign-in is void from Sunday 01:00")
+    if signing_in and look.pushes_missed >= plan.pushes:
+        return Step("stop", CAUSES["push_missed"][0], "push_missed")
     if look.full_authentication and not look.signed_in and not signing_in:
         return Step("kill", CAUSES["sign_in_asked"][0], "sign_in_asked")
     return None
@@ -218,3 +222,13 @@ def next_moment(record: Record, plan: Plan, now: float) -> float:
     elif window := paper_hours.upcoming(plan.paper_sessions, moment(now)):
         moments.append(window.start.timestamp())
     return min(each for each in moments if each > now)
+
+
+def shown(record: Record) -> dict[str, Any]:
+    """Return a record for a person or a program: moments as epoch seconds, and the week's as New York time too."""
+    result: dict[str, Any] = asdict(record)
+    for name in ("valid_until", "sign_in_due"):
+        at = result[name]
+        local = moment(at).astimezone(week.NEW_YORK).strftime("%a %Y-%m-%d %H:%M") if at else None
+        result[f"{name}_new_york"] = local
+    return result

@@ -82,11 +82,9 @@ class Watcher:
 
     def _observe(self) -> bool:
         """Look at container and log, and ask the API each minute, or soon when the log says that it can answer; whether
-        it was asked. What it said last holds for the same run of the JVM."""
+        it was asked."""
         gateway = self.control.gateway
-        said, run = gateway.verdict, self._run()
-        gateway.refresh()
-        gateway.verdict = said if self._run() == run else None
+        self._refresh()
         rested = gateway.clock() - self._asked_at
         answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
         soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
@@ -95,6 +93,13 @@ class Watcher:
         gateway.ask()
         self._asked_at = gateway.clock()
         return True
+
+    def _refresh(self) -> None:
+        """Look at container and log; what the API said last holds for the same run of the JVM."""
+        gateway = self.control.gateway
+        said, run = gateway.verdict, self._run()
+        gateway.refresh()
+        gateway.verdict = said if self._run() == run else None
 
     def _run(self) -> tuple[object, int]:
         container = self.control.gateway.container or {}
@@ -123,7 +128,7 @@ class Watcher:
             control.store.note("failed", f"{step.action}: {error}", control.now())
         if step.action in ("stop", "kill") and not step.cause:
             record.stopped_by = "the plan"
-        control.gateway.refresh()
+        self._refresh()
         policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
 
     def _start(self, step: policy.Step, record: Record) -> None:

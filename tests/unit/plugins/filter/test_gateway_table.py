@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from ansible_collections.ibops.gateway.plugins.filter.gateway_table import gateway_table
 
 
@@ -11,6 +13,7 @@ def test_one_aligned_line_a_gateway() -> None:
         "port": 4002,
         "next_step": "nothing to do",
         "pending": True,
+        "session": {"valid_until_new_york": "Sun 2026-11-29 01:00"},
         "container": {"image": "registry/x@sha256:" + "ab" * 32},
     }
     table = gateway_table(
@@ -24,10 +27,13 @@ def test_one_aligned_line_a_gateway() -> None:
             },
         ]
     )
-    assert table == [
-        "host      mode   state                     account  address         image         next step",
-        "vm-paper  paper  ready (settings pending)  DU***67  127.0.0.1:4002  abababababab  nothing to do",
-        "vm-live   live   unreachable               -        -               -             "
-        "look at the VM: is it running, does SSH reach it?",
-        "new       paper  not deployed              -        -               -             run site.yml",
-    ]
+    second = len("vm-paper  ")
+    assert [line[second:].split()[0] for line in table] == ["mode", "paper", "live", "paper"]
+    cells = [re.split(" {2,}", line) for line in table]
+    assert cells == [
+        ["host", "mode", "state", "until", "account", "address", "image", "next step"],
+        ["vm-paper", "paper", "ready (settings pending)", "Sun 2026-11-29 01:00", "DU***67", "127.0.0.1:4002",
+         "abababababab", "nothing to do"],
+        ["vm-live", "live", "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?"],
+        ["new", "paper", "not deployed", "-", "-", "-", "-", "run site.yml"],
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_info
 
 
@@ -72,3 +73,15 @@ def test_bad_options(run_module: Any, arguments: dict[str, Any], message: str) -
     result = run_module(gateway_info.main, **arguments)
     assert result["failed"]
     assert message in result["msg"]
+
+
+def test_a_gateway_that_its_watcher_has_stopped_is_blocked(run_module: Any, fake_engine: Any, deploy: Any) -> None:
+    found = deploy()
+    fake_engine.exit(0)
+    store = Store("paper")
+    record = store.load(found.mode)
+    record.blocked = "refused_login"
+    store.save(record)
+    report = run_module(gateway_info.main, gateway_name="paper", probe=False)
+    assert (report["state"], report["session"]["blocked"]) == ("blocked", "refused_login")
+    assert "IBKR refused the user or the password" in report["reason"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -116,6 +117,30 @@ def test_missed_pushes_are_bounded_and_end_in_blocked(control: Any, fake_engine:
     assert fake_engine.status == "exited"
 
 
+def test_a_controller_that_sends_push_after_push_is_bounded_too(control: Any, fake_engine: Any) -> None:
+    live = control(pushes=3)
+    again = "Re-login after second factor authentication timeout in 5 second"
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, again, BEGUN[-1], PUSH, again, BEGUN[-1], PUSH, again)
+    with pytest.raises(BlockedError, match="no push was approved within the bounds"):
+        signing_in(live)
+    record = live.store.load("live")
+    assert (record.counts["pushes"], record.blocked, fake_engine.status) == (3, "push_missed", "exited")
+
+
+def test_the_state_file_follows_a_sign_in(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH)
+    states_seen = []
+
+    def say(step: str, _text: str) -> None:
+        states_seen.append(live.store.load("live").state)
+        if step == "push_sent":
+            threading.Timer(0.2, lambda: fake_engine.log(*IN)).start()
+
+    live.sign_in(say)
+    assert states.WAITING_2FA in states_seen
+
+
 def test_a_refused_password_is_not_tried_again(control: Any, fake_engine: Any) -> None:
     live = control()
     starts = []
@@ -156,11 +181,11 @@ def test_what_is_refused_before_anything_is_touched(
 def test_a_start_of_paper_has_an_end_where_there_are_sessions(control: Any) -> None:
     paper = control("paper")
     paper.start(allow_signin=False, minutes=5)
-    grant = paper.store.load("paper").grant
-    assert (grant.by, grant.ends_at) == ("Ann", TUESDAY + 300)
+    record = paper.store.load("paper")
+    assert (record.grant.by, record.grant.ends_at, record.state) == ("Ann", TUESDAY + 300, states.STARTING)
     paper.stop()
     record = paper.store.load("paper")
-    assert (record.grant, record.stopped_by) == (None, "Ann")
+    assert (record.grant, record.stopped_by, record.state) == (None, "Ann", states.STOPPED)
     paper.start(allow_signin=False)
     assert paper.store.load("paper").grant is None
 

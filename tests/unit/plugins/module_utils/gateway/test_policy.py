@@ -66,6 +66,10 @@ WINDOW = at("2026-11-24 09:20")
         pytest.param(live(grant=IN_TIME), ASKING, TUESDAY, None, None, id="live asks within a sign-in"),
         pytest.param(live(grant=TOO_LATE), ASKING, TUESDAY, "kill", "sign_in_late", id="the sign-in's time is over"),
         pytest.param(live(), DOWN, TUESDAY, "none", "session_lost", id="live went down"),
+        pytest.param(
+            live(grant=IN_TIME), dataclasses.replace(ASKING, pushes_missed=3), TUESDAY, "stop", "push_missed",
+            id="IBC sends push after push",
+        ),
         pytest.param(live(stopped_by="Ann"), DOWN, TUESDAY, None, None, id="live was stopped by a person"),
         pytest.param(live(stopped_by="PAUSE"), DOWN, TUESDAY, None, None, id="live is paused"),
         pytest.param(live(blocked="session_lost"), DOWN, TUESDAY, None, None, id="live is blocked already"),
