@@ -72,13 +72,13 @@ def test_a_session_starts_by_itself_and_is_not_begun_again_when_its_pipeline_is_
     host: Host, playbook: Playbook
 ) -> None:
     now = datetime.datetime.fromtimestamp(float(host.check_output("date +%s")), datetime.UTC)
-    soon = now + datetime.timedelta(minutes=4)
+    soon = now + datetime.timedelta(minutes=3)
     session = {
         "name": "soon",
         "days": [f"{soon:%a}".lower()],
         "time": f"{soon:%H:%M}",
         "zone": "UTC",
-        "lead_minutes": 2,
+        "lead_minutes": 1,
         "max_minutes": 30,
     }
     settings = json.dumps({"gateway_paper_sessions": [session]})
