@@ -37,7 +37,7 @@ def status(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[i
     record = control.store.load(control.descriptor.mode)
     policy.observe(record, policy.seen(control.gateway), control.plan, control.now())
     codes = {states.READY: DONE, states.BLOCKED: NEEDS_PERSON}
-    return codes.get(record.state, NOT_SO), policy.shown(record)
+    return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now())
 
 
 def start(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
@@ -81,7 +81,7 @@ def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[in
         control.store.note(SIGN_IN_STEP, str(error), control.now(), step=FAILED)
         raise
     control.store.note(SIGN_IN_STEP, "", control.now(), step=ENDED)
-    return DONE, policy.shown(record)
+    return DONE, policy.shown(record, control.plan, control.now())
 
 
 def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:

@@ -106,19 +106,6 @@ def upcoming(sessions: c.Iterable[PaperSession], at: datetime) -> Window | None:
     return min(filter(None, found), key=lambda each: each.start, default=None)
 
 
-def on_calendar(session: PaperSession) -> str:
-    """Return the session's start as systemd's OnCalendar=: ``Mon,Tue *-*-* 09:10:00 America/New_York``.
-
-    It knows no *except_dates*, and differs from :func:`window` where the clock changes between start and pipeline.
-    """
-    hours, minutes = map(int, session.time.split(":"))
-    # With a lead past midnight, the day before.
-    eve, start = divmod(hours * 60 + minutes - session.lead_minutes, 24 * 60)
-    days = sorted((DAYS.index(day) + eve) % 7 for day in session.days)
-    names = ",".join(DAYS[day].capitalize() for day in days)
-    return f"{names} *-*-* {start // 60:02}:{start % 60:02}:00 {session.zone}"
-
-
 def problems(data: object) -> list[str]:
     """Return one sentence per problem of ``gateway_paper_sessions``: the place, the value, the rule, the fix."""
     variable = "gateway_paper_sessions"

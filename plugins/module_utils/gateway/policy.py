@@ -224,11 +224,17 @@ def next_moment(record: Record, plan: Plan, now: float) -> float:
     return min(each for each in moments if each > now)
 
 
-def shown(record: Record) -> dict[str, Any]:
-    """Return a record for a person or a program: moments as epoch seconds, and the week's as New York time too."""
+def shown(record: Record, plan: Plan, now: float) -> dict[str, Any]:
+    """Return a record for a person or a program: moments as epoch seconds, and the week's as New York time too.
+
+    Of a live gateway also the *week* (:func:`.week.phase`).
+    """
     result: dict[str, Any] = asdict(record)
     for name in ("valid_until", "sign_in_due"):
         at = result[name]
         local = moment(at).astimezone(week.NEW_YORK).strftime("%a %Y-%m-%d %H:%M") if at else None
         result[f"{name}_new_york"] = local
+    if record.mode == LIVE:
+        signed_in = moment(record.signed_in_at) if record.signed_in_at and record.valid_until else None
+        result["week"] = week.phase(moment(now), signed_in, plan.sign_in_deadline)
     return result

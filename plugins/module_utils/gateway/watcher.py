@@ -169,7 +169,7 @@ class Watcher:
         serious = record.state in (states.BLOCKED, states.DEGRADED)
         recovered = record.state == states.READY and before.state in (states.BLOCKED, states.DEGRADED)
         calm = record.state == states.DEGRADED and (
-            now - record.since < self._interval or week.reset_at(policy.moment(now), self.control.plan.region)
+            now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region)
         )
         if (serious and not calm) or recovered:
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)

@@ -147,23 +147,17 @@ RESETS: dict[str, tuple[Window, ...]] = {
 }
 
 
-def reset_at(at: datetime, region: str) -> Window | None:
-    """Return the reset that *at* lies in, of two the one that lasts longer; KeyError for an unknown *region*."""
-    lasting = max(_covering(at, region), key=lambda found: found[0], default=None)
-    return lasting and lasting[1]
-
-
 def reset_ends(at: datetime, region: str) -> datetime | None:
     """Return when the servers are back, in the reset's own zone; None when *at* lies in no reset.
 
     A reset that begins before another ends counts as one with it. KeyError for an unknown *region*.
     """
-    end = max((found[0] for found in _covering(at, region)), default=None)
+    end = max(_ends(at, region), default=None)
     return end and (reset_ends(end, region) or end)
 
 
-def _covering(at: datetime, region: str) -> c.Iterator[tuple[datetime, Window]]:
-    """Yield the end, and the reset, of each one that *at* lies in."""
+def _ends(at: datetime, region: str) -> c.Iterator[datetime]:
+    """Yield the end of each reset that *at* lies in."""
     at = at.astimezone(UTC)
     for window in RESETS[region]:
         today = at.astimezone(window.zone).date()
@@ -172,4 +166,4 @@ def _covering(at: datetime, region: str) -> c.Iterator[tuple[datetime, Window]]:
             ends_on = date if window.end > window.start else date + timedelta(days=1)
             end = datetime.combine(ends_on, window.end, window.zone)
             if DAYS[date.weekday()] in window.days and start <= at < end:
-                yield end, window
+                yield end

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -153,53 +150,6 @@ def test_data_and_back() -> None:
     assert PaperSession.from_data({**data, "except_dates": [date(2026, 12, 25)]}).except_dates == {"2026-12-25"}
     with pytest.raises(TypeError, match="lead"):
         PaperSession.from_data({**data, "lead": 3})
-
-
-@pytest.mark.parametrize(
-    ("session", "expression"),
-    [
-        (OPEN, "Mon,Tue,Wed,Thu,Fri *-*-* 09:20:00 America/New_York"),
-        (replace(OPEN, days=("sun", "mon"), lead_minutes=0), "Mon,Sun *-*-* 09:30:00 America/New_York"),
-        (replace(NIGHT, days=("mon", "sat")), "Fri,Sun *-*-* 23:50:00 America/New_York"),
-        (replace(NIGHT, lead_minutes=5), "Mon,Tue,Wed,Thu,Fri,Sat,Sun *-*-* 00:00:00 America/New_York"),
-    ],
-)
-def test_on_calendar(session: PaperSession, expression: str) -> None:
-    assert paper_hours.on_calendar(session) == expression
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-@pytest.mark.parametrize(
-    ("session", "differs"),
-    [
-        (OPEN, set()),
-        (replace(NIGHT, days=("mon", "sun")), set()),
-        (replace(OPEN, zone="Europe/Zurich", days=DAYS), set()),
-        (replace(NIGHT, zone="Asia/Hong_Kong"), set()),
-        (replace(NIGHT, time="01:30"), set()),
-        # Where the clock changes between start and pipeline, or leaves the time out, which systemd passes over.
-        (replace(NIGHT, time="02:30"), {"2027-03-14"}),
-        (replace(NIGHT, time="03:05"), {"2027-03-14"}),
-        (replace(NIGHT, time="02:05"), {"2027-11-07"}),
-    ],
-)
-def test_systemd_agrees(session: PaperSession, differs: set[str]) -> None:
-    """Compare the starts of a year, by the date of the pipeline."""
-    base = datetime(2027, 1, 1, 12, tzinfo=UTC)
-    count = sum(base < window.start for window in windows(session, date(2027, 1, 1), 340))
-    command = ["systemd-analyze", "calendar", f"--iterations={count}", f"--base-time={base:%F %T} UTC"]
-    output = subprocess.run(
-        [*command, paper_hours.on_calendar(session)],
-        env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    found = re.findall(r"(?:elapse|Iter\. #\d+): \w+ (\S+ \S+) UTC", output)
-    theirs = {datetime.fromisoformat(each).replace(tzinfo=UTC) for each in found}
-    ours = {each.start.astimezone(UTC): str(each.pipeline.date()) for each in windows(session, date(2027, 1, 1), 340)}
-    assert {day for start, day in ours.items() if start > base and start not in theirs} == differs
-    assert len(theirs) == count
 
 
 GOOD: dict[str, Any] = OPEN.as_data()
