@@ -298,9 +298,20 @@ class Progress:
         control, summary = self._control, self._control.gateway.summary
         now = (summary.phase, summary.pushes)
         if now != self._said and summary.phase in _WORDS:
+            for phase in self._passed(*now):
+                self._say(*_WORDS[phase])
             self._said = now
-            self._say(*_WORDS[summary.phase])
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
         if summary.pushes_missed >= self._pushes:
             raise TooManyPushes
+
+    def _passed(self, phase: str, pushes: int) -> list[str]:
+        """Return the phases since the last one: several lines of the log may come at once."""
+        order = list(_WORDS)
+        before, pushed = self._said
+        first = order.index(before) + 1 if before in order else 0
+        between = [
+            each for each in order[first : order.index(phase)] if each != milestones.WAITING_2FA or pushes > pushed
+        ]
+        return [*between, phase]

@@ -92,8 +92,9 @@ def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) 
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
     said: Said = []
     signing_in(live, said)
-    assert [step for step, _text in said if step not in ("login_window", "signing_in", "push_sent", "signed_in")] == [
-        "cleaned", "cleaned", "cleaned", "starting", "configured", "verified", "valid",
+    assert [step for step, _text in said] == [
+        "cleaned", "cleaned", "cleaned", "starting", "login_window", "signing_in", "push_sent", "signed_in", "configured",
+        "verified", "valid",
     ]  # fmt: skip
     assert said[-1][1] == "valid until Sunday 2026-11-29 01:00 New York time"
     assert "U1234567" not in str(said)
