@@ -93,8 +93,8 @@ def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) 
     said: Said = []
     signing_in(live, said)
     assert [step for step, _text in said] == [
-        "cleaned", "cleaned", "cleaned", "starting", "login_window", "signing_in", "push_sent", "signed_in", "configured",
-        "verified", "valid",
+        "cleaned", "cleaned", "cleaned", "starting", "login_window", "signing_in", "push_sent", "signed_in",
+        "configured", "verified", "valid",
     ]  # fmt: skip
     assert said[-1][1] == "valid until Sunday 2026-11-29 01:00 New York time"
     assert "U1234567" not in str(said)
