@@ -74,6 +74,12 @@ def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
         ({"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
         ({"p1": {"gateway_port": "four"}}, "gateway_port"),
         ({"p1": {"gateway_bind_address": "0.0.0.0", "gateway_auto_restart_time": "22:00"}}, "would publish the API"),
+        ({"p1": {"gateway_paper_sessions": [{"name": "open", "days": ["funday"]}]}}, "gateway_paper_sessions[0].days"),
+        (
+            {"p1": {"session_alerts": [{"kind": "slack", "url": "http://top-secret"}]}},
+            "session_alerts[0].url: it is not",
+        ),
+        ({"p1": {"session_sign_in_pushes": "99"}}, "session_sign_in_pushes: 99 is not a whole number from 1 to 5"),
         ({"l1": {"gateway_user": "Alice"}}, "p1 and l1 have the same IBKR user"),
         ({"l2": {"gateway_user": "bob"}}, "l1 and l2 have the same IBKR user"),
         ({"l2": {"gateway_name": "live", "gateway_port": 4001}}, "l1 and l2 share a VM and publish port 4001"),

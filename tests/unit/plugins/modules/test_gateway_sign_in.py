@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -106,7 +105,9 @@ Answers = list[dict[str, Any]]
         ([{"changed": True, "ended": False, "since": 1.0}, {"failed": True, "msg": "no"}], [], True),
     ],
 )
-def test_the_action_shows_each_step_once(answers: Answers, shown: list[str], failed: bool) -> None:
+def test_the_action_shows_each_step_once(
+    monkeypatch: pytest.MonkeyPatch, answers: Answers, shown: list[str], failed: bool
+) -> None:
     asked: Answers = []
     printed: list[str] = []
     left = iter(answers)
@@ -119,12 +120,8 @@ def test_the_action_shows_each_step_once(answers: Answers, shown: list[str], fai
     plugin._task = SimpleNamespace(args={"gateway_name": "live"}, async_val=0, check_mode=False, diff=False)
     plugin._display = SimpleNamespace(display=printed.append)
     plugin._execute_module = execute
-    run: Callable[..., dict[str, Any]] = action.ActionBase.run
-    try:
-        action.ActionBase.run = lambda *_arguments, **_more: {}  # type: ignore[method-assign]
-        result = plugin.run(task_vars={"inventory_hostname": "l1"})
-    finally:
-        action.ActionBase.run = run  # type: ignore[method-assign]
+    monkeypatch.setattr(action.ActionBase, "run", lambda *_arguments, **_more: {})
+    result = plugin.run(task_vars={"inventory_hostname": "l1"})
     assert printed == [f"l1: {text}" for text in shown]
     assert result.get("failed", False) is failed
     assert [step["text"] for step in result["steps"]] == shown

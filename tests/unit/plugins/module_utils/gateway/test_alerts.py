@@ -9,6 +9,7 @@ import socket
 import socketserver
 import threading
 import time
+import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,7 @@ def test_what_cannot_be_reached_is_said_without_the_secret(tmp_path: Path, chann
 class Mailbox(socketserver.StreamRequestHandler):
     """As much of SMTP as one message takes."""
 
-    messages: list[str] = []  # noqa: RUF012  one server, one list
+    messages: t.ClassVar[list[str]] = []
 
     def handle(self) -> None:
         self.wfile.write(b"220 here\r\n")
