@@ -67,7 +67,7 @@ def show_hardening(results: dict[str, t.Any]) -> None:
 Role hardening (second run: changed={results["changed"]}, {len(results["tasks"])} tasks on the host)
   20 no-op tasks            {floor:7.2f} s
   second run                {second:7.2f} s   {second / floor:.2f} of the 20 no-ops (at most 2)
-  first run                 {first:7.2f} s   {first / floor:.2f} of the 20 no-ops (at most 6); packages were there""")
+  first run                 {first:7.2f} s   {first / floor:.2f} of the 20 no-ops (at most 3); packages were there""")
     for title, name in (("second", "tasks"), ("first", "first_run_tasks")):
         print(f"  the tasks of the {title} run")
         for task in results[name]:
