@@ -198,7 +198,7 @@ class Control:
             return outcome
 
     def _no_push(self) -> None:
-        if self.gateway.summary.full_authentication:
+        if self.gateway.summary.asks_for_sign_in:
             raise SessionError(
                 f"gateway {self.descriptor.name} asked for a full sign-in instead of resuming, and was stopped before "
                 "a push was sent: sign in by playbooks/live_signin.yml"

@@ -163,6 +163,13 @@ class Summary:
         return self.phase == CONFIGURED or (self.phase == SIGNED_IN and self.disclaimer_accepted)
 
     @property
+    def asks_for_sign_in(self) -> bool:
+        """Whether this run of the JVM is on its way to a full sign-in, or has sent its push; one that has ended is not,
+        since the next may have a token."""
+        before_push = self.phase in (LAUNCHED, LOGIN_WINDOW, SIGNING_IN)
+        return self.phase == WAITING_2FA or (before_push and self.full_authentication is True)
+
+    @property
     def restart_used(self) -> bool:
         """Whether this JVM has had its one RESTART (or PAUSE)."""
         return any(command in ("RESTART", "PAUSE") for command in self.commands)

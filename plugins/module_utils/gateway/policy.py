@@ -53,7 +53,7 @@ class Seen:
     running: bool
     started_at: str | None
     signed_in: bool
-    full_authentication: bool | None
+    asks_for_sign_in: bool
     finding: str | None
     api_state: str | None
     exit_code: int | None = None
@@ -76,7 +76,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         running=bool(container.get("running")),
         started_at=container.get("started_at"),
         signed_in=summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED),
-        full_authentication=summary.full_authentication,
+        asks_for_sign_in=summary.asks_for_sign_in,
         finding=summary.finding,
         api_state=gateway.verdict["api_state"] if gateway.verdict else None,
         exit_code=container.get("exit_code"),
@@ -181,7 +181,7 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         return Step("stop" if look.signed_in else "kill", "IBKR's week is over: the sign-in is void from Sunday 01:00")
     if signing_in and look.pushes_missed >= plan.pushes:
         return Step("stop", CAUSES["push_missed"][0], "push_missed")
-    if look.full_authentication and not look.signed_in and not signing_in:
+    if look.asks_for_sign_in and not signing_in:
         return Step("kill", CAUSES["sign_in_asked"][0], "sign_in_asked")
     return None
 

@@ -256,6 +256,22 @@ def test_the_watcher_kills_a_live_gateway_that_asks_by_itself_and_sends_no_push(
     assert "kill" in events(live)
 
 
+def test_the_watcher_lets_the_daily_restart_happen(control: Any, fake_engine: Any) -> None:
+    """The watcher looks just when the JVM has ended and its successor has not begun."""
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    signing_in(live)
+    watching = Watcher(live)
+    watching.look()
+    fake_engine.log("IBC returned exit status 0")
+    watching.look()
+    assert fake_engine.status == "running"
+    fake_engine.log(*ON_TOKEN[1:])
+    watching.look()
+    assert fake_engine.status == "running"
+    assert "kill" not in events(live)
+
+
 def test_the_watcher_hears_an_end_at_once(control: Any, fake_engine: Any) -> None:
     live = control()
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)

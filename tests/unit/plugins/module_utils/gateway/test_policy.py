@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan as plans
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import policy, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.policy import Seen
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import MANUAL, PAPER, SIGN_IN, Grant, Record
@@ -33,10 +34,10 @@ def stamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
 
 
-READY = Seen(states.READY, "well", "", True, True, stamp(at("2026-11-22 10:00")), True, True, None, "ready")
+READY = Seen(states.READY, "well", "", True, True, stamp(at("2026-11-22 10:00")), True, False, None, "ready")
 DOWN = dataclasses.replace(READY, state=states.STOPPED, running=False, signed_in=False, api_state=None, exit_code=0)
-ASKING = dataclasses.replace(READY, state=states.STARTING, signed_in=False, api_state=None)
-RESTARTING = dataclasses.replace(ASKING, full_authentication=False)
+RESTARTING = dataclasses.replace(READY, state=states.STARTING, signed_in=False, api_state=None)
+ASKING = dataclasses.replace(RESTARTING, asks_for_sign_in=True)
 HUNG = dataclasses.replace(READY, state=states.DEGRADED, api_state="no_handshake")
 SUNDAY, TUESDAY, SATURDAY = at("2026-11-22 10:00"), at("2026-11-24 12:00"), at("2026-11-28 23:45")
 
@@ -122,6 +123,56 @@ def test_decisions(record: Record, look: Seen, now: float, action: str | None, c
     record.since = before
     step = policy.decide(record, look, PLAN, now)
     assert (step.action if step else None, step.cause if step else None) == (action, cause)
+
+
+SIGN_IN_LOG = (
+    ".> Starting IBC/IB gateway",
+    "autorestart file not found: full authentication will be required",
+    "IBC: Starting session: will exit if login dialog",
+    "LoginState is LOGGED_OUT",
+    "Login attempt: 1",
+    "Second Factor Authentication initiated",
+    "Login has completed",
+    "Configuration tasks completed",
+)
+ON_TOKEN = ("autorestart file found at x: authentication will not be required", "IBC: Re-starting session")
+NEW_LOGIN = (
+    "autorestart file not found: full authentication will be required",
+    "IBC: Starting session: will exit if login dialog",
+)
+
+
+@pytest.mark.parametrize(
+    ("after", "killed_at"),
+    [
+        pytest.param(("IBC returned exit status 0", *ON_TOKEN, *SIGN_IN_LOG[-2:]), None, id="the daily restart"),
+        pytest.param(("Gateway finished",), None, id="a stop"),
+        pytest.param(("Received SIGINT or SIGTERM",), None, id="docker stop"),
+        pytest.param(("IBC is paused",), None, id="a pause"),
+        pytest.param(("IBC returned exit status 0", *NEW_LOGIN), NEW_LOGIN[-1], id="a restart without its token"),
+        pytest.param(
+            ("IBC returned exit status 0", *ON_TOKEN, "token was refused: full authentication will be required",
+             "Cold restart in progress", "IBC returned exit status 0", NEW_LOGIN[-1]),
+            NEW_LOGIN[-1], id="a token that IBKR refuses",
+        ),
+        pytest.param(
+            ("IBC returned exit status 0", *ON_TOKEN, "Second Factor Authentication initiated"),
+            "Second Factor Authentication initiated", id="a push in spite of a token",
+        ),
+    ],
+)  # fmt: skip
+def test_line_by_line_only_a_gateway_that_asks_is_killed(after: tuple[str, ...], killed_at: str | None) -> None:
+    """From a completed sign-in on, with a decision after each line of the log."""
+    gateway = Gateway({})
+    gateway.container = {"exists": True, "running": True, "started_at": READY.started_at}
+    gateway.summary.feed(SIGN_IN_LOG)
+    for line in after:
+        gateway.summary.feed([line])
+        record = live()
+        look = policy.seen(gateway, asked=False)
+        policy.observe(record, look, PLAN, TUESDAY)
+        step = policy.decide(record, look, PLAN, TUESDAY)
+        assert (step.cause if step else None) == ("sign_in_asked" if line == killed_at else None), line
 
 
 def test_a_signed_in_gateway_is_valid_until_the_week_ends() -> None:
