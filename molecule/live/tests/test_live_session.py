@@ -60,7 +60,7 @@ def test_a_sign_in_shows_its_steps(playbook: Playbook, standin: StandIn, host: H
         "the login window is open",
         "a push was sent: approve it",
         "logged in",
-        "the API is ready",
+        "the API answers and serves account",
         "valid until",
     ):
         assert f"sandbox-live: {step}" in run.printed

@@ -248,12 +248,11 @@ class Control:
             say("starting", f"starting the gateway ({self.plan.pushes - missed} pushes and {left:.0f} s at most)")
             self.engine.start(self.descriptor.container)
             progress = Progress(self, record, say, self.plan.pushes - missed)
-            with contextlib.suppress(TooManyPushes):
-                if wait_for(self.gateway, states.READY, left, tell=progress):
-                    record.count("pushes", self.gateway.summary.pushes)
-                    self._signed_in(record, say)
-                    return
+            signed_in = self._signs_in(progress, left)
             record.count("pushes", self.gateway.summary.pushes)
+            if signed_in:
+                self._signed_in(record, say)
+                return
             found = policy.seen(self.gateway)
             session.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
             if found.finding not in (None, "push_missed") or not found.pushes_missed:
@@ -268,10 +267,19 @@ class Control:
         self.store.note("blocked", meaning, self.now(), cause=cause)
         raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}. {next_step}")
 
+    def _signs_in(self, progress: Progress, timeout: float) -> bool:
+        try:
+            return wait_for(self.gateway, states.READY, timeout, tell=progress)
+        except SignedIn:
+            return True
+        except TooManyPushes:
+            return False
+
     def _signed_in(self, record: Record, say: Say) -> None:
         policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
         accounts = ", ".join((self.gateway.verdict or {}).get("accounts", ()))
-        say("verified", f"the API is ready and serves account {accounts}")
+        but = "" if record.state == states.READY else f", but it is {record.state}: {record.reason}"
+        say("verified", f"the API answers and serves account {accounts}{but}")
         self.store.note("sign_in", "signed in", self.now(), by=self.by)
         if record.valid_until:
             until = policy.moment(record.valid_until).astimezone(week.NEW_YORK)
@@ -285,6 +293,10 @@ class Control:
 
 class TooManyPushes(Exception):
     """IBC is about to send a push more than the sign-in may take."""
+
+
+class SignedIn(Exception):
+    """The sign-in is done, though something behind the API is not well: an approved push is not thrown away for it."""
 
 
 class Progress:
@@ -305,6 +317,8 @@ class Progress:
             control.save(self._record)
         if summary.pushes_missed >= self._pushes:
             raise TooManyPushes
+        if summary.usable and (control.gateway.verdict or {}).get("api_state") in policy.ANSWERS:
+            raise SignedIn
 
     def _passed(self, phase: str, pushes: int) -> list[str]:
         """Return the phases since the last one: several lines of the log may come at once."""

@@ -22,6 +22,8 @@ from .store import MANUAL, PAPER, SIGN_IN, Grant, Record
 LIVE = "live"
 # In ``Record.stopped_by``: stopped by IBC's PAUSE, which keeps the sign-in.
 PAUSE = "PAUSE"
+# What an API says that is signed in to the right account, whatever is wrong behind it.
+ANSWERS = ("ready", "degraded", "link_down")
 HUNG = ("no_handshake", "no_valid_id", "unresponsive", "tcp_timeout")
 HUNG_LOOKS = 2
 HEAL_SECONDS = 24 * 3600.0
@@ -114,7 +116,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
         record.count("starts")
         record.container_started_at = look.started_at
         record.hung_looks = 0
-    if look.running and look.state == states.READY:
+    if look.running and (look.state == states.READY or (look.signed_in and look.api_state in ANSWERS)):
         record.blocked = None
         if record.mode == LIVE and (record.grant or record.signed_in_at is None):
             # Of a gateway that was signed in before anybody watched, only the start is known.

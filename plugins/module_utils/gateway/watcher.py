@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from . import alerts, descriptor, plan, policy, session, states, week
 from .alerts import Alert, Outbox
+from .channel import ChannelError
 from .control import Control
 from .engine import EngineError
 from .store import PAPER, BusyError, Record
@@ -124,7 +125,7 @@ class Watcher:
                     session.request_restart(control.gateway, control.engine)
                 case "start":
                     self._start(step, record)
-        except (session.SessionError, EngineError) as error:
+        except (session.SessionError, ChannelError, EngineError, OSError) as error:
             control.store.note("failed", f"{step.action}: {error}", control.now())
         if step.action in ("stop", "kill") and not step.cause:
             record.stopped_by = "the plan"
@@ -178,7 +179,8 @@ class Watcher:
         with contextlib.suppress(descriptor.DescriptorError, OSError, ValueError):
             path = channels_path(record.gateway)
             if os.path.exists(path):
-                self.outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS)
+                for failed in self.outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
+                    self.control.store.note("alert_failed", f"an alert was not delivered by {failed}", now)
 
     def _remind(self, record: Record, now: float) -> None:
         signed_in = policy.moment(record.signed_in_at) if record.signed_in_at else None

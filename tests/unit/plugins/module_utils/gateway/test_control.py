@@ -38,6 +38,9 @@ ON_TOKEN = (
 )
 
 
+FARM_OK, FARM_BROKEN = (2104, "OK:usfarm"), (2103, "broken:usfarm")
+
+
 def new_york(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("America/New_York")).timestamp()
 
@@ -57,15 +60,16 @@ def control(fake_engine: Any, deploy: Any, command_server: Any, serve: Any) -> C
 
     def healthy(script: Any) -> None:
         script.start(accounts={"live": "U1234567", "paper": "DU1234567"}[mode[0]])
-        for code, text in ((2104, "OK:usfarm"), (2106, "OK:ushmds"), (2158, "OK:secdefil")):
+        for code, text in notices:
             script.notice(code, text)
         script.answer_time()
         script.stay()
 
     mode = ["live"]
+    notices: list[tuple[int, str]] = []
 
-    def make(of: str = "live", now: float = TUESDAY, **settings: Any) -> Control:
-        mode[0] = of
+    def make(of: str = "live", now: float = TUESDAY, said: tuple[int, str] = FARM_OK, **settings: Any) -> Control:
+        mode[0], notices[:] = of, [said, (2106, "OK:ushmds"), (2158, "OK:secdefil")]
         fake_engine.exit(0)
         command_server.on_command = lambda command: fake_engine.exit(0) if command in ("STOP", "PAUSE") else None
         command_server.replies["PAUSE"] = ["OK PAUSE in progress", "OK PAUSE at 10:01 PM"]
@@ -104,6 +108,17 @@ def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) 
     again: Said = []
     signing_in(live, again)
     assert [step for step, _text in again] == ["already"]
+
+
+def test_an_approved_push_is_not_lost_to_a_broken_data_farm(control: Any, fake_engine: Any) -> None:
+    live = control(said=FARM_BROKEN, sign_in_minutes=0.1)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    said: Said = []
+    signing_in(live, said)
+    assert "usfarm" in dict(said)["verified"]
+    record = live.store.load("live")
+    assert (fake_engine.status, record.state, record.blocked) == ("running", states.DEGRADED, None)
+    assert record.valid_until == new_york("2026-11-29 01:00")
 
 
 def test_missed_pushes_are_bounded_and_end_in_blocked(control: Any, fake_engine: Any) -> None:
@@ -284,6 +299,34 @@ def test_the_watcher_hears_an_end_at_once(control: Any, fake_engine: Any) -> Non
     watching.look()
     assert time.monotonic() - begun < 2
     assert live.store.load("live").blocked == "session_lost"
+
+
+def test_a_hung_gateway_whose_ibc_refuses_does_not_end_the_watcher(
+    control: Any, fake_engine: Any, command_server: Any
+) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    signing_in(live)
+    command_server.replies["RESTART"] = ["ERROR RESTART already in progress"]
+    with live.acting("test") as record:
+        record.hung_looks = 1
+    live.gateway.ask = lambda *_arguments: setattr(
+        live.gateway, "verdict", {"api_state": "no_handshake", "final": False, "reason": "hung", "next_step": ""}
+    )
+    Watcher(live).look()
+    assert {"restart", "failed"} <= set(events(live))
+    assert fake_engine.status == "running"
+
+
+def test_an_alert_that_cannot_be_delivered_is_in_the_history(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    (tmp_path / "etc" / "live" / "alerts.json").write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/secret"}]')
+    with live.acting("test") as record:
+        record.signed_in_at = TUESDAY
+    Watcher(live).look()
+    (told,) = [event for event in live.store.history() if event["event"] == "alert_failed"]
+    assert "webhook/0: URLError" in told["text"]
+    assert "secret" not in told["text"]
 
 
 def test_the_watcher_starts_and_stops_a_paper_session(control: Any, fake_engine: Any) -> None:

@@ -198,6 +198,13 @@ def test_a_sign_in_that_was_ready_in_time_is_not_ended_by_a_late_look() -> None:
     assert policy.decide(record, READY, PLAN, TUESDAY + 3600) is None
 
 
+@pytest.mark.parametrize("api_state", ["degraded", "link_down"])
+def test_a_sign_in_counts_also_where_a_farm_or_the_link_is_down(api_state: str) -> None:
+    record = Record("live", "live", grant=IN_TIME)
+    policy.observe(record, dataclasses.replace(READY, state=states.DEGRADED, api_state=api_state), PLAN, TUESDAY)
+    assert (record.signed_in_at, record.grant) == (TUESDAY, None)
+
+
 def test_a_live_gateway_that_is_down_is_not_told_to_be_started() -> None:
     record = live(stopped_by="the plan")
     policy.observe(record, DOWN, PLAN, SATURDAY)
