@@ -9,7 +9,6 @@ This module util is **private** to the collection: it may change at any time.
 from __future__ import annotations
 
 import collections.abc as c
-import json
 import math
 import textwrap
 import typing as t
@@ -455,56 +454,6 @@ def _new_week(now: float) -> float:
 def _some(names: c.Sequence[str], most: int = 4) -> str:
     more = len(names) - most
     return "; ".join(names[:most]) + (f"; and {more} more" if more > 0 else "")
-
-
-# Drift
-
-
-def drift(run: Facts) -> dict[str, t.Any]:
-    """Return what a finished ``ansible-playbook site.yml --check`` said through callback ansible.posix.json.
-
-    Names of tasks only: what a task would write stays in *run*.
-    """
-    result: dict[str, t.Any] = {"ran": False, "changes": [], "failed": [], "reason": None}
-    text = str(run.get("stdout") or "")
-    try:
-        report = json.loads(text[text.index("{\n") : text.rindex("}") + 1])
-        outcomes = [
-            (str(task["task"]["name"]), outcome)
-            for play in report["plays"]
-            for task in play["tasks"]
-            for outcome in task["hosts"].values()
-        ]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return {**result, "reason": _complaint(run)}
-    for name, outcome in outcomes:
-        printable = wire.printable(name.removeprefix("ibops.gateway."))
-        if outcome.get("unreachable") or (outcome.get("failed") and not outcome.get("ignore_errors")):
-            kind = "failed"
-        else:
-            kind = "changes" if outcome.get("changed") else ""
-        if kind and printable not in result[kind]:
-            result[kind].append(printable)
-    ended_well = run.get("rc") == 0
-    if ended_well:
-        # What failed was rescued.
-        result["failed"] = []
-    elif not result["failed"]:
-        return {**result, "reason": _complaint(run)}
-    if not outcomes:
-        return {**result, "reason": "no host of site.yml was concerned"}
-    return {**result, "ran": True}
-
-
-def _complaint(run: Facts) -> str:
-    """Ansible's own first error; the lines of a file that it may quote below are left out."""
-    lines = str(run.get("stderr") or "").splitlines()
-    said = next((line for line in lines if line.startswith(("[ERROR]", "ERROR!"))), "")
-    if said:
-        return wire.printable(said)
-    if run.get("rc") is None:
-        return "site.yml --check did not end in its time"
-    return f"site.yml --check ended with status {run['rc']}"
 
 
 # The terminal

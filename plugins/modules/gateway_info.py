@@ -182,6 +182,7 @@ session:
     - C(state), C(since), C(checked_at), C(signed_in_at), C(valid_until), C(sign_in_due) (moments in epoch seconds;
       the last two as New York time too), C(week) (of live; C(valid), C(sign_in_due), C(overdue), C(closing)),
       C(grant), C(blocked), C(stopped_by), C(counts).
+    - Null where nobody has written it yet, or where it cannot be read.
   returned: with O(gateway_name)
   type: dict
   sample: {state: ready, valid_until: 1795932000.0, valid_until_new_york: "Sun 2026-11-29 01:00", blocked: null}
@@ -203,7 +204,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, policy, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, policy
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import (
     Descriptor,
     DescriptorError,
@@ -261,12 +262,14 @@ def look(module: AnsibleModule) -> dict[str, object]:
 
 def remembered(found: Descriptor, report: dict[str, t.Any]) -> dict[str, object]:
     """What the host remembers of the gateway; one that its watcher has stopped is blocked, and not only stopped."""
-    record = Store(found.name).load(found.mode)
-    more: dict[str, object] = {"session": policy.shown(record, plan.load(found.name), time.time())}
-    if record.blocked and report["container"] and not report["container"]["running"]:
-        reason, next_step = policy.CAUSES[record.blocked]
-        more |= {"state": states.BLOCKED, "reason": reason, "next_step": next_step}
-    return more
+    try:
+        record = Store(found.name).read()
+    except (OSError, ValueError):
+        record = None
+    if record is None:
+        return {"session": None}
+    session = policy.shown(record, plan.load(found.name), time.time())
+    return {"session": session, **policy.blocked(record.blocked, report["container"])}
 
 
 def image_present(image: str) -> bool | None:

@@ -10,7 +10,6 @@ and account ids are masked.
 from __future__ import annotations
 
 import collections.abc as c
-import dataclasses
 import glob
 import itertools
 import json
@@ -25,10 +24,10 @@ import time
 import typing as t
 from functools import partial
 
-from . import accounts, descriptor, paper_hours, plan, policy, states, week, wire
+from . import accounts, descriptor, paper_hours, plan, policy, week, wire
 from .engine import Engine, EngineError
 from .look import Gateway, epoch
-from .store import Grant, Record, Store
+from .store import Store
 
 CLIENT = "/opt/ibgw/client/bin/python"
 DOCKER_DIR = "/var/lib/docker"
@@ -105,9 +104,7 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
     gateway.look(timeout)
     report = gateway.report()
     remembered = fact(lambda: session(found, now), "state", "blocked", "valid_until", "plan")
-    if remembered["blocked"] in policy.CAUSES and report["container"] and not report["container"]["running"]:
-        reason, next_step = policy.CAUSES[remembered["blocked"]]
-        report |= {"state": states.BLOCKED, "reason": reason, "next_step": next_step}
+    report |= policy.blocked(remembered["blocked"], report["container"])
     details = fact(lambda: {"inspected": Engine().inspect(found.container)}, "inspected")
     return {
         "deployed": True,
@@ -144,23 +141,10 @@ def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
 # What the host remembers
 
 
-def record(store: Store) -> Record | None:
-    """Return the record without mending anything, as the store itself would; None where nobody has written one."""
-    try:
-        with open(store.state_path, encoding="utf-8") as file:
-            data = json.load(file)
-        known = {each.name for each in dataclasses.fields(Record)}
-        values = {name: value for name, value in data.items() if name in known}
-        grant = Grant(**data["grant"]) if data.get("grant") else None
-        return Record(**{**values, "grant": grant})
-    except FileNotFoundError:
-        return None
-
-
 def session(found: descriptor.Descriptor, now: float) -> Fact:
     """What is remembered of the gateway, and what its plan says of now. UnknownError where role session never ran."""
     settings = plan.load(found.name)
-    kept = record(Store(found.name))
+    kept = Store(found.name).read()
     if kept is None:
         raise UnknownError("role session has not run on this host, or its watcher never looked: nothing is remembered")
     shown = policy.shown(kept, settings, now)

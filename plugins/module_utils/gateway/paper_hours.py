@@ -15,7 +15,7 @@ import difflib
 import itertools
 import re
 import typing as t
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -48,10 +48,6 @@ class PaperSession:
         # YAML reads an unquoted date as one, and str() writes it as ISO.
         except_dates = frozenset(map(str, data.get("except_dates", ())))
         return cls(**{**data, "days": tuple(data.get("days", ())), "except_dates": except_dates})
-
-    def as_data(self) -> dict[str, t.Any]:
-        """Return the entry that :meth:`from_data` reads, fit for JSON, the same for the same session."""
-        return {**asdict(self), "days": list(self.days), "except_dates": sorted(self.except_dates)}
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,6 @@ class Seen:
     asks_for_sign_in: bool
     finding: str | None
     api_state: str | None
-    exit_code: int | None = None
     restart_used: bool = False
     pushes_missed: int = 0
     fault: str | None = None
@@ -81,7 +80,6 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         asks_for_sign_in=summary.asks_for_sign_in,
         finding=summary.finding,
         api_state=gateway.verdict["api_state"] if gateway.verdict else None,
-        exit_code=container.get("exit_code"),
         restart_used=summary.restart_used,
         pushes_missed=summary.pushes_missed,
         fault=gateway.engine_fault,
@@ -92,7 +90,8 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
 @dataclass(frozen=True)
 class Step:
     """What to do: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is about to be sent),
-    ``restart`` (by IBC, no push) or ``start``; *cause* blocks the gateway until a person acts."""
+    ``restart`` (by IBC, no push), ``start``, or ``blocked`` (only to say so); *cause* blocks the gateway until a
+    person acts."""
 
     action: str
     why: str
@@ -177,7 +176,7 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     signing_in = record.granted(now, SIGN_IN)
     if not look.running:
         lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked and not signing_in
-        return Step("none", CAUSES["session_lost"][0], "session_lost") if lost else None
+        return Step("blocked", CAUSES["session_lost"][0], "session_lost") if lost else None
     void = record.signed_in_at is not None and record.valid_until is None and not signing_in
     if plan.weekly_close and (void or week.closing(moment(now))):
         return Step("stop" if look.signed_in else "kill", "IBKR's week is over: the sign-in is void from Sunday 01:00")
@@ -224,6 +223,14 @@ def next_moment(record: Record, plan: Plan, now: float) -> float:
     elif window := paper_hours.upcoming(plan.paper_sessions, moment(now)):
         moments.append(window.start.timestamp())
     return min(each for each in moments if each > now)
+
+
+def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, str]:
+    """Return what *cause* makes of a report on a gateway that is down: state, reason and next step; else nothing."""
+    if cause not in CAUSES or not container or container["running"]:
+        return {}
+    reason, next_step = CAUSES[cause]
+    return {"state": states.BLOCKED, "reason": reason, "next_step": next_step}
 
 
 def shown(record: Record, plan: Plan, now: float) -> dict[str, Any]:

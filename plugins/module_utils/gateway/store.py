@@ -91,20 +91,27 @@ class Store:
         self.history_path = os.path.join(self.directory, "history.jsonl")
         self._lock_path = os.path.join(self.directory, "lock")
 
-    def load(self, mode: str) -> Record:
-        """Return the record; a new one where there is none, or where the file is damaged (it is kept as .damaged)."""
+    def read(self) -> Record | None:
+        """Return the record, None where nobody has written one; ValueError for a damaged file, which stays as it is."""
         try:
             with open(self.state_path, encoding="utf-8") as file:
                 data = json.load(file)
-            data["grant"] = Grant(**data["grant"]) if data["grant"] else None
             known = {each.name for each in dataclasses.fields(Record)}
-            return Record(**{name: value for name, value in data.items() if name in known})
+            values = {name: value for name, value in data.items() if name in known}
+            return Record(**{**values, "grant": Grant(**data["grant"]) if data["grant"] else None})
         except FileNotFoundError:
-            pass
-        except (ValueError, TypeError, KeyError):
+            return None
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{self.state_path} is damaged ({error!r})") from error
+
+    def load(self, mode: str) -> Record:
+        """Return the record; a new one where there is none, or where the file is damaged (it is kept as .damaged)."""
+        try:
+            return self.read() or Record(self.name, mode)
+        except ValueError:
             with contextlib.suppress(OSError):
                 os.replace(self.state_path, f"{self.state_path}.damaged")
-        return Record(self.name, mode)
+            return Record(self.name, mode)
 
     def save(self, record: Record) -> None:
         """Write the record. OSError when that fails: the old one is untouched."""

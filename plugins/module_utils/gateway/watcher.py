@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import os
 import queue
 import socket
@@ -48,8 +49,7 @@ class Watcher:
 
     def run(self, rounds: int | None = None) -> None:
         """Watch for ever, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
-        while rounds is None or rounds > 0:
-            rounds = rounds - 1 if rounds else rounds
+        for _round in itertools.count() if rounds is None else range(rounds):
             self.alive()
             try:
                 until = self.look()

@@ -9,7 +9,8 @@ from tests.unit.plugins import live_facts as made
 from tests.unit.plugins.live_facts import NO_DRIFT, at, certificate, changed, client, disk, down, live, paper, unit
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _live_check as live_check
-from ansible_collections.ibops.gateway.plugins.module_utils._live_check import drift, report
+from ansible_collections.ibops.gateway.plugins.module_utils._live_check import report
+from ansible_collections.ibops.gateway.plugins.module_utils._live_drift import drift
 
 Facts = dict[str, t.Any]
 HOSTILE = "<script>alert(1)</script>&\"'\x00\x1b[31m\n"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import typing as t
 
@@ -9,7 +8,7 @@ import pytest
 from tests.unit.plugins import live_facts
 
 from ansible_collections.ibops.gateway.plugins.module_utils._live_check import report
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, health
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_health
 
@@ -108,10 +107,13 @@ def test_a_name_that_is_not_deployed(run_module: t.Any, deploy: t.Any) -> None:
     assert "is not deployed on this host" in judged(result)["sentence"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_files_that_may_not_be_read(run_module: t.Any, deploy: t.Any, tmp_path: pathlib.Path) -> None:
+def test_files_that_may_not_be_read(run_module: t.Any, deploy: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy()
-    (tmp_path / "etc/paper/gateway.json").chmod(0)
+
+    def refuse(*_arguments: object, **_more: object) -> t.NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(descriptor, "open", refuse, raising=False)
     assert "become: true" in run_module(gateway_health.main, gateway_name="paper")["msg"]
 
 

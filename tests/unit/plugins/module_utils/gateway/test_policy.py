@@ -35,7 +35,7 @@ def stamp(moment: float) -> str:
 
 
 READY = Seen(states.READY, "well", "", True, True, stamp(at("2026-11-22 10:00")), True, False, None, "ready")
-DOWN = dataclasses.replace(READY, state=states.STOPPED, running=False, signed_in=False, api_state=None, exit_code=0)
+DOWN = dataclasses.replace(READY, state=states.STOPPED, running=False, signed_in=False, api_state=None)
 RESTARTING = dataclasses.replace(READY, state=states.STARTING, signed_in=False, api_state=None)
 ASKING = dataclasses.replace(RESTARTING, asks_for_sign_in=True)
 HUNG = dataclasses.replace(READY, state=states.DEGRADED, api_state="no_handshake")
@@ -66,7 +66,7 @@ WINDOW = at("2026-11-24 09:20")
         pytest.param(live(), ASKING, TUESDAY, "kill", "sign_in_asked", id="live asks for a sign-in by itself"),
         pytest.param(live(grant=IN_TIME), ASKING, TUESDAY, None, None, id="live asks within a sign-in"),
         pytest.param(live(grant=TOO_LATE), ASKING, TUESDAY, "kill", "sign_in_late", id="the sign-in's time is over"),
-        pytest.param(live(), DOWN, TUESDAY, "none", "session_lost", id="live went down"),
+        pytest.param(live(), DOWN, TUESDAY, "blocked", "session_lost", id="live went down"),
         pytest.param(
             live(grant=IN_TIME), dataclasses.replace(ASKING, pushes_missed=3), TUESDAY, "stop", "push_missed",
             id="IBC sends push after push",
