@@ -289,7 +289,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         engine = self.server.engine
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
         url = urlsplit(self.path)
-        _empty, kind, name, *verb = url.path.split("/")
+        kind, name, *verb = [*url.path.split("/"), ""][1:] if url.path == "/events" else url.path.split("/")[1:]
         action = verb[-1] if verb else ""
         engine.calls.append(f"{self.command} {url.path}" + (f"?{url.query}" if action == "stop" else ""))
         if kind == "images":

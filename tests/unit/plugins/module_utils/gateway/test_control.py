@@ -3,88 +3,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import threading
-import time
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
+from tests.unit.plugins.session_log import (
+    BEGUN,
+    FARM_BROKEN,
+    IN,
+    MISSED,
+    ON_TOKEN,
+    PUSH,
+    TUESDAY,
+    Said,
+    events,
+    new_york,
+    signing_in,
+)
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import ctl, plan, session, states, watcher
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control, Refused
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import BlockedError, SessionError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.watcher import Watcher
-
-BEGUN = (
-    ".> Starting IBC/IB gateway",
-    "autorestart file not found: full authentication will be required",
-    "IBC: Starting session: will exit if login dialog",
-    "LoginState is LOGGED_OUT",
-    "Login attempt: 1",
-)
-PUSH = "Second Factor Authentication initiated"
-IN = ("Login has completed", "Configuration tasks completed")
-MISSED = "Re-login after second factor authentication timeout not required"
-ON_TOKEN = (
-    ".> Starting IBC/IB gateway",
-    "autorestart file found at x: authentication will not be required",
-    "IBC: Re-starting session",
-    *IN,
-)
-
-
-FARM_OK, FARM_BROKEN = (2104, "OK:usfarm"), (2103, "broken:usfarm")
-
-
-def new_york(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("America/New_York")).timestamp()
-
-
-TUESDAY = new_york("2026-11-24 12:00")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(watcher, "BUSY_SECONDS", 0.02)
-
-
-@pytest.fixture
-def control(fake_engine: Any, deploy: Any, command_server: Any, serve: Any) -> Callable[..., Control]:
-    """Make a control of a stopped gateway of mode *mode*; its API is healthy and its clock stands at *now*."""
-
-    def healthy(script: Any) -> None:
-        script.start(accounts={"live": "U1234567", "paper": "DU1234567"}[mode[0]])
-        for code, text in notices:
-            script.notice(code, text)
-        script.answer_time()
-        script.stay()
-
-    mode = ["live"]
-    notices: list[tuple[int, str]] = []
-
-    def make(of: str = "live", now: float = TUESDAY, said: tuple[int, str] = FARM_OK, **settings: Any) -> Control:
-        mode[0], notices[:] = of, [said, (2106, "OK:ushmds"), (2158, "OK:secdefil")]
-        fake_engine.exit(0)
-        command_server.on_command = lambda command: fake_engine.exit(0) if command in ("STOP", "PAUSE") else None
-        command_server.replies["PAUSE"] = ["OK PAUSE in progress", "OK PAUSE at 10:01 PM"]
-        found = deploy(name=of, mode=of, container=f"ibgw-{of}", port=serve(healthy), command_port=command_server.port)
-        return Control(found, Plan(**settings), by="Ann", now=lambda: now)
-
-    return make
-
-
-Said = list[tuple[str, str]]
-
-
-def signing_in(control: Control, said: Said | None = None) -> None:
-    steps: Said = [] if said is None else said
-    control.sign_in(lambda step, text: steps.append((step, text)))
 
 
 def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) -> None:
@@ -251,183 +191,54 @@ def test_a_pause_needs_an_ibc_that_knows_it(control: Any, fake_engine: Any) -> N
         live.pause(5)
 
 
-# The watcher
-
-
-def events(control: Control) -> list[str]:
-    return [event["event"] for event in control.store.history()]
-
-
-def test_the_watcher_kills_a_live_gateway_that_asks_by_itself_and_sends_no_push(control: Any, fake_engine: Any) -> None:
+def test_a_start_of_live_is_allowed_by_a_person_and_in_the_week_only(control: Any, fake_engine: Any) -> None:
     live = control()
-    live.by = "the watcher"
-    watching = Watcher(live)
-    watching.look()
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
-    fake_engine.start()
-    watching.run(rounds=2)
-    record = live.store.load("live")
-    assert (record.state, record.blocked, fake_engine.exit_code) == (states.BLOCKED, "sign_in_asked", 137)
-    assert "kill" in events(live)
+    with pytest.raises(SessionError, match="sends a push"):
+        live.start(allow_signin=False)
+    assert live.store.load("live").grant is None
+    live.start(allow_signin=True)
+    grant = live.store.load("live").grant
+    assert (grant.kind, grant.ends_at) == ("sign_in", TUESDAY + 600)
+    fake_engine.exit(0)
+    live.now = lambda: new_york("2026-11-29 00:30")
+    with pytest.raises(Refused, match=r"sign in from Sunday 01:15 on"):
+        live.start(allow_signin=True)
 
 
-def test_the_watcher_lets_the_daily_restart_happen(control: Any, fake_engine: Any) -> None:
-    """The watcher looks just when the JVM has ended and its successor has not begun."""
-    live = control()
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
-    signing_in(live)
-    watching = Watcher(live)
-    watching.look()
-    fake_engine.log("IBC returned exit status 0")
-    watching.look()
-    assert fake_engine.status == "running"
-    fake_engine.log(*ON_TOKEN[1:])
-    watching.look()
-    assert fake_engine.status == "running"
-    assert "kill" not in events(live)
-
-
-def test_the_watcher_hears_an_end_at_once(control: Any, fake_engine: Any) -> None:
-    live = control()
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
-    signing_in(live)
-    watching = Watcher(live)
-    until = watching.look()
-    fake_engine.exit(1)
-    begun = time.monotonic()
-    watching.listen(until)
-    watching.look()
-    assert time.monotonic() - begun < 2
-    assert live.store.load("live").blocked == "session_lost"
-
-
-def test_a_hung_gateway_whose_ibc_refuses_does_not_end_the_watcher(
-    control: Any, fake_engine: Any, command_server: Any
-) -> None:
-    live = control()
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
-    signing_in(live)
-    command_server.replies["RESTART"] = ["ERROR RESTART already in progress"]
-    with live.acting("test") as record:
-        record.hung_looks = 1
-    live.gateway.ask = lambda *_arguments: setattr(
-        live.gateway, "verdict", {"api_state": "no_handshake", "final": False, "reason": "hung", "next_step": ""}
-    )
-    Watcher(live).look()
-    assert {"restart", "failed"} <= set(events(live))
-    assert fake_engine.status == "running"
-
-
-def test_an_alert_that_cannot_be_delivered_is_in_the_history(control: Any, fake_engine: Any, tmp_path: Path) -> None:
-    live = control()
-    (tmp_path / "etc" / "live" / "alerts.json").write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/secret"}]')
-    with live.acting("test") as record:
-        record.signed_in_at = TUESDAY
-    Watcher(live).look()
-    (told,) = [event for event in live.store.history() if event["event"] == "alert_failed"]
-    assert "webhook/0: URLError" in told["text"]
-    assert "secret" not in told["text"]
-
-
-def test_the_watcher_starts_and_stops_a_paper_session(control: Any, fake_engine: Any) -> None:
-    paper = control("paper", new_york("2026-11-24 09:25"))
-    paper.plan = plan.from_data(
-        {
-            "paper_sessions": [
-                {"name": "open", "days": ["tue"], "time": "09:30", "zone": "America/New_York", "lead_minutes": 10,
-                 "max_minutes": 60, "except_dates": []}
-            ]
-        }
-    )  # fmt: skip
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN, "Click button: I understand and accept")
-    watching = Watcher(paper)
-    watching.look()
-    assert fake_engine.status == "running"
-    watching.look()
-    assert paper.store.load("paper").state == states.READY
-    paper.now = lambda: new_york("2026-11-24 10:21")
-    watching.look()
-    record = paper.store.load("paper")
-    assert (fake_engine.status, record.state, record.grant) == ("exited", states.STOPPED, None)
-
-
-def test_the_watcher_leaves_a_gateway_alone_on_which_somebody_acts(control: Any, fake_engine: Any) -> None:
-    live = control()
-    watching = Watcher(live)
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
-    with live.acting("a sign-in"):
-        fake_engine.start()
-        watching.run(rounds=3)
-        assert fake_engine.status == "running"
-
-
-def test_without_a_place_for_the_grant_nothing_is_started(
-    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live = control()
-
-    def full(_record: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(live.store, "save", full)
-    with pytest.raises(SessionError, match="No space left on device"):
-        signing_in(live)
-    assert not any("start" in call for call in fake_engine.calls)
-
-
-# ibgwctl
-
-
-@pytest.fixture
-def run(control: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any], str]]:
-    """Run ibgwctl; returns its status, the JSON of its last line, and what it said on stderr."""
-
-    def call(*arguments: str) -> tuple[int, dict[str, Any], str]:
-        code = ctl.main([*arguments])
-        printed = capsys.readouterr()
-        lines = printed.out.splitlines()
-        return code, json.loads(lines[-1]) if "--json" in arguments else {}, printed.err
-
-    return call
-
-
-def test_ibgwctl(control: Any, run: Any, fake_engine: Any) -> None:
-    control("paper")
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN, "Click button: I understand and accept")
-    assert run("status", "--json")[0] == 1
-    assert run("start", "paper", "--json")[:2] == (
-        0, {"changed": True, "actions": ["docker start"], "how": None, "exit_code": None},
-    )  # fmt: skip
-    assert run("wait-ready", "paper", "--json")[1]["state"] == "ready"
-    code, found, _said = run("status", "paper", "--json")
-    assert (code, found["state"], found["gateway"]) == (0, "ready", "paper")
-    assert run("stop", "paper", "--json")[1]["how"] == "ibc"
-    code, found, _said = run("history", "paper", "--json")
-    assert [event["event"] for event in found["events"]] == ["start", "stop"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (("status", "other"), 1, "gateway other is not deployed on this host"),
-        (("sign-in", "paper"), 5, "signs in by itself"),
-        (("resume", "paper"), 5, "is not paused"),
-        (("restart", "paper"), 1, "is stopped"),
-    ],
-)
-def test_ibgwctl_says_what_is_wrong(control: Any, run: Any, arguments: tuple[str, ...], code: int, said: str) -> None:
-    control("paper")
-    found, _result, printed = run(*arguments)
-    assert found == code
-    assert said in printed
-
-
-def test_a_second_operator_is_told_who_is_at_it(control: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.ibops.gateway.plugins.module_utils.gateway import control as controls
-
-    monkeypatch.setattr(controls, "PATIENCE", 0.0)
+def test_a_start_outside_of_the_sessions_has_the_plans_minutes(control: Any) -> None:
+    session = {"name": "open", "days": ["mon"], "time": "09:30", "zone": "UTC", "lead_minutes": 10, "max_minutes": 60}
     paper = control("paper")
-    with paper.acting("a pipeline"):
-        code, _result, said = run("stop", "paper")
-    assert code == ctl.BUSY
-    assert "a pipeline by Ann" in said
+    paper.plan = plan.from_data({"paper_sessions": [session], "manual_minutes": 20})
+    paper.start(allow_signin=False)
+    assert paper.store.load("paper").grant.ends_at == TUESDAY + 20 * 60
+
+
+def test_an_old_session_is_signed_off_before_a_forced_sign_in(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    signing_in(live)
+    said: Said = []
+    live.sign_in(lambda step, text: said.append((step, text)), force=True)
+    assert [step for step, _text in said][:2] == ["stopped", "starting"]
+    assert events(live).count("sign_in") == 2
+
+
+def test_a_sign_in_without_a_push_tells_of_none(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN)
+    said: Said = []
+    signing_in(live, said)
+    assert "push_sent" not in dict(said)
+
+
+def test_in_check_mode_a_pause_and_a_resumption_are_foreseen(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(BEGUN[0], "IBC: version: 3.24.1", *BEGUN[1:], PUSH, *IN)
+    signing_in(live)
+    assert live.pause(5, check=True).actions == ["IBC PAUSE"]
+    assert fake_engine.status == "running"
+    live.pause(5)
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "autorestart").touch()
+    assert live.resume(5, check=True).actions == ["docker start"]
+    assert (fake_engine.status, live.store.load("live").stopped_by) == ("exited", "PAUSE")

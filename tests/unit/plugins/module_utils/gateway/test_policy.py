@@ -324,3 +324,37 @@ def test_the_next_moment_is_never_later_than_what_is_due() -> None:
     assert policy.next_moment(paper(), PLAN, WINDOW - 20) == WINDOW
     assert policy.next_moment(live(), PLAN, at("2026-11-28 23:29:50")) == at("2026-11-28 23:30")
     assert policy.next_moment(live(), PLAN, TUESDAY) == TUESDAY + 60
+
+
+def test_without_an_engine_to_ask_it_says_so_and_forgets_nothing() -> None:
+    record = live(valid_until=SUNDAY + 1)
+    policy.observe(record, dataclasses.replace(DOWN, fault="the engine is unreachable"), PLAN, TUESDAY)
+    assert (record.state, record.reason) == (states.DEGRADED, "the engine is unreachable")
+    assert (record.signed_in_at, record.valid_until) == (SUNDAY, SUNDAY + 1)
+
+
+def test_an_api_that_answers_before_the_log_says_so_is_no_sign_in_yet() -> None:
+    record = Record("live", "live", grant=IN_TIME)
+    early = dataclasses.replace(RESTARTING, state=states.DEGRADED, api_state="link_down")
+    policy.observe(record, early, PLAN, TUESDAY)
+    assert (record.signed_in_at, record.grant) == (None, IN_TIME)
+
+
+def test_each_start_is_counted_once() -> None:
+    record = paper()
+    for started in ("2026-11-24T10:00:00.0Z", "2026-11-24T10:00:00.0Z", "2026-11-24T11:00:00.0Z"):
+        policy.observe(record, dataclasses.replace(READY, started_at=started), Plan(), TUESDAY)
+    assert record.counts == {"starts": 2}
+
+
+@pytest.mark.parametrize(("record", "step"), [(paper(), "Start it."), (live(stopped_by="Ann"), "live_signin.yml")])
+def test_what_a_person_does_with_a_gateway_that_is_down(record: Record, step: str) -> None:
+    policy.observe(record, dataclasses.replace(DOWN, next_step="Start it."), PLAN, TUESDAY)
+    assert step in record.next_step
+
+
+def test_what_is_shown_of_a_record() -> None:
+    found = policy.shown(live(valid_until=at("2026-11-29 01:00")), PLAN, TUESDAY)
+    assert (found["valid_until_new_york"], found["week"]) == ("Sun 2026-11-29 01:00", "valid")
+    assert policy.shown(live(), PLAN, TUESDAY)["week"] == "overdue"
+    assert "week" not in policy.shown(paper(), PLAN, TUESDAY)
