@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: rendered
 short_description: The text that a template makes
 version_added: 1.0.0
-author: ibops.gateway contributors
+author: ibops.gateway contributors (@ibops)
 description:
   - What P(ansible.builtin.template#lookup) returns, for a task with many templates. That one copies all variables of
     the host for each of them, some 35 ms, which made up half of a second run of role P(ibops.gateway.hardening#role).
