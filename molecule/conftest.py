@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import time
 import typing as t
+import zoneinfo
 
 import pytest
 import testinfra
@@ -116,6 +119,52 @@ def standin(host: Host) -> t.Callable[..., dict[str, t.Any]]:
 
     def control(*words: str) -> dict[str, t.Any]:
         name = host.check_output("docker ps --filter label=ibops.gateway.name --format '{{.Names}}'")
-        return json.loads(host.check_output(f"docker exec {name} standin-ctl {' '.join(words)}"))
+        return json.loads(host.check_output(f"docker exec {name} standin-ctl {' '.join(words)}") or "{}")
 
     return control
+
+
+class Driven:
+    """A gateway whose watcher lives at the tests' time (molecule/shared/clock.yml); all times are New York's."""
+
+    def __init__(self, host: Host, gateway: str) -> None:
+        self.host, self.gateway = host, gateway
+
+    def at(self, moment: str) -> None:
+        """Let it be *moment*, ``2027-03-07 01:20``, and wait until the watcher has looked."""
+        new_york = datetime.datetime.fromisoformat(moment).replace(tzinfo=zoneinfo.ZoneInfo("America/New_York"))
+        offset = new_york.timestamp() - float(self.host.check_output("date +%s.%N"))
+        # In place, since who holds the clock open keeps on reading it.
+        self.host.check_output(f"echo {offset:+.3f} >/etc/ibgw-clock && systemctl restart ibgw-watch@{self.gateway}")
+        self.until(lambda record: 0 <= record["checked_at"] - new_york.timestamp() < 300)
+
+    def ibgwctl(self, *words: str) -> t.Any:
+        """Run ibgwctl at that time; testinfra's result."""
+        run = "systemd-run --quiet --pipe --wait --property=EnvironmentFile=/etc/ibgw-clock.env"
+        return self.host.run(f"{run} /usr/local/sbin/ibgwctl {' '.join(words)}")
+
+    def record(self) -> dict[str, t.Any]:
+        return json.loads(self.host.file(f"/var/lib/ibgw/{self.gateway}/session/state.json").content_string)
+
+    def until(self, reached: t.Callable[[dict[str, t.Any]], bool], seconds: float = 30) -> dict[str, t.Any]:
+        """The record as soon as it is as wanted."""
+        deadline = time.monotonic() + seconds
+        while not reached(found := self.record()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        return found
+
+    def alerts(self) -> list[str]:
+        """The keys of all alerts that arrived, in their order."""
+        return [json.loads(line)["key"] for line in self.host.run("cat /var/lib/ibgw-alerts.jsonl").stdout.splitlines()]
+
+    def told(self, key: str, seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while key not in self.alerts():
+            assert time.monotonic() < deadline, (key, self.alerts())
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def driven(host: Host, name: str) -> Driven:
+    return Driven(host, name.removeprefix("sandbox-"))

@@ -1,0 +1,141 @@
+"""IBKR's week of a live gateway, from one sign-in to the next, over the night on which New York's clocks go forward.
+
+The tests are one story: each goes on where the one before it left. The stand-in's tokens live on, so what ends a week
+here is the watcher alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+StandIn = t.Callable[..., dict[str, t.Any]]
+DIES = datetime.datetime(2027, 3, 14, 6, 0, tzinfo=datetime.UTC).timestamp()
+NEXT_DIES = datetime.datetime(2027, 3, 21, 5, 0, tzinfo=datetime.UTC).timestamp()
+
+
+def logged(host: Host, text: str) -> int:
+    """How often IBC has said so."""
+    return int(host.run(f"docker logs ibgw-live 2>&1 | grep -c '{text}'").stdout)
+
+
+def pushes(host: Host) -> int:
+    return logged(host, "Second Factor Authentication initiated")
+
+
+def running(host: Host) -> bool:
+    return host.check_output("docker inspect --format '{{.State.Running}}' ibgw-live") == "true"
+
+
+@pytest.fixture
+def person(host: Host, standin: StandIn) -> t.Iterator[t.Callable[[], None]]:
+    """Somebody who approves the next push."""
+    threads = []
+
+    def approve(before: int) -> None:
+        deadline = time.monotonic() + 60
+        while pushes(host) == before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        standin("approve")
+
+    def start() -> None:
+        threads.append(threading.Thread(target=approve, args=(pushes(host),)))
+        threads[0].start()
+
+    yield start
+    for thread in threads:
+        thread.join()
+
+
+def test_saturday_evening_reminds_and_takes_no_sign_in(driven: t.Any, host: Host) -> None:
+    driven.at("2027-03-06 18:05")
+    driven.told("reminder/2027-03-07/heads_up")
+    driven.at("2027-03-06 23:45")
+    refused = driven.ibgwctl("sign-in", "live")
+    assert (refused.rc, pushes(host)) == (5, 0), refused.stderr
+    assert "sign in from Sunday 01:15 on" in refused.stderr
+
+
+def test_a_sign_in_on_sunday_is_worth_the_week(driven: t.Any, host: Host, person: t.Callable[[], None]) -> None:
+    driven.at("2027-03-07 01:20")
+    person()
+    run = driven.ibgwctl("sign-in", "live")
+    assert run.rc == 0, run.stdout + run.stderr
+    assert "valid until Sunday 2027-03-14 01:00 New York time" in run.stdout
+    assert pushes(host) == 1
+    found = driven.until(lambda record: record["state"] == "ready")
+    assert found["valid_until"] == DIES
+
+
+@pytest.mark.parametrize("day", ["08", "09", "10", "11", "12"])
+def test_a_daily_restart_costs_no_push(driven: t.Any, host: Host, standin: StandIn, day: str) -> None:
+    driven.at(f"2027-03-{day} 22:00")
+    before = logged(host, "Configuration tasks completed")
+    standin("restart")
+    deadline = time.monotonic() + 20
+    while logged(host, "Configuration tasks completed") == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    driven.at(f"2027-03-{day} 22:10")
+    found = driven.until(lambda record: record["state"] == "ready")
+    assert (found["valid_until"], found["blocked"], pushes(host)) == (DIES, None, 1)
+
+
+def test_saturday_night_signs_off_before_the_token_dies(driven: t.Any, host: Host) -> None:
+    driven.at("2027-03-13 18:05")
+    driven.told("reminder/2027-03-14/heads_up")
+    assert running(host)
+    driven.at("2027-03-13 23:30")
+    found = driven.until(lambda record: record["state"] == "stopped")
+    assert (found["stopped_by"], found["valid_until"], found["blocked"]) == ("the plan", None, None)
+    assert host.check_output("docker inspect --format '{{.State.ExitCode}}' ibgw-live") == "0"
+
+
+def test_a_start_after_the_token_s_death_is_ended_before_its_push(driven: t.Any, host: Host) -> None:
+    driven.at("2027-03-14 03:10")
+    host.check_output("docker start ibgw-live")
+    deadline = time.monotonic() + 10
+    while running(host):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    found = driven.until(lambda record: record["stopped_by"] == "the plan")
+    assert (found["state"], found["valid_until"], pushes(host)) == ("stopped", None, 1)
+
+
+def test_sunday_reminds_at_noon_and_before_the_deadline(driven: t.Any) -> None:
+    driven.at("2027-03-14 12:01")
+    driven.told("reminder/2027-03-14/noon")
+    driven.at("2027-03-14 16:01")
+    driven.told("reminder/2027-03-14/last_hour")
+
+
+def test_three_missed_pushes_end_a_sign_in(driven: t.Any, host: Host) -> None:
+    missed = driven.ibgwctl("sign-in", "live")
+    assert missed.rc == 3, missed.stdout + missed.stderr
+    assert (running(host), pushes(host)) == (False, 4)
+    assert driven.record()["blocked"] == "push_missed"
+
+
+def test_the_next_sign_in_is_worth_the_next_week(driven: t.Any, host: Host, person: t.Callable[[], None]) -> None:
+    driven.at("2027-03-14 16:30")
+    person()
+    run = driven.ibgwctl("sign-in", "live")
+    assert run.rc == 0, run.stdout + run.stderr
+    assert pushes(host) == 5
+    found = driven.until(lambda record: record["state"] == "ready")
+    assert (found["valid_until"], found["blocked"]) == (NEXT_DIES, None)
+
+
+def test_each_reminder_came_once(driven: t.Any) -> None:
+    reminders = [key for key in driven.alerts() if key.startswith("reminder/2027")]
+    assert reminders == [
+        "reminder/2027-03-07/heads_up",
+        "reminder/2027-03-14/heads_up",
+        "reminder/2027-03-14/noon",
+        "reminder/2027-03-14/last_hour",
+    ]
