@@ -146,6 +146,9 @@ class Driven:
     def record(self) -> dict[str, t.Any]:
         return json.loads(self.host.file(f"/var/lib/ibgw/{self.gateway}/session/state.json").content_string)
 
+    def history(self) -> list[dict[str, t.Any]]:
+        return json.loads(self.ibgwctl("history", self.gateway, "--last=10000", "--json").stdout)["events"]
+
     def until(self, reached: t.Callable[[dict[str, t.Any]], bool], seconds: float = 30) -> dict[str, t.Any]:
         """The record as soon as it is as wanted."""
         deadline = time.monotonic() + seconds

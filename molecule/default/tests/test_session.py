@@ -84,7 +84,7 @@ def test_a_session_starts_by_itself_and_is_not_begun_again_when_its_pipeline_is_
     settings = json.dumps({"gateway_paper_sessions": [session]})
     run = playbook("site.yml", "paper", "-e", settings)
     assert run.status == 0, run.printed
-    assert "waits for its session" in run.printed
+    assert "stays down until its next session" in run.printed
     assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-paper") == "false"
     found = wait_for(host, "ready", 180)
     assert (found["grant"]["kind"], found["grant"]["name"]) == ("paper", "soon")

@@ -143,18 +143,20 @@ class Watcher:
     def listen(self, until: float) -> None:
         """Return when the log, or a start, tells something that may change a decision, or at the moment *until*."""
         gateway, control = self.control.gateway, self.control
+        # By the clock that nobody sets: on the one of the wall, an hour put back would be an hour asleep.
+        deadline = gateway.clock() + until - control.now()
         try:
             if gateway.has_log:
                 with gateway.follow() as lines:
                     before = self._heard()
-                    while (left := until - control.now()) > 0 and self._heard() == before:
+                    while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
                         line = _receive(lines, left)
                         if line is None:
                             return
                         gateway.feed([line] if line else [])
             else:
                 with control.engine.starts(control.descriptor.container) as lines:
-                    _receive(lines, max(until - control.now(), 0.0))
+                    _receive(lines, max(deadline - gateway.clock(), 0.0))
         except EngineError:
             gateway.sleep(BUSY_SECONDS)
 

@@ -37,7 +37,8 @@ def test_the_watcher_kills_a_live_gateway_that_asks_by_itself_and_sends_no_push(
     watching.look()
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
     fake_engine.start()
-    watching.run(rounds=2)
+    watching.look()
+    watching.look()
     record = live.store.load("live")
     assert (record.state, record.blocked, fake_engine.exit_code) == (states.BLOCKED, "sign_in_asked", 137)
     assert "kill" in events(live)
@@ -341,3 +342,18 @@ def test_a_change_of_state_is_in_the_history(ready: Control, fake_engine: Any) -
     fake_engine.exit(1)
     watching.look()
     assert ready.store.history()[-1]["state"] == "blocked"
+
+
+def test_a_clock_that_is_put_back_does_not_put_it_to_sleep(ready: Control, fake_engine: Any) -> None:
+    """A line that wakes nobody comes after the clock was put back: the rest of the minute is what it was."""
+    watching = Watcher(ready)
+    ready.gateway.refresh()
+
+    def put_back() -> None:
+        ready.now = lambda: time.time() - 3600
+        fake_engine.log("a line that says nothing")
+
+    threading.Timer(0.1, put_back).start()
+    begun = time.monotonic()
+    watching.listen(time.time() + 0.5)
+    assert time.monotonic() - begun < 5
