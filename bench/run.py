@@ -18,6 +18,7 @@ import hardening_run
 import latency
 import readiness
 import site_run
+import stops
 import watcher
 
 RESULTS = pathlib.Path(__file__).parent / "results.json"
@@ -97,6 +98,14 @@ def show_latency(samples: list[float]) -> None:
     print(f"\nFrom a usable API to the verdict, in ms (at most 250): {milliseconds}")
 
 
+def show_stops(rows: list[dict[str, t.Any]]) -> None:
+    spread = sorted(row["stop_ms"] for row in rows)
+    print(f"""
+Stops of paper, asked from 0 to {rows[-1]["after_ms"] / 1000:.1f} s after its start
+  signed off and gone within {stops.LIMIT_SECONDS} s   {sum(map(stops.clean, rows))} of {len(rows)}
+  a stop takes {spread[0]} to {spread[-1]} ms, median {statistics.median(spread):.0f}""")
+
+
 def show_watcher(cost: dict[str, t.Any]) -> None:
     print(f"""
 The watcher of a ready gateway, over {cost["seconds"]} s
@@ -114,6 +123,7 @@ def main() -> None:
         "latency_s": latency.measure(),
         "site": site_run.measure(),
         "hardening": hardening_run.measure(),
+        "stops": stops.measure(),
     }
     results["watcher"] = watcher.between(before, watcher.look())
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
@@ -122,6 +132,7 @@ def main() -> None:
     show_latency(results["latency_s"])
     show_site(results["site"])
     show_hardening(results["hardening"])
+    show_stops(results["stops"])
     show_watcher(results["watcher"])
     print(f"\nRaw samples and the machine: {RESULTS.relative_to(pathlib.Path.cwd())}")
 

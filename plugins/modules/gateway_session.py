@@ -14,7 +14,7 @@ description:
     it as root.
   - V(stopped) sends IBC's STOP, which logs off at IBKR, and waits for the container's clean exit; only when
     that does not come
-    it falls back to C(docker stop -t 90), and RV(how) says so.
+    it falls back to C(docker stop) (with 90 more seconds, where IBC answers at all), and RV(how) says so.
   - V(restarted) sends IBC's RESTART, which replaces the gateway's JVM at the next full minute and keeps the
     sign-in (no push),
     and waits until the API is ready again. IBC takes one RESTART in a JVM's life; a second one is refused.

@@ -77,22 +77,26 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
         return outcome
     deadline = gateway.clock() + timeout
     commands_until = gateway.clock() + min(COMMAND_PATIENCE, timeout)
+    grace = STOP_GRACE
     while outcome.exit_code is None and outcome.how is None:
         try:
             channel.send(engine, name, descriptor.command_port, milestones.IBC.commands["stop"])
             outcome.did("IBC STOP")
             outcome.how = "ibc"
         except (channel.ChannelError, LateError) as error:
-            if not isinstance(error, channel.NoServerError) or gateway.clock() >= commands_until:
+            starting = isinstance(error, channel.NoServerError)
+            if not starting or gateway.clock() >= commands_until:
                 outcome.did(f"IBC STOP failed: {error}")
+                # IBC listens before it signs in: where it does not listen, no session is cut off.
+                grace = max(round(deadline - gateway.clock()), 1) if starting else STOP_GRACE
                 break
             outcome.exit_code = engine.wait(name, _RETRY_SECONDS)
     if outcome.how and outcome.exit_code is None:
         outcome.exit_code = engine.wait(name, max(deadline - gateway.clock(), _RETRY_SECONDS))
     if outcome.exit_code is None:
-        outcome.did(f"docker stop -t {STOP_GRACE}")
+        outcome.did(f"docker stop -t {grace}")
         outcome.how = "docker"
-        engine.stop(name, STOP_GRACE)
+        engine.stop(name, grace)
         outcome.exit_code = engine.wait(name, _KILL_SECONDS)
     if outcome.exit_code is None:
         raise SessionError(f"container {name} still runs after IBC's STOP and docker stop: see journalctl -u docker")

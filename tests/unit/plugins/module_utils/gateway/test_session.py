@@ -50,6 +50,17 @@ def test_stop_of_a_gateway_that_does_not_end(gateway: Gateway, fake_engine: Any,
     assert outcome.exit_code == 143
 
 
+def test_stop_where_ibc_does_not_listen_yet_keeps_to_its_time(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, command_server: Any
+) -> None:
+    monkeypatch.setattr(session, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(session, "COMMAND_PATIENCE", 0.1)
+    command_server.close()
+    outcome = session.stop(gateway, Engine(), 7, check=False)
+    assert outcome.actions[1:] == ["docker stop -t 7"]
+    assert outcome.exit_code == 143
+
+
 def test_stop_that_ibc_refuses(gateway: Gateway, command_server: Any) -> None:
     command_server.replies["STOP"] = ["ERROR STOP already in progress"]
     command_server.on_command = lambda _command: None
