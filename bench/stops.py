@@ -1,4 +1,4 @@
-"""How long a stop of the paper gateway takes, asked at moments from its start until it is ready, and whether it is gone.
+"""How long a stop of paper takes, asked at moments from its start until it is ready, and whether it is gone then.
 
 The moments go evenly from the start of the container to a second after its API was first ready.
 """
@@ -28,8 +28,8 @@ for number in $(seq 0 {{ times - 1 }}); do
   asked=$(date +%s%N)
   how=$(ibgwctl stop paper --json)
   ms=$(( ($(date +%s%N) - asked) / 1000000 ))
-  gone=$(docker inspect --format '{"running": {{ '{{' }}.State.Running}}, "exit": {{ '{{' }}.State.ExitCode}}}' ibgw-paper)
-  echo "{\"after_ms\": $after, \"stop_ms\": $ms, \"outcome\": $how, \"container\": $gone}"
+  state=$(docker inspect --format '{{ '{{' }}json .State}}' ibgw-paper)
+  echo "{\"after_ms\": $after, \"stop_ms\": $ms, \"outcome\": $how, \"container\": $state}"
 done
 """
 
@@ -56,6 +56,7 @@ def clean(stop: dict[str, t.Any]) -> bool:
     """Whether IBC signed the user off, the container is gone, and in time."""
     return (
         stop["outcome"]["how"] == "ibc"
-        and stop["container"] == {"running": False, "exit": 0}
+        and not stop["container"]["Running"]
+        and stop["container"]["ExitCode"] == 0
         and stop["stop_ms"] < LIMIT_SECONDS * 1000
     )

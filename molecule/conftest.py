@@ -16,6 +16,7 @@ import zoneinfo
 
 import pytest
 import testinfra
+import yaml
 from testinfra.host import Host
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -122,6 +123,36 @@ def standin(host: Host) -> t.Callable[..., dict[str, t.Any]]:
         return json.loads(host.check_output(f"docker exec {name} standin-ctl {' '.join(words)}") or "{}")
 
     return control
+
+
+@pytest.fixture(scope="session")
+def pinned(name: str, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], tuple[str, str]]:
+    """The arguments that add an inventory which pins an image."""
+
+    def write(image: str) -> tuple[str, str]:
+        path = tmp_path_factory.mktemp("inventory") / "hosts.yml"
+        path.write_text(yaml.safe_dump({"all": {"hosts": {name: {"gateway_image": image}}}}))
+        return "-i", str(path)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def images(host: Host, variables: dict[str, t.Any]) -> dict[str, str]:
+    """Releases of the image by their digests: the one of the sandbox, one that works, one that ends at once."""
+
+    def release(name: str, change: str) -> str:
+        host.check_output(f"docker create --name release {variables['image']}")
+        tag = f"{variables['image'].partition('@')[0]}:{name}"
+        host.check_output(f"docker commit --change '{change}' release {tag} && docker rm release")
+        host.check_output(f"docker push --disable-content-trust {tag}")
+        return host.check_output(f"docker inspect --format '{{{{index .RepoDigests 0}}}}' {tag}")
+
+    return {
+        "old": variables["image"],
+        "good": release("good", "LABEL release=good"),
+        "broken": release("broken", "ENV STANDIN_FAULT=exit_at_once"),
+    }
 
 
 class Driven:

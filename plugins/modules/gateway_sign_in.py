@@ -83,6 +83,11 @@ steps:
       type: str
       returned: success
   sample: [{at: 1796000000.0, step: push_sent, text: "a push was sent: approve it on the phone now"}]
+cause:
+  description: Why it was ended, in a word, for example V(push_missed), V(refused_login), V(sign_in_late).
+  returned: when somebody has to act
+  type: str
+  sample: push_missed
 ended:
   description: Whether the sign-in has ended.
   returned: success
@@ -144,7 +149,8 @@ def follow(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
             break
         time.sleep(LOOK_SECONDS)
     if last == FAILED:
-        module.fail_json(msg=steps[-1]["text"], steps=steps)
+        record = control.store.load(control.descriptor.mode)
+        module.fail_json(msg=steps[-1]["text"], steps=steps, cause=record.blocked)
     if not running and last != ENDED:
         module.fail_json(
             msg=f"the sign-in of gateway {control.descriptor.name} ended without a word: see journalctl -u "

@@ -1,4 +1,4 @@
-"""What `ansible-playbook site.yml` refuses, before anything is touched: the hosts of these inventories do not exist."""
+"""What site.yml and upgrade.yml refuse, before anything is touched: the hosts of these inventories do not exist."""
 
 from __future__ import annotations
 
@@ -36,15 +36,21 @@ INVENTORY: dict[str, t.Any] = {
 }
 
 
-def site(tmp_path: pathlib.Path, root: pathlib.Path, *arguments: str, **variables: dict[str, object]) -> str:
-    """Run site.yml with the variables changed host by host; return what it printed (it must fail, and fail early)."""
+def site(
+    tmp_path: pathlib.Path,
+    root: pathlib.Path,
+    *arguments: str,
+    playbook: str = "site.yml",
+    **variables: dict[str, object],
+) -> str:
+    """Run the playbook with the variables changed host by host; return what it printed (it must fail, and fail early)."""
     inventory = copy.deepcopy(INVENTORY)
     for group in inventory["gateways"]["children"].values():
         for host, host_variables in group["hosts"].items():
             host_variables.update(variables.get(host, {}))
     source = tmp_path / "hosts.yml"
     source.write_text(yaml.safe_dump(inventory, sort_keys=False))
-    command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", "site.yml", "-i", str(source), *arguments]
+    command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", playbook, "-i", str(source), *arguments]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
     assert run.returncode == 2, run.stdout + run.stderr
     assert "Make the machine" not in run.stdout
@@ -90,3 +96,23 @@ def test_a_paper_run_refuses(
     tmp_path: pathlib.Path, pytestconfig: pytest.Config, variables: dict[str, dict[str, object]], said: str
 ) -> None:
     assert said in site(tmp_path, pytestconfig.rootpath, "-l", "paper", **variables)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        (("-l", "paper"), {"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
+        (("-l", "paper", "-e", f"gateway_image={DIGEST}"), {}, "could not be taken back"),
+        (("-l", "live"), {}, f"l1: no paper gateway of this run has tried {DIGEST}"),
+        (("-e", "gateway_apply=now"), {"p1": {"gateway_user": ""}}, "gateway_user: it is missing or blank"),
+    ],
+    ids=["tag", "command line", "untried", "settings"],
+)
+def test_an_upgrade_refuses(
+    tmp_path: pathlib.Path,
+    pytestconfig: pytest.Config,
+    arguments: tuple[str, ...],
+    variables: dict[str, dict[str, object]],
+    said: str,
+) -> None:
+    assert said in site(tmp_path, pytestconfig.rootpath, *arguments, playbook="playbooks/upgrade.yml", **variables)
