@@ -43,7 +43,7 @@ def site(
     playbook: str = "site.yml",
     **variables: dict[str, object],
 ) -> str:
-    """Run the playbook with the variables changed host by host; return what it printed (it must fail, and fail early)."""
+    """Run a playbook with the variables changed host by host; return what it printed (it must fail, and early)."""
     inventory = copy.deepcopy(INVENTORY)
     for group in inventory["gateways"]["children"].values():
         for host, host_variables in group["hosts"].items():
