@@ -43,6 +43,8 @@ class Watcher:
         self.control, self.alive = control, alive
         self.outbox = Outbox(control.store.directory)
         self._asked_at = float("-inf")
+        # What a full disk did not take: the record on disk, and what it should be.
+        self._unsaved: tuple[Record, Record] | None = None
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
@@ -64,8 +66,10 @@ class Watcher:
         with control.store.acting("the watcher"):
             gateway = control.gateway
             asked = self._observe()
-            record = control.store.load(control.descriptor.mode)
-            before = copy.copy(record)
+            record = on_disk = control.store.load(control.descriptor.mode)
+            if self._unsaved and self._unsaved[0] == on_disk:
+                record = self._unsaved[1]
+            before, on_disk = copy.copy(record), copy.deepcopy(on_disk)
             look = policy.seen(gateway, asked)
             policy.observe(record, look, control.plan, now())
             step = policy.decide(record, look, control.plan, now())
@@ -73,8 +77,11 @@ class Watcher:
                 self._do(step, record)
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
-            with contextlib.suppress(OSError):
+            try:
                 control.store.save(record)
+                self._unsaved = None
+            except OSError:
+                self._unsaved = on_disk, record
             next_look = policy.next_moment(record, control.plan, now())
             if gateway.summary.usable and record.state == states.STARTING:
                 next_look = min(next_look, now() + SOON_SECONDS)
@@ -167,10 +174,11 @@ class Watcher:
     def _tell(self, before: Record, record: Record) -> None:
         """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
         now = self.control.now()
-        if record.state != before.state:
-            self.outbox.forget(f"state/{before.state}")
-        serious = record.state in (states.BLOCKED, states.DEGRADED)
-        recovered = record.state == states.READY and before.state in (states.BLOCKED, states.DEGRADED)
+        troubles = (states.BLOCKED, states.DEGRADED)
+        told = record.state != before.state and self.outbox.forget(f"state/{before.state}")
+        serious = record.state in troubles
+        # The end of a trouble that nobody was told of is no news.
+        recovered = told and record.state == states.READY and before.state in troubles
         calm = record.state == states.DEGRADED and (
             now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region)
         )
