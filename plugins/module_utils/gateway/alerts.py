@@ -216,10 +216,12 @@ class Outbox:
         self._write()
         return True
 
-    def forget(self, key: str) -> None:
-        """Have the next alert with this key told, however soon it comes."""
-        if self._told.pop(key, None) is not None:
+    def forget(self, key: str) -> bool:
+        """Have the next alert with this key told, however soon it comes; return whether one was told."""
+        told = self._told.pop(key, None) is not None
+        if told:
             self._write()
+        return told
 
     def flush(self, channels: list[Channel], budget: float) -> list[str]:
         """Offer what waits to every channel that lacks it, for *budget* seconds at most; return what failed, in words.

@@ -1,0 +1,622 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of faults: each row is played by test_faults.py, or by the test of Molecule's that it names.
+
+`python -m tests.unit.plugins.faults` prints it as docs/faults.md has it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.unit.plugins.driven import (
+    Answer,
+    Killed,
+    World,
+    answering,
+    closing,
+    disclaimed,
+    hung,
+    zombie,
+)
+from tests.unit.plugins.session_log import BEGUN, IN, MISSED, ON_TOKEN, PUSH, TUESDAY, new_york
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.paper_hours import PaperSession
+
+BLOCKED, DEGRADED, READY, STARTING = states.BLOCKED, states.DEGRADED, states.READY, states.STARTING
+STOPPED, WAITING = states.STOPPED, states.WAITING_2FA
+
+# IBC's log of a start, in seconds from it.
+ASKING = [*zip((0, 0, 2, 8, 9), BEGUN, strict=True)]
+PUSHED = [*ASKING, (12, PUSH)]
+SIGNED_IN = [*PUSHED, *((30, line) for line in IN)]
+PAPER = [*ASKING, *((15, line) for line in IN)]
+RESUMED = [(5.0, "IBC returned exit status 0"), *((7, line) for line in ON_TOKEN[1:3]), *((40, line) for line in IN)]
+REFUSED = [*ASKING, (12, "Login failed"), *((20, line) for line in ("Cold restart in progress", *BEGUN[2:])),
+           (25, "Login failed"), *((33, line) for line in BEGUN[2:]), (38, "Login failed")]  # fmt: skip
+AGAIN = "Re-login after second factor authentication timeout in 5 second"
+PUSH_AFTER_PUSH = [*ASKING, *((start + seconds, line) for start in (0, 190, 380, 570)
+                              for seconds, line in ((12, PUSH), (192, AGAIN), (197, BEGUN[4])))]  # fmt: skip
+NO_WINDOW = [*ASKING[:2], *((start + seconds, line) for start in (0, 122, 244, 366)
+                            for seconds, line in ((2, BEGUN[2]), (122, "IBC returned exit status 88")))]  # fmt: skip
+DIALOG = "detected dialog entitled: {}; event=Opened"
+
+
+ELSEWHERE = DIALOG.format("Existing session detected")
+CHOICE = "User must choose whether to continue with this session"
+TAKEN = "End this session and let the other session proceed"
+LINK_DOWN = (2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically.")
+SESSION = {
+    "paper_sessions": (
+        PaperSession.from_data(
+            {"name": "open", "days": ["tue"], "time": "09:30", "zone": "America/New_York", "lead_minutes": 10,
+             "max_minutes": 60}
+        ),
+    )
+}  # fmt: skip
+WEEK_CLOSES = new_york("2026-11-28 23:30")
+SESSION_BEGINS = new_york("2026-11-24 09:20")
+Strike = Callable[[World], object]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row. *strike* does it just after a look, which is the worst moment; *shows* is the line of the log with which
+    it begins where that is later.
+
+    *state* is reached after *seconds* (None: nobody sees it), and *ends* in the end. *pushes* are those of a sign-in
+    that somebody made: without one there are none, in every row. *says* is part of the reason, *error* of what the
+    operator is told.
+    """
+
+    what: str
+    does: str
+    strike: Strike
+    state: str
+    seconds: int | None
+    lost: str = "nothing"
+    cause: str | None = None
+    told: tuple[str, ...] = ()
+    mode: str = "live"
+    before: Strike = lambda world: signed_in(world)
+    shows: str = ""
+    ends: str = ""
+    pushes: int = 0
+    lasts: float = 400.0
+    now: float = TUESDAY
+    settings: dict[str, Any] = field(default_factory=dict)
+    says: str = ""
+    error: str = ""
+
+
+# Before
+
+
+def down(world: World) -> None:
+    """Never signed in; the reminders are told."""
+    world.watcher.look()
+
+
+def signed_in(world: World) -> None:
+    world.ibc = SIGNED_IN
+    world.act(sign_in)
+    world.watcher.look()
+
+
+def stopped(world: World) -> None:
+    signed_in(world)
+    world.act(Control.stop)
+    world.watcher.look()
+
+
+def blocked(world: World) -> None:
+    signed_in(world)
+    world.fake.exit(137)
+    world.watcher.look()
+
+
+def mended(world: World) -> None:
+    """Blocked, told, signed in again."""
+    blocked(world)
+    world.act(sign_in)
+    world.watch(3600)
+
+
+def without_a_link(world: World) -> None:
+    signed_in(world)
+    world.api = answering(LINK_DOWN)
+    world.watch(150)
+
+
+def running(world: World) -> None:
+    """A paper gateway that is ready, without an end."""
+    world.ibc = PAPER
+    world.act(lambda control: control.start(allow_signin=False))
+    world.watch(60)
+
+
+def in_a_session(world: World) -> None:
+    """A paper gateway that the plan has started."""
+    world.ibc = PAPER
+    world.watch(60)
+
+
+# What strikes
+
+
+def both(*strikes: Strike) -> Strike:
+    def strike(world: World) -> None:
+        for each in strikes:
+            each(world)
+
+    return strike
+
+
+def writing(*script: tuple[float, str]) -> Strike:
+    return lambda world: world.play(script)
+
+
+def api(answer: Answer) -> Strike:
+    return lambda world: setattr(world, "api", answer)
+
+
+def sign_in(control: Control) -> None:
+    control.sign_in(lambda _step, _text: None)
+
+
+def signing_in(*script: tuple[float, str]) -> Strike:
+    """An operator signs in, and IBC writes *script*."""
+
+    def strike(world: World) -> None:
+        world.ibc = script
+        world.act(sign_in)
+
+    return strike
+
+
+def starting(*script: tuple[float, str]) -> Strike:
+    """Somebody starts the paper gateway, and IBC writes *script*."""
+
+    def strike(world: World) -> None:
+        world.ibc = script
+        world.act(lambda control: control.start(allow_signin=False))
+
+    return strike
+
+
+def killed_at(step: str, *script: tuple[float, str]) -> Strike:
+    """An operator's sign-in is killed at *step*."""
+
+    def strike(world: World) -> None:
+        def attempt(control: Control) -> None:
+            control.sign_in(lambda said, _text: world.kill(control) if said == step else None)
+
+        world.ibc = script
+        world.act(attempt)
+        world.struck = world.time
+
+    return strike
+
+
+def stop_killed(ibc: Strike) -> Strike:
+    """An operator's stop is killed just after it has sent STOP, which *ibc* obeys or not."""
+
+    def strike(world: World) -> None:
+        def attempt(control: Control) -> None:
+            world.replies["STOP"] = ("OK Shutting down", lambda: (ibc(world), world.kill(control)))
+            control.stop()
+
+        world.act(attempt)
+        world.replies["STOP"] = ("ERROR Shutdown already in progress", lambda: None)
+
+    return strike
+
+
+def two_operators(second: Callable[[Control], object]) -> Strike:
+    """Bob does something while Ann waits for her push."""
+
+    def strike(world: World) -> None:
+        def bob() -> None:
+            world.struck = world.time
+            world.act(second, by="Bob")
+
+        world.ibc = SIGNED_IN
+        world.act(lambda ann: ann.sign_in(lambda step, _text: bob() if step == "push_sent" else None))
+
+    return strike
+
+
+def engine_away(seconds: float) -> Strike:
+    def strike(world: World) -> None:
+        world.engine_down = True
+        world.later(seconds, lambda: setattr(world, "engine_down", False))
+
+    return strike
+
+
+def watcher_killed(_world: World) -> None:
+    raise Killed
+
+
+def clock_set(seconds: float) -> Strike:
+    return lambda world: setattr(world, "jump", seconds)
+
+
+def link_cut(seconds: float, after: float = 0.0) -> Strike:
+    def strike(world: World) -> None:
+        world.later(after, lambda: api(answering(LINK_DOWN))(world))
+        world.later(after + seconds, lambda: api(answering())(world))
+        world.struck = world.time + after
+
+    return strike
+
+
+def hung_until_restart(world: World) -> None:
+    def restart() -> None:
+        world.log("IBC: CommandServer received command: RESTART")
+        world.play(RESUMED)
+        world.later(10, lambda: api(answering())(world))
+
+    world.api = hung
+    world.replies["RESTART"] = ("OK RESTART at 10:01 PM", restart)
+
+
+FAULTS: tuple[Fault, ...] = (
+    # The machine and its engine
+    Fault(
+        "the container is killed (kill -9, out of memory)", "leaves it down: a start would be a push",
+        lambda world: world.fake.exit(137), BLOCKED, 0, "the session", "session_lost", ("state/blocked",),
+    ),
+    Fault(
+        "the container is killed, an hour after a person had brought it back", "alerts again",
+        lambda world: world.fake.exit(137),
+        BLOCKED, 0, "the session", "session_lost", ("state/blocked",), before=mended,
+    ),
+    Fault(
+        "the container is killed, outside of a session", "says so", lambda world: world.fake.exit(137), STOPPED, 0,
+        "the run", mode="paper", before=running,
+    ),
+    Fault(
+        "the container is killed, within a session", "starts it once more, a minute later",
+        lambda world: world.fake.exit(137), STOPPED, 0, "a restart", mode="paper", before=in_a_session,
+        now=SESSION_BEGINS, ends=READY, settings=SESSION,
+    ),
+    Fault(
+        "dockerd is killed and back in 20 s", "says so; the container lives on (live-restore)", engine_away(20),
+        DEGRADED, 0, ends=READY,
+    ),
+    Fault(
+        "dockerd is away for 5 minutes, and the container ends meanwhile", "tells it when the engine is back",
+        both(engine_away(300), lambda world: world.later(60, lambda: world.fake.exit(137))), BLOCKED, 300,
+        "the session", "session_lost", ("state/degraded", "state/blocked"),
+    ),
+    Fault(
+        "the watcher is killed, and the API hangs", "asks at once when systemd has started it anew",
+        both(api(hung), watcher_killed), DEGRADED, 7, "its use", told=("state/degraded",),
+    ),
+    Fault("the host reboots: stopped", "leaves it down", World.reboot, STOPPED, None, before=stopped),
+    Fault(
+        "the host reboots: starting", "leaves it down; the sign-in has ended",
+        both(killed_at("login_window", *SIGNED_IN), World.reboot), BLOCKED, 60, "the sign-in", "sign_in_ended",
+        ("state/blocked",), before=down,
+    ),
+    Fault(
+        "the host reboots: waiting_2fa", "leaves it down; the sign-in has ended",
+        both(killed_at("push_sent", *PUSHED), World.reboot), BLOCKED, 60, "the sign-in", "sign_in_ended",
+        ("state/blocked",), before=down, pushes=1,
+    ),
+    Fault(
+        "the host reboots: ready", "leaves it down: a start would be a push", World.reboot, BLOCKED, 60, "the session",
+        "session_lost", ("state/blocked",),
+    ),
+    Fault(
+        "the host reboots: degraded", "leaves it down: a start would be a push", World.reboot, BLOCKED, 60,
+        "the session", "session_lost", ("state/blocked",), before=without_a_link,
+    ),
+    Fault("the host reboots: blocked", "leaves it so", World.reboot, BLOCKED, None, before=blocked,
+          cause="session_lost"),
+    Fault(
+        "the host reboots, within a session", "starts it once more", World.reboot, STOPPED, 60, "a restart",
+        mode="paper", before=in_a_session, now=SESSION_BEGINS, ends=READY, settings=SESSION,
+    ),
+    Fault("the disk is full", "watches on; the state file stays as it was", World.fill_disk, READY, None),
+    Fault(
+        "the disk is full, and the container ends", "alerts from memory; writes it down when there is room",
+        both(World.fill_disk, lambda world: world.later(1, lambda: world.fake.exit(137)),
+             lambda world: world.later(90, world.free_disk)), BLOCKED, 121, "the session", "session_lost",
+        ("state/blocked",),
+    ),
+    Fault(
+        "the disk is full, and an operator stops the gateway", "the stop is done, and said not to be written down",
+        both(World.fill_disk, lambda world: world.act(Control.stop), World.free_disk), BLOCKED, 2, "the session",
+        "session_lost", ("state/blocked",), error="cannot be written to",
+    ),
+    Fault(
+        "the disk is full, and an operator signs in", "nothing is started",
+        both(World.fill_disk, signing_in(*SIGNED_IN), World.free_disk), STOPPED, None, before=down,
+        error="cannot be written to",
+    ),
+    Fault(
+        "the clock is set an hour back, and the API hangs", "sees it as soon as ever",
+        both(clock_set(-3600), api(hung)), DEGRADED, 65, "its use", told=("state/degraded",),
+    ),
+    Fault("the clock is set an hour ahead", "nothing: the week goes on", clock_set(3600), READY, None),
+    Fault(
+        "the clock is set ahead past the week's end", "IBC's STOP: such a sign-in would be void",
+        clock_set(5 * 86400), STOPPED, 62, "the session", told=("reminder/2026-11-29/noon",),
+    ),
+    Fault(
+        "the clock is set an hour ahead within a sign-in", "the sign-in goes on",
+        both(lambda world: world.later(10, lambda: clock_set(3600)(world)), signing_in(*SIGNED_IN)), READY, 30,
+        before=down, pushes=1,
+    ),
+    # Who acts on it
+    Fault(
+        "ibgwctl is killed within a sign-in, and the push is approved", "sees the sign-in through",
+        killed_at("push_sent", *SIGNED_IN), READY, 18, before=down, pushes=1,
+    ),
+    Fault(
+        "ibgwctl is killed within a sign-in, and the push is missed", "stops it",
+        killed_at("push_sent", *PUSHED, (192, MISSED)), BLOCKED, 182, "the sign-in", "push_missed", ("state/blocked",),
+        before=down, pushes=1,
+    ),
+    Fault(
+        "ibgwctl is killed within a sign-in that hangs", "stops it when its ten minutes are over",
+        killed_at("login_window", *ASKING), BLOCKED, 592, "the sign-in", "sign_in_late",
+        ("state/degraded", "state/blocked"),
+        before=down, lasts=700,
+    ),
+    Fault(
+        "ibgwctl is killed within a stop that IBC has heard", "takes it for stopped by the operator",
+        stop_killed(lambda world: world.later(3, lambda: world.fake.exit(0))), STOPPED, 3, "the session",
+    ),
+    Fault(
+        "ibgwctl is killed within a stop that IBC has not heard", "finishes the stop", stop_killed(lambda world: None),
+        STOPPED, 60, "the session",
+    ),
+    Fault(
+        "two operators sign in at once", "the second one is told who is at it (exit status 4)",
+        two_operators(sign_in), READY, 18, before=down, pushes=1, error="is busy: sign-in by Ann",
+    ),
+    Fault(
+        "an operator stops while another signs in", "the second one is told who is at it (exit status 4)",
+        two_operators(Control.stop), READY, 18, before=down, pushes=1, error="is busy: sign-in by Ann",
+    ),
+    Fault(
+        "somebody starts the live container by hand", "kills it before the push",
+        both(lambda world: setattr(world, "ibc", SIGNED_IN), lambda world: world.fake.start()), BLOCKED, 2,
+        "the sign-in", "sign_in_asked", ("state/blocked",), before=stopped,
+    ),
+    # Signing in: gateway_operations 2.3 and 3, numbers 2 and 7
+    Fault(
+        "IBKR refuses the password: IBC tries again for ever", "stops it at the second refusal", signing_in(*REFUSED),
+        BLOCKED, 15, "the sign-in", "refused_login", ("state/blocked",), before=down, shows="Login failed",
+    ),
+    Fault(
+        "IBKR refuses the password: IBC tries again for ever", "stops it at the second refusal", starting(*REFUSED),
+        BLOCKED, 15, "the start",
+        "refused_login", ("state/blocked",), mode="paper", before=down, shows="Login failed",
+    ),
+    Fault(
+        "the dialog 'Unrecognized Username or Password' waits at the sign-in", "stops it",
+        signing_in(*ASKING, (12, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 2, "the sign-in",
+        "refused_login", ("state/blocked",), before=down, shows="Unrecognized",
+    ),
+    Fault(
+        "that dialog waits after a daily restart", "stops it",
+        writing(*RESUMED[:3], (20, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 2, "the session",
+        "refused_login", ("state/blocked",), shows="Unrecognized",
+    ),
+    Fault(
+        "too many failed login attempts: locked for a while", "stops it",
+        signing_in(*ASKING, (12, "Too many failed login attempts. Please wait 10 minutes")), BLOCKED, 2, "the sign-in",
+        "too_many_logins", ("state/blocked",), before=down, shows="Too many",
+    ),
+    Fault(
+        "the login window never shows: exit 88 again and again", "stops it at the third", starting(*NO_WINDOW), BLOCKED,
+        246, "the start", "login_window_loop", ("state/blocked",), mode="paper", before=down,
+        shows="exit status 88",
+    ),
+    Fault(
+        "a passkey is demanded", "stops it",
+        signing_in(*ASKING, (12, DIALOG.format("Required PassKey is not supported"))),
+        BLOCKED, 2, "the sign-in", "passkey", ("state/blocked",), before=down, shows="PassKey",
+    ),
+    Fault(
+        "a code or a security question is asked for", "stops it when the sign-in's ten minutes are over",
+        signing_in(*ASKING, (12, DIALOG.format("Security Code"))), BLOCKED, 590, "the sign-in", "sign_in_late",
+        ("state/blocked",), before=down, shows="Security Code", lasts=1000,
+    ),
+    Fault(
+        "a code or a security question is asked for", "tells it, with the dialog's title",
+        starting(*ASKING, (12, DIALOG.format("Security Code"))),
+        DEGRADED, 237, "the start", told=("state/degraded",), mode="paper", before=down, shows="Security Code",
+        says="Security Code",
+    ),
+    Fault(
+        "the push is missed, and IBC waits (relogin=no)", "three pushes, then blocked",
+        signing_in(*PUSHED, (192, MISSED)), BLOCKED, 390, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        shows=MISSED, pushes=3, lasts=700,
+    ),
+    Fault(
+        "the push is missed, and IBC sends another, for ever (relogin=yes)", "three pushes, then blocked",
+        signing_in(*PUSH_AFTER_PUSH), BLOCKED, 382, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        shows=AGAIN, pushes=3, lasts=1000,
+    ),
+    Fault(
+        "the push is approved and the login stalls (exit 87)", "blocked: the container has ended",
+        both(lambda world: world.later(90.001, lambda: world.fake.exit(87)),
+             signing_in(*PUSHED, (90, "IBC returned exit status 87"))), BLOCKED, 0, "the sign-in",
+        "sign_in_late", ("state/blocked",), before=down, shows="exit status 87", pushes=1, lasts=700,
+    ),
+    Fault(
+        "the token is lost: the daily restart asks for a sign-in", "kills it before the push",
+        writing((5, "IBC returned exit status 0"), *((seconds + 6, line) for seconds, line in PUSHED[1:])), BLOCKED, 0,
+        "the session", "sign_in_asked", ("state/blocked",), shows="session: will exit",
+    ),
+    Fault(
+        "IBKR refuses the token: cold restart", "kills it before the push",
+        writing(*RESUMED[:3], (20, "Authentication token was refused: full authentication will be required"),
+                (21, "Cold restart in progress"), *((seconds + 23, line) for seconds, line in PUSHED[2:])), BLOCKED, 5,
+        "the session", "sign_in_asked", ("state/blocked",), shows="token was refused",
+    ),
+    Fault(
+        "the daily restart stalls", "alert", writing(*RESUMED[:3]), DEGRADED, 240, "its use", told=("state/degraded",),
+        shows="Re-starting session",
+    ),
+    Fault(
+        "the week ends: IBKR voids the token on Sunday 01:00", "IBC's STOP at Saturday 23:30",
+        lambda world: setattr(world, "struck", WEEK_CLOSES), STOPPED, 2, "the session", now=WEEK_CLOSES - 300,
+    ),
+    # The gateway: 2.3 and 3, numbers 1, 4, 5, 9, 10, 12, 14
+    Fault(
+        "the gateway's JVM ends in a living container", "alert",
+        writing((0, "IBC returned exit status 1")), DEGRADED, 60, "its use", told=("state/degraded",),
+        says="has ended in a running container",
+    ),
+    Fault(
+        "the API accepts and does not answer", "IBC's RESTART at the second look, which costs no push",
+        hung_until_restart, DEGRADED, 65, "a restart", ends=READY, told=("state/degraded", "state/ready"),
+    ),
+    Fault(
+        "the API accepts and does not answer, and IBC refuses RESTART", "alert; once a day it is tried", api(hung),
+        DEGRADED, 65,
+        "its use", told=("state/degraded",),
+    ),
+    Fault(
+        "the API opens sessions and answers no request", "IBC's RESTART at the second look",
+        both(hung_until_restart, api(zombie)), DEGRADED, 65, "a restart", ends=READY,
+        told=("state/degraded", "state/ready"),
+    ),
+    Fault(
+        "the relay accepts, and no API listens", "alert", api(closing), DEGRADED, 60, "its use",
+        told=("state/degraded",),
+    ),
+    Fault(
+        "the disclaimer is not accepted", "alert", both(api(disclaimed), starting(*PAPER)), DEGRADED, 0,
+        "the start", told=("state/degraded",), mode="paper", before=down, says="disclaimer",
+        shows="Configuration tasks completed",
+    ),
+    Fault(
+        "the desktop of the image never comes up", "alert", starting((0, BEGUN[0])), DEGRADED, 240, "the start",
+        told=("state/degraded",), mode="paper", before=down,
+    ),
+    Fault(
+        "a broken image: the container ends at once", "says so",
+        both(starting((0, BEGUN[0])), lambda world: world.fake.exit(1)), STOPPED, 0, "the start", mode="paper",
+        before=down, says="no Java",
+    ),
+    Fault(
+        "IBKR no longer accepts the release", "stops it",
+        starting(*ASKING, (12, "This version is no longer supported")), BLOCKED, 2, "the start", "release_refused",
+        ("state/blocked",), mode="paper", before=down, shows="no longer",
+    ),
+    Fault(
+        "the account is the other mode's", "stops it",
+        both(api(answering(accounts="DU7654321")), signing_in(*SIGNED_IN)),
+        BLOCKED, 2, "the sign-in", "wrong_account", ("state/blocked",), before=down, pushes=1, shows=IN[1],
+    ),
+    # The way to IBKR, and who else is signed in
+    Fault("the network is cut for 1 s", "nothing: nobody sees it", link_cut(1), READY, None),
+    Fault("the network is cut for 30 s", "nothing: nobody sees it", link_cut(30), READY, None),
+    Fault(
+        "the network is cut for 30 s, over a look", "says so; a minute is nobody's business", link_cut(30, after=45),
+        DEGRADED, 15, ends=READY,
+    ),
+    Fault(
+        "the network is cut for 10 minutes", "waits: the gateway reconnects by itself; alert", link_cut(600), DEGRADED,
+        60, ends=READY, told=("state/degraded", "state/ready"), lasts=800,
+    ),
+    Fault(
+        "the network is cut for 10 minutes, within IBKR's daily reset", "waits", link_cut(600), DEGRADED, 60,
+        ends=READY, lasts=800,
+        now=new_york("2026-11-25 00:20"),
+    ),
+    Fault(
+        "the user is signed in elsewhere, and a dialog waits", "stops it",
+        writing((0, ELSEWHERE), (0, CHOICE)), BLOCKED, 2,
+        "the session", "session_choice", ("state/blocked",),
+    ),
+    Fault(
+        "another session of the user takes over", "stops it",
+        writing((0, ELSEWHERE), (0, TAKEN)), BLOCKED, 2, "the session",
+        "session_taken", ("state/blocked",),
+    ),
+    Fault(
+        "the user is signed in elsewhere at a sign-in, and a dialog waits", "stops it",
+        signing_in(*ASKING, *((12, line) for line in (ELSEWHERE, CHOICE))),
+        BLOCKED, 2, "the sign-in", "session_choice", ("state/blocked",), before=down, shows=CHOICE,
+    ),
+    Fault(
+        "another session takes the market data (10197)", "alert",
+        api(answering((10197, "No market data during competing live session"))), DEGRADED, 60, "its use",
+        told=("state/degraded",), says="10197: a competing live session",
+    ),
+    Fault(
+        "the gateway is made to sign in again", "says by whom; waits",
+        both(writing((0, DIALOG.format("Re-login is required"))), link_cut(120)), DEGRADED, 60, ends=READY,
+        told=("state/degraded", "state/ready"), says="signed in elsewhere",
+    ),
+    Fault(
+        "a market data farm is broken", "alert", api(answering((2103, "Market data farm connection is broken:usfarm"))),
+        DEGRADED, 60, "its use", told=("state/degraded",), says="usfarm",
+    ),
+)  # fmt: skip
+
+# What only a machine shows: (fault, what is shown, test below molecule/).
+LIVE = "live/tests/test_live_faults.py"
+ON_A_MACHINE = (
+    ("kill -9 of the container's process", "down and blocked within 2 s", f"{LIVE}::test_a_killed_process_is_noticed"),
+    (
+        "kill -9 of dockerd",
+        "the container lives on, the gateway is ready again, no push",
+        f"{LIVE}::test_the_container_outlives_its_engine",
+    ),
+    (
+        "kill -9 of ibgwctl within a sign-in",
+        "the watcher sees it through, with one push",
+        f"{LIVE}::test_a_sign_in_outlives_its_ibgwctl",
+    ),
+    ("kill -9 of ibgwctl within a stop", "stopped, by the operator", f"{LIVE}::test_a_stop_outlives_its_ibgwctl"),
+    ("two operators sign in at once", "one push, nothing harmed", f"{LIVE}::test_two_operators_cost_one_push"),
+    ("the disk is full", "the stop is done, the state file is whole", f"{LIVE}::test_a_full_disk_loses_no_stop"),
+    ("the network is cut for 1 s", "nothing happens", f"{LIVE}::test_a_short_cut_of_the_link_is_nobodys_business"),
+    (
+        "the registry is down, the image is here",
+        "site.yml changes nothing",
+        f"{LIVE}::test_without_a_registry_nothing_changes",
+    ),
+    (
+        "the registry is down, the image is not here",
+        "refused before anything is touched",
+        "default/tests/test_faults.py::test_the_running_gateway_is_not_touched",
+    ),
+    ("the host reboots", "paper is back, hardened", "vm/reboot.yml"),
+)
+
+
+def markdown() -> str:
+    """Return the tables of docs/faults.md."""
+    lines = [
+        "| fault | what the watcher does | state reached | time to detect | pushes | what was lost |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for fault in FAULTS:
+        state = f"`{fault.state}`" + (f", then `{fault.ends}`" if fault.ends else "")
+        state += f" ({fault.cause})" if fault.cause else ""
+        seen = "-" if fault.seconds is None else f"{fault.seconds} s" if fault.seconds else "at once"
+        mode = f"{fault.mode}: " if fault.mode == "paper" else ""
+        lines.append(f"| {mode}{fault.what} | {fault.does} | {state} | {seen} | {fault.pushes} | {fault.lost} |")
+    lines += ["", "| fault | what is shown | test |", "| --- | --- | --- |"]
+    lines += [f"| {what} | {shown} | `molecule/{test}` |" for what, shown, test in ON_A_MACHINE]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
