@@ -79,7 +79,7 @@ IBC = Controller(
         "login_stuck": _DIALOG + r"Unrecognized [Uu]sername or [Pp]assword",
         "session_choice": r"User must choose whether to continue with this session",
         "session_taken": r"End this session and let the other session proceed",
-        "contested": r"detected dialog entitled: ((?:Existing session det|Re-login is req)[^;]*); event=Opened",
+        "contested": r"detected dialog entitled: (Existing session detected|Re-login is required)",
         "passkey": _DIALOG + r"[^;]*[Pp]ass[Kk]ey is not supported",
         "release_refused": _DIALOG + r"[^;]*is no longer supported",
         "cold_restart": r"Cold restart in progress",

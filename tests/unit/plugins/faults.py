@@ -300,6 +300,11 @@ FAULTS: tuple[Fault, ...] = (
         "the watcher is killed, and the API hangs", "asks at once when systemd has started it anew",
         both(api(hung), watcher_killed), DEGRADED, 7, "its use", told=("state/degraded",),
     ),
+    Fault(
+        "the API hangs, and dockerd is restarted before the next look", "asks as soon as the engine is back",
+        both(api(hung), lambda world: world.later(55, lambda: engine_away(1)(world))), DEGRADED, 62, "its use",
+        told=("state/degraded",), says="does not greet",
+    ),
     Fault("the host reboots: stopped", "leaves it down", World.reboot, STOPPED, None, before=stopped),
     Fault(
         "the host reboots: starting", "leaves it down; the sign-in has ended",
