@@ -609,15 +609,18 @@ ON_A_MACHINE = (
 def markdown() -> str:
     """Return the tables of docs/faults.md."""
     lines = [
-        "| fault | what the watcher does | state reached | time to detect | pushes | what was lost |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| fault | what the watcher does | state reached | time to detect | pushes | what was lost | alerts |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for fault in FAULTS:
         state = f"`{fault.state}`" + (f", then `{fault.ends}`" if fault.ends else "")
         state += f" ({fault.cause})" if fault.cause else ""
         seen = "-" if fault.seconds is None else f"{fault.seconds} s" if fault.seconds else "at once"
+        told = ", ".join(key.rpartition("/")[2] for key in fault.told) or "-"
         mode = f"{fault.mode}: " if fault.mode == "paper" else ""
-        lines.append(f"| {mode}{fault.what} | {fault.does} | {state} | {seen} | {fault.pushes} | {fault.lost} |")
+        lines.append(
+            f"| {mode}{fault.what} | {fault.does} | {state} | {seen} | {fault.pushes} | {fault.lost} | {told} |"
+        )
     lines += ["", "| fault | what is shown | test |", "| --- | --- | --- |"]
     lines += [f"| {what} | {shown} | `molecule/{test}` |" for what, shown, test in ON_A_MACHINE]
     return "\n".join(lines) + "\n"

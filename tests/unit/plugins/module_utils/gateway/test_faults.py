@@ -64,7 +64,7 @@ def test_a_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch, fake_engine: Any
         assert detected(fault, world) == fault.seconds, [
             (round(moment - (world.struck or 0)), record.state, record.blocked) for moment, record in world.seen
         ]
-    assert after.state == (fault.ends or fault.state), after
+    assert (after.state, after.blocked) == (fault.ends or fault.state, fault.cause), after
     assert lost(world, before, after, runs) == fault.lost
     assert tuple(world.told[told:]) == fault.told
     assert all(world.pushes), "a push that nobody has asked for"
