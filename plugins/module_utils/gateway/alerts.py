@@ -217,7 +217,7 @@ class Outbox:
         return True
 
     def forget(self, key: str) -> bool:
-        """Have the next alert with this key told, however soon it comes; whether there was one."""
+        """Have the next alert with this key told, however soon it comes; return whether one was told."""
         told = self._told.pop(key, None) is not None
         if told:
             self._write()

@@ -83,7 +83,7 @@ class Control:
 
     def allow(self, record: Record, grant: Grant | None) -> None:
         """Let the gateway run; on disk before anything is started, so that the watcher leaves it alone."""
-        record.grant, record.blocked, record.stopped_by = grant, None, ""
+        record.grant, record.blocked, record.stopped_by, record.stopping = grant, None, "", ""
         self.save(record)
 
     def refuse_closed_week(self) -> None:
@@ -126,8 +126,12 @@ class Control:
         if check:
             return session.stop(self.gateway, self.engine, timeout, check=True)
         with self.acting("stop") as record:
+            record.stopping = self.by
+            # A full disk keeps nobody from stopping.
+            with contextlib.suppress(SessionError):
+                self.save(record)
             outcome = self.end(record, timeout)
-            record.stopped_by = self.by
+            record.stopped_by, record.stopping = self.by, ""
             self._look(record)
             return outcome
 

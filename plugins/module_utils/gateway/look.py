@@ -9,7 +9,7 @@ import contextlib
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,9 @@ _PHASES = {
     milestones.ENDED: "the gateway's JVM has ended in a running container",
     milestones.PAUSED: "the gateway is paused: its sign-in is kept",
 }
+# A start that stays in one phase for so many seconds has stalled: IBC waits for what it does not know, for ever.
+STALL_SECONDS = 180.0
+_STALL_SECONDS = {milestones.ENDED: 45.0}
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
         signing_in = summary.phase in (milestones.LOGIN_WINDOW, milestones.SIGNING_IN)
         dialog = f"; the last dialog is entitled {summary.last_dialog}" if signing_in and summary.last_dialog else ""
         return Judgement(state, f"{_PHASES[summary.phase]}{dialog}; {verdict['reason']}", verdict["next_step"])
+    if verdict["api_state"] == "link_down" and summary.contested:
+        row = states.SIGNED_IN_ELSEWHERE
+        return Judgement(row.state, f"{row.meaning} (dialog {summary.last_dialog})", row.next_step)
     return _by_api(verdict)
 
 
@@ -190,7 +196,17 @@ class Gateway:
             self.ask(timeout)
 
     def judgement(self) -> Judgement:
-        return judge(self.container, self.summary, self.verdict)
+        found = judge(self.container, self.summary, self.verdict)
+        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS)
+        stalled = self.has_log and found.state == states.STARTING and self.clock() - self.phase_since >= patience
+        if not stalled:
+            return found
+        return replace(
+            found,
+            state=states.DEGRADED,
+            reason=f"its start has stalled: {found.reason}",
+            next_step="Look at the container's log and at the gateway's window for a dialog that waits for a person.",
+        )
 
     def report(self) -> dict[str, Any]:
         """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""

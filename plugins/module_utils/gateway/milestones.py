@@ -79,6 +79,7 @@ IBC = Controller(
         "login_stuck": _DIALOG + r"Unrecognized [Uu]sername or [Pp]assword",
         "session_choice": r"User must choose whether to continue with this session",
         "session_taken": r"End this session and let the other session proceed",
+        "contested": r"detected dialog entitled: (Existing session detected|Re-login is required)",
         "passkey": _DIALOG + r"[^;]*[Pp]ass[Kk]ey is not supported",
         "release_refused": _DIALOG + r"[^;]*is no longer supported",
         "cold_restart": r"Cold restart in progress",
@@ -139,6 +140,8 @@ class Summary:
         self.window_timeouts = 0
         self.cold_restarts = 0
         self.disclaimer_accepted = False
+        # Whether another session of the same user has shown itself in this run of the JVM.
+        self.contested = False
         self.full_authentication: bool | None = None
         self.read_only: bool | None = None
         self.gateway_version: str | None = None
@@ -222,7 +225,7 @@ class Summary:
         self.full_authentication = self._token_missing
         self.commands = []
         self.last_dialog = None
-        self.disclaimer_accepted = False
+        self.disclaimer_accepted = self.contested = False
         self._refused_this_time = False
         if self.finding != "refused_login":
             self.finding = None
@@ -287,6 +290,10 @@ class Summary:
 
     def _on_session_taken(self, _value: str) -> None:
         self.finding = "session_taken"
+
+    def _on_contested(self, value: str) -> None:
+        self.contested = True
+        self._on_dialog(value)
 
     def _on_too_many_logins(self, _value: str) -> None:
         self.finding = "too_many_logins"

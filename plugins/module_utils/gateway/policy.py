@@ -35,6 +35,7 @@ _SIGN_IN = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -
 CAUSES = {
     "session_lost": ("the live gateway is down, and a start would send a push to somebody's phone", _SIGN_IN),
     "sign_in_asked": ("the live gateway asked for a full sign-in that nobody had started, and was stopped", _SIGN_IN),
+    "sign_in_ended": ("the gateway went down in the middle of its sign-in", _SIGN_IN),
     "push_missed": ("no push was approved within the bounds of the sign-in", _SIGN_IN),
     "sign_in_late": ("the sign-in did not complete in its time", _SIGN_IN),
     "wrong_account": (states.API_STATES["wrong_account"].meaning, states.API_STATES["wrong_account"].next_step),
@@ -111,6 +112,8 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
         return
     if look.running:
         record.stopped_by = ""
+    elif record.stopping:
+        record.stopped_by, record.stopping = record.stopping, ""
     if look.running and look.started_at != record.container_started_at:
         record.count("starts")
         record.container_started_at = look.started_at
@@ -160,6 +163,8 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     cause = look.finding or look.api_state
     if look.running and cause in CAUSES:
         return Step("stop", CAUSES[cause][0], cause)
+    if look.running and record.stopping:
+        return Step("stop", f"the stop that {record.stopping} began did not end")
     if look.running and record.grant and now >= record.grant.ends_at:
         return _over(record, look)
     rules = _live if record.mode == LIVE else _paper
@@ -174,8 +179,11 @@ def _over(record: Record, look: Seen) -> Step:
 
 def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     signing_in = record.granted(now, SIGN_IN)
+    if not look.running and signing_in:
+        # Whoever signs in holds the lock until that is done, so nobody is at it any more.
+        return Step("blocked", CAUSES["sign_in_ended"][0], "sign_in_ended")
     if not look.running:
-        lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked and not signing_in
+        lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked
         return Step("blocked", CAUSES["session_lost"][0], "session_lost") if lost else None
     void = record.signed_in_at is not None and record.valid_until is None and not signing_in
     if plan.weekly_close and (void or week.closing(moment(now))):

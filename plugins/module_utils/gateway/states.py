@@ -99,6 +99,13 @@ API_STATES = {
     ),
 }
 
+# A lost link whose cause the log names.
+SIGNED_IN_ELSEWHERE = ApiState(
+    DEGRADED,
+    "the gateway has lost its connection to IBKR, because the user has signed in elsewhere",
+    "Sign the user out there, or give this gateway a user of its own.",
+)
+
 _REJECTIONS = {
     326: ApiState(
         DEGRADED,

@@ -63,6 +63,8 @@ class Record:
     blocked: str | None = None
     # Who stopped it on purpose (``the operator``, ``the plan``); empty while it runs, and where it ended by itself.
     stopped_by: str = ""
+    # Who has begun to stop it: written before the first command, so that the watcher finishes what a killed one began.
+    stopping: str = ""
     # Start of the last paper window that was served, and how many starts it took; one that its pipeline ended early
     # is not served again.
     served_window: float = 0.0

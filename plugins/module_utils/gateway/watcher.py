@@ -16,6 +16,7 @@ import os
 import queue
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from . import alerts, descriptor, plan, policy, session, states, week
 from .alerts import Alert, Outbox
@@ -28,8 +29,10 @@ ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
 SOON_SECONDS = 5.0
 _SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READY: "info"}
+_TROUBLE = (states.BLOCKED, states.DEGRADED)
 # Said again while it lasts, after this many seconds.
 REPEAT_SECONDS = 6 * 3600.0
+Known = tuple[dict[str, Any] | None, tuple[Any, int]]
 
 
 def channels_path(name: str) -> str:
@@ -43,8 +46,6 @@ class Watcher:
         self.control, self.alive = control, alive
         self.outbox = Outbox(control.store.directory)
         self._asked_at = float("-inf")
-        # What a full disk did not take: the record on disk, and what it should be.
-        self._unsaved: tuple[Record, Record] | None = None
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
@@ -66,10 +67,8 @@ class Watcher:
         with control.store.acting("the watcher"):
             gateway = control.gateway
             asked = self._observe()
-            record = on_disk = control.store.load(control.descriptor.mode)
-            if self._unsaved and self._unsaved[0] == on_disk:
-                record = self._unsaved[1]
-            before, on_disk = copy.copy(record), copy.deepcopy(on_disk)
+            record = control.store.load(control.descriptor.mode)
+            before = copy.copy(record)
             look = policy.seen(gateway, asked)
             policy.observe(record, look, control.plan, now())
             step = policy.decide(record, look, control.plan, now())
@@ -77,11 +76,8 @@ class Watcher:
                 self._do(step, record)
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
-            try:
+            with contextlib.suppress(OSError):
                 control.store.save(record)
-                self._unsaved = None
-            except OSError:
-                self._unsaved = on_disk, record
             next_look = policy.next_moment(record, control.plan, now())
             if gateway.summary.usable and record.state == states.STARTING:
                 next_look = min(next_look, now() + SOON_SECONDS)
@@ -92,7 +88,7 @@ class Watcher:
         """Look at container and log, and ask the API each minute, or soon when the log says that it can answer; whether
         it was asked."""
         gateway = self.control.gateway
-        self._refresh()
+        self._refresh(self._known())
         rested = gateway.clock() - self._asked_at
         answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
         soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
@@ -102,22 +98,23 @@ class Watcher:
         self._asked_at = gateway.clock()
         return True
 
-    def _refresh(self) -> None:
+    def _refresh(self, known: Known) -> None:
         """Look at container and log; what the API said last holds for the same run of the JVM."""
         gateway = self.control.gateway
-        said, run = gateway.verdict, self._run()
+        verdict, run = known
         gateway.refresh()
-        gateway.verdict = said if self._run() == run else None
+        gateway.verdict = verdict if self._known()[1] == run else None
 
-    def _run(self) -> tuple[object, int]:
-        container = self.control.gateway.container or {}
-        return container.get("started_at"), self.control.gateway.summary.jvm_runs
+    def _known(self) -> Known:
+        """Return what the API said last, and the run of the JVM that said it."""
+        gateway = self.control.gateway
+        return gateway.verdict, ((gateway.container or {}).get("started_at"), gateway.summary.jvm_runs)
 
     def _do(self, step: policy.Step, record: Record) -> None:
-        control = self.control
+        control, known = self.control, self._known()
         control.store.note(step.action, step.why, control.now(), cause=step.cause)
         if step.cause:
-            record.blocked = step.cause
+            record.blocked, record.grant = step.cause, None
             record.count(f"blocked_{step.cause}")
         try:
             match step.action:
@@ -136,7 +133,7 @@ class Watcher:
             control.store.note("failed", f"{step.action}: {error}", control.now())
         if step.action in ("stop", "kill") and not step.cause:
             record.stopped_by = "the plan"
-        self._refresh()
+        self._refresh(known)
         policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
 
     def _start(self, step: policy.Step, record: Record) -> None:
@@ -148,9 +145,9 @@ class Watcher:
         self.control.engine.start(self.control.descriptor.container)
 
     def listen(self, until: float) -> None:
-        """Return when the log, or a start, tells something that may change a decision, or at the moment *until*."""
+        """Return when the log, or a start, tells something that may change a decision, or at the moment *until*, also
+        where the clock on the wall is set meanwhile."""
         gateway, control = self.control.gateway, self.control
-        # By the clock that nobody sets: on the one of the wall, an hour put back would be an hour asleep.
         deadline = gateway.clock() + until - control.now()
         try:
             if gateway.has_log:
@@ -174,15 +171,13 @@ class Watcher:
     def _tell(self, before: Record, record: Record) -> None:
         """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
         now = self.control.now()
-        troubles = (states.BLOCKED, states.DEGRADED)
-        told = record.state != before.state and self.outbox.forget(f"state/{before.state}")
-        serious = record.state in troubles
-        # The end of a trouble that nobody was told of is no news.
-        recovered = told and record.state == states.READY and before.state in troubles
+        serious = record.state in _TROUBLE
+        # Whoever brought it back: what was told is over, and is told anew when it comes again.
+        over = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if record.state == states.READY else []
         calm = record.state == states.DEGRADED and (
             now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region)
         )
-        if (serious and not calm) or recovered:
+        if (serious and not calm) or any(over):
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)

@@ -162,7 +162,8 @@ class FakeEngine:
         self.exit_code = 0
         self.labels = {"ibops.gateway.revision": "r1"}
         self.images = {"image@sha256:1"}
-        self.started_at = time.time()
+        self.clock: Callable[[], float] = time.time
+        self.started_at = self.clock()
         self.calls: list[str] = []
         self.execute: Callable[[list[str]], tuple[int, bytes]] = run_here
         self.on_stop: Callable[[], None] = lambda: self.exit(143)
@@ -180,7 +181,7 @@ class FakeEngine:
         """Write lines to the container's log, now."""
         with self._changed:
             for line in lines:
-                self._log.append((time.time(), line.encode("utf-8", "surrogateescape")))
+                self._log.append((self.clock(), line.encode("utf-8", "surrogateescape")))
             self._changed.notify_all()
 
     def exit(self, code: int) -> None:
@@ -193,7 +194,7 @@ class FakeEngine:
         """Start the container anew: its log goes on, its time of start is another."""
         with self._changed:
             if self.status != "running":
-                self.status, self.started_at = "running", time.time()
+                self.status, self.started_at = "running", self.clock()
             self._changed.notify_all()
         self.on_start()
 

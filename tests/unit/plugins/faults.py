@@ -1,434 +1,630 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can befall a gateway, and what its watcher makes of it: the table of docs/faults.md, played by test_faults.py.
+"""The table of faults: each row is played by test_faults.py, or by the test of Molecule's that it names.
 
-A :class:`World` is one gateway with its engine, its API and the phone, in which only events let time pass.
+`python -m tests.unit.plugins.faults` prints it as docs/faults.md has it.
 """
 
 from __future__ import annotations
 
-import errno
-import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-from tests.unit.plugins.session_log import BEGUN, IN, ON_TOKEN, PUSH, TUESDAY, new_york
+from tests.unit.plugins.driven import (
+    Answer,
+    Killed,
+    World,
+    answering,
+    closing,
+    disclaimed,
+    hung,
+    zombie,
+)
+from tests.unit.plugins.session_log import BEGUN, IN, MISSED, ON_TOKEN, PUSH, TUESDAY, new_york
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import files, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import states
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.policy import HUNG
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import MANUAL, SIGN_IN, Grant
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.watcher import Watcher
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.paper_hours import PaperSession
 
-# From IBC's login attempt to the push of a full sign-in, and from RESTART to the new run of the JVM.
-PUSH_SECONDS, RESTART_SECONDS, PROBE_SECONDS = 12.0, 60.0, 4.0
-PLAYED_SECONDS = 1800.0
+BLOCKED, DEGRADED, READY, STARTING = states.BLOCKED, states.DEGRADED, states.READY, states.STARTING
+STOPPED, WAITING = states.STOPPED, states.WAITING_2FA
+
+# IBC's log of a start, in seconds from it.
+ASKING = [*zip((0, 0, 2, 8, 9), BEGUN, strict=True)]
+PUSHED = [*ASKING, (12, PUSH)]
+SIGNED_IN = [*PUSHED, *((30, line) for line in IN)]
+PAPER = [*ASKING, *((15, line) for line in IN)]
+RESUMED = [(5.0, "IBC returned exit status 0"), *((7, line) for line in ON_TOKEN[1:3]), *((40, line) for line in IN)]
+REFUSED = [*ASKING, (12, "Login failed"), *((20, line) for line in ("Cold restart in progress", *BEGUN[2:])),
+           (25, "Login failed"), *((33, line) for line in BEGUN[2:]), (38, "Login failed")]  # fmt: skip
+AGAIN = "Re-login after second factor authentication timeout in 5 second"
+PUSH_AFTER_PUSH = [*ASKING, *((start + seconds, line) for start in (0, 190, 380, 570)
+                              for seconds, line in ((12, PUSH), (192, AGAIN), (197, BEGUN[4])))]  # fmt: skip
+NO_WINDOW = [*ASKING[:2], *((start + seconds, line) for start in (0, 122, 244, 366)
+                            for seconds, line in ((2, BEGUN[2]), (122, "IBC returned exit status 88")))]  # fmt: skip
+DIALOG = "detected dialog entitled: {}; event=Opened"
 
 
-@dataclass
-class World:
-    """One gateway that was signed in, or started, well before *now*; *api* is what its API says."""
-
-    control: Control
-    engine: Any
-    commands: Any
-    monkeypatch: pytest.MonkeyPatch
-    now: float = TUESDAY
-    api: str = "ready"
-    # What the API says after the JVM was restarted.
-    api_after_restart: str = "ready"
-    coming: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
-    # Keys of the alerts.
-    told: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.engine.on_start = self.full_login if self.control.live else self.paper_login
-        self.commands.on_command = self.command
-        self.watcher = self.new_watcher()
-
-    def new_watcher(self) -> Watcher:
-        """A watcher that knows what is on disk and nothing else, as after a crash of it or of the host."""
-        fresh = Control(self.control.descriptor, self.control.plan, by="the watcher", now=lambda: self.now)
-        self.attend(fresh.gateway)
-        return Watcher(fresh)
-
-    def attend(self, gateway: Gateway) -> None:
-        gateway.clock = gateway._now = lambda: self.now
-
-    def probe(self, **_endpoint: Any) -> dict[str, Any]:
-        api = self.api if self.look().summary.usable else "port_closed"
-        if api in HUNG:
-            self.now += PROBE_SECONDS
-        row = states.describe(api)
-        account = "U***67" if self.control.live else "DU***67"
-        return {
-            "api_state": api, "reason": row.meaning, "next_step": row.next_step, "final": row.final,
-            "accounts": [account], "account_count": 1, "notices": [], "timings": {},
-        }  # fmt: skip
-
-    # What the gateway does by itself
-
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        self.coming.append((self.now + seconds, action))
-
-    def log(self, *lines: str) -> None:
-        self.engine.log(*lines)
-
-    def full_login(self) -> None:
-        """A run of the JVM that has no token: a push is sent, if nobody ends it before."""
-        self.log(*BEGUN)
-        begun = self.engine.started_at
-        self.later(
-            PUSH_SECONDS,
-            lambda: self.log(PUSH) if self.engine.status == "running" and self.engine.started_at == begun else None,
-        )
-
-    def paper_login(self) -> None:
-        self.log(*BEGUN, *IN)
-
-    def jvm_ends(self, code: int = 0) -> None:
-        self.log(f"IBC returned exit status {code}")
-
-    def command(self, command: str) -> None:
-        if command == "STOP":
-            self.engine.exit(0)
-        if command == "RESTART":
-            self.log("CommandServer received command: RESTART")
-            self.later(RESTART_SECONDS, self.restarts_on_token)
-
-    def restarts_on_token(self) -> None:
-        self.jvm_ends()
-        self.log(*ON_TOKEN[1:])
-        self.api = self.api_after_restart
-
-    # Time
-
-    def look(self) -> Gateway:
-        gateway = Gateway(self.control.descriptor.endpoint(), self.control.descriptor)
-        self.attend(gateway)
-        gateway.refresh()
-        return gateway
-
-    def heard(self) -> tuple[object, ...]:
-        """What wakes a watcher: starts, ends, and lines that may change a decision."""
-        gateway = self.look()
-        container, log = gateway.container or {}, gateway.summary
-        return (
-            *(container.get(fact) for fact in ("running", "started_at")), gateway.engine_fault,
-            log.phase, log.jvm_runs, log.pushes, log.finding, log.full_authentication,
-        )  # fmt: skip
-
-    def play(self, seconds: float) -> None:
-        """Let so much time pass: the watcher looks when it wants to, and when it hears something."""
-        end, look_at = self.now + seconds, self.now
-        while self.now < end:
-            self.coming.sort(key=lambda event: event[0])
-            happens = self.coming[0][0] if self.coming else end
-            if look_at <= min(happens, end):
-                self.now = max(self.now, look_at)
-                look_at = max(self.watcher.look(), self.now + 0.5)
-            elif happens < end:
-                self.now = max(self.now, happens)
-                before = self.heard()
-                self.coming.pop(0)[1]()
-                look_at = self.now if self.heard() != before else look_at
-            else:
-                self.now = end
-
-    @property
-    def pushes(self) -> int:
-        return sum(line == PUSH.encode() for _at, line in self.engine._log)
-
-    @property
-    def logins(self) -> int:
-        return sum(line.startswith(b"Login attempt") for _at, line in self.engine._log)
+ELSEWHERE = DIALOG.format("Existing session detected")
+CHOICE = "User must choose whether to continue with this session"
+TAKEN = "End this session and let the other session proceed"
+LINK_DOWN = (2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically.")
+SESSION = {
+    "paper_sessions": (
+        PaperSession.from_data(
+            {"name": "open", "days": ["tue"], "time": "09:30", "zone": "America/New_York", "lead_minutes": 10,
+             "max_minutes": 60}
+        ),
+    )
+}  # fmt: skip
+WEEK_CLOSES = new_york("2026-11-28 23:30")
+SESSION_BEGINS = new_york("2026-11-24 09:20")
+Strike = Callable[[World], object]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """*happens* befalls a gateway of *mode* that is ready; half an hour later it is in *state*.
+    """A row. *strike* does it just after a look, which is the worst moment; *shows* is the line of the log with which
+    it begins where that is later.
 
-    *noticed* is the time in seconds until the history says that something is wrong, or is done, None where it never
-    does; *does* are the watcher's own acts in their order; *lost* is what it cost, in words; *told* is whether people
-    are alerted.
+    *state* is reached after *seconds* (None: nobody sees it), and *ends* in the end. *pushes* are those of a sign-in
+    that somebody made: without one there are none, in every row. *says* is part of the reason, *error* of what the
+    operator is told.
     """
 
-    name: str
-    happens: Callable[[World], None]
-    noticed: float | None
-    does: tuple[str, ...]
+    what: str
+    does: str
+    strike: Strike
     state: str
-    cause: str | None = None
+    seconds: int | None
     lost: str = "nothing"
+    cause: str | None = None
+    told: tuple[str, ...] = ()
     mode: str = "live"
-    told: bool = False
-    # Logins by password, and pushes, from the fault on.
-    logins: int = 0
+    before: Strike = lambda world: signed_in(world)
+    shows: str = ""
+    ends: str = ""
     pushes: int = 0
+    lasts: float = 400.0
+    now: float = TUESDAY
+    settings: dict[str, Any] = field(default_factory=dict)
+    says: str = ""
+    error: str = ""
 
 
-def dies(code: int) -> Callable[[World], None]:
-    return lambda world: world.engine.exit(code)
+# Before
 
 
-def says(*lines: str) -> Callable[[World], None]:
-    """The JVM is restarted, finds its token void, signs in with the password, and the log goes on so."""
-
-    def happens(world: World) -> None:
-        world.jvm_ends()
-        world.log("autorestart file found at x: authentication will not be required", "IBC: Re-starting session")
-        world.log(*lines)
-
-    return happens
+def down(world: World) -> None:
+    """Never signed in; the reminders are told."""
+    world.watcher.look()
 
 
-def api(state: str, seconds: float | None = None, after_restart: str = "ready") -> Callable[[World], None]:
-    def happens(world: World) -> None:
-        world.api, world.api_after_restart = state, after_restart
-        if seconds is not None:
-            world.later(seconds, lambda: setattr(world, "api", "ready"))
-
-    return happens
-
-
-def at(moment: str, then: Callable[[World], None] = lambda _world: None) -> Callable[[World], None]:
-    """It is that time in New York, and no watcher was there until then."""
-
-    def happens(world: World) -> None:
-        world.now = new_york(moment)
-        then(world)
-
-    return happens
-
-
-def restart_without_token(world: World) -> None:
-    world.jvm_ends()
-    world.full_login()
-
-
-def token_refused(world: World) -> None:
-    world.restarts_on_token()
-    world.log("Cold restart in progress")
-    restart_without_token(world)
-
-
-def daily_restart(world: World) -> None:
-    """The gap between two runs of the JVM takes its time."""
-    world.jvm_ends()
-    world.later(30, lambda: world.log(*ON_TOKEN[1:]))
-
-
-def started_by_hand(world: World) -> None:
-    world.engine.exit(0)
-    world.later(5, world.engine.start)
-
-
-def login_window_never_shows(world: World) -> None:
-    for attempt in range(3):
-        world.later(60.0 * attempt, lambda: world.log(*ON_TOKEN[1:3]))
-        world.later(60.0 * attempt + 50, lambda: world.jvm_ends(88))
-
-
-def engine_away(world: World) -> None:
-    away = f"{world.engine.path}.away"
-    os.rename(world.engine.path, away)
-    world.later(100, lambda: os.rename(away, world.engine.path))
-
-
-def watcher_killed(world: World) -> None:
-    world.watcher = world.new_watcher()
-
-
-def reboot(then: Callable[[World], None] = lambda _world: None) -> Callable[[World], None]:
-    """The host goes down with whatever was, and comes back two minutes later, its containers down."""
-
-    def happens(world: World) -> None:
-        then(world)
-        world.engine.exit(255)
-        world.now += 120
-        world.watcher = world.new_watcher()
-
-    return happens
+def signed_in(world: World) -> None:
+    world.ibc = SIGNED_IN
+    world.act(sign_in)
+    world.watcher.look()
 
 
 def stopped(world: World) -> None:
-    with world.watcher.control.acting("stop") as record:
-        world.watcher.control.end(record)
-        record.stopped_by = "Ann"
-
-
-def signing_in(world: World) -> None:
-    """Somebody starts a sign-in (of live, the push waits for its approval)."""
-    stopped(world)
-    with world.watcher.control.acting("sign-in") as record:
-        kind = SIGN_IN if world.control.live else MANUAL
-        world.watcher.control.allow(record, Grant(kind, "Ann", world.now, world.now + 600))
-    world.engine.start()
+    signed_in(world)
+    world.act(Control.stop)
+    world.watcher.look()
 
 
 def blocked(world: World) -> None:
-    world.engine.exit(137)
+    signed_in(world)
+    world.fake.exit(137)
     world.watcher.look()
 
 
-def degraded(world: World) -> None:
-    world.api = "link_down"
-    world.watcher.look()
+def mended(world: World) -> None:
+    """Blocked, told, signed in again."""
+    blocked(world)
+    world.act(sign_in)
+    world.watch(3600)
 
 
-def stop_killed(world: World) -> None:
-    """ibgwctl stop is killed after its STOP was sent: nobody has written who stopped it."""
-    world.command("STOP")
+def without_a_link(world: World) -> None:
+    signed_in(world)
+    world.api = answering(LINK_DOWN)
+    world.watch(150)
 
 
-def disk_full(world: World) -> None:
-    def refuse(*_arguments: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    world.monkeypatch.setattr(files, "write", refuse)
-    restart_without_token(world)
-
-
-def record_damaged(world: World) -> None:
-    with open(world.watcher.control.store.state_path, "w") as file:
-        file.write("{")
-    watcher_killed(world)
+def running(world: World) -> None:
+    """A paper gateway that is ready, without an end."""
+    world.ibc = PAPER
+    world.act(lambda control: control.start(allow_signin=False))
+    world.watch(60)
 
 
-def pipeline_dies(world: World) -> None:
-    """A run of paper_session.yml for ten minutes is killed, and so is the connection that it came by."""
-    with world.watcher.control.acting("start") as record:
-        world.watcher.control.allow(record, Grant(MANUAL, "the operator", world.now, world.now + 600))
+def in_a_session(world: World) -> None:
+    """A paper gateway that the plan has started."""
+    world.ibc = PAPER
+    world.watch(60)
 
 
-def clock(seconds: float) -> Callable[[World], None]:
-    return lambda world: setattr(world, "now", world.now + seconds)
+# What strikes
 
 
-def refused_password(world: World) -> None:
-    """A start, then IBC's cold restart loop, with ten seconds between two attempts."""
-    failed = "detected dialog entitled: Login failed"
+def both(*strikes: Strike) -> Strike:
+    def strike(world: World) -> None:
+        for each in strikes:
+            each(world)
 
-    def again() -> None:
-        if world.engine.status == "running":
-            world.log("Cold restart in progress", *BEGUN[1:], failed)
-            world.later(10, again)
-
-    world.engine.on_start = lambda: (world.log(*BEGUN, failed), world.later(10, again))
-    signing_in(world)
+    return strike
 
 
-S = states
-FAULTS = (
-    # The live session
-    Fault("the gateway's process is killed, or runs out of memory", dies(137), 0, ("blocked",), S.BLOCKED,
-          "session_lost", "the sign-in", told=True),
-    Fault("the gateway ends by itself (IBKR's Saturday, an exit of IBC)", dies(0), 0, ("blocked",), S.BLOCKED,
-          "session_lost", "the sign-in", told=True),
-    Fault("somebody starts the container by hand", started_by_hand, 0, ("blocked", "kill"), S.BLOCKED,
-          "sign_in_asked", "the sign-in", told=True, logins=1),
-    Fault("the daily restart, on its token, 30 s from one JVM to the next", daily_restart, None, (), S.READY),
-    Fault("the daily restart finds no token", restart_without_token, 0, ("kill",), S.BLOCKED, "sign_in_asked",
-          "the sign-in", told=True, logins=1),
-    Fault("IBKR refuses the token: IBC's cold restart", token_refused, 0, ("kill",), S.BLOCKED, "sign_in_asked",
-          "the sign-in", told=True, logins=1),
-    Fault("IBKR's week ends", at("2026-11-28 23:29"), 60, ("stop",), S.STOPPED),
-    Fault("IBKR's week ended while the host was down to its watcher", at("2026-11-29 02:00"), 0, ("stop",),
-          S.STOPPED),
-    # Login
-    Fault("a refused password, and IBC tries again and again", refused_password, 10, ("stop",), S.BLOCKED,
-          "refused_login", "the sign-in", told=True, logins=2),
-    Fault("'Unrecognized username or password' after a restart", says("LoginState is LOGGED_OUT", "Login attempt: 1",
-          "detected dialog entitled: Unrecognized Username or Password"), 0, ("stop",), S.BLOCKED, "refused_login",
-          "the sign-in", told=True, logins=1),
-    Fault("'Too many failed login attempts'", says("detected dialog entitled: Too many failed login attempts"), 0,
-          ("stop",), S.BLOCKED, "too_many_logins", "the sign-in", told=True),
-    Fault("the account wants a passkey", says("detected dialog entitled: Required PassKey is not supported"), 0,
-          ("stop",), S.BLOCKED, "passkey", "the sign-in", told=True),
-    Fault("IBKR no longer supports this release",
-          says("detected dialog entitled: Release 10.30 is no longer supported"), 0, ("stop",), S.BLOCKED,
-          "release_refused", "the sign-in", told=True),
-    Fault("the login window does not show, three times", login_window_never_shows, 170, ("stop",), S.BLOCKED,
-          "login_window_loop", "the sign-in", told=True),
-    Fault("the user is signed in elsewhere: a dialog waits",
-          says("User must choose whether to continue with this session"), 0, ("stop",), S.BLOCKED,
-          "session_choice", "the sign-in", told=True),
-    Fault("another session of the user takes over (forced re-login)",
-          says("End this session and let the other session proceed"), 0, ("stop",), S.BLOCKED, "session_taken",
-          "the sign-in", told=True),
-    Fault("the wrong account is signed in", api("wrong_account"), 60, ("stop",), S.BLOCKED, "wrong_account",
-          "the sign-in", told=True),
-    Fault("ibgwctl is killed while a push waits: nobody approves it", signing_in, 600, ("kill",), S.BLOCKED,
-          "sign_in_late", "the sign-in", told=True, logins=1, pushes=1),
-    # The API and the link
-    Fault("the API hangs", api("no_handshake"), 64, ("restart",), S.READY, lost="2 min of the API"),
-    Fault("the API hangs, and RESTART does not mend it", api("no_handshake", after_restart="no_handshake"), 64,
-          ("restart",), S.DEGRADED, lost="the API", told=True),
-    Fault("the network is cut for 1 s", api("link_down", 1), None, (), S.READY),
-    Fault("the network is cut for 30 s", api("link_down", 30), None, (), S.READY, lost="30 s of data"),
-    Fault("the network is cut for 10 min", api("link_down", 600), 60, (), S.READY, lost="10 min of data", told=True),
-    Fault("the link is lost in IBKR's daily reset", at("2026-11-25 00:20", api("link_down", 600)), 0, (), S.READY,
-          lost="10 min of data"),
-    Fault("a data farm is broken", api("degraded"), 60, (), S.DEGRADED, lost="that farm's data", told=True),
-    # The host
-    Fault("the Docker engine is killed and comes back after 100 s", engine_away, 0, (), S.READY, told=True),
-    Fault("the watcher is killed", watcher_killed, None, (), S.READY),
-    Fault("the host restarts while live is ready", reboot(), 0, ("blocked",), S.BLOCKED, "session_lost",
-          "the sign-in", told=True),
-    Fault("the host restarts while live is degraded", reboot(degraded), 0, ("blocked",), S.BLOCKED, "session_lost",
-          "the sign-in", told=True),
-    Fault("the host restarts while live is stopped", reboot(stopped), 0, (), S.STOPPED),
-    Fault("the host restarts while live is blocked", reboot(blocked), None, (), S.BLOCKED, "session_lost",
-          "the sign-in", told=True),
-    Fault("the host restarts while a push waits", reboot(signing_in), 0, ("blocked",), S.BLOCKED, "session_lost",
-          "the sign-in", told=True, logins=1),
-    Fault("ibgwctl is killed while it stops live", stop_killed, 0, ("blocked",), S.BLOCKED, "session_lost",
-          "the sign-in", told=True),
-    Fault("the disk is full, and the daily restart finds no token", disk_full, 0, ("kill",), S.READY,
-          lost="the sign-in; the state file is the old one", told=True, logins=1),
-    Fault("the state file is damaged", record_damaged, None, (), S.READY),
-    Fault("the clock jumps ahead an hour", clock(3600), None, (), S.READY),
-    Fault("the clock is put back an hour", clock(-3600), None, (), S.READY),
-    # Paper
-    Fault("paper ends by itself in its session", dies(137), 0, ("start",), S.READY, mode="paper",
-          lost="a minute of the session", logins=1),
-    Fault("paper's password is refused", refused_password, 10, ("stop",), S.BLOCKED, "refused_login",
-          "the sessions until a person acts", "paper", told=True, logins=2),
-    Fault("the host restarts in a session", reboot(), 0, ("start",), S.READY, mode="paper",
-          lost="the reboot and a minute", logins=1),
-    Fault("the pipeline and whoever started it die", pipeline_dies, 600, ("stop",), S.STOPPED, mode="paper"),
+def writing(*script: tuple[float, str]) -> Strike:
+    return lambda world: world.play(script)
+
+
+def api(answer: Answer) -> Strike:
+    return lambda world: setattr(world, "api", answer)
+
+
+def sign_in(control: Control) -> None:
+    control.sign_in(lambda _step, _text: None)
+
+
+def signing_in(*script: tuple[float, str]) -> Strike:
+    """An operator signs in, and IBC writes *script*."""
+
+    def strike(world: World) -> None:
+        world.ibc = script
+        world.act(sign_in)
+
+    return strike
+
+
+def starting(*script: tuple[float, str]) -> Strike:
+    """Somebody starts the paper gateway, and IBC writes *script*."""
+
+    def strike(world: World) -> None:
+        world.ibc = script
+        world.act(lambda control: control.start(allow_signin=False))
+
+    return strike
+
+
+def killed_at(step: str, *script: tuple[float, str]) -> Strike:
+    """An operator's sign-in is killed at *step*."""
+
+    def strike(world: World) -> None:
+        def attempt(control: Control) -> None:
+            control.sign_in(lambda said, _text: world.kill(control) if said == step else None)
+
+        world.ibc = script
+        world.act(attempt)
+        world.struck = world.time
+
+    return strike
+
+
+def stop_killed(ibc: Strike) -> Strike:
+    """An operator's stop is killed just after it has sent STOP, which *ibc* obeys or not."""
+
+    def strike(world: World) -> None:
+        def attempt(control: Control) -> None:
+            world.replies["STOP"] = ("OK Shutting down", lambda: (ibc(world), world.kill(control)))
+            control.stop()
+
+        world.act(attempt)
+        world.replies["STOP"] = ("ERROR Shutdown already in progress", lambda: None)
+
+    return strike
+
+
+def two_operators(second: Callable[[Control], object]) -> Strike:
+    """Bob does something while Ann waits for her push."""
+
+    def strike(world: World) -> None:
+        def bob() -> None:
+            world.struck = world.time
+            world.act(second, by="Bob")
+
+        world.ibc = SIGNED_IN
+        world.act(lambda ann: ann.sign_in(lambda step, _text: bob() if step == "push_sent" else None))
+
+    return strike
+
+
+def engine_away(seconds: float) -> Strike:
+    def strike(world: World) -> None:
+        world.engine_down = True
+        world.later(seconds, lambda: setattr(world, "engine_down", False))
+
+    return strike
+
+
+def watcher_killed(_world: World) -> None:
+    raise Killed
+
+
+def clock_set(seconds: float) -> Strike:
+    return lambda world: setattr(world, "jump", seconds)
+
+
+def link_cut(seconds: float, after: float = 0.0) -> Strike:
+    def strike(world: World) -> None:
+        world.later(after, lambda: api(answering(LINK_DOWN))(world))
+        world.later(after + seconds, lambda: api(answering())(world))
+        world.struck = world.time + after
+
+    return strike
+
+
+def hung_until_restart(world: World) -> None:
+    def restart() -> None:
+        world.log("IBC: CommandServer received command: RESTART")
+        world.play(RESUMED)
+        world.later(10, lambda: api(answering())(world))
+
+    world.api = hung
+    world.replies["RESTART"] = ("OK RESTART at 10:01 PM", restart)
+
+
+FAULTS: tuple[Fault, ...] = (
+    # The machine and its engine
+    Fault(
+        "the container is killed (kill -9, out of memory)", "leaves it down: a start would be a push",
+        lambda world: world.fake.exit(137), BLOCKED, 0, "the session", "session_lost", ("state/blocked",),
+    ),
+    Fault(
+        "the container is killed, an hour after a person had brought it back", "alerts again",
+        lambda world: world.fake.exit(137),
+        BLOCKED, 0, "the session", "session_lost", ("state/blocked",), before=mended,
+    ),
+    Fault(
+        "the container is killed, outside of a session", "says so", lambda world: world.fake.exit(137), STOPPED, 0,
+        "the run", mode="paper", before=running,
+    ),
+    Fault(
+        "the container is killed, within a session", "starts it once more, a minute later",
+        lambda world: world.fake.exit(137), STOPPED, 0, "a restart", mode="paper", before=in_a_session,
+        now=SESSION_BEGINS, ends=READY, settings=SESSION,
+    ),
+    Fault(
+        "dockerd is killed and back in 20 s", "says so; the container lives on (live-restore)", engine_away(20),
+        DEGRADED, 0, ends=READY,
+    ),
+    Fault(
+        "dockerd is away for 5 minutes, and the container ends meanwhile", "tells it when the engine is back",
+        both(engine_away(300), lambda world: world.later(60, lambda: world.fake.exit(137))), BLOCKED, 300,
+        "the session", "session_lost", ("state/degraded", "state/blocked"),
+    ),
+    Fault(
+        "the watcher is killed, and the API hangs", "asks at once when systemd has started it anew",
+        both(api(hung), watcher_killed), DEGRADED, 7, "its use", told=("state/degraded",),
+    ),
+    Fault(
+        "the API hangs, and dockerd is restarted before the next look", "asks as soon as the engine is back",
+        both(api(hung), lambda world: world.later(55, lambda: engine_away(1)(world))), DEGRADED, 62, "its use",
+        told=("state/degraded",), says="does not greet",
+    ),
+    Fault("the host reboots: stopped", "leaves it down", World.reboot, STOPPED, None, before=stopped),
+    Fault(
+        "the host reboots: starting", "leaves it down; the sign-in has ended",
+        both(killed_at("login_window", *SIGNED_IN), World.reboot), BLOCKED, 60, "the sign-in", "sign_in_ended",
+        ("state/blocked",), before=down,
+    ),
+    Fault(
+        "the host reboots: waiting_2fa", "leaves it down; the sign-in has ended",
+        both(killed_at("push_sent", *PUSHED), World.reboot), BLOCKED, 60, "the sign-in", "sign_in_ended",
+        ("state/blocked",), before=down, pushes=1,
+    ),
+    Fault(
+        "the host reboots: ready", "leaves it down: a start would be a push", World.reboot, BLOCKED, 60, "the session",
+        "session_lost", ("state/blocked",),
+    ),
+    Fault(
+        "the host reboots: degraded", "leaves it down: a start would be a push", World.reboot, BLOCKED, 60,
+        "the session", "session_lost", ("state/blocked",), before=without_a_link,
+    ),
+    Fault("the host reboots: blocked", "leaves it so", World.reboot, BLOCKED, None, before=blocked,
+          cause="session_lost"),
+    Fault(
+        "the host reboots, within a session", "starts it once more", World.reboot, STOPPED, 60, "a restart",
+        mode="paper", before=in_a_session, now=SESSION_BEGINS, ends=READY, settings=SESSION,
+    ),
+    Fault("the disk is full", "watches on; the state file stays as it was", World.fill_disk, READY, None),
+    Fault(
+        "the disk is full, and the container ends", "alerts from memory; writes it down when there is room",
+        both(World.fill_disk, lambda world: world.later(1, lambda: world.fake.exit(137)),
+             lambda world: world.later(90, world.free_disk)), BLOCKED, 121, "the session", "session_lost",
+        ("state/blocked",),
+    ),
+    Fault(
+        "the disk is full, and an operator stops the gateway", "the stop is done, and said not to be written down",
+        both(World.fill_disk, lambda world: world.act(Control.stop), World.free_disk), BLOCKED, 2, "the session",
+        "session_lost", ("state/blocked",), error="cannot be written to",
+    ),
+    Fault(
+        "the disk is full, and an operator signs in", "nothing is started",
+        both(World.fill_disk, signing_in(*SIGNED_IN), World.free_disk), STOPPED, None, before=down,
+        error="cannot be written to",
+    ),
+    Fault(
+        "the clock is set an hour back, and the API hangs", "sees it as soon as ever",
+        both(clock_set(-3600), api(hung)), DEGRADED, 65, "its use", told=("state/degraded",),
+    ),
+    Fault("the clock is set an hour ahead", "nothing: the week goes on", clock_set(3600), READY, None),
+    Fault(
+        "the clock is set ahead past the week's end", "IBC's STOP: such a sign-in would be void",
+        clock_set(5 * 86400), STOPPED, 62, "the session", told=("reminder/2026-11-29/noon",),
+    ),
+    Fault(
+        "the clock is set an hour ahead within a sign-in", "the sign-in goes on",
+        both(lambda world: world.later(10, lambda: clock_set(3600)(world)), signing_in(*SIGNED_IN)), READY, 30,
+        before=down, pushes=1,
+    ),
+    # Who acts on it
+    Fault(
+        "ibgwctl is killed within a sign-in, and the push is approved", "sees the sign-in through",
+        killed_at("push_sent", *SIGNED_IN), READY, 18, before=down, pushes=1,
+    ),
+    Fault(
+        "ibgwctl is killed within a sign-in, and the push is missed", "stops it",
+        killed_at("push_sent", *PUSHED, (192, MISSED)), BLOCKED, 182, "the sign-in", "push_missed", ("state/blocked",),
+        before=down, pushes=1,
+    ),
+    Fault(
+        "ibgwctl is killed within a sign-in that hangs", "stops it when its ten minutes are over",
+        killed_at("login_window", *ASKING), BLOCKED, 592, "the sign-in", "sign_in_late",
+        ("state/degraded", "state/blocked"),
+        before=down, lasts=700,
+    ),
+    Fault(
+        "ibgwctl is killed within a stop that IBC has heard", "takes it for stopped by the operator",
+        stop_killed(lambda world: world.later(3, lambda: world.fake.exit(0))), STOPPED, 3, "the session",
+    ),
+    Fault(
+        "ibgwctl is killed within a stop that IBC has not heard", "finishes the stop", stop_killed(lambda world: None),
+        STOPPED, 60, "the session",
+    ),
+    Fault(
+        "two operators sign in at once", "the second one is told who is at it (exit status 4)",
+        two_operators(sign_in), READY, 18, before=down, pushes=1, error="is busy: sign-in by Ann",
+    ),
+    Fault(
+        "an operator stops while another signs in", "the second one is told who is at it (exit status 4)",
+        two_operators(Control.stop), READY, 18, before=down, pushes=1, error="is busy: sign-in by Ann",
+    ),
+    Fault(
+        "somebody starts the live container by hand", "kills it before the push",
+        both(lambda world: setattr(world, "ibc", SIGNED_IN), lambda world: world.fake.start()), BLOCKED, 2,
+        "the sign-in", "sign_in_asked", ("state/blocked",), before=stopped,
+    ),
+    # Signing in: gateway_operations 2.3 and 3, numbers 2 and 7
+    Fault(
+        "IBKR refuses the password: IBC tries again for ever", "stops it at the second refusal", signing_in(*REFUSED),
+        BLOCKED, 15, "the sign-in", "refused_login", ("state/blocked",), before=down, shows="Login failed",
+    ),
+    Fault(
+        "IBKR refuses the password: IBC tries again for ever", "stops it at the second refusal", starting(*REFUSED),
+        BLOCKED, 15, "the start",
+        "refused_login", ("state/blocked",), mode="paper", before=down, shows="Login failed",
+    ),
+    Fault(
+        "the dialog 'Unrecognized Username or Password' waits at the sign-in", "stops it",
+        signing_in(*ASKING, (12, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 2, "the sign-in",
+        "refused_login", ("state/blocked",), before=down, shows="Unrecognized",
+    ),
+    Fault(
+        "that dialog waits after a daily restart", "stops it",
+        writing(*RESUMED[:3], (20, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 2, "the session",
+        "refused_login", ("state/blocked",), shows="Unrecognized",
+    ),
+    Fault(
+        "too many failed login attempts: locked for a while", "stops it",
+        signing_in(*ASKING, (12, "Too many failed login attempts. Please wait 10 minutes")), BLOCKED, 2, "the sign-in",
+        "too_many_logins", ("state/blocked",), before=down, shows="Too many",
+    ),
+    Fault(
+        "the login window never shows: exit 88 again and again", "stops it at the third", starting(*NO_WINDOW), BLOCKED,
+        246, "the start", "login_window_loop", ("state/blocked",), mode="paper", before=down,
+        shows="exit status 88",
+    ),
+    Fault(
+        "a passkey is demanded", "stops it",
+        signing_in(*ASKING, (12, DIALOG.format("Required PassKey is not supported"))),
+        BLOCKED, 2, "the sign-in", "passkey", ("state/blocked",), before=down, shows="PassKey",
+    ),
+    Fault(
+        "a code or a security question is asked for", "stops it when the sign-in's ten minutes are over",
+        signing_in(*ASKING, (12, DIALOG.format("Security Code"))), BLOCKED, 590, "the sign-in", "sign_in_late",
+        ("state/blocked",), before=down, shows="Security Code", lasts=1000,
+    ),
+    Fault(
+        "a code or a security question is asked for", "tells it, with the dialog's title",
+        starting(*ASKING, (12, DIALOG.format("Security Code"))),
+        DEGRADED, 237, "the start", told=("state/degraded",), mode="paper", before=down, shows="Security Code",
+        says="Security Code",
+    ),
+    Fault(
+        "the push is missed, and IBC waits (relogin=no)", "three pushes, then blocked",
+        signing_in(*PUSHED, (192, MISSED)), BLOCKED, 390, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        shows=MISSED, pushes=3, lasts=700,
+    ),
+    Fault(
+        "the push is missed, and IBC sends another, for ever (relogin=yes)", "three pushes, then blocked",
+        signing_in(*PUSH_AFTER_PUSH), BLOCKED, 382, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        shows=AGAIN, pushes=3, lasts=1000,
+    ),
+    Fault(
+        "the push is approved and the login stalls (exit 87)", "blocked: the container has ended",
+        both(lambda world: world.later(90.001, lambda: world.fake.exit(87)),
+             signing_in(*PUSHED, (90, "IBC returned exit status 87"))), BLOCKED, 0, "the sign-in",
+        "sign_in_late", ("state/blocked",), before=down, shows="exit status 87", pushes=1, lasts=700,
+    ),
+    Fault(
+        "the token is lost: the daily restart asks for a sign-in", "kills it before the push",
+        writing((5, "IBC returned exit status 0"), *((seconds + 6, line) for seconds, line in PUSHED[1:])), BLOCKED, 0,
+        "the session", "sign_in_asked", ("state/blocked",), shows="session: will exit",
+    ),
+    Fault(
+        "IBKR refuses the token: cold restart", "kills it before the push",
+        writing(*RESUMED[:3], (20, "Authentication token was refused: full authentication will be required"),
+                (21, "Cold restart in progress"), *((seconds + 23, line) for seconds, line in PUSHED[2:])), BLOCKED, 5,
+        "the session", "sign_in_asked", ("state/blocked",), shows="token was refused",
+    ),
+    Fault(
+        "the daily restart stalls", "alert", writing(*RESUMED[:3]), DEGRADED, 240, "its use", told=("state/degraded",),
+        shows="Re-starting session",
+    ),
+    Fault(
+        "the week ends: IBKR voids the token on Sunday 01:00", "IBC's STOP at Saturday 23:30",
+        lambda world: setattr(world, "struck", WEEK_CLOSES), STOPPED, 2, "the session", now=WEEK_CLOSES - 300,
+    ),
+    # The gateway: 2.3 and 3, numbers 1, 4, 5, 9, 10, 12, 14
+    Fault(
+        "the gateway's JVM ends in a living container", "alert",
+        writing((0, "IBC returned exit status 1")), DEGRADED, 60, "its use", told=("state/degraded",),
+        says="has ended in a running container",
+    ),
+    Fault(
+        "the API accepts and does not answer", "IBC's RESTART at the second look, which costs no push",
+        hung_until_restart, DEGRADED, 65, "a restart", ends=READY, told=("state/degraded", "state/ready"),
+    ),
+    Fault(
+        "the API accepts and does not answer, and IBC refuses RESTART", "alert; once a day it is tried", api(hung),
+        DEGRADED, 65,
+        "its use", told=("state/degraded",),
+    ),
+    Fault(
+        "the API opens sessions and answers no request", "IBC's RESTART at the second look",
+        both(hung_until_restart, api(zombie)), DEGRADED, 65, "a restart", ends=READY,
+        told=("state/degraded", "state/ready"),
+    ),
+    Fault(
+        "the relay accepts, and no API listens", "alert", api(closing), DEGRADED, 60, "its use",
+        told=("state/degraded",),
+    ),
+    Fault(
+        "the disclaimer is not accepted", "alert", both(api(disclaimed), starting(*PAPER)), DEGRADED, 0,
+        "the start", told=("state/degraded",), mode="paper", before=down, says="disclaimer",
+        shows="Configuration tasks completed",
+    ),
+    Fault(
+        "the desktop of the image never comes up", "alert", starting((0, BEGUN[0])), DEGRADED, 240, "the start",
+        told=("state/degraded",), mode="paper", before=down,
+    ),
+    Fault(
+        "a broken image: the container ends at once", "says so",
+        both(starting((0, BEGUN[0])), lambda world: world.fake.exit(1)), STOPPED, 0, "the start", mode="paper",
+        before=down, says="no Java",
+    ),
+    Fault(
+        "IBKR no longer accepts the release", "stops it",
+        starting(*ASKING, (12, "This version is no longer supported")), BLOCKED, 2, "the start", "release_refused",
+        ("state/blocked",), mode="paper", before=down, shows="no longer",
+    ),
+    Fault(
+        "the account is the other mode's", "stops it",
+        both(api(answering(accounts="DU7654321")), signing_in(*SIGNED_IN)),
+        BLOCKED, 2, "the sign-in", "wrong_account", ("state/blocked",), before=down, pushes=1, shows=IN[1],
+    ),
+    # The way to IBKR, and who else is signed in
+    Fault("the network is cut for 1 s", "nothing: nobody sees it", link_cut(1), READY, None),
+    Fault("the network is cut for 30 s", "nothing: nobody sees it", link_cut(30), READY, None),
+    Fault(
+        "the network is cut for 30 s, over a look", "says so; a minute is nobody's business", link_cut(30, after=45),
+        DEGRADED, 15, ends=READY,
+    ),
+    Fault(
+        "the network is cut for 10 minutes", "waits: the gateway reconnects by itself; alert", link_cut(600), DEGRADED,
+        60, ends=READY, told=("state/degraded", "state/ready"), lasts=800,
+    ),
+    Fault(
+        "the network is cut for 10 minutes, within IBKR's daily reset", "waits", link_cut(600), DEGRADED, 60,
+        ends=READY, lasts=800,
+        now=new_york("2026-11-25 00:20"),
+    ),
+    Fault(
+        "the user is signed in elsewhere, and a dialog waits", "stops it",
+        writing((0, ELSEWHERE), (0, CHOICE)), BLOCKED, 2,
+        "the session", "session_choice", ("state/blocked",),
+    ),
+    Fault(
+        "another session of the user takes over", "stops it",
+        writing((0, ELSEWHERE), (0, TAKEN)), BLOCKED, 2, "the session",
+        "session_taken", ("state/blocked",),
+    ),
+    Fault(
+        "the user is signed in elsewhere at a sign-in, and a dialog waits", "stops it",
+        signing_in(*ASKING, *((12, line) for line in (ELSEWHERE, CHOICE))),
+        BLOCKED, 2, "the sign-in", "session_choice", ("state/blocked",), before=down, shows=CHOICE,
+    ),
+    Fault(
+        "another session takes the market data (10197)", "alert",
+        api(answering((10197, "No market data during competing live session"))), DEGRADED, 60, "its use",
+        told=("state/degraded",), says="10197: a competing live session",
+    ),
+    Fault(
+        "the gateway is made to sign in again", "says by whom; waits",
+        both(writing((0, DIALOG.format("Re-login is required"))), link_cut(120)), DEGRADED, 60, ends=READY,
+        told=("state/degraded", "state/ready"), says="signed in elsewhere",
+    ),
+    Fault(
+        "a market data farm is broken", "alert", api(answering((2103, "Market data farm connection is broken:usfarm"))),
+        DEGRADED, 60, "its use", told=("state/degraded",), says="usfarm",
+    ),
 )  # fmt: skip
 
-DOES = {
-    "blocked": "says so, starts nothing", "kill": "kills it before a push", "stop": "stops it",
-    "restart": "RESTART", "start": "starts it once more",
-}  # fmt: skip
-
-
-def seconds(noticed: float | None) -> str:
-    return "-" if noticed is None else "at once" if noticed == 0 else f"{noticed:.0f} s"
-
-
-HEAD = ("what happens", "the watcher", "state then", "noticed", "pushes", "told", "lost")
+# What only a machine shows: (fault, what is shown, test below molecule/).
+LIVE = "live/tests/test_live_faults.py"
+ON_A_MACHINE = (
+    ("kill -9 of the container's process", "down and blocked within 2 s", f"{LIVE}::test_a_killed_process_is_noticed"),
+    (
+        "kill -9 of dockerd",
+        "the container lives on, the gateway is ready again, no push",
+        f"{LIVE}::test_the_container_outlives_its_engine",
+    ),
+    (
+        "kill -9 of ibgwctl within a sign-in",
+        "the watcher sees it through, with one push",
+        f"{LIVE}::test_a_sign_in_outlives_its_ibgwctl",
+    ),
+    ("kill -9 of ibgwctl within a stop", "stopped, by the operator", f"{LIVE}::test_a_stop_outlives_its_ibgwctl"),
+    ("two operators sign in at once", "one push, nothing harmed", f"{LIVE}::test_two_operators_cost_one_push"),
+    ("the disk is full", "the stop is done, the state file is whole", f"{LIVE}::test_a_full_disk_loses_no_stop"),
+    ("the network is cut for 1 s", "nothing happens", f"{LIVE}::test_a_short_cut_of_the_link_is_nobodys_business"),
+    (
+        "the registry is down, the image is here",
+        "site.yml changes nothing",
+        f"{LIVE}::test_without_a_registry_nothing_changes",
+    ),
+    (
+        "the registry is down, the image is not here",
+        "refused before anything is touched",
+        "default/tests/test_faults.py::test_the_running_gateway_is_not_touched",
+    ),
+    ("the host reboots", "the engine is back, the gateway stays down, site.yml starts it", "vm/reboot.yml"),
+)
 
 
 def markdown() -> str:
-    """The table of docs/faults.md."""
-    rows = [HEAD, ("---",) * len(HEAD)]
+    """Return the tables of docs/faults.md."""
+    lines = [
+        "| fault | what the watcher does | state reached | time to detect | pushes | what was lost | alerts |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for fault in FAULTS:
-        rows.append(
-            (
-                f"{fault.mode}: {fault.name}",
-                ", ".join(DOES[act] for act in fault.does) or "-",
-                f"{fault.state} ({fault.cause})" if fault.cause else fault.state,
-                seconds(fault.noticed),
-                str(fault.pushes),
-                "yes" if fault.told else "no",
-                fault.lost,
-            )
+        state = f"`{fault.state}`" + (f", then `{fault.ends}`" if fault.ends else "")
+        state += f" ({fault.cause})" if fault.cause else ""
+        seen = "-" if fault.seconds is None else f"{fault.seconds} s" if fault.seconds else "at once"
+        told = ", ".join(key.rpartition("/")[2] for key in fault.told) or "-"
+        mode = f"{fault.mode}: " if fault.mode == "paper" else ""
+        lines.append(
+            f"| {mode}{fault.what} | {fault.does} | {state} | {seen} | {fault.pushes} | {fault.lost} | {told} |"
         )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines += ["", "| fault | what is shown | test |", "| --- | --- | --- |"]
+    lines += [f"| {what} | {shown} | `molecule/{test}` |" for what, shown, test in ON_A_MACHINE]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

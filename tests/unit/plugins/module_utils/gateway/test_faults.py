@@ -3,101 +3,81 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.plugins.faults import FAULTS, PLAYED_SECONDS, Fault, World, markdown
-from tests.unit.plugins.session_log import TUESDAY
+from tests.unit.plugins.driven import World
+from tests.unit.plugins.faults import FAULTS, ON_A_MACHINE, Fault, markdown
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import look, states
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.alerts import Alert, Outbox
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import from_data
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import SIGN_IN, Grant, Record
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Record
 
-BY = ("started by", "stopped by")
-WRONG = (states.DEGRADED, states.BLOCKED, states.STOPPED)
-ACTS = ("blocked", "kill", "stop", "restart", "start")
-SESSION = {
-    "name": "noon", "days": ["tue"], "time": "12:00", "zone": "America/New_York",
-    "lead_minutes": 10, "max_minutes": 300,
-}  # fmt: skip
+ROOT = Path(__file__).parents[5]
+LOGINS_AFTER_A_REFUSAL = 2
 
 
-@pytest.fixture
-def world(
-    control: Callable[..., Any], fake_engine: Any, command_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], World]:
-    """Make a gateway of a mode that has been ready for an hour."""
-
-    def make(mode: str) -> World:
-        there = control(mode)
-        there.plan = from_data({} if mode == "live" else {"paper_sessions": [SESSION]})
-        world = World(there, fake_engine, command_server, monkeypatch)
-        monkeypatch.setattr(time, "time", lambda: world.now)
-        monkeypatch.setattr(look, "probe", world.probe)
-        put = Outbox.put
-
-        def told(box: Outbox, alert: Alert, repeat: float | None) -> bool:
-            world.told.append(alert.key)
-            return put(box, alert, repeat)
-
-        monkeypatch.setattr(Outbox, "put", told)
-        world.now = TUESDAY - 3600
-        record = Record(mode, mode)
-        if mode == "live":
-            record.grant = Grant(SIGN_IN, "Ann", world.now, world.now + 600)
-            there.save(record)
-            fake_engine.start()
-            world.coming.clear()
-            world.log("Login has completed", "Configuration tasks completed")
-        world.play(3600)
-        return world
-
-    return make
+def detected(fault: Fault, world: World) -> int | None:
+    """Return the seconds from the fault to the first look that shows it; None where none does."""
+    assert world.struck is not None, "it has never happened"
+    for moment, record in world.seen:
+        shown = (record.state, record.blocked) == (fault.state, fault.cause) and fault.says in record.reason
+        if moment >= world.struck and shown:
+            return round(moment - world.struck)
+    return None
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_what_befalls_a_gateway(world: Callable[[str], World], fault: Fault) -> None:
-    there = world(fault.mode)
-    store = there.watcher.control.store
-    before = store.load(fault.mode)
-    assert before.state == "ready"
-    pushes, logins = there.pushes, there.logins
-    fault.happens(there)
-    since, known = there.now, len(store.history())
-    there.play(PLAYED_SECONDS)
-
-    found, history = store.load(fault.mode), store.history()[known:]
-    does = [event for event in history if event["event"] in ACTS and not event["text"].startswith(BY)]
-    wrong = [event for event in history if event in does or event.get("state") in WRONG]
-    assert (found.state, found.blocked) == (fault.state, fault.cause)
-    assert tuple(event["event"] for event in does) == fault.does
-    assert (round(wrong[0]["at"] - since) if wrong else None) == fault.noticed
-    assert (there.logins - logins, there.pushes - pushes) == (fault.logins, fault.pushes)
-    assert any(key.startswith("state/") for key in there.told) is fault.told
+def lost(world: World, before: Record, after: Record, runs: int) -> str:
+    """Say what is gone of what there was before."""
+    if before.valid_until:
+        kept, had = after.valid_until == before.valid_until, "the session"
+    elif before.state == states.READY:
+        kept, had = after.state == states.READY, "the run"
+    else:
+        tried = world.runs > runs or after.counts.get("starts", 0) > before.counts.get("starts", 0)
+        kept, had = not tried or after.state == states.READY, {"live": "the sign-in", "paper": "the start"}[world.mode]
+    if not kept:
+        return had
+    if after.state == states.DEGRADED:
+        return "its use"
+    return "a restart" if before.state == states.READY and world.runs > runs else "nothing"
 
 
-DOCS = "docs/faults.md"
+def logins_after_a_refusal(world: World) -> int:
+    refusals = [index for index, line in enumerate(world.logins) if line == "Login failed"]
+    return sum("attempt" in line for line in world.logins[refusals[0] :]) if refusals else 0
 
 
-def test_the_documentation_has_these_faults(pytestconfig: pytest.Config) -> None:
-    text = (pytestconfig.rootpath / DOCS).read_text()
-    assert markdown() in text, (
-        f"its table is old: python -c 'from tests.unit.plugins.faults import markdown; ...' > {DOCS}"
-    )
+@pytest.mark.parametrize("fault", [pytest.param(each, id=f"{each.mode}: {each.what}") for each in FAULTS])
+def test_a_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any) -> None:
+    world = World(monkeypatch, fake_engine, serve, deploy, fault.mode, fault.now, **fault.settings)
+    fault.before(world)
+    before, runs, pushes, told = world.store.load(fault.mode), world.runs, len(world.pushes), len(world.told)
+    world.seen.clear()
+    world.strike_soon(fault.strike, fault.shows)
+    world.watch(fault.lasts)
+    after = world.store.load(fault.mode)
+
+    if fault.seconds is None:
+        assert {record.state for _moment, record in world.seen} == {before.state}
+    else:
+        assert detected(fault, world) == fault.seconds, [
+            (round(moment - (world.struck or 0)), record.state, record.blocked) for moment, record in world.seen
+        ]
+    assert (after.state, after.blocked) == (fault.ends or fault.state, fault.cause), after
+    assert lost(world, before, after, runs) == fault.lost
+    assert tuple(world.told[told:]) == fault.told
+    assert all(world.pushes), "a push that nobody has asked for"
+    assert len(world.pushes) - pushes == fault.pushes
+    assert logins_after_a_refusal(world) <= LOGINS_AFTER_A_REFUSAL
+    assert fault.error in str(world.error)
 
 
-def test_the_documentation_names_tests_that_exist(pytestconfig: pytest.Config) -> None:
-    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (pytestconfig.rootpath / DOCS).read_text())
-    assert len(named) > 5
-    for path, function in named:
-        assert f"def {function}(" in (pytestconfig.rootpath / path).read_text(), (path, function)
+def test_the_documentation_is_this_table() -> None:
+    assert markdown() in (ROOT / "docs" / "faults.md").read_text()
 
 
-def test_no_push_is_sent_but_by_a_sign_in_and_no_refused_password_is_tried_thrice() -> None:
-    assert sum(fault.pushes for fault in FAULTS if fault.cause != "sign_in_late") == 0
-    assert max(fault.logins for fault in FAULTS if fault.cause == "refused_login") == 2
-    assert len(FAULTS) >= 25
+@pytest.mark.parametrize("test", [test for _what, _shown, test in ON_A_MACHINE])
+def test_what_a_machine_shows_is_there(test: str) -> None:
+    path, _colons, name = test.partition("::")
+    assert f"def {name}(" in (ROOT / "molecule" / path).read_text() or not name

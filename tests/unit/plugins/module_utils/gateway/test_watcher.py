@@ -38,7 +38,6 @@ def test_the_watcher_kills_a_live_gateway_that_asks_by_itself_and_sends_no_push(
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
     fake_engine.start()
     watching.look()
-    watching.look()
     record = live.store.load("live")
     assert (record.state, record.blocked, fake_engine.exit_code) == (states.BLOCKED, "sign_in_asked", 137)
     assert "kill" in events(live)
@@ -218,7 +217,7 @@ def test_the_api_is_asked_each_minute_and_sooner_where_it_does_not_answer(
     ready: Control, monkeypatch: pytest.MonkeyPatch, answer: str, rested: float, asks: bool
 ) -> None:
     watching, asked = Watcher(ready), []
-    watching._refresh()
+    watching._refresh(watching._known())
     ready.gateway.verdict = {"api_state": answer, "final": False, "reason": "", "next_step": ""}
     watching._asked_at = ready.gateway.clock() - rested
     monkeypatch.setattr(ready.gateway, "ask", lambda: asked.append(1))
