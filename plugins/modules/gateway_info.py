@@ -161,7 +161,7 @@ notices:
 container:
   description: >-
     The container: C(name), C(exists), C(running), C(status), C(exit_code), C(exit_meaning), C(started_at),
-    C(image), C(revision).
+    C(finished_at) (of the run before, where it runs), C(image), C(revision).
     Null when the engine is not reachable.
   returned: with O(gateway_name)
   type: dict

@@ -117,9 +117,9 @@ class Control:
         now = self.now()
         if self.live:
             return Grant(SIGN_IN, self.by, now, now + self.plan.sign_in_minutes * 60)
-        if minutes is None and self.plan.paper_sessions:
-            minutes = self.plan.manual_minutes
-        return Grant(MANUAL, self.by, now, now + minutes * 60) if minutes is not None else None
+        if minutes is not None:
+            return Grant(MANUAL, self.by, now, now + minutes * 60)
+        return policy.outside_of_sessions(self.plan, self.by, now) if self.plan.paper_sessions else None
 
     def stop(self, timeout: float = STOP_SECONDS, check: bool = False) -> Outcome:
         """Stop gently, and leave it stopped. Raises SessionError when it runs even then."""

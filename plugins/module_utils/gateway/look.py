@@ -253,14 +253,17 @@ class _Silence(queue.SimpleQueue[str | None]):
 
 
 def _log_start(container: dict[str, Any]) -> str:
-    """The log from just before the last start: the engine notes the start a little after the first line."""
-    return f"{epoch(container['started_at']) - 1:.9f}"
+    """The log of the last start: the engine notes it a little after the first line, and the run before ended earlier
+    (or later, where the clock was set back)."""
+    started, ended = epoch(container["started_at"]), epoch(container["finished_at"] or "")
+    return f"{max(started - 1, ended if ended <= started else 0.0):.9f}"
 
 
 def container_facts(engine: Engine, name: str) -> dict[str, Any]:
     """Return what there is of container *name*: exists, running, status, exit_code, exit_meaning, started_at,
-    image, revision (None where there is nothing to tell)."""
-    facts: dict[str, Any] = dict.fromkeys(("status", "exit_code", "exit_meaning", "started_at", "image", "revision"))
+    finished_at (of the run before, where it runs), image, revision (None where there is nothing to tell)."""
+    names = ("status", "exit_code", "exit_meaning", "started_at", "finished_at", "image", "revision")
+    facts: dict[str, Any] = dict.fromkeys(names)
     facts.update(name=name, exists=False, running=False)
     try:
         found = engine.inspect(name)
@@ -274,8 +277,9 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
         image=config["Image"],
         revision=(config.get("Labels") or {}).get(REVISION_LABEL),
     )
-    if not state["StartedAt"].startswith("0001-"):
-        facts["started_at"] = state["StartedAt"]
+    for fact, key in (("started_at", "StartedAt"), ("finished_at", "FinishedAt")):
+        if not state[key].startswith("0001-"):
+            facts[fact] = state[key]
     if facts["status"] in ("exited", "dead"):
         facts["exit_code"] = state["ExitCode"]
         facts["exit_meaning"] = milestones.IBC.exit_codes.get(state["ExitCode"])

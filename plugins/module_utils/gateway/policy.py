@@ -27,6 +27,8 @@ ANSWERS = ("ready", "degraded", "link_down")
 HUNG = ("no_handshake", "no_valid_id", "unresponsive", "tcp_timeout")
 HUNG_LOOKS = 2
 HEAL_SECONDS = 24 * 3600.0
+# Name of the grant of whoever starts a gateway outside of its sessions.
+OUTSIDE = "outside of the sessions"
 # A paper gateway that ended by itself within its window is started once more, after this long.
 RETRY_SECONDS = 60.0
 WINDOW_STARTS = 2
@@ -104,6 +106,11 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
+def outside_of_sessions(plan: Plan, by: str, begun: float) -> Grant:
+    """Return what a gateway with sessions has that was started outside of them; without sessions it has no limit."""
+    return Grant(MANUAL, by, begun, begun + plan.manual_minutes * 60, OUTSIDE)
+
+
 def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     """Bring *record* up to date with a look."""
     record.checked_at = now
@@ -127,7 +134,9 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
             record.count("sign_ins")
     if record.mode != LIVE and look.running and plan.paper_sessions and record.grant is None:
         begun = epoch(look.started_at or "") or now
-        record.grant = Grant(MANUAL, "somebody", begun, begun + plan.manual_minutes * 60)
+        record.grant = outside_of_sessions(plan, "somebody", begun)
+    if record.grant and record.grant.name == OUTSIDE and not plan.paper_sessions:
+        record.grant = None
     if record.mode == LIVE:
         _note_validity(record, look, plan, now)
     if look.asked or not look.running:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from . import channel, milestones, states
-from .engine import Engine, LateError
+from .engine import Engine, EngineError, LateError
 from .look import Gateway
 from .wait import wait_for
 
@@ -91,6 +91,12 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
                 grace = max(round(deadline - gateway.clock()), 1) if starting else STOP_GRACE
                 break
             outcome.exit_code = engine.wait(name, _RETRY_SECONDS)
+        except EngineError:
+            # It may have ended by itself just now.
+            found = gateway.seen()
+            if found["running"]:
+                raise
+            outcome.exit_code = found["exit_code"]
     if outcome.how and outcome.exit_code is None:
         outcome.exit_code = engine.wait(name, max(deadline - gateway.clock(), _RETRY_SECONDS))
     if outcome.exit_code is None:

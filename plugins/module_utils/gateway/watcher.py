@@ -32,7 +32,7 @@ _SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READ
 _TROUBLE = (states.BLOCKED, states.DEGRADED)
 # Said again while it lasts, after this many seconds.
 REPEAT_SECONDS = 6 * 3600.0
-Known = tuple[dict[str, Any] | None, tuple[Any, int]]
+Known = tuple[Any, tuple[Any, int]]
 
 
 def channels_path(name: str) -> str:

@@ -163,7 +163,7 @@ class FakeEngine:
         self.labels = {"ibops.gateway.revision": "r1"}
         self.images = {"image@sha256:1"}
         self.clock: Callable[[], float] = time.time
-        self.started_at = self.clock()
+        self.started_at, self.finished_at = self.clock(), 0.0
         self.calls: list[str] = []
         self.execute: Callable[[list[str]], tuple[int, bytes]] = run_here
         self.on_stop: Callable[[], None] = lambda: self.exit(143)
@@ -187,7 +187,7 @@ class FakeEngine:
     def exit(self, code: int) -> None:
         """End the container's process."""
         with self._changed:
-            self.status, self.exit_code = "exited", code
+            self.status, self.exit_code, self.finished_at = "exited", code, self.clock()
             self._changed.notify_all()
 
     def start(self) -> None:
@@ -219,7 +219,12 @@ class FakeEngine:
 
     def description(self) -> dict[str, Any]:
         return {
-            "State": {"Status": self.status, "ExitCode": self.exit_code, "StartedAt": _stamp(self.started_at)},
+            "State": {
+                "Status": self.status,
+                "ExitCode": self.exit_code,
+                "StartedAt": _stamp(self.started_at),
+                "FinishedAt": _stamp(self.finished_at),
+            },
             "Config": {"Image": "image@sha256:1", "Labels": self.labels},
         }
 

@@ -15,7 +15,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import polic
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.policy import Seen
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import MANUAL, PAPER, SIGN_IN, Grant, Record
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import PAPER, SIGN_IN, Grant, Record
 
 NEW_YORK = ZoneInfo("America/New_York")
 SESSION = {
@@ -215,7 +215,10 @@ def test_a_live_gateway_that_is_down_is_not_told_to_be_started() -> None:
 def test_a_paper_gateway_that_somebody_started_has_an_end_too() -> None:
     record = paper()
     policy.observe(record, READY, PLAN, TUESDAY)
-    assert record.grant == Grant(MANUAL, "somebody", SUNDAY, SUNDAY + 240 * 60)
+    assert record.grant == policy.outside_of_sessions(PLAN, "somebody", SUNDAY)
+    assert record.grant.ends_at == SUNDAY + 240 * 60
+    policy.observe(record, READY, Plan(), TUESDAY)
+    assert record.grant is None
     alone = paper()
     policy.observe(alone, READY, Plan(), TUESDAY)
     assert alone.grant is None

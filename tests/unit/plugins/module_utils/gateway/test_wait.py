@@ -67,6 +67,7 @@ class World:
             "exit_code": 0,
             "exit_meaning": None,
             "started_at": self.stamped(self.started, "").strip(),
+            "finished_at": None,
             "revision": "r1",
         }
 

@@ -14,6 +14,7 @@ import pytest
 from tests.unit.plugins.session_log import (
     BEGUN,
     IN,
+    MISSED,
     ON_TOKEN,
     PUSH,
     TUESDAY,
@@ -356,3 +357,14 @@ def test_a_clock_that_is_put_back_does_not_put_it_to_sleep(ready: Control, fake_
     begun = time.monotonic()
     watching.listen(time.time() + 0.5)
     assert time.monotonic() - begun < 5
+
+
+def test_a_new_run_is_not_judged_by_the_last_lines_of_the_one_before(control: Any, fake_engine: Any) -> None:
+    """A missed push, a stop and a start within a second, and the new run has written nothing yet."""
+    live = control()
+    fake_engine.start()
+    fake_engine.log(*BEGUN, PUSH, MISSED)
+    fake_engine.exit(0)
+    fake_engine.start()
+    live.gateway.refresh()
+    assert (live.gateway.summary.finding, live.gateway.summary.pushes) == (None, 0)
