@@ -155,11 +155,30 @@ def images(host: Host, variables: dict[str, t.Any]) -> dict[str, str]:
     }
 
 
-class Driven:
-    """A gateway whose watcher lives at the tests' time (molecule/shared/clock.yml); all times are New York's."""
+class Watched:
+    """A gateway as its watcher, or whoever acted on it, has written it down; nobody looks anew."""
 
     def __init__(self, host: Host, gateway: str) -> None:
         self.host, self.gateway = host, gateway
+
+    def record(self) -> dict[str, t.Any]:
+        return json.loads(self.host.file(f"/var/lib/ibgw/{self.gateway}/session/state.json").content_string)
+
+    def until(self, reached: t.Callable[[dict[str, t.Any]], bool], seconds: float = 30) -> dict[str, t.Any]:
+        """The record as soon as it is as wanted."""
+        deadline = time.monotonic() + seconds
+        while not reached(found := self.record()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        return found
+
+    def reaches(self, state: str, seconds: float) -> dict[str, t.Any]:
+        """The record as soon as the gateway is in that state."""
+        return self.until(lambda record: record["state"] == state, seconds)
+
+
+class Driven(Watched):
+    """A gateway whose watcher lives at the tests' time (molecule/shared/clock.yml); all times are New York's."""
 
     def at(self, moment: str) -> None:
         """Let it be *moment*, ``2027-03-07 01:20``, and wait until the watcher has looked."""
@@ -174,19 +193,8 @@ class Driven:
         run = "systemd-run --quiet --pipe --wait --property=EnvironmentFile=/etc/ibgw-clock.env"
         return self.host.run(f"{run} /usr/local/sbin/ibgwctl {' '.join(words)}")
 
-    def record(self) -> dict[str, t.Any]:
-        return json.loads(self.host.file(f"/var/lib/ibgw/{self.gateway}/session/state.json").content_string)
-
     def history(self) -> list[dict[str, t.Any]]:
         return json.loads(self.ibgwctl("history", self.gateway, "--last=10000", "--json").stdout)["events"]
-
-    def until(self, reached: t.Callable[[dict[str, t.Any]], bool], seconds: float = 30) -> dict[str, t.Any]:
-        """The record as soon as it is as wanted."""
-        deadline = time.monotonic() + seconds
-        while not reached(found := self.record()):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.1)
-        return found
 
     def alerts(self) -> list[str]:
         """The keys of all alerts that arrived, in their order."""
@@ -197,6 +205,11 @@ class Driven:
         while key not in self.alerts():
             assert time.monotonic() < deadline, (key, self.alerts())
             time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def watched(host: Host, name: str) -> Watched:
+    return Watched(host, name.removeprefix("sandbox-"))
 
 
 @pytest.fixture(scope="session")

@@ -16,20 +16,7 @@ from testinfra.host import Host
 Playbook = t.Callable[..., t.Any]
 
 
-def status(host: Host) -> dict[str, t.Any]:
-    """What the watcher has written; nobody looks anew."""
-    return json.loads(host.file("/var/lib/ibgw/paper/session/state.json").content_string)
-
-
-def wait_for(host: Host, state: str, seconds: float) -> dict[str, t.Any]:
-    deadline = time.monotonic() + seconds
-    while (found := status(host))["state"] != state:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.2)
-    return found
-
-
-def test_the_watcher_is_small_and_knows_the_gateway(host: Host) -> None:
+def test_the_watcher_is_small_and_knows_the_gateway(watched: t.Any, host: Host) -> None:
     service = host.service("ibgw-watch@paper")
     assert service.is_running
     assert service.is_enabled
@@ -39,37 +26,39 @@ def test_the_watcher_is_small_and_knows_the_gateway(host: Host) -> None:
     found = host.run("ibgwctl status --json")
     assert found.rc == 0, found.stderr
     assert json.loads(found.stdout)["state"] == "ready"
-    wait_for(host, "ready", 75)
+    watched.reaches("ready", 75)
 
 
-def test_an_end_is_noticed_within_two_seconds(host: Host) -> None:
+def test_an_end_is_noticed_within_two_seconds(watched: t.Any, host: Host) -> None:
     host.check_output("docker kill ibgw-paper")
     killed = float(host.check_output("date +%s.%N"))
-    found = wait_for(host, "stopped", 10)
+    found = watched.reaches("stopped", 10)
     assert found["since"] - killed < 2
     assert "137" in found["reason"]
 
 
 @pytest.mark.parametrize(("command", "ends"), [("true", 0), ("false", 2)])
-def test_a_pipeline_runs_between_a_start_and_a_stop(host: Host, playbook: Playbook, command: str, ends: int) -> None:
+def test_a_pipeline_runs_between_a_start_and_a_stop(
+    watched: t.Any, host: Host, playbook: Playbook, command: str, ends: int
+) -> None:
     run = playbook(
         "playbooks/paper_session.yml", "paper", "-e", f"pipeline_command={command}", "-e", "pipeline_minutes=5"
     )
     assert run.status == ends, run.printed
     assert host.check_output("docker inspect --format '{{.State.Running}} {{.State.ExitCode}}' ibgw-paper") == "false 0"
-    assert status(host)["stopped_by"] == "the operator"
+    assert watched.record()["stopped_by"] == "the operator"
 
 
-def test_what_nobody_ends_the_watcher_ends(host: Host) -> None:
+def test_what_nobody_ends_the_watcher_ends(watched: t.Any, host: Host) -> None:
     host.check_output("ibgwctl start paper --minutes 0.2")
     assert host.run("ibgwctl wait-ready paper").rc == 0
-    found = wait_for(host, "stopped", 40)
+    found = watched.reaches("stopped", 40)
     assert "0 (a clean close)" in found["reason"]
     assert found["stopped_by"] == "the plan"
 
 
 def test_a_session_starts_by_itself_and_is_not_begun_again_when_its_pipeline_is_done(
-    host: Host, playbook: Playbook
+    watched: t.Any, host: Host, playbook: Playbook
 ) -> None:
     now = datetime.datetime.fromtimestamp(float(host.check_output("date +%s")), datetime.UTC)
     soon = now + datetime.timedelta(minutes=3)
@@ -86,10 +75,10 @@ def test_a_session_starts_by_itself_and_is_not_begun_again_when_its_pipeline_is_
     assert run.status == 0, run.printed
     assert "stays down until its next session" in run.printed
     assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-paper") == "false"
-    found = wait_for(host, "ready", 180)
+    found = watched.reaches("ready", 180)
     assert (found["grant"]["kind"], found["grant"]["name"]) == ("paper", "soon")
     host.check_output("ibgwctl stop paper")
     time.sleep(5)
-    assert status(host)["state"] == "stopped"
+    assert watched.record()["state"] == "stopped"
     assert playbook("site.yml", "paper").status == 0
-    wait_for(host, "ready", 75)
+    watched.reaches("ready", 75)

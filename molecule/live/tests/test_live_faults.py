@@ -6,7 +6,6 @@ docs/faults.md.
 
 from __future__ import annotations
 
-import json
 import time
 import typing as t
 
@@ -16,18 +15,6 @@ Playbook = t.Callable[..., t.Any]
 StandIn = t.Callable[..., dict[str, t.Any]]
 SESSION = "/var/lib/ibgw/live/session"
 PUSHES = "docker logs ibgw-live 2>&1 | grep -c 'Second Factor Authentication initiated'"
-
-
-def record(host: Host) -> dict[str, t.Any]:
-    return json.loads(host.file(f"{SESSION}/state.json").content_string)
-
-
-def wait_for(host: Host, state: str, seconds: float) -> dict[str, t.Any]:
-    deadline = time.monotonic() + seconds
-    while (found := record(host))["state"] != state:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.2)
-    return found
 
 
 def pushes(host: Host) -> int:
@@ -46,14 +33,14 @@ def killed_when(host: Host, command: str, happens: str) -> None:
     )
 
 
-def test_the_container_outlives_its_engine(host: Host) -> None:
-    wait_for(host, "ready", 75)
+def test_the_container_outlives_its_engine(watched: t.Any, host: Host) -> None:
+    watched.reaches("ready", 75)
     before, engine = (container(host), pushes(host)), host.check_output("pidof dockerd")
     host.check_output(f"kill -9 {engine}")
     host.check_output("systemctl reset-failed docker; systemctl start docker")
     assert host.check_output("pidof dockerd") != engine
     assert host.run("ibgwctl status live").rc == 0
-    wait_for(host, "ready", 75)
+    watched.reaches("ready", 75)
     assert (container(host), pushes(host)) == before
 
 
@@ -66,39 +53,39 @@ def test_a_short_cut_of_the_link_is_nobodys_business(host: Host, standin: StandI
     assert (container(host), pushes(host)) == before
 
 
-def test_a_stop_outlives_its_ibgwctl(host: Host) -> None:
+def test_a_stop_outlives_its_ibgwctl(watched: t.Any, host: Host) -> None:
     host.check_output("ibgwctl status live")
     killed_when(host, "stop", f'grep -q \'"stopping": "the operator"\' {SESSION}/state.json')
-    found = wait_for(host, "stopped", 75)
+    found = watched.reaches("stopped", 75)
     assert (found["stopped_by"], found["blocked"]) == ("the operator", None)
 
 
-def test_a_sign_in_outlives_its_ibgwctl(host: Host) -> None:
+def test_a_sign_in_outlives_its_ibgwctl(watched: t.Any, host: Host) -> None:
     before = pushes(host)
     killed_when(host, "sign-in", f"grep -q waiting_2fa {SESSION}/state.json")
-    assert wait_for(host, "ready", 75)["valid_until"] > time.time()
+    assert watched.reaches("ready", 75)["valid_until"] > time.time()
     assert pushes(host) == before + 1
 
 
-def test_a_killed_process_is_noticed(host: Host) -> None:
+def test_a_killed_process_is_noticed(watched: t.Any, host: Host) -> None:
     host.check_output("kill -9 $(docker inspect --format '{{.State.Pid}}' ibgw-live)")
     killed = float(host.check_output("date +%s.%N"))
-    found = wait_for(host, "blocked", 10)
+    found = watched.reaches("blocked", 10)
     assert found["since"] - killed < 2
     assert found["blocked"] == "session_lost"
 
 
-def test_two_operators_cost_one_push(host: Host) -> None:
+def test_two_operators_cost_one_push(watched: t.Any, host: Host) -> None:
     before = pushes(host)
     host.check_output(
         "ibgwctl sign-in live >/dev/null & first=$!; ibgwctl sign-in live >/dev/null; second=$?; "
         'wait $first; first=$?; case "$first $second" in "0 0"|"0 4"|"4 0") ;; *) exit 1 ;; esac'
     )
-    assert wait_for(host, "ready", 75)["valid_until"] > time.time()
+    assert watched.reaches("ready", 75)["valid_until"] > time.time()
     assert pushes(host) == before + 1
 
 
-def test_a_full_disk_loses_no_stop(host: Host) -> None:
+def test_a_full_disk_loses_no_stop(watched: t.Any, host: Host) -> None:
     host.check_output(f"cp -a {SESSION} {SESSION}.kept && mount -t tmpfs -o size=256k tmpfs {SESSION}")
     try:
         # The service has a view of its own of what is mounted.
@@ -108,9 +95,9 @@ def test_a_full_disk_loses_no_stop(host: Host) -> None:
         assert stopped.rc == 1
         assert "No space left on device" in stopped.stderr
         assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-live") == "false"
-        assert record(host)["state"] == "ready"
+        assert watched.record()["state"] == "ready"
         host.check_output(f"rm {SESSION}/filler && systemctl restart ibgw-watch@live")
-        wait_for(host, "blocked", 10)
+        watched.reaches("blocked", 10)
     finally:
         host.check_output(f"umount {SESSION} && rm -r {SESSION}.kept && systemctl restart ibgw-watch@live")
 

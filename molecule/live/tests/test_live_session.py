@@ -16,32 +16,22 @@ StandIn = t.Callable[..., dict[str, t.Any]]
 PUSHES = "docker logs ibgw-live 2>&1 | grep -c 'Second Factor Authentication initiated'"
 
 
-def wait_for(host: Host, state: str, seconds: float) -> dict[str, t.Any]:
-    deadline = time.monotonic() + seconds
-    while True:
-        found = json.loads(host.file("/var/lib/ibgw/live/session/state.json").content_string)
-        if found["state"] == state:
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(0.2)
-
-
 def pushes(host: Host) -> int:
     return int(host.run(PUSHES).stdout)
 
 
-def test_a_gateway_that_dies_stays_down_and_says_so(host: Host) -> None:
-    found = wait_for(host, "ready", 75)
+def test_a_gateway_that_dies_stays_down_and_says_so(watched: t.Any, host: Host) -> None:
+    found = watched.reaches("ready", 75)
     assert found["valid_until"] > time.time()
     host.check_output("docker kill ibgw-live")
     killed = float(host.check_output("date +%s.%N"))
-    found = wait_for(host, "blocked", 10)
+    found = watched.reaches("blocked", 10)
     assert found["since"] - killed < 2
     assert found["blocked"] == "session_lost"
     assert "live_signin.yml" in found["next_step"]
 
 
-def test_a_start_by_hand_is_ended_before_its_push(host: Host) -> None:
+def test_a_start_by_hand_is_ended_before_its_push(watched: t.Any, host: Host) -> None:
     before = pushes(host)
     for _each in range(3):
         host.check_output("docker start ibgw-live")
@@ -50,10 +40,10 @@ def test_a_start_by_hand_is_ended_before_its_push(host: Host) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.2)
     assert pushes(host) == before
-    assert wait_for(host, "blocked", 10)["blocked"] == "sign_in_asked"
+    assert watched.reaches("blocked", 10)["blocked"] == "sign_in_asked"
 
 
-def test_a_sign_in_shows_its_steps(playbook: Playbook, standin: StandIn, host: Host) -> None:
+def test_a_sign_in_shows_its_steps(watched: t.Any, playbook: Playbook, standin: StandIn, host: Host) -> None:
     run = playbook("playbooks/live_signin.yml", "live")
     assert run.status == 0, run.printed
     for step in (
@@ -65,12 +55,12 @@ def test_a_sign_in_shows_its_steps(playbook: Playbook, standin: StandIn, host: H
     ):
         assert f"sandbox-live: {step}" in run.printed
     assert standin("status")["pushes"] == 1
-    assert wait_for(host, "ready", 5)["valid_until"] > time.time()
+    assert watched.reaches("ready", 5)["valid_until"] > time.time()
     again = playbook("playbooks/live_signin.yml", "live")
     assert (again.status, again.changed) == (0, 0), again.printed
 
 
-def test_missed_pushes_end_after_three(host: Host, playbook: Playbook) -> None:
+def test_missed_pushes_end_after_three(watched: t.Any, host: Host, playbook: Playbook) -> None:
     missed = {
         "gateway_apply": "now",
         "gateway_environment": {"STANDIN_PUSH_TIMEOUT": "2"},
@@ -79,14 +69,14 @@ def test_missed_pushes_end_after_three(host: Host, playbook: Playbook) -> None:
     assert run.status == 2
     assert "no push was approved within the bounds" in run.printed
     assert pushes(host) == 3
-    assert wait_for(host, "blocked", 5)["blocked"] == "push_missed"
+    assert watched.reaches("blocked", 5)["blocked"] == "push_missed"
     assert playbook("playbooks/live_signin.yml", "live").status == 0
 
 
-def test_maintenance_keeps_container_and_sign_in(host: Host, playbook: Playbook) -> None:
+def test_maintenance_keeps_container_and_sign_in(watched: t.Any, host: Host, playbook: Playbook) -> None:
     before = pushes(host)
     run = playbook("playbooks/maintenance.yml", "live")
     assert run.status == 0, run.printed
     assert "sandbox-live is ready again, without a push" in run.printed
-    assert wait_for(host, "ready", 75)["valid_until"] > time.time()
+    assert watched.reaches("ready", 75)["valid_until"] > time.time()
     assert pushes(host) == before
