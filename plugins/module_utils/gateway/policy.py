@@ -40,11 +40,15 @@ CAUSES = {
     "sign_in_ended": ("the gateway went down in the middle of its sign-in", _SIGN_IN),
     "push_missed": ("no push was approved within the bounds of the sign-in", _SIGN_IN),
     "sign_in_late": ("the sign-in did not complete in its time", _SIGN_IN),
+    "ended_twice": (
+        "the gateway ended by itself twice in its session",
+        "Look at its log, docker logs; the next session tries again, and ibgwctl start does so now.",
+    ),
     "wrong_account": (states.API_STATES["wrong_account"].meaning, states.API_STATES["wrong_account"].next_step),
     **{name: (row.meaning, row.next_step) for name, row in states.FINDINGS.items() if name != "push_missed"},
 }
 # What the next paper window may try again; the other causes stay until a person has mended them.
-PASSING = ("login_window_loop", "session_choice", "session_taken")
+PASSING = ("ended_twice", "login_window_loop", "session_choice", "session_taken")
 
 
 @dataclass(frozen=True)
@@ -212,14 +216,12 @@ def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     grant = Grant(PAPER, "the plan", now, end, window.session.name, begin)
     if begin > record.served_window:
         return Step("start", f"session {window.session.name} is due", grant=grant)
-    again = (
-        record.served_window == begin
-        and not record.stopped_by
-        and record.blocked is None
-        and record.window_starts < WINDOW_STARTS
-        and now - record.since >= RETRY_SECONDS
-    )
-    return Step("start", f"session {window.session.name} ended by itself: once more", grant=grant) if again else None
+    if record.served_window != begin or record.stopped_by or record.blocked:
+        return None
+    if record.window_starts >= WINDOW_STARTS:
+        return Step("blocked", CAUSES["ended_twice"][0], "ended_twice")
+    rested = now - record.since >= RETRY_SECONDS
+    return Step("start", f"session {window.session.name} ended by itself: once more", grant=grant) if rested else None
 
 
 def _heal(record: Record, look: Seen, now: float) -> Step | None:

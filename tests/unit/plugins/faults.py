@@ -288,6 +288,12 @@ FAULTS: tuple[Fault, ...] = (
         now=SESSION_BEGINS, ends=READY, settings=SESSION,
     ),
     Fault(
+        "the container is killed in its session, and killed again", "starts it once, and no more",
+        both(lambda world: world.later(120, lambda: world.fake.exit(137)), lambda world: world.fake.exit(137)), BLOCKED,
+        120, "the run", "ended_twice", ("state/blocked",), mode="paper", before=in_a_session, now=SESSION_BEGINS,
+        settings=SESSION,
+    ),
+    Fault(
         "dockerd is killed and back in 20 s", "says so; the container lives on (live-restore)", engine_away(20),
         DEGRADED, 0, ends=READY,
     ),

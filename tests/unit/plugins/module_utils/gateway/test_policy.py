@@ -108,8 +108,12 @@ WINDOW = at("2026-11-24 09:20")
             id="it ended by itself just now",
         ),
         pytest.param(
-            paper(served_window=WINDOW, window_starts=2, since=WINDOW + 500), DOWN, WINDOW + 600, None, None,
-            id="it ended by itself twice",
+            paper(served_window=WINDOW, window_starts=2, since=WINDOW + 590), DOWN, WINDOW + 600, "blocked",
+            "ended_twice", id="it ended by itself twice",
+        ),
+        pytest.param(
+            paper(served_window=WINDOW - 86400, window_starts=2, blocked="ended_twice"), DOWN, WINDOW, "start", None,
+            id="it ended by itself twice, yesterday",
         ),
         pytest.param(paper(blocked="refused_login"), DOWN, WINDOW, None, None, id="a refused password lasts"),
         pytest.param(paper(blocked="login_window_loop"), DOWN, WINDOW, "start", None, id="a slow machine tries again"),
