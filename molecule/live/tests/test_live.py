@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -66,4 +67,20 @@ def test_told_so_the_container_is_replaced_and_a_missed_push_ends_in_a_stop(
     assert "push was not approved" in run.printed
     assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-live") == "false"
     assert playbook("site.yml", "live").status == 0
+    assert standin("status")["pushes"] == 1
+
+
+def test_an_approved_push_is_not_thrown_away_for_a_broken_farm(
+    host: Host, playbook: Playbook, standin: StandIn
+) -> None:
+    settings = {
+        "gateway_apply": "now",
+        "gateway_ready_timeout": 20,
+        "gateway_environment": {"STANDIN_APPROVE_AFTER": "2", "STANDIN_FAULT": "farm_broken"},
+    }
+    run = playbook("site.yml", "live", "-e", json.dumps(settings))
+    assert run.status == 2
+    assert "farm" in run.printed
+    assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-live") == "true"
+    assert playbook("site.yml", "live", "-e", "gateway_apply=now").status == 0
     assert standin("status")["pushes"] == 1
