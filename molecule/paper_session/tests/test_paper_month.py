@@ -26,7 +26,8 @@ def stops(host: Host, seconds: float = 60) -> None:
     while running(host):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert host.check_output("docker inspect --format '{{.State.ExitCode}}' ibgw-paper") == "0"
+    code = host.check_output("docker inspect --format '{{.State.ExitCode}}' ibgw-paper")
+    assert code == "0", host.check_output("docker logs --tail 40 ibgw-paper 2>&1")
 
 
 def starts(host: Host) -> None:

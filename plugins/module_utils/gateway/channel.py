@@ -12,13 +12,15 @@ from .engine import Engine
 from .wire import printable
 
 REPLY_SECONDS = 5
+_UNDER_WAY = "already in progress"
 _NO_SERVER = 7
+# read tells its time-out by a status above 128, and the end of the connection by 1.
 _TALK = """
 exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 7
 printf '%s\\r\\n' "$2" >&3
-while IFS= read -r -t "$3" line <&3; do
+while IFS= read -r -t "$3" line <&3 || exit $(($? > 128 ? 0 : 7)); do
   printf '%s\\n' "$line"
-  case "$line" in ERROR*) break ;; esac
+  case "$line" in ERROR*) exit ;; esac
 done
 """
 
@@ -28,14 +30,18 @@ class ChannelError(Exception):
 
 
 class NoServerError(ChannelError):
-    """Nothing listens for commands in the container (yet)."""
+    """Nothing listens for commands in the container (yet, or any more)."""
+
+
+class UnderWayError(ChannelError):
+    """IBC is already carrying this command out, at somebody else's word."""
 
 
 def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
     """Send *command* and return its replies (``OK …`` each), bounded in time.
 
-    Raises NoServerError when nothing listens, ChannelError for ``ERROR …`` and for no reply at all;
-    EngineError from the engine.
+    Raises NoServerError when nothing listens or IBC hangs up without a reply, UnderWayError when IBC is at it
+    already, ChannelError for any other ``ERROR …`` and for no reply in time; EngineError from the engine.
     """
     code, output = engine.execute(
         container, ["bash", "-c", _TALK, "bash", str(port), command, str(REPLY_SECONDS)], 4 * REPLY_SECONDS
@@ -43,12 +49,13 @@ def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
     replies = [printable(line.strip()) for line in output.splitlines() if line.strip().startswith(("OK", "ERROR"))]
     refusal = next((reply for reply in replies if reply.startswith("ERROR")), None)
     if refusal is not None:
-        raise ChannelError(f"IBC answered {command} with: {refusal}")
+        kind = UnderWayError if _UNDER_WAY in refusal else ChannelError
+        raise kind(f"IBC answered {command} with: {refusal}")
     if replies:
         return replies
     if code == _NO_SERVER:
         raise NoServerError(
-            f"nothing listens on 127.0.0.1:{port} in container {container}: IBC is not up, or its "
-            "CommandServerPort is another one"
+            f"nothing answers on 127.0.0.1:{port} in container {container}: IBC is not up, does not take commands "
+            "from there, or its CommandServerPort is another one"
         )
     raise ChannelError(f"IBC did not answer {command} within {REPLY_SECONDS} s")

@@ -83,6 +83,10 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
             channel.send(engine, name, descriptor.command_port, milestones.IBC.commands["stop"])
             outcome.did("IBC STOP")
             outcome.how = "ibc"
+        except channel.UnderWayError:
+            # Asked for by a stop that was killed: a signal now would cut the logging off short.
+            outcome.did("IBC STOP (already in progress)")
+            outcome.how = "ibc"
         except (channel.ChannelError, LateError) as error:
             starting = isinstance(error, channel.NoServerError)
             if not starting or gateway.clock() >= commands_until:

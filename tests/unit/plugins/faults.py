@@ -213,7 +213,7 @@ def stop_killed(ibc: Strike) -> Strike:
             control.stop()
 
         world.act(attempt)
-        world.replies["STOP"] = ("ERROR Shutdown already in progress", lambda: None)
+        world.replies["STOP"] = ("ERROR STOP already in progress", lambda: None)
 
     return strike
 
@@ -388,8 +388,8 @@ FAULTS: tuple[Fault, ...] = (
         stop_killed(lambda world: world.later(3, lambda: world.fake.exit(0))), STOPPED, 3, "the session",
     ),
     Fault(
-        "ibgwctl is killed within a stop that IBC has not heard", "finishes the stop", stop_killed(lambda world: None),
-        STOPPED, 60, "the session",
+        "ibgwctl is killed within a stop in which IBC hangs", "finishes the stop", stop_killed(lambda world: None),
+        STOPPED, 120, "the session",
     ),
     Fault(
         "two operators sign in at once", "the second one is told who is at it (exit status 4)",

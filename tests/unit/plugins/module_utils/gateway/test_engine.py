@@ -135,14 +135,22 @@ def test_send(fake_engine: Any, command_server: Any) -> None:
     assert command_server.received.get(timeout=1) == "RESTART"
 
 
-def test_an_error_reply(fake_engine: Any, command_server: Any) -> None:
-    with pytest.raises(channel.ChannelError, match="IBC answered PAUSE with: ERROR PAUSE already in progress"):
+def test_a_command_that_is_under_way(fake_engine: Any, command_server: Any) -> None:
+    with pytest.raises(channel.UnderWayError, match="IBC answered PAUSE with: ERROR PAUSE already in progress"):
         channel.send(Engine(), "c", command_server.port, "PAUSE")
 
 
 def test_no_command_server(fake_engine: Any, closed_port: int) -> None:
-    with pytest.raises(channel.NoServerError, match=f"nothing listens on 127.0.0.1:{closed_port} in container c"):
+    with pytest.raises(channel.NoServerError, match=f"nothing answers on 127.0.0.1:{closed_port} in container c"):
         channel.send(Engine(), "c", closed_port, "STOP")
+
+
+def test_a_command_server_that_ends_before_its_reply(fake_engine: Any, serve: Any) -> None:
+    def behaviour(script: Any) -> None:
+        script.connection.sendall(b"INFO Command received: STOP\r\n")
+
+    with pytest.raises(channel.NoServerError):
+        channel.send(Engine(), "c", serve(behaviour), "STOP")
 
 
 def test_a_command_server_that_is_silent(fake_engine: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,11 +62,20 @@ def test_stop_where_ibc_does_not_listen_yet_keeps_to_its_time(
 
 
 def test_stop_that_ibc_refuses(gateway: Gateway, command_server: Any) -> None:
-    command_server.replies["STOP"] = ["ERROR STOP already in progress"]
+    command_server.replies["STOP"] = ["ERROR Command invalid"]
     command_server.on_command = lambda _command: None
     outcome = session.stop(gateway, Engine(), 5, check=False)
     assert outcome.how == "docker"
-    assert outcome.actions[0] == "IBC STOP failed: IBC answered STOP with: ERROR STOP already in progress"
+    assert outcome.actions[0] == "IBC STOP failed: IBC answered STOP with: ERROR Command invalid"
+
+
+def test_stop_beside_one_that_is_under_way_sends_no_signal(
+    gateway: Gateway, fake_engine: Any, command_server: Any
+) -> None:
+    command_server.replies["STOP"] = ["ERROR STOP already in progress"]
+    command_server.on_command = lambda _command: threading.Timer(0.3, fake_engine.exit, (0,)).start()
+    outcome = session.stop(gateway, Engine(), 5, check=False)
+    assert (outcome.how, outcome.exit_code, outcome.actions) == ("ibc", 0, ["IBC STOP (already in progress)"])
 
 
 def test_stop_during_the_start_waits_for_the_command_server(
@@ -89,7 +98,7 @@ def test_stop_without_a_command_server(gateway: Gateway, command_server: Any, mo
     command_server.close()
     outcome = session.stop(gateway, Engine(), 5, check=False)
     assert outcome.how == "docker"
-    assert "nothing listens on 127.0.0.1" in outcome.actions[0]
+    assert "nothing answers on 127.0.0.1" in outcome.actions[0]
 
 
 def test_a_container_that_ends_by_itself_meanwhile(gateway: Gateway, fake_engine: Any, command_server: Any) -> None:
