@@ -10,7 +10,7 @@ import typing as t
 
 from .errors import GcpError
 
-SCOPES = ["https://www.googleapis.com/auth/compute"]
+SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
 def find(access_token: str | None, file: str | None) -> t.Any:
@@ -33,6 +33,19 @@ def find(access_token: str | None, file: str | None) -> t.Any:
             "Set one of them, or run `gcloud auth application-default login`."
         ) from error
     return found
+
+
+def token(access_token: str | None, file: str | None) -> str:
+    """An access token of these credentials; GcpError when there are none, or Google gives none for them."""
+    if access_token:
+        return access_token
+    found = find(None, file)
+    auth = importlib.import_module("google.auth")
+    try:
+        found.refresh(importlib.import_module("google.auth.transport.requests").Request())
+    except auth.exceptions.GoogleAuthError as error:
+        raise GcpError(f"Google gives no access for these credentials: {error}. Renew them and run again.") from error
+    return str(found.token)
 
 
 def _from_file(path: str) -> t.Any:
