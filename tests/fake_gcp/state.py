@@ -21,6 +21,7 @@ from tests.fake_gcp.operations import Operation
 from tests.fake_gcp.resources import KINDS, Body, check_unchanged
 
 REGIONS = ("europe-west1", "us-central1", "us-east1")
+ZONES = tuple(f"{region}-{letter}" for region in REGIONS for letter in "bcd")
 # One condition of a list's filter, as `name = main` or `labels.env eq "x"`.
 CONDITION = re.compile(r'\(?([\w.]+) *(=|eq|:) *"?([^")]*)"?\)?')
 
@@ -75,7 +76,7 @@ class State:
         if request.path.get("region", REGIONS[0]) not in REGIONS:
             raise invalid("region", request.path["region"], "Unknown region.")
         action = ACTIONS.get(request.method.action)
-        if action is None or request.method.collection not in KINDS:
+        if action is None or (request.method.collection not in KINDS and action is not _aggregated_list):
             raise ApiError(501, "notImplemented", f"tests/fake_gcp does not do {request.method.id}")
         replayed = self._replayed(request)
         return replayed.body() if replayed else action(self, request)
@@ -191,6 +192,21 @@ def _get(state: State, request: Request) -> Body:
     return state.view(request.target)
 
 
+def _aggregated_list(state: State, request: Request) -> Body:
+    """The resources of all zones in pages, each zone's apart; a zone that has none says so."""
+    start, collection = f"projects/{request.project}/zones/", request.method.collection
+    paths = [path for path in sorted(state.resources) if path.startswith(start) and _collection(path) == collection]
+    items = [(path.split("/")[3], state.view(path)) for path in paths]
+    items = [(zone, item) for zone, item in items if _passes(item, request.query.get("filter", ""))]
+    first, size = int(request.query.get("pageToken", 0)), int(request.query.get("maxResults", 500))
+    scopes: Body = {f"zones/{zone}": {"warning": {"code": "NO_RESULTS_ON_PAGE"}} for zone in ZONES}
+    for zone, item in items[first : first + size]:
+        scopes[f"zones/{zone}"].pop("warning", None)
+        scopes[f"zones/{zone}"].setdefault(collection, []).append(item)
+    more = {"nextPageToken": str(first + size)} if len(items) > first + size else {}
+    return {"kind": "compute#instanceAggregatedList", "id": start, "items": scopes, **more}
+
+
 def _list(state: State, request: Request) -> Body:
     start = f"{request.scope}/{request.method.collection}/"
     items = [state.view(path) for path in sorted(state.resources) if path.startswith(start)]
@@ -206,7 +222,7 @@ def _list(state: State, request: Request) -> Body:
 
 
 def _passes(item: Body, text: str) -> bool:
-    for condition in text.split(" AND "):
+    for condition in filter(None, text.split(" AND ")):
         parts = CONDITION.fullmatch(condition.strip())
         if parts is None:
             raise invalid("filter", text, "Invalid list filter expression.")
@@ -324,6 +340,7 @@ def _set_private_access(state: State, request: Request) -> Body:
 ACTIONS: dict[str, Callable[[State, Request], Body]] = {
     "get": _get,
     "list": _list,
+    "aggregatedList": _aggregated_list,
     "insert": _insert,
     "delete": _delete,
     "patch": _patch,
