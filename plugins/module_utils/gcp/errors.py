@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 
@@ -24,7 +25,8 @@ def reasons(error: t.Any) -> set[str]:
 
 def explained(error: t.Any, what: str, project: str) -> GcpError:
     """An exception of google.api_core as one for people. *what* was tried, for example C(firewalls.update api)."""
-    found, text = reasons(error), error.message
+    # It begins with the verb and the address of the call.
+    found, text = reasons(error), re.sub(r"^[A-Z]+ http\S+: ", "", error.message)
     if error.code in (409, 412) and "resourceInUseByAnotherResource" not in found:
         return ChangedMeanwhileError(f"{what}: {text}")
     if found & {"SERVICE_DISABLED", "accessNotConfigured"}:

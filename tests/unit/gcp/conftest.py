@@ -90,14 +90,10 @@ def run(capsys: pytest.CaptureFixture[str], fake: FakeGcp) -> RunModule:
     """Run gcp_network, or the info module, against the fake with changes to DOCUMENT; return what it printed."""
 
     def call(main: Callable[[], None] = gcp_network.main, check: bool = False, **changes: Any) -> dict[str, Any]:
-        base = {
-            "project": "demo-project",
-            "region": "europe-west1",
-            "access_token": "token",
-            "api_endpoint": fake.endpoint,
-        }
-        rest = {"name": "main"} if main is gcp_network_info.main else DOCUMENT
-        arguments = {**base, **copy.deepcopy(rest), **changes, "_ansible_check_mode": check}
+        place = {"project": "demo-project", "region": "europe-west1"}
+        access = {"access_token": "token", "api_endpoint": fake.endpoint}
+        rest = {"name": "main"} if main is gcp_network_info.main else document()
+        arguments = {**place, **access, **rest, **changes, "_ansible_check_mode": check}
         with patch_module_args({k: v for k, v in arguments.items() if v is not None}), pytest.raises(SystemExit):
             main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)

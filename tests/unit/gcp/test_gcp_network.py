@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +63,6 @@ def test_create_repeat_remove(run: RunModule, fake: FakeGcp) -> None:
     assert set(fake.writes()) == set(made["actions"]) == set(predicted["actions"]) == EVERYTHING
     assert made["diff"] == predicted["diff"]
     assert made["actions"].index("networks.insert main") < made["actions"].index("subnetworks.insert run")
-    assert made["actions"][-1] == "routers.insert router" or "routers.insert router" in made["actions"][-3:]
     assert made["resources"]["addresses"]["nat"]["address"] == "203.0.113.1"
     fake.calls.clear()
     again = run()
@@ -75,9 +75,8 @@ def test_create_repeat_remove(run: RunModule, fake: FakeGcp) -> None:
     assert (predicted["changed"], fake.writes()) == (True, [])
     gone = run(state="absent")
     assert gone["diff"] == predicted["diff"]
-    assert (
-        set(gone["actions"]) == set(predicted["actions"]) == {each.replace("insert", "delete") for each in EVERYTHING}
-    )
+    deletions = {each.replace("insert", "delete") for each in EVERYTHING}
+    assert set(gone["actions"]) == set(predicted["actions"]) == deletions
     assert gone["actions"][-1] == "networks.delete main"
     assert fake.state.resources == {}
     fake.calls.clear()
@@ -128,9 +127,7 @@ DRIFTS = {
             "subnetworks.expandIpCidrRange gateway",
         ],
     ),
-    "labels": Drift(
-        ADDRESS, {"labels": {"ibops-gateway": "main", "env": "live", "x": "y"}}, ["addresses.setLabels nat"]
-    ),
+    "labels": Drift(ADDRESS, {"labels": {"ibops-gateway": "main", "x": "y"}}, ["addresses.setLabels nat"]),
     "NAT's timeout": Drift(ROUTER, {"nats": nat_as_it_is(tcpEstablishedIdleTimeoutSec=1200)}, NATS),
     "NAT's ports": Drift(ROUTER, {"nats": nat_as_it_is(minPortsPerVm=128)}, NATS),
     "NAT's log": Drift(ROUTER, {"nats": nat_as_it_is(logConfig={"enable": False})}, NATS),
@@ -241,7 +238,7 @@ IMMUTABLE = {
     "a subnet elsewhere": (SUBNET, {"ipCidrRange": "10.20.0.0/28"}, "ipCidrRange is '10.20.0.0/28'"),
     "an address's type": (f"{REGION}/addresses/paper", {"addressType": "EXTERNAL"}, "addressType is 'EXTERNAL'"),
     "a rule's direction": (
-        f"global/firewalls/{'deny'}",
+        "global/firewalls/deny",
         {"direction": "EGRESS", "sourceRanges": None},
         "firewalls deny: direction is 'EGRESS'",
     ),
@@ -336,8 +333,6 @@ def test_what_was_there_before_is_used_and_stays_as_it_is(run: RunModule, fake: 
 
 
 def test_independent_resources_are_made_at_the_same_time(run: RunModule, fake: FakeGcp) -> None:
-    import time
-
     fake.state.operation_seconds = 0.3
     started = time.monotonic()
     made = run()
