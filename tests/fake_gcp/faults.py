@@ -1,0 +1,43 @@
+"""Trouble on order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Fault:
+    """What befalls the next *times* calls of a method. Set one of the fields; they mean
+
+    - status: refused with this status before anything is done
+    - drop: the connection ends without an answer, "before" or "after" the request is carried out
+    - operation_error: (code, message) with which the operation ends after the request was answered 200
+    - seconds: how long the operation takes
+    - before: called first, outside the lock, for example to be the other party of a race
+    """
+
+    method: str
+    times: int = 1
+    status: int | None = None
+    drop: str | None = None
+    operation_error: tuple[str, str] | None = None
+    seconds: float | None = None
+    before: Callable[[], None] | None = None
+
+
+@dataclass
+class Faults:
+    """The faults still to come."""
+
+    waiting: list[Fault] = field(default_factory=list)
+
+    def take(self, method: str) -> Fault:
+        """The first fault that waits for *method*, or one without effect."""
+        for fault in self.waiting:
+            if fault.method == method:
+                fault.times -= 1
+                if not fault.times:
+                    self.waiting.remove(fault)
+                return fault
+        return Fault(method)

@@ -1,0 +1,194 @@
+"""A Compute Engine that is none: `with FakeGcp() as fake: ... fake.endpoint`.
+
+It answers on a port of the loopback, in threads of this process. What Google's discovery document forbids, it refuses.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.fake_gcp import strict
+from tests.fake_gcp.document import PREFIX, compute
+from tests.fake_gcp.errors import ApiError, api_disabled
+from tests.fake_gcp.faults import Fault, Faults
+from tests.fake_gcp.state import Request, State
+
+# Google's own wait ends after two minutes.
+WAIT_SECONDS = 120.0
+POLL_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: the method's id without `compute.`, the resource's name or "", the status (0: dropped), the body."""
+
+    method: str
+    name: str
+    verb: str
+    status: int
+    body: Any
+    request_id: str | None
+
+
+class DroppedError(Exception):
+    """The connection ends here, without an answer."""
+
+
+class FakeGcp:
+    """Its *state*, its *calls*, *faults* to come, whether the API is *enabled*, the *token* it accepts."""
+
+    def __init__(self, operation_seconds: float = 0.0, token: str = "token") -> None:
+        self.state = State(operation_seconds=operation_seconds)
+        self.calls: list[Call] = []
+        self.faults = Faults()
+        self.enabled, self.token = True, token
+        self.wait_seconds = WAIT_SECONDS
+        self._lock = threading.RLock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.fake = self
+        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        compute()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def fault(self, method: str, **what: Any) -> None:
+        """Order trouble for the next calls of a method, with the fields of Fault."""
+        self.faults.waiting.append(Fault(method, **what))
+
+    def writes(self) -> list[str]:
+        """What was asked for other than by GET and wait, in order: `firewalls.update api`."""
+        return [
+            f"{call.method} {call.name}"
+            for call in self.calls
+            if call.verb != "GET" and not call.method.endswith(".wait")
+        ]
+
+    def resource(self, path: str, project: str = "demo-project") -> dict[str, Any]:
+        """A resource as Google answers it, by its path below the project."""
+        with self._lock:
+            self.state.settle()
+            return self.state.view(f"projects/{project}/{path}")
+
+    def put(self, path: str, project: str = "demo-project", **fields: Any) -> None:
+        """Change fields of a resource behind everybody's back; None removes one."""
+        with self._lock:
+            body = self.state.entry(f"projects/{project}/{path}").body
+            body.update(fields)
+            for name in [name for name, value in fields.items() if value is None]:
+                del body[name]
+
+    def answer(self, verb: str, url: str, authorization: str, content: bytes) -> tuple[int, dict[str, Any]]:
+        """(status, body) for a request; DroppedError when it gets none."""
+        parts = urlsplit(url)
+        query = parse_qs(parts.query, keep_blank_values=True)
+        call: dict[str, Any] = {
+            "method": f"{verb} {parts.path}",
+            "name": "",
+            "verb": verb,
+            "body": None,
+            "request_id": query.get("requestId", [None])[0],
+        }
+        status = 0
+        try:
+            call["body"] = json.loads(content) if content else None
+            status, body = 200, self._carry_out(verb, unquote(parts.path), query, authorization, call)
+        except ApiError as error:
+            status, body = error.status, error.body()
+        finally:
+            with self._lock:
+                self.calls.append(Call(**call, status=status))
+        return status, body
+
+    def _carry_out(
+        self, verb: str, path: str, query: dict[str, list[str]], authorization: str, call: dict[str, Any]
+    ) -> dict[str, Any]:
+        if authorization != f"Bearer {self.token}":
+            raise ApiError(401, "authError", "Request had invalid authentication credentials.")
+        method, values = compute().route(verb, path)
+        call["method"] = method.id.removeprefix("compute.")
+        call["name"] = next(
+            (value for name, value in values.items() if name not in ("project", "region", "zone")),
+            (call["body"] or {}).get("name", ""),
+        )
+        with self._lock:
+            fault = self.faults.take(call["method"])
+        if fault.before:
+            fault.before()
+        if fault.drop == "before":
+            raise DroppedError
+        if fault.status:
+            raise ApiError(fault.status, "conditionNotMet" if fault.status == 412 else "backendError", "On order.")
+        if not self.enabled:
+            raise api_disabled(values["project"])
+        strict.check_query(compute(), method, query)
+        strict.check_body(compute(), method, call["body"])
+        if method.collection.endswith("Operations"):
+            return self._operation(path.removeprefix(PREFIX), wait=method.action == "wait")
+        request = Request(method, values, {name: found[0] for name, found in query.items()}, call["body"], fault)
+        with self._lock:
+            body = self.state.answer(request)
+        if fault.drop == "after":
+            raise DroppedError
+        return body
+
+    def _operation(self, path: str, wait: bool) -> dict[str, Any]:
+        path, deadline = path.removesuffix("/wait"), time.monotonic() + self.wait_seconds
+        while True:
+            with self._lock:
+                self.state.settle()
+                operation = self.state.operation(path)
+                if operation.done or not wait or time.monotonic() >= deadline:
+                    return operation.body()
+            time.sleep(POLL_SECONDS)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    fake: FakeGcp
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that left in the middle is no news; a mistake of ours is."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Headers and body in one segment: apart, they cost 40 ms a call.
+    wbufsize = -1
+    server: _Server
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+    def _handle(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            status, body = self.server.fake.answer(
+                self.command, self.path, self.headers.get("Authorization", ""), content
+            )
+        except DroppedError:
+            self.close_connection = True
+            return
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle

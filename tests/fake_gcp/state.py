@@ -1,0 +1,357 @@
+"""What exists in the fake, and what the methods do to it."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import ipaddress
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fake_gcp import links
+from tests.fake_gcp.document import Method
+from tests.fake_gcp.errors import ApiError, invalid, not_found
+from tests.fake_gcp.faults import Fault
+from tests.fake_gcp.operations import Operation
+from tests.fake_gcp.resources import KINDS, Body, check_unchanged
+
+REGIONS = ("europe-west1", "us-central1", "us-east1")
+ZONES = tuple(f"{region}-{letter}" for region in REGIONS for letter in "bcd")
+# One condition of a list's filter, as `name = main` or `labels.env eq "x"`.
+CONDITION = re.compile(r'\(?([\w.]+) *(=|eq|:) *"?([^")]*)"?\)?')
+
+
+@dataclass
+class Request:
+    """A request that the document allows."""
+
+    method: Method
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+    fault: Fault
+
+    @property
+    def project(self) -> str:
+        return self.path["project"]
+
+    @property
+    def scope(self) -> str:
+        places = [f"{kind}s/{self.path[kind]}" for kind in ("region", "zone") if kind in self.path]
+        return "/".join(["projects", self.project, *(places or ["global"])])
+
+    @property
+    def target(self) -> str:
+        """The path of the resource that the request is about."""
+        named = [name for name in self.path if name not in ("project", "region", "zone")]
+        name = self.path[named[0]] if named else self.body["name"]
+        return f"{self.scope}/{self.method.collection}/{name}"
+
+
+@dataclass
+class Entry:
+    """A resource, and whether an operation on it is under way."""
+
+    body: Body
+    busy: bool = False
+
+
+@dataclass
+class State:
+    """Resources by path, operations by path, how much of a collection a project may have."""
+
+    resources: dict[str, Entry] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+    quota: dict[str, int] = field(default_factory=dict)
+    operation_seconds: float = 0.0
+
+    def answer(self, request: Request) -> Body:
+        """Carry out a request, and return what Google would; ApiError for a refusal."""
+        self.settle()
+        if request.path.get("region", REGIONS[0]) not in REGIONS:
+            raise invalid("region", request.path["region"], "Unknown region.")
+        action = ACTIONS.get(request.method.action)
+        if action is None or (request.method.collection not in KINDS and action is not _aggregated_list):
+            raise ApiError(501, "notImplemented", f"tests/fake_gcp does not do {request.method.id}")
+        replayed = self._replayed(request)
+        return replayed.body() if replayed else action(self, request)
+
+    def settle(self) -> None:
+        for operation in list(self.operations.values()):
+            operation.settle()
+
+    def operation(self, path: str) -> Operation:
+        if path not in self.operations:
+            raise not_found(path)
+        return self.operations[path]
+
+    def view(self, path: str) -> Body:
+        """A resource as Google answers it."""
+        body = copy.deepcopy(self.entry(path).body)
+        users = [
+            links.HOST + other
+            for other, entry in self.resources.items()
+            if path in links.targets(_collection(other), entry.body, path.split("/")[1])
+        ]
+        if _collection(path) == "addresses" and users:
+            body |= {"status": "IN_USE", "users": users}
+        subnets = [user for user in users if "/subnetworks/" in user]
+        if _collection(path) == "networks" and subnets:
+            body["subnetworks"] = subnets
+        if _collection(path) == "subnetworks":
+            body["fingerprint"] = _fingerprint(self.entry(path).body)
+        if _collection(path) == "addresses":
+            body["labelFingerprint"] = _fingerprint(body.get("labels", {}))
+        return body
+
+    def entry(self, path: str) -> Entry:
+        if path not in self.resources:
+            raise not_found(path)
+        return self.resources[path]
+
+    def siblings(self, path: str) -> list[Body]:
+        """The project's other resources of the same kind."""
+        start, kind = "/".join(path.split("/")[:2]) + "/", _collection(path)
+        found = self.resources.items()
+        return [
+            entry.body
+            for other, entry in found
+            if other.startswith(start) and other != path and _collection(other) == kind
+        ]
+
+    def _replayed(self, request: Request) -> Operation | None:
+        """The operation of an earlier request with the same id."""
+        wanted = request.query.get("requestId")
+        found = (each for each in self.operations.values() if wanted and each.request_id == wanted)
+        return next(found, None)
+
+    def check_links(self, request: Request, body: Body) -> None:
+        for target in links.targets(request.method.collection, body, request.project):
+            if self.entry(target).busy:
+                raise ApiError(400, "resourceNotReady", f"The resource '{target}' is not ready")
+
+    def start(self, request: Request, target: str, finish: Callable[[bool], None]) -> Body:
+        """The operation of a change, which *finish* ends with whether it succeeded."""
+        fault = request.fault
+        seconds = self.operation_seconds if fault.seconds is None else fault.seconds
+        operation = Operation(
+            scope=request.scope,
+            kind=request.method.action,
+            target=target,
+            due=time.monotonic() + seconds,
+            request_id=request.query.get("requestId"),
+            error=fault.operation_error,
+            finish=finish,
+        )
+        self.operations[operation.path] = operation
+        operation.settle()
+        return operation.body()
+
+    def change(self, request: Request, after: Body) -> Body:
+        """Replace a resource's body when its operation ends."""
+        target = request.target
+        entry = self.ready(target)
+        entry.busy = True
+
+        def finish(succeeded: bool) -> None:
+            entry.busy = False
+            if succeeded:
+                entry.body = after
+
+        return self.start(request, target, finish)
+
+    def ready(self, path: str) -> Entry:
+        """The entry of a resource that no operation is under way on."""
+        entry = self.entry(path)
+        if entry.busy:
+            raise ApiError(400, "resourceNotReady", f"The resource '{path}' is not ready")
+        return entry
+
+
+def _collection(path: str) -> str:
+    return path.split("/")[-2]
+
+
+def _fingerprint(content: Any) -> str:
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+    return base64.urlsafe_b64encode(digest[:8]).decode()
+
+
+def _check_fingerprint(given: str | None, current: str) -> None:
+    # gcloud writes them with + and /.
+    if (given or "").replace("+", "-").replace("/", "_") != current:
+        raise ApiError(412, "conditionNotMet", "Supplied fingerprint does not match current metadata fingerprint.")
+
+
+def _get(state: State, request: Request) -> Body:
+    return state.view(request.target)
+
+
+def _aggregated_list(state: State, request: Request) -> Body:
+    """The resources of all zones in pages, each zone's apart; a zone that has none says so."""
+    start, collection = f"projects/{request.project}/zones/", request.method.collection
+    paths = [path for path in sorted(state.resources) if path.startswith(start) and _collection(path) == collection]
+    conditions = _conditions(request.query.get("filter", ""))
+    items = [(path.split("/")[3], state.view(path)) for path in paths]
+    items = [each for each in items if all(_passes(each[1], names, value) for names, value in conditions)]
+    first, size = int(request.query.get("pageToken", 0)), int(request.query.get("maxResults", 500))
+    scopes: Body = {f"zones/{zone}": {"warning": {"code": "NO_RESULTS_ON_PAGE"}} for zone in ZONES}
+    for zone, item in items[first : first + size]:
+        scopes[f"zones/{zone}"].pop("warning", None)
+        scopes[f"zones/{zone}"].setdefault(collection, []).append(item)
+    more = {"nextPageToken": str(first + size)} if len(items) > first + size else {}
+    return {"kind": "compute#instanceAggregatedList", "id": start, "items": scopes, **more}
+
+
+def _list(state: State, request: Request) -> Body:
+    start = f"{request.scope}/{request.method.collection}/"
+    conditions = _conditions(request.query.get("filter", ""))
+    items = [state.view(path) for path in sorted(state.resources) if path.startswith(start)]
+    items = [item for item in items if all(_passes(item, names, value) for names, value in conditions)]
+    first, size = int(request.query.get("pageToken", 0)), int(request.query.get("maxResults", 500))
+    found: Body = {"kind": f"compute#{request.method.collection}List", "id": start, "selfLink": links.HOST + start}
+    if items[first : first + size]:
+        found["items"] = items[first : first + size]
+    if len(items) > first + size:
+        found["nextPageToken"] = str(first + size)
+    return found
+
+
+def _conditions(text: str) -> list[tuple[list[str], str]]:
+    """(path of the field, value) for each condition of a filter."""
+    found = []
+    for condition in text.split(" AND ") if text else []:
+        parts = CONDITION.fullmatch(condition.strip())
+        if parts is None:
+            raise invalid("filter", text, "Invalid list filter expression.")
+        found.append((parts[1].split("."), parts[3]))
+    return found
+
+
+def _passes(item: Body, names: list[str], wanted: str) -> bool:
+    value: Any = item
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return bool(value == wanted)
+
+
+def _insert(state: State, request: Request) -> Body:
+    path, body = request.target, copy.deepcopy(request.body)
+    collection, kind = request.method.collection, KINDS[request.method.collection]
+    if path in state.resources:
+        raise ApiError(409, "alreadyExists", f"The resource '{path}' already exists")
+    if len(state.siblings(path)) >= state.quota.get(collection, 10**6):
+        limit = state.quota[collection]
+        text = f"Quota '{collection.upper()}' exceeded.  Limit: {limit}.0 in {request.scope.split('/', 2)[2]}."
+        raise ApiError(403, "quotaExceeded", text)
+    state.check_links(request, body)
+    links.expand(collection, body, request.project)
+    body |= {"id": str(10**18 + len(state.operations)), "kind": f"compute#{collection}", "selfLink": links.HOST + path}
+    body["creationTimestamp"] = "2026-11-20T09:00:00.000-08:00"
+    if "region" in request.path:
+        body["region"] = f"{links.HOST}{request.scope}"
+    kind.fill(body, state.siblings(path))
+    kind.check(body, state.siblings(path))
+    entry = state.resources[path] = Entry(body, busy=True)
+
+    def finish(succeeded: bool) -> None:
+        entry.busy = False
+        if not succeeded:
+            del state.resources[path]
+
+    return state.start(request, path, finish)
+
+
+def _delete(state: State, request: Request) -> Body:
+    path = request.target
+    entry = state.ready(path)
+    for user, other in state.resources.items():
+        if path in links.targets(_collection(user), other.body, request.project):
+            text = f"The {_collection(path)} resource '{path}' is already being used by '{user}'"
+            raise ApiError(400, "resourceInUseByAnotherResource", text)
+    entry.busy = True
+
+    def finish(succeeded: bool) -> None:
+        entry.busy = False
+        if succeeded:
+            del state.resources[path]
+
+    return state.start(request, path, finish)
+
+
+def _replaced(state: State, request: Request, after: Body, fields: set[str]) -> Body:
+    """Check a changed body as a whole, and start the change."""
+    kind, before = KINDS[request.method.collection], state.ready(request.target).body
+    state.check_links(request, after)
+    links.expand(request.method.collection, after, request.project)
+    kind.fill(after, state.siblings(request.target))
+    check_unchanged(kind, before, after, fields - {"fingerprint"})
+    kind.check(after, state.siblings(request.target))
+    return state.change(request, after)
+
+
+def _patch(state: State, request: Request) -> Body:
+    before = state.ready(request.target).body
+    given = copy.deepcopy(request.body)
+    if request.method.collection == "subnetworks":
+        _check_fingerprint(given.pop("fingerprint", None), _fingerprint(before))
+    return _replaced(state, request, _merged(copy.deepcopy(before), given), set(given))
+
+
+def _merged(before: Body, given: Body) -> Body:
+    for name, value in given.items():
+        both = isinstance(value, dict) and isinstance(before.get(name), dict)
+        before[name] = _merged(before[name], value) if both else value
+    return before
+
+
+def _update(state: State, request: Request) -> Body:
+    """PUT: what is not given is gone, but for what only the server writes."""
+    before = state.ready(request.target).body
+    served = ("id", "kind", "selfLink", "creationTimestamp", "region")
+    after = {name: before[name] for name in served if name in before} | copy.deepcopy(request.body)
+    # Google takes the firewall's network from what is there when it is not given.
+    after.setdefault("network", before["network"])
+    links.expand(request.method.collection, after, request.project)
+    KINDS[request.method.collection].fill(after, state.siblings(request.target))
+    return _replaced(state, request, after, set(before) | set(after))
+
+
+def _set_labels(state: State, request: Request) -> Body:
+    before = state.ready(request.target).body
+    _check_fingerprint(request.body.get("labelFingerprint"), _fingerprint(before.get("labels", {})))
+    after = copy.deepcopy(before) | {"labels": request.body.get("labels", {})}
+    return state.change(request, after)
+
+
+def _expand(state: State, request: Request) -> Body:
+    before = state.ready(request.target).body
+    wider, narrower = (ipaddress.IPv4Network(body["ipCidrRange"]) for body in (request.body, before))
+    if wider == narrower or not narrower.subnet_of(wider):
+        raise invalid("ipCidrRange", wider, f"It must be larger than {narrower} and contain it.")
+    after = copy.deepcopy(before) | {"ipCidrRange": str(wider)}
+    KINDS["subnetworks"].check(after, state.siblings(request.target))
+    return state.change(request, after)
+
+
+def _set_private_access(state: State, request: Request) -> Body:
+    return state.change(request, copy.deepcopy(state.ready(request.target).body) | request.body)
+
+
+ACTIONS: dict[str, Callable[[State, Request], Body]] = {
+    "get": _get,
+    "list": _list,
+    "aggregatedList": _aggregated_list,
+    "insert": _insert,
+    "delete": _delete,
+    "patch": _patch,
+    "update": _update,
+    "setLabels": _set_labels,
+    "expandIpCidrRange": _expand,
+    "setPrivateIpGoogleAccess": _set_private_access,
+}
