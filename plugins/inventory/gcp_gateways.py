@@ -82,13 +82,9 @@ EXAMPLES = r"""
 # inventories/gcp/gateways.yml
 plugin: ibops.gateway.gcp_gateways
 project: my-project
-labels: {role: ib-gateway}
-connect: iap
-
-# also stopped ones, and groups by zone
-plugin: ibops.gateway.gcp_gateways
-project: my-project
 labels: {role: ib-gateway, env: prod}
+connect: iap
+# for playbooks that start VMs
 stopped: true
 keyed_groups:
   - {key: gcp_zone, prefix: zone}

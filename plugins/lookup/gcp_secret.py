@@ -52,9 +52,8 @@ options:
 
 EXAMPLES = r"""
 # inventories/gcp/group_vars/live.yml
-gateway_password: "{{ lookup('ibops.gateway.gcp_secret', 'ibkr-live-password', project='my-project') }}"
-
-# the version that was tested, and not the one that somebody adds next
+gateway_user: "{{ lookup('ibops.gateway.gcp_secret', 'ibkr-live-user', project='my-project') }}"
+# The version that was tested, and not the one that somebody adds next.
 gateway_password: >-
   {{ lookup('ibops.gateway.gcp_secret', 'projects/my-project/secrets/ibkr-live-password/versions/3') }}
 """

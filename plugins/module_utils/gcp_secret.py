@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A secret of Google's Secret Manager, by its REST API and the standard library alone.
+"""A secret of Google's Secret Manager, by its REST API.
 
 The API: https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access
 """
@@ -16,7 +16,8 @@ import re
 import time
 import typing as t
 import urllib.error
-import urllib.request
+
+from ansible.module_utils.urls import open_url
 
 ENDPOINT = "https://secretmanager.googleapis.com"
 ATTEMPTS = 4
@@ -56,12 +57,10 @@ def access(name: str, token: str, endpoint: str = ENDPOINT, timeout: float = 10.
 
     What passes (429, 5xx, no connection) is tried again; SecretError for everything else.
     """
-    request = urllib.request.Request(
-        f"{endpoint.rstrip('/')}/v1/{name}:access", headers={"Authorization": f"Bearer {token}"}
-    )
+    url, headers = f"{endpoint.rstrip('/')}/v1/{name}:access", {"Authorization": f"Bearer {token}"}
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as reply:
+            with open_url(url, headers=headers, timeout=timeout) as reply:
                 return _payload(name, reply.read())
         except urllib.error.HTTPError as error:
             with error:
