@@ -37,8 +37,8 @@ def _fill_subnetwork(body: Body, _others: list[Body]) -> None:
     body.setdefault("purpose", "PRIVATE")
     body.setdefault("stackType", "IPV4_ONLY")
     body["gatewayAddress"] = str(next(_range("resource.ipCidrRange", body["ipCidrRange"]).hosts()))
-    log = body.get("logConfig")
-    if log and log.get("enable"):
+    log = body.get("logConfig", {})
+    if log.get("enable"):
         log.setdefault("aggregationInterval", "INTERVAL_5_SEC")
         log.setdefault("flowSampling", 0.5)
         log.setdefault("metadata", "EXCLUDE_ALL_METADATA")
@@ -123,6 +123,8 @@ def _check_firewall(body: Body, _others: list[Body]) -> None:
         raise ApiError(400, "invalid", "A firewall must have allowed or denied, and not both.")
     if not 0 <= body["priority"] <= 65535:
         raise invalid("resource.priority", body["priority"], "It must be between 0 and 65535.")
+    if "metadata" in body["logConfig"] and not body["logConfig"].get("enable"):
+        raise invalid("resource.logConfig.metadata", body["logConfig"]["metadata"], "It goes with logging only.")
     for field in ("sourceRanges", "destinationRanges"):
         for value in body.get(field, []):
             _range(f"resource.{field}", value)

@@ -65,7 +65,7 @@ class FakeGcp:
         self._server.server_close()
 
     def fault(self, method: str, **what: Any) -> None:
-        """Order trouble for the next calls of a method, with the fields of Fault: `fault("routers.patch", status=503)`."""
+        """Order trouble for the next calls of a method, with the fields of Fault."""
         self.faults.waiting.append(Fault(method, **what))
 
     def writes(self) -> list[str]:
@@ -76,13 +76,13 @@ class FakeGcp:
             if call.verb != "GET" and not call.method.endswith(".wait")
         ]
 
-    def resource(self, path: str, project: str = "demo") -> dict[str, Any]:
+    def resource(self, path: str, project: str = "demo-project") -> dict[str, Any]:
         """A resource as Google answers it, by its path below the project."""
         with self._lock:
             self.state.settle()
             return self.state.view(f"projects/{project}/{path}")
 
-    def put(self, path: str, project: str = "demo", **fields: Any) -> None:
+    def put(self, path: str, project: str = "demo-project", **fields: Any) -> None:
         """Change fields of a resource behind everybody's back; None removes one."""
         with self._lock:
             body = self.state.entry(f"projects/{project}/{path}").body

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that every module about Google Cloud has, and the connection that they make.
+
+This module util is **private** to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import Kind
+
+
+def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the options that say where in Google Cloud and as whom, and those of *more*."""
+    return {
+        "project": {"type": "str", "required": True, "fallback": (env_fallback, ["GCP_PROJECT"])},
+        "region": {"type": "str", "required": True},
+        "access_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["GCP_ACCESS_TOKEN"])},
+        "credentials_file": {"type": "path", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_FILE"])},
+        "api_endpoint": {"type": "str", "fallback": (env_fallback, ["GCP_COMPUTE_ENDPOINT"])},
+        "timeout": {"type": "float", "default": 600},
+        **more,
+    }
+
+
+def refuse(module: AnsibleModule, problems: c.Iterable[str]) -> None:
+    """Fail with all *problems*, if there are any."""
+    if found := list(problems):
+        module.fail_json(msg=" ".join([*found, "Nothing was changed."]))
+
+
+def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
+    """Return the API that the options name; GcpError when it cannot be used."""
+    options = module.params
+    return Compute(
+        options["project"],
+        options["region"],
+        lambda: credentials.find(options["access_token"], options["credentials_file"]),
+        options["api_endpoint"],
+        options["timeout"],
+        kinds,
+    )

@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compute Engine in three calls: read one, list all, write and wait."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import json
+import re
+import time
+import typing as t
+import uuid
+
+from . import library
+from .errors import ChangedMeanwhileError, GcpError, explained, quota, reasons
+from .kinds import VERBS, Kind
+
+CALL_SECONDS = 60.0
+# Google's wait returns after at most two minutes.
+WAIT_SECONDS = 130.0
+# What goes away by itself is tried again after this time, then after twice as long, and so on.
+PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 10.0
+ATTEMPTS = 5
+
+Body = dict[str, t.Any]
+Answer = t.TypeVar("Answer")
+
+
+def endpoint(given: str) -> str:
+    """The address of the API from the forms that people have it in, with C(/compute/v1/) at its end or without."""
+    return re.sub(r"/?(compute/v1/?)?$", "", given)
+
+
+class Compute:
+    """The API of one project and region. Nothing waits for longer than *seconds* from now on, all calls together.
+
+    Every method raises GcpError. It may be used by many threads.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        region: str,
+        credentials: c.Callable[[], t.Any],
+        api_endpoint: str | None,
+        seconds: float,
+        kinds: c.Iterable[Kind],
+    ) -> None:
+        self.project, self.region = project, region
+        self._seconds, self._ends = seconds, time.monotonic() + seconds
+        operations = ("global_operations", "region_operations")
+        self._library = library.load([*operations, *(kind.collection for kind in kinds)])
+        options = {"api_endpoint": endpoint(api_endpoint)} if api_endpoint else {}
+        who = credentials()
+
+        def client(service: str, name: str) -> t.Any:
+            build = getattr(self._library.services[service], name)
+            return build(credentials=who, client_options=options)
+
+        self._clients = {kind.collection: client(kind.collection, kind.client) for kind in kinds}
+        # What a method returns as an operation polls Google's own address, whatever the endpoint: these do not.
+        self._global_operations = client("global_operations", "GlobalOperationsClient")
+        self._region_operations = client("region_operations", "RegionOperationsClient")
+
+    def get(self, kind: Kind, name: str) -> Body | None:
+        """A resource as the API has it; None when there is none."""
+        what = f"{kind.collection}.get {name}"
+        call = self._clients[kind.collection].get
+        request = {**self._place(kind.regional), kind.key: name}
+        try:
+            found = self._send(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
+        except self._library.exceptions.NotFound:
+            return None
+        return self._plain(found)
+
+    def list(self, kind: Kind) -> list[Body]:
+        """All resources of a kind, in the region where the kind is regional."""
+        call = self._clients[kind.collection].list
+        request = self._place(kind.regional)
+        return self._send(
+            f"{kind.collection}.list",
+            lambda timeout: [self._plain(each) for each in call(request=request, timeout=timeout, retry=None)],
+        )
+
+    def write(self, kind: Kind, verb: str, name: str, body: Body | None = None) -> None:
+        """Change something and wait until it is changed; ChangedMeanwhileError when it is not what it was.
+
+        What is gone already counts as deleted.
+        """
+        what, method = f"{kind.collection}.{verb} {name}", VERBS[verb]
+        request: Body = {**self._place(kind.regional), "request_id": str(uuid.uuid4())}
+        if method.key:
+            request[method.key.format(key=kind.key)] = name
+        if body is not None:
+            message = getattr(self._library.types, method.message.format(message=kind.message))
+            request[method.field.format(key=kind.key)] = message.from_json(json.dumps(body))
+        call = getattr(self._clients[kind.collection], method.function)
+        try:
+            operation = self._send(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
+        except self._library.exceptions.NotFound as error:
+            if verb == "delete":
+                return
+            raise ChangedMeanwhileError(f"{what}: {error.message}") from error
+        self._wait(what, kind, operation)
+
+    def _place(self, regional: bool) -> dict[str, str]:
+        return {"project": self.project, **({"region": self.region} if regional else {})}
+
+    def _plain(self, message: t.Any) -> Body:
+        found: Body = type(message).to_dict(
+            message,
+            use_integers_for_enums=False,
+            preserving_proto_field_name=False,
+            always_print_fields_with_no_presence=False,
+        )
+        return found
+
+    def _send(self, what: str, call: c.Callable[[float], Answer], seconds: float = CALL_SECONDS) -> Answer:
+        """Call with a timeout, again after what passes: the request's id keeps it from being done twice."""
+        attempt, pause = 1, PAUSE_SECONDS
+        while True:
+            busy = False
+            try:
+                return call(max(0.1, min(seconds, self._left())))
+            except self._library.connection_errors as error:
+                trouble: Exception = GcpError(f"{what}: no answer from the API: {error}")
+            except self._library.exceptions.NotFound:
+                raise
+            except self._library.exceptions.GoogleAPICallError as error:
+                busy = "resourceNotReady" in reasons(error)
+                if not (busy or error.code in (429, 500, 502, 503, 504)):
+                    raise explained(error, what, self.project) from error
+                trouble = explained(error, what, self.project)
+            except Exception as error:
+                raise _unauthenticated(error, what) from error
+            if attempt >= ATTEMPTS or self._left() < pause:
+                raise trouble
+            time.sleep(pause)
+            # Another operation on it ends by itself, so that only the deadline limits how often that is looked at.
+            attempt, pause = attempt + (not busy), min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _wait(self, what: str, kind: Kind, operation: t.Any) -> None:
+        client = self._region_operations if kind.regional else self._global_operations
+        request = {**self._place(kind.regional), "operation": operation.name}
+        done = self._library.types.Operation.Status.DONE
+        while operation.status != done:
+            if self._left() <= 0:
+                raise GcpError(
+                    f"{what}: not done within the {self._seconds:g} s of timeout; Google goes on with it "
+                    f"(operation {operation.name}). Run again, with a longer timeout."
+                )
+            operation = self._send(
+                what, lambda timeout: client.wait(request=request, timeout=timeout, retry=None), WAIT_SECONDS
+            )
+        if operation.error.errors:
+            found = operation.error.errors[0]
+            if "QUOTA" in found.code:
+                raise quota(what, found.message)
+            raise GcpError(f"{what}: {found.code}: {found.message}")
+
+    def _left(self) -> float:
+        return self._ends - time.monotonic()
+
+
+def _unauthenticated(error: Exception, what: str) -> Exception:
+    """An exception of google.auth as one for people; any other as it is."""
+    if type(error).__module__.startswith("google.auth"):
+        return GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
+    return error

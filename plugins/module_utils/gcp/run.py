@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out changes: those that do not wait for one another at the same time."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import concurrent.futures
+import threading
+
+from .compute import Compute
+from .errors import ChangedMeanwhileError
+from .kinds import ROUTER
+from .plan import Change
+
+WORKERS = 8
+
+
+class Runner:
+    """Carries out changes; *actions* are the calls that were done, in the order in which they ended."""
+
+    def __init__(self, compute: Compute) -> None:
+        self.compute = compute
+        self.actions: list[str] = []
+        self._lock = threading.Lock()
+
+    def run(self, changes: c.Iterable[Change]) -> list[Exception]:
+        """Start each change when those that it waits for are done; none any more once one has failed.
+
+        Return what failed.
+        """
+        waiting = {change.key: change for change in changes}
+        running: dict[concurrent.futures.Future[None], Change] = {}
+        failed: list[Exception] = []
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            while running or (waiting and not failed):
+                unfinished = set(waiting) | {change.key for change in running.values()}
+                ready = [] if failed else [each for each in waiting.values() if not each.after & unfinished]
+                for change in ready:
+                    running[pool.submit(self._carry_out, waiting.pop(change.key))] = change
+                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    del running[future]
+                    if error := future.exception():
+                        failed.append(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+        return failed
+
+    def _carry_out(self, change: Change) -> None:
+        """Do the calls. Where the resource is not what it was, look again and try once more."""
+        planned: Change | None = change
+        if change.kind is ROUTER and change.before is not None and change.wanted is not None:
+            # The API takes all NATs of a router or none, and has no fingerprint of them.
+            planned = change.again(self.compute.get(change.kind, change.name))
+        try:
+            self._call(planned)
+        except ChangedMeanwhileError:
+            self._call(change.again(self.compute.get(change.kind, change.name)))
+
+    def _call(self, change: Change | None) -> None:
+        if change is None:
+            return
+        for call in change.calls:
+            self.compute.write(change.kind, call.verb, change.name, call.body)
+            with self._lock:
+                self.actions.append(f"{change.kind.collection}.{call.verb} {change.name}")

@@ -1,0 +1,419 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gcp_network
+short_description: Make a network of Google Cloud what one document says
+version_added: 1.0.0
+author: ibops.gateway contributors (@ibops)
+description:
+  - Brings a VPC network in custom mode with its subnets, static addresses, Cloud NAT and firewall rules to the state
+    of one document, in one process. What does not wait for one another is done at the same time.
+  - Comparison is exact both ways. A firewall rule with more sources than asked for is narrowed.
+  - An option that is not given leaves alone what is there; an empty one clears it.
+  - What the collection makes carries its mark, C([ibops.gateway]) at the end of the description, or the label
+    C(ibops-gateway) with the network's name for an address. Nothing else is ever deleted.
+  - What Google cannot change is an error that names the field, unless O(recreate) allows to make the resource anew.
+  - A run that was broken off at any point is completed by the next one.
+extends_documentation_fragment:
+  - ibops.gateway.gcp
+attributes:
+  check_mode:
+    description: Reads only, and reports what would change.
+    support: full
+  diff_mode:
+    description: Shows the fields of what changes, in the API's words. The same in check mode.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+options:
+  state:
+    description:
+      - V(present) makes the network as the document says.
+      - V(absent) removes everything in the region that the collection has made for the network, and then the network,
+        if the collection has made that. The other options are not looked at.
+    type: str
+    choices: [absent, present]
+    default: present
+  recreate:
+    description: Delete and make anew what differs in a field that Google cannot change, where it carries the mark.
+    type: bool
+    default: false
+  network:
+    description: The network.
+    type: dict
+    required: true
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      routing_mode:
+        description: Whether routes are for one region or for all. A new network has V(REGIONAL).
+        type: str
+        choices: [GLOBAL, REGIONAL]
+      mtu:
+        description: The largest packet, in bytes.
+        type: int
+  subnets:
+    description: Subnets of the region. One that is not listed is left alone.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      range:
+        description: Its IPv4 range, private. It can be widened later, never narrowed.
+        type: str
+        required: true
+      use:
+        description:
+          - What it is for, which decides how large it has to be.
+          - V(cloud_run) is for Direct VPC egress and has to be /26 or larger, V(connector) for a Serverless VPC
+            connector and has to be /28, V(gateway) is for machines.
+        type: str
+        choices: [cloud_run, connector, gateway]
+      private_google_access:
+        description: Whether machines without an external address reach Google's APIs. A new subnet has V(true).
+        type: bool
+      flow_logs:
+        description: The log of its traffic. A new subnet has none.
+        type: dict
+        suboptions:
+          enabled:
+            description: Whether there is one.
+            type: bool
+          aggregation_interval:
+            description: How much time one entry stands for.
+            type: str
+            choices:
+              - INTERVAL_5_SEC
+              - INTERVAL_30_SEC
+              - INTERVAL_1_MIN
+              - INTERVAL_5_MIN
+              - INTERVAL_10_MIN
+              - INTERVAL_15_MIN
+          sampling:
+            description: The share of the traffic that is looked at, from 0 to 1.
+            type: float
+          metadata:
+            description: Whether entries say more than addresses and sizes.
+            type: str
+            choices: [EXCLUDE_ALL_METADATA, INCLUDE_ALL_METADATA]
+  addresses:
+    description: Static addresses of the region. One that is not listed is left alone.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      type:
+        description: Whether it is one of the internet or one of a subnet. A new address is V(EXTERNAL).
+        type: str
+        choices: [EXTERNAL, INTERNAL]
+      tier:
+        description: The network tier of an external address. A new one has V(PREMIUM).
+        type: str
+        choices: [PREMIUM, STANDARD]
+      subnet:
+        description: The subnet of an internal address, by its name.
+        type: str
+      address:
+        description: The address itself. Google chooses one if it is not given.
+        type: str
+      labels:
+        description: Its labels, all of them but the collection's mark.
+        type: dict
+  router:
+    description: The Cloud Router of the network, which carries its NATs.
+    type: dict
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      nats:
+        description:
+          - Its NATs. Others are removed from a router that carries the mark, and kept on one that does not.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Its name.
+            type: str
+            required: true
+          addresses:
+            description:
+              - The static addresses that it uses, by their names. With an empty list Google chooses addresses, as it
+                does for a new NAT where this is not given.
+            type: list
+            elements: str
+          subnets:
+            description: The subnets whose machines it is for, by their names.
+            type: list
+            elements: str
+            required: true
+          tcp_established_idle_timeout:
+            description: After how many idle seconds a connection is forgotten. A new NAT has V(7200).
+            type: int
+          min_ports_per_vm:
+            description: How many ports each machine has at least.
+            type: int
+          log:
+            description: What it logs. A new NAT has V(errors).
+            type: str
+            choices: [all, errors, none, translations]
+  firewalls:
+    description:
+      - The firewall rules of the network. Another one that carries the mark is removed, any other is left alone.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      description:
+        description: What it is for.
+        type: str
+      direction:
+        description: Whether it is about what comes in or what goes out.
+        type: str
+        choices: [EGRESS, INGRESS]
+        default: INGRESS
+      action:
+        description: What happens to what it matches.
+        type: str
+        choices: [allow, deny]
+        default: allow
+      priority:
+        description: Its rank; the lowest number wins. A new rule has V(1000).
+        type: int
+      rules:
+        description: The protocols and ports that it matches.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          protocol:
+            description: V(tcp), V(udp), V(icmp), V(all) and so on, or a number.
+            type: str
+            required: true
+          ports:
+            description: Ports and ranges of ports, for example V(4001) or V(4000-4010); all of them without.
+            type: list
+            elements: str
+      source_ranges:
+        description:
+          - Where traffic comes from. Required for a rule that lets something in.
+          - Where it is given, sources of another kind that are not given are removed.
+          - For ports V(4001) to V(4004) and V(5900) only private ranges, and never V(0.0.0.0/0). The clients of Cloud
+            Run come from the range of its whole subnet.
+        type: list
+        elements: str
+      source_tags:
+        description: Tags of the machines that traffic comes from. Refused for the gateway's ports; Cloud Run has none.
+        type: list
+        elements: str
+      destination_ranges:
+        description: Where traffic goes to.
+        type: list
+        elements: str
+      target_tags:
+        description: Tags of the machines that it is for.
+        type: list
+        elements: str
+      target_service_accounts:
+        description: Service accounts of the machines that it is for; safer than tags.
+        type: list
+        elements: str
+      log:
+        description: Whether what it matches is logged. A new rule does.
+        type: bool
+      disabled:
+        description: Whether it is out of force.
+        type: bool
+seealso:
+  - module: ibops.gateway.gcp_network_info
+"""
+
+EXAMPLES = r"""
+- name: A network where the gateway has one stable address, and only Cloud Run reaches its API
+  ibops.gateway.gcp_network:
+    project: my-project
+    region: europe-west1
+    network: {name: ibgw}
+    subnets:
+      - {name: ibgw-gateway, range: 10.10.0.0/28}
+      - {name: ibgw-run, range: 10.10.1.0/26, use: cloud_run}
+    addresses:
+      - {name: ibgw-nat}
+      - {name: ibgw-paper, type: INTERNAL, subnet: ibgw-gateway}
+    router:
+      name: ibgw
+      nats:
+        - {name: ibgw, addresses: [ibgw-nat], subnets: [ibgw-gateway]}
+    firewalls:
+      - name: ibgw-allow-iap-ssh
+        rules: [{protocol: tcp, ports: ["22"]}]
+        source_ranges: [35.235.240.0/20]
+        target_tags: [ib-gateway]
+      - name: ibgw-allow-api-paper
+        rules: [{protocol: tcp, ports: ["4002"]}]
+        source_ranges: [10.10.1.0/26]
+        target_tags: [ib-gateway-paper]
+      - name: ibgw-deny-ingress
+        action: deny
+        priority: 65534
+        rules: [{protocol: all}]
+        source_ranges: [0.0.0.0/0]
+
+- name: Remove it again
+  ibops.gateway.gcp_network:
+    project: my-project
+    region: europe-west1
+    network: {name: ibgw}
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: The calls that were made, in the order in which they were done; in check mode, those that would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [firewalls.update ibgw-allow-api-paper]
+kept:
+  description: With O(state=absent), what belongs to the network and is left, as the collection has not made it.
+  returned: success
+  type: list
+  elements: str
+  sample: [addresses/nat]
+resources:
+  description:
+    - C(network), and C(subnets), C(addresses), C(routers) and C(firewalls) by their names, as the API has them now.
+    - In check mode, as they are before the change.
+  returned: success
+  type: dict
+  sample: {network: {name: ibgw}, subnets: {}, addresses: {ibgw-nat: {address: 203.0.113.1}}}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.wanted import Wishes
+
+INTERVALS = ["INTERVAL_5_SEC", "INTERVAL_30_SEC", "INTERVAL_1_MIN", "INTERVAL_5_MIN", "INTERVAL_10_MIN"]
+TEXT = {"type": "str"}
+TEXTS = {"type": "list", "elements": "str"}
+NAME = {"type": "str", "required": True}
+
+NETWORK = {"name": NAME, "routing_mode": {"type": "str", "choices": ["GLOBAL", "REGIONAL"]}, "mtu": {"type": "int"}}
+FLOW_LOGS = {
+    "enabled": {"type": "bool"},
+    "aggregation_interval": {"type": "str", "choices": [*INTERVALS, "INTERVAL_15_MIN"]},
+    "sampling": {"type": "float"},
+    "metadata": {"type": "str", "choices": ["EXCLUDE_ALL_METADATA", "INCLUDE_ALL_METADATA"]},
+}
+SUBNET = {
+    "name": NAME,
+    "range": NAME,
+    "use": {"type": "str", "choices": ["cloud_run", "connector", "gateway"]},
+    "private_google_access": {"type": "bool"},
+    "flow_logs": {"type": "dict", "options": FLOW_LOGS},
+}
+ADDRESS = {
+    "name": NAME,
+    "type": {"type": "str", "choices": ["EXTERNAL", "INTERNAL"]},
+    "tier": {"type": "str", "choices": ["PREMIUM", "STANDARD"]},
+    "subnet": TEXT,
+    "address": TEXT,
+    "labels": {"type": "dict"},
+}
+NAT = {
+    "name": NAME,
+    "addresses": TEXTS,
+    "subnets": {**TEXTS, "required": True},
+    "tcp_established_idle_timeout": {"type": "int"},
+    "min_ports_per_vm": {"type": "int"},
+    "log": {"type": "str", "choices": ["all", "errors", "none", "translations"]},
+}
+ROUTER = {"name": NAME, "nats": {"type": "list", "elements": "dict", "options": NAT}}
+RULE = {"protocol": NAME, "ports": TEXTS}
+FIREWALL = {
+    "name": NAME,
+    "description": TEXT,
+    "direction": {"type": "str", "choices": ["EGRESS", "INGRESS"], "default": "INGRESS"},
+    "action": {"type": "str", "choices": ["allow", "deny"], "default": "allow"},
+    "priority": {"type": "int"},
+    "rules": {"type": "list", "elements": "dict", "required": True, "options": RULE},
+    "source_ranges": TEXTS,
+    "source_tags": TEXTS,
+    "destination_ranges": TEXTS,
+    "target_tags": TEXTS,
+    "target_service_accounts": TEXTS,
+    "log": {"type": "bool"},
+    "disabled": {"type": "bool"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=_gcp.argument_spec(
+            state={"type": "str", "choices": ["absent", "present"], "default": "present"},
+            recreate={"type": "bool", "default": False},
+            network={"type": "dict", "required": True, "options": NETWORK},
+            subnets={"type": "list", "elements": "dict", "options": SUBNET},
+            addresses={"type": "list", "elements": "dict", "options": ADDRESS},
+            router={"type": "dict", "options": ROUTER},
+            firewalls={"type": "list", "elements": "dict", "options": FIREWALL},
+        ),
+        supports_check_mode=True,
+    )
+    options, is_present = module.params, module.params["state"] == "present"
+    _gcp.refuse(module, rules.problems(options) if is_present else rules.place(options))
+    actions: list[str] = []
+    try:
+        compute = _gcp.connect(module, KINDS)
+        found = network.Present(compute, options["network"]["name"])
+        changes, kept = (network.present(options, found), []) if is_present else network.absent(found)
+    except GcpError as error:
+        module.fail_json(msg=f"{error} Nothing was changed.", actions=actions)
+    if module.check_mode:
+        actions = [action for change in changes for action in change.actions]
+    elif changes:
+        runner = Runner(compute)
+        failed = runner.run(changes)
+        actions = runner.actions
+        if failed:
+            done = f"Done before: {', '.join(actions)}." if actions else "Nothing was changed."
+            module.fail_json(
+                msg=f"{' '.join(map(str, failed))} {done} The next run does the rest.",
+                actions=actions,
+                changed=bool(actions),
+            )
+        found = network.Present(compute, options["network"]["name"])
+    named = {wish.key for wish in Wishes(options).all()} if is_present else set()
+    module.exit_json(
+        changed=bool(actions),
+        actions=actions,
+        kept=kept,
+        resources=found.report(named),
+        diff=network.diff(changes),
+    )
+
+
+if __name__ == "__main__":
+    main()

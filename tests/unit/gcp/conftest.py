@@ -1,0 +1,102 @@
+"""A fake Google Cloud, a document that uses every part of it, and the modules run against them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from tests.fake_gcp.server import FakeGcp
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
+from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info
+
+RunModule = Callable[..., dict[str, Any]]
+DOCUMENT: dict[str, Any] = {
+    "network": {"name": "main", "routing_mode": "REGIONAL", "mtu": 1460},
+    "subnets": [
+        {"name": "gateway", "range": "10.10.0.0/28", "private_google_access": True, "flow_logs": {"enabled": False}},
+        {"name": "run", "range": "10.10.1.0/26", "use": "cloud_run"},
+    ],
+    "addresses": [
+        {"name": "nat", "labels": {"env": "paper"}},
+        {"name": "paper", "type": "INTERNAL", "subnet": "gateway"},
+    ],
+    "router": {
+        "name": "router",
+        "nats": [
+            {
+                "name": "out",
+                "addresses": ["nat"],
+                "subnets": ["gateway"],
+                "tcp_established_idle_timeout": 7200,
+                "min_ports_per_vm": 64,
+                "log": "errors",
+            }
+        ],
+    },
+    "firewalls": [
+        {
+            "name": "api",
+            "description": "The pipeline's way in",
+            "rules": [{"protocol": "tcp", "ports": ["4002"]}],
+            "priority": 900,
+            "source_ranges": ["10.10.1.0/26"],
+            "target_tags": ["paper"],
+            "log": True,
+            "disabled": False,
+        },
+        {
+            "name": "deny",
+            "action": "deny",
+            "priority": 65534,
+            "rules": [{"protocol": "all"}],
+            "source_ranges": ["0.0.0.0/0"],
+        },
+    ],
+}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """DOCUMENT with whole sections replaced."""
+    return {**copy.deepcopy(DOCUMENT), **changes}
+
+
+@pytest.fixture(autouse=True)
+def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No way to the real Google: every other host is behind a proxy that is not there, no credentials are found."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setattr(compute, "PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGcp]:
+    with FakeGcp() as server:
+        yield server
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], fake: FakeGcp) -> RunModule:
+    """Run gcp_network, or the info module, against the fake with changes to DOCUMENT; return what it printed."""
+
+    def call(main: Callable[[], None] = gcp_network.main, check: bool = False, **changes: Any) -> dict[str, Any]:
+        place = {"project": "demo-project", "region": "europe-west1"}
+        access = {"access_token": "token", "api_endpoint": fake.endpoint}
+        rest = {"name": "main"} if main is gcp_network_info.main else document()
+        arguments = {**place, **access, **rest, **changes, "_ansible_check_mode": check}
+        with patch_module_args({k: v for k, v in arguments.items() if v is not None}), pytest.raises(SystemExit):
+            main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
+
+    return call
