@@ -193,9 +193,9 @@ def _get(state: State, request: Request) -> Body:
 
 def _list(state: State, request: Request) -> Body:
     start = f"{request.scope}/{request.method.collection}/"
+    conditions = _conditions(request.query.get("filter", ""))
     items = [state.view(path) for path in sorted(state.resources) if path.startswith(start)]
-    if "filter" in request.query:
-        items = [item for item in items if _passes(item, request.query["filter"])]
+    items = [item for item in items if all(_passes(item, names, value) for names, value in conditions)]
     first, size = int(request.query.get("pageToken", 0)), int(request.query.get("maxResults", 500))
     found: Body = {"kind": f"compute#{request.method.collection}List", "id": start, "selfLink": links.HOST + start}
     if items[first : first + size]:
@@ -205,17 +205,22 @@ def _list(state: State, request: Request) -> Body:
     return found
 
 
-def _passes(item: Body, text: str) -> bool:
-    for condition in text.split(" AND "):
+def _conditions(text: str) -> list[tuple[list[str], str]]:
+    """(path of the field, value) for each condition of a filter."""
+    found = []
+    for condition in text.split(" AND ") if text else []:
         parts = CONDITION.fullmatch(condition.strip())
         if parts is None:
             raise invalid("filter", text, "Invalid list filter expression.")
-        value: Any = item
-        for name in parts[1].split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        if value != parts[3]:
-            return False
-    return True
+        found.append((parts[1].split("."), parts[3]))
+    return found
+
+
+def _passes(item: Body, names: list[str], wanted: str) -> bool:
+    value: Any = item
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return bool(value == wanted)
 
 
 def _insert(state: State, request: Request) -> Body:
