@@ -23,6 +23,7 @@ WAIT_SECONDS = 130.0
 PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 ATTEMPTS = 5
+PASSING = (429, 500, 502, 503, 504)
 
 Body = dict[str, t.Any]
 Answer = t.TypeVar("Answer")
@@ -121,25 +122,36 @@ class Compute:
         """Call with a timeout, again after what passes: the request's id keeps it from being done twice."""
         attempt, pause = 1, PAUSE_SECONDS
         while True:
-            busy = False
             try:
                 return call(max(0.1, min(seconds, self._left())))
-            except self._library.connection_errors as error:
-                trouble: Exception = GcpError(f"{what}: no answer from the API: {error}")
             except self._library.exceptions.NotFound:
                 raise
-            except self._library.exceptions.GoogleAPICallError as error:
-                busy = "resourceNotReady" in reasons(error)
-                if not (busy or error.code in (429, 500, 502, 503, 504)):
-                    raise explained(error, what, self.project) from error
-                trouble = explained(error, what, self.project)
             except Exception as error:
-                raise _unauthenticated(error, what) from error
-            if attempt >= ATTEMPTS or self._left() < pause:
-                raise trouble
+                # Another operation on it ends by itself, so that only the deadline limits how often that is looked at.
+                busy = self._is_answer(error) and "resourceNotReady" in reasons(error)
+                attempts_left = busy or (self._passes(error) and attempt < ATTEMPTS)
+                if not attempts_left or self._left() < pause:
+                    raise self._explained(error, what) from error
             time.sleep(pause)
-            # Another operation on it ends by itself, so that only the deadline limits how often that is looked at.
             attempt, pause = attempt + (not busy), min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _is_answer(self, error: t.Any) -> bool:
+        return isinstance(error, self._library.exceptions.GoogleAPICallError)
+
+    def _passes(self, error: t.Any) -> bool:
+        if self._is_answer(error):
+            return error.code in PASSING
+        return isinstance(error, self._library.connection_errors)
+
+    def _explained(self, error: Exception, what: str) -> Exception:
+        """An exception for people, or the same where it is a mistake of ours."""
+        if self._is_answer(error):
+            return explained(error, what, self.project)
+        if isinstance(error, self._library.connection_errors):
+            return GcpError(f"{what}: no answer from the API: {error}")
+        if type(error).__module__.startswith("google.auth"):
+            return GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
+        return error
 
     def _wait(self, what: str, kind: Kind, operation: t.Any) -> None:
         client = self._region_operations if kind.regional else self._global_operations
@@ -162,10 +174,3 @@ class Compute:
 
     def _left(self) -> float:
         return self._ends - time.monotonic()
-
-
-def _unauthenticated(error: Exception, what: str) -> Exception:
-    """An exception of google.auth as one for people; any other as it is."""
-    if type(error).__module__.startswith("google.auth"):
-        return GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
-    return error

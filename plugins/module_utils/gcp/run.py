@@ -10,7 +10,7 @@ import concurrent.futures
 import threading
 
 from .compute import Compute
-from .errors import ChangedMeanwhileError
+from .errors import ChangedMeanwhileError, GcpError
 from .kinds import ROUTER
 from .plan import Change
 
@@ -25,25 +25,28 @@ class Runner:
         self.actions: list[str] = []
         self._lock = threading.Lock()
 
-    def run(self, changes: c.Iterable[Change]) -> list[Exception]:
+    def run(self, changes: c.Iterable[Change]) -> list[GcpError]:
         """Start each change when those that it waits for are done; none any more once one has failed.
 
         Return what failed.
         """
         waiting = {change.key: change for change in changes}
         running: dict[concurrent.futures.Future[None], Change] = {}
-        failed: list[Exception] = []
+        failed: list[GcpError] = []
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             while running or (waiting and not failed):
                 unfinished = set(waiting) | {change.key for change in running.values()}
                 ready = [] if failed else [each for each in waiting.values() if not each.after & unfinished]
                 for change in ready:
                     running[pool.submit(self._carry_out, waiting.pop(change.key))] = change
-                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                for future in done:
+                ended = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done
+                for future in ended:
                     del running[future]
-                    if error := future.exception():
-                        failed.append(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+                    error = future.exception()
+                    if isinstance(error, GcpError):
+                        failed.append(error)
+                    elif error:
+                        raise error
         return failed
 
     def _carry_out(self, change: Change) -> None:

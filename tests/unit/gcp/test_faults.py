@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -165,7 +166,8 @@ def test_killed_between_two_writes(
         write(self, *arguments)
 
     monkeypatch.setattr(compute.Compute, "write", until_killed)
-    run(state=state)
+    with contextlib.suppress(KilledError):
+        run(state=state)
     monkeypatch.undo()
     monkeypatch.setattr(compute, "PAUSE_SECONDS", 0.01)
     run(state=state)
