@@ -22,7 +22,7 @@ from tests.fake_gcp.resources import KINDS, Body, check_unchanged
 
 REGIONS = ("europe-west1", "us-central1", "us-east1")
 ZONES = tuple(f"{region}-{letter}" for region in REGIONS for letter in "bcd")
-# One condition of a list's filter, as `name = main` or `labels.env eq "x"`.
+# One condition of a list's filter, as `name = main` or `labels.env eq "x.*"`: the API matches the whole value.
 CONDITION = re.compile(r'\(?([\w.]+) *(=|eq|:) *"?([^")]*)"?\)?')
 
 
@@ -237,7 +237,7 @@ def _passes(item: Body, names: list[str], wanted: str) -> bool:
     value: Any = item
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
-    return bool(value == wanted)
+    return re.fullmatch(wanted, str(value)) is not None
 
 
 def _insert(state: State, request: Request) -> Body:

@@ -17,6 +17,8 @@ REQUIRED = {
     "compute.subnetworks.setPrivateIpGoogleAccess": ("privateIpGoogleAccess",),
     "compute.firewalls.update": ("name",),
 }
+# Gone from the document, and still sent by gcloud 528.
+FORMER = {"returnPartialSuccess": {"location": "query", "type": "boolean"}}
 OUTPUT_ONLY = re.compile(r"\[?output[ -]only\]?", re.I)
 INTEGERS = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1)}
 LONG = {"int64": (-(2**63), 2**63 - 1), "uint64": (0, 2**64 - 1)}
@@ -26,7 +28,7 @@ BYTES = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 def check_query(document: Document, method: Method, query: Mapping[str, list[str]]) -> None:
     """ApiError 400 for an unknown, repeated, missing or badly typed parameter."""
     for name, values in query.items():
-        known = method.parameters.get(name) or document.parameters.get(name)
+        known = method.parameters.get(name) or document.parameters.get(name) or FORMER.get(name)
         if known is None or known.get("location") == "path":
             raise ApiError(400, "badRequest", f'Invalid JSON payload received. Unknown name "{name}"')
         if len(values) > 1 and not known.get("repeated"):

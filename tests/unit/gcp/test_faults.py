@@ -79,9 +79,9 @@ def test_quota_at_once(run: RunModule, fake: FakeGcp) -> None:
 
 def test_a_deadline_for_everything(run: RunModule, fake: FakeGcp) -> None:
     fake.wait_seconds = 0.05
-    fake.fault("networks.insert", seconds=0.8)
-    failed = run(timeout=0.4)
-    assert "networks.insert main: not done within the 0.4 s of timeout; Google goes on with it" in failed["msg"]
+    fake.fault("networks.insert", seconds=2.5)
+    failed = run(timeout=1.5)
+    assert "networks.insert main: not done within the 1.5 s of timeout; Google goes on with it" in failed["msg"]
     # The network is still being made, and what needs it waits for it; one address needs nothing.
     assert len(run()["actions"]) == 6
     assert len(fake.state.resources) == 8
