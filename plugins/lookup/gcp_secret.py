@@ -65,14 +65,29 @@ _raw:
   elements: str
 """
 
+import http.client
 import typing as t
+import urllib.error
 
 from ansible.errors import AnsibleLookupError
+from ansible.module_utils.urls import open_url
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.ibops.gateway.plugins.module_utils import gcp_secret
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import secret_manager
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+
+
+def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:
+    """As Ansible opens a URL, by the controller's proxy."""
+    try:
+        with open_url(url, headers=headers, timeout=timeout) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except http.client.HTTPException as error:
+        raise OSError(repr(error)) from error
 
 
 class LookupModule(LookupBase):
@@ -80,15 +95,15 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         project, version = self.get_option("project"), self.get_option("version")
         try:
-            names = [gcp_secret.resource(term, project, version) for term in terms]
+            names = [secret_manager.resource(term, project, version) for term in terms]
             token = credentials.token(self.get_option("access_token"), self.get_option("credentials_file"))
             return [self._text(name, token) for name in names]
-        except (GcpError, gcp_secret.SecretError) as error:
+        except (GcpError, secret_manager.SecretError) as error:
             raise AnsibleLookupError(str(error)) from error
 
     def _text(self, name: str, token: str) -> str:
-        data = gcp_secret.access(name, token, self.get_option("api_endpoint"), self.get_option("timeout"))
+        data = secret_manager.access(name, token, fetch, self.get_option("api_endpoint"), self.get_option("timeout"))
         try:
             return data.decode()
         except UnicodeDecodeError:
-            raise gcp_secret.SecretError(f"{name}: holds no text (UTF-8): is it the right secret?") from None
+            raise secret_manager.SecretError(f"{name}: holds no text (UTF-8): is it the right secret?") from None

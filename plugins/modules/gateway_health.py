@@ -137,10 +137,10 @@ units:
   type: dict
   sample: {units: [{name: ibgw-watch@live.service, active: active, sub: running, enabled: enabled}], reason: null}
 secret:
-  description: Age, mode and owner of the password's file.
+  description: Age, mode and owner of the password's file, and the C(source) where the VM fetches it itself.
   returned: when it is deployed
   type: dict
-  sample: {age_days: 12.5, mode: "0440", owner: root, reason: null}
+  sample: {age_days: 12.5, mode: "0440", owner: root, source: null, reason: null}
 certificates:
   description: The certificates below C(/etc/ibgw) and the days that each is still good for.
   returned: when it is deployed

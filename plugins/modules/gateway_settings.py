@@ -24,6 +24,12 @@ options:
       - The IBKR password as the user types it; written in Java properties form, which is how IBC reads it.
       - Neither the result nor the diff shows it.
     type: str
+  password_fetched:
+    description:
+      - The VM fetches the password for each start by itself. Makes the place for it under O(run_dir) and leaves no
+        password on disk.
+    type: bool
+    default: false
   config:
     description: IBC's settings template, with C(${TWS_USERID}) and C(${TWS_PASSWORD}) left for the image to fill in.
     type: str
@@ -41,6 +47,10 @@ options:
     description: Where the gateway's own settings directory lives.
     type: path
     default: /var/lib/ibgw
+  run_dir:
+    description: Where a fetched password lives, in memory.
+    type: path
+    default: /run/ibgw
   uid:
     description: User and group of the container's processes, which read the settings and own the settings directory.
     type: int
@@ -95,7 +105,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import password
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
+    Absent,
     Directory,
     Edited,
     Entry,
@@ -126,8 +138,14 @@ def entries(params: dict[str, object]) -> list[Entry]:
         Directory(state, 0o711, root, group),
         Directory(f"{state}/tws_settings", 0o700, uid, uid),
     ]
+    secret = f"{config}/secrets/tws_password"
     if params["password"] is not None:
-        wanted.append(Secret(f"{config}/secrets/tws_password", escape(str(params["password"])), 0o440, root, uid))
+        wanted.append(Secret(secret, escape(str(params["password"])), 0o440, root, uid))
+    if params["password_fetched"]:
+        wanted += [
+            *password.directories(str(params["run_dir"]), str(params["gateway_name"]), uid),
+            Absent(secret, hidden=True),
+        ]
     if params["config"] is not None:
         wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
     if params["descriptor"] is not None:
@@ -161,14 +179,17 @@ def main() -> None:
         argument_spec={
             "gateway_name": {"type": "str", "required": True},
             "password": {"type": "str", "no_log": True},
+            "password_fetched": {"type": "bool", "default": False, "no_log": False},
             "config": {"type": "str"},
             "jts": {"type": "str"},
             "descriptor": {"type": "dict"},
             "config_dir": {"type": "path", "default": "/etc/ibgw"},
             "state_dir": {"type": "path", "default": "/var/lib/ibgw"},
+            "run_dir": {"type": "path", "default": password.ROOT},
             "uid": {"type": "int", "default": 1000},
             "min_free_mib": {"type": "int", "default": 0},
         },
+        mutually_exclusive=[("password", "password_fetched")],
         supports_check_mode=True,
     )
     params = module.params

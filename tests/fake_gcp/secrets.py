@@ -1,8 +1,11 @@
-"""Secret Manager's one method that is asked for: `versions.access`, its path as Google's discovery document has it."""
+"""Secret Manager's one method that is asked for: `versions.access`, its path as Google's discovery document has it.
+
+And a VM's metadata server, as far as it gives the token for that."""
 
 from __future__ import annotations
 
 import base64
+import email.message
 import functools
 import http.server
 import importlib.util
@@ -12,9 +15,10 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp_secret import crc32c
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.secret_manager import crc32c
 
 TOKEN = "token"
+TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 
 
 @functools.cache
@@ -34,12 +38,13 @@ def route() -> re.Pattern[str]:
 class FakeSecrets:
     """Its *versions* by full name, the *answers* (status, body) that it gives first, the *paths* it was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.versions: dict[str, bytes] = {}
         self.answers: list[tuple[int, Any]] = []
         self.paths: list[str] = []
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, self))
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = http.server.ThreadingHTTPServer((address, 0), functools.partial(_Handler, self))
+        self.host = f"{address}:{self._server.server_address[1]}"
+        self.endpoint = f"http://{self.host}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -49,12 +54,15 @@ class FakeSecrets:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, path: str, authorization: str) -> tuple[int, Any]:
+    def answer(self, path: str, headers: email.message.Message) -> tuple[int, Any]:
         """(status, body) for a request."""
         self.paths.append(path)
         if self.answers:
             return self.answers.pop(0)
-        if authorization != f"Bearer {TOKEN}":
+        if path == TOKEN_PATH:
+            flavored = headers.get("Metadata-Flavor") == "Google"
+            return (200, {"access_token": TOKEN, "token_type": "Bearer"}) if flavored else error(403, "Missing header.")
+        if headers.get("Authorization") != f"Bearer {TOKEN}":
             return error(401, "Request had invalid authentication credentials.")
         match = route().fullmatch(path)
         if match is None or match[1] not in self.versions:
@@ -84,7 +92,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        status, body = self._fake.answer(self.path, self.headers.get("Authorization", ""))
+        status, body = self._fake.answer(self.path, self.headers)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from . import milestones, policy, session, states, week
+from . import milestones, password, policy, session, states, week
 from .descriptor import Descriptor
 from .engine import Engine
 from .look import Gateway
 from .plan import Plan
-from .session import BlockedError, Outcome, SessionError
+from .session import BlockedError, NoPasswordError, Outcome, SessionError
 from .store import MANUAL, SIGN_IN, Grant, Record, Store
 from .wait import wait_for
 
@@ -82,7 +82,12 @@ class Control:
             ) from error
 
     def allow(self, record: Record, grant: Grant | None) -> None:
-        """Let the gateway run; on disk before anything is started, so that the watcher leaves it alone."""
+        """Let the gateway run, its password at hand; on disk before anything is started, so that the watcher leaves it
+        alone. Raises SessionError."""
+        try:
+            password.provide(self.descriptor)
+        except password.PasswordError as error:
+            raise NoPasswordError(str(error)) from error
         record.grant, record.blocked, record.stopped_by, record.stopping = grant, None, "", ""
         self.save(record)
 
@@ -186,8 +191,7 @@ class Control:
             outcome.did("docker start")
             if check:
                 return outcome
-            record.stopped_by = ""
-            self.save(record)
+            self.allow(record, None)
             self.engine.start(self.descriptor.container)
             try:
                 ready = wait_for(self.gateway, states.READY, timeout, tell=self._no_push)

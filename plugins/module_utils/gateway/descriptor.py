@@ -25,7 +25,10 @@ class NotDeployedError(DescriptorError):
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What role `gateway` deployed; ``revision`` changes with everything that a container is started with."""
+    """What role `gateway` deployed; ``revision`` changes with everything that a container is started with.
+
+    ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
+    """
 
     name: str
     mode: str
@@ -39,6 +42,7 @@ class Descriptor:
     command_port: int
     settings_dir: str
     revision: str
+    password_secret: dict[str, str] | None = None
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""
@@ -51,6 +55,9 @@ class Descriptor:
         }
 
 
+_FIELDS = [field for field in Descriptor.__dataclass_fields__ if field != "password_secret"]
+
+
 def load(name: str) -> Descriptor:
     """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
     if not _NAME.fullmatch(name):
@@ -59,7 +66,8 @@ def load(name: str) -> Descriptor:
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
-        return Descriptor(**{field: found[field] for field in Descriptor.__dataclass_fields__})
+        # What an older release of the collection has written has no password_secret.
+        return Descriptor(**{field: found[field] for field in _FIELDS}, password_secret=found.get("password_secret"))
     except FileNotFoundError:
         here = ", ".join(deployed()) or "none"
         raise NotDeployedError(

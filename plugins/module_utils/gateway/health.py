@@ -24,7 +24,7 @@ import time
 import typing as t
 from functools import partial
 
-from . import accounts, descriptor, paper_hours, plan, policy, week, wire
+from . import accounts, descriptor, paper_hours, password, plan, policy, week, wire
 from .engine import Engine, EngineError
 from .look import Gateway, epoch
 from .store import Store
@@ -121,7 +121,7 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
         "clock": fact(clock, "synchronised", "service") | {"container": os.path.exists(CONTAINER_MARK)},
         "disks": disks(("/", DOCKER_DIR, found.settings_dir)),
         "units": fact(lambda: {"units": units(found.name)}, "units"),
-        "secret": fact(lambda: secret(found.name, now), "age_days", "mode", "owner"),
+        "secret": fact(lambda: secret(found, now), "age_days", "mode", "owner", "source"),
         "certificates": certificates(now),
         "client": {"installed": os.access(CLIENT, os.X_OK), "python": CLIENT},
     }
@@ -297,9 +297,12 @@ def units(name: str) -> list[Fact]:
     return list(found.values())
 
 
-def secret(name: str, now: float) -> Fact:
-    """How old the password's file is and who may read it; it is not opened."""
-    path = os.path.join(descriptor.ROOT, name, "secrets", "tws_password")
+def secret(found: descriptor.Descriptor, now: float) -> Fact:
+    """How old the password's file is and who may read it; it is not opened. *source* is where it is fetched from."""
+    path, source = password.path(found), (found.password_secret or {}).get("name")
+    if source and not os.path.exists(path):
+        # Nothing was started since the boot.
+        return {"path": path, "age_days": None, "mode": None, "owner": None, "source": source}
     status = os.stat(path)
     try:
         owner = pwd.getpwuid(status.st_uid).pw_name
@@ -310,6 +313,7 @@ def secret(name: str, now: float) -> Fact:
         "age_days": round((now - status.st_mtime) / DAY, 1),
         "mode": f"{stat.S_IMODE(status.st_mode):04o}",
         "owner": owner,
+        "source": source,
     }
 
 

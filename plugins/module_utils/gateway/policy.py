@@ -44,11 +44,15 @@ CAUSES = {
         "the gateway ended by itself twice in its session",
         "Look at its log, docker logs; the next session tries again, and ibgwctl start does so now.",
     ),
+    "no_password": (
+        "the gateway's password could not be fetched from Secret Manager",
+        "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
+    ),
     "wrong_account": (states.API_STATES["wrong_account"].meaning, states.API_STATES["wrong_account"].next_step),
     **{name: (row.meaning, row.next_step) for name, row in states.FINDINGS.items() if name != "push_missed"},
 }
 # What the next paper window may try again; the other causes stay until a person has mended them.
-PASSING = ("ended_twice", "login_window_loop", "session_choice", "session_taken")
+PASSING = ("ended_twice", "no_password", "login_window_loop", "session_choice", "session_taken")
 
 
 @dataclass(frozen=True)

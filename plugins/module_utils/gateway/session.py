@@ -28,6 +28,10 @@ class BlockedError(SessionError):
     """The gateway was stopped and stays so until a person acts; the message says how."""
 
 
+class NoPasswordError(SessionError):
+    """The password could not be had, so that nothing was started; the message says why."""
+
+
 @dataclass
 class Outcome:
     """What was done: ``actions`` in words, ``how`` a gateway was stopped (``ibc`` or ``docker``)."""

@@ -17,6 +17,7 @@ import re
 import typing as t
 import zoneinfo
 
+from . import secret_manager
 from .properties import UnrepresentableError, escape
 
 Settings = c.Mapping[str, object]
@@ -138,7 +139,10 @@ def _identity(settings: Settings) -> c.Iterator[str]:
 
 
 def _credentials(settings: Settings) -> c.Iterator[str]:
-    for variable in ("gateway_user", "gateway_password"):
+    secret = settings.get("gateway_password_secret")
+    if secret:
+        yield from _secret(str(secret), bool(settings.get("gateway_password")))
+    for variable in ("gateway_user",) if secret else ("gateway_user", "gateway_password"):
         value = settings.get(variable)
         if not isinstance(value, str) or not value.strip():
             yield (
@@ -153,6 +157,16 @@ def _credentials(settings: Settings) -> c.Iterator[str]:
             continue
         if variable == "gateway_user" and (escaped != value or not re.fullmatch(r"[\w.@+-]+", value)):
             yield f"{variable}: it has characters that no IBKR user name has; take the name from the Client Portal"
+
+
+def _secret(name: str, password: bool) -> c.Iterator[str]:
+    if password:
+        yield "gateway_password_secret: gateway_password is set as well; keep one of them, the other empty"
+    if not secret_manager.RESOURCE.fullmatch(name):
+        yield (
+            f"gateway_password_secret: {name!r} is no version of a secret; use "
+            "projects/PROJECT/secrets/NAME/versions/VERSION, the version a number, an alias or latest"
+        )
 
 
 def _accounts(settings: Settings) -> c.Iterator[str]:

@@ -131,6 +131,8 @@ class Watcher:
                     self._start(step, record)
         except (session.SessionError, ChannelError, EngineError, OSError) as error:
             control.store.note("failed", f"{step.action}: {error}", control.now())
+            if isinstance(error, session.NoPasswordError) and record.window_starts >= policy.WINDOW_STARTS:
+                record.blocked = "no_password"
         if step.action in ("stop", "kill") and not step.cause:
             record.stopped_by = "the plan"
         self._refresh(known)

@@ -19,7 +19,7 @@ from tests.fake_gcp import secrets
 from tests.fake_gcp.secrets import TOKEN, FakeSecrets
 
 from ansible_collections.ibops.gateway.plugins.lookup.gcp_secret import DOCUMENTATION, LookupModule
-from ansible_collections.ibops.gateway.plugins.module_utils import gcp_secret
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import secret_manager
 
 NAME = "projects/demo/secrets/ibkr-live/versions/latest"
 PASSWORD = "correct horse; ünïcode = 1"
@@ -42,7 +42,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSecrets]:
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(gcp_secret, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(secret_manager, "PAUSE_SECONDS", 0.01)
     with FakeSecrets() as server:
         server.versions[NAME] = PASSWORD.encode()
         yield server
@@ -122,9 +122,9 @@ def test_what_is_refused(lookup: Lookup, fake: FakeSecrets, answer: tuple[int, A
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_what_passes_is_tried_again(lookup: Lookup, fake: FakeSecrets, status: int) -> None:
-    fake.answers = [secrets.error(status, "Busy.")] * (gcp_secret.ATTEMPTS - 1)
+    fake.answers = [secrets.error(status, "Busy.")] * (secret_manager.ATTEMPTS - 1)
     assert lookup(NAME) == [PASSWORD]
-    fake.answers = [secrets.error(status, "Busy.")] * gcp_secret.ATTEMPTS
+    fake.answers = [secrets.error(status, "Busy.")] * secret_manager.ATTEMPTS
     with pytest.raises(AnsibleLookupError, match=r"Busy\. \(try again later\)"):
         lookup(NAME)
 
@@ -136,7 +136,7 @@ def test_an_endpoint_where_nobody_is(lookup: Lookup) -> None:
 
 def test_no_way_to_the_real_google(lookup: Lookup) -> None:
     with pytest.raises(AnsibleLookupError, match=r"no answer from https://secretmanager\.googleapis\.com"):
-        lookup(NAME, api_endpoint=gcp_secret.ENDPOINT)
+        lookup(NAME, api_endpoint=secret_manager.ENDPOINT)
 
 
 def test_no_credentials(lookup: Lookup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_credentials_that_give_no_access(lookup: Lookup, monkeypatch: pytest.Mon
      (bytes(range(32)), 0x46DD794E)],
 )  # fmt: skip
 def test_the_checksums_of_rfc_3720(data: bytes, checksum: int) -> None:
-    assert gcp_secret.crc32c(data) == checksum
+    assert secret_manager.crc32c(data) == checksum
 
 
 @given(st.binary(min_size=1, max_size=64), st.data())
@@ -169,5 +169,5 @@ def test_no_flipped_bit_goes_unseen(data: bytes, draw: st.DataObject) -> None:
     place = draw.draw(st.integers(0, 8 * len(data) - 1))
     damaged = bytes(byte ^ (1 << place % 8 if at == place // 8 else 0) for at, byte in enumerate(data))
     reply = {"payload": {**secrets.payload(data), "data": base64.b64encode(damaged).decode()}}
-    with pytest.raises(gcp_secret.SecretError, match="checksum"):
-        gcp_secret._payload(NAME, json.dumps(reply).encode())
+    with pytest.raises(secret_manager.SecretError, match="checksum"):
+        secret_manager._payload(NAME, json.dumps(reply).encode())

@@ -22,6 +22,7 @@ def run(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> Run:
             "gateway_name": "paper",
             "config_dir": f"{tmp_path}/etc",
             "state_dir": f"{tmp_path}/var",
+            "run_dir": f"{tmp_path}/run",
             "uid": os.getuid(),
         }
         with patch_module_args({**fixed, **arguments}), pytest.raises(SystemExit):
@@ -89,6 +90,16 @@ def test_a_changed_password_is_seen_but_not_shown(run: Run) -> None:
     for secret in (PASSWORD, "top\\\\secret", "another-one"):
         assert secret not in shown
         assert json.dumps(secret)[1:-1] not in shown
+
+
+def test_a_password_that_the_vm_fetches_leaves_none_on_disk(run: Run, tmp_path: pathlib.Path) -> None:
+    run(password=PASSWORD)
+    done = run(password_fetched=True)
+    assert not (tmp_path / "etc/paper/secrets/tws_password").exists()
+    assert f"{(tmp_path / 'run/paper/secrets').stat().st_mode & 0o777:o}" == "750"
+    assert (done["changed"], "secret_revision" in done) == (True, False)
+    assert run(password_fetched=True)["changed"] is False
+    assert "secret-" not in json.dumps(done)
 
 
 def test_jts_ini_that_the_gateway_rewrote_is_no_change_but_a_new_zone_is(run: Run, tmp_path: pathlib.Path) -> None:

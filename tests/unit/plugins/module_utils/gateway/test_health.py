@@ -164,19 +164,30 @@ def test_file_systems_are_told_once(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_secret_is_looked_at_and_not_read(deploy: t.Any, tmp_path: pathlib.Path) -> None:
-    deploy()
+    gateway = deploy()
     path = tmp_path / "etc/paper/secrets/tws_password"
     path.parent.mkdir()
     path.write_text("top-secret")
     path.chmod(0o440)
     os.utime(path, (NOW - 10 * 86400,) * 2)
-    found = health.secret("paper", NOW)
+    found = health.secret(gateway, NOW)
     assert (found["age_days"], found["mode"]) == (10.0, "0440")
     assert "top-secret" not in str(found)
 
 
+def test_a_secret_that_is_fetched(deploy: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health.password, "ROOT", str(tmp_path / "run"))
+    name = "projects/p/secrets/s/versions/1"
+    gateway = deploy(password_secret={"name": name})
+    assert (health.secret(gateway, NOW)["age_days"], health.secret(gateway, NOW)["source"]) == (None, name)
+    path = tmp_path / "run/paper/secrets/tws_password"
+    path.parent.mkdir(parents=True)
+    path.write_text("top-secret")
+    assert health.secret(gateway, NOW)["path"] == str(path)
+
+
 def test_the_secret_of_nobody(deploy: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    deploy()
+    gateway = deploy()
     (tmp_path / "etc/paper/secrets").mkdir()
     (tmp_path / "etc/paper/secrets/tws_password").write_text("")
 
@@ -184,7 +195,7 @@ def test_the_secret_of_nobody(deploy: t.Any, tmp_path: pathlib.Path, monkeypatch
         raise KeyError
 
     monkeypatch.setattr(health.pwd, "getpwuid", nobody)
-    assert health.secret("paper", NOW)["owner"] == str(os.getuid())
+    assert health.secret(gateway, NOW)["owner"] == str(os.getuid())
 
 
 @pytest.fixture

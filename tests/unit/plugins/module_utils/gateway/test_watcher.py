@@ -153,11 +153,12 @@ def test_without_a_place_for_the_grant_nothing_is_started(
 
 @pytest.fixture
 def ready(control: Any, fake_engine: Any) -> Control:
-    """A live gateway that is signed in, and a log that is at rest."""
+    """A live gateway that is signed in, a log that is at rest, and a clock that goes on from its sign-in."""
     live: Control = control()
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
     signing_in(live)
-    live.now = time.time
+    begun = time.monotonic()
+    live.now = lambda: TUESDAY + time.monotonic() - begun
     return live
 
 
@@ -176,7 +177,7 @@ def test_it_wakes_for_what_may_change_a_decision_and_for_nothing_else(
     ready.gateway.refresh()
     threading.Timer(0.1, lambda: fake_engine.log(line)).start()
     begun = time.monotonic()
-    watching.listen(time.time() + 0.6)
+    watching.listen(ready.now() + 0.6)
     assert (time.monotonic() - begun < 0.5) is wakes
 
 
@@ -185,7 +186,7 @@ def test_it_wakes_for_a_start(ready: Control, fake_engine: Any) -> None:
     ready.gateway.refresh()
     threading.Timer(0.2, fake_engine.start).start()
     begun = time.monotonic()
-    Watcher(ready).listen(time.time() + 3)
+    Watcher(ready).listen(ready.now() + 3)
     assert 0.1 < time.monotonic() - begun < 2
 
 
@@ -350,12 +351,12 @@ def test_a_clock_that_is_put_back_does_not_put_it_to_sleep(ready: Control, fake_
     ready.gateway.refresh()
 
     def put_back() -> None:
-        ready.now = lambda: time.time() - 3600
+        ready.now = lambda: TUESDAY - 3600
         fake_engine.log("a line that says nothing")
 
     threading.Timer(0.1, put_back).start()
     begun = time.monotonic()
-    watching.listen(time.time() + 0.5)
+    watching.listen(ready.now() + 0.5)
     assert time.monotonic() - begun < 5
 
 

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import http.client
+import collections.abc as c
 import json
 import re
 import time
 import typing as t
-import urllib.error
-
-from ansible.module_utils.urls import open_url
 
 ENDPOINT = "https://secretmanager.googleapis.com"
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.5
-_RESOURCE = re.compile(r"projects/([a-z0-9:.-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/(latest|[A-Za-z0-9_-]+)")
+# GET of a URL with these headers, each wait at most so many seconds: status and body. OSError without an answer.
+Fetch = c.Callable[[str, dict[str, str], float], tuple[int, bytes]]
+RESOURCE = re.compile(r"projects/([a-z0-9:.-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/(latest|[A-Za-z0-9_-]+)")
 _PASSING = (429, 500, 502, 503, 504)
 # Castagnoli's polynomial, its bits reversed.
 _POLYNOMIAL = 0x82F63B78
@@ -44,7 +43,7 @@ def resource(name: str, project: str | None, version: str = "latest") -> str:
         found = f"projects/{project}/secrets/{name}"
     if "/versions/" not in found:
         found = f"{found}/versions/{version}"
-    if not _RESOURCE.fullmatch(found):
+    if not RESOURCE.fullmatch(found):
         raise SecretError(
             f"{found!r} is no version of a secret: want NAME or projects/PROJECT/secrets/NAME[/versions/VERSION], "
             "the name of letters, digits, - and _, the version a number, an alias or latest"
@@ -52,7 +51,7 @@ def resource(name: str, project: str | None, version: str = "latest") -> str:
     return found
 
 
-def access(name: str, token: str, endpoint: str = ENDPOINT, timeout: float = 10.0) -> bytes:
+def access(name: str, token: str, fetch: Fetch, endpoint: str = ENDPOINT, timeout: float = 10.0) -> bytes:
     """The payload of the version with this full name, its checksum compared. *timeout* is each request's, in seconds.
 
     What passes (429, 5xx, no connection) is tried again; SecretError for everything else.
@@ -60,15 +59,15 @@ def access(name: str, token: str, endpoint: str = ENDPOINT, timeout: float = 10.
     url, headers = f"{endpoint.rstrip('/')}/v1/{name}:access", {"Authorization": f"Bearer {token}"}
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with open_url(url, headers=headers, timeout=timeout) as reply:
-                return _payload(name, reply.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                trouble = _explained(name, error.code, error.read())
-            if error.code not in _PASSING:
-                raise trouble from None
-        except (OSError, http.client.HTTPException) as error:
+            status, body = fetch(url, headers, timeout)
+        except OSError as error:
             trouble = SecretError(f"{name}: no answer from {endpoint}: {error}")
+        else:
+            if status == 200:
+                return _payload(name, body)
+            trouble = _explained(name, status, body)
+            if status not in _PASSING:
+                break
         if attempt < ATTEMPTS:
             time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
     raise trouble
