@@ -51,7 +51,7 @@ options:
       - The way to a VM; V(internal) is its internal address, from within the VPC or over a VPN.
       - V(iap) is Google's identity-aware proxy, through the command C(gcloud) on the controller.
       - Either way the host's key is known as C(compute.ID), as gcloud knows it, so that a new VM of the same name or
-        address is no surprise.
+        address is no surprise. It is taken at the first time, and a changed one refused.
     type: str
     default: internal
     choices: [internal, iap]
@@ -170,7 +170,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
 
     def _way(self, instance: instances.Instance) -> dict[str, str]:
-        arguments = f"-o HostKeyAlias=compute.{instance['id']}"
+        arguments = f"-o HostKeyAlias=compute.{instance['id']} -o StrictHostKeyChecking=accept-new"
         if self.get_option("connect") == "internal":
             return {"ansible_host": instance["internal_address"], "ansible_ssh_common_args": arguments}
         tunnel = (

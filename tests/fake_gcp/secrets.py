@@ -38,11 +38,11 @@ def route() -> re.Pattern[str]:
 class FakeSecrets:
     """Its *versions* by full name, the *answers* (status, body) that it gives first, the *paths* it was asked for."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.versions: dict[str, bytes] = {}
         self.answers: list[tuple[int, Any]] = []
         self.paths: list[str] = []
-        self._server = http.server.ThreadingHTTPServer((address, 0), functools.partial(_Handler, self))
+        self._server = http.server.ThreadingHTTPServer((address, port), functools.partial(_Handler, self))
         self.host = f"{address}:{self._server.server_address[1]}"
         self.endpoint = f"http://{self.host}"
 

@@ -44,14 +44,14 @@ class DroppedError(Exception):
 class FakeGcp:
     """Its *state*, its *calls*, *faults* to come, whether the API is *enabled*, the *token* it accepts."""
 
-    def __init__(self, operation_seconds: float = 0.0, token: str = "token") -> None:
+    def __init__(self, operation_seconds: float = 0.0, token: str = "token", port: int = 0) -> None:
         self.state = State(operation_seconds=operation_seconds)
         self.calls: list[Call] = []
         self.faults = Faults()
         self.enabled, self.token = True, token
         self.wait_seconds = WAIT_SECONDS
         self._lock = threading.RLock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.fake = self
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 

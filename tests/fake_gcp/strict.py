@@ -19,6 +19,8 @@ REQUIRED = {
 }
 # Gone from the document, and still sent by gcloud 528.
 FORMER = {"returnPartialSuccess": {"location": "query", "type": "boolean"}}
+# What google.cloud says though it is output only; Google does not mind.
+TOLD = ("kind", "region", "zone")
 OUTPUT_ONLY = re.compile(r"\[?output[ -]only\]?", re.I)
 INTEGERS = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1)}
 LONG = {"int64": (-(2**63), 2**63 - 1), "uint64": (0, 2**64 - 1)}
@@ -101,7 +103,7 @@ def _check_object(document: Document, schema: Mapping[str, Any], value: Any, whe
         if known is None:
             text = f"Invalid JSON payload received. Unknown name \"{name}\" at '{where}': Cannot find field."
             raise ApiError(400, "badRequest", text)
-        if known.get("readOnly") or OUTPUT_ONLY.match(known.get("description", "")):
+        if name not in TOLD and (known.get("readOnly") or OUTPUT_ONLY.match(known.get("description", ""))):
             raise invalid(f"{where}.{name}", item, "The field is output only.")
         _check_value(document, known, item, f"{where}.{name}")
 

@@ -88,7 +88,7 @@ def test_gateways_are_listed_by_their_labels_and_grouped_by_mode(inventory: Inve
     host = found["_meta"]["hostvars"]["ibgw-live"]
     assert {key: value for key, value in host.items() if key != "ansible_local"} == {
         "ansible_host": "10.10.0.9",
-        "ansible_ssh_common_args": "-o HostKeyAlias=compute.4000000002",
+        "ansible_ssh_common_args": "-o HostKeyAlias=compute.4000000002 -o StrictHostKeyChecking=accept-new",
         "gcp_external_address": "203.0.113.7",
         "gcp_id": "4000000002",
         "gcp_internal_address": "10.10.0.9",
@@ -112,8 +112,9 @@ def test_options(inventory: Inventory, fake: FakeGcp) -> None:
     host = found["_meta"]["hostvars"]["a"]
     assert (host["ansible_host"], host["size"], host["gcp_status"]) == ("a", "e2-small", "TERMINATED")
     assert host["ansible_ssh_common_args"] == (
-        "-o HostKeyAlias=compute.4000000001 -o ProxyCommand='gcloud compute start-iap-tunnel a %p --listen-on-stdin "
-        "--verbosity=warning --zone=europe-west1-b --project=demo-project'"
+        "-o HostKeyAlias=compute.4000000001 -o StrictHostKeyChecking=accept-new "
+        "-o ProxyCommand='gcloud compute start-iap-tunnel a %p --listen-on-stdin --verbosity=warning "
+        "--zone=europe-west1-b --project=demo-project'"
     )
 
 

@@ -1,0 +1,50 @@
+"""The VM that provision.yml has made, as the cloud has it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from tests.fake_gcp.reader import get
+
+
+@pytest.fixture(scope="module")
+def vm() -> dict[str, t.Any]:
+    return get("zones/europe-west1-b/instances/sandbox-paper")
+
+
+def test_it_runs_and_nobody_reaches_it_from_the_internet(vm: dict[str, t.Any], variables: dict[str, t.Any]) -> None:
+    (interface,) = vm["networkInterfaces"]
+    assert (vm["status"], interface["networkIP"]) == ("RUNNING", variables["host"])
+    assert not interface.get("accessConfigs")
+
+
+def test_its_boot_is_measured_and_its_users_are_google_s(vm: dict[str, t.Any]) -> None:
+    assert all(vm["shieldedInstanceConfig"].values())
+    metadata = {item["key"]: item["value"] for item in vm["metadata"]["items"]}
+    assert metadata == {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
+
+
+def test_the_inventory_finds_it_by_its_labels(vm: dict[str, t.Any]) -> None:
+    assert vm["labels"].items() >= {"role": "ib-gateway", "ibgw-mode": "paper"}.items()
+
+
+def test_only_cloud_run_reaches_the_api_and_only_the_proxy_reaches_ssh() -> None:
+    rules = {rule["name"]: rule for rule in get("global/firewalls")["items"]}
+    allowed = {
+        name: (rule["sourceRanges"], rule["allowed"][0]["ports"]) for name, rule in rules.items() if "allowed" in rule
+    }
+    assert allowed == {
+        "ibgw-allow-ssh": (["35.235.240.0/20"], ["22"]),
+        "ibgw-allow-api-sandbox-paper": (["10.211.1.0/24"], ["4002"]),
+        "ibgw-allow-api-sandbox-live": (["10.211.1.0/24"], ["4001"]),
+    }
+    api = rules["ibgw-allow-api-sandbox-paper"]
+    assert api["targetServiceAccounts"] == ["gateway-vm@demo-project.iam.gserviceaccount.com"]
+    assert "targetTags" not in api
+
+
+def test_ibkr_sees_one_reserved_address() -> None:
+    (nat,) = get("regions/europe-west1/routers/ibgw")["nats"]
+    assert nat["natIpAllocateOption"] == "MANUAL_ONLY"
+    assert [link.rpartition("/")[2] for link in nat["natIps"]] == ["ibgw-nat"]

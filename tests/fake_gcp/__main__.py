@@ -1,0 +1,26 @@
+"""The fakes as a process of their own, for a playbook: `python -m tests.fake_gcp ADDRESS SECRET=TEXT ...`.
+
+Compute Engine is on COMPUTE_PORT of the loopback; Secret Manager and a VM's metadata server are on SECRETS_PORT of
+ADDRESS, which the machine that plays the VM has to reach. SIGTERM ends them.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from tests.fake_gcp.secrets import FakeSecrets
+from tests.fake_gcp.server import FakeGcp
+
+COMPUTE_PORT, SECRETS_PORT = 18411, 18412
+
+
+def main() -> None:
+    address, *given = sys.argv[1:]
+    with FakeGcp(port=COMPUTE_PORT), FakeSecrets(address, SECRETS_PORT) as kept:
+        kept.versions = {name: text.encode() for name, _equals, text in (each.partition("=") for each in given)}
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+if __name__ == "__main__":
+    main()
