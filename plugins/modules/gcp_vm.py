@@ -272,6 +272,8 @@ resources:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import plan, vm, vm_rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
 
 NAME = {"type": "str", "required": True}
 FLAG = {"type": "bool"}
@@ -328,7 +330,25 @@ def main() -> None:
         required_if=[("state", state, ["mode"]) for state in ("present", "running", "stopped")],
         supports_check_mode=True,
     )
-    module.fail_json(msg="gcp_vm is being built.")
+    options, is_present = module.params, module.params["state"] != "absent"
+    _gcp.refuse(module, vm_rules.problems(options) if is_present else vm_rules.where(options))
+    try:
+        compute = _gcp.connect(module, vm.KINDS)
+        found = vm.Present(compute, options["name"])
+        changes, kept = (vm.present(options, found, module.check_mode), []) if is_present else vm.absent(found)
+    except GcpError as error:
+        module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
+    actions = _gcp.carry_out(module, compute, changes)
+    if actions and not module.check_mode:
+        found = vm.Present(compute, options["name"])
+    module.exit_json(
+        changed=bool(actions),
+        actions=actions,
+        kept=kept,
+        vm=found.short(),
+        resources=found.report(),
+        diff=plan.diff(changes),
+    )
 
 
 if __name__ == "__main__":
