@@ -12,8 +12,8 @@ author: ibops.gateway contributors (@ibops)
 description:
   - Brings one VM of Compute Engine with its disk and the schedule of its snapshots to the state of the options, in one
     process.
-  - A new VM is a Shielded VM with OS Login, without a public address, without the projects' SSH keys and without a serial
-    console.
+  - A new VM is a Shielded VM with OS Login, without a public address, without the project's SSH keys and without a
+    serial console.
   - An option that is not given leaves alone what is there; an empty one clears it. A new VM has what each option says.
   - What the collection makes carries its label C(ibops-gateway), and a snapshot schedule, which has no labels, the mark
     C([ibops.gateway]) at the end of its description. Nothing else is ever deleted.
@@ -60,7 +60,7 @@ options:
   stop_for_update:
     description:
       - Stop a running VM for a change that Google makes only while it is stopped, and start it again. That is one of
-        O(machine_type), O(service_account), O(scopes) and O(scheduling.max_run_duration).
+        O(machine_type), O(service_account), O(scopes), O(scheduling) and O(shielded).
       - Without it such a change is an error, since a live gateway that is stopped has to be signed in to again.
     type: bool
     default: false
@@ -109,8 +109,8 @@ options:
     default: ""
   labels:
     description:
-      - Its labels, all of them but those that the collection sets, which are C(ibops-gateway), C(ibgw-mode) and, if it is
-        not given, C(role=ib-gateway).
+      - Its labels, all of them but those that the collection sets, which are C(ibops-gateway), C(ibgw-mode) and, if
+        it is not given, C(role=ib-gateway).
     type: dict
   tags:
     description: The network tags by which firewall rules know it.
@@ -120,7 +120,8 @@ options:
     description: The e-mail address of the service account that its programs are, empty for none. A new VM has none.
     type: str
   scopes:
-    description: What its programs may ask for at most. With a new service account V(cloud-platform), which leaves it to IAM.
+    description:
+      - What its programs may ask for at most. With a new service account V(cloud-platform), which leaves it to IAM.
     type: list
     elements: str
   metadata:
@@ -130,7 +131,7 @@ options:
       - Whoever may look at the VM can read it, so that it is no place for a secret.
     type: dict
   shielded:
-    description: What a Shielded VM checks. A change takes effect when the VM is started the next time.
+    description: What a Shielded VM checks. It changes while the VM is stopped only.
     type: dict
     suboptions:
       secure_boot:
@@ -143,7 +144,7 @@ options:
         description: Compare each boot with the first. A new VM does.
         type: bool
   scheduling:
-    description: What Google does with the VM by itself.
+    description: What Google does with the VM by itself. It changes while the VM is stopped only.
     type: dict
     suboptions:
       automatic_restart:
@@ -179,7 +180,9 @@ options:
         description: For how many days one is kept. A new schedule has V(14).
         type: int
       keep_after_disk:
-        description: Whether those of a disk that is deleted are kept for ever. Without, as for a new schedule, for O(snapshots.keep_days).
+        description:
+          - Whether those of a disk that is deleted are kept for ever.
+          - Without, as for a new schedule, for O(snapshots.keep_days).
         type: bool
 seealso:
   - module: ibops.gateway.gcp_vm_info
@@ -269,6 +272,8 @@ resources:
   sample: {instance: {name: ibgw-paper}, disk: {name: ibgw-paper, sizeGb: "20"}, snapshots: null}
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
@@ -280,7 +285,7 @@ FLAG = {"type": "bool"}
 TEXT = {"type": "str"}
 TEXTS = {"type": "list", "elements": "str"}
 
-OPTIONS = {
+OPTIONS: dict[str, dict[str, t.Any]] = {
     "name": NAME,
     "zone": NAME,
     "state": {"type": "str", "choices": ["absent", "present", "running", "stopped"], "default": "running"},

@@ -91,14 +91,12 @@ class Compute:
             lambda timeout: [self._plain(each) for each in call(request=request, timeout=timeout, retry=None)],
         )
 
-    def write(
-        self, kind: Kind, verb_name: str, name: str, body: Body | None, parameters: t.Mapping[str, t.Any]
-    ) -> None:
+    def write(self, kind: Kind, action: str, name: str, body: Body | None, parameters: t.Mapping[str, t.Any]) -> None:
         """Change something and wait until it is changed; ChangedMeanwhileError when it is not what it was.
 
         What is gone already counts as deleted.
         """
-        what, method = f"{kind.collection}.{verb_name} {name}", verb(kind, verb_name)
+        what, method = f"{kind.collection}.{action} {name}", verb(kind, action)
         request: Body = {**self._place(kind), **parameters, "request_id": str(uuid.uuid4())}
         if method.key:
             request[method.key.format(key=kind.key)] = name
@@ -109,7 +107,7 @@ class Compute:
         try:
             operation = self._send(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
         except self._library.exceptions.NotFound as error:
-            if verb_name == "delete":
+            if action == "delete":
                 return
             raise ChangedMeanwhileError(f"{what}: {error.message}") from error
         self._wait(what, kind, operation)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-# A network, a subnet, a router, a rule and a policy have no labels in GCE: those that the collection made say so in their
-# text.
+# What has no labels in GCE (networks, subnets, routers, rules, policies) says in its text that the collection made it.
 MARK = "[ibops.gateway]"
 # Everything else has labels; this one's value is the network, or the VM, that it is for.
 MARK_LABEL = "ibops-gateway"

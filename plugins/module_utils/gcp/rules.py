@@ -89,8 +89,8 @@ def named(variable: str, options: Options) -> c.Iterator[str]:
     """What is wrong with the name of a resource whose options are *variable*'s; empty for the module's own."""
     if not re.fullmatch(NAME, options["name"]):
         yield (
-            f"{variable}{'.' if variable else ''}name is {options['name']!r}: Google wants 1 to 63 lower case letters, digits and dashes, a "
-            "letter first and no dash last. Choose such a name."
+            f"{variable}{'.' if variable else ''}name is {options['name']!r}: Google wants 1 to 63 lower case letters, "
+            "digits and dashes, a letter first and no dash last. Choose such a name."
         )
 
 

@@ -13,7 +13,7 @@ from .compute import Compute
 from .errors import GcpError
 from .kinds import ADDRESS, DISK, INSTANCE, MACHINE_TYPE, POLICY, SUBNET, Kind
 from .plan import Change
-from .vm_wanted import NEW_INSTANCE, Wishes, check_removable
+from .vm_wanted import NEW_MACHINE_TYPE, Wishes, check_removable
 from .wanted import Options
 from .ways import Body
 
@@ -124,7 +124,7 @@ def _deletes(change: Change | None) -> bool:
 def _missing(options: Options, found: Present, may_come: bool) -> t.Iterator[str]:
     """What a new VM or a new machine type refers to and is not there."""
     present = found.instance and vm_views.instance(found.instance)
-    name, zone = options["machine_type"] or NEW_INSTANCE["machineType"], options["zone"]
+    name, zone = options["machine_type"] or NEW_MACHINE_TYPE, options["zone"]
     if not present or options["machine_type"] not in (None, present["machineType"]):
         yield from vm_rules.machine_type(name, zone, found.compute.get(MACHINE_TYPE, name))
     if present:
@@ -138,6 +138,6 @@ def _missing(options: Options, found: Present, may_come: bool) -> t.Iterator[str
         yield f"subnet is {options['subnet']!r}: a new VM is in a subnet. Name one of {options['region']}."
     elif not may_come and not found.compute.get(SUBNET, options["subnet"]):
         yield (
-            f"subnet is {options['subnet']!r}: there is no such subnet in {options['region']}. Make it with gcp_network, "
-            "or mend the name."
+            f"subnet is {options['subnet']!r}: there is no such subnet in {options['region']}. Make it with "
+            "gcp_network, or mend the name."
         )

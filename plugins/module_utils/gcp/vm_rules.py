@@ -65,8 +65,8 @@ def addresses(options: Options, present: t.Mapping[str, Body], may_come: bool) -
         for user in found.get("users", []):
             if not user.endswith(ours):
                 yield (
-                    f"{variable} is {name!r}: {user.rpartition('/projects/')[2]} has it. Name one that is free, or take it "
-                    "away there."
+                    f"{variable} is {name!r}: {user.rpartition('/projects/')[2]} has it. Name one that is free, "
+                    "or take it away there."
                 )
 
 
@@ -88,8 +88,8 @@ def is_name(given: str | None) -> bool:
 
 def _too_small(name: str, memory: str) -> str:
     return (
-        f"machine_type is {name!r}: {memory} of memory, and a gateway with its Java takes up to 1.7 GB. Choose e2-small, or "
-        "e2-medium for live."
+        f"machine_type is {name!r}: {memory} of memory, and a gateway with its Java takes up to 1.7 GB. Choose "
+        "e2-small, or e2-medium for live."
     )
 
 
@@ -114,8 +114,8 @@ def _machine(options: Options) -> c.Iterator[str]:
             yield f"{variable} has {key!r}: the module sets that label by name and mode. Remove it."
     if options["stop_for_update"] and options["state"] == "present":
         yield (
-            "stop_for_update is true and state is 'present': a run that is broken off after the stop would leave the VM "
-            "stopped. Write state running or stopped."
+            "stop_for_update is true and state is 'present': a run that is broken off after the stop would leave the "
+            "VM stopped. Write state running or stopped."
         )
 
 
@@ -162,7 +162,7 @@ def _metadata(metadata: Options) -> c.Iterator[str]:
                 "compute.osAdminLogin."
             )
         elif not re.fullmatch(METADATA_KEY, key):
-            yield f"metadata has {key!r}: Google wants at most 128 letters, digits, dashes and underscores. Write it so."
+            yield f"metadata has {key!r}: Google wants at most 128 letters, digits, dashes and underscores. Write so."
 
 
 def _schedules(options: Options) -> c.Iterator[str]:

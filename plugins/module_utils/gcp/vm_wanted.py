@@ -11,7 +11,7 @@ from . import views
 from .errors import GcpError
 from .kinds import ADDRESS, DISK, INSTANCE, MARK_LABEL, POLICY, SUBNET, Kind
 from .plan import Change, Key, Wish, constant
-from .vm_views import RUNNING, TERMINATED
+from .vm_views import RUNNING, SHIELDS, TERMINATED
 from .vm_ways import WHILE_STOPPED
 from .wanted import Options, without_none
 
@@ -22,15 +22,16 @@ SAFE_METADATA = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "se
 STATES = {"running": {"status": RUNNING}, "stopped": {"status": TERMINATED}}
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 NEW_DISK = {"diskSizeGb": 20, "diskType": "pd-balanced"}
+NEW_MACHINE_TYPE = "e2-medium"
 NEW_INSTANCE = {
-    "machineType": "e2-medium",
+    "machineType": NEW_MACHINE_TYPE,
     "status": RUNNING,
     "networkIP": "",
     "labels": {},
     "tags": [],
     "metadata": {},
     "serviceAccounts": [],
-    "shieldedInstanceConfig": {"enableSecureBoot": True, "enableVtpm": True, "enableIntegrityMonitoring": True},
+    "shieldedInstanceConfig": dict.fromkeys(SHIELDS, True),
     "scheduling": {
         "automaticRestart": True,
         "onHostMaintenance": "MIGRATE",
@@ -173,8 +174,8 @@ class Wishes:
         wanted = change.wanted or {}
         if before and before["status"] not in (RUNNING, TERMINATED) and before["status"] != wanted["status"]:
             raise GcpError(
-                f"instances {self.name}: it is {before['status']}, from which it is neither started nor stopped. Resume "
-                "it, or wait for what happens to it, and run again."
+                f"instances {self.name}: it is {before['status']}, from which it is neither started nor stopped. "
+                "Resume it, or wait for what happens to it, and run again."
             )
         if "stop" in verbs and before and self.options["state"] != "stopped" and not self.options["stop_for_update"]:
             fields = [name for name in sorted(WHILE_STOPPED) if before[name] != wanted[name]]
@@ -189,7 +190,8 @@ def check_removable(name: str, before: views.View) -> None:
     """GcpError for a VM that Google would not delete, or not as a whole."""
     if before["deletionProtection"]:
         raise GcpError(
-            f"instances {name}: it is protected against deletion. Run once with `deletion_protection: false` if it is to go."
+            f"instances {name}: it is protected against deletion. Run once with `deletion_protection: false` "
+            "if it is to go."
         )
 
 
