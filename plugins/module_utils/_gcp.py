@@ -16,6 +16,8 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import Kind
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.plan import Change
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
 
 
 def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -47,4 +49,21 @@ def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
         options["api_endpoint"],
         options["timeout"],
         kinds,
+        options.get("zone", ""),
     )
+
+
+def carry_out(module: AnsibleModule, compute: Compute, changes: c.Sequence[Change]) -> list[str]:
+    """Do the changes, but for check mode, and return their calls; fail with what failed and what was done before."""
+    if module.check_mode:
+        return [action for change in changes for action in change.actions]
+    runner = Runner(compute)
+    failed, actions = runner.run(changes), runner.actions
+    if failed:
+        done = f"Done before: {', '.join(actions)}." if actions else "Nothing was changed."
+        module.fail_json(
+            msg=f"{' '.join(map(str, failed))} {done} The next run does the rest.",
+            actions=actions,
+            changed=bool(actions),
+        )
+    return actions

@@ -309,10 +309,9 @@ resources:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, plan, rules
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.wanted import Wishes
 
 INTERVALS = ["INTERVAL_5_SEC", "INTERVAL_30_SEC", "INTERVAL_1_MIN", "INTERVAL_5_MIN", "INTERVAL_10_MIN"]
@@ -384,26 +383,14 @@ def main() -> None:
     )
     options, is_present = module.params, module.params["state"] == "present"
     _gcp.refuse(module, rules.problems(options) if is_present else rules.place(options))
-    actions: list[str] = []
     try:
         compute = _gcp.connect(module, KINDS)
         found = network.Present(compute, options["network"]["name"])
         changes, kept = (network.present(options, found), []) if is_present else network.absent(found)
     except GcpError as error:
-        module.fail_json(msg=f"{error} Nothing was changed.", actions=actions)
-    if module.check_mode:
-        actions = [action for change in changes for action in change.actions]
-    elif changes:
-        runner = Runner(compute)
-        failed = runner.run(changes)
-        actions = runner.actions
-        if failed:
-            done = f"Done before: {', '.join(actions)}." if actions else "Nothing was changed."
-            module.fail_json(
-                msg=f"{' '.join(map(str, failed))} {done} The next run does the rest.",
-                actions=actions,
-                changed=bool(actions),
-            )
+        module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
+    actions = _gcp.carry_out(module, compute, changes)
+    if actions and not module.check_mode:
         found = network.Present(compute, options["network"]["name"])
     named = {wish.key for wish in Wishes(options).all()} if is_present else set()
     module.exit_json(
@@ -411,7 +398,7 @@ def main() -> None:
         actions=actions,
         kept=kept,
         resources=found.report(named),
-        diff=network.diff(changes),
+        diff=plan.diff(changes),
     )
 
 

@@ -13,6 +13,8 @@ FIELDS = {
     "addresses": ("subnetwork", "network"),
     "routers": ("network", "nats[].natIps[]", "nats[].drainNatIps[]", "nats[].subnetworks[].name"),
     "firewalls": ("network",),
+    "instances": ("networkInterfaces[].network", "networkInterfaces[].subnetwork", "disks[].source"),
+    "disks": ("resourcePolicies[]",),
 }
 
 
@@ -50,3 +52,10 @@ def expand(collection: str, body: dict[str, Any], project: str) -> None:
     """Write every link of a body as Google answers it: as a full URL."""
     for container, key in places(collection, body):
         container[key] = HOST + path(container[key], project)
+
+
+def addresses(instance: dict[str, Any]) -> set[str]:
+    """The addresses that a VM has."""
+    interfaces = instance.get("networkInterfaces", [])
+    configs = [config for interface in interfaces for config in interface.get("accessConfigs", [])]
+    return {each["networkIP"] for each in interfaces} | {each["natIP"] for each in configs if "natIP" in each}

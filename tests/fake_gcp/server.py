@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.fake_gcp import strict
+from tests.fake_gcp import strict, vms  # noqa: F401
 from tests.fake_gcp.document import PREFIX, compute
 from tests.fake_gcp.errors import ApiError, api_disabled
 from tests.fake_gcp.faults import Fault, Faults

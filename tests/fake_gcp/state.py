@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,8 +75,11 @@ class State:
         self.settle()
         if request.path.get("region", REGIONS[0]) not in REGIONS:
             raise invalid("region", request.path["region"], "Unknown region.")
-        action = ACTIONS.get(request.method.action)
-        if action is None or (request.method.collection not in KINDS and action is not _aggregated_list):
+        if request.path.get("zone", ZONES[0]) not in ZONES:
+            raise invalid("zone", request.path["zone"], "Unknown zone.")
+        collection, verb = request.method.collection, request.method.action
+        action = ACTIONS.get(f"{collection}.{verb}") or (ACTIONS.get(verb) if collection in KINDS else None)
+        if action is None:
             raise ApiError(501, "notImplemented", f"tests/fake_gcp does not do {request.method.id}")
         replayed = self._replayed(request)
         return replayed.body() if replayed else action(self, request)
@@ -93,21 +96,37 @@ class State:
     def view(self, path: str) -> Body:
         """A resource as Google answers it."""
         body = copy.deepcopy(self.entry(path).body)
-        users = [
-            links.HOST + other
-            for other, entry in self.resources.items()
-            if path in links.targets(_collection(other), entry.body, path.split("/")[1])
-        ]
-        if _collection(path) == "addresses" and users:
+        collection = _collection(path)
+        shown = collection in ("addresses", "disks", "networks")
+        users = [links.HOST + user for user in self.users(path)] if shown else []
+        if collection == "addresses" and users:
             body |= {"status": "IN_USE", "users": users}
         subnets = [user for user in users if "/subnetworks/" in user]
-        if _collection(path) == "networks" and subnets:
+        if collection == "networks" and subnets:
             body["subnetworks"] = subnets
-        if _collection(path) == "subnetworks":
-            body["fingerprint"] = _fingerprint(self.entry(path).body)
-        if _collection(path) == "addresses":
-            body["labelFingerprint"] = _fingerprint(body.get("labels", {}))
+        if collection == "disks" and users:
+            body["users"] = users
+        if collection == "subnetworks":
+            body["fingerprint"] = fingerprint(self.entry(path).body)
+        if collection in ("addresses", "instances", "disks"):
+            body["labelFingerprint"] = fingerprint(body.get("labels", {}))
+        if collection == "instances":
+            for name in ("tags", "metadata"):
+                body[name] = {**body.get(name, {}), "fingerprint": fingerprint(body.get(name, {}))}
         return body
+
+    def users(self, path: str) -> list[str]:
+        """The paths of the resources that refer to one. A VM refers to its addresses as such."""
+        project, body = path.split("/")[1], self.entry(path).body
+        named = [
+            other
+            for other, entry in self.resources.items()
+            if path in links.targets(_collection(other), entry.body, project)
+        ]
+        if _collection(path) != "addresses":
+            return named
+        machines = {other: entry.body for other, entry in self.resources.items() if _collection(other) == "instances"}
+        return named + [other for other, machine in machines.items() if body["address"] in links.addresses(machine)]
 
     def entry(self, path: str) -> Entry:
         if path not in self.resources:
@@ -130,8 +149,9 @@ class State:
         found = (each for each in self.operations.values() if wanted and each.request_id == wanted)
         return next(found, None)
 
-    def check_links(self, request: Request, body: Body) -> None:
-        for target in links.targets(request.method.collection, body, request.project):
+    def check_links(self, targets: Iterable[str]) -> None:
+        """ApiError when what a body refers to is not there, or not yet."""
+        for target in targets:
             if self.entry(target).busy:
                 raise ApiError(400, "resourceNotReady", f"The resource '{target}' is not ready")
 
@@ -177,12 +197,12 @@ def _collection(path: str) -> str:
     return path.split("/")[-2]
 
 
-def _fingerprint(content: Any) -> str:
+def fingerprint(content: Any) -> str:
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
     return base64.urlsafe_b64encode(digest[:8]).decode()
 
 
-def _check_fingerprint(given: str | None, current: str) -> None:
+def check_fingerprint(given: str | None, current: str) -> None:
     # gcloud writes them with + and /.
     if (given or "").replace("+", "-").replace("/", "_") != current:
         raise ApiError(412, "conditionNotMet", "Supplied fingerprint does not match current metadata fingerprint.")
@@ -240,16 +260,22 @@ def _passes(item: Body, names: list[str], wanted: str) -> bool:
     return re.fullmatch(wanted, str(value)) is not None
 
 
-def _insert(state: State, request: Request) -> Body:
-    path, body = request.target, copy.deepcopy(request.body)
-    collection, kind = request.method.collection, KINDS[request.method.collection]
+def check_new(state: State, request: Request) -> None:
+    """ApiError when there is one of that name, or no room for another."""
+    path, collection = request.target, request.method.collection
     if path in state.resources:
         raise ApiError(409, "alreadyExists", f"The resource '{path}' already exists")
     if len(state.siblings(path)) >= state.quota.get(collection, 10**6):
         limit = state.quota[collection]
         text = f"Quota '{collection.upper()}' exceeded.  Limit: {limit}.0 in {request.scope.split('/', 2)[2]}."
         raise ApiError(403, "quotaExceeded", text)
-    state.check_links(request, body)
+
+
+def _insert(state: State, request: Request) -> Body:
+    path, body = request.target, copy.deepcopy(request.body)
+    collection, kind = request.method.collection, KINDS[request.method.collection]
+    check_new(state, request)
+    state.check_links(links.targets(collection, body, request.project))
     links.expand(collection, body, request.project)
     body |= {"id": str(10**18 + len(state.operations)), "kind": f"compute#{collection}", "selfLink": links.HOST + path}
     body["creationTimestamp"] = "2026-11-20T09:00:00.000-08:00"
@@ -270,10 +296,9 @@ def _insert(state: State, request: Request) -> Body:
 def _delete(state: State, request: Request) -> Body:
     path = request.target
     entry = state.ready(path)
-    for user, other in state.resources.items():
-        if path in links.targets(_collection(user), other.body, request.project):
-            text = f"The {_collection(path)} resource '{path}' is already being used by '{user}'"
-            raise ApiError(400, "resourceInUseByAnotherResource", text)
+    for user in state.users(path):
+        text = f"The {_collection(path)} resource '{path}' is already being used by '{user}'"
+        raise ApiError(400, "resourceInUseByAnotherResource", text)
     entry.busy = True
 
     def finish(succeeded: bool) -> None:
@@ -287,7 +312,7 @@ def _delete(state: State, request: Request) -> Body:
 def _replaced(state: State, request: Request, after: Body, fields: set[str]) -> Body:
     """Check a changed body as a whole, and start the change."""
     kind, before = KINDS[request.method.collection], state.ready(request.target).body
-    state.check_links(request, after)
+    state.check_links(links.targets(request.method.collection, after, request.project))
     links.expand(request.method.collection, after, request.project)
     kind.fill(after, state.siblings(request.target))
     check_unchanged(kind, before, after, fields - {"fingerprint"})
@@ -299,14 +324,14 @@ def _patch(state: State, request: Request) -> Body:
     before = state.ready(request.target).body
     given = copy.deepcopy(request.body)
     if request.method.collection == "subnetworks":
-        _check_fingerprint(given.pop("fingerprint", None), _fingerprint(before))
-    return _replaced(state, request, _merged(copy.deepcopy(before), given), set(given))
+        check_fingerprint(given.pop("fingerprint", None), fingerprint(before))
+    return _replaced(state, request, merged(copy.deepcopy(before), given), set(given))
 
 
-def _merged(before: Body, given: Body) -> Body:
+def merged(before: Body, given: Body) -> Body:
     for name, value in given.items():
         both = isinstance(value, dict) and isinstance(before.get(name), dict)
-        before[name] = _merged(before[name], value) if both else value
+        before[name] = merged(before[name], value) if both else value
     return before
 
 
@@ -324,7 +349,7 @@ def _update(state: State, request: Request) -> Body:
 
 def _set_labels(state: State, request: Request) -> Body:
     before = state.ready(request.target).body
-    _check_fingerprint(request.body.get("labelFingerprint"), _fingerprint(before.get("labels", {})))
+    check_fingerprint(request.body.get("labelFingerprint"), fingerprint(before.get("labels", {})))
     after = copy.deepcopy(before) | {"labels": request.body.get("labels", {})}
     return state.change(request, after)
 

@@ -16,6 +16,10 @@ REQUIRED = {
     "compute.subnetworks.expandIpCidrRange": ("ipCidrRange",),
     "compute.subnetworks.setPrivateIpGoogleAccess": ("privateIpGoogleAccess",),
     "compute.firewalls.update": ("name",),
+    "compute.instances.insert": ("machineType", "disks", "networkInterfaces"),
+    "compute.instances.setMachineType": ("machineType",),
+    "compute.disks.resize": ("sizeGb",),
+    "compute.resourcePolicies.insert": ("name",),
 }
 # Gone from the document, and still sent by gcloud 528.
 FORMER = {"returnPartialSuccess": {"location": "query", "type": "boolean"}}

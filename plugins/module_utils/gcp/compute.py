@@ -14,7 +14,7 @@ import uuid
 
 from . import library
 from .errors import ChangedMeanwhileError, GcpError, explained, quota, reasons
-from .kinds import VERBS, Kind
+from .kinds import Kind, verb
 
 CALL_SECONDS = 60.0
 # Google's wait returns after at most two minutes.
@@ -35,7 +35,7 @@ def endpoint(given: str) -> str:
 
 
 class Compute:
-    """The API of one project and region. Nothing waits for longer than *seconds* from now on, all calls together.
+    """The API of one project, region and zone. Nothing waits for longer than *seconds* from now on, all calls together.
 
     Every method raises GcpError. It may be used by many threads.
     """
@@ -48,11 +48,15 @@ class Compute:
         api_endpoint: str | None,
         seconds: float,
         kinds: c.Iterable[Kind],
+        zone: str = "",
     ) -> None:
-        self.project, self.region = project, region
+        self.project, self.region, self.zone = project, region, zone
         self._seconds, self._ends = seconds, time.monotonic() + seconds
-        operations = ("global_operations", "region_operations")
-        self._library = library.load([*operations, *(kind.collection for kind in kinds)])
+        self._places = {"": {}, "region": {"region": region}, "zone": {"zone": zone}}
+        kinds = tuple(kinds)
+        scopes = sorted({kind.scope for kind in kinds})
+        operations = {scope: f"{scope or 'global'}_operations" for scope in scopes}
+        self._library = library.load([*operations.values(), *(kind.service for kind in kinds)])
         options = {"api_endpoint": endpoint(api_endpoint)} if api_endpoint else {}
         who = credentials()
 
@@ -60,16 +64,18 @@ class Compute:
             build = getattr(self._library.services[service], name)
             return build(credentials=who, client_options=options)
 
-        self._clients = {kind.collection: client(kind.collection, kind.client) for kind in kinds}
+        self._clients = {kind.collection: client(kind.service, kind.client) for kind in kinds}
         # What a method returns as an operation polls Google's own address, whatever the endpoint: these do not.
-        self._global_operations = client("global_operations", "GlobalOperationsClient")
-        self._region_operations = client("region_operations", "RegionOperationsClient")
+        self._operations = {
+            scope: client(service, f"{(scope or 'global').capitalize()}OperationsClient")
+            for scope, service in operations.items()
+        }
 
     def get(self, kind: Kind, name: str) -> Body | None:
         """A resource as the API has it; None when there is none."""
         what = f"{kind.collection}.get {name}"
         call = self._clients[kind.collection].get
-        request = {**self._place(kind.regional), kind.key: name}
+        request = {**self._place(kind), kind.key: name}
         try:
             found = self._send(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
         except self._library.exceptions.NotFound:
@@ -77,37 +83,37 @@ class Compute:
         return self._plain(found)
 
     def list(self, kind: Kind) -> list[Body]:
-        """All resources of a kind, in the region where the kind is regional."""
+        """All resources of a kind, those of a region or zone in ours."""
         call = self._clients[kind.collection].list
-        request = self._place(kind.regional)
+        request = self._place(kind)
         return self._send(
             f"{kind.collection}.list",
             lambda timeout: [self._plain(each) for each in call(request=request, timeout=timeout, retry=None)],
         )
 
-    def write(self, kind: Kind, verb: str, name: str, body: Body | None = None) -> None:
+    def write(self, kind: Kind, action: str, name: str, body: Body | None, parameters: t.Mapping[str, t.Any]) -> None:
         """Change something and wait until it is changed; ChangedMeanwhileError when it is not what it was.
 
         What is gone already counts as deleted.
         """
-        what, method = f"{kind.collection}.{verb} {name}", VERBS[verb]
-        request: Body = {**self._place(kind.regional), "request_id": str(uuid.uuid4())}
+        what, method = f"{kind.collection}.{action} {name}", verb(kind, action)
+        request: Body = {**self._place(kind), **parameters, "request_id": str(uuid.uuid4())}
         if method.key:
             request[method.key.format(key=kind.key)] = name
         if body is not None:
             message = getattr(self._library.types, method.message.format(message=kind.message))
-            request[method.field.format(key=kind.key)] = message.from_json(json.dumps(body))
+            request[method.field(kind)] = message.from_json(json.dumps(body))
         call = getattr(self._clients[kind.collection], method.function)
         try:
             operation = self._send(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
         except self._library.exceptions.NotFound as error:
-            if verb == "delete":
+            if action == "delete":
                 return
             raise ChangedMeanwhileError(f"{what}: {error.message}") from error
         self._wait(what, kind, operation)
 
-    def _place(self, regional: bool) -> dict[str, str]:
-        return {"project": self.project, **({"region": self.region} if regional else {})}
+    def _place(self, kind: Kind) -> dict[str, str]:
+        return {"project": self.project, **self._places[kind.scope]}
 
     def _plain(self, message: t.Any) -> Body:
         found: Body = type(message).to_dict(
@@ -154,8 +160,8 @@ class Compute:
         return error
 
     def _wait(self, what: str, kind: Kind, operation: t.Any) -> None:
-        client = self._region_operations if kind.regional else self._global_operations
-        request = {**self._place(kind.regional), "operation": operation.name}
+        client = self._operations[kind.scope]
+        request = {**self._place(kind), "operation": operation.name}
         done = self._library.types.Operation.Status.DONE
         while operation.status != done:
             if self._left() <= 0:

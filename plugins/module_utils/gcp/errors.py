@@ -40,8 +40,9 @@ def explained(error: t.Any, what: str, project: str) -> GcpError:
         return GcpError(f"{what}: Google does not accept the credentials: {text} Get new ones and run again.")
     if error.code == 403:
         return GcpError(
-            f"{what}: the credentials may not do this in project {project}: {text} Role compute.networkAdmin, with "
-            "compute.securityAdmin for firewall rules, allows it."
+            f"{what}: the credentials may not do this in project {project}: {text} Roles that allow it "
+            "are compute.networkAdmin for networks, compute.securityAdmin for firewall rules, and for VMs "
+            "compute.instanceAdmin.v1, with iam.serviceAccountUser on the VM's service account."
         )
     return GcpError(f"{what}: {text}")
 

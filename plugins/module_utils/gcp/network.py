@@ -13,8 +13,9 @@ from . import plan, rules, views
 from .compute import Compute
 from .errors import GcpError
 from .kinds import ADDRESS, FIREWALL, KINDS, MARK_LABEL, NETWORK, ROUTER, SUBNET, Kind
-from .plan import Body, Change
-from .wanted import Key, Wishes
+from .plan import Change, Key
+from .wanted import Wishes
+from .ways import Body
 
 Options = t.Mapping[str, t.Any]
 # Google's names, and the options'.
@@ -81,7 +82,7 @@ def present(options: Options, found: Present) -> list[Change]:
         changes += [
             plan.removal(FIREWALL, body, frozenset())
             for name, body in found.belonging(FIREWALL).items()
-            if plan.is_marked(FIREWALL, body) and name not in declared["firewalls"]
+            if plan.is_marked(body) and name not in declared["firewalls"]
         ]
     return [change for change in changes if change]
 
@@ -106,7 +107,7 @@ def absent(found: Present) -> tuple[list[Change], list[str]]:
 
 
 def _marked(kind: Kind, found: Present) -> list[Body]:
-    return [body for body in found.belonging(kind).values() if plan.is_marked(kind, body)]
+    return [body for body in found.belonging(kind).values() if plan.is_marked(body)]
 
 
 def _check_removable(network: Body, left: c.Iterable[tuple[Kind, str]], ours: c.Iterable[Body]) -> None:
@@ -119,12 +120,3 @@ def _check_removable(network: Body, left: c.Iterable[tuple[Kind, str]], ours: c.
             f"network {network['name']} cannot be removed: it has {', '.join(inside)}, which this run does not remove, "
             "as the collection has not made it or it is in another region. Remove it first. Nothing was changed."
         )
-
-
-def diff(changes: c.Iterable[Change]) -> dict[str, dict[str, t.Any]]:
-    """What Ansible shows: the views of what changes, by C(firewalls/api)."""
-    ordered = sorted(changes, key=lambda each: each.key)
-    return {
-        "before": {"/".join(each.key): each.before for each in ordered if each.before is not None},
-        "after": {"/".join(each.key): each.wanted for each in ordered if each.wanted is not None},
-    }

@@ -1,29 +1,21 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to be done to a resource: the difference, and the right calls for it."""
+"""What is wanted of a resource, and what has to be done to it: the difference, and the right calls for it."""
 
 from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
-import ipaddress
 import typing as t
 
-from . import views
+from . import network_ways, views, vm_ways
 from .errors import GcpError
-from .kinds import ADDRESS, FIREWALL, MARK, MARK_LABEL, NETWORK, ROUTER, SUBNET, Kind
-from .wanted import Key, Wish
+from .kinds import MARK, MARK_LABEL, Kind
+from .ways import Body, Call, Ways
 
-Body = dict[str, t.Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """A method of the API and its body."""
-
-    verb: str
-    body: Body | None = None
+Key = tuple[str, str]
+WAYS: dict[Kind, Ways] = {**network_ways.WAYS, **vm_ways.WAYS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,36 +43,59 @@ class Change:
         return [f"{self.kind.collection}.{call.verb} {self.name}" for call in self.calls]
 
 
-def is_marked(kind: Kind, body: t.Mapping[str, t.Any]) -> bool:
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """A resource as it should be: *given* says what its view has to have, *initial* what else a new one gets.
+
+    *given* gets the view of what is there, or None, and whether the collection has made it, or will.
+    *needs* are the resources that have to be there before it. *check* raises GcpError for a change that must not be.
+    """
+
+    kind: Kind
+    name: str
+    given: c.Callable[[views.View | None, bool], views.View]
+    initial: views.View
+    needs: frozenset[Key] = frozenset()
+    check: c.Callable[[Change], None] = lambda _change: None
+
+    @property
+    def key(self) -> Key:
+        return self.kind.collection, self.name
+
+
+def constant(given: views.View) -> c.Callable[[views.View | None, bool], views.View]:
+    """What is wanted whatever is there."""
+    return lambda _before, _marked: given
+
+
+def is_marked(body: t.Mapping[str, t.Any]) -> bool:
     """Whether the collection has made a resource."""
-    if kind is ADDRESS:
-        return MARK_LABEL in body.get("labels", {})
-    return str(body.get("description", "")).endswith(MARK)
+    return MARK_LABEL in body.get("labels", {}) or str(body.get("description", "")).endswith(MARK)
 
 
 def change(wish: Wish, found: Body | None, recreate: bool) -> Change | None:
     """What brings *found* to the wish, None when nothing has to be done; GcpError when it cannot be changed."""
-
-    def again(body: Body | None) -> Change | None:
-        return change(wish, body, recreate)
-
-    def made(calls: t.Iterable[Call], before: views.View | None, wanted: views.View) -> Change:
-        return Change(wish.kind, wish.name, tuple(calls), before, wanted, wish.needs, again)
-
-    new = views.merged(wish.initial, wish.given(None, True))
     if found is None:
-        return made([Call("insert", _insert(wish, new))], None, new)
-    before = views.VIEWS[wish.kind](found)
-    wanted = views.merged(before, wish.given(before, is_marked(wish.kind, found)))
+        new = _new(wish)
+        return _made(wish, recreate, WAYS[wish.kind].create(wish.name, new), None, new)
+    ways = WAYS[wish.kind]
+    before = ways.view(found)
+    wanted = views.merged(before, wish.given(before, is_marked(found)))
     differing = {name for name in wanted if wanted[name] != before.get(name)}
     if not differing:
         return None
-    immutable = sorted(differing - _mutable(wish.kind, before, wanted))
+    immutable = sorted(differing - ways.mutable(before, wanted))
     if not immutable:
-        return made(_calls(wish.kind, wish.name, found, wanted, differing), before, wanted)
-    if recreate and is_marked(wish.kind, found):
-        return made([Call("delete"), Call("insert", _insert(wish, new))], before, new)
+        return _made(wish, recreate, ways.change(wish.name, found, wanted, differing), before, wanted)
+    if recreate and is_marked(found):
+        return renewal(wish, found)
     raise GcpError(_immutable(wish, before, wanted, immutable, recreate))
+
+
+def renewal(wish: Wish, found: Body) -> Change:
+    """What deletes a resource and makes it anew."""
+    new, ways = _new(wish), WAYS[wish.kind]
+    return _made(wish, True, [Call("delete"), *ways.create(wish.name, new)], ways.view(found), new)
 
 
 def removal(kind: Kind, found: Body, after: frozenset[Key]) -> Change:
@@ -89,18 +104,28 @@ def removal(kind: Kind, found: Body, after: frozenset[Key]) -> Change:
     def again(body: Body | None) -> Change | None:
         return removal(kind, body, after) if body else None
 
-    return Change(kind, found["name"], (Call("delete"),), views.VIEWS[kind](found), None, after, again)
+    return Change(kind, found["name"], (Call("delete"),), WAYS[kind].view(found), None, after, again)
 
 
-def _mutable(kind: Kind, before: views.View, wanted: views.View) -> set[str]:
-    """The fields that the API can change from one view to the other."""
-    if kind is SUBNET:
-        mine, theirs = (ipaddress.IPv4Network(view["ipCidrRange"]) for view in (before, wanted))
-        return {"logConfig", "privateIpGoogleAccess", *(["ipCidrRange"] if mine.subnet_of(theirs) else [])}
-    if kind is FIREWALL:
-        action = ["allowed", "denied"] if bool(before["allowed"]) == bool(wanted["allowed"]) else []
-        return set(wanted) - {"network", "direction", "allowed", "denied"} | set(action)
-    return {NETWORK: {"mtu", "routingConfig"}, ADDRESS: {"labels"}, ROUTER: {"nats"}}[kind]
+def diff(changes: c.Iterable[Change]) -> dict[str, dict[str, t.Any]]:
+    """What Ansible shows: the views of what changes, by C(firewalls/api)."""
+    ordered = sorted(changes, key=lambda each: each.key)
+    return {
+        "before": {"/".join(each.key): each.before for each in ordered if each.before is not None},
+        "after": {"/".join(each.key): each.wanted for each in ordered if each.wanted is not None},
+    }
+
+
+def _new(wish: Wish) -> views.View:
+    return views.merged(wish.initial, wish.given(None, True))
+
+
+def _made(wish: Wish, recreate: bool, calls: t.Iterable[Call], before: views.View | None, wanted: views.View) -> Change:
+    planned = Change(
+        wish.kind, wish.name, tuple(calls), before, wanted, wish.needs, lambda body: change(wish, body, recreate)
+    )
+    wish.check(planned)
+    return planned
 
 
 def _immutable(wish: Wish, before: views.View, wanted: views.View, fields: list[str], recreate: bool) -> str:
@@ -109,38 +134,3 @@ def _immutable(wish: Wish, before: views.View, wanted: views.View, fields: list[
     if recreate:
         fix = "it does not carry the collection's mark, so that it is not recreated: delete it yourself"
     return f"{wish.kind.collection} {wish.name}: {details}. Google cannot change that: {fix}, or ask for what is there."
-
-
-def _insert(wish: Wish, wanted: views.View) -> Body:
-    """The body that makes a resource: what is empty is left to the API."""
-    text = {} if wish.kind is ADDRESS else {"description": MARK}
-    body = {"name": wish.name, **text, **{name: value for name, value in wanted.items() if value not in (None, [], "")}}
-    return body
-
-
-def _calls(kind: Kind, name: str, found: Body, wanted: views.View, differing: set[str]) -> c.Iterator[Call]:
-    values = {field: wanted[field] for field in sorted(differing)}
-    if kind is NETWORK:
-        yield Call("patch", values)
-    elif kind is SUBNET:
-        # First, since the fingerprint is that of what was read.
-        if "logConfig" in values:
-            yield Call("patch", {"logConfig": values["logConfig"], "fingerprint": found["fingerprint"]})
-        if "privateIpGoogleAccess" in values:
-            yield Call("setPrivateIpGoogleAccess", {"privateIpGoogleAccess": values["privateIpGoogleAccess"]})
-        if "ipCidrRange" in values:
-            yield Call("expandIpCidrRange", {"ipCidrRange": values["ipCidrRange"]})
-    elif kind is ADDRESS:
-        yield Call("setLabels", {**values, "labelFingerprint": found["labelFingerprint"]})
-    elif kind is ROUTER:
-        yield _router_call(name, found, wanted)
-    else:
-        # An empty list does not get through PATCH: the whole rule is put.
-        yield Call("update", {"name": name, **{field: value for field, value in wanted.items() if value != []}})
-
-
-def _router_call(name: str, found: Body, wanted: views.View) -> Call:
-    if wanted["nats"]:
-        return Call("patch", {"nats": wanted["nats"]})
-    kept = ("bgp", "bgpPeers", "description", "encryptedInterconnectRouter", "interfaces", "network")
-    return Call("update", {"name": name, **{field: found[field] for field in kept if field in found}})

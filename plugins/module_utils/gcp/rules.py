@@ -29,7 +29,7 @@ PREFIXES = {"gateway": (29, 0), "cloud_run": (26, 0), "connector": (28, 28)}
 
 def problems(options: Options) -> list[str]:
     """Everything that is wrong with the options of a network; empty when nothing is."""
-    found = [*place(options), *_named("network", options["network"]), *_mtu(options["network"])]
+    found = [*place(options), *named("network", options["network"]), *_mtu(options["network"])]
     found += [*_subnets(options["subnets"] or []), *_addresses(options["addresses"] or [])]
     found += _router(options["router"]) if options["router"] else []
     rules = options["firewalls"] or []
@@ -85,11 +85,12 @@ def _references(options: Options, in_nats: str, in_addresses: str) -> c.Iterator
             yield f"addresses[{index}].{in_addresses}", address[in_addresses]
 
 
-def _named(variable: str, options: Options) -> c.Iterator[str]:
+def named(variable: str, options: Options) -> c.Iterator[str]:
+    """What is wrong with the name of a resource whose options are *variable*'s; empty for the module's own."""
     if not re.fullmatch(NAME, options["name"]):
         yield (
-            f"{variable}.name is {options['name']!r}: Google wants 1 to 63 lower case letters, digits and dashes, a "
-            "letter first and no dash last. Choose such a name."
+            f"{variable}{'.' if variable else ''}name is {options['name']!r}: Google wants 1 to 63 lower case letters, "
+            "digits and dashes, a letter first and no dash last. Choose such a name."
         )
 
 
@@ -98,13 +99,14 @@ def _repeated(variable: str, names: list[str]) -> c.Iterator[str]:
         yield f"{variable} names {name!r} more than once: a name stands for one resource. Remove all but one."
 
 
-def _between(variable: str, value: int | None, least: int, most: int) -> c.Iterator[str]:
+def between(variable: str, value: int | None, least: int, most: int) -> c.Iterator[str]:
+    """What is wrong with a number that Google limits."""
     if value is not None and not least <= value <= most:
         yield f"{variable} is {value}: Google takes {least} to {most}. Choose a number between them."
 
 
 def _mtu(network: Options) -> c.Iterator[str]:
-    yield from _between("network.mtu", network["mtu"], 1300, 8896)
+    yield from between("network.mtu", network["mtu"], 1300, 8896)
 
 
 def _range(variable: str, value: str) -> tuple[Range | None, list[str]]:
@@ -119,7 +121,7 @@ def _subnets(subnets: list[t.Any]) -> c.Iterator[str]:
     earlier: dict[str, Range] = {}
     for index, subnet in enumerate(subnets):
         variable, value = f"subnets[{index}]", subnet["range"]
-        yield from _named(variable, subnet)
+        yield from named(variable, subnet)
         found, wrong = _range(f"{variable}.range", value)
         yield from wrong
         if found is None:
@@ -148,7 +150,7 @@ def _addresses(addresses: list[t.Any]) -> c.Iterator[str]:
     yield from _repeated("addresses", [address["name"] for address in addresses])
     for index, address in enumerate(addresses):
         variable, internal = f"addresses[{index}]", address["type"] == "INTERNAL"
-        yield from _named(variable, address)
+        yield from named(variable, address)
         if internal != bool(address["subnet"]):
             yield (
                 f"{variable}.subnet is {address['subnet']!r} and its type {address['type'] or 'EXTERNAL'}: an internal "
@@ -156,36 +158,40 @@ def _addresses(addresses: list[t.Any]) -> c.Iterator[str]:
             )
         if internal and address["tier"]:
             yield f"{variable}.tier is {address['tier']!r}: an internal address has none. Remove it."
-        for key, value in (address["labels"] or {}).items():
-            if not (re.fullmatch(LABEL_KEY, key) and re.fullmatch(LABEL_VALUE, str(value))):
-                yield (
-                    f"{variable}.labels has {key!r}: {value!r}: Google wants at most 63 lower case letters, digits, "
-                    "dashes and underscores, a letter first in the key. Write it so."
-                )
+        yield from labels(f"{variable}.labels", address["labels"])
+
+
+def labels(variable: str, given: Options | None) -> c.Iterator[str]:
+    """What is wrong with labels."""
+    for key, value in (given or {}).items():
+        if not (re.fullmatch(LABEL_KEY, key) and re.fullmatch(LABEL_VALUE, str(value))):
+            yield (
+                f"{variable} has {key!r}: {value!r}: Google wants at most 63 lower case letters, digits, dashes and "
+                "underscores, a letter first in the key. Write it so."
+            )
 
 
 def _router(router: Options) -> c.Iterator[str]:
-    yield from _named("router", router)
+    yield from named("router", router)
     nats = router["nats"] or []
     yield from _repeated("router.nats", [nat["name"] for nat in nats])
     for index, nat in enumerate(nats):
         variable = f"router.nats[{index}]"
-        yield from _named(variable, nat)
+        yield from named(variable, nat)
         if not nat["subnets"]:
             yield (
                 f"{variable}.subnets is {nat['subnets']!r}: a NAT for every subnet would take those of Cloud Run in. "
                 "Name the subnets whose machines it is for."
             )
-        yield from _between(f"{variable}.tcp_established_idle_timeout", nat["tcp_established_idle_timeout"], 30, 604800)
-        yield from _between(f"{variable}.min_ports_per_vm", nat["min_ports_per_vm"], 2, 65536)
+        yield from between(f"{variable}.tcp_established_idle_timeout", nat["tcp_established_idle_timeout"], 30, 604800)
+        yield from between(f"{variable}.min_ports_per_vm", nat["min_ports_per_vm"], 2, 65536)
 
 
 def _firewall(rule: Options) -> c.Iterator[str]:
     """Problems of one rule, each beginning with the option inside of it."""
     name = rule["name"]
-    for problem in _named("", rule):
-        yield problem.removeprefix(".")
-    yield from _between("priority", rule["priority"], 0, 65535)
+    yield from named("", rule)
+    yield from between("priority", rule["priority"], 0, 65535)
     for option in ("source_ranges", "destination_ranges"):
         for value in rule[option] or []:
             yield from _range(f"{option} ({name})", value)[1]

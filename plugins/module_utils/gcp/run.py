@@ -64,6 +64,6 @@ class Runner:
         if change is None:
             return
         for call in change.calls:
-            self.compute.write(change.kind, call.verb, change.name, call.body)
+            self.compute.write(change.kind, call.verb, change.name, call.body, call.parameters)
             with self._lock:
                 self.actions.append(f"{change.kind.collection}.{call.verb} {change.name}")

@@ -14,9 +14,9 @@ import ipaddress
 import re
 import typing as t
 
-from .kinds import ADDRESS, FIREWALL, NETWORK, ROUTER, SUBNET, Kind
-
 View = dict[str, t.Any]
+# Dicts whose keys are the user's.
+WHOLE = ("labels", "metadata")
 
 
 def link(value: str) -> str:
@@ -48,7 +48,7 @@ def ports_by_protocol(entries: c.Iterable[t.Mapping[str, t.Any]]) -> list[View]:
     ]
 
 
-def _network(body: t.Mapping[str, t.Any]) -> View:
+def network(body: t.Mapping[str, t.Any]) -> View:
     return {
         "autoCreateSubnetworks": body.get("autoCreateSubnetworks"),
         "routingConfig": {"routingMode": body.get("routingConfig", {}).get("routingMode")},
@@ -56,7 +56,7 @@ def _network(body: t.Mapping[str, t.Any]) -> View:
     }
 
 
-def _subnet(body: t.Mapping[str, t.Any]) -> View:
+def subnet(body: t.Mapping[str, t.Any]) -> View:
     return {
         "network": link(body["network"]),
         "ipCidrRange": body["ipCidrRange"],
@@ -65,7 +65,7 @@ def _subnet(body: t.Mapping[str, t.Any]) -> View:
     }
 
 
-def _address(body: t.Mapping[str, t.Any]) -> View:
+def address(body: t.Mapping[str, t.Any]) -> View:
     return {
         "addressType": body.get("addressType"),
         "networkTier": body.get("networkTier"),
@@ -86,7 +86,7 @@ def _nat(body: t.Mapping[str, t.Any]) -> View:
     }
 
 
-def _router(body: t.Mapping[str, t.Any]) -> View:
+def router(body: t.Mapping[str, t.Any]) -> View:
     nats = [{k: v for k, v in nat.items() if k != "effectiveTcpTimeWaitTimeoutSec"} for nat in body.get("nats", [])]
     return {
         "network": link(body["network"]),
@@ -94,7 +94,7 @@ def _router(body: t.Mapping[str, t.Any]) -> View:
     }
 
 
-def _firewall(body: t.Mapping[str, t.Any]) -> View:
+def firewall(body: t.Mapping[str, t.Any]) -> View:
     ranges = {name: sorted(cidr(each) for each in body.get(name, [])) for name in ("sourceRanges", "destinationRanges")}
     names = ("sourceTags", "targetTags", "sourceServiceAccounts", "targetServiceAccounts")
     return {
@@ -111,19 +111,10 @@ def _firewall(body: t.Mapping[str, t.Any]) -> View:
     }
 
 
-VIEWS: dict[Kind, c.Callable[[t.Mapping[str, t.Any]], View]] = {
-    NETWORK: _network,
-    SUBNET: _subnet,
-    ADDRESS: _address,
-    ROUTER: _router,
-    FIREWALL: _firewall,
-}
-
-
 def merged(before: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> View:
-    """*before* with what is given; inside of dicts too, but for labels, which are given whole."""
+    """*before* with what is given; inside of dicts too, but for WHOLE, which are given as such."""
     found = dict(before)
     for name, value in given.items():
-        both = isinstance(value, dict) and isinstance(before.get(name), dict) and name != "labels"
+        both = isinstance(value, dict) and isinstance(before.get(name), dict) and name not in WHOLE
         found[name] = {**before[name], **value} if both else value
     return {**found, "logConfig": log(found)} if "logConfig" in found else found

@@ -5,45 +5,20 @@
 
 from __future__ import annotations
 
-import collections.abc as c
-import dataclasses
 import typing as t
 
 from . import views
 from .kinds import ADDRESS, FIREWALL, MARK, MARK_LABEL, NETWORK, ROUTER, SUBNET, Kind
+from .plan import Key, Wish, constant
 
 Options = t.Mapping[str, t.Any]
-Key = tuple[str, str]
 
 LOG_FILTERS = {"all": "ALL", "errors": "ERRORS_ONLY", "translations": "TRANSLATIONS_ONLY"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Wish:
-    """A resource as it should be: *given* says what its view has to have, *initial* what else a new one gets.
-
-    *given* gets the view of what is there, or None, and whether the collection has made it, or will.
-    *needs* are the resources that have to be there before it, as (collection, name).
-    """
-
-    kind: Kind
-    name: str
-    given: c.Callable[[views.View | None, bool], views.View]
-    initial: views.View
-    needs: frozenset[Key] = frozenset()
-
-    @property
-    def key(self) -> Key:
-        return self.kind.collection, self.name
 
 
 def without_none(values: Options) -> views.View:
     """What is given: None leaves alone."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _constant(given: views.View) -> c.Callable[[views.View | None, bool], views.View]:
-    return lambda _before, _marked: given
 
 
 class Wishes:
@@ -73,7 +48,7 @@ class Wishes:
         options = self.options["network"]
         mode = {"routingConfig": {"routingMode": options["routing_mode"]}} if options["routing_mode"] else {}
         given = {"autoCreateSubnetworks": False, **mode, **without_none({"mtu": options["mtu"]})}
-        return Wish(NETWORK, self.network, _constant(given), {"routingConfig": {"routingMode": "REGIONAL"}})
+        return Wish(NETWORK, self.network, constant(given), {"routingConfig": {"routingMode": "REGIONAL"}})
 
     def _subnet(self, options: Options) -> Wish:
         given = without_none(
@@ -85,7 +60,7 @@ class Wishes:
             }
         )
         initial = {"privateIpGoogleAccess": True, "stackType": "IPV4_ONLY"}
-        return Wish(SUBNET, options["name"], _constant(given), initial, self._needs_network)
+        return Wish(SUBNET, options["name"], constant(given), initial, self._needs_network)
 
     def _address(self, options: Options) -> Wish:
         subnet = options["subnet"]

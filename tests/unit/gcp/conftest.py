@@ -13,7 +13,7 @@ from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.server import FakeGcp
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
-from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info
+from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info, gcp_vm
 
 RunModule = Callable[..., dict[str, Any]]
 DOCUMENT: dict[str, Any] = {
@@ -59,6 +59,24 @@ DOCUMENT: dict[str, Any] = {
         },
     ],
 }
+MACHINE: dict[str, Any] = {
+    "name": "ibgw-paper",
+    "zone": "europe-west1-b",
+    "mode": "paper",
+    "machine_type": "e2-small",
+    "disk": {"size": 20, "type": "pd-balanced", "labels": {"env": "paper"}},
+    "subnet": "gateway",
+    "network_ip": "paper",
+    "external_address": "",
+    "labels": {"env": "paper"},
+    "tags": ["ib-gateway", "paper"],
+    "service_account": "gateway-vm@demo-project.iam.gserviceaccount.com",
+    "metadata": {"google-logging-enabled": True},
+    "shielded": {"secure_boot": True, "vtpm": True, "integrity_monitoring": True},
+    "scheduling": {"automatic_restart": True, "on_host_maintenance": "MIGRATE", "max_run_duration": 14400},
+    "deletion_protection": False,
+    "snapshots": {"start_time": "04:00", "every_days": 1, "keep_days": 7, "keep_after_disk": False},
+}
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -86,17 +104,45 @@ def fake() -> Iterator[FakeGcp]:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], fake: FakeGcp) -> RunModule:
-    """Run gcp_network, or the info module, against the fake with changes to DOCUMENT; return what it printed."""
+def call(capsys: pytest.CaptureFixture[str], fake: FakeGcp) -> RunModule:
+    """Run a module's main against the fake with options; return what it printed."""
 
-    def call(main: Callable[[], None] = gcp_network.main, check: bool = False, **changes: Any) -> dict[str, Any]:
+    def call(main: Callable[[], None], check: bool = False, **options: Any) -> dict[str, Any]:
         place = {"project": "demo-project", "region": "europe-west1"}
         access = {"access_token": "token", "api_endpoint": fake.endpoint}
-        rest = {"name": "main"} if main is gcp_network_info.main else document()
-        arguments = {**place, **access, **rest, **changes, "_ansible_check_mode": check}
+        arguments = {**place, **access, **options, "_ansible_check_mode": check}
         with patch_module_args({k: v for k, v in arguments.items() if v is not None}), pytest.raises(SystemExit):
             main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
         return result
 
     return call
+
+
+@pytest.fixture
+def run(call: RunModule) -> RunModule:
+    """Run gcp_network, or the info module, with changes to DOCUMENT."""
+
+    def run(main: Callable[[], None] = gcp_network.main, check: bool = False, **changes: Any) -> dict[str, Any]:
+        rest = {"name": "main"} if main is gcp_network_info.main else document()
+        return call(main, check, **{**rest, **changes})
+
+    return run
+
+
+@pytest.fixture
+def around(call: RunModule, fake: FakeGcp) -> None:
+    """The network that VMs are made in: two subnets, an internal address and two external ones."""
+    addresses = [{"name": "paper", "type": "INTERNAL", "subnet": "gateway"}, {"name": "out"}, {"name": "other"}]
+    call(gcp_network.main, **document(addresses=addresses, router=None, firewalls=None))
+    fake.calls.clear()
+
+
+@pytest.fixture
+def vm(call: RunModule, around: None) -> RunModule:
+    """Run gcp_vm with changes to MACHINE, in a network that is there."""
+
+    def vm(check: bool = False, **changes: Any) -> dict[str, Any]:
+        return call(gcp_vm.main, check, **{**copy.deepcopy(MACHINE), **changes})
+
+    return vm

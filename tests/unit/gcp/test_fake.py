@@ -84,7 +84,7 @@ REFUSED: dict[str, tuple[str, str, Any, int, str]] = {
     "region": ("GET", f"{PROJECT}/regions/moon-base1/subnetworks", None, 400, "Unknown region"),
     "nothing there": ("GET", f"{NETWORKS}/other", None, 404, "was not found"),
     "reference": ("POST", FIREWALLS, RULE, 404, "global/networks/main' was not found"),
-    "not done by the fake": ("GET", f"{PROJECT}/zones/europe-west1-b/instances/a", None, 501, "does not do"),
+    "not done by the fake": ("GET", f"{PROJECT}/zones/europe-west1-b/reservations/a", None, 501, "does not do"),
     "filter": ("GET", f"{NETWORKS}?filter=!", None, 400, "Invalid list filter"),
 }
 

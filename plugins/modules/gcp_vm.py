@@ -1,0 +1,360 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gcp_vm
+short_description: Make a gateway's VM in Google Cloud what its options say
+version_added: 1.0.0
+author: ibops.gateway contributors (@ibops)
+description:
+  - Brings one VM of Compute Engine with its disk and the schedule of its snapshots to the state of the options, in one
+    process.
+  - A new VM is a Shielded VM with OS Login, without a public address, without the project's SSH keys and without a
+    serial console.
+  - An option that is not given leaves alone what is there; an empty one clears it. A new VM has what each option says.
+  - What the collection makes carries its label C(ibops-gateway), and a snapshot schedule, which has no labels, the mark
+    C([ibops.gateway]) at the end of its description. Nothing else is ever deleted.
+  - The VM has the labels that inventory P(ibops.gateway.gcp_gateways#inventory) looks for, C(role=ib-gateway) and
+    C(ibgw-mode).
+  - A VM that runs is stopped only by O(state=stopped), by O(state=absent), or where O(stop_for_update) or O(recreate)
+    allows it.
+  - What Google cannot change is an error that names the field, unless O(recreate) allows to make the VM anew.
+  - A run that was broken off at any point is completed by the next one.
+extends_documentation_fragment:
+  - ibops.gateway.gcp
+attributes:
+  check_mode:
+    description: Reads only, and reports what would change.
+    support: full
+  diff_mode:
+    description: Shows the fields of what changes, in the API's words. The same in check mode.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+options:
+  name:
+    description: The VM's name, which its disk and its snapshot schedule have too.
+    type: str
+    required: true
+  zone:
+    description: The zone that it is in, one of O(region).
+    type: str
+    required: true
+  state:
+    description:
+      - V(running) and V(stopped) make it so. V(present) leaves a VM that is there as it is; a new one runs.
+      - V(absent) removes the VM with its disk, and its snapshot schedule. The other options are not looked at.
+    type: str
+    choices: [absent, present, running, stopped]
+    default: running
+  recreate:
+    description:
+      - Delete and make anew, with an empty disk, a VM that differs in a field that Google cannot change, where it
+        carries the collection's label.
+    type: bool
+    default: false
+  stop_for_update:
+    description:
+      - Stop a running VM for a change that Google makes only while it is stopped, and start it again. That is one of
+        O(machine_type), O(service_account), O(scopes), O(scheduling) and O(shielded).
+      - Without it such a change is an error, since a live gateway that is stopped has to be signed in to again.
+    type: bool
+    default: false
+  mode:
+    description: Which gateway it is for; the value of label C(ibgw-mode). Required unless O(state=absent).
+    type: str
+    choices: [live, paper]
+  machine_type:
+    description:
+      - Its machine type, with at least 2 GB of memory. A new VM has V(e2-medium).
+      - V(e2-small) does for one gateway with a swap file. What is smaller is refused.
+    type: str
+  image:
+    description:
+      - What the disk of a new VM is made from. Only for a new one; no VM is ever compared with it.
+      - The family of a project, as V(debian-cloud/debian-12), or the path of an image or a family, as
+        V(projects/debian-cloud/global/images/family/debian-12).
+    type: str
+    default: debian-cloud/debian-12
+  disk:
+    description: Its boot disk, which is deleted together with the VM.
+    type: dict
+    suboptions:
+      size:
+        description: Its size in GB, which can only grow. A new disk has V(20).
+        type: int
+      type:
+        description: Its type. A new disk is V(pd-balanced).
+        type: str
+      labels:
+        description: Its labels, all of them but the collection's.
+        type: dict
+  subnet:
+    description: The subnet that it is in, by its name. Required for a new VM.
+    type: str
+  network_ip:
+    description:
+      - Its internal address, as the name of a reserved internal address of O(region) or as the address itself.
+      - Google chooses one for a new VM if it is not given.
+    type: str
+  external_address:
+    description:
+      - Its public address, by the name of a reserved external address of O(region).
+      - Without one the VM has no public address, and one that it has is taken away.
+    type: str
+    default: ""
+  labels:
+    description:
+      - Its labels, all of them but those that the collection sets, which are C(ibops-gateway), C(ibgw-mode) and, if
+        it is not given, C(role=ib-gateway).
+    type: dict
+  tags:
+    description: The network tags by which firewall rules know it.
+    type: list
+    elements: str
+  service_account:
+    description: The e-mail address of the service account that its programs are, empty for none. A new VM has none.
+    type: str
+  scopes:
+    description:
+      - What its programs may ask for at most. With a new service account V(cloud-platform), which leaves it to IAM.
+    type: list
+    elements: str
+  metadata:
+    description:
+      - Its metadata, all of it but the keys that keep it safe, which are C(enable-oslogin=TRUE),
+        C(block-project-ssh-keys=TRUE) and C(serial-port-enable=FALSE).
+      - Whoever may look at the VM can read it, so that it is no place for a secret.
+    type: dict
+  shielded:
+    description: What a Shielded VM checks. It changes while the VM is stopped only.
+    type: dict
+    suboptions:
+      secure_boot:
+        description: Boot only what is signed. A new VM does.
+        type: bool
+      vtpm:
+        description: Have a virtual TPM. A new VM has.
+        type: bool
+      integrity_monitoring:
+        description: Compare each boot with the first. A new VM does.
+        type: bool
+  scheduling:
+    description: What Google does with the VM by itself. It changes while the VM is stopped only.
+    type: dict
+    suboptions:
+      automatic_restart:
+        description: Start it again after a failure of its host. A new VM has V(true).
+        type: bool
+      on_host_maintenance:
+        description: What happens when its host is maintained. A new VM has V(MIGRATE), which it does not notice.
+        type: str
+        choices: [MIGRATE, TERMINATE]
+      max_run_duration:
+        description:
+          - After how many seconds Google stops it, from each start on; V(0) for never, as for a new VM.
+          - The safety net for a paper VM that a pipeline has forgotten.
+        type: int
+  deletion_protection:
+    description: Whether Google refuses to delete it, by this module too. A new VM can be deleted.
+    type: bool
+  snapshots:
+    description: The schedule of its disk's snapshots. A new VM has none.
+    type: dict
+    suboptions:
+      enabled:
+        description: Whether there is one.
+        type: bool
+        default: true
+      start_time:
+        description: When a snapshot is begun, in UTC and at a full hour. A new schedule has V(04:00).
+        type: str
+      every_days:
+        description: After how many days the next one is made. A new schedule has V(1).
+        type: int
+      keep_days:
+        description: For how many days one is kept. A new schedule has V(14).
+        type: int
+      keep_after_disk:
+        description:
+          - Whether those of a disk that is deleted are kept for ever.
+          - Without, as for a new schedule, for O(snapshots.keep_days).
+        type: bool
+seealso:
+  - module: ibops.gateway.gcp_vm_info
+  - module: ibops.gateway.gcp_network
+  - plugin: ibops.gateway.gcp_gateways
+    plugin_type: inventory
+"""
+
+EXAMPLES = r"""
+- name: The paper gateway's VM, with the internal address that the pipeline knows
+  ibops.gateway.gcp_vm:
+    project: my-project
+    region: europe-west1
+    zone: europe-west1-b
+    name: ibgw-paper
+    mode: paper
+    machine_type: e2-small
+    subnet: ibgw-gateway
+    network_ip: ibgw-paper
+    tags: [ib-gateway, ib-gateway-paper]
+    service_account: gateway-vm@my-project.iam.gserviceaccount.com
+    scheduling: {max_run_duration: 14400}
+    snapshots: {keep_days: 7}
+
+- name: Stop it, and leave everything else as it is
+  ibops.gateway.gcp_vm:
+    project: my-project
+    region: europe-west1
+    zone: europe-west1-b
+    name: ibgw-paper
+    mode: paper
+    state: stopped
+
+- name: Give it more memory, for which it is stopped and started
+  ibops.gateway.gcp_vm:
+    project: my-project
+    region: europe-west1
+    zone: europe-west1-b
+    name: ibgw-paper
+    mode: paper
+    machine_type: e2-medium
+    stop_for_update: true
+
+- name: Remove it
+  ibops.gateway.gcp_vm:
+    project: my-project
+    region: europe-west1
+    zone: europe-west1-b
+    name: ibgw-paper
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: The calls that were made, in the order in which they were done; in check mode, those that would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [instances.stop ibgw-paper]
+kept:
+  description: With O(state=absent), what belongs to the VM and is left, as the collection has not made it.
+  returned: success
+  type: list
+  elements: str
+  sample: [disks/ibgw-paper]
+vm:
+  description:
+    - The VM in short, as the inventory has it; null when there is none. An address is empty where there is none.
+    - In check mode, as it is before the change.
+  returned: success
+  type: dict
+  sample:
+    name: ibgw-paper
+    id: "4000000001"
+    zone: europe-west1-b
+    status: RUNNING
+    labels: {role: ib-gateway, ibgw-mode: paper, ibops-gateway: ibgw-paper}
+    machine_type: e2-small
+    internal_address: 10.10.0.2
+    external_address: ""
+resources:
+  description:
+    - C(instance), C(disk) and C(snapshots), as the API has them now, each null when there is none.
+    - In check mode, as they are before the change.
+  returned: success
+  type: dict
+  sample: {instance: {name: ibgw-paper}, disk: {name: ibgw-paper, sizeGb: "20"}, snapshots: null}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import plan, vm, vm_rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+
+NAME = {"type": "str", "required": True}
+FLAG = {"type": "bool"}
+TEXT = {"type": "str"}
+TEXTS = {"type": "list", "elements": "str"}
+
+OPTIONS: dict[str, dict[str, t.Any]] = {
+    "name": NAME,
+    "zone": NAME,
+    "state": {"type": "str", "choices": ["absent", "present", "running", "stopped"], "default": "running"},
+    "recreate": {"type": "bool", "default": False},
+    "stop_for_update": {"type": "bool", "default": False},
+    "mode": {"type": "str", "choices": ["live", "paper"]},
+    "machine_type": TEXT,
+    "image": {"type": "str", "default": "debian-cloud/debian-12"},
+    "disk": {"type": "dict", "options": {"size": {"type": "int"}, "type": TEXT, "labels": {"type": "dict"}}},
+    "subnet": TEXT,
+    "network_ip": TEXT,
+    "external_address": {"type": "str", "default": ""},
+    "labels": {"type": "dict"},
+    "tags": TEXTS,
+    "service_account": TEXT,
+    "scopes": TEXTS,
+    "metadata": {"type": "dict"},
+    "shielded": {
+        "type": "dict",
+        "options": {"secure_boot": FLAG, "vtpm": FLAG, "integrity_monitoring": FLAG},
+    },
+    "scheduling": {
+        "type": "dict",
+        "options": {
+            "automatic_restart": FLAG,
+            "on_host_maintenance": {"type": "str", "choices": ["MIGRATE", "TERMINATE"]},
+            "max_run_duration": {"type": "int"},
+        },
+    },
+    "deletion_protection": FLAG,
+    "snapshots": {
+        "type": "dict",
+        "options": {
+            "enabled": {"type": "bool", "default": True},
+            "start_time": TEXT,
+            "every_days": {"type": "int"},
+            "keep_days": {"type": "int"},
+            "keep_after_disk": FLAG,
+        },
+    },
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=_gcp.argument_spec(**OPTIONS),
+        required_if=[("state", state, ["mode"]) for state in ("present", "running", "stopped")],
+        supports_check_mode=True,
+    )
+    options, is_present = module.params, module.params["state"] != "absent"
+    _gcp.refuse(module, vm_rules.problems(options) if is_present else vm_rules.where(options))
+    try:
+        compute = _gcp.connect(module, vm.KINDS)
+        found = vm.Present(compute, options["name"])
+        changes, kept = (vm.present(options, found, module.check_mode), []) if is_present else vm.absent(found)
+    except GcpError as error:
+        module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
+    actions = _gcp.carry_out(module, compute, changes)
+    if actions and not module.check_mode:
+        found = vm.Present(compute, options["name"])
+    module.exit_json(
+        changed=bool(actions),
+        actions=actions,
+        kept=kept,
+        vm=found.short(),
+        resources=found.report(),
+        diff=plan.diff(changes),
+    )
+
+
+if __name__ == "__main__":
+    main()

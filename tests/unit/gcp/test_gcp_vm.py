@@ -1,0 +1,382 @@
+"""gcp_vm against the fake: a life from nothing to nothing, every field drifted and mended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tests.fake_gcp.links import HOST
+from tests.fake_gcp.server import FakeGcp
+from tests.unit.gcp.conftest import MACHINE, RunModule
+
+from ansible_collections.ibops.gateway.plugins.modules import gcp_vm_info
+
+PROJECT = "projects/demo-project"
+ZONE = "zones/europe-west1-b"
+INSTANCE, DISK = f"{ZONE}/instances/ibgw-paper", f"{ZONE}/disks/ibgw-paper"
+POLICY = "regions/europe-west1/resourcePolicies/ibgw-paper"
+NOTHING: dict[str, Any] = {"before": {}, "after": {}}
+LABELS = {"role": "ib-gateway", "ibgw-mode": "paper", "ibops-gateway": "ibgw-paper", "env": "paper"}
+SAFE = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
+
+
+def metadata(**changes: str) -> dict[str, Any]:
+    """The metadata of MACHINE as the API has it, with items added or replaced."""
+    items = {"google-logging-enabled": "TRUE", **SAFE, **changes}
+    return {"items": [{"key": key, "value": value} for key, value in items.items()]}
+
+
+def interface(fake: FakeGcp, **fields: Any) -> list[dict[str, Any]]:
+    """The VM's interface with fields replaced."""
+    return [{**fake.resource(INSTANCE)["networkInterfaces"][0], **fields}]
+
+
+def access(address: str, tier: str = "PREMIUM") -> list[dict[str, Any]]:
+    return [{"name": "External NAT", "type": "ONE_TO_ONE_NAT", "natIP": address, "networkTier": tier}]
+
+
+def test_create_repeat_remove(vm: RunModule, call: RunModule, fake: FakeGcp) -> None:
+    predicted = vm(check=True)
+    assert (predicted["changed"], predicted["vm"], fake.writes()) == (True, None, [])
+    made = vm()
+    assert made["actions"] == predicted["actions"] == fake.writes()
+    assert made["actions"] == ["resourcePolicies.insert ibgw-paper", "instances.insert ibgw-paper"]
+    assert made["diff"] == predicted["diff"]
+    assert made["vm"] == {
+        "name": "ibgw-paper",
+        "id": fake.resource(INSTANCE)["id"],
+        "zone": "europe-west1-b",
+        "status": "RUNNING",
+        "labels": LABELS,
+        "machine_type": "e2-small",
+        "internal_address": "10.99.0.1",
+        "external_address": "",
+    }
+    fake.calls.clear()
+    again = vm()
+    assert (again["changed"], again["diff"], fake.writes()) == (False, NOTHING, [])
+    assert sorted(call.method for call in fake.calls) == [
+        "addresses.get",
+        "disks.get",
+        "instances.get",
+        "resourcePolicies.get",
+    ]
+    read = call(gcp_vm_info.main, name="ibgw-paper", zone="europe-west1-b")
+    assert (read["vm"], read["resources"]) == (made["vm"], made["resources"])
+
+    fake.calls.clear()
+    predicted = vm(state="absent", check=True)
+    assert (predicted["changed"], fake.writes()) == (True, [])
+    gone = vm(state="absent")
+    assert gone["actions"] == predicted["actions"] == fake.writes()
+    assert gone["actions"] == ["instances.delete ibgw-paper", "resourcePolicies.delete ibgw-paper"]
+    assert gone["diff"] == predicted["diff"]
+    assert set(gone["diff"]["before"]) == {f"{kind}/ibgw-paper" for kind in ("instances", "disks", "resourcePolicies")}
+    assert (gone["vm"], gone["kept"]) == (None, [])
+    assert not any("ibgw-paper" in path for path in fake.state.resources)
+    fake.calls.clear()
+    again = vm(state="absent")
+    assert (again["changed"], again["kept"], fake.writes()) == (False, [], [])
+
+
+def test_a_new_vm_is_closed(vm: RunModule, fake: FakeGcp) -> None:
+    """Without any option that says so."""
+    optional = {name: None for name in MACHINE if name not in ("name", "zone", "mode", "subnet")}
+    made = vm(**optional)
+    assert made["actions"] == ["instances.insert ibgw-paper"]
+    body, disk = fake.resource(INSTANCE), fake.resource(DISK)
+    assert "accessConfigs" not in body["networkInterfaces"][0]
+    assert {item["key"]: item["value"] for item in body["metadata"]["items"]} == SAFE
+    assert set(body["shieldedInstanceConfig"].values()) == {True}
+    assert body.get("serviceAccounts", []) == []
+    assert body["labels"] == {name: value for name, value in LABELS.items() if name != "env"}
+    assert body["machineType"].endswith(f"{ZONE}/machineTypes/e2-medium")
+    assert "maxRunDuration" not in body["scheduling"]
+    assert (disk["sizeGb"], disk["type"].rpartition("/")[2]) == ("20", "pd-balanced")
+    assert disk["labels"] == {"ibops-gateway": "ibgw-paper"}
+    assert vm(**optional)["changed"] is False
+
+
+@pytest.mark.parametrize("state", ["stopped", "present"])
+def test_states_of_a_new_vm(vm: RunModule, fake: FakeGcp, state: str) -> None:
+    made = vm(state=state)
+    assert made["vm"]["status"] == ("TERMINATED" if state == "stopped" else "RUNNING")
+    assert made["actions"][2:] == (["instances.stop ibgw-paper"] if state == "stopped" else [])
+    assert vm(state=state)["changed"] is False
+    assert vm(state="present")["changed"] is False
+
+
+def test_stop_and_start_leave_the_rest_alone(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+    before = fake.resource(INSTANCE)
+    only = {name: None for name in MACHINE if name not in ("name", "zone", "mode")}
+    fake.calls.clear()
+    assert vm(state="stopped", **only)["actions"] == ["instances.stop ibgw-paper"]
+    stopped = fake.resource(INSTANCE)
+    assert {**stopped, "status": "RUNNING"} == before
+    assert vm(state="present", **only)["changed"] is False
+    assert vm(state="running", **only)["actions"] == ["instances.start ibgw-paper"]
+    assert fake.resource(INSTANCE) == before
+    assert fake.writes() == ["instances.stop ibgw-paper", "instances.start ibgw-paper"]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A field changed behind our back, the calls that mend it, and what options there are besides MACHINE."""
+
+    fields: dict[str, Any]
+    mended: list[str]
+    options: dict[str, Any] = field(default_factory=dict)
+    path: str = INSTANCE
+
+
+STOPPED_ONLY = {
+    "machine type": Drift({"machineType": f"{HOST}{PROJECT}/{ZONE}/machineTypes/e2-medium"}, ["setMachineType"]),
+    "service account": Drift({"serviceAccounts": [{"email": "x@y.example", "scopes": []}]}, ["setServiceAccount"]),
+    "no service account": Drift({}, ["setServiceAccount"], {"service_account": ""}),
+    "scopes": Drift({}, ["setServiceAccount"], {"scopes": ["logging.write"]}),
+    "no limit": Drift({}, ["setScheduling"], {"scheduling": {"max_run_duration": 0}}),
+    "another limit": Drift({}, ["setScheduling"], {"scheduling": {"max_run_duration": 3600}}),
+    "restart": Drift({}, ["setScheduling"], {"scheduling": {"automatic_restart": False}}),
+    "maintenance": Drift({}, ["setScheduling"], {"scheduling": {"on_host_maintenance": "TERMINATE"}}),
+    "limit that deletes": Drift(
+        {
+            "scheduling": {
+                "automaticRestart": True,
+                "onHostMaintenance": "MIGRATE",
+                "maxRunDuration": {"seconds": "14400"},
+                "instanceTerminationAction": "DELETE",
+            }
+        },
+        ["setScheduling"],
+    ),
+    "secure boot": Drift(
+        {"shieldedInstanceConfig": {"enableSecureBoot": False, "enableVtpm": True, "enableIntegrityMonitoring": True}},
+        ["updateShieldedInstanceConfig"],
+    ),
+    "everything": Drift(
+        {"serviceAccounts": []},
+        ["setMachineType", "setServiceAccount", "setScheduling", "updateShieldedInstanceConfig"],
+        {"machine_type": "e2-medium", "scheduling": {"max_run_duration": 60}, "shielded": {"vtpm": False}},
+    ),
+}
+DRIFTS = {
+    "labels": Drift({"labels": {**LABELS, "x": "y"}}, ["setLabels"]),
+    "labels cleared": Drift({}, ["setLabels"], {"labels": {}}),
+    "the inventory's labels": Drift(
+        {"labels": {"ibops-gateway": "ibgw-paper", "x": "y"}}, ["setLabels"], {"labels": None}
+    ),
+    "mode": Drift({}, ["setLabels"], {"mode": "live"}),
+    "another role": Drift({}, ["setLabels"], {"labels": {"role": "gateway"}}),
+    "tags": Drift({"tags": {"items": ["ib-gateway", "web"]}}, ["setTags"]),
+    "tags cleared": Drift({}, ["setTags"], {"tags": []}),
+    "metadata": Drift({"metadata": metadata(more="x")}, ["setMetadata"]),
+    "metadata cleared": Drift({}, ["setMetadata"], {"metadata": {}}),
+    "keys of the project": Drift(
+        {"metadata": metadata(**{"block-project-ssh-keys": "FALSE"})}, ["setMetadata"], {"metadata": None}
+    ),
+    "OS Login off": Drift({"metadata": {}}, ["setMetadata"]),
+    "protection": Drift({"deletionProtection": True}, ["setDeletionProtection"]),
+    "protection on": Drift({}, ["setDeletionProtection"], {"deletion_protection": True}),
+    "a disk that stays": Drift({"disks": None}, ["setDiskAutoDelete"]),
+    "stopped behind our back": Drift({"status": "TERMINATED"}, ["start"]),
+    "stop": Drift({}, ["stop"], {"state": "stopped"}),
+    "disk's size": Drift({"sizeGb": "10"}, ["resize"], path=DISK),
+    "disk's labels": Drift({"labels": {"ibops-gateway": "ibgw-paper"}}, ["setLabels"], path=DISK),
+    "no schedule on the disk": Drift({"resourcePolicies": []}, ["addResourcePolicies"], path=DISK),
+    "another schedule on the disk": Drift(
+        {"resourcePolicies": [f"{HOST}{PROJECT}/regions/europe-west1/resourcePolicies/x"]},
+        ["removeResourcePolicies", "addResourcePolicies"],
+        path=DISK,
+    ),
+    "schedule's hour": Drift({}, ["patch"], {"snapshots": {"start_time": "05:00"}}, POLICY),
+    "schedule's days": Drift({}, ["patch"], {"snapshots": {"every_days": 2}}, POLICY),
+    "how long": Drift({}, ["patch"], {"snapshots": {"keep_days": 30}}, POLICY),
+    "snapshots of a deleted disk": Drift({}, ["patch"], {"snapshots": {"keep_after_disk": True}}, POLICY),
+    "to a public address": Drift({}, ["addAccessConfig"], {"external_address": "out"}),
+    "a public address": Drift({"networkInterfaces": access("203.0.113.1")}, ["deleteAccessConfig"]),
+    "another public address": Drift(
+        {"networkInterfaces": access("203.0.113.1")},
+        ["deleteAccessConfig", "addAccessConfig"],
+        {"external_address": "other"},
+    ),
+    "a lent public address": Drift({"networkInterfaces": access("198.51.100.7")}, ["deleteAccessConfig"]),
+}
+
+
+def drift_away(fake: FakeGcp, drift: Drift) -> None:
+    fields = dict(drift.fields)
+    if "networkInterfaces" in fields:
+        fields["networkInterfaces"] = interface(fake, accessConfigs=fields["networkInterfaces"])
+    if "disks" in fields:
+        fields["disks"] = [{**fake.resource(INSTANCE)["disks"][0], "autoDelete": False}]
+    fake.put(drift.path, **fields)
+    fake.calls.clear()
+
+
+def actions(drift: Drift) -> list[str]:
+    return [f"{drift.path.split('/')[-2]}.{verb} ibgw-paper" for verb in drift.mended]
+
+
+def check_mended(vm: RunModule, fake: FakeGcp, calls: list[str], **options: Any) -> None:
+    predicted = vm(check=True, **options)
+    assert (predicted["actions"], fake.writes()) == (calls, [])
+    mended = vm(**options)
+    assert mended["actions"] == fake.writes() == calls
+    assert mended["diff"] == predicted["diff"] != NOTHING
+    fake.calls.clear()
+    assert (vm(**options)["changed"], fake.writes()) == (False, [])
+
+
+@pytest.mark.parametrize("drift", DRIFTS.values(), ids=list(DRIFTS))
+def test_drift_is_mended_by_the_right_call(vm: RunModule, fake: FakeGcp, drift: Drift) -> None:
+    vm()
+    drift_away(fake, drift)
+    check_mended(vm, fake, actions(drift), **drift.options)
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "TERMINATED"])
+@pytest.mark.parametrize("drift", STOPPED_ONLY.values(), ids=list(STOPPED_ONLY))
+def test_what_changes_while_stopped(vm: RunModule, fake: FakeGcp, drift: Drift, status: str) -> None:
+    vm()
+    drift_away(fake, drift)
+    fake.put(INSTANCE, status=status)
+    start = ["instances.start ibgw-paper"]
+    if status == "TERMINATED":
+        check_mended(vm, fake, [*actions(drift), *start], **drift.options)
+        return
+    for check in (True, False):
+        refused = vm(check=check, **drift.options)
+        assert (
+            "Google changes that only while the VM is stopped, and it runs: set `stop_for_update: true`"
+            in refused["msg"]
+        )
+        assert fake.writes() == []
+    calls = ["instances.stop ibgw-paper", *actions(drift), *start]
+    check_mended(vm, fake, calls, **drift.options, stop_for_update=True)
+
+
+def test_a_change_for_stopped_ones_on_the_way_to_stopped(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+    fake.calls.clear()
+    calls = ["instances.stop ibgw-paper", "instances.setMachineType ibgw-paper"]
+    check_mended(vm, fake, calls, state="stopped", machine_type="e2-medium")
+
+
+def test_snapshots_off(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+    fake.calls.clear()
+    calls = ["disks.removeResourcePolicies ibgw-paper", "resourcePolicies.delete ibgw-paper"]
+    off = {"snapshots": {"enabled": False}}
+    predicted = vm(check=True, **off)
+    assert (sorted(predicted["actions"]), fake.writes()) == (calls, [])
+    assert vm(**off)["actions"] == calls
+    assert vm(**off)["changed"] is False
+    assert vm()["actions"] == ["resourcePolicies.insert ibgw-paper", "disks.addResourcePolicies ibgw-paper"]
+
+
+LEFT_ALONE: dict[str, tuple[str, dict[str, Any]]] = {
+    "machine_type": (INSTANCE, {"machineType": f"{HOST}{PROJECT}/{ZONE}/machineTypes/n1-standard-1"}),
+    "labels": (INSTANCE, {"labels": {**LABELS, "more": "x"}}),
+    "tags": (INSTANCE, {"tags": {"items": ["x"]}}),
+    "metadata": (INSTANCE, {"metadata": metadata(more="x")}),
+    "service_account": (INSTANCE, {"serviceAccounts": [{"email": "x@y.example", "scopes": ["a"]}]}),
+    "scheduling": (INSTANCE, {"scheduling": {"automaticRestart": False, "onHostMaintenance": "TERMINATE"}}),
+    "shielded": (INSTANCE, {"shieldedInstanceConfig": {"enableSecureBoot": False}}),
+    "deletion_protection": (INSTANCE, {"deletionProtection": True}),
+    "disk": (DISK, {"sizeGb": "40", "labels": {"x": "y"}}),
+    "snapshots": (DISK, {"resourcePolicies": []}),
+}
+
+
+@pytest.mark.parametrize("option", LEFT_ALONE)
+def test_what_is_not_given_is_left_alone(vm: RunModule, fake: FakeGcp, option: str) -> None:
+    vm()
+    path, fields = LEFT_ALONE[option]
+    fake.put(path, **fields)
+    assert vm(**{option: None})["changed"] is False
+
+
+IMMUTABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "subnet": ({"subnet": "run"}, "instances ibgw-paper: subnetwork is 'projects/demo-project/regions/"),
+    "internal address": ({"network_ip": "10.10.0.9"}, "instances ibgw-paper: networkIP is '10.99.0.1' and should be"),
+    "disk's type": ({"disk": {"type": "pd-ssd"}}, "disks ibgw-paper: type is 'pd-balanced' and should be 'pd-ssd'"),
+    "a smaller disk": ({"disk": {"size": 10}}, "disks ibgw-paper: sizeGb is 20 and should be 10"),
+}
+
+
+@pytest.mark.parametrize("case", IMMUTABLE.values(), ids=list(IMMUTABLE))
+def test_what_google_cannot_change(vm: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], str]) -> None:
+    options, message = case
+    vm()
+    fake.calls.clear()
+    for check in (True, False):
+        refused = vm(check=check, **options)
+        assert message in refused["msg"]
+        assert "Google cannot change that: set `recreate: true`" in refused["msg"]
+    assert fake.writes() == []
+    if "network_ip" in options:
+        # That of the subnet.
+        options = {**options, "network_ip": "10.10.0.9"}
+    check_mended(vm, fake, ["instances.delete ibgw-paper", "instances.insert ibgw-paper"], recreate=True, **options)
+
+
+@pytest.mark.parametrize("kind", ["VM", "disk"])
+def test_what_is_not_ours_is_not_recreated(vm: RunModule, fake: FakeGcp, kind: str) -> None:
+    vm()
+    fake.put(INSTANCE if kind == "VM" else DISK, labels={})
+    fake.calls.clear()
+    options = {"subnet": "run"} if kind == "VM" else {"disk": {"type": "pd-ssd"}}
+    assert "does not carry the collection's mark" in vm(recreate=True, **options)["msg"]
+    assert fake.writes() == []
+
+
+@pytest.mark.parametrize("options", [{"state": "absent"}, {"subnet": "run", "recreate": True}])
+@pytest.mark.parametrize("check", [True, False])
+def test_a_protected_vm_is_not_deleted(vm: RunModule, fake: FakeGcp, options: dict[str, Any], check: bool) -> None:
+    vm()
+    fake.put(INSTANCE, deletionProtection=True)
+    fake.calls.clear()
+    refused = vm(check=check, **options)
+    assert "instances ibgw-paper: it is protected against deletion." in refused["msg"]
+    assert fake.writes() == []
+
+
+KEPT: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
+    "somebody's VM": ({INSTANCE: {"labels": {}}}, ["instances", "disks", "resourcePolicies"]),
+    "a disk that stays": ({INSTANCE: {"disks": None}}, ["disks", "resourcePolicies"]),
+    "somebody's schedule": ({POLICY: {"description": ""}}, ["resourcePolicies"]),
+}
+
+
+@pytest.mark.parametrize("case", KEPT.values(), ids=list(KEPT))
+def test_absent_keeps_what_is_not_ours(
+    vm: RunModule, fake: FakeGcp, case: tuple[dict[str, dict[str, Any]], list[str]]
+) -> None:
+    drifts, kept = case
+    vm()
+    for path, fields in drifts.items():
+        drift_away(fake, Drift(fields, [], path=path))
+    gone = vm(state="absent")
+    assert gone["kept"] == [f"{kind}/ibgw-paper" for kind in kept]
+    left = {path.split("/")[-2] for path in fake.state.resources if path.endswith("ibgw-paper")}
+    assert left == set(kept)
+    assert vm(state="absent")["kept"] == gone["kept"]
+
+
+def test_what_was_there_before_is_used_and_not_marked(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+    fake.put(INSTANCE, labels={"team": "x"})
+    vm(labels=None)
+    assert fake.resource(INSTANCE)["labels"] == {"team": "x", "role": "ib-gateway", "ibgw-mode": "paper"}
+    assert vm(state="absent")["changed"] is False
+
+
+def test_a_suspended_vm(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+    fake.put(INSTANCE, status="SUSPENDED")
+    fake.calls.clear()
+    assert "it is SUSPENDED, from which it is neither started nor stopped. Resume it" in vm()["msg"]
+    assert vm(state="present")["changed"] is False
+    assert fake.writes() == []

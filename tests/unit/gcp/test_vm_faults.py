@@ -1,0 +1,185 @@
+"""gcp_vm when Google, the network between or somebody else gets in its way."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from tests.fake_gcp.server import FakeGcp
+from tests.unit.gcp.conftest import RunModule
+from tests.unit.gcp.test_gcp_vm import DISK, INSTANCE, LABELS, PROJECT
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
+
+PASSING = [
+    ("instances.get", {"status": 503}),
+    ("addresses.get", {"drop": "before"}),
+    ("resourcePolicies.insert", {"drop": "after"}),
+    ("instances.insert", {"status": 503, "times": 2}),
+    ("instances.insert", {"drop": "after"}),
+    ("instances.insert", {"seconds": 0.2}),
+    ("zoneOperations.wait", {"status": 503}),
+    ("zoneOperations.wait", {"drop": "before"}),
+]
+
+
+@pytest.mark.parametrize(("method", "fault"), PASSING, ids=[f"{m} {f}" for m, f in PASSING])
+def test_what_passes_is_waited_for(vm: RunModule, fake: FakeGcp, method: str, fault: dict[str, Any]) -> None:
+    if method.endswith("wait"):
+        fake.state.operation_seconds = 0.02
+    fake.fault(method, **fault)
+    assert len(vm()["actions"]) == 2
+    assert not fake.faults.waiting
+    ids = [call.request_id for call in fake.calls if call.method == method and call.verb == "POST"]
+    if method.endswith("insert") and "seconds" not in fault:
+        assert len(ids) - len(set(ids)) == fault.get("times", 1)
+    assert vm()["changed"] is False
+
+
+def test_an_operation_that_fails_after_200(vm: RunModule, fake: FakeGcp) -> None:
+    fake.fault("instances.insert", operation_error=("QUOTA_EXCEEDED", "Quota 'CPUS' exceeded."))
+    failed = vm()
+    assert "instances.insert ibgw-paper: a quota is used up: Quota 'CPUS' exceeded." in failed["msg"]
+    assert "Done before: resourcePolicies.insert ibgw-paper." in failed["msg"]
+    assert vm()["actions"] == ["instances.insert ibgw-paper"]
+
+
+@pytest.mark.parametrize("method", ["setLabels", "stop", "setMachineType", "updateShieldedInstanceConfig", "start"])
+def test_every_call_of_a_change_is_checked(vm: RunModule, fake: FakeGcp, method: str) -> None:
+    vm()
+    fake.fault(f"instances.{method}", operation_error=("INTERNAL_ERROR", "It broke."))
+    wanted = {"machine_type": "e2-medium", "shielded": {"vtpm": False}, "labels": {}, "stop_for_update": True}
+    failed = vm(**wanted)
+    assert failed["failed"] is True
+    assert f"instances.{method} ibgw-paper: INTERNAL_ERROR: It broke." in failed["msg"]
+    assert vm(**wanted)["vm"]["status"] == "RUNNING"
+    assert vm(**wanted)["changed"] is False
+
+
+def test_a_call_that_is_refused(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+    fake.fault("instances.setTags", status=403)
+    failed = vm(tags=[])
+    assert failed["msg"].startswith("instances.setTags ibgw-paper: the credentials may not do this")
+    assert "compute.instanceAdmin.v1" in failed["msg"]
+
+
+def test_a_deadline_for_everything(vm: RunModule, fake: FakeGcp) -> None:
+    fake.wait_seconds = 0.05
+    fake.fault("instances.insert", seconds=2.5)
+    failed = vm(timeout=1.5)
+    assert "instances.insert ibgw-paper: not done within the 1.5 s of timeout; Google goes on with it" in failed["msg"]
+    assert vm()["vm"]["name"] == "ibgw-paper"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    ("method", "drift"),
+    [
+        ("instances.setLabels", {"labels": {**LABELS, "x": "y"}}),
+        ("instances.setTags", {"tags": {"items": []}}),
+        ("instances.setMetadata", {"metadata": {}}),
+    ],
+)
+def test_one_more_try_after_412(vm: RunModule, fake: FakeGcp, method: str, drift: dict[str, Any], times: int) -> None:
+    vm()
+    fake.put(INSTANCE, **drift)
+    fake.fault(method, status=412, times=times)
+    done = vm()
+    assert done.get("failed", False) is (times == 2)
+    if times == 1:
+        assert done["actions"] == [f"{method} ibgw-paper"]
+        assert vm()["changed"] is False
+
+
+def test_a_stale_fingerprint(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+    theirs = {**LABELS, "from": "elsewhere"}
+    fake.put(INSTANCE, labels={**LABELS, "x": "y"})
+    fake.fault("instances.setLabels", before=lambda: fake.put(INSTANCE, labels=theirs))
+    assert vm()["actions"] == ["instances.setLabels ibgw-paper"]
+    assert [call.status for call in fake.calls if call.method == "instances.setLabels"] == [412, 200]
+    assert fake.resource(INSTANCE)["labels"] == LABELS
+
+
+def test_no_stop_by_a_second_look(vm: RunModule, fake: FakeGcp) -> None:
+    """What changed meanwhile needs a stop, that nobody has allowed."""
+    vm()
+    medium = f"https://www.googleapis.com/compute/v1/{PROJECT}/zones/europe-west1-b/machineTypes/e2-medium"
+    fake.put(INSTANCE, labels={"ibops-gateway": "ibgw-paper"})
+    fake.fault("instances.setLabels", status=412, before=lambda: fake.put(INSTANCE, machineType=medium))
+    fake.calls.clear()
+    assert "set `stop_for_update: true`" in vm()["msg"]
+    assert fake.writes() == ["instances.setLabels ibgw-paper"]
+    assert fake.resource(INSTANCE)["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize(("theirs", "mended"), [({}, []), ({"tags": {}}, ["instances.setTags ibgw-paper"])])
+def test_somebody_makes_the_same_at_the_same_time(
+    vm: RunModule, fake: FakeGcp, theirs: dict[str, Any], mended: list[str]
+) -> None:
+    vm()
+    paths = [f"{PROJECT}/{path}" for path in (INSTANCE, DISK)]
+    entries = {path: fake.state.resources.pop(path) for path in paths}
+    entries[paths[0]].body.update(theirs)
+    fake.fault("instances.insert", before=lambda: fake.state.resources.update(entries))
+    fake.calls.clear()
+    assert vm()["actions"] == mended
+    assert fake.writes() == ["instances.insert ibgw-paper", *mended]
+    assert vm()["changed"] is False
+
+
+def test_gone_meanwhile(vm: RunModule, fake: FakeGcp) -> None:
+    vm()
+
+    def gone() -> None:
+        for path in (INSTANCE, DISK):
+            del fake.state.resources[f"{PROJECT}/{path}"]
+
+    fake.fault("instances.delete", before=gone)
+    assert vm(state="absent")["changed"] is True
+    assert not any("ibgw-paper" in path for path in fake.state.resources)
+
+
+RUNS: dict[str, tuple[dict[str, Any], int]] = {
+    "made": ({"state": "stopped"}, 3),
+    "changed": (
+        {"machine_type": "e2-medium", "labels": {}, "tags": [], "stop_for_update": True, "disk": {"size": 30}},
+        6,
+    ),
+    "recreated": ({"subnet": "run", "network_ip": None, "recreate": True}, 2),
+    "schedule removed": ({"snapshots": {"enabled": False}}, 2),
+    "removed": ({"state": "absent"}, 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "writes"), [(kind, writes) for kind, (_, calls) in RUNS.items() for writes in range(calls + 1)]
+)
+def test_killed_between_two_writes(
+    vm: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, kind: str, writes: int
+) -> None:
+    options = RUNS[kind][0]
+    if kind != "made":
+        vm()
+
+    class KilledError(BaseException):
+        """The process ends here."""
+
+    left, write = [writes], compute.Compute.write
+
+    def until_killed(self: compute.Compute, *arguments: Any) -> None:
+        if not left[0]:
+            raise KilledError
+        left[0] -= 1
+        write(self, *arguments)
+
+    monkeypatch.setattr(compute.Compute, "write", until_killed)
+    with contextlib.suppress(KilledError):
+        vm(**options)
+    monkeypatch.undo()
+    assert "failed" not in vm(**options)
+    again = vm(**options)
+    assert again["changed"] is False
+    assert (again["vm"] or {}).get("status") == {"made": "TERMINATED", "removed": None}.get(kind, "RUNNING")
