@@ -34,14 +34,12 @@ OPERATION_SECONDS = 5.0
 # What a first creation waits for one after the other: the network, a subnet, the VM's address, the VM.
 CRITICAL_PATH = 4 * OPERATION_SECONDS
 PLACE = {"project": "demo-project", "region": "europe-west1", "zone": "europe-west1-b"}
-ROLE = {
-    "gateway_machine_role": "ibops.gateway.gcp_vm",
+HOST = {
+    "ansible_connection": "local",
     "gateway_mode": "paper",
     "gcp_vm_project": PLACE["project"],
     "gcp_vm_zone": PLACE["zone"],
     "gcp_vm_snapshots_keep_days": 7,
-    # Nobody is there to let Ansible in.
-    "gcp_vm_boot_timeout": 0,
 }
 
 
@@ -127,7 +125,7 @@ def authority(directory: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 
 def ours() -> list[dict[str, t.Any]]:
     """The role that site.yml makes the machine with."""
-    return [{"name": "Ours", "hosts": "paper", "gather_facts": False, "roles": ["ibops.gateway.gcp_vm"], "vars": ROLE}]
+    return [{"name": "Ours", "hosts": "paper", "gather_facts": False, "roles": ["ibops.gateway.gcp_vm"]}]
 
 
 def theirs() -> list[dict[str, t.Any]]:
@@ -140,6 +138,7 @@ def theirs() -> list[dict[str, t.Any]]:
         return done | {"register": f"{kind}_{name.replace('-', '_')}"}
 
     network, subnet = "{{ network_ibgw }}", "{{ subnetwork_ibgw_gateway }}"
+    log = {"enable": True, "metadata": "EXCLUDE_ALL_METADATA"}
     rule = {"network": network, "direction": "INGRESS"}
     tasks = [
         task("network", "ibgw", place, auto_create_subnetworks=False, routing_config={"routing_mode": "REGIONAL"}),
@@ -152,16 +151,16 @@ def theirs() -> list[dict[str, t.Any]]:
         task("address", "ibgw-paper", regional, address_type="INTERNAL", purpose="GCE_ENDPOINT", subnetwork=subnet),
         task("router", "ibgw", regional, network=network),
         task("firewall", "ibgw-allow-ssh", place, **rule, source_ranges=["35.235.240.0/20"], target_tags=["ib-gateway"],
-             allowed=[{"ip_protocol": "tcp", "ports": ["22"]}], log_config={"enable": True, "metadata": "EXCLUDE_ALL_METADATA"}),
+             allowed=[{"ip_protocol": "tcp", "ports": ["22"]}], log_config=log),
         task("firewall", "ibgw-allow-api-ibgw-paper", place, **rule, source_ranges=["10.10.1.0/26"],
              target_tags=["ibgw-paper"], allowed=[{"ip_protocol": "tcp", "ports": ["4002"]}],
-             log_config={"enable": True, "metadata": "EXCLUDE_ALL_METADATA"}),
+             log_config=log),
         task("firewall", "ibgw-deny-ingress", place, **rule, priority=65534, source_ranges=["0.0.0.0/0"],
-             denied=[{"ip_protocol": "all"}], log_config={"enable": True, "metadata": "EXCLUDE_ALL_METADATA"}),
+             denied=[{"ip_protocol": "all"}], log_config=log),
         task("resource_policy", "ibgw-paper", regional, snapshot_schedule_policy={
             "schedule": {"daily_schedule": {"days_in_cycle": 1, "start_time": "04:00"}},
             "retention_policy": {"max_retention_days": 7}}),
-        task("instance", "ibgw-paper", zonal, machine_type="e2-medium", status="RUNNING",
+        task("instance", "ibgw-paper", zonal, machine_type="e2-medium",
              labels={"role": "ib-gateway", "ibgw-mode": "paper"}, tags={"items": ["ib-gateway", "ibgw-paper"]},
              disks=[{"boot": True, "auto_delete": True, "initialize_params": {
                  "source_image": "projects/debian-cloud/global/images/family/debian-13", "disk_size_gb": 20}}],
@@ -177,7 +176,7 @@ def play(
     path = directory / "play.yml"
     path.write_text(yaml.safe_dump(playbook))
     inventory = directory / "hosts.yml"
-    hosts = {"ibgw-paper": {"ansible_connection": "local"}}
+    hosts = {"ibgw-paper": HOST}
     inventory.write_text(yaml.safe_dump({"gateways": {"children": {"paper": {"hosts": hosts}}}}))
     variables = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "NO_PROXY": "127.0.0.1"} | environment
     started = time.monotonic()
