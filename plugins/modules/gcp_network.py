@@ -389,9 +389,8 @@ def main() -> None:
         changes, kept = (network.present(options, found), []) if is_present else network.absent(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
-    actions = _gcp.carry_out(module, compute, changes)
-    if actions and not module.check_mode:
-        found = network.Present(compute, options["network"]["name"])
+    name = options["network"]["name"]
+    actions, found = _gcp.carry_out(module, compute, changes, found, lambda: network.Present(compute, name))
     named = {wish.key for wish in Wishes(options).all()} if is_present else set()
     module.exit_json(
         changed=bool(actions),

@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
+from tests.fake_gcp import state
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import RunModule
 from tests.unit.gcp.test_gcp_vm import DISK, INSTANCE, LABELS, PROJECT
@@ -63,6 +64,22 @@ def test_a_call_that_is_refused(machine: RunModule, fake: FakeGcp) -> None:
     failed = machine(tags=[])
     assert failed["msg"].startswith("instances.setTags ibgw-paper: the credentials may not do this")
     assert "compute.instanceAdmin.v1" in failed["msg"]
+
+
+def test_done_is_looked_at(machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    idle = {"instances.setTags": lambda found, request: found.change(request, found.entry(request.target).body)}
+    monkeypatch.setattr(state, "ACTIONS", {**state.ACTIONS, **idle})
+    failed = machine(tags=[])
+    assert "answered that all is done, and a second look asks for instances.setTags ibgw-paper" in failed["msg"]
+    assert (failed["changed"], failed["actions"]) == (True, ["instances.setTags ibgw-paper"])
+
+
+def test_no_look_afterwards(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    fake.fault("instances.setTags", before=lambda: fake.fault("instances.get", status=503, times=100))
+    failed = machine(tags=[])
+    assert failed["msg"].startswith("instances.get ibgw-paper: On order. Done before: instances.setTags ibgw-paper.")
 
 
 def test_a_deadline_for_everything(machine: RunModule, fake: FakeGcp) -> None:
