@@ -298,6 +298,16 @@ def test_what_is_not_given_is_left_alone(machine: RunModule, fake: FakeGcp, opti
     assert machine(**{option: None})["changed"] is False
 
 
+@pytest.mark.parametrize("start", ["https://compute.googleapis.com/compute/v1/", "http://127.0.0.1/compute/v1/", ""])
+def test_links_are_compared_by_what_they_mean(machine: RunModule, fake: FakeGcp, start: str) -> None:
+    machine()
+    links = {name: start + fake.resource(INSTANCE)[name].removeprefix(HOST) for name in ("machineType", "zone")}
+    subnet = start + fake.resource(INSTANCE)["networkInterfaces"][0]["subnetwork"].removeprefix(HOST)
+    fake.put(INSTANCE, **links, networkInterfaces=interface(fake, subnetwork=subnet))
+    again = machine()
+    assert (again["changed"], again["diff"]) == (False, NOTHING)
+
+
 IMMUTABLE: dict[str, tuple[dict[str, Any], str]] = {
     "subnet": ({"subnet": "run"}, "instances ibgw-paper: subnetwork is 'projects/demo-project/regions/"),
     "internal address": ({"network_ip": "10.10.0.9"}, "instances ibgw-paper: networkIP is '10.99.0.1' and should be"),

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.auth.credentials import Credentials as BaseCredentials
 from google.oauth2.credentials import Credentials
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import MACHINE, RunModule
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials as module_credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, vm
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
@@ -28,6 +30,15 @@ def options(run: RunModule) -> dict[str, Any]:
     """The options of DOCUMENT as the module has them."""
     found: dict[str, Any] = run(check=True)["invocation"]["module_args"]
     return found
+
+
+class Counted(BaseCredentials):
+    """Credentials whose token has to be fetched."""
+
+    fetched = 0
+
+    def refresh(self, request: Any) -> None:
+        self.fetched, self.token = self.fetched + 1, "token"
 
 
 # The module in a process of its own, which says at its end how much memory it had at most.
@@ -98,6 +109,14 @@ def test_looking_is_five_calls_whatever_there_is(run: RunModule, fake: FakeGcp) 
         "routers.list",
         "subnetworks.list",
     ]
+
+
+def test_one_token_for_a_run(machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted()  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(module_credentials, "find", lambda *_options: counted)
+    machine(state="stopped")
+    assert len(fake.calls) > 8
+    assert counted.fetched == 1
 
 
 def test_memory(around: None, fake: FakeGcp) -> None:
