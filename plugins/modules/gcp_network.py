@@ -156,6 +156,12 @@ options:
                 does for a new NAT where this is not given.
             type: list
             elements: str
+          draining:
+            description:
+              - Static addresses that it gives up. Connections over them last until they end, and no new one begins.
+              - An address that is in neither list is taken away at once, with the gateway's session over it.
+            type: list
+            elements: str
           subnets:
             description: The subnets whose machines it is for, by their names.
             type: list
@@ -344,6 +350,7 @@ ADDRESS = {
 NAT = {
     "name": NAME,
     "addresses": TEXTS,
+    "draining": TEXTS,
     "subnets": {**TEXTS, "required": True},
     "tcp_established_idle_timeout": {"type": "int"},
     "min_ports_per_vm": {"type": "int"},
