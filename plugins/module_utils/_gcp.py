@@ -15,9 +15,12 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import Kind
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.plan import Change
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
+
+Found = t.TypeVar("Found")
 
 
 def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -53,12 +56,22 @@ def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
     )
 
 
-def carry_out(module: AnsibleModule, compute: Compute, changes: c.Sequence[Change]) -> list[str]:
-    """Do the changes, but for check mode, and return their calls; fail with what failed and what was done before."""
+def carry_out(
+    module: AnsibleModule, compute: Compute, changes: c.Sequence[Change], found: Found, look: c.Callable[[], Found]
+) -> tuple[list[str], Found]:
+    """Do the changes, but for check mode, and return their calls and what there is then.
+
+    *found* is what there is before, *look* finds it afterwards. Fail with what failed and what was done before that.
+    """
     if module.check_mode:
-        return [action for change in changes for action in change.actions]
+        return [action for change in changes for action in change.actions], found
     runner = Runner(compute)
     failed, actions = runner.run(changes), runner.actions
+    if actions and not failed:
+        try:
+            found = look()
+        except GcpError as error:
+            failed = [error]
     if failed:
         done = f"Done before: {', '.join(actions)}." if actions else "Nothing was changed."
         module.fail_json(
@@ -66,4 +79,4 @@ def carry_out(module: AnsibleModule, compute: Compute, changes: c.Sequence[Chang
             actions=actions,
             changed=bool(actions),
         )
-    return actions
+    return actions, found

@@ -156,6 +156,12 @@ options:
                 does for a new NAT where this is not given.
             type: list
             elements: str
+          draining:
+            description:
+              - Static addresses that it gives up. Connections over them last until they end, and no new one begins.
+              - An address that is in neither list is taken away at once, with the gateway's session over it.
+            type: list
+            elements: str
           subnets:
             description: The subnets whose machines it is for, by their names.
             type: list
@@ -344,6 +350,7 @@ ADDRESS = {
 NAT = {
     "name": NAME,
     "addresses": TEXTS,
+    "draining": TEXTS,
     "subnets": {**TEXTS, "required": True},
     "tcp_established_idle_timeout": {"type": "int"},
     "min_ports_per_vm": {"type": "int"},
@@ -389,9 +396,8 @@ def main() -> None:
         changes, kept = (network.present(options, found), []) if is_present else network.absent(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
-    actions = _gcp.carry_out(module, compute, changes)
-    if actions and not module.check_mode:
-        found = network.Present(compute, options["network"]["name"])
+    name = options["network"]["name"]
+    actions, found = _gcp.carry_out(module, compute, changes, found, lambda: network.Present(compute, name))
     named = {wish.key for wish in Wishes(options).all()} if is_present else set()
     module.exit_json(
         changed=bool(actions),

@@ -343,9 +343,14 @@ def main() -> None:
         changes, kept = (vm.present(options, found, module.check_mode), []) if is_present else vm.absent(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
-    actions = _gcp.carry_out(module, compute, changes)
-    if actions and not module.check_mode:
-        found = vm.Present(compute, options["name"])
+
+    def look() -> vm.Present:
+        after = vm.Present(compute, options["name"])
+        if is_present:
+            vm.check_done(options, after)
+        return after
+
+    actions, found = _gcp.carry_out(module, compute, changes, found, look)
     module.exit_json(
         changed=bool(actions),
         actions=actions,

@@ -160,5 +160,10 @@ def check_unchanged(kind: Kind, before: Body, after: Body, fields: Iterable[str]
     for field in fields:
         if field not in kind.mutable and before.get(field) != after.get(field):
             raise invalid(f"resource.{field}", after.get(field), "The field cannot be changed.")
+    for nat in after.get("nats", []):
+        olds = [old for old in before.get("nats", []) if old["name"] == nat["name"]]
+        had = {link for old in olds for link in [*old.get("natIps", []), *old.get("drainNatIps", [])]}
+        if not set(nat.get("drainNatIps", [])) <= had - set(nat.get("natIps", [])):
+            raise invalid("resource.nats.drainNatIps", nat["drainNatIps"], "They must be those that the NAT gives up.")
     if bool(before.get("allowed")) != bool(after.get("allowed")):
         raise invalid("resource.allowed", after.get("allowed"), "The action of a firewall cannot be changed.")

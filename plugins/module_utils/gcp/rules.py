@@ -68,7 +68,7 @@ def missing_references(options: Options, subnets: t.Container[str], addresses: t
     for variable, name in _references(options, "subnets", "subnet"):
         if name not in subnets:
             yield f"{variable} is {name!r}: there is no such subnet in the region. Add it to subnets, or mend the name."
-    for variable, name in _references(options, "addresses", ""):
+    for variable, name in (*_references(options, "addresses", ""), *_references(options, "draining", "")):
         if name not in addresses:
             yield (
                 f"{variable} is {name!r}: no such address is reserved in the region. Add it to addresses, or mend the "
@@ -183,6 +183,8 @@ def _router(router: Options) -> c.Iterator[str]:
                 f"{variable}.subnets is {nat['subnets']!r}: a NAT for every subnet would take those of Cloud Run in. "
                 "Name the subnets whose machines it is for."
             )
+        for name in sorted({*(nat["addresses"] or [])} & {*(nat["draining"] or [])}):
+            yield f"{variable}.draining has {name!r}: it is one of its addresses too. Keep it in one of them."
         yield from between(f"{variable}.tcp_established_idle_timeout", nat["tcp_established_idle_timeout"], 30, 604800)
         yield from between(f"{variable}.min_ports_per_vm", nat["min_ports_per_vm"], 2, 65536)
 

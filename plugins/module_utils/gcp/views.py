@@ -80,7 +80,7 @@ def _nat(body: t.Mapping[str, t.Any]) -> View:
     subnets = [{**each, "name": link(each["name"])} for each in body.get("subnetworks", [])]
     return {
         **body,
-        "natIps": sorted(link(each) for each in body.get("natIps", [])),
+        **{name: sorted(link(each) for each in body.get(name, [])) for name in ("natIps", "drainNatIps")},
         "subnetworks": sorted(subnets, key=lambda each: each["name"]),
         "logConfig": log(body),
     }

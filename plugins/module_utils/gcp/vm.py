@@ -67,6 +67,13 @@ def present(options: Options, found: Present, may_come: bool) -> list[Change]:
     return [change for change in changes if change]
 
 
+def check_done(options: Options, found: Present) -> None:
+    """GcpError when what Google has answered to be done is not."""
+    left = [action for change in present(options, found, False) for action in change.actions]
+    if left:
+        raise GcpError(f"Google has answered that all is done, and a second look asks for {', '.join(left)}.")
+
+
 def absent(found: Present) -> tuple[list[Change], list[str]]:
     """The changes that remove what the collection has made, and what is left, as C(disks/x)."""
     changes: list[Change] = []

@@ -92,11 +92,14 @@ class Wishes:
                 return {"network": self._network_path}
             present = {nat["name"]: nat for nat in before["nats"]} if before else {}
             kept = {} if marked else {name: nat for name, nat in present.items() if name not in nats}
-            ours = {name: views.merged(present.get(name) or _new_nat(), nat) for name, nat in nats.items()}
+            ours = {name: _merged_nat(present.get(name), nat) for name, nat in nats.items()}
             ordered = sorted({**kept, **ours}.items())
             return {"network": self._network_path, "nats": [nat for _name, nat in ordered]}
 
-        used = [(ADDRESS.collection, name) for nat in options["nats"] or [] for name in nat["addresses"] or []]
+        named = [
+            name for nat in options["nats"] or [] for name in [*(nat["addresses"] or []), *(nat["draining"] or [])]
+        ]
+        used = [(ADDRESS.collection, name) for name in named]
         used += [(SUBNET.collection, name) for nat in options["nats"] or [] for name in nat["subnets"] or []]
         return Wish(ROUTER, options["name"], given, {}, self._needs_network | frozenset(used))
 
@@ -111,6 +114,8 @@ class Wishes:
         if options["addresses"] is not None:
             found["natIpAllocateOption"] = "MANUAL_ONLY" if options["addresses"] else "AUTO_ONLY"
             found["natIps"] = sorted(self._path(ADDRESS, name) for name in options["addresses"])
+        if options["draining"] is not None:
+            found["drainNatIps"] = sorted(self._path(ADDRESS, name) for name in options["draining"])
         if options["subnets"] is not None:
             found["sourceSubnetworkIpRangesToNat"] = "LIST_OF_SUBNETWORKS"
             found["subnetworks"] = [
@@ -159,10 +164,19 @@ class Wishes:
         return Wish(FIREWALL, options["name"], given, initial, self._needs_network)
 
 
+def _merged_nat(before: views.View | None, given: views.View) -> views.View:
+    """A NAT as it should be. It gives up only what it has."""
+    present = before or _new_nat()
+    found = views.merged(present, given)
+    had = {*present["natIps"], *present["drainNatIps"]}
+    return {**found, "drainNatIps": [link for link in found["drainNatIps"] if link in had]}
+
+
 def _new_nat() -> views.View:
     return {
         "natIpAllocateOption": "AUTO_ONLY",
         "natIps": [],
+        "drainNatIps": [],
         "tcpEstablishedIdleTimeoutSec": 7200,
         "logConfig": {"enable": True, "filter": "ERRORS_ONLY"},
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
 from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info, gcp_vm
 
 RunModule = Callable[..., dict[str, Any]]
+Ask = Callable[..., tuple[int, dict[str, Any]]]
 DOCUMENT: dict[str, Any] = {
     "network": {"name": "main", "routing_mode": "REGIONAL", "mtu": 1460},
     "subnets": [
@@ -139,10 +142,28 @@ def around(call: RunModule, fake: FakeGcp) -> None:
 
 
 @pytest.fixture
-def vm(call: RunModule, around: None) -> RunModule:
+def machine(call: RunModule, around: None) -> RunModule:
     """Run gcp_vm with changes to MACHINE, in a network that is there."""
 
-    def vm(check: bool = False, **changes: Any) -> dict[str, Any]:
+    def run(check: bool = False, **changes: Any) -> dict[str, Any]:
         return call(gcp_vm.main, check, **{**copy.deepcopy(MACHINE), **changes})
 
-    return vm
+    return run
+
+
+@pytest.fixture
+def ask(fake: FakeGcp) -> Ask:
+    """Send a request to the fake; its status and body."""
+
+    def send(verb: str, path: str, body: Any = None, token: str = "token") -> tuple[int, dict[str, Any]]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(fake.endpoint + path, data, headers, method=verb)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    return send

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.error
-import urllib.request
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.fake_gcp.document import compute
 from tests.fake_gcp.server import FakeGcp
+from tests.unit.gcp.conftest import Ask
 
-Ask = Callable[..., tuple[int, dict[str, Any]]]
 PROJECT = "/compute/v1/projects/demo-project"
 NETWORKS, FIREWALLS = f"{PROJECT}/global/networks", f"{PROJECT}/global/firewalls"
 SUBNETS = f"{PROJECT}/regions/europe-west1/subnetworks"
 MAIN = {"name": "main", "autoCreateSubnetworks": False}
 RULE = {"name": "a", "network": "global/networks/main", "allowed": [{"IPProtocol": "tcp", "ports": ["22"]}]}
-
-
-@pytest.fixture
-def ask(fake: FakeGcp) -> Ask:
-    """Send a request to the fake; its status and body."""
-
-    def send(verb: str, path: str, body: Any = None, token: str = "token") -> tuple[int, dict[str, Any]]:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(fake.endpoint + path, data, headers, method=verb)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
-
-    return send
 
 
 REFUSED: dict[str, tuple[str, str, Any, int, str]] = {
@@ -174,6 +152,9 @@ SERVICES = {
     "addresses": "Address",
     "routers": "Router",
     "firewalls": "Firewall",
+    "instances": "Instance",
+    "disks": "Disk",
+    "resource_policies": "ResourcePolicy",
 }
 
 
@@ -192,4 +173,5 @@ def test_the_library_and_the_document_agree(collection: str, schema: str) -> Non
     for binding in bindings:
         for option in binding._get_http_options():
             path = option["uri"].replace("{project}", "demo-project").replace("{region}", "europe-west1")
+            path = path.replace("{zone}", "europe-west1-b")
             compute().route(option["method"].upper(), "".join(c for c in path if c not in "{}").replace("_", "-"))

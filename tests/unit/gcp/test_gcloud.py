@@ -53,3 +53,33 @@ def test_what_it_opens_the_module_closes(run: RunModule, gcloud: Gcloud, fake: F
     assert fake.resource("global/firewalls/api")["sourceRanges"] == ["0.0.0.0/0"]
     assert run()["actions"] == ["firewalls.update api"]
     assert gcloud("firewall-rules describe api")["sourceRanges"] == ["10.10.1.0/26"]
+
+
+def test_reads_and_changes_a_vm_that_the_module_mends(machine: RunModule, gcloud: Gcloud, fake: FakeGcp) -> None:
+    machine()
+    read = gcloud("instances describe ibgw-paper --zone europe-west1-b")
+    assert (read["status"], read["labels"]["ibgw-mode"]) == ("RUNNING", "paper")
+    gcloud("instances add-labels ibgw-paper --zone europe-west1-b --labels=x=y")
+    gcloud("instances add-tags ibgw-paper --zone europe-west1-b --tags=web")
+    gcloud("instances add-metadata ibgw-paper --zone europe-west1-b --metadata=enable-oslogin=FALSE")
+    gcloud("instances stop ibgw-paper --zone europe-west1-b")
+    gcloud("instances set-machine-type ibgw-paper --zone europe-west1-b --machine-type=e2-medium")
+    gcloud("disks resize ibgw-paper --zone europe-west1-b --size=30")
+    assert fake.resource("zones/europe-west1-b/instances/ibgw-paper")["status"] == "TERMINATED"
+    mended = machine(disk={"size": 30})
+    assert mended["actions"] == [
+        f"instances.{verb} ibgw-paper" for verb in ("setLabels", "setMetadata", "setTags", "setMachineType", "start")
+    ]
+    assert gcloud("instances describe ibgw-paper --zone europe-west1-b")["tags"]["items"] == ["ib-gateway", "paper"]
+
+
+def test_a_vm_of_its_own(gcloud: Gcloud, machine: RunModule, fake: FakeGcp) -> None:
+    """The fake takes what gcloud sends, and the module keeps its hands off what it has not made."""
+    gcloud(
+        "instances create ibgw-paper --zone europe-west1-b --machine-type=e2-small --subnet=gateway --no-address "
+        "--image=debian-12-bookworm-v20261101 --image-project=debian-cloud --metadata=enable-oslogin=TRUE"
+    )
+    gone = machine(state="absent")
+    assert (gone["changed"], gone["kept"]) == (False, ["instances/ibgw-paper", "disks/ibgw-paper"])
+    gcloud("instances delete ibgw-paper --zone europe-west1-b")
+    assert not any(path.endswith("ibgw-paper") for path in fake.state.resources)

@@ -281,6 +281,27 @@ def test_more_that_cannot_change(run: RunModule, fake: FakeGcp, kind: str) -> No
     assert fake.writes() == []
 
 
+def test_an_address_is_given_up_gently(run: RunModule, fake: FakeGcp) -> None:
+    run()
+    more = [*document()["addresses"], {"name": "next"}]
+    given_up = {"addresses": more, "router": nat(addresses=["next"], draining=["nat"])}
+    fake.calls.clear()
+    assert run(**given_up)["actions"] == ["addresses.insert next", "routers.patch router"]
+    found = fake.resource(ROUTER)["nats"][0]
+    assert (found["natIps"], found["drainNatIps"]) == ([NAT_IP.replace("/nat", "/next")], [NAT_IP])
+    assert run(**given_up)["changed"] is False
+    # Not said, left alone.
+    assert run(addresses=more, router=nat(addresses=["next"]))["changed"] is False
+    fake.state.resources.pop(f"{PROJECT}/{ROUTER}")
+    assert run(**given_up)["actions"] == ["routers.insert router"]
+    assert run(**given_up)["changed"] is False
+    fake.put(ROUTER, nats=nat_as_it_is(natIps=[NAT_IP.replace("/nat", "/next")], drainNatIps=[NAT_IP]))
+    ended = {"addresses": more, "router": nat(addresses=["next"], draining=[])}
+    assert run(**ended)["actions"] == ["routers.patch router"]
+    assert fake.resource(ROUTER)["nats"][0].get("drainNatIps", []) == []
+    assert run(**ended)["changed"] is False
+
+
 def test_recreate(run: RunModule, fake: FakeGcp) -> None:
     run()
     fake.put(API, allowed=None, denied=[{"IPProtocol": "all"}])

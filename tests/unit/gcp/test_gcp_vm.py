@@ -36,10 +36,10 @@ def access(address: str, tier: str = "PREMIUM") -> list[dict[str, Any]]:
     return [{"name": "External NAT", "type": "ONE_TO_ONE_NAT", "natIP": address, "networkTier": tier}]
 
 
-def test_create_repeat_remove(vm: RunModule, call: RunModule, fake: FakeGcp) -> None:
-    predicted = vm(check=True)
+def test_create_repeat_remove(machine: RunModule, call: RunModule, fake: FakeGcp) -> None:
+    predicted = machine(check=True)
     assert (predicted["changed"], predicted["vm"], fake.writes()) == (True, None, [])
-    made = vm()
+    made = machine()
     assert made["actions"] == predicted["actions"] == fake.writes()
     assert made["actions"] == ["resourcePolicies.insert ibgw-paper", "instances.insert ibgw-paper"]
     assert made["diff"] == predicted["diff"]
@@ -54,7 +54,7 @@ def test_create_repeat_remove(vm: RunModule, call: RunModule, fake: FakeGcp) -> 
         "external_address": "",
     }
     fake.calls.clear()
-    again = vm()
+    again = machine()
     assert (again["changed"], again["diff"], fake.writes()) == (False, NOTHING, [])
     assert sorted(call.method for call in fake.calls) == [
         "addresses.get",
@@ -66,9 +66,9 @@ def test_create_repeat_remove(vm: RunModule, call: RunModule, fake: FakeGcp) -> 
     assert (read["vm"], read["resources"]) == (made["vm"], made["resources"])
 
     fake.calls.clear()
-    predicted = vm(state="absent", check=True)
+    predicted = machine(state="absent", check=True)
     assert (predicted["changed"], fake.writes()) == (True, [])
-    gone = vm(state="absent")
+    gone = machine(state="absent")
     assert gone["actions"] == predicted["actions"] == fake.writes()
     assert gone["actions"] == ["instances.delete ibgw-paper", "resourcePolicies.delete ibgw-paper"]
     assert gone["diff"] == predicted["diff"]
@@ -76,14 +76,14 @@ def test_create_repeat_remove(vm: RunModule, call: RunModule, fake: FakeGcp) -> 
     assert (gone["vm"], gone["kept"]) == (None, [])
     assert not any("ibgw-paper" in path for path in fake.state.resources)
     fake.calls.clear()
-    again = vm(state="absent")
+    again = machine(state="absent")
     assert (again["changed"], again["kept"], fake.writes()) == (False, [], [])
 
 
-def test_a_new_vm_is_closed(vm: RunModule, fake: FakeGcp) -> None:
+def test_a_new_vm_is_closed(machine: RunModule, fake: FakeGcp) -> None:
     """Without any option that says so."""
     optional = {name: None for name in MACHINE if name not in ("name", "zone", "mode", "subnet")}
-    made = vm(**optional)
+    made = machine(**optional)
     assert made["actions"] == ["instances.insert ibgw-paper"]
     body, disk = fake.resource(INSTANCE), fake.resource(DISK)
     assert "accessConfigs" not in body["networkInterfaces"][0]
@@ -95,28 +95,28 @@ def test_a_new_vm_is_closed(vm: RunModule, fake: FakeGcp) -> None:
     assert "maxRunDuration" not in body["scheduling"]
     assert (disk["sizeGb"], disk["type"].rpartition("/")[2]) == ("20", "pd-balanced")
     assert disk["labels"] == {"ibops-gateway": "ibgw-paper"}
-    assert vm(**optional)["changed"] is False
+    assert machine(**optional)["changed"] is False
 
 
 @pytest.mark.parametrize("state", ["stopped", "present"])
-def test_states_of_a_new_vm(vm: RunModule, fake: FakeGcp, state: str) -> None:
-    made = vm(state=state)
+def test_states_of_a_new_vm(machine: RunModule, fake: FakeGcp, state: str) -> None:
+    made = machine(state=state)
     assert made["vm"]["status"] == ("TERMINATED" if state == "stopped" else "RUNNING")
     assert made["actions"][2:] == (["instances.stop ibgw-paper"] if state == "stopped" else [])
-    assert vm(state=state)["changed"] is False
-    assert vm(state="present")["changed"] is False
+    assert machine(state=state)["changed"] is False
+    assert machine(state="present")["changed"] is False
 
 
-def test_stop_and_start_leave_the_rest_alone(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_stop_and_start_leave_the_rest_alone(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     before = fake.resource(INSTANCE)
     only = {name: None for name in MACHINE if name not in ("name", "zone", "mode")}
     fake.calls.clear()
-    assert vm(state="stopped", **only)["actions"] == ["instances.stop ibgw-paper"]
+    assert machine(state="stopped", **only)["actions"] == ["instances.stop ibgw-paper"]
     stopped = fake.resource(INSTANCE)
     assert {**stopped, "status": "RUNNING"} == before
-    assert vm(state="present", **only)["changed"] is False
-    assert vm(state="running", **only)["actions"] == ["instances.start ibgw-paper"]
+    assert machine(state="present", **only)["changed"] is False
+    assert machine(state="running", **only)["actions"] == ["instances.start ibgw-paper"]
     assert fake.resource(INSTANCE) == before
     assert fake.writes() == ["instances.stop ibgw-paper", "instances.start ibgw-paper"]
 
@@ -219,61 +219,61 @@ def actions(drift: Drift) -> list[str]:
     return [f"{drift.path.split('/')[-2]}.{verb} ibgw-paper" for verb in drift.mended]
 
 
-def check_mended(vm: RunModule, fake: FakeGcp, calls: list[str], **options: Any) -> None:
-    predicted = vm(check=True, **options)
+def check_mended(machine: RunModule, fake: FakeGcp, calls: list[str], **options: Any) -> None:
+    predicted = machine(check=True, **options)
     assert (predicted["actions"], fake.writes()) == (calls, [])
-    mended = vm(**options)
+    mended = machine(**options)
     assert mended["actions"] == fake.writes() == calls
     assert mended["diff"] == predicted["diff"] != NOTHING
     fake.calls.clear()
-    assert (vm(**options)["changed"], fake.writes()) == (False, [])
+    assert (machine(**options)["changed"], fake.writes()) == (False, [])
 
 
 @pytest.mark.parametrize("drift", DRIFTS.values(), ids=list(DRIFTS))
-def test_drift_is_mended_by_the_right_call(vm: RunModule, fake: FakeGcp, drift: Drift) -> None:
-    vm()
+def test_drift_is_mended_by_the_right_call(machine: RunModule, fake: FakeGcp, drift: Drift) -> None:
+    machine()
     drift_away(fake, drift)
-    check_mended(vm, fake, actions(drift), **drift.options)
+    check_mended(machine, fake, actions(drift), **drift.options)
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "TERMINATED"])
 @pytest.mark.parametrize("drift", STOPPED_ONLY.values(), ids=list(STOPPED_ONLY))
-def test_what_changes_while_stopped(vm: RunModule, fake: FakeGcp, drift: Drift, status: str) -> None:
-    vm()
+def test_what_changes_while_stopped(machine: RunModule, fake: FakeGcp, drift: Drift, status: str) -> None:
+    machine()
     drift_away(fake, drift)
     fake.put(INSTANCE, status=status)
     start = ["instances.start ibgw-paper"]
     if status == "TERMINATED":
-        check_mended(vm, fake, [*actions(drift), *start], **drift.options)
+        check_mended(machine, fake, [*actions(drift), *start], **drift.options)
         return
     for check in (True, False):
-        refused = vm(check=check, **drift.options)
+        refused = machine(check=check, **drift.options)
         assert (
             "Google changes that only while the VM is stopped, and it runs: set `stop_for_update: true`"
             in refused["msg"]
         )
         assert fake.writes() == []
     calls = ["instances.stop ibgw-paper", *actions(drift), *start]
-    check_mended(vm, fake, calls, **drift.options, stop_for_update=True)
+    check_mended(machine, fake, calls, **drift.options, stop_for_update=True)
 
 
-def test_a_change_for_stopped_ones_on_the_way_to_stopped(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_a_change_for_stopped_ones_on_the_way_to_stopped(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     fake.calls.clear()
     calls = ["instances.stop ibgw-paper", "instances.setMachineType ibgw-paper"]
-    check_mended(vm, fake, calls, state="stopped", machine_type="e2-medium")
+    check_mended(machine, fake, calls, state="stopped", machine_type="e2-medium")
 
 
-def test_snapshots_off(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_snapshots_off(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     fake.calls.clear()
     calls = ["disks.removeResourcePolicies ibgw-paper", "resourcePolicies.delete ibgw-paper"]
     off = {"snapshots": {"enabled": False}}
-    predicted = vm(check=True, **off)
+    predicted = machine(check=True, **off)
     assert (sorted(predicted["actions"]), fake.writes()) == (calls, [])
-    assert vm(**off)["actions"] == calls
-    assert vm(**off)["changed"] is False
-    assert vm()["actions"] == ["resourcePolicies.insert ibgw-paper", "disks.addResourcePolicies ibgw-paper"]
+    assert machine(**off)["actions"] == calls
+    assert machine(**off)["changed"] is False
+    assert machine()["actions"] == ["resourcePolicies.insert ibgw-paper", "disks.addResourcePolicies ibgw-paper"]
 
 
 LEFT_ALONE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -291,11 +291,21 @@ LEFT_ALONE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("option", LEFT_ALONE)
-def test_what_is_not_given_is_left_alone(vm: RunModule, fake: FakeGcp, option: str) -> None:
-    vm()
+def test_what_is_not_given_is_left_alone(machine: RunModule, fake: FakeGcp, option: str) -> None:
+    machine()
     path, fields = LEFT_ALONE[option]
     fake.put(path, **fields)
-    assert vm(**{option: None})["changed"] is False
+    assert machine(**{option: None})["changed"] is False
+
+
+@pytest.mark.parametrize("start", ["https://compute.googleapis.com/compute/v1/", "http://127.0.0.1/compute/v1/", ""])
+def test_links_are_compared_by_what_they_mean(machine: RunModule, fake: FakeGcp, start: str) -> None:
+    machine()
+    links = {name: start + fake.resource(INSTANCE)[name].removeprefix(HOST) for name in ("machineType", "zone")}
+    subnet = start + fake.resource(INSTANCE)["networkInterfaces"][0]["subnetwork"].removeprefix(HOST)
+    fake.put(INSTANCE, **links, networkInterfaces=interface(fake, subnetwork=subnet))
+    again = machine()
+    assert (again["changed"], again["diff"]) == (False, NOTHING)
 
 
 IMMUTABLE: dict[str, tuple[dict[str, Any], str]] = {
@@ -307,38 +317,37 @@ IMMUTABLE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", IMMUTABLE.values(), ids=list(IMMUTABLE))
-def test_what_google_cannot_change(vm: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], str]) -> None:
+def test_what_google_cannot_change(machine: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], str]) -> None:
     options, message = case
-    vm()
+    machine()
     fake.calls.clear()
     for check in (True, False):
-        refused = vm(check=check, **options)
+        refused = machine(check=check, **options)
         assert message in refused["msg"]
         assert "Google cannot change that: set `recreate: true`" in refused["msg"]
     assert fake.writes() == []
-    if "network_ip" in options:
-        # That of the subnet.
-        options = {**options, "network_ip": "10.10.0.9"}
-    check_mended(vm, fake, ["instances.delete ibgw-paper", "instances.insert ibgw-paper"], recreate=True, **options)
+    check_mended(
+        machine, fake, ["instances.delete ibgw-paper", "instances.insert ibgw-paper"], recreate=True, **options
+    )
 
 
 @pytest.mark.parametrize("kind", ["VM", "disk"])
-def test_what_is_not_ours_is_not_recreated(vm: RunModule, fake: FakeGcp, kind: str) -> None:
-    vm()
+def test_what_is_not_ours_is_not_recreated(machine: RunModule, fake: FakeGcp, kind: str) -> None:
+    machine()
     fake.put(INSTANCE if kind == "VM" else DISK, labels={})
     fake.calls.clear()
     options = {"subnet": "run"} if kind == "VM" else {"disk": {"type": "pd-ssd"}}
-    assert "does not carry the collection's mark" in vm(recreate=True, **options)["msg"]
+    assert "does not carry the collection's mark" in machine(recreate=True, **options)["msg"]
     assert fake.writes() == []
 
 
 @pytest.mark.parametrize("options", [{"state": "absent"}, {"subnet": "run", "recreate": True}])
 @pytest.mark.parametrize("check", [True, False])
-def test_a_protected_vm_is_not_deleted(vm: RunModule, fake: FakeGcp, options: dict[str, Any], check: bool) -> None:
-    vm()
+def test_a_protected_vm_is_not_deleted(machine: RunModule, fake: FakeGcp, options: dict[str, Any], check: bool) -> None:
+    machine()
     fake.put(INSTANCE, deletionProtection=True)
     fake.calls.clear()
-    refused = vm(check=check, **options)
+    refused = machine(check=check, **options)
     assert "instances ibgw-paper: it is protected against deletion." in refused["msg"]
     assert fake.writes() == []
 
@@ -352,31 +361,31 @@ KEPT: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
 
 @pytest.mark.parametrize("case", KEPT.values(), ids=list(KEPT))
 def test_absent_keeps_what_is_not_ours(
-    vm: RunModule, fake: FakeGcp, case: tuple[dict[str, dict[str, Any]], list[str]]
+    machine: RunModule, fake: FakeGcp, case: tuple[dict[str, dict[str, Any]], list[str]]
 ) -> None:
     drifts, kept = case
-    vm()
+    machine()
     for path, fields in drifts.items():
         drift_away(fake, Drift(fields, [], path=path))
-    gone = vm(state="absent")
+    gone = machine(state="absent")
     assert gone["kept"] == [f"{kind}/ibgw-paper" for kind in kept]
     left = {path.split("/")[-2] for path in fake.state.resources if path.endswith("ibgw-paper")}
     assert left == set(kept)
-    assert vm(state="absent")["kept"] == gone["kept"]
+    assert machine(state="absent")["kept"] == gone["kept"]
 
 
-def test_what_was_there_before_is_used_and_not_marked(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_what_was_there_before_is_used_and_not_marked(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     fake.put(INSTANCE, labels={"team": "x"})
-    vm(labels=None)
+    machine(labels=None)
     assert fake.resource(INSTANCE)["labels"] == {"team": "x", "role": "ib-gateway", "ibgw-mode": "paper"}
-    assert vm(state="absent")["changed"] is False
+    assert machine(state="absent")["changed"] is False
 
 
-def test_a_suspended_vm(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_a_suspended_vm(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     fake.put(INSTANCE, status="SUSPENDED")
     fake.calls.clear()
-    assert "it is SUSPENDED, from which it is neither started nor stopped. Resume it" in vm()["msg"]
-    assert vm(state="present")["changed"] is False
+    assert "it is SUSPENDED, from which it is neither started nor stopped. Resume it" in machine()["msg"]
+    assert machine(state="present")["changed"] is False
     assert fake.writes() == []

@@ -61,6 +61,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"router": {"name": "r", "nats": [{**NAT, "subnets": []}]}},
         ["router.nats[0].subnets is []: a NAT for every subnet would take those of Cloud Run in"],
     ),
+    "an address to keep and to give up": (
+        {"router": {"name": "r", "nats": [{**NAT, "addresses": ["nat"], "draining": ["nat"]}]}},
+        ["router.nats[0].draining has 'nat'", "Keep it in one of them"],
+    ),
     "NAT's timeout": (
         {"router": {"name": "r", "nats": [{**NAT, "tcp_established_idle_timeout": 5}]}},
         ["router.nats[0].tcp_established_idle_timeout is 5"],
@@ -156,10 +160,11 @@ def test_ranges_of_what_is_there(run: RunModule, fake: FakeGcp) -> None:
 
 
 def test_names_that_nothing_has(run: RunModule, fake: FakeGcp) -> None:
-    nat = {"name": "out", "addresses": ["none"], "subnets": ["nowhere"]}
+    nat = {"name": "out", "addresses": ["none"], "draining": ["gone"], "subnets": ["nowhere"]}
     refused = run(addresses=[{"name": "x", "type": "INTERNAL", "subnet": "lost"}], router={"name": "r", "nats": [nat]})
     for part in (
         "router.nats[0].addresses[0] is 'none'",
+        "router.nats[0].draining[0] is 'gone'",
         "router.nats[0].subnets[0] is 'nowhere'",
         "addresses[0].subnet is 'lost'",
     ):

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import concurrent.futures
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from google.auth.credentials import Credentials as BaseCredentials
 from google.oauth2.credentials import Credentials
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import RunModule
+from tests.unit.gcp.conftest import MACHINE, RunModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials as module_credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, vm
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
@@ -21,6 +30,33 @@ def options(run: RunModule) -> dict[str, Any]:
     """The options of DOCUMENT as the module has them."""
     found: dict[str, Any] = run(check=True)["invocation"]["module_args"]
     return found
+
+
+class Counted(BaseCredentials):
+    """Credentials whose token has to be fetched."""
+
+    fetched = 0
+
+    def refresh(self, request: Any) -> None:
+        self.fetched, self.token = self.fetched + 1, "token"
+
+
+# The module in a process of its own, which says at its end how much memory it had at most.
+MEASURED = """
+import atexit, json, pathlib, re, sys
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.ibops.gateway.plugins.modules import gcp_vm
+status = pathlib.Path("/proc/self/status")
+atexit.register(lambda: print(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1], file=sys.stderr))
+with patch_module_args(json.loads(sys.argv[1])):
+    gcp_vm.main()
+"""
+
+
+def twice(change: Callable[[], list[Exception]]) -> list[list[Exception]]:
+    """What fails when a change is made by two at once."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return [future.result() for future in [pool.submit(change), pool.submit(change)]]
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
@@ -36,11 +72,30 @@ def test_two_runs_at_once(run: RunModule, fake: FakeGcp, options: dict[str, Any]
         changes = network.present(options, found) if state == "present" else network.absent(found)[0]
         return [*Runner(compute).run(changes)]
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        failed = [future.result() for future in [pool.submit(change), pool.submit(change)]]
-    assert failed == [[], []]
+    assert twice(change) == [[], []]
     assert len(fake.state.resources) == (8 if state == "present" else 0)
     assert run(state=state)["changed"] is False
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "absent"])
+def test_two_runs_at_once_for_one_vm(machine: RunModule, fake: FakeGcp, state: str) -> None:
+    options = machine(check=True, state=state)["invocation"]["module_args"]
+    if state == "absent":
+        machine()
+    fake.state.operation_seconds = 0.05
+
+    def change() -> list[Exception]:
+        credentials = Credentials("token")  # type: ignore[no-untyped-call]
+        place = ("demo-project", "europe-west1")
+        compute = Compute(*place, lambda: credentials, fake.endpoint, 20, vm.KINDS, "europe-west1-b")
+        found = vm.Present(compute, "ibgw-paper")
+        changes = vm.absent(found)[0] if state == "absent" else vm.present(options, found, False)
+        return [*Runner(compute).run(changes)]
+
+    assert twice(change) == [[], []]
+    again = machine(state=state)
+    assert again["changed"] is False
+    assert (again["vm"] or {}).get("status") == {"running": "RUNNING", "stopped": "TERMINATED"}.get(state)
 
 
 def test_looking_is_five_calls_whatever_there_is(run: RunModule, fake: FakeGcp) -> None:
@@ -54,3 +109,28 @@ def test_looking_is_five_calls_whatever_there_is(run: RunModule, fake: FakeGcp) 
         "routers.list",
         "subnetworks.list",
     ]
+
+
+def test_one_token_for_a_run(machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted()  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(module_credentials, "find", lambda *_options: counted)
+    machine(state="stopped")
+    assert len(fake.calls) > 8
+    assert counted.fetched == 1
+
+
+def test_memory(around: None, fake: FakeGcp) -> None:
+    spec = importlib.util.find_spec("google.cloud.compute_v1")
+    assert spec
+    assert spec.origin
+    if not Path(importlib.util.cache_from_source(spec.origin)).exists():
+        pytest.skip("google-cloud-compute has no byte code: requirements/venv compiles it")
+    place = {"project": "demo-project", "region": "europe-west1"}
+    options = {**place, "access_token": "token", "api_endpoint": fake.endpoint, **MACHINE}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, json.dumps(options)], capture_output=True, check=True, env=environment
+    )
+    result, kilobytes = done.stdout, int(done.stderr)
+    assert json.loads(result)["changed"] is True
+    assert kilobytes <= 120 * 1024

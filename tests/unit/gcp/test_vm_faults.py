@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
+from tests.fake_gcp import state
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import RunModule
 from tests.unit.gcp.test_gcp_vm import DISK, INSTANCE, LABELS, PROJECT
@@ -25,52 +26,68 @@ PASSING = [
 
 
 @pytest.mark.parametrize(("method", "fault"), PASSING, ids=[f"{m} {f}" for m, f in PASSING])
-def test_what_passes_is_waited_for(vm: RunModule, fake: FakeGcp, method: str, fault: dict[str, Any]) -> None:
+def test_what_passes_is_waited_for(machine: RunModule, fake: FakeGcp, method: str, fault: dict[str, Any]) -> None:
     if method.endswith("wait"):
         fake.state.operation_seconds = 0.02
     fake.fault(method, **fault)
-    assert len(vm()["actions"]) == 2
+    assert len(machine()["actions"]) == 2
     assert not fake.faults.waiting
     ids = [call.request_id for call in fake.calls if call.method == method and call.verb == "POST"]
     if method.endswith("insert") and "seconds" not in fault:
         assert len(ids) - len(set(ids)) == fault.get("times", 1)
-    assert vm()["changed"] is False
+    assert machine()["changed"] is False
 
 
-def test_an_operation_that_fails_after_200(vm: RunModule, fake: FakeGcp) -> None:
+def test_an_operation_that_fails_after_200(machine: RunModule, fake: FakeGcp) -> None:
     fake.fault("instances.insert", operation_error=("QUOTA_EXCEEDED", "Quota 'CPUS' exceeded."))
-    failed = vm()
+    failed = machine()
     assert "instances.insert ibgw-paper: a quota is used up: Quota 'CPUS' exceeded." in failed["msg"]
     assert "Done before: resourcePolicies.insert ibgw-paper." in failed["msg"]
-    assert vm()["actions"] == ["instances.insert ibgw-paper"]
+    assert machine()["actions"] == ["instances.insert ibgw-paper"]
 
 
 @pytest.mark.parametrize("method", ["setLabels", "stop", "setMachineType", "updateShieldedInstanceConfig", "start"])
-def test_every_call_of_a_change_is_checked(vm: RunModule, fake: FakeGcp, method: str) -> None:
-    vm()
+def test_every_call_of_a_change_is_checked(machine: RunModule, fake: FakeGcp, method: str) -> None:
+    machine()
     fake.fault(f"instances.{method}", operation_error=("INTERNAL_ERROR", "It broke."))
     wanted = {"machine_type": "e2-medium", "shielded": {"vtpm": False}, "labels": {}, "stop_for_update": True}
-    failed = vm(**wanted)
+    failed = machine(**wanted)
     assert failed["failed"] is True
     assert f"instances.{method} ibgw-paper: INTERNAL_ERROR: It broke." in failed["msg"]
-    assert vm(**wanted)["vm"]["status"] == "RUNNING"
-    assert vm(**wanted)["changed"] is False
+    assert machine(**wanted)["vm"]["status"] == "RUNNING"
+    assert machine(**wanted)["changed"] is False
 
 
-def test_a_call_that_is_refused(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_a_call_that_is_refused(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     fake.fault("instances.setTags", status=403)
-    failed = vm(tags=[])
+    failed = machine(tags=[])
     assert failed["msg"].startswith("instances.setTags ibgw-paper: the credentials may not do this")
     assert "compute.instanceAdmin.v1" in failed["msg"]
 
 
-def test_a_deadline_for_everything(vm: RunModule, fake: FakeGcp) -> None:
+def test_done_is_looked_at(machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    idle = {"instances.setTags": lambda found, request: found.change(request, found.entry(request.target).body)}
+    monkeypatch.setattr(state, "ACTIONS", {**state.ACTIONS, **idle})
+    failed = machine(tags=[])
+    assert "answered that all is done, and a second look asks for instances.setTags ibgw-paper" in failed["msg"]
+    assert (failed["changed"], failed["actions"]) == (True, ["instances.setTags ibgw-paper"])
+
+
+def test_no_look_afterwards(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    fake.fault("instances.setTags", before=lambda: fake.fault("instances.get", status=503, times=100))
+    failed = machine(tags=[])
+    assert failed["msg"].startswith("instances.get ibgw-paper: On order. Done before: instances.setTags ibgw-paper.")
+
+
+def test_a_deadline_for_everything(machine: RunModule, fake: FakeGcp) -> None:
     fake.wait_seconds = 0.05
     fake.fault("instances.insert", seconds=2.5)
-    failed = vm(timeout=1.5)
+    failed = machine(timeout=1.5)
     assert "instances.insert ibgw-paper: not done within the 1.5 s of timeout; Google goes on with it" in failed["msg"]
-    assert vm()["vm"]["name"] == "ibgw-paper"
+    assert machine()["vm"]["name"] == "ibgw-paper"
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -82,63 +99,65 @@ def test_a_deadline_for_everything(vm: RunModule, fake: FakeGcp) -> None:
         ("instances.setMetadata", {"metadata": {}}),
     ],
 )
-def test_one_more_try_after_412(vm: RunModule, fake: FakeGcp, method: str, drift: dict[str, Any], times: int) -> None:
-    vm()
+def test_one_more_try_after_412(
+    machine: RunModule, fake: FakeGcp, method: str, drift: dict[str, Any], times: int
+) -> None:
+    machine()
     fake.put(INSTANCE, **drift)
     fake.fault(method, status=412, times=times)
-    done = vm()
+    done = machine()
     assert done.get("failed", False) is (times == 2)
     if times == 1:
         assert done["actions"] == [f"{method} ibgw-paper"]
-        assert vm()["changed"] is False
+        assert machine()["changed"] is False
 
 
-def test_a_stale_fingerprint(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_a_stale_fingerprint(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     theirs = {**LABELS, "from": "elsewhere"}
     fake.put(INSTANCE, labels={**LABELS, "x": "y"})
     fake.fault("instances.setLabels", before=lambda: fake.put(INSTANCE, labels=theirs))
-    assert vm()["actions"] == ["instances.setLabels ibgw-paper"]
+    assert machine()["actions"] == ["instances.setLabels ibgw-paper"]
     assert [call.status for call in fake.calls if call.method == "instances.setLabels"] == [412, 200]
     assert fake.resource(INSTANCE)["labels"] == LABELS
 
 
-def test_no_stop_by_a_second_look(vm: RunModule, fake: FakeGcp) -> None:
+def test_no_stop_by_a_second_look(machine: RunModule, fake: FakeGcp) -> None:
     """What changed meanwhile needs a stop, that nobody has allowed."""
-    vm()
+    machine()
     medium = f"https://www.googleapis.com/compute/v1/{PROJECT}/zones/europe-west1-b/machineTypes/e2-medium"
     fake.put(INSTANCE, labels={"ibops-gateway": "ibgw-paper"})
     fake.fault("instances.setLabels", status=412, before=lambda: fake.put(INSTANCE, machineType=medium))
     fake.calls.clear()
-    assert "set `stop_for_update: true`" in vm()["msg"]
+    assert "set `stop_for_update: true`" in machine()["msg"]
     assert fake.writes() == ["instances.setLabels ibgw-paper"]
     assert fake.resource(INSTANCE)["status"] == "RUNNING"
 
 
 @pytest.mark.parametrize(("theirs", "mended"), [({}, []), ({"tags": {}}, ["instances.setTags ibgw-paper"])])
 def test_somebody_makes_the_same_at_the_same_time(
-    vm: RunModule, fake: FakeGcp, theirs: dict[str, Any], mended: list[str]
+    machine: RunModule, fake: FakeGcp, theirs: dict[str, Any], mended: list[str]
 ) -> None:
-    vm()
+    machine()
     paths = [f"{PROJECT}/{path}" for path in (INSTANCE, DISK)]
     entries = {path: fake.state.resources.pop(path) for path in paths}
     entries[paths[0]].body.update(theirs)
     fake.fault("instances.insert", before=lambda: fake.state.resources.update(entries))
     fake.calls.clear()
-    assert vm()["actions"] == mended
+    assert machine()["actions"] == mended
     assert fake.writes() == ["instances.insert ibgw-paper", *mended]
-    assert vm()["changed"] is False
+    assert machine()["changed"] is False
 
 
-def test_gone_meanwhile(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_gone_meanwhile(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
 
     def gone() -> None:
         for path in (INSTANCE, DISK):
             del fake.state.resources[f"{PROJECT}/{path}"]
 
     fake.fault("instances.delete", before=gone)
-    assert vm(state="absent")["changed"] is True
+    assert machine(state="absent")["changed"] is True
     assert not any("ibgw-paper" in path for path in fake.state.resources)
 
 
@@ -158,11 +177,11 @@ RUNS: dict[str, tuple[dict[str, Any], int]] = {
     ("kind", "writes"), [(kind, writes) for kind, (_, calls) in RUNS.items() for writes in range(calls + 1)]
 )
 def test_killed_between_two_writes(
-    vm: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, kind: str, writes: int
+    machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, kind: str, writes: int
 ) -> None:
     options = RUNS[kind][0]
     if kind != "made":
-        vm()
+        machine()
 
     class KilledError(BaseException):
         """The process ends here."""
@@ -177,9 +196,9 @@ def test_killed_between_two_writes(
 
     monkeypatch.setattr(compute.Compute, "write", until_killed)
     with contextlib.suppress(KilledError):
-        vm(**options)
+        machine(**options)
     monkeypatch.undo()
-    assert "failed" not in vm(**options)
-    again = vm(**options)
+    assert "failed" not in machine(**options)
+    again = machine(**options)
     assert again["changed"] is False
     assert (again["vm"] or {}).get("status") == {"made": "TERMINATED", "removed": None}.get(kind, "RUNNING")

@@ -55,9 +55,11 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=list(REFUSED))
-def test_refused_before_the_first_call(vm: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], list[str]]) -> None:
+def test_refused_before_the_first_call(
+    machine: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], list[str]]
+) -> None:
     changes, parts = case
-    refused = vm(**changes)
+    refused = machine(**changes)
     assert refused["failed"] is True
     for part in parts:
         assert part in refused["msg"]
@@ -65,9 +67,9 @@ def test_refused_before_the_first_call(vm: RunModule, fake: FakeGcp, case: tuple
     assert fake.calls == []
 
 
-def test_a_mode_is_asked_for(vm: RunModule, fake: FakeGcp) -> None:
-    assert "missing: mode" in vm(mode=None)["msg"]
-    assert vm(mode=None, state="absent")["changed"] is False
+def test_a_mode_is_asked_for(machine: RunModule, fake: FakeGcp) -> None:
+    assert "missing: mode" in machine(mode=None)["msg"]
+    assert machine(mode=None, state="absent")["changed"] is False
 
 
 ALLOWED: dict[str, dict[str, Any]] = {
@@ -81,9 +83,9 @@ ALLOWED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", ALLOWED.values(), ids=list(ALLOWED))
-def test_allowed(vm: RunModule, changes: dict[str, Any]) -> None:
-    assert vm(**changes)["changed"] is True
-    assert vm(**changes)["changed"] is False
+def test_allowed(machine: RunModule, changes: dict[str, Any]) -> None:
+    assert machine(**changes)["changed"] is True
+    assert machine(**changes)["changed"] is False
 
 
 MISSING: dict[str, tuple[dict[str, Any], str]] = {
@@ -99,42 +101,42 @@ MISSING: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", MISSING.values(), ids=list(MISSING))
-def test_refused_before_the_first_write(vm: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], str]) -> None:
+def test_refused_before_the_first_write(machine: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], str]) -> None:
     changes, message = case
-    refused = vm(**changes)
+    refused = machine(**changes)
     assert message in refused["msg"]
     assert refused["msg"].endswith("Nothing was changed.")
     assert fake.writes() == []
 
 
-def test_check_mode_before_there_is_a_network(vm: RunModule, fake: FakeGcp) -> None:
+def test_check_mode_before_there_is_a_network(machine: RunModule, fake: FakeGcp) -> None:
     """A first run in check mode has made none: what is missing is what would have come."""
     fake.state.resources.clear()
-    predicted = vm(check=True, external_address="out")
+    predicted = machine(check=True, external_address="out")
     assert predicted["actions"] == ["resourcePolicies.insert ibgw-paper", "instances.insert ibgw-paper"]
     assert predicted["diff"]["after"]["instances/ibgw-paper"]["networkIP"].endswith("/addresses/paper")
 
 
-def test_an_address_that_another_vm_has(vm: RunModule, fake: FakeGcp) -> None:
-    vm(external_address="out")
+def test_an_address_that_another_vm_has(machine: RunModule, fake: FakeGcp) -> None:
+    machine(external_address="out")
     fake.calls.clear()
-    refused = vm(name="second", external_address="out")
+    refused = machine(name="second", external_address="out")
     assert "network_ip is 'paper': demo-project/zones/europe-west1-b/instances/ibgw-paper has it." in refused["msg"]
     assert "external_address is 'out': demo-project/zones/europe-west1-b/instances/ibgw-paper has it." in refused["msg"]
     assert fake.writes() == []
 
 
-def test_a_disk_in_the_way(vm: RunModule, fake: FakeGcp) -> None:
-    vm()
+def test_a_disk_in_the_way(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
     del fake.state.resources["projects/demo-project/zones/europe-west1-b/instances/ibgw-paper"]
     fake.calls.clear()
-    refused = vm()
+    refused = machine()
     assert "name is 'ibgw-paper': there is a disk of that name in europe-west1-b, and no VM." in refused["msg"]
     assert fake.writes() == []
 
 
-def test_all_problems_at_once(vm: RunModule) -> None:
-    message = vm(zone="us-east1-b", tags=["X"], scopes=[], subnet="A")["msg"]
+def test_all_problems_at_once(machine: RunModule) -> None:
+    message = machine(zone="us-east1-b", tags=["X"], scopes=[], subnet="A")["msg"]
     for part in ("zone is", "tags has 'X'", "scopes is []", "subnet is 'A'"):
         assert part in message
 
