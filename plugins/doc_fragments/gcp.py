@@ -3,13 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-
-class ModuleDocFragment:
-    """Options of every module about Google Cloud."""
-
-    DOCUMENTATION = r"""
-requirements:
-  - google-cloud-compute >= 1.56
+# What the modules have in common, whichever of Google's APIs they ask.
+PLACE = r"""
 options:
   project:
     description: The id of the project. Defaults to the environment's C(GCP_PROJECT).
@@ -27,13 +22,28 @@ options:
   credentials_file:
     description: The JSON file of a service account's key. Defaults to the environment's C(GCP_SERVICE_ACCOUNT_FILE).
     type: path
-  api_endpoint:
-    description:
-      - Another address of the Compute Engine API, with C(/compute/v1/) at its end or without. Defaults to the
-        environment's C(GCP_COMPUTE_ENDPOINT).
-    type: str
   timeout:
     description: How long the module may take for everything, in seconds.
     type: float
     default: 600
 """
+
+
+class ModuleDocFragment:
+    """Options of every module about Google Cloud."""
+
+    PLACE = PLACE
+
+    # The modules on Compute Engine.
+    DOCUMENTATION = (
+        PLACE
+        + r"""
+  api_endpoint:
+    description:
+      - Another address of the Compute Engine API, with C(/compute/v1/) at its end or without. Defaults to the
+        environment's C(GCP_COMPUTE_ENDPOINT).
+    type: str
+requirements:
+  - google-cloud-compute >= 1.56
+"""
+    )
