@@ -1,0 +1,125 @@
+"""paper_session.yml with a Cloud Run job, on a fake Cloud Run; the gateway's host is this machine or none."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+from tests.fake_gcp.platform import Asked
+from tests.fake_gcp.run import FakeRun
+
+PLACE = "projects/demo-project/locations/europe-west1"
+VARIABLES = {"gateway_mode": "paper", "gcp_project": "demo-project", "gcp_region": "europe-west1"}
+VPC = {"vpcAccess": {"egress": "PRIVATE_RANGES_ONLY", "networkInterfaces": [{"subnetwork": "run"}]}}
+
+
+class Cloud(t.NamedTuple):
+    fake: FakeRun
+    environment: dict[str, str]
+
+
+@pytest.fixture
+def cloud() -> t.Iterator[Cloud]:
+    with FakeRun() as fake:
+        body = {"template": {"template": {"containers": [{"image": "x"}], "maxRetries": 0, **VPC}}}
+        fake.handlers["jobs.create"](Asked("jobs.create", PLACE, {"jobId": "pipeline"}, body))
+        # No way to the real Google.
+        proxy = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1", "LC_ALL": "C.UTF-8"}
+        yield Cloud(fake, {**proxy, "GCP_RUN_ENDPOINT": fake.endpoint, "GCP_ACCESS_TOKEN": "token"})
+
+
+@pytest.fixture
+def play(tmp_path: pathlib.Path, pytestconfig: pytest.Config, cloud: Cloud) -> t.Callable[..., tuple[int, str]]:
+    """Run a playbook on one paper gateway's host with extra variables; its status and what it printed."""
+
+    def call(playbook: str = "playbooks/paper_session.yml", **extra: object) -> tuple[int, str]:
+        host = {**VARIABLES, "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}
+        inventory = tmp_path / "hosts.yml"
+        inventory.write_text(yaml.safe_dump({"paper": {"hosts": {"p1": host}}}))
+        command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", playbook, "-i", str(inventory)]
+        command += ["-e", yaml.safe_dump(extra, default_flow_style=True, width=10_000)]
+        home = {name: value for name, value in os.environ.items() if name in ("HOME", "PATH")}
+        run = subprocess.run(
+            command,
+            cwd=pytestconfig.rootpath,
+            env=home | cloud.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return run.returncode, " ".join((run.stdout + run.stderr).split())
+
+    return call
+
+
+REFUSED: dict[str, tuple[dict[str, object], str]] = {
+    "nothing": ({}, "pipeline_command: there is nothing to run"),
+    "blank": ({"pipeline_command": ""}, "pipeline_command: there is nothing to run"),
+    "both": (
+        {"pipeline_command": "true", "pipeline_cloud_run_job": "pipeline"},
+        "pipeline_command and pipeline_cloud_run_job: there is more than one thing to run",
+    ),
+    "no time": ({"pipeline_cloud_run_job": "pipeline", "pipeline_minutes": 0}, "-e pipeline_minutes=120"),
+    "no project": ({"pipeline_cloud_run_job": "pipeline", "gcp_project": ""}, "gcp_project is '' and gcp_region"),
+    "no such job": ({"pipeline_cloud_run_job": "pipelin"}, "has no such job"),
+    "a gateway that no job reaches": (
+        {"pipeline_cloud_run_job": "pipeline", "gateway_bind_address": "127.0.0.1"},
+        "no job reaches that. Publish the API at the VM's internal address (gateway_bind_address)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("extra", "said"), REFUSED.values(), ids=REFUSED)
+def test_refused_before_the_host_is_touched(
+    play: t.Callable[..., tuple[int, str]], cloud: Cloud, extra: dict[str, object], said: str
+) -> None:
+    status, printed = play(**extra)
+    assert status == 2, printed
+    assert said in printed
+    assert "unreachable=1" not in printed
+    assert cloud.fake.writes() == []
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("succeeded", 0), ("failed", 2)])
+def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
+    play: t.Callable[..., tuple[int, str]],
+    cloud: Cloud,
+    tmp_path: pathlib.Path,
+    pytestconfig: pytest.Config,
+    outcome: str,
+    status: int,
+) -> None:
+    """The playbook as it is, but for the gateway: what is asked of it is appended to a file."""
+    log = tmp_path / "gateway.log"
+    (whole,) = yaml.safe_load((pytestconfig.rootpath / "playbooks/paper_session.yml").read_text())
+    block = next(task for task in whole["tasks"] if "block" in task)
+    for task in block["block"] + block["always"]:
+        for module in [name for name in task if name.startswith("ibops.gateway.gateway_")]:
+            asked = task.pop(module).get("state", "ready")
+            task |= {"ansible.builtin.shell": f"echo {asked} >> {log}", "delegate_to": "localhost", "register": "_"}
+    changed = tmp_path / "paper_session.yml"
+    changed.write_text(yaml.safe_dump([whole], sort_keys=False))
+    (tmp_path / "tasks").symlink_to(pytestconfig.rootpath / "playbooks/tasks")
+
+    cloud.fake.outcome = outcome
+    signed_off = {"how": "ibc", "changed": True}
+    found, printed = play(
+        str(changed),
+        pipeline_cloud_run_job="pipeline",
+        gateway_bind_address="10.10.0.2",
+        paper_session_stopped=signed_off,
+    )
+    assert found == status, printed
+    assert log.read_text().split() == ["started", "ready", "stopped"]
+    assert cloud.fake.writes() == ["jobs.run pipeline"]
+    if outcome == "failed":
+        assert "failed: NON_ZERO_EXIT_CODE" in printed
+    else:
+        assert "The pipeline ended with execution pipeline-0000" in printed
+        assert "the gateway of p1 was signed off." in printed
