@@ -101,6 +101,9 @@ class FakeRun(FakePlatform):
         return self._shown(asked.name)
 
     def _patch(self, asked: Asked) -> Body:
+        if asked.name not in self.jobs and asked.query.get("allowMissing") == "true":
+            place, _, short = asked.name.rpartition("/jobs/")
+            return self._create(Asked("jobs.create", place, {"jobId": short}, asked.body))
         before = self._job(asked.name)
         if asked.body.get("etag", _etag(before)) != _etag(before):
             raise ApiError(409, "aborted", "The etag is not that of the present job.")

@@ -71,19 +71,24 @@ class Connection:
         """
         exceptions = self._library.exceptions
         try:
-            try:
-                return call(timeout=max(0.1, min(CALL_SECONDS, self.left())), retry=self._retry() if repeat else None)
-            except exceptions.RetryError as error:
-                raise error.cause from error
+            return call(timeout=max(0.1, min(CALL_SECONDS, self.left())), retry=self._retry() if repeat else None)
         except exceptions.NotFound:
             return None
-        except exceptions.GoogleAPICallError as error:
-            found = explained(error, what, self.project, self.service.api, self.service.roles)
-            raise (NoAnswerError(str(found)) if error.code and error.code >= 500 else found) from error
-        except self._library.connection_errors as error:
-            raise NoAnswerError(f"{what}: no answer from the API: {error}") from error
-        except self._library.auth_error as error:
-            raise GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.") from error
+        except Exception as error:
+            # After the last try, the library tells of its patience: what it has run into is the cause.
+            found = error.cause if isinstance(error, exceptions.RetryError) else error
+            raise self._explained(what, found) from error
+
+    def _explained(self, what: str, error: t.Any) -> t.Any:
+        """An exception for people, or the same where it is a mistake of ours."""
+        if isinstance(error, self._library.exceptions.GoogleAPICallError):
+            told = explained(error, what, self.project, self.service.api, self.service.roles)
+            return NoAnswerError(str(told)) if (error.code or 0) >= 500 else told
+        if isinstance(error, self._library.connection_errors):
+            return NoAnswerError(f"{what}: no answer from the API: {error}")
+        if isinstance(error, self._library.auth_error):
+            return GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
+        return error
 
     def _retry(self) -> t.Any:
         left = [ATTEMPTS]
