@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-# What the modules have in common, whichever of Google's APIs they ask.
-PLACE = r"""
+
+class ModuleDocFragment:
+    """Options of every module about Google Cloud, and those of Compute Engine's besides."""
+
+    DOCUMENTATION = r"""
 options:
   project:
     description: The id of the project. Defaults to the environment's C(GCP_PROJECT).
@@ -28,22 +31,13 @@ options:
     default: 600
 """
 
-
-class ModuleDocFragment:
-    """Options of every module about Google Cloud."""
-
-    PLACE = PLACE
-
-    # The modules on Compute Engine.
-    DOCUMENTATION = (
-        PLACE
-        + r"""
+    COMPUTE = r"""
+requirements:
+  - google-cloud-compute >= 1.56
+options:
   api_endpoint:
     description:
       - Another address of the Compute Engine API, with C(/compute/v1/) at its end or without. Defaults to the
         environment's C(GCP_COMPUTE_ENDPOINT).
     type: str
-requirements:
-  - google-cloud-compute >= 1.56
 """
-    )

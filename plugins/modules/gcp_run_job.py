@@ -16,7 +16,7 @@ description:
   - The request to execute is sent once, since twice could be two executions. When its answer is lost, the execution
     that the job has got since is followed; when there is none, the module says that it is not known.
 extends_documentation_fragment:
-  - ibops.gateway.gcp.place
+  - ibops.gateway.gcp
 requirements:
   - google-cloud-run >= 0.16
 attributes:

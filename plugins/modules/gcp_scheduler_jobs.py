@@ -16,7 +16,7 @@ description:
     that starts or stops this VM and is not among O(jobs) is deleted. Nothing else ever is.
   - Filter P(ibops.gateway.vm_hours#filter) makes O(jobs) out of a paper gateway's sessions.
 extends_documentation_fragment:
-  - ibops.gateway.gcp.place
+  - ibops.gateway.gcp
 requirements:
   - google-cloud-scheduler >= 2.21
 attributes:
