@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.scheduler import FakeScheduler
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import service
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import scheduler, service
 from ansible_collections.ibops.gateway.plugins.modules import gcp_scheduler_jobs
 
 PLACE = "projects/demo-project/locations/europe-west1"
@@ -207,3 +211,24 @@ def test_a_run_that_ends_in_the_middle_is_completed_by_the_next(run: Run, cloud:
 def test_the_api_is_not_enabled(run: Run, cloud: FakeScheduler) -> None:
     cloud.enabled = False
     assert "gcloud services enable cloudscheduler.googleapis.com --project demo-project" in run()["msg"]
+
+
+@pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
+def test_what_gcloud_makes_is_the_same(run: Run, cloud: FakeScheduler, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment |= {
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER": f"{cloud.endpoint}/",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN": "token",
+        "CLOUDSDK_CONFIG": str(tmp_path),
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        "CLOUDSDK_CORE_PROJECT": "demo-project",
+    }
+    uri = "https://compute.googleapis.com/compute/v1/projects/demo-project/zones/europe-west1-b/instances/vm/start"
+    command = ["gcloud", "scheduler", "jobs", "create", "http", "vm-start", "--location=europe-west1", f"--uri={uri}"]
+    command += ["--schedule=15 9 * * 1-5", "--time-zone=America/New_York", "--http-method=POST", "--quiet"]
+    command += [f"--oauth-service-account-email={ACCOUNT}", f"--oauth-token-scope={scheduler.SCOPE}"]
+    command += ["--description=Start vm [ibops.gateway]", "--attempt-deadline=60s", "--max-retry-attempts=3"]
+    command += ["--min-backoff=10s", "--max-backoff=60s", "--max-doublings=3"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert run(jobs=[START])["diff"] == {"before": {}, "after": {}}
