@@ -14,7 +14,8 @@ from tests.fake_gcp.platform import Asked
 from tests.fake_gcp.run import FakeRun
 
 PLACE = "projects/demo-project/locations/europe-west1"
-VARIABLES = {"gateway_mode": "paper", "gcp_project": "demo-project", "gcp_region": "europe-west1"}
+# As role gcp_vm has them.
+VARIABLES = {"gateway_mode": "paper", "gcp_vm_project": "demo-project", "gcp_vm_zone": "europe-west1-b"}
 VPC = {"vpcAccess": {"egress": "PRIVATE_RANGES_ONLY", "networkInterfaces": [{"subnetwork": "run"}]}}
 
 
@@ -66,7 +67,10 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
         "pipeline_command and pipeline_cloud_run_job: there is more than one thing to run",
     ),
     "no time": ({"pipeline_cloud_run_job": "pipeline", "pipeline_minutes": 0}, "-e pipeline_minutes=120"),
-    "no project": ({"pipeline_cloud_run_job": "pipeline", "gcp_project": ""}, "gcp_project is '' and gcp_region"),
+    "no project": (
+        {"pipeline_cloud_run_job": "pipeline", "gcp_project": ""},
+        "The Cloud Run job's project is '' and its region 'europe-west1'",
+    ),
     "no such job": ({"pipeline_cloud_run_job": "pipelin"}, "has no such job"),
     "a gateway that no job reaches": (
         {"pipeline_cloud_run_job": "pipeline", "gateway_bind_address": "127.0.0.1"},
