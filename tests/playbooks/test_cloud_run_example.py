@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
-import subprocess
-import sys
 import typing as t
 
 import pytest
 import yaml
 from tests.fake_gcp.run import FakeRun
+from tests.playbooks.plays import played
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import run_rules
 
@@ -38,20 +35,8 @@ def fake() -> t.Iterator[FakeRun]:
 @pytest.fixture
 def deploy(fake: FakeRun, pytestconfig: pytest.Config) -> Deploy:
     def call(**changes: object) -> tuple[int, str]:
-        command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", "examples/cloud_run/deploy.yml"]
-        command += ["-e", yaml.safe_dump({**SETTINGS, **changes}, default_flow_style=True, width=10_000), "-vvv"]
-        proxy = {"https_proxy": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1", "LC_ALL": "C.UTF-8"}
-        access = {"GCP_RUN_ENDPOINT": fake.endpoint, "GCP_ACCESS_TOKEN": fake.token}
-        run = subprocess.run(
-            command,
-            cwd=pytestconfig.rootpath,
-            env=os.environ | proxy | access,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return run.returncode, " ".join((run.stdout + run.stderr).split())
+        extra = yaml.safe_dump({**SETTINGS, **changes}, default_flow_style=True, width=10_000)
+        return played(pytestconfig.rootpath, fake, "examples/cloud_run/deploy.yml", "-e", extra, "-vvv")
 
     return call
 

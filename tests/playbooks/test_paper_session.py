@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-import subprocess
-import sys
 import typing as t
 
 import pytest
 import yaml
 from tests.fake_gcp.platform import Asked
 from tests.fake_gcp.run import FakeRun
+from tests.playbooks.plays import played
 
 PLACE = "projects/demo-project/locations/europe-west1"
 # As role gcp_vm has them.
@@ -19,42 +17,24 @@ VARIABLES = {"gateway_mode": "paper", "gcp_vm_project": "demo-project", "gcp_vm_
 VPC = {"vpcAccess": {"egress": "PRIVATE_RANGES_ONLY", "networkInterfaces": [{"subnetwork": "run"}]}}
 
 
-class Cloud(t.NamedTuple):
-    fake: FakeRun
-    environment: dict[str, str]
-
-
 @pytest.fixture
-def cloud() -> t.Iterator[Cloud]:
+def cloud() -> t.Iterator[FakeRun]:
     with FakeRun() as fake:
         body = {"template": {"template": {"containers": [{"image": "x"}], "maxRetries": 0, **VPC}}}
         fake.handlers["jobs.create"](Asked("jobs.create", PLACE, {"jobId": "pipeline"}, body))
-        # No way to the real Google.
-        proxy = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1", "LC_ALL": "C.UTF-8"}
-        yield Cloud(fake, {**proxy, "GCP_RUN_ENDPOINT": fake.endpoint, "GCP_ACCESS_TOKEN": "token"})
+        yield fake
 
 
 @pytest.fixture
-def play(tmp_path: pathlib.Path, pytestconfig: pytest.Config, cloud: Cloud) -> t.Callable[..., tuple[int, str]]:
+def play(tmp_path: pathlib.Path, pytestconfig: pytest.Config, cloud: FakeRun) -> t.Callable[..., tuple[int, str]]:
     """Run a playbook on one paper gateway's host with extra variables; its status and what it printed."""
 
     def call(playbook: str = "playbooks/paper_session.yml", **extra: object) -> tuple[int, str]:
         host = {**VARIABLES, "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}
         inventory = tmp_path / "hosts.yml"
         inventory.write_text(yaml.safe_dump({"paper": {"hosts": {"p1": host}}}))
-        command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", playbook, "-i", str(inventory)]
-        command += ["-e", yaml.safe_dump(extra, default_flow_style=True, width=10_000)]
-        home = {name: value for name, value in os.environ.items() if name in ("HOME", "PATH")}
-        run = subprocess.run(
-            command,
-            cwd=pytestconfig.rootpath,
-            env=home | cloud.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return run.returncode, " ".join((run.stdout + run.stderr).split())
+        more = yaml.safe_dump(extra, default_flow_style=True, width=10_000)
+        return played(pytestconfig.rootpath, cloud, playbook, "-i", str(inventory), "-e", more)
 
     return call
 
@@ -81,19 +61,19 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
 
 @pytest.mark.parametrize(("extra", "said"), REFUSED.values(), ids=REFUSED)
 def test_refused_before_the_host_is_touched(
-    play: t.Callable[..., tuple[int, str]], cloud: Cloud, extra: dict[str, object], said: str
+    play: t.Callable[..., tuple[int, str]], cloud: FakeRun, extra: dict[str, object], said: str
 ) -> None:
     status, printed = play(**extra)
     assert status == 2, printed
     assert said in printed
     assert "unreachable=1" not in printed
-    assert cloud.fake.writes() == []
+    assert cloud.writes() == []
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("succeeded", 0), ("failed", 2)])
 def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
     play: t.Callable[..., tuple[int, str]],
-    cloud: Cloud,
+    cloud: FakeRun,
     tmp_path: pathlib.Path,
     pytestconfig: pytest.Config,
     outcome: str,
@@ -111,7 +91,7 @@ def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
     changed.write_text(yaml.safe_dump([whole], sort_keys=False))
     (tmp_path / "tasks").symlink_to(pytestconfig.rootpath / "playbooks/tasks")
 
-    cloud.fake.outcome = outcome
+    cloud.outcome = outcome
     signed_off = {"how": "ibc", "changed": True}
     found, printed = play(
         str(changed),
@@ -121,7 +101,7 @@ def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
     )
     assert found == status, printed
     assert log.read_text().split() == ["started", "ready", "stopped"]
-    assert cloud.fake.writes() == ["jobs.run pipeline"]
+    assert cloud.writes() == ["jobs.run pipeline"]
     if outcome == "failed":
         assert "failed: NON_ZERO_EXIT_CODE" in printed
     else:
