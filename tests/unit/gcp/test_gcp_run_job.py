@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -297,3 +298,13 @@ def test_one_that_is_deleted_while_it_runs(run: Run, cloud: FakeRun) -> None:
 def test_nothing_goes_to_the_real_google(run: Run) -> None:
     done = run(api_endpoint="https://run.googleapis.com")
     assert "no answer from the API" in done["msg"]
+
+
+def test_no_credentials(run: Run, cloud: FakeRun) -> None:
+    assert "No credentials for Google Cloud. Tried: option access_token" in run(access_token=None)["msg"]
+    assert cloud.calls == []
+
+
+def test_no_library(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, cloud_run.RUN.package, None)
+    assert "install google-cloud-run there" in run()["msg"]
