@@ -138,13 +138,13 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import Gc
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.service import Connection
 
 
-def told(ended: cloud_run.Ended, options: dict[str, t.Any]) -> str:
+def verdict(ended: cloud_run.Ended, options: dict[str, t.Any]) -> str:
     """What became of an execution that did not succeed, and what to do next."""
     short, limit = cloud_run.last(ended.body["name"]), f"{options['timeout']:g} s of timeout"
     where = f"--region {options['region']} --project {options['project']}"
     what = {
         "running": f"has not ended within the {limit}.",
-        "timed_out": f"was cancelled, as it had not ended within the {limit}.",
+        "timed_out": f"was told to end, as it had not ended within the {limit}.",
         "cancelled": "was cancelled by somebody else.",
         "failed": f"failed: {ended.reason}",
     }
@@ -177,7 +177,8 @@ def main() -> None:
     options = module.params
     _gcp.refuse(module, run_rules.problems(options))
     try:
-        seconds = options["timeout"] + cloud_run.CANCEL_SECONDS
+        # For what comes before the execution and after it as well.
+        seconds = options["timeout"] + 3 * cloud_run.CANCEL_SECONDS
         connection = Connection(cloud_run.RUN, options["project"], _gcp.who(module), options["api_endpoint"], seconds)
         job = cloud_run.Job(connection, options["region"], options["job"])
         found = job.read()
@@ -214,7 +215,7 @@ def main() -> None:
         "elapsed": round(time.monotonic() - started, 3),
     }
     if ended.how != "succeeded":
-        module.fail_json(msg=told(ended, options), **result)
+        module.fail_json(msg=verdict(ended, options), **result)
     module.exit_json(**result)
 
 

@@ -159,7 +159,7 @@ class FakeRun(FakePlatform):
         body = copy.deepcopy(self._job(name))
         found = [self.executions[each] for each in _below(self.executions, name)]
         body |= {"etag": _etag(body), "executionCount": len(found), "observedGeneration": body["generation"]}
-        body["terminalCondition"] = {"type": "Ready", "state": "CONDITION_SUCCEEDED"}
+        body.setdefault("terminalCondition", {"type": "Ready", "state": "CONDITION_SUCCEEDED"})
         if found:
             newest = found[-1]
             status = f"EXECUTION_{newest.outcome if newest.done else 'running'}".upper()

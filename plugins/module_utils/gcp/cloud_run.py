@@ -120,7 +120,7 @@ class Job:
             if not self._look(execution).get("completionTime"):
                 raise
         ended = self.follow(execution, CANCEL_SECONDS)
-        return dataclasses.replace(ended, how="timed_out") if ended.how == "cancelled" else ended
+        return dataclasses.replace(ended, how="timed_out") if ended.how in ("cancelled", "running") else ended
 
     def _look(self, execution: str) -> Body:
         found = self._connection.ask(
@@ -164,10 +164,14 @@ def _judged(execution: Body) -> Ended:
     completed: Body = next((each for each in execution.get("conditions", []) if each.get("type") == "Completed"), {})
     if completed.get("state") == "CONDITION_SUCCEEDED":
         return Ended("succeeded", execution)
-    reason = ": ".join(
-        filter(None, (completed.get("executionReason") or completed.get("reason"), completed.get("message")))
-    )
-    return Ended("cancelled" if completed.get("executionReason") == "CANCELLED" else "failed", execution, reason)
+    how = "cancelled" if completed.get("executionReason") == "CANCELLED" else "failed"
+    return Ended(how, execution, told(completed))
+
+
+def told(condition: c.Mapping[str, t.Any]) -> str:
+    """The reason and the text of a condition."""
+    reason = condition.get("executionReason") or condition.get("reason")
+    return ": ".join(filter(None, (reason, condition.get("message"))))
 
 
 def last(name: str) -> str:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 import typing as t
 
-from .cloud_run import last, running
+from .cloud_run import last, running, told
 from .rules import PRIVATE, place
 
 Options = t.Mapping[str, t.Any]
@@ -53,6 +53,9 @@ def obstacles(job: Body, options: Options) -> tuple[list[str], list[str]]:
     refused: list[str] = []
     warned: list[str] = []
     update = f"`gcloud run jobs update {options['job']} --region {options['region']} --project {options['project']}"
+    ready = job.get("terminalCondition", {})
+    if ready.get("state") == "CONDITION_FAILED":
+        refused.append(f"job {options['job']} is not ready: {told(ready)} Mend it first.")
     if not interfaces and not access.get("connector"):
         found = (
             f"job {options['job']} has no way into a VPC (vpcAccess), so that it reaches no private address. "

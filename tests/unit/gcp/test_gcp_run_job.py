@@ -125,8 +125,16 @@ def test_the_deadline_cancels(run: Run, cloud: FakeRun) -> None:
     assert done["failed"]
     assert done["ended"] == "timed_out"
     assert done["tasks"]["cancelled"] == 1
-    assert "was cancelled, as it had not ended within the 0.2 s of timeout" in done["msg"]
+    assert "was told to end, as it had not ended within the 0.2 s of timeout" in done["msg"]
     assert cloud.writes() == ["jobs.run pipeline", f"jobs.executions.cancel {done['execution'].split('/')[-1]}"]
+
+
+def test_one_that_does_not_end_when_it_is_told_to(run: Run, cloud: FakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud_run, "CANCEL_SECONDS", 0.1)
+    cloud.execution_seconds, cloud.cancel_seconds = None, 60
+    done = run(timeout=0.1)
+    assert done["failed"]
+    assert (done["ended"], done["tasks"]["cancelled"]) == ("timed_out", 0)
 
 
 def test_the_deadline_without_cancelling(run: Run, cloud: FakeRun) -> None:
@@ -227,6 +235,13 @@ def test_warned_of(run: Run, cloud: FakeRun, task: dict[str, Any], said: str) ->
 def test_not_refused(run: Run, cloud: FakeRun, access: dict[str, Any], address: str) -> None:
     deploy(cloud, vpcAccess=access)
     assert run(gateway_address=address)["ended"] == "succeeded"
+
+
+def test_a_job_that_is_not_ready(run: Run, cloud: FakeRun) -> None:
+    condition = {"type": "Ready", "state": "CONDITION_FAILED", "reason": "CONTAINER_MISSING", "message": "No image."}
+    cloud.jobs[NAME]["terminalCondition"] = condition
+    assert "job pipeline is not ready: CONTAINER_MISSING: No image. Mend it first." in run()["msg"]
+    assert cloud.writes() == []
 
 
 def test_a_job_that_runs_is_not_executed_again(run: Run, cloud: FakeRun) -> None:
