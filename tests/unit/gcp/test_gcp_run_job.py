@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible.module_utils.common import warnings
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.platform import Asked
 from tests.fake_gcp.run import FakeRun
@@ -30,8 +30,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRun]:
     monkeypatch.setattr(service, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(cloud_run, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(cloud_run, "LONGEST_POLL_SECONDS", 0.05)
-    # Ansible keeps a process's warnings.
-    monkeypatch.setattr(warnings, "_global_warnings", {})
     with FakeRun() as fake:
         deploy(fake)
         yield fake
@@ -46,15 +44,18 @@ def deploy(fake: FakeRun, containers: Any = (CONTAINER,), **task: Any) -> None:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], cloud: FakeRun) -> Run:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cloud: FakeRun) -> Run:
+    """Run the module; what it printed, with what it has warned of."""
+
     def call(check: bool = False, **changes: Any) -> dict[str, Any]:
         place = {"project": "demo-project", "region": "europe-west1", "job": "pipeline"}
         access = {"access_token": "token", "api_endpoint": cloud.endpoint, "timeout": 30}
         arguments = {**place, **access, **changes, "_ansible_check_mode": check}
+        warned: list[str] = []
+        monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warned.append(text))
         with patch_module_args(arguments), pytest.raises(SystemExit):
             gcp_run_job.main()
-        result: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return result
+        return {**json.loads(capsys.readouterr().out), "warnings": warned}
 
     return call
 
@@ -63,7 +64,7 @@ def test_succeeds(run: Run, cloud: FakeRun) -> None:
     cloud.execution_seconds = 0.05
     done = run(gateway_address="10.10.0.2")
     assert done["changed"]
-    assert (done["ended"], done["reason"], done.get("warnings")) == ("succeeded", "", None)
+    assert (done["ended"], done["reason"], done["warnings"]) == ("succeeded", "", [])
     assert done["execution"] in cloud.executions
     assert done["tasks"] == {"tasks": 1, "succeeded": 1, "failed": 0, "cancelled": 0, "retried": 0}
     assert done["log_uri"].startswith("https://console.cloud.google.com/")
