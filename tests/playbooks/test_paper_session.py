@@ -51,9 +51,12 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
         {"pipeline_cloud_run_job": "pipeline", "gcp_project": ""},
         "The Cloud Run job's project is '' and its region 'europe-west1'",
     ),
-    "no such job": ({"pipeline_cloud_run_job": "pipelin"}, "has no such job"),
+    "no such job": (
+        {"pipeline_cloud_run_job": "pipelin", "pipeline_gateway_address": "10.10.0.2"},
+        "has no such job",
+    ),
     "a gateway that no job reaches": (
-        {"pipeline_cloud_run_job": "pipeline", "gateway_bind_address": "127.0.0.1"},
+        {"pipeline_cloud_run_job": "pipeline"},
         "no job reaches that. Publish the API at the VM's internal address (gateway_bind_address)",
     ),
 }
