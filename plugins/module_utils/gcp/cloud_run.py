@@ -12,7 +12,8 @@ import time
 import typing as t
 
 from .errors import GcpError
-from .service import Body, Connection, NoAnswerError, Service, message, plain
+from .library import plain
+from .service import Body, Connection, NoAnswerError, Service, message
 
 RUN = Service(
     "run.googleapis.com",

@@ -102,6 +102,17 @@ def load_small(package: str, distribution: str) -> Small:
         raise _missing(error, distribution) from error
 
 
+def plain(message: t.Any) -> dict[str, t.Any]:
+    """A message in the API's own form."""
+    found: dict[str, t.Any] = type(message).to_dict(
+        message,
+        use_integers_for_enums=False,
+        preserving_proto_field_name=False,
+        always_print_fields_with_no_presence=False,
+    )
+    return found
+
+
 def _missing(error: ModuleNotFoundError, distribution: str) -> GcpError:
     return GcpError(
         f"{error.name} is missing in {sys.executable}: install {distribution} there, or point "

@@ -12,7 +12,8 @@ import typing as t
 
 from .errors import GcpError
 from .kinds import MARK
-from .service import Body, Connection, Service, message, plain
+from .library import plain
+from .service import Body, Connection, Service, message
 
 SCHEDULER = Service(
     "cloudscheduler.googleapis.com",

@@ -103,17 +103,6 @@ class Connection:
         return retry(passes, initial=PAUSE_SECONDS, maximum=LONGEST_PAUSE_SECONDS, timeout=longest)
 
 
-def plain(message: t.Any) -> Body:
-    """A message in the API's own form."""
-    found: Body = type(message).to_dict(
-        message,
-        use_integers_for_enums=False,
-        preserving_proto_field_name=False,
-        always_print_fields_with_no_presence=False,
-    )
-    return found
-
-
 def message(kind: t.Any, body: Body) -> t.Any:
     """A message of a kind from the API's own form."""
     return kind.from_json(json.dumps(body))
