@@ -56,7 +56,7 @@ LINT = [
     lint("sanity", "python -m tests.lint.sanity"),
     lint("ansible", "ansible-lint"),
     lint("types-plugins", "mypy -p ansible_collections.ibops.gateway.plugins"),
-    lint("types", "mypy audit docs requirements sandbox tests/fake_gcp tests/lint tests/run.py"),
+    lint("types", "mypy audit docs examples requirements sandbox tests/fake_gcp tests/lint tests/run.py"),
     lint("collection-docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
     lint("reference", "python docs/build.py --check"),
     lint("yaml", "yamllint --strict ."),

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of every module about Google Cloud."""
+    """Options of every module about Google Cloud, and those of Compute Engine's besides."""
 
     DOCUMENTATION = r"""
-requirements:
-  - google-cloud-compute >= 1.56
 options:
   project:
     description: The id of the project. Defaults to the environment's C(GCP_PROJECT).
@@ -27,13 +25,19 @@ options:
   credentials_file:
     description: The JSON file of a service account's key. Defaults to the environment's C(GCP_SERVICE_ACCOUNT_FILE).
     type: path
+  timeout:
+    description: How long the module may take for everything, in seconds.
+    type: float
+    default: 600
+"""
+
+    COMPUTE = r"""
+requirements:
+  - google-cloud-compute >= 1.56
+options:
   api_endpoint:
     description:
       - Another address of the Compute Engine API, with C(/compute/v1/) at its end or without. Defaults to the
         environment's C(GCP_COMPUTE_ENDPOINT).
     type: str
-  timeout:
-    description: How long the module may take for everything, in seconds.
-    type: float
-    default: 600
 """

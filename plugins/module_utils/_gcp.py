@@ -42,13 +42,18 @@ def refuse(module: AnsibleModule, problems: c.Iterable[str]) -> None:
         module.fail_json(msg=" ".join([*found, "Nothing was changed."]))
 
 
+def who(module: AnsibleModule) -> c.Callable[[], t.Any]:
+    """Return what finds the credentials that the options name."""
+    return lambda: credentials.find(module.params["access_token"], module.params["credentials_file"])
+
+
 def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
     """Return the API that the options name; GcpError when it cannot be used."""
     options = module.params
     return Compute(
         options["project"],
         options["region"],
-        lambda: credentials.find(options["access_token"], options["credentials_file"]),
+        who(module),
         options["api_endpoint"],
         options["timeout"],
         kinds,

@@ -28,7 +28,10 @@ TOLD = ("kind", "region", "zone")
 OUTPUT_ONLY = re.compile(r"\[?output[ -]only\]?", re.I)
 INTEGERS = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1)}
 LONG = {"int64": (-(2**63), 2**63 - 1), "uint64": (0, 2**64 - 1)}
-BYTES = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+FORMATS = {
+    "byte": (re.compile(r"[A-Za-z0-9+/_-]*={0,2}"), "TYPE_BYTES"),
+    "google-duration": (re.compile(r"-?\d+(\.\d{1,9})?s"), "Duration"),
+}
 
 
 def check_query(document: Document, method: Method, query: Mapping[str, list[str]]) -> None:
@@ -67,7 +70,7 @@ def check_body(document: Document, method: Method, body: Any) -> None:
             raise ApiError(400, "badRequest", "Request body is not allowed here")
         return
     _check_value(document, {"$ref": method.request}, body, "resource")
-    properties = document.schemas[method.request]["properties"]
+    properties = document.schemas[method.request].get("properties", {})
     annotated = [
         name for name, known in properties.items() if method.id in known.get("annotations", {}).get("required", ())
     ]
@@ -120,8 +123,8 @@ def _check_string(schema: Mapping[str, Any], value: Any, where: str) -> None:
         return
     if not isinstance(value, str):
         raise _mistyped(where, value, "TYPE_STRING")
-    if form == "byte" and not BYTES.fullmatch(value):
-        raise _mistyped(where, value, "TYPE_BYTES")
+    if form in FORMATS and not FORMATS[form][0].fullmatch(value):
+        raise _mistyped(where, value, FORMATS[form][1])
     if "enum" in schema and value not in schema["enum"]:
         raise invalid(where, value, f"It must be one of {', '.join(schema['enum'])}.")
     if "pattern" in schema and not re.fullmatch(schema["pattern"], value):

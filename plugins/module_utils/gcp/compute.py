@@ -80,7 +80,7 @@ class Compute:
             found = self._send(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
         except self._library.exceptions.NotFound:
             return None
-        return self._plain(found)
+        return library.plain(found)
 
     def list(self, kind: Kind) -> list[Body]:
         """All resources of a kind, those of a region or zone in ours."""
@@ -88,7 +88,7 @@ class Compute:
         request = self._place(kind)
         return self._send(
             f"{kind.collection}.list",
-            lambda timeout: [self._plain(each) for each in call(request=request, timeout=timeout, retry=None)],
+            lambda timeout: [library.plain(each) for each in call(request=request, timeout=timeout, retry=None)],
         )
 
     def write(self, kind: Kind, action: str, name: str, body: Body | None, parameters: t.Mapping[str, t.Any]) -> None:
@@ -114,15 +114,6 @@ class Compute:
 
     def _place(self, kind: Kind) -> dict[str, str]:
         return {"project": self.project, **self._places[kind.scope]}
-
-    def _plain(self, message: t.Any) -> Body:
-        found: Body = type(message).to_dict(
-            message,
-            use_integers_for_enums=False,
-            preserving_proto_field_name=False,
-            always_print_fields_with_no_presence=False,
-        )
-        return found
 
     def _send(self, what: str, call: c.Callable[[float], Answer], seconds: float = CALL_SECONDS) -> Answer:
         """Call with a timeout, again after what passes: the request's id keeps it from being done twice."""

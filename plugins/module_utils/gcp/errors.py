@@ -23,27 +23,33 @@ def reasons(error: t.Any) -> set[str]:
     return {str(entry.get("reason")) for entry in entries} | {str(error.reason)}
 
 
-def explained(error: t.Any, what: str, project: str) -> GcpError:
-    """An exception of google.api_core as one for people. *what* was tried, for example C(firewalls.update api)."""
+def explained(
+    error: t.Any,
+    what: str,
+    project: str,
+    api: str = "compute.googleapis.com",
+    roles: str = "Roles that allow it are compute.networkAdmin for networks, compute.securityAdmin for firewall rules, "
+    "and for VMs compute.instanceAdmin.v1, with iam.serviceAccountUser on the VM's service account.",
+) -> GcpError:
+    """An exception of google.api_core as one for people. *what* was tried, for example C(firewalls.update api).
+
+    *roles* is a sentence about who may do it.
+    """
     # It begins with the verb and the address of the call.
     found, text = reasons(error), re.sub(r"^[A-Z]+ http\S+: ", "", error.message)
     if error.code in (409, 412) and "resourceInUseByAnotherResource" not in found:
         return ChangedMeanwhileError(f"{what}: {text}")
     if found & {"SERVICE_DISABLED", "accessNotConfigured"}:
         return GcpError(
-            f"{what}: the API compute.googleapis.com is not enabled in project {project}. Run `gcloud services enable "
-            f"compute.googleapis.com --project {project}`, wait a minute and run again."
+            f"{what}: the API {api} is not enabled in project {project}. Run `gcloud services enable "
+            f"{api} --project {project}`, wait a minute and run again."
         )
-    if found & {"quotaExceeded", "QUOTA_EXCEEDED"}:
+    if found & {"quotaExceeded", "QUOTA_EXCEEDED", "RATE_LIMIT_EXCEEDED"} or error.code == 429:
         return quota(what, text)
     if error.code == 401:
         return GcpError(f"{what}: Google does not accept the credentials: {text} Get new ones and run again.")
     if error.code == 403:
-        return GcpError(
-            f"{what}: the credentials may not do this in project {project}: {text} Roles that allow it "
-            "are compute.networkAdmin for networks, compute.securityAdmin for firewall rules, and for VMs "
-            "compute.instanceAdmin.v1, with iam.serviceAccountUser on the VM's service account."
-        )
+        return GcpError(f"{what}: the credentials may not do this in project {project}: {text} {roles}")
     return GcpError(f"{what}: {text}")
 
 

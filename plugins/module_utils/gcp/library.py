@@ -30,6 +30,16 @@ class Library:
     services: dict[str, t.Any]
 
 
+@dataclasses.dataclass(frozen=True)
+class Small:
+    """A package that is imported as a whole, and the exceptions that it raises."""
+
+    package: t.Any
+    exceptions: t.Any
+    connection_errors: tuple[type[Exception], ...]
+    auth_error: type[Exception]
+
+
 @contextlib.contextmanager
 def _without_collector() -> c.Iterator[None]:
     """Collect no garbage meanwhile, and never look again at what was made: half of what the import costs."""
@@ -74,7 +84,37 @@ def load(services: c.Iterable[str]) -> Library:
                 services={name: importlib.import_module(f"{PACKAGE}.services.{name}") for name in services},
             )
     except ModuleNotFoundError as error:
-        raise GcpError(
-            f"{error.name} is missing in {sys.executable}: install google-cloud-compute there, or point "
-            "ansible_python_interpreter at a Python that has it."
-        ) from error
+        raise _missing(error, "google-cloud-compute") from error
+
+
+def load_small(package: str, distribution: str) -> Small:
+    """A package whose whole import is cheap; GcpError when it is not installed."""
+    try:
+        with _without_collector():
+            requests = importlib.import_module("requests.exceptions")
+            return Small(
+                package=importlib.import_module(package),
+                exceptions=importlib.import_module("google.api_core.exceptions"),
+                connection_errors=(requests.ConnectionError, requests.Timeout),
+                auth_error=importlib.import_module("google.auth.exceptions").GoogleAuthError,
+            )
+    except ModuleNotFoundError as error:
+        raise _missing(error, distribution) from error
+
+
+def plain(message: t.Any) -> dict[str, t.Any]:
+    """A message in the API's own form."""
+    found: dict[str, t.Any] = type(message).to_dict(
+        message,
+        use_integers_for_enums=False,
+        preserving_proto_field_name=False,
+        always_print_fields_with_no_presence=False,
+    )
+    return found
+
+
+def _missing(error: ModuleNotFoundError, distribution: str) -> GcpError:
+    return GcpError(
+        f"{error.name} is missing in {sys.executable}: install {distribution} there, or point "
+        "ansible_python_interpreter at a Python that has it."
+    )
