@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import concurrent.futures
 import json
 import os
 import time
@@ -122,9 +123,11 @@ class Watch:
                     lambda *more, words=words: docker(*words, "python3", *more),
                     {family: target},
                 )
-        for name, (run, targets) in sources.items():
-            answers = json.loads(run("-c", TRY, json.dumps(list(PORTS)), *targets.values()))
-            for target, answer in zip(targets, answers, strict=True):
+        attempts = ("-c", TRY, json.dumps(list(PORTS)))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            runs = {name: pool.submit(run, *attempts, *targets.values()) for name, (run, targets) in sources.items()}
+        for name, (_run, targets) in sources.items():
+            for target, answer in zip(targets, json.loads(runs[name].result()), strict=True):
                 found[name.partition("/")[0], target] = dict(zip(PORTS, answer, strict=True))
         return {(row.source, row.target): found[row.source, row.target] for row in MATRIX}
 
