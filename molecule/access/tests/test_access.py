@@ -56,6 +56,7 @@ def network_6(host: Host) -> c.Iterator[None]:
         host.check_output("docker network create third")
         yield
     finally:
+        host.check_output("docker network rm third")
         for name in (VM, BASTION):
             docker("network", "disconnect", NETWORK_6, name)
         docker("network", "rm", NETWORK_6)

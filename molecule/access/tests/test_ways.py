@@ -120,10 +120,8 @@ def test_the_tunnels_key_is_good_for_nothing_else(host: Host, words: str) -> Non
     options += " -o BatchMode=yes -o ExitOnForwardFailure=yes -o HostKeyAlias=bastion -o LogLevel=ERROR"
     files = "-i /etc/ibgw/paper/tunnel_key -o UserKnownHostsFile=/etc/ibgw/paper/tunnel_known_hosts"
     bastion = f"ibgw-tunnel@10.211.0.{int(SLOT) * 10 + 12}"
-    run = host.run(f"timeout 10 ssh -F /dev/null {files} {options} {bastion} {command}")
-    assert run.rc not in (0, 124), run
-    assert "uid=" not in run.stdout
-    assert "SSH-" not in run.stdout
+    run = host.run(f"timeout 10 ssh -F /dev/null {files} {options} {bastion} {command} || echo status $?")
+    assert run.stdout in ("status 255\n", "status 1\n"), run
 
 
 def test_a_cut_leaves_nothing_half_open(variables: dict[str, t.Any]) -> None:
