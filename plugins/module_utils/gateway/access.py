@@ -50,7 +50,8 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
 
 
 def ways(settings: Settings) -> list[str]:
-    return list(settings.get("gateway_access") or ["local"])
+    named = settings.get("gateway_access")
+    return ["local"] if named is None else list(named)
 
 
 def port(settings: Settings, way: str = "") -> int:
@@ -69,6 +70,9 @@ def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
 
 
 def _unknown_ways(settings: Settings) -> c.Iterator[str]:
+    if isinstance(settings.get("gateway_access"), str):
+        yield f"gateway_access: {settings['gateway_access']!r} is no list; write it as [{settings['gateway_access']}]"
+        return
     named = ways(settings)
     for way in named:
         if way not in WAYS:
