@@ -105,6 +105,8 @@ def _own_ports(settings: Settings) -> c.Iterator[str]:
         if (address, number) == (other, same):
             yield f"{later}: port {number} of {address} is taken by {variable}; give one of them another port"
     for _address, number, variable in listeners(settings):
+        if not 0 < number < 65536:
+            yield f"{variable}: {number} is no TCP port; use one from 1024 to 65535"
         if number in (int(each) for each in settings.get("hardening_ssh_ports") or [22]):
             yield f"{variable}: port {number} is that of the SSH server; give the API another one"
 
