@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a gateway that no job reaches": (
         {"pipeline_cloud_run_job": "pipeline"},
-        "no job reaches that. Publish the API at the VM's internal address (gateway_bind_address)",
+        "no job reaches that. Offer the API at the VM's internal address (gateway_access: [vpc])",
     ),
 }
 
@@ -99,7 +99,7 @@ def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
     found, printed = play(
         str(changed),
         pipeline_cloud_run_job="pipeline",
-        gateway_bind_address="10.10.0.2",
+        access_vpc_addresses=["10.10.0.2"],
         paper_session_stopped=signed_off,
     )
     assert found == status, printed

@@ -40,8 +40,8 @@ def problems(options: Options) -> c.Iterator[str]:
     address = _address(options["gateway_address"])
     if address and (address.is_loopback or address.is_unspecified):
         yield (
-            f"gateway_address is {options['gateway_address']!r}: no job reaches that. Publish the API at the VM's "
-            "internal address (gateway_bind_address), and name that."
+            f"gateway_address is {options['gateway_address']!r}: no job reaches that. Offer the API at the "
+            "VM's internal address (gateway_access: [vpc]), and name that."
         )
 
 

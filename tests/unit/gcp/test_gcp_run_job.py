@@ -183,7 +183,7 @@ OBSTACLES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"gateway_address": "203.0.113.7"},
         "sends no public address into the VPC. Name the VM's internal address",
     ),
-    "the loopback": ({}, {"gateway_address": "127.0.0.1"}, "no job reaches that. Publish the API at the VM's"),
+    "the loopback": ({}, {"gateway_address": "127.0.0.1"}, "no job reaches that. Offer the API at the VM's"),
     "a zone for a region": ({}, {"region": "europe-west1-b"}, "that is a zone"),
     "a full name": ({}, {"job": NAME}, "Write the name alone"),
     "no such job": ({}, {"job": "pipelin"}, "has no such job. `gcloud run jobs list --region europe-west1"),
