@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
         "has no such job",
     ),
     "a gateway that no job reaches": (
-        {"pipeline_cloud_run_job": "pipeline"},
+        {"pipeline_cloud_run_job": "pipeline", "access_vpc_addresses": []},
         "no job reaches that. Offer the API at the VM's internal address (gateway_access: [vpc])",
     ),
 }
