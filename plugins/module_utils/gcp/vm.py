@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import typing as t
 
@@ -28,11 +29,12 @@ class Present:
         self.compute, self.name = compute, name
         self.instance = compute.get(INSTANCE, name)
         source = vm_views.boot_disk(self.instance).get("source", name) if self.instance else name
-        self.disk = compute.get(DISK, vm_views.last(source))
+        # The first call has fetched a token, which the others use.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            self.disk, self.policy = pool.map(compute.get, (DISK, POLICY), (vm_views.last(source), name))
         if self.disk and not self.instance:
             # Another run may have made both in between.
             self.instance = compute.get(INSTANCE, name)
-        self.policy = compute.get(POLICY, name)
 
     def report(self) -> dict[str, Body | None]:
         """Everything as the API has it."""

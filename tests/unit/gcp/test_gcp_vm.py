@@ -195,9 +195,9 @@ DRIFTS = {
     "how long": Drift({}, ["patch"], {"snapshots": {"keep_days": 30}}, POLICY),
     "snapshots of a deleted disk": Drift({}, ["patch"], {"snapshots": {"keep_after_disk": True}}, POLICY),
     "to a public address": Drift({}, ["addAccessConfig"], {"external_address": "out"}),
-    "a public address": Drift({"networkInterfaces": access("203.0.113.1")}, ["deleteAccessConfig"]),
+    "a public address": Drift({"networkInterfaces": access("out")}, ["deleteAccessConfig"]),
     "another public address": Drift(
-        {"networkInterfaces": access("203.0.113.1")},
+        {"networkInterfaces": access("out")},
         ["deleteAccessConfig", "addAccessConfig"],
         {"external_address": "other"},
     ),
@@ -208,7 +208,12 @@ DRIFTS = {
 def drift_away(fake: FakeGcp, drift: Drift) -> None:
     fields = dict(drift.fields)
     if "networkInterfaces" in fields:
-        fields["networkInterfaces"] = interface(fake, accessConfigs=fields["networkInterfaces"])
+        # The fake hands out addresses in the order in which they are asked for.
+        reserved = {"out": fake.resource("regions/europe-west1/addresses/out")["address"]}
+        configs = [
+            {**each, "natIP": reserved.get(each["natIP"], each["natIP"])} for each in fields["networkInterfaces"]
+        ]
+        fields["networkInterfaces"] = interface(fake, accessConfigs=configs)
     if "disks" in fields:
         fields["disks"] = [{**fake.resource(INSTANCE)["disks"][0], "autoDelete": False}]
     fake.put(drift.path, **fields)
