@@ -32,8 +32,9 @@ def interface(fake: FakeGcp, **fields: Any) -> list[dict[str, Any]]:
     return [{**fake.resource(INSTANCE)["networkInterfaces"][0], **fields}]
 
 
-def access(address: str, tier: str = "PREMIUM") -> list[dict[str, Any]]:
-    return [{"name": "External NAT", "type": "ONE_TO_ONE_NAT", "natIP": address, "networkTier": tier}]
+def access(address: str) -> list[dict[str, Any]]:
+    """A public address, that of the reserved one "out" or an address itself."""
+    return [{"name": "External NAT", "type": "ONE_TO_ONE_NAT", "natIP": address, "networkTier": "PREMIUM"}]
 
 
 def test_create_repeat_remove(machine: RunModule, call: RunModule, fake: FakeGcp) -> None:
@@ -385,6 +386,23 @@ def test_what_was_there_before_is_used_and_not_marked(machine: RunModule, fake: 
     machine(labels=None)
     assert fake.resource(INSTANCE)["labels"] == {"team": "x", "role": "ib-gateway", "ibgw-mode": "paper"}
     assert machine(state="absent")["changed"] is False
+
+
+def test_a_disk_of_another_name(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    entry = fake.state.resources.pop(f"{PROJECT}/{DISK}")
+    entry.body["name"] = "boot"
+    fake.state.resources[f"{PROJECT}/{ZONE}/disks/boot"] = entry
+    fake.put(INSTANCE, disks=[{**fake.resource(INSTANCE)["disks"][0], "source": f"{HOST}{PROJECT}/{ZONE}/disks/boot"}])
+    assert machine()["changed"] is False
+    larger = {"disk": {"size": 30}}
+    assert machine(**larger)["actions"] == ["disks.resize boot"]
+    assert machine(**larger, snapshots={"enabled": False})["actions"] == [
+        "disks.removeResourcePolicies boot",
+        "resourcePolicies.delete ibgw-paper",
+    ]
+    machine(state="absent")
+    assert not any("/disks/" in path or "/instances/" in path for path in fake.state.resources)
 
 
 def test_a_suspended_vm(machine: RunModule, fake: FakeGcp) -> None:
