@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.fake_gcp import strict, vms  # noqa: F401
+from tests.fake_gcp import strict, vms
 from tests.fake_gcp.document import PREFIX, compute
 from tests.fake_gcp.errors import ApiError, api_disabled
 from tests.fake_gcp.faults import Fault, Faults
@@ -23,6 +23,7 @@ from tests.fake_gcp.state import Request, State
 # Google's own wait ends after two minutes.
 WAIT_SECONDS = 120.0
 POLL_SECONDS = 0.005
+vms.register()
 
 
 @dataclass(frozen=True)

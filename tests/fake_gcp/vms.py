@@ -1,4 +1,4 @@
-"""VMs with their disks and the schedules of their snapshots: what importing this adds to the fake."""
+"""VMs with their disks and the schedules of their snapshots."""
 
 from __future__ import annotations
 
@@ -373,32 +373,34 @@ def _remove_policies(state: State, request: Request) -> Body:
     return state.change(request, body)
 
 
-KINDS.update(
-    instances=Kind(_nothing, _nothing, frozenset()),
-    disks=Kind(_nothing, _nothing, frozenset()),
-    resourcePolicies=Kind(_fill_policy, _check_policy, frozenset({"description", "snapshotSchedulePolicy"})),
-)
-ACTIONS.update(
-    {
-        "disks.addResourcePolicies": _add_policies,
-        "disks.removeResourcePolicies": _remove_policies,
-        "disks.resize": _resize,
-        "instances.addAccessConfig": _add_access_config,
-        "instances.delete": _delete,
-        "instances.deleteAccessConfig": _delete_access_config,
-        "instances.insert": _insert,
-        "instances.setDeletionProtection": _set_deletion_protection,
-        "instances.setDiskAutoDelete": _set_auto_delete,
-        "instances.setMachineType": _set_machine_type,
-        "instances.setMetadata": _set_listed("metadata"),
-        "instances.setScheduling": _set_scheduling,
-        "instances.setServiceAccount": _set_service_account,
-        "instances.setTags": _set_listed("tags"),
-        "instances.start": _start,
-        "instances.stop": _stop,
-        "instances.updateAccessConfig": _update_access_config,
-        "instances.updateShieldedInstanceConfig": _update_shielded,
-        "machineTypes.get": _get_machine_type,
-        "zones.get": _get_zone,
-    }
-)
+def register() -> None:
+    """Let the fake do what is here."""
+    KINDS.update(
+        instances=Kind(_nothing, _nothing, frozenset()),
+        disks=Kind(_nothing, _nothing, frozenset()),
+        resourcePolicies=Kind(_fill_policy, _check_policy, frozenset({"description", "snapshotSchedulePolicy"})),
+    )
+    ACTIONS.update(
+        {
+            "disks.addResourcePolicies": _add_policies,
+            "disks.removeResourcePolicies": _remove_policies,
+            "disks.resize": _resize,
+            "instances.addAccessConfig": _add_access_config,
+            "instances.delete": _delete,
+            "instances.deleteAccessConfig": _delete_access_config,
+            "instances.insert": _insert,
+            "instances.setDeletionProtection": _set_deletion_protection,
+            "instances.setDiskAutoDelete": _set_auto_delete,
+            "instances.setMachineType": _set_machine_type,
+            "instances.setMetadata": _set_listed("metadata"),
+            "instances.setScheduling": _set_scheduling,
+            "instances.setServiceAccount": _set_service_account,
+            "instances.setTags": _set_listed("tags"),
+            "instances.start": _start,
+            "instances.stop": _stop,
+            "instances.updateAccessConfig": _update_access_config,
+            "instances.updateShieldedInstanceConfig": _update_shielded,
+            "machineTypes.get": _get_machine_type,
+            "zones.get": _get_zone,
+        }
+    )

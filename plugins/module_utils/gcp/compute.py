@@ -50,7 +50,7 @@ class Compute:
         kinds: c.Iterable[Kind],
         zone: str = "",
     ) -> None:
-        self.project, self.region, self.zone = project, region, zone
+        self.project, self.region = project, region
         self._seconds, self._ends = seconds, time.monotonic() + seconds
         self._places = {"": {}, "region": {"region": region}, "zone": {"zone": zone}}
         kinds = tuple(kinds)

@@ -28,11 +28,11 @@ class Present:
     def __init__(self, compute: Compute, network: str) -> None:
         self._path = NETWORK.path(compute.project, compute.region, network)
         self._network = network
+        found = compute.get(NETWORK, network)
+        self.all = {NETWORK: {network: found} if found else {}}
+        # The first call has fetched a token, which the others use.
         with concurrent.futures.ThreadPoolExecutor(len(KINDS)) as pool:
-            one = pool.submit(compute.get, NETWORK, network)
             others = {kind: pool.submit(compute.list, kind) for kind in KINDS if kind is not NETWORK}
-            found = one.result()
-            self.all = {NETWORK: {network: found} if found else {}}
             for kind, listed in others.items():
                 self.all[kind] = {body["name"]: body for body in listed.result()}
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import typing as t
 
 from . import plan, views, vm_rules, vm_views
 from .compute import Compute
 from .errors import GcpError
+from .instances import Instance
 from .kinds import ADDRESS, DISK, INSTANCE, MACHINE_TYPE, POLICY, SUBNET, Kind
 from .plan import Change
 from .vm_wanted import NEW_MACHINE_TYPE, Wishes, check_removable
@@ -18,15 +20,6 @@ from .wanted import Options
 from .ways import Body
 
 KINDS = (INSTANCE, DISK, POLICY, ADDRESS, SUBNET, MACHINE_TYPE)
-SHORT: dict[str, t.Callable[[Body], t.Any]] = {
-    "id": lambda body: str(body["id"]),
-    "status": lambda body: body["status"],
-    "labels": lambda body: dict(body.get("labels", {})),
-    "machine_type": lambda body: vm_views.last(body["machineType"]),
-    "zone": lambda body: vm_views.last(body["zone"]),
-    "internal_address": lambda body: vm_views.instance(body)["networkIP"],
-    "external_address": vm_views.nat_ip,
-}
 
 
 class Present:
@@ -36,20 +29,33 @@ class Present:
         self.compute, self.name = compute, name
         self.instance = compute.get(INSTANCE, name)
         source = vm_views.boot_disk(self.instance).get("source", name) if self.instance else name
-        self.disk = compute.get(DISK, vm_views.last(source) or name)
+        # The first call has fetched a token, which the others use.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            self.disk, self.policy = pool.map(compute.get, (DISK, POLICY), (vm_views.last(source), name))
         if self.disk and not self.instance:
             # Another run may have made both in between.
             self.instance = compute.get(INSTANCE, name)
-        self.policy = compute.get(POLICY, name)
 
     def report(self) -> dict[str, Body | None]:
         """Everything as the API has it."""
         return {"instance": self.instance, "disk": self.disk, "snapshots": self.policy}
 
-    def short(self) -> dict[str, t.Any] | None:
+    def short(self) -> Instance | None:
         """The VM as the inventory has it."""
         body = self.instance
-        return {"name": self.name, **{name: told(body) for name, told in SHORT.items()}} if body else None
+        if body is None:
+            return None
+        view = vm_views.instance(body)
+        return Instance(
+            name=self.name,
+            id=str(body["id"]),
+            zone=vm_views.last(body["zone"]),
+            status=body["status"],
+            labels=view["labels"],
+            machine_type=view["machineType"],
+            internal_address=view["networkIP"],
+            external_address=view["natIP"],
+        )
 
 
 def present(options: Options, found: Present, may_come: bool) -> list[Change]:

@@ -111,10 +111,9 @@ def _access(wanted: views.View) -> Body:
 
 
 def _scheduling(wanted: views.View) -> Body:
-    found = {name: value for name, value in wanted["scheduling"].items() if value not in (0, "") or value is False}
-    if "maxRunDuration" in found:
-        found["maxRunDuration"] = {"seconds": str(found["maxRunDuration"])}
-    return found
+    found = {name: value for name, value in wanted["scheduling"].items() if value != ""}
+    seconds = found.pop("maxRunDuration")
+    return {**found, **({"maxRunDuration": {"seconds": str(seconds)}} if seconds else {})}
 
 
 def _mutable_instance(before: views.View, _wanted: views.View) -> set[str]:

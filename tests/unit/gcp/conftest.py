@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_n
 
 RunModule = Callable[..., dict[str, Any]]
 Ask = Callable[..., tuple[int, dict[str, Any]]]
+KilledAfter = Callable[[int], AbstractContextManager[None]]
 DOCUMENT: dict[str, Any] = {
     "network": {"name": "main", "routing_mode": "REGIONAL", "mtu": 1460},
     "subnets": [
@@ -167,3 +169,27 @@ def ask(fake: FakeGcp) -> Ask:
             return error.code, json.loads(error.read())
 
     return send
+
+
+@pytest.fixture
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> KilledAfter:
+    """In its block, the process ends before the write that follows so many."""
+
+    class KilledError(BaseException):
+        """The process ends here."""
+
+    @contextmanager
+    def block(writes: int) -> Iterator[None]:
+        left, write = [writes], compute.Compute.write
+
+        def until_killed(self: compute.Compute, *arguments: Any) -> None:
+            if not left[0]:
+                raise KilledError
+            left[0] -= 1
+            write(self, *arguments)
+
+        with monkeypatch.context() as patch, suppress(KilledError):
+            patch.setattr(compute.Compute, "write", until_killed)
+            yield
+
+    return block

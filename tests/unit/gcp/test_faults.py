@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import pytest
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import DOCUMENT, RunModule
+from tests.unit.gcp.conftest import DOCUMENT, KilledAfter, RunModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
 from ansible_collections.ibops.gateway.plugins.modules import gcp_network_info
@@ -149,27 +148,12 @@ def test_nats_that_came_meanwhile_are_kept(run: RunModule, fake: FakeGcp) -> Non
 @pytest.mark.parametrize("writes", range(9))
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_killed_between_two_writes(
-    run: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, state: str, writes: int
+    run: RunModule, fake: FakeGcp, killed_after: KilledAfter, state: str, writes: int
 ) -> None:
     if state == "absent":
         run()
-
-    class KilledError(BaseException):
-        """The process ends here."""
-
-    left, write = [writes], compute.Compute.write
-
-    def until_killed(self: compute.Compute, *arguments: Any) -> None:
-        if not left[0]:
-            raise KilledError
-        left[0] -= 1
-        write(self, *arguments)
-
-    monkeypatch.setattr(compute.Compute, "write", until_killed)
-    with contextlib.suppress(KilledError):
+    with killed_after(writes):
         run(state=state)
-    monkeypatch.undo()
-    monkeypatch.setattr(compute, "PAUSE_SECONDS", 0.01)
     run(state=state)
     again = run(state=state)
     assert (again["changed"], len(fake.state.resources)) == (False, 8 if state == "present" else 0)

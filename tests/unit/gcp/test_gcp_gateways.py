@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.fake_gcp.server import FakeGcp
 from tests.fake_gcp.state import Entry
+from tests.unit.gcp.conftest import RunModule
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = {"plugin": "ibops.gateway.gcp_gateways", "project": "demo-project", "labels": {"role": "ib-gateway"}}
@@ -171,6 +172,14 @@ def test_two_vms_of_one_name(inventory: Inventory, fake: FakeGcp) -> None:
     place(fake, "a", "us-east1-c", 2)
     assert "two VMs are called a, in europe-west1-b and us-east1-c: narrow zones or labels" in inventory()
     assert inventory(zones=["us-east1-c"])["paper"]["hosts"] == ["a"]
+
+
+def test_what_gcp_vm_makes_is_found(machine: RunModule, inventory: Inventory) -> None:
+    made = machine(labels={"env": "prod"})["vm"]
+    found = inventory(labels={"role": "ib-gateway", "env": "prod"})
+    assert found["paper"]["hosts"] == ["ibgw-paper"]
+    host = found["_meta"]["hostvars"]["ibgw-paper"]
+    assert {**{key: host[f"gcp_{key}"] for key in made if key != "name"}, "name": "ibgw-paper"} == made
 
 
 def test_an_api_that_is_not_enabled(inventory: Inventory, fake: FakeGcp) -> None:

@@ -32,8 +32,9 @@ def interface(fake: FakeGcp, **fields: Any) -> list[dict[str, Any]]:
     return [{**fake.resource(INSTANCE)["networkInterfaces"][0], **fields}]
 
 
-def access(address: str, tier: str = "PREMIUM") -> list[dict[str, Any]]:
-    return [{"name": "External NAT", "type": "ONE_TO_ONE_NAT", "natIP": address, "networkTier": tier}]
+def access(address: str) -> list[dict[str, Any]]:
+    """A public address, that of the reserved one "out" or an address itself."""
+    return [{"name": "External NAT", "type": "ONE_TO_ONE_NAT", "natIP": address, "networkTier": "PREMIUM"}]
 
 
 def test_create_repeat_remove(machine: RunModule, call: RunModule, fake: FakeGcp) -> None:
@@ -195,9 +196,9 @@ DRIFTS = {
     "how long": Drift({}, ["patch"], {"snapshots": {"keep_days": 30}}, POLICY),
     "snapshots of a deleted disk": Drift({}, ["patch"], {"snapshots": {"keep_after_disk": True}}, POLICY),
     "to a public address": Drift({}, ["addAccessConfig"], {"external_address": "out"}),
-    "a public address": Drift({"networkInterfaces": access("203.0.113.1")}, ["deleteAccessConfig"]),
+    "a public address": Drift({"networkInterfaces": access("out")}, ["deleteAccessConfig"]),
     "another public address": Drift(
-        {"networkInterfaces": access("203.0.113.1")},
+        {"networkInterfaces": access("out")},
         ["deleteAccessConfig", "addAccessConfig"],
         {"external_address": "other"},
     ),
@@ -208,7 +209,12 @@ DRIFTS = {
 def drift_away(fake: FakeGcp, drift: Drift) -> None:
     fields = dict(drift.fields)
     if "networkInterfaces" in fields:
-        fields["networkInterfaces"] = interface(fake, accessConfigs=fields["networkInterfaces"])
+        # The fake hands out addresses in the order in which they are asked for.
+        reserved = {"out": fake.resource("regions/europe-west1/addresses/out")["address"]}
+        configs = [
+            {**each, "natIP": reserved.get(each["natIP"], each["natIP"])} for each in fields["networkInterfaces"]
+        ]
+        fields["networkInterfaces"] = interface(fake, accessConfigs=configs)
     if "disks" in fields:
         fields["disks"] = [{**fake.resource(INSTANCE)["disks"][0], "autoDelete": False}]
     fake.put(drift.path, **fields)
@@ -380,6 +386,23 @@ def test_what_was_there_before_is_used_and_not_marked(machine: RunModule, fake: 
     machine(labels=None)
     assert fake.resource(INSTANCE)["labels"] == {"team": "x", "role": "ib-gateway", "ibgw-mode": "paper"}
     assert machine(state="absent")["changed"] is False
+
+
+def test_a_disk_of_another_name(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    entry = fake.state.resources.pop(f"{PROJECT}/{DISK}")
+    entry.body["name"] = "boot"
+    fake.state.resources[f"{PROJECT}/{ZONE}/disks/boot"] = entry
+    fake.put(INSTANCE, disks=[{**fake.resource(INSTANCE)["disks"][0], "source": f"{HOST}{PROJECT}/{ZONE}/disks/boot"}])
+    assert machine()["changed"] is False
+    larger = {"disk": {"size": 30}}
+    assert machine(**larger)["actions"] == ["disks.resize boot"]
+    assert machine(**larger, snapshots={"enabled": False})["actions"] == [
+        "disks.removeResourcePolicies boot",
+        "resourcePolicies.delete ibgw-paper",
+    ]
+    machine(state="absent")
+    assert not any("/disks/" in path or "/instances/" in path for path in fake.state.resources)
 
 
 def test_a_suspended_vm(machine: RunModule, fake: FakeGcp) -> None:

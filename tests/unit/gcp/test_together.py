@@ -111,10 +111,14 @@ def test_looking_is_five_calls_whatever_there_is(run: RunModule, fake: FakeGcp) 
     ]
 
 
-def test_one_token_for_a_run(machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", ["run", "machine"])
+def test_one_token_for_a_run(
+    request: pytest.FixtureRequest, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    module_run = request.getfixturevalue(module)
     counted = Counted()  # type: ignore[no-untyped-call]
     monkeypatch.setattr(module_credentials, "find", lambda *_options: counted)
-    machine(state="stopped")
+    module_run()
     assert len(fake.calls) > 8
     assert counted.fetched == 1
 

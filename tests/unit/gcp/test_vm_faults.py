@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import pytest
 from tests.fake_gcp import state
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import RunModule
+from tests.unit.gcp.conftest import KilledAfter, RunModule
 from tests.unit.gcp.test_gcp_vm import DISK, INSTANCE, LABELS, PROJECT
-
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
 
 PASSING = [
     ("instances.get", {"status": 503}),
@@ -177,27 +174,13 @@ RUNS: dict[str, tuple[dict[str, Any], int]] = {
     ("kind", "writes"), [(kind, writes) for kind, (_, calls) in RUNS.items() for writes in range(calls + 1)]
 )
 def test_killed_between_two_writes(
-    machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, kind: str, writes: int
+    machine: RunModule, fake: FakeGcp, killed_after: KilledAfter, kind: str, writes: int
 ) -> None:
     options = RUNS[kind][0]
     if kind != "made":
         machine()
-
-    class KilledError(BaseException):
-        """The process ends here."""
-
-    left, write = [writes], compute.Compute.write
-
-    def until_killed(self: compute.Compute, *arguments: Any) -> None:
-        if not left[0]:
-            raise KilledError
-        left[0] -= 1
-        write(self, *arguments)
-
-    monkeypatch.setattr(compute.Compute, "write", until_killed)
-    with contextlib.suppress(KilledError):
+    with killed_after(writes):
         machine(**options)
-    monkeypatch.undo()
     assert "failed" not in machine(**options)
     again = machine(**options)
     assert again["changed"] is False
