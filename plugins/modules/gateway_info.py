@@ -161,7 +161,7 @@ notices:
 container:
   description: >-
     The container: C(name), C(exists), C(running), C(status), C(exit_code), C(exit_meaning), C(started_at),
-    C(finished_at) (of the run before, where it runs), C(image), C(revision).
+    C(finished_at) (of the run before, where it runs), C(image), C(revision), C(networks).
     Null when the engine is not reachable.
   returned: with O(gateway_name)
   type: dict
@@ -171,6 +171,12 @@ engine:
   returned: with O(gateway_name)
   type: dict
   sample: {reachable: true, reason: null}
+client_networks:
+  description: Docker networks that role P(ibops.gateway.access#role) has made for the gateway's clients.
+  returned: with O(gateway_name)
+  type: list
+  elements: str
+  sample: [ibgw-paper]
 pending:
   description: Whether the container runs with other settings than those deployed, which wait for its next start.
   returned: with O(gateway_name)
@@ -211,6 +217,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor i
     NotDeployedError,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import NETWORK_LABEL
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import ATTEMPT_SECONDS
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
 
@@ -253,6 +260,7 @@ def look(module: AnsibleModule) -> dict[str, object]:
             report = gateway.report()
             if gateway.descriptor is not None:
                 report["deployed"] = True
+                report["client_networks"] = client_networks(gateway.descriptor.name)
                 report |= remembered(gateway.descriptor, report)
                 image = image or gateway.descriptor.image
     if image:
@@ -270,6 +278,14 @@ def remembered(found: Descriptor, report: dict[str, t.Any]) -> dict[str, object]
         return {"session": None}
     session = policy.shown(record, plan.load(found.name), time.time())
     return {"session": session, **policy.blocked(record.blocked, report["container"])}
+
+
+def client_networks(name: str) -> list[str]:
+    """The networks with the label of gateway *name*; none where the engine cannot be asked."""
+    try:
+        return Engine().networks(f"{NETWORK_LABEL}={name}")
+    except EngineError:
+        return []
 
 
 def image_present(image: str) -> bool | None:

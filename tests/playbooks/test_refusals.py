@@ -79,7 +79,7 @@ def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
         ({"p1": {"gateway_password": " top-secret"}}, "gateway_password: it begins or ends with a blank"),
         ({"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
         ({"p1": {"gateway_port": "four"}}, "gateway_port"),
-        ({"p1": {"gateway_bind_address": "0.0.0.0", "gateway_auto_restart_time": "22:00"}}, "would publish the API"),
+        ({"p1": {"gateway_access": ["vcp"], "gateway_auto_restart_time": "22:00"}}, "gateway_auto_restart_time"),
         ({"p1": {"gateway_paper_sessions": [{"name": "open", "days": ["funday"]}]}}, "gateway_paper_sessions[0].days"),
         (
             {"p1": {"session_alerts": [{"kind": "slack", "url": "http://top-secret"}]}},

@@ -85,6 +85,11 @@ class Engine:
             return False
         return True
 
+    def networks(self, label: str) -> list[str]:
+        """Return the names of the networks that have *label* (``key=value``)."""
+        query = urlencode({"filters": json.dumps({"label": [label]})})
+        return sorted(network["Name"] for network in self._call("GET", f"/networks?{query}", "list the networks"))
+
     def start(self, container: str) -> None:
         """Start an existing container; one that runs already is left alone."""
         self._call("POST", f"/containers/{quote(container)}/start", f"start container {container}")

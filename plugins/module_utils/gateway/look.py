@@ -19,6 +19,8 @@ from .engine import Engine, EngineError, NotFoundError
 from .probe import ATTEMPT_SECONDS, probe
 
 REVISION_LABEL = "ibops.gateway.revision"
+# Of a network of a gateway's clients; its value is the gateway's name.
+NETWORK_LABEL = "ibops.gateway.clients"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _PHASES = {
     milestones.NO_RUN: "the container has started, the gateway's JVM not yet",
@@ -261,8 +263,8 @@ def _log_start(container: dict[str, Any]) -> str:
 
 def container_facts(engine: Engine, name: str) -> dict[str, Any]:
     """Return what there is of container *name*: exists, running, status, exit_code, exit_meaning, started_at,
-    finished_at (of the run before, where it runs), image, revision (None where there is nothing to tell)."""
-    names = ("status", "exit_code", "exit_meaning", "started_at", "finished_at", "image", "revision")
+    finished_at (of the run before, where it runs), image, revision, networks (None where there is nothing to tell)."""
+    names = ("status", "exit_code", "exit_meaning", "started_at", "finished_at", "image", "revision", "networks")
     facts: dict[str, Any] = dict.fromkeys(names)
     facts.update(name=name, exists=False, running=False)
     try:
@@ -276,6 +278,7 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
         status=state["Status"],
         image=config["Image"],
         revision=(config.get("Labels") or {}).get(REVISION_LABEL),
+        networks=sorted(found["NetworkSettings"]["Networks"]),
     )
     for fact, key in (("started_at", "StartedAt"), ("finished_at", "FinishedAt")):
         if not state[key].startswith("0001-"):

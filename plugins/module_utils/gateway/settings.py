@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import difflib
-import ipaddress
 import itertools
 import re
 import typing as t
@@ -107,15 +106,14 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
     """Return one sentence per problem: the variable, the fault, the fix; [] when there is none.
 
     *settings* has the variables of one gateway by name. *inventory* is every gateway, this one included, each with
-    ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_user``, ``gateway_port`` and
-    ``gateway_bind_address`` as far as they are set: any two of them may clash, also two that this run does not touch.
+    ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_user`` and ``gateway_port``
+    as far as they are set: any two of them may clash, also two that this run does not touch.
     """
     checks = (
         _identity,
         _credentials,
         _accounts,
         _image,
-        _network,
         _formats,
         _time_zone,
         _client_ids,
@@ -174,20 +172,6 @@ def _image(settings: Settings) -> c.Iterator[str]:
         yield (
             f"gateway_image: {image!r} is a tag, and tags of this image have been rebuilt in place; pin a digest "
             "(docker buildx imagetools inspect shows it), or set gateway_allow_tag: true to accept the risk"
-        )
-
-
-def _network(settings: Settings) -> c.Iterator[str]:
-    text = str(settings.get("gateway_bind_address"))
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        yield f"gateway_bind_address: {text!r} is not an IP address; use 127.0.0.1 or the VM's internal address"
-        return
-    if address.is_unspecified or address.is_global or address.is_multicast:
-        yield (
-            f"gateway_bind_address: {text} would publish the API, which has no authentication, beyond this VM's "
-            "private network; use 127.0.0.1 or the VM's internal address"
         )
 
 
@@ -272,12 +256,8 @@ def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
         return
     if _name(one) == _name(other):
         yield f"gateway_name: {both} share a VM and the name {_name(one)!r}; give each gateway a name of its own"
-    addresses = {str(settings.get("gateway_bind_address") or "127.0.0.1") for settings in (one, other)}
-    if _port(one) == _port(other) and len(addresses) == 1:
-        yield (
-            f"gateway_port: {both} share a VM and publish port {_port(one)} of {addresses.pop()}; "
-            "give one of them another gateway_port"
-        )
+    if _port(one) == _port(other):
+        yield f"gateway_port: {both} share a VM and publish port {_port(one)}; give one of them another gateway_port"
 
 
 def _folded(user: object) -> str:

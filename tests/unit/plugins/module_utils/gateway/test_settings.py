@@ -14,7 +14,6 @@ GOOD: dict[str, object] = {
     "gateway_accounts": [],
     "gateway_image": DIGEST,
     "gateway_allow_tag": False,
-    "gateway_bind_address": "127.0.0.1",
     "gateway_auto_restart_time": "10:00 PM",
     "gateway_auto_logoff_time": "",
     "gateway_cold_restart_time": "",
@@ -39,9 +38,6 @@ def test_good_settings_have_no_problem() -> None:
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("gateway_bind_address", "10.128.0.7"),
-        ("gateway_bind_address", "100.64.1.2"),
-        ("gateway_bind_address", "fd00::7"),
         ("gateway_password", "p\u00e4ss\\word$#"),
         ("gateway_user", "alice.b_2"),
         ("gateway_auto_restart_time", "05:00 AM"),
@@ -74,10 +70,6 @@ def test_what_is_accepted(variable: str, value: object) -> None:
         ("gateway_image", "ghcr.io/gnzsnz/ib-gateway:stable", "is a tag"),
         ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@sha256:12", "is not an image reference"),
         ("gateway_image", "", "is not an image reference"),
-        ("gateway_bind_address", "0.0.0.0", "would publish the API"),
-        ("gateway_bind_address", "::", "would publish the API"),
-        ("gateway_bind_address", "8.8.8.8", "would publish the API"),
-        ("gateway_bind_address", "gateway.local", "not an IP address"),
         ("gateway_auto_restart_time", "22:00", "hh:mm AM or hh:mm PM"),
         ("gateway_auto_restart_time", "'10:00 PM'", "hh:mm AM or hh:mm PM"),
         ("gateway_auto_restart_time", "13:00 PM", "hh:mm AM or hh:mm PM"),
@@ -145,10 +137,6 @@ def test_clashes_between_any_two_gateways(one: dict[str, object], other: dict[st
         (gateway("a"), gateway("b")),
         (gateway("a", gateway_user=""), gateway("b", gateway_user="")),
         (gateway("a", address="vm"), gateway("b", address="vm", gateway_mode="live")),
-        (
-            gateway("a", address="vm", gateway_name="x", gateway_bind_address="10.0.0.1"),
-            gateway("b", address="vm", gateway_name="y", gateway_bind_address="10.0.0.2"),
-        ),
     ],
 )
 def test_gateways_that_get_along(one: dict[str, object], other: dict[str, object]) -> None:
