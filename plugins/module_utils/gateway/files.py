@@ -185,6 +185,9 @@ class Link(Entry):
 
 
 class Absent(Entry):
+    # It may be a secret that goes.
+    reads_content = False
+
     def wanted(self, found: State) -> State:
         return {}
 
