@@ -162,6 +162,8 @@ class FakeEngine:
         self.exit_code = 0
         self.labels = {"ibops.gateway.revision": "r1"}
         self.images = {"image@sha256:1"}
+        # Name and label of each.
+        self.networks: dict[str, str] = {}
         self.clock: Callable[[], float] = time.time
         self.started_at, self.finished_at = self.clock(), 0.0
         self.calls: list[str] = []
@@ -226,6 +228,7 @@ class FakeEngine:
                 "FinishedAt": _stamp(self.finished_at),
             },
             "Config": {"Image": "image@sha256:1", "Labels": self.labels},
+            "NetworkSettings": {"Networks": {"bridge": {}}},
         }
 
     def lines(self, since: float, follow: bool) -> Iterator[bytes]:
@@ -295,12 +298,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         engine = self.server.engine
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
         url = urlsplit(self.path)
-        kind, name, *verb = [*url.path.split("/"), ""][1:] if url.path == "/events" else url.path.split("/")[1:]
+        kind, name, *verb = [*url.path.split("/"), ""][1:] if url.path.count("/") == 1 else url.path.split("/")[1:]
         action = verb[-1] if verb else ""
         engine.calls.append(f"{self.command} {url.path}" + (f"?{url.query}" if action == "stop" else ""))
         if kind == "images":
             name = "/".join([name, *verb[:-1]]).replace("%40", "@").replace("%3A", ":")
             self._json(200, {}) if name in engine.images else self._json(404, {"message": "No such image"})
+        elif kind == "networks":
+            [label] = json.loads(parse_qs(url.query)["filters"][0])["label"]
+            self._json(200, [{"Name": name} for name, its in engine.networks.items() if its == label])
         elif kind == "exec":
             if action == "start":
                 self._stream([engine.start_exec(name)], chunked=False)

@@ -36,6 +36,11 @@ def test_image_present(fake_engine: Any) -> None:
     assert not Engine().image_present("host:5000/other@sha256:2")
 
 
+def test_networks_of_a_label(fake_engine: Any) -> None:
+    fake_engine.networks = {"b": "of=paper", "a": "of=paper", "c": "of=live"}
+    assert Engine().networks("of=paper") == ["a", "b"]
+
+
 def test_logs_are_read_whole_and_in_lines(fake_engine: Any) -> None:
     fake_engine.log("one", "two \udcff", "three\r")
     assert [line.partition(" ")[2] for line in Engine().logs("c")] == ["one", "two \ufffd", "three"]

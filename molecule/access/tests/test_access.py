@@ -1,0 +1,200 @@
+"""Every way lets its clients through and nobody else, whatever happens to engine, container, firewall or VM."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import json
+import os
+import time
+import typing as t
+
+import pytest
+from docs.access_matrix import MATRIX, PICTURE, PORTS, picture, printed
+from sandbox.machine.common import LABEL, NETWORK, SandboxError, docker
+from testinfra.host import Host
+
+SLOT = os.environ["SANDBOX_SLOT"]
+VM, BASTION, NETWORK_6 = f"ibgw-sandbox-{SLOT}-paper", f"ibgw-sandbox-{SLOT}-bastion", f"ibgw-sandbox-{SLOT}-ipv6"
+IMAGE = "ibgw-sandbox-machine:trixie"
+VM_6 = "fd00:211::60"
+SUBNETS = {
+    "gateway subnet": ("10.211.0.250", "fd00:211::9"),
+    "Cloud Run subnet": ("10.211.1.9", "fd00:211::1:0:0:9"),
+    "outside subnet": ("10.211.2.9", "fd00:211::2:0:0:9"),
+}
+TRY = """
+import asyncio, json, sys
+async def attempt(address, port):
+    try:
+        _reader, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 3)
+    except asyncio.TimeoutError:
+        return "dropped"
+    except ConnectionRefusedError:
+        return "refused"
+    except OSError as fault:
+        return str(fault)
+    writer.close()
+    return "open"
+async def main(ports, *addresses):
+    ports = json.loads(ports)
+    found = await asyncio.gather(*(attempt(address, port) for address in addresses for port in ports))
+    print(json.dumps([found[place * len(ports) : (place + 1) * len(ports)] for place in range(len(addresses))]))
+asyncio.run(main(*sys.argv[1:]))
+"""
+ENGINE_RUN = ("docker", "run", "--disable-content-trust", "--rm", "--entrypoint", "python3")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network_6(host: Host) -> c.Iterator[None]:
+    """A network that carries IPv6, and VM and bastion in it."""
+    docker("network", "create", "--label", f"{LABEL}=access", "--ipv6", "--subnet", f"10.212.{SLOT}.0/24",
+           "--subnet", "fd00:211::/64", NETWORK_6)  # fmt: skip
+    try:
+        docker("network", "connect", "--ip6", VM_6, NETWORK_6, VM)
+        docker("network", "connect", "--ip6", "fd00:211::62", NETWORK_6, BASTION)
+        host.check_output("docker network create third")
+        yield
+    finally:
+        for name in (VM, BASTION):
+            docker("network", "disconnect", NETWORK_6, name)
+        docker("network", "rm", NETWORK_6)
+
+
+class Watch:
+    """Attempts from everywhere to everywhere."""
+
+    def __init__(self, address: str, image: str) -> None:
+        self.address, self.image = address, image
+
+    def on(self, machine: str, *command: str, user: str = "root") -> str:
+        return docker("exec", "--user", user, machine, *command)
+
+    def address_in(self, network: str) -> str:
+        form = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
+        return self.on(VM, "docker", "inspect", "--format", form, "ibgw-paper").strip()
+
+    def cells(self) -> dict[tuple[str, str], dict[int, str]]:
+        default, clients = self.address_in("bridge"), self.address_in("ibgw-paper")
+        bridge = clients.rpartition(".")[0] + ".1"
+        sources: dict[str, tuple[c.Callable[..., str], dict[str, str]]] = {
+            "bastion": (
+                lambda *words: self.on(BASTION, "python3", *words),
+                {"VM, IPv4": self.address, "VM, IPv6": VM_6, "its loopback": "127.0.0.1"},
+            ),
+            "container, clients' network": (
+                lambda *words: self.on(VM, *ENGINE_RUN, "--network", "ibgw-paper", self.image, *words),
+                {"gateway, by name": "ibgw-paper", "VM, its bridge": bridge},
+            ),
+            "user of the VM": (
+                lambda *words: self.on(VM, "python3", *words, user="operator"),
+                {
+                    "loopback": "127.0.0.1",
+                    "VM, IPv4": self.address,
+                    "VM, IPv6": VM_6,
+                    "gateway, default network": default,
+                },
+            ),
+            "root of the VM": (lambda *words: self.on(VM, "python3", *words), {"loopback": "127.0.0.1"}),
+        }
+        for name, network in {"default": "bridge", "a third": "third"}.items():
+            sources[f"container, {name} network"] = (
+                lambda *words, network=network: self.on(VM, *ENGINE_RUN, "--network", network, self.image, *words),
+                {"gateway, default network": default, "gateway, clients' network": clients, "VM, IPv4": self.address},
+            )
+        found = {}
+        for name, addresses in SUBNETS.items():
+            for family, target, network, option, source in (
+                ("VM, IPv4", self.address, NETWORK, "--ip", addresses[0]),
+                ("VM, IPv6", VM_6, NETWORK_6, "--ip6", addresses[1]),
+            ):
+                words = (
+                    "run",
+                    "--rm",
+                    "--label",
+                    f"{LABEL}=client",
+                    "--network",
+                    network,
+                    option,
+                    source,
+                    IMAGE,
+                )
+                sources[f"{name}/{family}"] = (
+                    lambda *more, words=words: docker(*words, "python3", *more),
+                    {family: target},
+                )
+        for name, (run, targets) in sources.items():
+            answers = json.loads(run("-c", TRY, json.dumps(list(PORTS)), *targets.values()))
+            for target, answer in zip(targets, answers, strict=True):
+                found[name.partition("/")[0], target] = dict(zip(PORTS, answer, strict=True))
+        return {(row.source, row.target): found[row.source, row.target] for row in MATRIX}
+
+
+@pytest.fixture(scope="module")
+def watch(variables: dict[str, t.Any]) -> Watch:
+    return Watch(variables["host"], variables["image"])
+
+
+def until(reached: c.Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def tunnel_stands() -> bool:
+    return "127.0.0.1:4002" in docker("exec", BASTION, "ss", "-Hltn")
+
+
+def nothing(_host: Host, _playbook: c.Callable[..., t.Any]) -> None:
+    """As site.yml made it."""
+
+
+def engine_restart(host: Host, _playbook: c.Callable[..., t.Any]) -> None:
+    host.check_output("systemctl restart docker.service")
+
+
+def firewall_reload(host: Host, _playbook: c.Callable[..., t.Any]) -> None:
+    host.check_output("systemctl reload nftables.service && systemctl restart nftables.service")
+
+
+def container_again(_host: Host, playbook: c.Callable[..., t.Any]) -> None:
+    run = playbook("playbooks/restart.yml", "paper")
+    assert run.status == 0, run.printed
+
+
+def reboot(host: Host, _playbook: c.Callable[..., t.Any]) -> None:
+    docker("restart", VM)
+
+    def up() -> bool:
+        try:
+            return docker("exec", VM, "systemctl", "is-system-running") != ""
+        except SandboxError as error:
+            # Its status says that some unit failed; whether that matters is for the matrix to say.
+            return "degraded" in str(error)
+
+    until(up, 60)
+    docker("exec", VM, "ibgwctl", "start", "paper")
+    docker("exec", VM, "ibgwctl", "wait-ready", "paper")
+    order = "systemctl show --value --property=ActiveEnterTimestampMonotonic nftables.service docker.service"
+    firewall, engine = (int(moment) for moment in host.check_output(order).split())
+    assert 0 < firewall < engine
+
+
+@pytest.mark.parametrize("event", [nothing, engine_restart, container_again, firewall_reload, reboot])
+def test_the_matrix(
+    watch: Watch,
+    host: Host,
+    playbook: c.Callable[..., t.Any],
+    event: c.Callable[[Host, c.Callable[..., t.Any]], None],
+) -> None:
+    event(host, playbook)
+    until(tunnel_stands, 30)
+    found = watch.cells()
+    print(printed(found))
+    assert {place: cells for place, cells in found.items()} == {
+        (row.source, row.target): row.expected() for row in MATRIX
+    }
+
+
+def test_the_picture_shows_this_matrix() -> None:
+    assert PICTURE.read_text() == picture(), "write it anew: python docs/access_matrix.py"
