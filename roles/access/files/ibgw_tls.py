@@ -17,7 +17,9 @@ import contextlib
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 
@@ -48,7 +50,8 @@ async def listen(host: str, port: int, name: str, folder: str | Path, local_port
             print(f"ibgw_tls: {host}:{port}: {fault}", file=sys.stderr)
             writer.close()
             return
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
 
     return await asyncio.start_server(carry, "127.0.0.1", local_port)
 
@@ -56,20 +59,28 @@ async def listen(host: str, port: int, name: str, folder: str | Path, local_port
 @contextlib.contextmanager
 def tunnel(host: str, port: int, name: str, folder: str | Path = ".") -> Iterator[int]:
     """A port of the loopback that leads to the gateway, for the length of a ``with`` block."""
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(listen(host, port, name, folder))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    try:
-        yield int(server.sockets[0].getsockname()[1])
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+    started = Future[tuple[int, Callable[[], object]]]()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        try:
+            server = await listen(host, port, name, folder)
+        except Exception as fault:
+            started.set_exception(fault)
+            return
+        stopper = partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set)
+        started.set_result((server.sockets[0].getsockname()[1], stopper))
+        await stop.wait()
         server.close()
-        for task in (tasks := asyncio.all_tasks(loop)):
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        loop.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    local_port, stop = started.result()
+    try:
+        yield local_port
+    finally:
+        stop()
+        thread.join()
 
 
 async def main(host: str, port: str, name: str, local_port: str) -> None:

@@ -28,6 +28,7 @@ from ibgw_standin import testing
 ROLE = Path(__file__).parents[3] / "roles" / "access"
 HOST = "sandbox-paper"
 CLIENTS = ["pipeline", "notebook"]
+ADDRESSES = ["127.0.0.1", "::1"]
 SECONDS = 10
 
 
@@ -37,7 +38,7 @@ def free_port() -> int:
 
 
 def render(name: str, **variables: Any) -> str:
-    loader = jinja2.FileSystemLoader(ROLE / "templates" / "mtls")
+    loader = jinja2.FileSystemLoader(ROLE / "templates")
     environment = jinja2.Environment(
         loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
     )
@@ -91,14 +92,12 @@ class Front:
 
     def allow(self, clients: list[str]) -> None:
         text = render(
-            "stunnel.conf.j2",
-            gateway_name="paper",
-            gateway_bind_address=self.gateway.host,
+            "mtls.conf.j2",
             gateway_port=self.gateway.port,
-            access_mtls_address="127.0.0.1",
+            access_mtls_addresses=ADDRESSES,
             access_mtls_port=self.port,
             access_mtls_clients=clients,
-            __access_mtls_dir=str(self.mtls),
+            __access_mtls_run=str(self.mtls),
         )
         (self.mtls / "stunnel.conf").write_text(text.replace("debug = notice", "debug = info"))
 
@@ -112,10 +111,10 @@ class Front:
     def revoke(self, certificate: Any) -> None:
         self.authority.revoke(self.mtls / "clients.crl", certificate)
 
-    def greet(self, context: ssl.SSLContext) -> bytes:
+    def greet(self, context: ssl.SSLContext, address: str = "127.0.0.1") -> bytes:
         """What the gateway's side answers to the API's first words over TLS."""
         with (
-            socket.create_connection(("127.0.0.1", self.port), SECONDS) as raw,
+            socket.create_connection((address, self.port), SECONDS) as raw,
             context.wrap_socket(raw, server_hostname=HOST) as tls,
         ):
             return hello(tls)
@@ -228,9 +227,17 @@ def test_plain_tcp_is_refused(front: Front) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_who_is_let_in(front: Front, relay: ModuleType, name: str) -> None:
-    assert b"178" in front.greet(relay.context(front.bundle(name)))
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_who_is_let_in(front: Front, relay: ModuleType, name: str, address: str) -> None:
+    assert b"178" in front.greet(relay.context(front.bundle(name)), address)
     assert f"Certificate accepted at depth=0: CN={name}" in front.stunnel.until("connected remote server")
+
+
+def test_every_address_has_the_same_rules(front: Front, relay: ModuleType) -> None:
+    for address in ADDRESSES:
+        with contextlib.suppress(OSError):
+            assert front.greet(relay.context(front.bundle("stranger")), address) == b""
+        assert "Subject checks failed" in front.stunnel.until("Connection reset")
 
 
 def test_no_session_is_resumed_past_the_check(front: Front, relay: ModuleType) -> None:
@@ -290,13 +297,12 @@ def test_a_list_that_cannot_be_read_leaves_the_old_rules(front: Front, relay: Mo
 def test_ib_async_through_a_stunnel_client(front: Front, stunnel: list[str]) -> None:
     folder, port = front.bundle("pipeline"), free_port()
     text = render(
-        "client.conf.j2",
-        access_client="pipeline",
+        "client/stunnel.conf.j2",
         gateway_name="paper",
         inventory_hostname=HOST,
         gateway_port=port,
         access_mtls_port=front.port,
-        __access_mtls_server="127.0.0.1",
+        access_mtls_host="127.0.0.1",
     )
     (folder / "paper.conf").write_text(text.replace("pid =", "pid =\ndebug = info"))
     client = Stunnel(stunnel, folder / "paper.conf")
