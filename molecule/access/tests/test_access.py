@@ -191,9 +191,7 @@ def test_the_matrix(
     until(tunnel_stands, 30)
     found = watch.cells()
     print(printed(found))
-    assert {place: cells for place, cells in found.items()} == {
-        (row.source, row.target): row.expected() for row in MATRIX
-    }
+    assert found == {(row.source, row.target): row.expected() for row in MATRIX}
 
 
 def test_the_picture_shows_this_matrix() -> None:

@@ -1,0 +1,197 @@
+"""A real client gets through each way; what a way leaves behind, and what its key cannot do.
+
+Each test starts from whatever the one before it left; the last one brings everything back.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import json
+import os
+import pathlib
+import shlex
+import socket
+import subprocess
+import time
+import typing as t
+
+import pytest
+from sandbox.machine.common import LABEL, NETWORK, SandboxError, docker
+from testinfra.host import Host
+
+Playbook = c.Callable[..., t.Any]
+SLOT = os.environ["SANDBOX_SLOT"]
+VM, BASTION = f"ibgw-sandbox-{SLOT}-paper", f"ibgw-sandbox-{SLOT}-bastion"
+SETTINGS = ("-e", f"@{pathlib.Path(__file__).resolve().parents[1]}/vars/main.yml")
+CLIENT = """
+import sys
+import ib_async
+ib = ib_async.IB()
+ib.connect(sys.argv[1], int(sys.argv[2]), clientId=int(sys.argv[3]), readonly=True, timeout=20)
+print(ib.managedAccounts()[0], ib.reqCurrentTime().year)
+ib.disconnect()
+"""
+SITE = "/opt/ibgw/client/lib/python3.13/site-packages"
+
+
+def until(reached: c.Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def listening(machine: str) -> set[str]:
+    """Where TCP is listened for, apart from Docker's own and from SSH."""
+    lines = docker("exec", machine, "ss", "-Hltn").splitlines()
+    places = {line.split()[3] for line in lines}
+    return {place for place in places if place.rpartition(":")[2] in ("4001", "4002", "4003", "4004", "5900", "7462")}
+
+
+def tunnel_stands() -> bool:
+    return listening(BASTION) == {"127.0.0.1:4002"}
+
+
+@pytest.fixture(scope="module")
+def ssh_to_bastion(variables: dict[str, t.Any]) -> list[str]:
+    words = ["ssh", *shlex.split(variables["ssh_common_args"]), "-i", variables["ssh_private_key_file"]]
+    return [*words, f"{variables['user']}@10.211.0.{int(SLOT) * 10 + 12}"]
+
+
+def test_a_client_comes_through_the_vpc(variables: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
+    docker("cp", f"{VM}:{SITE}", str(tmp_path / "site"))
+    found = docker("run", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--ip", "10.211.1.9",
+                   "--volume", f"{tmp_path}/site:/site:ro", "--env", "PYTHONPATH=/site", "ibgw-sandbox-machine:trixie",
+                   "python3", "-c", CLIENT, variables["host"], "4002", "31")  # fmt: skip
+    assert found.startswith("DU")
+
+
+def test_a_client_comes_through_the_docker_network(variables: dict[str, t.Any]) -> None:
+    found = docker("exec", VM, "docker", "run", "--disable-content-trust", "--rm", "--network", "ibgw-paper",
+                   "--volume", f"{SITE}:/site:ro", "--env", "PYTHONPATH=/site", "--entrypoint", "python3",
+                   variables["image"], "-c", CLIENT, "ibgw-paper", "4004", "32")  # fmt: skip
+    assert found.startswith("DU")
+
+
+def test_a_client_comes_through_the_tunnel(ssh_to_bastion: list[str]) -> None:
+    import ib_async
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [*ssh_to_bastion, "-N", "-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{port}:127.0.0.1:4002"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as forward:
+        try:
+            until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+            ib = ib_async.IB()
+            ib.connect("127.0.0.1", port, clientId=33, readonly=True, timeout=20)
+            assert ib.managedAccounts()[0].startswith("DU")
+            ib.disconnect()
+        finally:
+            forward.kill()
+
+
+def test_a_gateway_that_is_down_is_seen_to_be_down(host: Host, module: c.Callable[..., dict[str, t.Any]]) -> None:
+    """The door accepts before it knows; what it then does must not look like a gateway."""
+    host.check_output("ibgwctl stop paper")
+    address = host.check_output("awk '/^ListenStream=10/ { split($0, a, /[=:]/); print a[2] }' %s",
+                                "/etc/systemd/system/ibgw-vpc-paper.socket")  # fmt: skip
+    found = module("ibops.gateway.gateway_info", host=address, port=4002, mode="paper")
+    assert found["api_state"] == "proxy_up_gateway_down"
+    host.check_output("ibgwctl start paper && ibgwctl wait-ready paper")
+    found = module("ibops.gateway.gateway_info", host=address, port=4002, mode="paper")
+    assert found["api_state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-N -R 127.0.0.1:4001:127.0.0.1:4002",
+        "-N -R 0.0.0.0:4002:127.0.0.1:4002",
+        "-N -R 127.0.0.1:2222:127.0.0.1:22",
+        "-W 127.0.0.1:22",
+        "-W 127.0.0.1:4002",
+        "-T -- id",
+        "-T -s -- sftp",
+    ],
+)
+def test_the_tunnels_key_is_good_for_nothing_else(host: Host, words: str) -> None:
+    options, _dashes, command = words.partition(" -- ")
+    options += " -o BatchMode=yes -o ExitOnForwardFailure=yes -o HostKeyAlias=bastion -o LogLevel=ERROR"
+    files = "-i /etc/ibgw/paper/tunnel_key -o UserKnownHostsFile=/etc/ibgw/paper/tunnel_known_hosts"
+    run = host.run(f"timeout 10 ssh -F /dev/null {files} {options} ibgw-tunnel@10.211.0.{int(SLOT) * 10 + 12} {command}")
+    assert run.rc not in (0, 124), run
+    assert "uid=" not in run.stdout
+    assert "SSH-" not in run.stdout
+
+
+def test_a_cut_leaves_nothing_half_open(variables: dict[str, t.Any]) -> None:
+    until(tunnel_stands)
+    address = f"10.211.0.{int(SLOT) * 10 + 12}"
+    docker("network", "disconnect", NETWORK, BASTION)
+    try:
+        until(lambda: listening(BASTION) == set())
+    finally:
+        docker("network", "connect", "--ip", address, NETWORK, BASTION)
+    until(tunnel_stands)
+
+
+def test_the_tunnel_comes_back_after_a_restart_of_the_bastion() -> None:
+    docker("restart", BASTION)
+    until(tunnel_stands, 60)
+
+
+def container(host: Host) -> str:
+    return host.check_output("docker inspect --format '{{.Id}} {{.State.StartedAt}}' ibgw-paper")
+
+
+def test_a_prediction_says_what_would_go_and_changes_nothing(host: Host, playbook: Playbook) -> None:
+    before = listening(VM)
+    run = playbook("site.yml", "paper", *SETTINGS, "-e", '{"gateway_access": ["local"]}', "--check", "--diff", "--tags", "access")
+    assert run.status == 0, run.printed
+    assert run.changed == 3
+    assert "ibgw-vpc-paper.socket" in run.printed
+    assert "BEGIN OPENSSH PRIVATE KEY" not in run.printed
+    assert listening(VM) == before
+
+
+def test_ways_that_are_taken_out_are_taken_off(host: Host, playbook: Playbook) -> None:
+    before = container(host)
+    local = ("-e", '{"gateway_access": ["local"]}')
+    run = playbook("site.yml", "paper", *SETTINGS, *local, "--tags", "access")
+    assert run.status == 0, run.printed
+    assert listening(VM) == {"127.0.0.1:4002"}
+    left = host.check_output("find /etc/nftables.d /etc/systemd/system /etc/ibgw -name '*access*' -o -name '*vpc*' -o -name '*tunnel*'")
+    assert left == ""
+    assert "ibgw-paper" not in host.check_output("docker network ls --format '{{.Name}}'").split()
+    assert "access_output" not in host.check_output("nft list ruleset")
+    assert docker("exec", "--user", "operator", VM, "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 4002))") == ""
+    until(lambda: listening(BASTION) == set())
+    again = playbook("site.yml", "paper", *SETTINGS, *local, "--tags", "access")
+    assert (again.status, again.changed) == (0, 0), again.printed
+    assert container(host) == before
+
+
+def test_the_bastion_forgets_keys_that_are_not_wanted_any_more(playbook: Playbook) -> None:
+    keys = ("exec", BASTION, "cat", "/etc/ssh/ibgw-tunnel.keys")
+    assert docker(*keys).endswith(" paper@sandbox-paper")
+    run = playbook("playbooks/bastion.yml", "bastions", *SETTINGS, "-e", '{"gateway_access": ["local"]}', "--tags", "access")
+    assert run.status == 0, run.printed
+    assert docker(*keys) == ""
+
+
+def test_they_come_back_and_the_container_was_never_touched(host: Host, playbook: Playbook) -> None:
+    before = container(host)
+    run = playbook("site.yml", "paper", *SETTINGS, "--tags", "access")
+    assert run.status == 0, run.printed
+    until(tunnel_stands)
+    assert container(host) == before
+    again = playbook("site.yml", "paper", *SETTINGS, "--tags", "access")
+    assert (again.status, again.changed) == (0, 0), again.printed
+
+
+def test_containers_do_not_reach_the_metadata_server(variables: dict[str, t.Any]) -> None:
+    attempt = "import socket; socket.create_connection(('169.254.169.254', 80), 3)"
+    for network in ("ibgw-paper", "bridge"):
+        with pytest.raises(SandboxError):
+            docker("exec", VM, "docker", "run", "--disable-content-trust", "--rm", "--network", network,
+                   "--entrypoint", "python3", variables["image"], "-c", attempt)  # fmt: skip
