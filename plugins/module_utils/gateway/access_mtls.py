@@ -54,7 +54,7 @@ def _addresses(settings: Settings) -> c.Iterator[str]:
         try:
             ipaddress.ip_address(str(address))
         except ValueError:
-            yield f"access_mtls_addresses: {address!r} is not an IP address; name one of the VM, or 0.0.0.0 for each of them"
+            yield f"access_mtls_addresses: {address!r} is not an IP address; name one of the VM's, or 0.0.0.0 for each"
 
 
 def _sources(settings: Settings) -> c.Iterator[str]:
