@@ -12,18 +12,18 @@ import itertools
 import re
 import typing as t
 
-from . import access_mtls
+from . import access_mtls, access_wireguard
 from .settings import API_PORTS
 
 Settings = c.Mapping[str, t.Any]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-WAYS = ("local", "docker_network", "vpc", "ssh_tunnel", "mtls", "iap")
+WAYS = ("local", "docker_network", "vpc", "ssh_tunnel", "mtls", "wireguard", "iap")
 # Ways that listen on addresses of the VM: variables access_<way>_addresses and access_<way>_port.
-LISTENING = ("vpc", "mtls")
+LISTENING = ("vpc", "mtls", "wireguard")
 # Ways that the host's firewall is opened for. Where loopback is not for everybody, the firewall sees to that, too.
-OPENING = ("vpc", "mtls")
+OPENING = ("vpc", "mtls", "wireguard")
 LOOPBACK = ("local", "iap")
 EVERYWHERE = {"0.0.0.0", "::"}
 PRIVATE = tuple(
@@ -69,7 +69,7 @@ def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
     for way in LISTENING:
         if way in ways(settings):
             for address in settings.get(f"access_{way}_addresses") or []:
-                yield str(address), port(settings, way), f"access_{way}_port"
+                yield str(address).partition("/")[0], port(settings, way), f"access_{way}_port"
 
 
 def same_place(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
@@ -226,6 +226,7 @@ CHECKS: dict[str, c.Callable[[Settings], c.Iterable[str]]] = {
     "docker_network": _docker_network,
     "ssh_tunnel": _ssh_tunnel,
     "mtls": access_mtls.problems,
+    "wireguard": access_wireguard.problems,
     "iap": _iap,
 }
 
@@ -237,6 +238,8 @@ def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
         for place, later in itertools.product(listeners(one), listeners(other)):
             if same_place(place, later) and (place[2], later[2]) != ("gateway_port", "gateway_port"):
                 yield f"{later[2]}: {both} share a VM and port {place[1]} of {place[0]}; give one of them another port"
+        if all("wireguard" in ways(each) for each in (one, other)):
+            yield from access_wireguard.clashes(one, other)
         names = {_network_name(each) for each in (one, other) if "docker_network" in ways(each)}
         if len(names) == 1 and all("docker_network" in ways(each) for each in (one, other)):
             yield (
