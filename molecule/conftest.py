@@ -33,9 +33,9 @@ class Run(t.NamedTuple):
 
 def ansible_playbook(playbook: str, limit: str, *arguments: str, **environment: str) -> Run:
     command = [f"{PROGRAMS}/ansible-playbook", playbook, "-i", "inventories/sandbox", "-l", limit, *arguments]
-    run = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600
-    )
+    # Molecule forces colours, and a coloured recap would be no number.
+    plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **environment}
+    run = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, timeout=600)
     recap = run.stdout.rpartition("PLAY RECAP")[2]
     changed = sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
     return Run(run.returncode, " ".join((run.stdout + run.stderr).split()), changed)

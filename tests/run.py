@@ -80,6 +80,7 @@ SANDBOX = [
     # On the machine of stage sandbox, so after it.
     Stage("lockout", "pytest tests/sandbox/container/test_lockout.py", minutes=20),
     Stage("molecule-live", "molecule test -s live", minutes=20),
+    Stage("molecule-access", "molecule test -s access", minutes=20),
     Stage("molecule-live-week", "molecule test -s live_week", minutes=20),
     Stage("molecule-paper-session", "molecule test -s paper_session", minutes=20),
 ]

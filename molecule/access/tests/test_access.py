@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import concurrent.futures
 import json
 import os
 import time
@@ -55,6 +56,7 @@ def network_6(host: Host) -> c.Iterator[None]:
         host.check_output("docker network create third")
         yield
     finally:
+        host.check_output("docker network rm third")
         for name in (VM, BASTION):
             docker("network", "disconnect", NETWORK_6, name)
         docker("network", "rm", NETWORK_6)
@@ -122,9 +124,11 @@ class Watch:
                     lambda *more, words=words: docker(*words, "python3", *more),
                     {family: target},
                 )
-        for name, (run, targets) in sources.items():
-            answers = json.loads(run("-c", TRY, json.dumps(list(PORTS)), *targets.values()))
-            for target, answer in zip(targets, answers, strict=True):
+        attempts = ("-c", TRY, json.dumps(list(PORTS)))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            runs = {name: pool.submit(run, *attempts, *targets.values()) for name, (run, targets) in sources.items()}
+        for name, (_run, targets) in sources.items():
+            for target, answer in zip(targets, json.loads(runs[name].result()), strict=True):
                 found[name.partition("/")[0], target] = dict(zip(PORTS, answer, strict=True))
         return {(row.source, row.target): found[row.source, row.target] for row in MATRIX}
 

@@ -6,7 +6,6 @@ Each test starts from whatever the one before it left; the last one brings every
 from __future__ import annotations
 
 import collections.abc as c
-import json
 import os
 import pathlib
 import shlex
@@ -23,6 +22,8 @@ Playbook = c.Callable[..., t.Any]
 SLOT = os.environ["SANDBOX_SLOT"]
 VM, BASTION = f"ibgw-sandbox-{SLOT}-paper", f"ibgw-sandbox-{SLOT}-bastion"
 SETTINGS = ("-e", f"@{pathlib.Path(__file__).resolve().parents[1]}/vars/main.yml")
+LOCAL = ("-e", '{"gateway_access": ["local"]}')
+CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
 CLIENT = """
 import sys
 import ib_async
@@ -118,10 +119,9 @@ def test_the_tunnels_key_is_good_for_nothing_else(host: Host, words: str) -> Non
     options, _dashes, command = words.partition(" -- ")
     options += " -o BatchMode=yes -o ExitOnForwardFailure=yes -o HostKeyAlias=bastion -o LogLevel=ERROR"
     files = "-i /etc/ibgw/paper/tunnel_key -o UserKnownHostsFile=/etc/ibgw/paper/tunnel_known_hosts"
-    run = host.run(f"timeout 10 ssh -F /dev/null {files} {options} ibgw-tunnel@10.211.0.{int(SLOT) * 10 + 12} {command}")
-    assert run.rc not in (0, 124), run
-    assert "uid=" not in run.stdout
-    assert "SSH-" not in run.stdout
+    bastion = f"ibgw-tunnel@10.211.0.{int(SLOT) * 10 + 12}"
+    run = host.run(f"timeout 10 ssh -F /dev/null {files} {options} {bastion} {command} || echo status $?")
+    assert run.stdout in ("status 255\n", "status 1\n"), run
 
 
 def test_a_cut_leaves_nothing_half_open(variables: dict[str, t.Any]) -> None:
@@ -146,7 +146,7 @@ def container(host: Host) -> str:
 
 def test_a_prediction_says_what_would_go_and_changes_nothing(host: Host, playbook: Playbook) -> None:
     before = listening(VM)
-    run = playbook("site.yml", "paper", *SETTINGS, "-e", '{"gateway_access": ["local"]}', "--check", "--diff", "--tags", "access")
+    run = playbook("site.yml", "paper", *SETTINGS, *LOCAL, "--check", "--diff", "--tags", "access")
     assert run.status == 0, run.printed
     assert run.changed == 3
     assert "ibgw-vpc-paper.socket" in run.printed
@@ -156,17 +156,17 @@ def test_a_prediction_says_what_would_go_and_changes_nothing(host: Host, playboo
 
 def test_ways_that_are_taken_out_are_taken_off(host: Host, playbook: Playbook) -> None:
     before = container(host)
-    local = ("-e", '{"gateway_access": ["local"]}')
-    run = playbook("site.yml", "paper", *SETTINGS, *local, "--tags", "access")
+    run = playbook("site.yml", "paper", *SETTINGS, *LOCAL, "--tags", "access")
     assert run.status == 0, run.printed
     assert listening(VM) == {"127.0.0.1:4002"}
-    left = host.check_output("find /etc/nftables.d /etc/systemd/system /etc/ibgw -name '*access*' -o -name '*vpc*' -o -name '*tunnel*'")
+    places = "/etc/nftables.d /etc/systemd/system /etc/ibgw"
+    left = host.check_output(f"find {places} -name '*access*' -o -name '*vpc*' -o -name '*tunnel*'")
     assert left == ""
     assert "ibgw-paper" not in host.check_output("docker network ls --format '{{.Name}}'").split()
     assert "access_output" not in host.check_output("nft list ruleset")
-    assert docker("exec", "--user", "operator", VM, "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 4002))") == ""
+    docker("exec", "--user", "operator", VM, "python3", "-c", CONNECT, "127.0.0.1", "4002")
     until(lambda: listening(BASTION) == set())
-    again = playbook("site.yml", "paper", *SETTINGS, *local, "--tags", "access")
+    again = playbook("site.yml", "paper", *SETTINGS, *LOCAL, "--tags", "access")
     assert (again.status, again.changed) == (0, 0), again.printed
     assert container(host) == before
 
@@ -174,7 +174,7 @@ def test_ways_that_are_taken_out_are_taken_off(host: Host, playbook: Playbook) -
 def test_the_bastion_forgets_keys_that_are_not_wanted_any_more(playbook: Playbook) -> None:
     keys = ("exec", BASTION, "cat", "/etc/ssh/ibgw-tunnel.keys")
     assert docker(*keys).endswith(" paper@sandbox-paper")
-    run = playbook("playbooks/bastion.yml", "bastions", *SETTINGS, "-e", '{"gateway_access": ["local"]}', "--tags", "access")
+    run = playbook("playbooks/bastion.yml", "bastions", *SETTINGS, *LOCAL, "--tags", "access")
     assert run.status == 0, run.printed
     assert docker(*keys) == ""
 
@@ -190,8 +190,7 @@ def test_they_come_back_and_the_container_was_never_touched(host: Host, playbook
 
 
 def test_containers_do_not_reach_the_metadata_server(variables: dict[str, t.Any]) -> None:
-    attempt = "import socket; socket.create_connection(('169.254.169.254', 80), 3)"
     for network in ("ibgw-paper", "bridge"):
         with pytest.raises(SandboxError):
             docker("exec", VM, "docker", "run", "--disable-content-trust", "--rm", "--network", network,
-                   "--entrypoint", "python3", variables["image"], "-c", attempt)  # fmt: skip
+                   "--entrypoint", "python3", variables["image"], "-c", CONNECT, "169.254.169.254", "80")  # fmt: skip

@@ -191,6 +191,11 @@ class Absent(Entry):
     def wanted(self, found: State) -> State:
         return {}
 
+    def shown(self, state: State) -> str:
+        """What not everybody may read may be a key."""
+        private = "content" in state and not int(state["mode"]) & 0o004
+        return super().shown({**state, "content": "(not shown)\n"} if private else state)
+
 
 class Attributes(Entry):
     """Only mode, owner and group of what is there already, a program perhaps."""

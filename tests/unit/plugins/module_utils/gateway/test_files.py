@@ -89,3 +89,13 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(top: pathlib.Path, monkey
     assert fault.value.filename == f"{top}/theirs"
     assert (top / "theirs").read_text() == "an old line\nanother\n"
     assert sorted(top.iterdir()) == before
+
+
+@pytest.mark.parametrize(("mode", "shown"), [(0o644, True), (0o640, False), (0o600, False)])
+def test_what_goes_is_shown_where_everybody_could_read_it(tmp_path: pathlib.Path, mode: int, shown: bool) -> None:
+    path = tmp_path / "key"
+    path.write_text("the text\n")
+    path.chmod(mode)
+    [change] = reconcile([Absent(str(path))], check=False)
+    assert ("the text" in change["before"]) is shown
+    assert not path.exists()

@@ -1,0 +1,144 @@
+"""What each way to the API costs, and how soon a tunnel is back: `python bench/access.py` writes bench/access.json.
+
+Needs the machines of `molecule converge -s access` and its ib_async (`molecule side-effect -s access`). Seconds are
+this machine's; compare the ratios. A client of each way runs where it would: on the VM, in the Cloud Run subnet, in a
+container, on the bastion.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import json
+import pathlib
+import shutil
+import statistics
+import tempfile
+import time
+import typing as t
+
+from sandbox.machine.common import LABEL, NETWORK, ROOT, SandboxError, docker
+
+RESULTS = pathlib.Path(__file__).with_name("access.json")
+VM, BASTION, ADDRESS, BASTION_ADDRESS = "ibgw-sandbox-5-paper", "ibgw-sandbox-5-bastion", "10.211.0.60", "10.211.0.62"
+SITE = "/opt/ibgw/client/lib/python3.13/site-packages"
+PLACE = "/opt/ibgw-bench"
+ROUND_TRIPS = 1000
+CUTS = 20
+LIMIT_SECONDS = 15
+CLIENT = """
+import json, sys, time
+import ib_async
+from gateway.probe import probe
+host, port, trips = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+verdicts = []
+for number in range(10):
+    begin = time.perf_counter()
+    assert probe(host, port, client_id=60 + number)["api_state"] == "ready"
+    verdicts.append(time.perf_counter() - begin)
+ib = ib_async.IB()
+ib.connect(host, port, clientId=80, readonly=True, timeout=20)
+samples = []
+for _trip in range(trips):
+    begin = time.perf_counter()
+    ib.reqCurrentTime()
+    samples.append(time.perf_counter() - begin)
+print(json.dumps({"verdict_s": verdicts, "round_trip_s": samples}))
+"""
+
+
+def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
+    """Samples of each way, interleaved over three rounds."""
+    docker("cp", f"{VM}:{SITE}", str(site))
+    shutil.copytree(ROOT / "plugins/module_utils/gateway", site / "gateway")
+    for machine in (VM, BASTION):
+        docker("exec", machine, "rm", "-rf", PLACE)
+        docker("cp", str(site), f"{machine}:{PLACE}")
+    image = docker("exec", VM, "docker", "inspect", "--format", "{{.Config.Image}}", "ibgw-paper")
+    python = ("env", f"PYTHONPATH={PLACE}", "python3", "-c", CLIENT)
+    ways: dict[str, tuple[str, ...]] = {
+        "local": ("exec", VM, *python, "127.0.0.1", "4002"),
+        "vpc": ("run", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--ip", "10.211.1.9", "--volume",
+                f"{site}:{PLACE}:ro", "ibgw-sandbox-machine:trixie", *python, ADDRESS, "4002"),
+        "docker_network": ("exec", VM, "docker", "run", "--disable-content-trust", "--rm", "--network", "ibgw-paper",
+                           "--volume", f"{PLACE}:{PLACE}:ro", "--entrypoint", "env", image, *python[1:],
+                           "ibgw-paper", "4004"),
+        "ssh_tunnel": ("exec", BASTION, *python, "127.0.0.1", "4002"),
+    }  # fmt: skip
+    samples: dict[str, dict[str, list[float]]] = {way: {"verdict_s": [], "round_trip_s": []} for way in ways}
+    for _round in range(3):
+        for way, command in ways.items():
+            found = json.loads(docker(*command, str(ROUND_TRIPS)))
+            for kind, values in found.items():
+                samples[way][kind] += values
+    return samples
+
+
+def ready() -> bool:
+    """Whether the API answers at the bastion's end."""
+    try:
+        probe = ("python3", "-m", "gateway", "127.0.0.1", "4002", "--client-id", "61")
+        return docker("exec", "--workdir", PLACE, BASTION, *probe).startswith("ready")
+    except SandboxError:
+        return False
+
+
+def half_open() -> int:
+    """Listeners and sessions of the tunnel's account beyond the one that leads somewhere."""
+    listeners = [line for line in docker("exec", BASTION, "ss", "-Hltn").splitlines() if "127.0.0.1:4002" in line]
+    sessions = docker("exec", BASTION, "sh", "-c", "pgrep -u ibgw-tunnel -c || true")
+    return len(listeners) - 1 + int(sessions) - 1
+
+
+def cut() -> None:
+    """Without a word to either side, for longer than they ask one another."""
+    docker("network", "disconnect", NETWORK, BASTION)
+    time.sleep(12)
+    docker("network", "connect", "--ip", BASTION_ADDRESS, NETWORK, BASTION)
+
+
+def restart() -> None:
+    docker("restart", BASTION)
+
+
+def comebacks(end: c.Callable[[], None]) -> list[dict[str, t.Any]]:
+    rows = []
+    for number in range(CUTS):
+        end()
+        begin = time.monotonic()
+        while not ready():
+            time.sleep(0.1)
+        rows.append({"seconds": round(time.monotonic() - begin, 2), "half_open": half_open()})
+        print(f"{end.__name__} {number + 1} of {CUTS}: {rows[-1]}", flush=True)
+    return rows
+
+
+def show(results: dict[str, t.Any]) -> None:
+    print(f"\n{'way':<16}{'verdict':>12}{'of local':>10}{'round trip':>14}{'of local':>10}")
+    for way, samples in results["ways"].items():
+        print(f"{way:<16}{samples['verdict_ms']:>9.2f} ms{samples['verdict_of_local']:>10.2f}"
+              f"{samples['round_trip_ms']:>11.3f} ms{samples['round_trip_of_local']:>10.2f}")  # fmt: skip
+    for name in ("cut", "restart"):
+        seconds = [row["seconds"] for row in results[name]]
+        print(f"\nback after a {name}: median {statistics.median(seconds):.1f} s, at most {max(seconds):.1f} s "
+              f"(limit {LIMIT_SECONDS}), half-open: {sum(row['half_open'] for row in results[name])}")  # fmt: skip
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        samples = costs(pathlib.Path(place) / "site")
+    medians = {
+        way: {kind: statistics.median(values) * 1000 for kind, values in kinds.items()}
+        for way, kinds in samples.items()
+    }
+    results: dict[str, t.Any] = {"ways": {}, "cut": comebacks(cut), "restart": comebacks(restart)}
+    for way, kinds in medians.items():
+        results["ways"][way] = {}
+        for kind in ("verdict", "round_trip"):
+            value, local = kinds[f"{kind}_s"], medians["local"][f"{kind}_s"]
+            results["ways"][way] |= {f"{kind}_ms": round(value, 3), f"{kind}_of_local": round(value / local, 2)}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    show(results)
+
+
+if __name__ == "__main__":
+    main()
