@@ -64,7 +64,7 @@ def _places(settings: Settings) -> tuple[list[str], list[Interface]]:
         places.append(place)
         if place.network.num_addresses == 1:
             faults.append(f"{variable}: {text} has no room for a peer; give the overlay's length, for example /24")
-        elif not place.is_private or place.is_loopback or place.is_link_local:
+        elif place.is_global or place.is_loopback or place.is_link_local:
             faults.append(f"{variable}: {text} is not of a private network; take one of 10.0.0.0/8 or fd00::/8")
     return faults, places
 
