@@ -185,8 +185,11 @@ def test_they_come_back_and_the_container_was_never_touched(host: Host, playbook
     assert run.status == 0, run.printed
     until(tunnel_stands)
     assert container(host) == before
-    again = playbook("site.yml", "paper", *SETTINGS, "--tags", "access")
-    assert (again.status, again.changed) == (0, 0), again.printed
+    for again in (
+        playbook("site.yml", "paper", *SETTINGS, "--tags", "access"),
+        playbook("playbooks/bastion.yml", "bastions", *SETTINGS),
+    ):
+        assert (again.status, again.changed) == (0, 0), again.printed
 
 
 def test_containers_do_not_reach_the_metadata_server(variables: dict[str, t.Any]) -> None:

@@ -52,7 +52,8 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
 
 
 def ways(settings: Settings) -> list[str]:
-    return list(settings.get("gateway_access") or ["local"])
+    named = settings.get("gateway_access")
+    return ["local"] if named is None else list(named)
 
 
 def port(settings: Settings, way: str = "") -> int:
@@ -78,6 +79,9 @@ def same_place(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
 
 
 def _unknown_ways(settings: Settings) -> c.Iterator[str]:
+    if isinstance(settings.get("gateway_access"), str):
+        yield f"gateway_access: {settings['gateway_access']!r} is no list; write it as [{settings['gateway_access']}]"
+        return
     named = ways(settings)
     for way in named:
         if way not in WAYS:
@@ -110,6 +114,8 @@ def _own_ports(settings: Settings) -> c.Iterator[str]:
         if same_place(one, other):
             yield f"{other[2]}: port {one[1]} of {one[0]} is taken by {one[2]}; give one of them another port"
     for _address, number, variable in listeners(settings):
+        if not 0 < number < 65536:
+            yield f"{variable}: {number} is no TCP port; use one from 1024 to 65535"
         if number in (int(each) for each in settings.get("hardening_ssh_ports") or [22]):
             yield f"{variable}: port {number} is that of the SSH server; give the API another one"
 

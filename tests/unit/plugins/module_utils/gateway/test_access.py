@@ -52,6 +52,7 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
     [
         ("gateway_access", ["vcp"], "did you mean vpc?"),
         ("gateway_access", ["local", "local"], "named more than once"),
+        ("gateway_access", "vpc", "write it as [vpc]"),
         ("hardening_firewall", False, "vpc opens ports"),
         ("access_vpc_addresses", [], "it is empty"),
         ("access_vpc_addresses", ["vm.internal"], "not an IP address"),
@@ -68,6 +69,7 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
         ("access_vpc_from", ["10.8.0.1/26"], "no range of addresses"),
         ("access_vpc_from", ["cloud-run"], "no range of addresses"),
         ("access_vpc_from", ["10.8.0.0/26"], "nobody of access_vpc_from comes by IPv6"),
+        ("access_vpc_port", 70000, "is no TCP port"),
         ("access_vpc_port", 22, "is that of the SSH server"),
         ("hardening_ssh_ports", [4002], "is that of the SSH server"),
         ("access_docker_network_name", "clients", "is no name for it"),
