@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import collections.abc as c
+import io
 
 from ansible.errors import AnsibleFilterError
 
@@ -29,7 +30,9 @@ def qr_svg(text: str) -> str:
         import segno
     except ImportError as error:
         raise AnsibleFilterError("qr_svg needs the Python package segno") from error
-    return str(segno.make(text, error="m", micro=False).svg_inline(scale=6, border=4, light="#fff", omitsize=False))
+    picture = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=6, light="white")
+    return picture.getvalue().decode()
 
 
 class FilterModule:
