@@ -15,6 +15,7 @@ import time
 import typing as t
 
 import pytest
+import yaml
 from sandbox.machine.common import LABEL, NETWORK, SandboxError, docker
 from testinfra.host import Host
 
@@ -190,6 +191,35 @@ def test_they_come_back_and_the_container_was_never_touched(host: Host, playbook
         playbook("playbooks/bastion.yml", "bastions", *SETTINGS),
     ):
         assert (again.status, again.changed) == (0, 0), again.printed
+
+
+def test_a_second_gateway_of_the_vm_has_ways_of_its_own(
+    host: Host, playbook: Playbook, variables: dict[str, t.Any], tmp_path: pathlib.Path
+) -> None:
+    """Beside paper a live one with another way, which comes and goes unnoticed by the first."""
+    second = {
+        "ansible_host": variables["host"],
+        "gateway_machine_role": "",
+        "gateway_user": "second",
+        "sandbox_number": int(SLOT) * 10,
+        "sandbox_state": str(pathlib.Path(variables["ssh_private_key_file"]).parents[1]),
+        "access_vpc_addresses": [variables["host"]],
+        "access_vpc_from": ["10.211.1.0/24"],
+    }
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"live": {"hosts": {"sandbox-second": second}}}))
+    before, places = container(host), listening(VM)
+    arguments = ("-i", str(inventory), "--skip-tags", "hardening,docker_engine")
+    run = playbook("site.yml", "sandbox-second", *arguments, "-e", '{"gateway_access": ["vpc"]}')
+    assert run.status == 0, run.printed
+    assert listening(VM) == places | {"127.0.0.1:4001", f"{variables['host']}:4001"}
+    run = playbook("site.yml", "sandbox-second", *arguments, *LOCAL, "--tags", "access")
+    assert run.status == 0, run.printed
+    assert listening(VM) == places | {"127.0.0.1:4001"}
+    assert "access_output_paper" in host.check_output("nft list ruleset")
+    assert container(host) == before
+    again = playbook("site.yml", "paper", *SETTINGS, "--tags", "access")
+    assert (again.status, again.changed) == (0, 0), again.printed
 
 
 def test_containers_do_not_reach_the_metadata_server(variables: dict[str, t.Any]) -> None:

@@ -16,8 +16,6 @@ from . import access_mtls, access_wireguard
 from .settings import API_PORTS
 
 Settings = c.Mapping[str, t.Any]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 WAYS = ("local", "docker_network", "vpc", "ssh_tunnel", "mtls", "wireguard", "iap")
 # Ways that listen on addresses of the VM: variables access_<way>_addresses and access_<way>_port.
@@ -162,7 +160,7 @@ def sources(settings: Settings, variable: str, addresses: str) -> c.Iterator[str
         yield f"{addresses}: nobody of {variable} comes by IPv{version}; add such a range, or take the address out"
 
 
-def is_private(network: Network) -> bool:
+def is_private(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
     return any(network.version == each.version and network.subnet_of(t.cast("t.Any", each)) for each in PRIVATE)
 
 
