@@ -1,6 +1,6 @@
 """A no-change run of the cloud part of site.yml beside one of google.cloud for the same resources, on the same fake.
 
-google.cloud has its URLs in its code: a CONNECT proxy leads them to the fake, behind TLS of a throwaway authority. What
+google.cloud is the release that the package `ansible` brings. It has its URLs in its code: a CONNECT proxy leads them to the fake, behind TLS of a throwaway authority. What
 it cannot make (Cloud NAT) it is spared.
 """
 
@@ -18,7 +18,6 @@ import tempfile
 import threading
 import time
 import typing as t
-import zipfile
 
 import site_run
 import yaml
@@ -27,9 +26,6 @@ sys.path[:0] = [str(site_run.ROOT), str(site_run.ROOT / ".ansible/collections")]
 
 from tests.fake_gcp.server import FakeGcp  # noqa: E402
 
-# The release that the package `ansible` of this version brings: google.cloud 1.10.2.
-BUNDLE = site_run.ROOT / "requirements" / "google_cloud.txt"
-CACHE = site_run.ROOT / ".cache" / "google_cloud"
 OPERATION_SECONDS = 5.0
 # What a first creation waits for one after the other: the network, a subnet, the VM's address, the VM.
 CRITICAL_PATH = 4 * OPERATION_SECONDS
@@ -41,21 +37,6 @@ HOST = {
     "gcp_vm_zone": PLACE["zone"],
     "gcp_vm_snapshots_keep_days": 7,
 }
-
-
-def collection() -> pathlib.Path:
-    """Where google.cloud is, fetched by its hash when it is not there yet."""
-    there = CACHE / "ansible_collections" / "google" / "cloud"
-    if not there.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        fetch = ["-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--dest", CACHE, "-r", BUNDLE]
-        subprocess.run([sys.executable, *fetch], check=True)
-        (bundle,) = CACHE.glob("ansible-*.whl")
-        with zipfile.ZipFile(bundle) as packed:
-            packed.extractall(
-                CACHE, [name for name in packed.namelist() if name.startswith(str(there.relative_to(CACHE)))]
-            )
-    return CACHE
 
 
 class Proxy:
@@ -193,7 +174,6 @@ def play(
 
 def measure(rounds: int = 3) -> dict[str, t.Any]:
     """Raw samples in seconds, interleaved: no-change runs of both, and a first creation whose operations take time."""
-    collections = f"{site_run.ROOT}/.ansible/collections"
     samples: dict[str, list[float]] = {"ours": [], "theirs": []}
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
@@ -209,11 +189,7 @@ def measure(rounds: int = 3) -> dict[str, t.Any]:
             port = int(other.endpoint.rpartition(":")[2])
             with Proxy(("127.0.0.1", port), both) as proxy:
                 mine["GCP_COMPUTE_ENDPOINT"] = one.endpoint
-                other_s = {
-                    "HTTPS_PROXY": proxy.url,
-                    "REQUESTS_CA_BUNDLE": str(trusted),
-                    "ANSIBLE_COLLECTIONS_PATH": f"{collections}:{collection()}",
-                }
+                other_s = {"HTTPS_PROXY": proxy.url, "REQUESTS_CA_BUNDLE": str(trusted)}
                 play(ours(), directory, **mine)
                 play(theirs(), directory, **other_s)
                 for number in range(rounds):

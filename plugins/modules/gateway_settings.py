@@ -144,7 +144,7 @@ def entries(params: dict[str, object]) -> list[Entry]:
     if params["password_fetched"]:
         wanted += [
             *password.directories(str(params["run_dir"]), str(params["gateway_name"]), uid),
-            Absent(secret, hidden=True),
+            Absent(secret),
         ]
     if params["config"] is not None:
         wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))

@@ -12,16 +12,18 @@ import itertools
 import re
 import typing as t
 
+from . import access_mtls, access_wireguard
 from .settings import API_PORTS
 
 Settings = c.Mapping[str, t.Any]
 
-WAYS = ("local", "docker_network", "vpc", "ssh_tunnel", "iap")
+WAYS = ("local", "docker_network", "vpc", "ssh_tunnel", "mtls", "wireguard", "iap")
 # Ways that listen on addresses of the VM: variables access_<way>_addresses and access_<way>_port.
-LISTENING = ("vpc",)
+LISTENING = ("vpc", "mtls", "wireguard")
 # Ways that the host's firewall is opened for. Where loopback is not for everybody, the firewall sees to that, too.
-OPENING = ("vpc",)
+OPENING = ("vpc", "mtls", "wireguard")
 LOOPBACK = ("local", "iap")
+EVERYWHERE = {"0.0.0.0", "::"}
 PRIVATE = tuple(
     ipaddress.ip_network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
@@ -55,6 +57,8 @@ def ways(settings: Settings) -> list[str]:
 def port(settings: Settings, way: str = "") -> int:
     """The port of a way, by default that of the gateway."""
     own = settings.get(f"access_{way}_port") if way else None
+    if way == "mtls" and not own:
+        own = access_mtls.PORTS.get(str(settings.get("gateway_mode")))
     return int(own or settings.get("gateway_port") or API_PORTS.get(str(settings.get("gateway_mode")), 0))
 
 
@@ -64,7 +68,12 @@ def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
     for way in LISTENING:
         if way in ways(settings):
             for address in settings.get(f"access_{way}_addresses") or []:
-                yield str(address), port(settings, way), f"access_{way}_port"
+                yield str(address).partition("/")[0], port(settings, way), f"access_{way}_port"
+
+
+def same_place(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
+    """Whether two listeners are in each other's way."""
+    return one[1] == other[1] and (one[0] == other[0] or not EVERYWHERE.isdisjoint((one[0], other[0])))
 
 
 def _unknown_ways(settings: Settings) -> c.Iterator[str]:
@@ -99,9 +108,9 @@ def _firewall(settings: Settings) -> c.Iterator[str]:
 
 
 def _own_ports(settings: Settings) -> c.Iterator[str]:
-    for (address, number, variable), (other, same, later) in itertools.combinations(listeners(settings), 2):
-        if (address, number) == (other, same):
-            yield f"{later}: port {number} of {address} is taken by {variable}; give one of them another port"
+    for one, other in itertools.combinations(listeners(settings), 2):
+        if same_place(one, other):
+            yield f"{other[2]}: port {one[1]} of {one[0]} is taken by {one[2]}; give one of them another port"
     for _address, number, variable in listeners(settings):
         if not 0 < number < 65536:
             yield f"{variable}: {number} is no TCP port; use one from 1024 to 65535"
@@ -220,6 +229,8 @@ CHECKS: dict[str, c.Callable[[Settings], c.Iterable[str]]] = {
     "vpc": _vpc,
     "docker_network": _docker_network,
     "ssh_tunnel": _ssh_tunnel,
+    "mtls": access_mtls.problems,
+    "wireguard": access_wireguard.problems,
     "iap": _iap,
 }
 
@@ -228,9 +239,11 @@ def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
     both = f"{one['host']} and {other['host']}"
     if one.get("address") == other.get("address"):
         # That two gateways publish one port is gateway_problems' to say.
-        for (address, number, variable), (place, same, later) in itertools.product(listeners(one), listeners(other)):
-            if (address, number) == (place, same) and (variable, later) != ("gateway_port", "gateway_port"):
-                yield f"{later}: {both} share a VM and port {number} of {address}; give one of them another port"
+        for place, later in itertools.product(listeners(one), listeners(other)):
+            if same_place(place, later) and (place[2], later[2]) != ("gateway_port", "gateway_port"):
+                yield f"{later[2]}: {both} share a VM and port {place[1]} of {place[0]}; give one of them another port"
+        if all("wireguard" in ways(each) for each in (one, other)):
+            yield from access_wireguard.clashes(one, other)
         names = {_network_name(each) for each in (one, other) if "docker_network" in ways(each)}
         if len(names) == 1 and all("docker_network" in ways(each) for each in (one, other)):
             yield (

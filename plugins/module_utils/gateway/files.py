@@ -71,8 +71,6 @@ class Entry:
 
     new_mode = 0o644
     reads_content = True
-    # Nobody is shown what is in it.
-    hidden = False
     # A command that refuses a wrong text; ``%s`` in it is a file with the text.
     validate: str | None = None
 
@@ -121,7 +119,7 @@ class Entry:
         if "target" in state:
             return f"link to {state['target']}\n"
         text = f"mode {state['mode']:04o} owner {state['owner']} group {state['group']}\n"
-        return text + ("(secret, not shown)\n" if self.hidden else str(state.get("content", "")))
+        return text + str(state.get("content", ""))
 
 
 class Directory(Entry):
@@ -145,13 +143,14 @@ class File(Entry):
 class Secret(File):
     """A file of which nobody is shown more than that it is another one."""
 
-    hidden = True
-
     def difference(self, before: State, after: State) -> dict[str, str]:
         difference = super().difference(before, after)
         if before and before["content"] != after["content"]:
             difference["after"] += "(another secret than before)\n"
         return difference
+
+    def shown(self, state: State) -> str:
+        return super().shown({**state, "content": "(secret, not shown)\n"}) if state else ""
 
 
 class Edited(Entry):
@@ -186,9 +185,8 @@ class Link(Entry):
 
 
 class Absent(Entry):
-    def __init__(self, path: str, hidden: bool = False) -> None:
-        super().__init__(path)
-        self.hidden = hidden
+    # It may be a secret that goes.
+    reads_content = False
 
     def wanted(self, found: State) -> State:
         return {}

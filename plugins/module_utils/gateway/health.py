@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import glob
-import itertools
 import json
 import math
 import os
@@ -37,6 +36,8 @@ DAY = 86400.0
 HISTORY_SECONDS = 8 * DAY
 MAX_EVENTS = 5000
 MAX_CERTIFICATES = 50
+# What openssl is asked for the end of each kind of file.
+ENDS = {".crt": ("x509", "-enddate"), ".crl": ("crl", "-nextupdate")}
 UPDATES_TIMER = "apt-daily-upgrade.timer"
 UNITS = ("ibgw-*", "apt-daily.timer", UPDATES_TIMER, "docker.service")
 PROPERTIES = {
@@ -317,20 +318,21 @@ def secret(found: descriptor.Descriptor, now: float) -> Fact:
     }
 
 
-def certificates(now: float) -> list[Fact]:
-    """The certificates of this host's gateways and the days that each is still good for."""
-    paths = glob.iglob(os.path.join(glob.escape(descriptor.ROOT), "**", "*.crt"), recursive=True)
+def certificates(now: float, root: str | None = None) -> list[Fact]:
+    """The certificates and lists of revoked ones of this host's gateways, and the days that each is still good for."""
+    below = glob.escape(root or descriptor.ROOT)
+    paths = [path for kind in ENDS for path in glob.iglob(os.path.join(below, "**", f"*{kind}"), recursive=True)]
     return [
         {"path": path, **fact(partial(_certificate, path, now), "days_left", "ends_at")}
-        for path in itertools.islice(sorted(paths), MAX_CERTIFICATES)
+        for path in sorted(paths)[:MAX_CERTIFICATES]
     ]
 
 
 def _certificate(path: str, now: float) -> Fact:
     if not shutil.which("openssl"):
         raise UnknownError("openssl is not installed")
-    shown = output("openssl", "x509", "-noout", "-enddate", "-in", path)
-    ends = ssl.cert_time_to_seconds(shown.strip().removeprefix("notAfter="))
+    shown = output("openssl", *ENDS[os.path.splitext(path)[1]], "-noout", "-in", path)
+    ends = ssl.cert_time_to_seconds(shown.strip().partition("=")[2])
     return {"ends_at": float(ends), "days_left": round((ends - now) / DAY, 1)}
 
 

@@ -32,6 +32,9 @@ _SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READ
 _TROUBLE = (states.BLOCKED, states.DEGRADED)
 # Said again while it lasts, after this many seconds.
 REPEAT_SECONDS = 6 * 3600.0
+# How often the ends of certificates are looked at, and who is told how many days before one.
+ENDS_SECONDS = 6 * 3600.0
+ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
 Known = tuple[Any, tuple[Any, int]]
 
 
@@ -45,7 +48,7 @@ class Watcher:
     def __init__(self, control: Control, alive: Callable[[], None] = lambda: None) -> None:
         self.control, self.alive = control, alive
         self.outbox = Outbox(control.store.directory)
-        self._asked_at = float("-inf")
+        self._asked_at = self._ends_looked_at = float("-inf")
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
@@ -183,6 +186,9 @@ class Watcher:
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)
+        if now - self._ends_looked_at >= ENDS_SECONDS:
+            self._ends_looked_at = now
+            self._tell_of_ends(record, now)
         with contextlib.suppress(descriptor.DescriptorError, OSError, ValueError):
             path = channels_path(record.gateway)
             if os.path.exists(path):
@@ -196,6 +202,25 @@ class Watcher:
         key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
         if key:
             self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
+
+    def _tell_of_ends(self, record: Record, now: float) -> None:
+        """Queue what ends soon of the certificates of way mtls: each once at 21 days, at 7 and at its end."""
+        place = os.path.join(descriptor.ROOT, record.gateway, "mtls")
+        if not os.path.isdir(place):
+            return
+        from . import health  # and ssl with it, only where there are certificates
+
+        for found in health.certificates(now, place):
+            days, file = found["days_left"], os.path.basename(found["path"])
+            due = [limit for limit in ENDS_TOLD if days is not None and days < limit]
+            if due:
+                what = f"{file} of mutual TLS {f'ends in {days:.0f} days' if days >= 0 else 'has ended'}"
+                title = " on ".join(filter(None, (record.gateway, self.control.plan.host))) + f": {what}"
+                text = "With it, clients of mutual TLS are let in no more."
+                step = "ansible-playbook site.yml renews it; an authority (ca.crt) is made anew, docs/access.md."
+                key = f"ends/{file}/{found['ends_at']:.0f}/{due[0]}"
+                alert = Alert(key, record.gateway, self.control.plan.host, ENDS_TOLD[due[0]], title, text, step, now)
+                self.outbox.put(alert)
 
     def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
         name, host = record.gateway, self.control.plan.host

@@ -9,6 +9,7 @@ import time
 import typing as t
 
 import pytest
+from tests.unit.access.authority import Authority, days
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, health
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
@@ -214,6 +215,13 @@ def test_certificates(tls: pathlib.Path) -> None:
     assert found["path"] == str(tls)
     assert found["days_left"] == pytest.approx(30.0, abs=0.1)
     assert found["reason"] is None
+
+
+def test_a_list_of_the_revoked(tls: pathlib.Path) -> None:
+    path = tls.with_name("clients.crl")
+    Authority().revoke(path, ends=12)
+    (found,) = health.certificates(days(0).timestamp())
+    assert found == {"path": str(path), "ends_at": days(12).timestamp(), "days_left": 12.0, "reason": None}
 
 
 def test_a_certificate_that_is_none(tls: pathlib.Path) -> None:

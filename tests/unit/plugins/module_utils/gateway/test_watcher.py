@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.access.authority import SERVER, Authority, days
 from tests.unit.plugins.session_log import (
     BEGUN,
     IN,
@@ -23,7 +24,7 @@ from tests.unit.plugins.session_log import (
     signing_in,
 )
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, states, watcher
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, states, watcher
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.alerts import Outbox
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
@@ -335,6 +336,24 @@ def test_the_weekly_reminder_is_told_once(telling: tuple[Watcher, Clock]) -> Non
     paper = Record("paper", "paper", state="stopped")
     watching._tell(paper, paper)
     assert len(told(watching.control)) == 1
+
+
+def test_the_end_of_a_certificate_is_told_in_three_steps(telling: tuple[Watcher, Clock]) -> None:
+    watching, clock = telling
+    place = Path(descriptor.ROOT, "live", "mtls")
+    authority = Authority()
+    authority.issue(place, "gateway", SERVER, ends=40, kind="server")
+    authority.revoke(place / "clients.crl", ends=100)
+    ends = f"{days(40).timestamp():.0f}"
+    ready = record_of("ready", clock.now)
+    seen = []
+    for left in (22, 20.5, 20, 8, 6.9, 1, -0.5):
+        clock.now = days(40 - left).timestamp()
+        watching._tell(ready, ready)
+        watching._tell(ready, ready)
+        seen.append([key for key in watching.outbox._told if key.startswith("ends/")])
+    steps = [f"ends/server.crt/{ends}/{limit}" for limit in (21, 7, 0)]
+    assert seen == [[], steps[:1], steps[:1], steps[:1], steps[:2], steps[:2], steps]
 
 
 def test_a_change_of_state_is_in_the_history(ready: Control, fake_engine: Any) -> None:

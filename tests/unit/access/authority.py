@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A certificate authority in memory, for tests: it also makes the certificates that nobody should have."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
+NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+PEM = serialization.Encoding.PEM
+
+
+def days(count: float) -> datetime.datetime:
+    return NOW + datetime.timedelta(days=count)
+
+
+class Authority:
+    def __init__(self, name: str = "Test CA") -> None:
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = self._builder(self.name, self.key, 1000).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        ).sign(self.key, hashes.SHA256())  # fmt: skip
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, ends: float) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .issuer_name(self.name)
+            .subject_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(days(-30))
+            .not_valid_after(days(ends))
+        )
+
+    def issue(
+        self, folder: Path, name: str, usage: x509.ObjectIdentifier = CLIENT, ends: float = 30, kind: str = "client"
+    ) -> x509.Certificate:
+        """Write ``<kind>.key`` and ``<kind>.crt`` for *name* to a folder, and the CA's certificate beside them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        made = (
+            self._builder(subject, key, ends)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        secret = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        (folder / f"{kind}.key").write_bytes(secret)
+        (folder / f"{kind}.key").chmod(0o600)
+        (folder / f"{kind}.crt").write_bytes(made.public_bytes(PEM))
+        (folder / "ca.crt").write_bytes(self.certificate.public_bytes(PEM))
+        return made
+
+    def revoke(self, path: Path, *revoked: x509.Certificate, ends: float = 30) -> None:
+        """Write the list of the revoked."""
+        made = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.name)
+            .last_update(days(-30))
+            .next_update(days(ends))
+        )
+        for each in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(each.serial_number).revocation_date(days(-1)).build()
+            made = made.add_revoked_certificate(entry)
+        path.write_bytes(made.sign(self.key, hashes.SHA256()).public_bytes(PEM))

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.access.authority import SERVER, Authority
+
+from ansible_collections.ibops.gateway.plugins.filter.certificate_problems import certificate_problems
+
+FILES = {"ca": "ca.crt", "crl": "clients.crl", "certificate": "server.crt", "key": "server.key"}
+ONE, OTHER = Authority(), Authority("Other CA")
+
+
+def problems(folder: Path) -> list[str]:
+    return certificate_problems({name: (folder / file).read_text() for name, file in FILES.items()}, FILES)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ONE.issue(tmp_path, "gateway", SERVER, kind="server")
+    ONE.revoke(tmp_path / "clients.crl")
+    return tmp_path
+
+
+def of_another_authority(folder: Path) -> None:
+    OTHER.issue(folder, "gateway", SERVER, kind="server")
+    ONE.issue(folder, "unused")
+
+
+def with_the_key_of_another(folder: Path) -> None:
+    certificate = (folder / "server.crt").read_text()
+    ONE.issue(folder, "gateway", SERVER, kind="server")
+    (folder / "server.crt").write_text(certificate)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: None, []),
+        (lambda folder: (folder / "clients.crl").write_text("none"), ["is not a list of revoked certificates in PEM"]),
+        (lambda folder: (folder / "server.key").write_text(""), ["is not a private key without a passphrase in PEM"]),
+        (lambda folder: (folder / "ca.crt").write_text(""), ["is not a list of certificates in PEM"]),
+        (with_the_key_of_another, ["server.key does not belong to server.crt"]),
+        (of_another_authority, ["server.crt is not of an authority in ca.crt"]),
+        (lambda folder: OTHER.revoke(folder / "clients.crl"), ["clients.crl is of no authority in ca.crt"]),
+        (lambda folder: ONE.revoke(folder / "clients.crl", ends=-1), ["clients.crl is past its time"]),
+        (lambda folder: ONE.issue(folder, "gateway", SERVER, ends=-1, kind="server"), ["server.crt ended on"]),
+    ],
+)
+def test_what_stunnel_would_refuse_is_said_before(
+    folder: Path, spoil: Callable[[Path], object], said: list[str]
+) -> None:
+    spoil(folder)
+    found = problems(folder)
+    assert [part in problem for part, problem in zip(said, found, strict=True)] == [True] * len(said), found
