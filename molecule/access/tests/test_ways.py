@@ -149,7 +149,7 @@ def test_a_prediction_says_what_would_go_and_changes_nothing(host: Host, playboo
     before = listening(VM)
     run = playbook("site.yml", "paper", *SETTINGS, *LOCAL, "--check", "--diff", "--tags", "access")
     assert run.status == 0, run.printed
-    assert run.changed == 3
+    assert run.changed == 2
     assert "ibgw-vpc-paper.socket" in run.printed
     assert "BEGIN OPENSSH PRIVATE KEY" not in run.printed
     assert listening(VM) == before
