@@ -220,6 +220,8 @@ def test_a_second_gateway_of_the_vm_has_ways_of_its_own(
     assert container(host) == before
     again = playbook("site.yml", "paper", *SETTINGS, "--tags", "access")
     assert (again.status, again.changed) == (0, 0), again.printed
+    host.check_output("systemctl disable --now ibgw-watch@live.service && docker rm --force ibgw-live")
+    host.check_output("rm -r /etc/ibgw/live /var/lib/ibgw/live")
 
 
 def test_containers_do_not_reach_the_metadata_server(variables: dict[str, t.Any]) -> None:
