@@ -190,11 +190,13 @@ def test_the_matrix(
     host: Host,
     playbook: c.Callable[..., t.Any],
     event: c.Callable[[Host, c.Callable[..., t.Any]], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     event(host, playbook)
     until(tunnel_stands, 30)
     found = watch.cells()
-    print(printed(found))
+    with capsys.disabled():
+        print(f"\n{event.__name__}\n{printed(found)}")
     assert found == {(row.source, row.target): row.expected() for row in MATRIX}
 
 
