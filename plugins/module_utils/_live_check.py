@@ -410,7 +410,9 @@ class Check:
             text = f"{each['path']}: {days:.0f} days left" if days >= 0 else f"{each['path']}: expired"
             act, warn = days < self.limits["certificate_act_days"], days < self.limits["certificate_warn_days"]
             verdict = ACT if act else WARN if warn else OK
-            renewal = "Make a new authority: docs/access.md." if check.endswith(" ca.crt") else f"Renew it: {self._site()}"
+            renewal = (
+                "Make a new authority: docs/access.md." if check.endswith(" ca.crt") else f"Renew it: {self._site()}"
+            )
             found.append(row(check, verdict, text, "" if verdict == OK else renewal))
         return found
 

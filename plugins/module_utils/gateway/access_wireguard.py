@@ -13,7 +13,6 @@ import re
 import typing as t
 
 Settings = c.Mapping[str, t.Any]
-Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 UDP_PORTS = {"paper": 51820, "live": 51821}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
@@ -51,7 +50,7 @@ def udp_port(settings: Settings) -> int:
     return int(settings.get("access_wireguard_udp_port") or UDP_PORTS.get(str(settings.get("gateway_mode")), 0))
 
 
-def _places(settings: Settings) -> tuple[list[str], list[Interface]]:
+def _places(settings: Settings) -> tuple[list[str], list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]]:
     variable, faults, places = "access_wireguard_addresses", [], []
     if not settings.get(variable):
         faults.append(f"{variable}: it is empty; name the VM's address in the overlay, for example 10.99.0.1/24")
@@ -69,7 +68,7 @@ def _places(settings: Settings) -> tuple[list[str], list[Interface]]:
     return faults, places
 
 
-def _peers(settings: Settings, places: list[Interface]) -> c.Iterator[str]:
+def _peers(settings: Settings, places: list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]) -> c.Iterator[str]:
     peers, variable = settings.get("access_wireguard_peers") or [], "access_wireguard_peers"
     if not peers:
         yield f"{variable}: it is empty, so nobody could connect; give name, public_key and allowed_ips of each peer"
