@@ -27,7 +27,7 @@ sys.path[:0] = [str(site_run.ROOT), str(site_run.ROOT / ".ansible/collections")]
 from tests.fake_gcp.server import FakeGcp  # noqa: E402
 
 OPERATION_SECONDS = 5.0
-# What a first creation waits for one after the other: the network, a subnet, an address; the snapshots' schedule, the VM.
+# What a first creation waits for in turn: the network, a subnet, an address; the snapshots' schedule, the VM.
 CRITICAL_PATH = 5 * OPERATION_SECONDS
 PLACE = {"project": "demo-project", "region": "europe-west1", "zone": "europe-west1-b"}
 HOST = {
