@@ -338,10 +338,11 @@ def main() -> None:
     )
     options, is_present = module.params, module.params["state"] != "absent"
     _gcp.refuse(module, vm_rules.problems(options) if is_present else vm_rules.where(options))
+    warn = module.warn if module.check_mode else None
     try:
         compute = _gcp.connect(module, vm.KINDS)
         found = vm.Present(compute, options["name"])
-        changes, kept = (vm.present(options, found, module.check_mode), []) if is_present else vm.absent(found)
+        changes, kept = (vm.present(options, found, warn), []) if is_present else vm.absent(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
 

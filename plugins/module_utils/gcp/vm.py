@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import concurrent.futures
 import dataclasses
 import typing as t
@@ -58,14 +59,16 @@ class Present:
         )
 
 
-def present(options: Options, found: Present, may_come: bool) -> list[Change]:
+def present(options: Options, found: Present, warn: c.Callable[[str], None] | None = None) -> list[Change]:
     """The changes that bring what is *found* to the options; GcpError with everything that is in the way.
 
-    What the options refer to has to be there, unless it *may come* later.
+    What the options refer to has to be there. In check mode it may come before the VM: *warn* is told that it is not.
     """
     named = sorted(name for name in (options["network_ip"], options["external_address"]) if vm_rules.is_name(name))
     addresses = {name: body for name in named if (body := found.compute.get(ADDRESS, name))}
-    wrong = [*vm_rules.addresses(options, addresses, may_come), *_missing(options, found, may_come)]
+    wrong = [*vm_rules.addresses(options, addresses), *_impossible(options, found)]
+    for each in (*vm_rules.missing_addresses(options, addresses), *_missing_subnet(options, found)):
+        (warn or wrong.append)(each)
     wishes = Wishes(options, addresses)
     if wrong:
         raise GcpError(" ".join(wrong))
@@ -75,7 +78,7 @@ def present(options: Options, found: Present, may_come: bool) -> list[Change]:
 
 def check_done(options: Options, found: Present) -> None:
     """GcpError when what Google has answered to be done is not."""
-    left = [action for change in present(options, found, False) for action in change.actions]
+    left = [action for change in present(options, found) for action in change.actions]
     if left:
         raise GcpError(f"Google has answered that all is done, and a second look asks for {', '.join(left)}.")
 
@@ -134,8 +137,8 @@ def _deletes(change: Change | None) -> bool:
     return change is not None and any(call.verb == "delete" for call in change.calls)
 
 
-def _missing(options: Options, found: Present, may_come: bool) -> t.Iterator[str]:
-    """What a new VM or a new machine type refers to and is not there."""
+def _impossible(options: Options, found: Present) -> t.Iterator[str]:
+    """What keeps a new VM from being made, or one from having a new machine type."""
     present = found.instance and vm_views.instance(found.instance)
     name, zone = options["machine_type"] or NEW_MACHINE_TYPE, options["zone"]
     if not present or options["machine_type"] not in (None, present["machineType"]):
@@ -149,7 +152,10 @@ def _missing(options: Options, found: Present, may_come: bool) -> t.Iterator[str
         )
     if not options["subnet"]:
         yield f"subnet is {options['subnet']!r}: a new VM is in a subnet. Name one of {options['region']}."
-    elif not may_come and not found.compute.get(SUBNET, options["subnet"]):
+
+
+def _missing_subnet(options: Options, found: Present) -> t.Iterator[str]:
+    if not found.instance and options["subnet"] and not found.compute.get(SUBNET, options["subnet"]):
         yield (
             f"subnet is {options['subnet']!r}: there is no such subnet in {options['region']}. Make it with "
             "gcp_network, or mend the name."

@@ -45,20 +45,24 @@ def where(options: Options) -> c.Iterator[str]:
         yield f"zone is {zone!r}: it is one of {zone[:-2]}, and region is {region!r}. Make them fit."
 
 
-def addresses(options: Options, present: t.Mapping[str, Body], may_come: bool) -> c.Iterator[str]:
-    """Whether the reserved addresses that the options name are there, of the right type, and nobody else's."""
+def missing_addresses(options: Options, present: t.Container[str]) -> c.Iterator[str]:
+    """Which addresses that the options name are not reserved."""
+    for variable in ("network_ip", "external_address"):
+        name = options[variable]
+        if is_name(name) and name not in present:
+            yield (
+                f"{variable} is {name!r}: no such address is reserved in {options['region']}. Reserve it with "
+                "gcp_network, or mend the name."
+            )
+
+
+def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[str]:
+    """Whether the reserved addresses that the options name are of the right type, and nobody else's."""
     ours = f"/zones/{options['zone']}/instances/{options['name']}"
     for variable, kind in (("network_ip", "INTERNAL"), ("external_address", "EXTERNAL")):
         name = options[variable]
-        if not is_name(name):
-            continue
         found = present.get(name)
         if found is None:
-            if not may_come:
-                yield (
-                    f"{variable} is {name!r}: no such address is reserved in {options['region']}. Reserve it with "
-                    "gcp_network, or mend the name."
-                )
             continue
         if found["addressType"] != kind:
             yield f"{variable} is {name!r}: that address is {found['addressType']}. Name one that is {kind}."

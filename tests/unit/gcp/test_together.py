@@ -89,7 +89,7 @@ def test_two_runs_at_once_for_one_vm(machine: RunModule, fake: FakeGcp, state: s
         place = ("demo-project", "europe-west1")
         compute = Compute(*place, lambda: credentials, fake.endpoint, 20, vm.KINDS, "europe-west1-b")
         found = vm.Present(compute, "ibgw-paper")
-        changes = vm.absent(found)[0] if state == "absent" else vm.present(options, found, False)
+        changes = vm.absent(found)[0] if state == "absent" else vm.present(options, found)
         return [*Runner(compute).run(changes)]
 
     assert twice(change) == [[], []]

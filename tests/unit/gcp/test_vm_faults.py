@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.fake_gcp import state
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import KilledAfter, RunModule
+from tests.unit.gcp.conftest import Ask, KilledAfter, RunModule
 from tests.unit.gcp.test_gcp_vm import DISK, INSTANCE, LABELS, PROJECT
 
 PASSING = [
@@ -144,6 +144,16 @@ def test_somebody_makes_the_same_at_the_same_time(
     assert machine()["actions"] == mended
     assert fake.writes() == ["instances.insert ibgw-paper", *mended]
     assert machine()["changed"] is False
+
+
+def test_a_start_waits_for_the_end_of_a_stop(machine: RunModule, ask: Ask, fake: FakeGcp) -> None:
+    machine()
+    fake.fault("instances.stop", seconds=0.3)
+    assert ask("POST", f"/compute/v1/{PROJECT}/{INSTANCE}/stop")[0] == 200
+    assert fake.resource(INSTANCE)["status"] == "STOPPING"
+    started = machine()
+    assert (started["actions"], started["vm"]["status"]) == (["instances.start ibgw-paper"], "RUNNING")
+    assert 400 in [call.status for call in fake.calls if call.method == "instances.start"]
 
 
 def test_gone_meanwhile(machine: RunModule, fake: FakeGcp) -> None:
