@@ -14,6 +14,7 @@ import statistics
 import typing as t
 from importlib import metadata
 
+import google_cloud
 import hardening_run
 import latency
 import readiness
@@ -106,6 +107,16 @@ Stops of paper, asked from 0 to {rows[-1]["after_ms"] / 1000:.1f} s after its st
   a stop takes {spread[0]} to {spread[-1]} ms, median {statistics.median(spread):.0f}""")
 
 
+def show_google_cloud(results: dict[str, t.Any]) -> None:
+    ours, theirs = (median(results["samples_s"][name]) for name in ("ours", "theirs"))
+    creation, path = results["creation_s"], results["critical_path_s"]
+    print(f"""
+Network and VM on the fake of Google Cloud, a run without a change
+  role gcp_vm      {ours:6.2f} s   {ours / theirs:.2f} of google.cloud (at most 0.5)
+  google.cloud     {theirs:6.2f} s   the same resources but for Cloud NAT, which it has not
+  first creation   {creation:6.2f} s   {creation / path:.2f} of what its operations take in turn (at most 1.3)""")
+
+
 def show_watcher(cost: dict[str, t.Any]) -> None:
     print(f"""
 The watcher of a ready gateway, over {cost["seconds"]} s
@@ -124,6 +135,7 @@ def main() -> None:
         "site": site_run.measure(),
         "hardening": hardening_run.measure(),
         "stops": stops.measure(),
+        "google_cloud": google_cloud.measure(),
     }
     results["watcher"] = watcher.between(before, watcher.look())
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
@@ -133,6 +145,7 @@ def main() -> None:
     show_site(results["site"])
     show_hardening(results["hardening"])
     show_stops(results["stops"])
+    show_google_cloud(results["google_cloud"])
     show_watcher(results["watcher"])
     print(f"\nRaw samples and the machine: {RESULTS.relative_to(pathlib.Path.cwd())}")
 

@@ -185,9 +185,6 @@ class Link(Entry):
 
 
 class Absent(Entry):
-    # It may be a secret that goes.
-    reads_content = False
-
     def wanted(self, found: State) -> State:
         return {}
 
