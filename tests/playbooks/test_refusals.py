@@ -116,3 +116,19 @@ def test_an_upgrade_refuses(
     said: str,
 ) -> None:
     assert said in site(tmp_path, pytestconfig.rootpath, *arguments, playbook="playbooks/upgrade.yml", **variables)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "l1 is a live gateway and this run has no limit"),
+        (("-l", "paper", "-e", "desktop=ajar"), "desktop: ajar for desktop_minutes: 15 cannot be done"),
+        (("-l", "paper", "-e", "desktop_minutes=0"), "a whole number from 1 to 120"),
+        (("-l", "paper", "-e", "desktop_minutes=121"), "a whole number from 1 to 120"),
+        (("-l", "paper", "-e", "desktop_minutes=1.5"), "a whole number from 1 to 120"),
+    ],
+)
+def test_a_desktop_refuses(
+    tmp_path: pathlib.Path, pytestconfig: pytest.Config, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in site(tmp_path, pytestconfig.rootpath, *arguments, playbook="playbooks/desktop.yml")
