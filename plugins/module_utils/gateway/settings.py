@@ -21,6 +21,7 @@ from .properties import UnrepresentableError, escape
 
 Settings = c.Mapping[str, object]
 API_PORTS = {"live": 4001, "paper": 4002}
+PORTAL_PORT = 5000
 BYPASS_KEYS = (
     "BypassOrderPrecautions",
     "BypassBondWarning",
@@ -107,8 +108,9 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
     """Return one sentence per problem: the variable, the fault, the fix; [] when there is none.
 
     *settings* has the variables of one gateway by name. *inventory* is every gateway, this one included, each with
-    ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_user``, ``gateway_port`` and
-    ``gateway_bind_address`` as far as they are set: any two of them may clash, also two that this run does not touch.
+    ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_stack``, ``gateway_user``,
+    ``gateway_port`` and ``gateway_bind_address`` as far as they are set: any two of them may clash, also two that
+    this run does not touch.
     """
     checks = (
         _identity,
@@ -289,4 +291,7 @@ def _name(settings: Settings) -> object:
 
 
 def _port(settings: Settings) -> object:
-    return settings.get("gateway_port") or API_PORTS.get(str(settings.get("gateway_mode")))
+    if settings.get("gateway_port"):
+        return settings["gateway_port"]
+    stack = settings.get("gateway_stack")
+    return PORTAL_PORT if stack == "client_portal" else API_PORTS.get(str(settings.get("gateway_mode")))
