@@ -1,4 +1,4 @@
-"""A Client Portal Gateway under the roles: its states, its secrets, its session, and no sign-in that nobody asked for."""
+"""A Client Portal Gateway under the roles: states, secrets, session, and no sign-in that nobody asked for."""
 
 from __future__ import annotations
 
