@@ -79,9 +79,9 @@ def test_a_changed_setting_waits(host: Host, playbook: Playbook) -> None:
 
 
 @pytest.mark.usefixtures("same_container")
-@pytest.mark.parametrize("name", ["restart", "desktop", "live_signin"])
-def test_what_is_for_the_other_stack_refuses(playbook: Playbook, name: str) -> None:
-    run = playbook(f"playbooks/{name}.yml", "live", *VARIABLES)
+@pytest.mark.parametrize("which", ["restart", "desktop", "live_signin"])
+def test_what_is_for_the_other_stack_refuses(playbook: Playbook, which: str) -> None:
+    run = playbook(f"playbooks/{which}.yml", "live", *VARIABLES)
     assert run.status == 2
     assert "has gateway_stack client_portal" in run.printed
 
