@@ -82,6 +82,7 @@ SANDBOX = [
     Stage("molecule-live", "molecule test -s live", minutes=20),
     Stage("molecule-live-week", "molecule test -s live_week", minutes=20),
     Stage("molecule-paper-session", "molecule test -s paper_session", minutes=20),
+    Stage("molecule-client-portal", "molecule test -s client_portal", minutes=20),
 ]
 VM = [
     Stage("sandbox-vm", "pytest tests/sandbox/vm", cores=2, minutes=30),

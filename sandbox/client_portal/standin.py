@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import secrets
+import signal
 import ssl
 import subprocess
 import sys
@@ -246,6 +247,7 @@ def main() -> int:
         print("Gateway running and authenticated", flush=True)
     else:
         print("Logging in failed", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     listener.serve_forever()
     return 0
 

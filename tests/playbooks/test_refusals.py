@@ -96,7 +96,10 @@ def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
         ({"p1": {**PORTAL, "client_portal_environment": {"IBEAM_ACCOUNT": "x"}}}, "IBEAM_ACCOUNT is set by the role"),
         ({"p1": {**PORTAL, "client_portal_tickle_seconds": 600}}, "client_portal_tickle_seconds: 600 is not 0"),
         ({"p1": {**PORTAL, "client_portal_keystore": "/x.jks"}}, "all three or none"),
-        ({"p1": {**PORTAL, "gateway_mode": "live", "gateway_name": "first"}}, "client_portal_accept_pushes: the image signs in again"),
+        (
+            {"p1": {**PORTAL, "gateway_mode": "live", "gateway_name": "first"}},
+            "client_portal_accept_pushes: the image signs in again",
+        ),
         ({"l1": PORTAL, "l2": {**PORTAL, "gateway_port": 5000}}, "l1 and l2 share a VM and publish port 5000"),
         ({"l2": {"gateway_name": "live", "gateway_port": 4001}}, "l1 and l2 share a VM and publish port 4001"),
     ],

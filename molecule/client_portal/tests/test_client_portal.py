@@ -15,14 +15,6 @@ READY = "ibops.gateway.client_portal_ready"
 TIMER = "ibgw-tickle-live.timer"
 
 
-@pytest.fixture
-def same_container(host: Host) -> t.Iterator[None]:
-    inspect = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' ibgw-live"
-    before = host.check_output(inspect)
-    yield
-    assert host.check_output(inspect) == before
-
-
 def faults(host: Host, *names: str) -> None:
     host.check_output(f"docker exec ibgw-live sh -c 'echo {' '.join(names)} >/tmp/faults'")
 

@@ -16,6 +16,7 @@ from testinfra.host import Host
 Playbook = t.Callable[..., t.Any]
 PORT = 5901
 DESKTOP = "playbooks/desktop.yml"
+pytestmark = pytest.mark.usefixtures("same_container")
 UNITS = "/run/systemd/system/ibgw-*desktop-live*"
 GREETING = "import socket; print(socket.create_connection(('127.0.0.1', 5901), 5).recv(12).decode())"
 
@@ -68,14 +69,6 @@ def view(variables: dict[str, t.Any]) -> t.Iterator[t.Callable[[], Viewer]]:
     for viewer in viewers:
         viewer.process.kill()
         viewer.process.communicate()
-
-
-@pytest.fixture(autouse=True)
-def same_container(host: Host) -> t.Iterator[None]:
-    inspect = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' ibgw-live"
-    before = host.check_output(inspect)
-    yield
-    assert host.check_output(inspect) == before
 
 
 def opened(playbook: Playbook, *arguments: str) -> str:

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import re
-import sys
 import typing as t
 from dataclasses import dataclass, field
 
@@ -57,17 +56,12 @@ def load(name: str) -> Deployed:
         raise ValueError(f"{path} is damaged ({error!r}): run site.yml to write it anew") from error
 
 
-def main(words: c.Sequence[str]) -> int:
-    """Keep the session of the gateway named by the one word, and say in one line what was answered."""
+def keep(name: str) -> str:
+    """Keep the session of gateway *name*, and say in one line what was answered; raises as :func:`load` does."""
     try:
-        answer = portal.tickle(load(words[0]).endpoint())
+        answer = portal.tickle(load(name).endpoint())
     except portal.NoAnswerError as error:
-        print(f"no session to keep: {error.reason}")
-        return 0
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return f"no session to keep: {error.reason}"
     status = answer.body.get("iserver", {}).get("authStatus", {})
     told = "authenticated" if status.get("authenticated") else "not authenticated"
-    print(f"HTTP {answer.status}, {told}{', competing' if status.get('competing') else ''}")
-    return 0
+    return f"HTTP {answer.status}, {told}{', competing' if status.get('competing') else ''}"

@@ -83,14 +83,16 @@ def test_bad_input_is_refused(run_module: Any, options: dict[str, object], said:
 
 
 @pytest.mark.usefixtures("deploy")
-def test_the_command_that_keeps_a_session(
-    portal_state: standin.State, capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
-) -> None:
-    assert portal_file.main(["paper"]) == 0
+def test_what_keeps_a_session(portal_state: standin.State, tmp_path: pathlib.Path) -> None:
+    assert portal_file.keep("paper") == "HTTP 200, authenticated"
     assert portal_state.requests == ["POST /tickle"]
     portal_state.faults = {"competing"}
-    assert portal_file.main(["paper"]) == 0
-    assert capsys.readouterr().out == "HTTP 200, authenticated\nHTTP 200, not authenticated, competing\n"
+    assert portal_file.keep("paper") == "HTTP 200, not authenticated, competing"
     (tmp_path / "paper/client_portal.json").write_text("{}")
-    assert portal_file.main(["paper"]) == 1
-    assert "is damaged" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="is damaged"):
+        portal_file.keep("paper")
+
+
+def test_nothing_to_keep(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+    monkeypatch.setattr(portal_file, "load", lambda _name: portal_file.Deployed(port=closed_port))
+    assert portal_file.keep("paper") == "no session to keep: nothing listens on the port"
