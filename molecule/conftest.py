@@ -115,6 +115,15 @@ def killed_playbook() -> t.Callable[..., None]:
 
 
 @pytest.fixture
+def same_container(host: Host, name: str) -> t.Iterator[None]:
+    """The gateway's container is, after the test, the one that it was, and was not restarted."""
+    inspect = f"docker inspect --format '{{{{.Id}}}} {{{{.State.StartedAt}}}}' ibgw-{name.removeprefix('sandbox-')}"
+    before = host.check_output(inspect)
+    yield
+    assert host.check_output(inspect) == before
+
+
+@pytest.fixture
 def standin(host: Host) -> t.Callable[..., dict[str, t.Any]]:
     """Speak to the stand-in in the running container: its own counters, and its faults."""
 

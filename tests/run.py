@@ -85,6 +85,7 @@ SANDBOX = [
     Stage("molecule-live-week", "molecule test -s live_week", minutes=20),
     Stage("molecule-gcp", "molecule test -s gcp", minutes=20),
     Stage("molecule-paper-session", "molecule test -s paper_session", minutes=20),
+    Stage("molecule-client-portal", "molecule test -s client_portal", minutes=20),
 ]
 VM = [
     Stage("sandbox-vm", "pytest tests/sandbox/vm", cores=2, minutes=30),

@@ -68,10 +68,10 @@ options:
             found.
         type: str
       owner:
-        description: Name of the owner; by default root with O(files[].content), else whoever it is.
+        description: Name or number of the owner; by default root with O(files[].content), else whoever it is.
         type: str
       group:
-        description: Name of the group; by default root with O(files[].content), else whichever it is.
+        description: Name or number of the group; by default root with O(files[].content), else whichever it is.
         type: str
       validate:
         description:

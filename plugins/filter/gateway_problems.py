@@ -7,7 +7,7 @@ import collections.abc as c
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import problems
 
-COMPARED = ("gateway_name", "gateway_mode", "gateway_user", "gateway_port")
+COMPARED = ("gateway_name", "gateway_mode", "gateway_stack", "gateway_user", "gateway_port")
 
 
 def gateway_problems(settings: c.Mapping[str, object], inventory: c.Iterable[c.Mapping[str, object]]) -> list[str]:

@@ -8,6 +8,7 @@ This module util is **private** to the collection: it may change at any time.
 
 from __future__ import annotations
 
+import collections.abc as c
 import grp
 import os
 import pwd
@@ -97,13 +98,20 @@ def mode(file: dict[str, Any]) -> int | None:
 
 def owner(file: dict[str, Any]) -> int | None:
     try:
-        return None if file["owner"] is None else pwd.getpwnam(file["owner"]).pw_uid
+        return _identity(file["owner"], lambda name: pwd.getpwnam(name).pw_uid)
     except KeyError:
         raise ValueError(f"{file['path']}: there is no user {file['owner']!r} on this host") from None
 
 
 def group(file: dict[str, Any]) -> int | None:
     try:
-        return None if file["group"] is None else grp.getgrnam(file["group"]).gr_gid
+        return _identity(file["group"], lambda name: grp.getgrnam(name).gr_gid)
     except KeyError:
         raise ValueError(f"{file['path']}: there is no group {file['group']!r} on this host") from None
+
+
+def _identity(name: str | None, look_up: c.Callable[[str], int]) -> int | None:
+    """A number stands for itself: the user of a container has no name on its host."""
+    if name is None:
+        return None
+    return int(name) if name.isdigit() else look_up(name)

@@ -16,9 +16,9 @@ from sandbox.machine.common import RELEASES, ROOT, STATE, SandboxError, docker_c
 from sandbox.registry import registry
 
 
-def gateway_image() -> str:
-    """The stand-in gateway's image, built by its own script when its inputs have changed; the last word is its name."""
-    build = ROOT / "sandbox/gateway/build"
+def standin_image(kind: str) -> str:
+    """A stand-in's image, built by its own script when its inputs have changed; the last word is its name."""
+    build = ROOT / "sandbox" / kind / "build"
     command = [*docker_command()[:-1], str(build)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
@@ -50,7 +50,8 @@ def main() -> int:
         registry.ensure_image(arguments.release)
         keys.make_authority(registry.ADDRESS)
         registry.ensure_running()
-        registry.publish(gateway_image())
+        for kind in ("gateway", "client_portal"):
+            registry.publish(standin_image(kind), kind)
     except SandboxError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

@@ -35,7 +35,6 @@ NAME = "ibgw-sandbox-registry"
 IMAGE = "ibgw-sandbox-registry:latest"
 CONFIG = Path(__file__).parent / "config.yml"
 REPOSITORY = "gnzsnz/ib-gateway"
-REFERENCE = STATE / "gateway_image"
 START_SECONDS = 20
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -118,10 +117,10 @@ def wait() -> None:
             return
 
 
-def publish(image: str) -> None:
-    """Have an image of the engine in the registry, and its reference by digest in .sandbox/gateway_image."""
+def publish(image: str, name: str = "gateway") -> None:
+    """Have an image of the engine in the registry, and its reference by digest in .sandbox/<name>_image."""
     identity = present("image", image, "{{.Id}}")
-    stamp = STATE / "pushed.json"
+    stamp = STATE / f"pushed-{name}.json"
     try:
         pushed = json.loads(stamp.read_text())
     except FileNotFoundError:
@@ -130,16 +129,16 @@ def publish(image: str) -> None:
     if pushed.get("image") == identity and holds(pushed["digest"]):
         digest = pushed["digest"]
     else:
-        say("Pushing the stand-in gateway's image to the registry")
-        digest = push(image)
+        say(f"Pushing the image of the stand-in {name} to the registry")
+        digest = push(image, name)
         keys.write(stamp, json.dumps({"image": identity, "digest": digest}))
-    keys.write(REFERENCE, f"{ADDRESS}:{PORT}/{REPOSITORY}@{digest}\n")
+    keys.write(STATE / f"{name}_image", f"{ADDRESS}:{PORT}/{REPOSITORY}@{digest}\n")
 
 
-def push(image: str) -> str:
+def push(image: str, name: str) -> str:
     """Push an image and return its manifest's digest."""
     repository = f"{loopback()}/{REPOSITORY}"
-    tag = f"{repository}:sandbox"
+    tag = f"{repository}:{name}"
     docker("tag", image, tag)
     try:
         docker("push", "--quiet", tag)

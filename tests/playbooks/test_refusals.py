@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 DIGEST = "registry.example/ib-gateway@sha256:" + "0" * 64
+PORTAL = {"gateway_stack": "client_portal"}
 INVENTORY: dict[str, t.Any] = {
     "gateways": {
         "vars": {"gateway_image": DIGEST, "ansible_host": "192.0.2.1"},
@@ -92,6 +93,18 @@ def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
         ({"p1": {"session_sign_in_pushes": "99"}}, "session_sign_in_pushes: 99 is not a whole number from 1 to 5"),
         ({"l1": {"gateway_user": "Alice"}}, "p1 and l1 have the same IBKR user"),
         ({"l2": {"gateway_user": "bob"}}, "l1 and l2 have the same IBKR user"),
+        ({"l1": {"gateway_user": "alice", "gateway_stack": "client_portal"}}, "p1 and l1 have the same IBKR user"),
+        ({"p1": {"gateway_stack": "web"}}, "gateway_stack must be one of: tws, client_portal, got: web"),
+        ({"p1": {**PORTAL, "client_portal_allow": ["*"]}}, "client_portal_allow: an address is digits"),
+        ({"p1": {**PORTAL, "client_portal_remote": "http://api.ibkr.com"}}, "has to begin with https://"),
+        ({"p1": {**PORTAL, "client_portal_environment": {"IBEAM_ACCOUNT": "x"}}}, "IBEAM_ACCOUNT is set by the role"),
+        ({"p1": {**PORTAL, "client_portal_tickle_seconds": 600}}, "client_portal_tickle_seconds: 600 is not 0"),
+        ({"p1": {**PORTAL, "client_portal_keystore": "/x.jks"}}, "all three or none"),
+        (
+            {"p1": {**PORTAL, "gateway_mode": "live", "gateway_name": "first"}},
+            "client_portal_accept_pushes: the image signs in again",
+        ),
+        ({"l1": PORTAL, "l2": {**PORTAL, "gateway_port": 5000}}, "l1 and l2 share a VM and publish port 5000"),
         ({"l2": {"gateway_name": "live", "gateway_port": 4001}}, "l1 and l2 share a VM and publish port 4001"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -120,3 +133,19 @@ def test_an_upgrade_refuses(
     said: str,
 ) -> None:
     assert said in site(tmp_path, pytestconfig.rootpath, *arguments, playbook="playbooks/upgrade.yml", **variables)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "l1 is a live gateway and this run has no limit"),
+        (("-l", "paper", "-e", "desktop=ajar"), "desktop: ajar for desktop_minutes: 15 cannot be done"),
+        (("-l", "paper", "-e", "desktop_minutes=0"), "a whole number from 1 to 120"),
+        (("-l", "paper", "-e", "desktop_minutes=121"), "a whole number from 1 to 120"),
+        (("-l", "paper", "-e", "desktop_minutes=1.5"), "a whole number from 1 to 120"),
+    ],
+)
+def test_a_desktop_refuses(
+    tmp_path: pathlib.Path, pytestconfig: pytest.Config, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in site(tmp_path, pytestconfig.rootpath, *arguments, playbook="playbooks/desktop.yml")

@@ -12,14 +12,6 @@ Playbook = t.Callable[..., t.Any]
 Module = StandIn = t.Callable[..., dict[str, t.Any]]
 
 
-@pytest.fixture
-def same_container(host: Host) -> t.Iterator[None]:
-    inspect = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' ibgw-live"
-    before = host.check_output(inspect)
-    yield
-    assert host.check_output(inspect) == before
-
-
 def test_one_sign_in_is_one_push(module: Module, standin: StandIn) -> None:
     assert standin("status")["pushes"] == 1
     verdict = module("ibops.gateway.gateway_info", gateway_name="live")

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from . import access_mtls, access_wireguard
-from .settings import API_PORTS
+from .settings import port as gateway_port
 
 Settings = c.Mapping[str, t.Any]
 
@@ -59,7 +59,7 @@ def port(settings: Settings, way: str = "") -> int:
     own = settings.get(f"access_{way}_port") if way else None
     if way == "mtls" and not own:
         own = access_mtls.PORTS.get(str(settings.get("gateway_mode")))
-    return int(own or settings.get("gateway_port") or API_PORTS.get(str(settings.get("gateway_mode")), 0))
+    return int(own or gateway_port(settings))
 
 
 def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
@@ -178,6 +178,8 @@ def _vpc(settings: Settings) -> c.Iterator[str]:
 
 
 def _docker_network(settings: Settings) -> c.Iterator[str]:
+    if settings.get("gateway_stack") == "client_portal":
+        yield "gateway_access: a Client Portal Gateway joins no docker_network; take it out, and name local or vpc"
     name = settings.get("access_docker_network_name")
     if not re.fullmatch(r"ibgw-[a-z0-9][a-z0-9_.-]{0,40}", str(name)):
         yield (

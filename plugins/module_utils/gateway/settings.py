@@ -21,6 +21,7 @@ from .properties import UnrepresentableError, escape
 
 Settings = c.Mapping[str, object]
 API_PORTS = {"live": 4001, "paper": 4002}
+PORTAL_PORT = 5000
 BYPASS_KEYS = (
     "BypassOrderPrecautions",
     "BypassBondWarning",
@@ -107,8 +108,8 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
     """Return one sentence per problem: the variable, the fault, the fix; [] when there is none.
 
     *settings* has the variables of one gateway by name. *inventory* is every gateway, this one included, each with
-    ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_user`` and ``gateway_port``
-    as far as they are set: any two of them may clash, also two that this run does not touch.
+    ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_stack``, ``gateway_user`` and
+    ``gateway_port`` as far as they are set: any two of them may clash, also two that this run does not touch.
     """
     checks = (
         _identity,
@@ -139,7 +140,8 @@ def _identity(settings: Settings) -> c.Iterator[str]:
 def _credentials(settings: Settings) -> c.Iterator[str]:
     secret = settings.get("gateway_password_secret")
     if secret:
-        yield from _secret(str(secret), bool(settings.get("gateway_password")))
+        portal = settings.get("gateway_stack") == "client_portal"
+        yield from _secret(str(secret), bool(settings.get("gateway_password")), portal)
     for variable in ("gateway_user",) if secret else ("gateway_user", "gateway_password"):
         value = settings.get(variable)
         if not isinstance(value, str) or not value.strip():
@@ -157,7 +159,12 @@ def _credentials(settings: Settings) -> c.Iterator[str]:
             yield f"{variable}: it has characters that no IBKR user name has; take the name from the Client Portal"
 
 
-def _secret(name: str, password: bool) -> c.Iterator[str]:
+def _secret(name: str, password: bool, portal: bool) -> c.Iterator[str]:
+    if portal:
+        yield (
+            "gateway_password_secret: nothing fetches the password of a Client Portal Gateway; set gateway_password, "
+            "by lookup ibops.gateway.gcp_secret for example"
+        )
     if password:
         yield "gateway_password_secret: gateway_password is set as well; keep one of them, the other empty"
     if not secret_manager.RESOURCE.fullmatch(name):
@@ -270,8 +277,8 @@ def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
         return
     if _name(one) == _name(other):
         yield f"gateway_name: {both} share a VM and the name {_name(one)!r}; give each gateway a name of its own"
-    if _port(one) == _port(other):
-        yield f"gateway_port: {both} share a VM and publish port {_port(one)}; give one of them another gateway_port"
+    if port(one) == port(other):
+        yield f"gateway_port: {both} share a VM and publish port {port(one)}; give one of them another gateway_port"
 
 
 def _folded(user: object) -> str:
@@ -282,5 +289,8 @@ def _name(settings: Settings) -> object:
     return settings.get("gateway_name") or settings.get("gateway_mode")
 
 
-def _port(settings: Settings) -> object:
-    return settings.get("gateway_port") or API_PORTS.get(str(settings.get("gateway_mode")))
+def port(settings: Settings) -> int:
+    """The port of the gateway on its VM; 0 where nobody can know it."""
+    portal = settings.get("gateway_stack") == "client_portal"
+    usual = PORTAL_PORT if portal else API_PORTS.get(str(settings.get("gateway_mode")), 0)
+    return int(str(settings.get("gateway_port") or usual))

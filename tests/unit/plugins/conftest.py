@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from sandbox.client_portal import standin
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, store
 
@@ -481,3 +482,24 @@ def run_module(capsys: pytest.CaptureFixture[str]) -> RunModule:
         return result
 
     return run
+
+
+# A Client Portal Gateway
+
+
+@pytest.fixture(scope="session")
+def portal_certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return standin.make_certificate(str(tmp_path_factory.mktemp("portal")))
+
+
+@pytest.fixture
+def portal_state() -> standin.State:
+    state = standin.State()
+    state.sign_in()
+    return state
+
+
+@pytest.fixture
+def portal_port(portal_state: standin.State, portal_certificate: str) -> Iterator[int]:
+    with standin.running(portal_state, portal_certificate) as port:
+        yield port

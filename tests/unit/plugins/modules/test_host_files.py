@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import pathlib
 import typing as t
 
@@ -24,6 +25,16 @@ def test_predicts_writes_and_then_changes_nothing(run_module: t.Any, tmp_path: p
     assert (predicted["diff"], predicted["changed"], done["paths"]) == (done["diff"], True, [str(path)])
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("{}\n", 0o640)
     assert path.parent.stat().st_mode & 0o777 == 0o755
+    assert run_module(host_files.main, files=files)["changed"] is False
+
+
+def test_a_user_without_a_name_is_its_number(run_module: t.Any, tmp_path: pathlib.Path) -> None:
+    mine = tmp_path / "mine"
+    files = [
+        {"path": str(mine), "content": "x", "owner": str(os.geteuid()), "group": str(os.getegid()), "mode": "0440"}
+    ]
+    assert run_module(host_files.main, files=files)["changed"] is True
+    assert (mine.stat().st_uid, mine.stat().st_gid) == (os.geteuid(), os.getegid())
     assert run_module(host_files.main, files=files)["changed"] is False
 
 

@@ -57,8 +57,10 @@ def test_what_is_accepted(variable: str, value: object) -> None:
 
 
 def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
-    secret = "projects/p/secrets/ibkr-live/versions/latest"
-    assert problems({**GOOD, "gateway_password": "", "gateway_password_secret": secret}, []) == []
+    fetched = {**GOOD, "gateway_password": "", "gateway_password_secret": "projects/p/secrets/ibkr/versions/latest"}
+    assert problems(fetched, []) == []
+    (problem,) = problems({**fetched, "gateway_stack": "client_portal"}, [])
+    assert problem.startswith("gateway_password_secret: nothing fetches")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""A Client Portal Gateway under the roles: states, secrets, session, and no sign-in that nobody asked for."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from testinfra.host import Host
+
+Playbook = t.Callable[..., t.Any]
+Module = t.Callable[..., dict[str, t.Any]]
+VARIABLES = ("-e", "@molecule/client_portal/vars/main.yml")
+READY = "ibops.gateway.client_portal_ready"
+TIMER = "ibgw-tickle-live.timer"
+
+
+def faults(host: Host, *names: str) -> None:
+    host.check_output(f"docker exec ibgw-live sh -c 'echo {' '.join(names)} >/tmp/faults'")
+
+
+@pytest.mark.usefixtures("same_container")
+def test_each_state_is_told_apart(host: Host, module: Module) -> None:
+    for fault, state in (
+        ("competing", "competing"),
+        ("unauthenticated", "unauthenticated"),
+        ("link_lost", "connected"),
+        ("websocket_unauthenticated", "connected"),
+        ("server_error", "down"),
+        ("", "ready"),
+    ):
+        faults(host, fault)
+        found = module(READY, gateway_name="live", timeout=1)
+        assert (found["state"], found.get("failed", False)) == (state, bool(fault)), found
+        assert "U1234567" not in json.dumps(found)
+
+
+def test_user_and_password_are_files(host: Host, variables: dict[str, t.Any]) -> None:
+    inspected = host.check_output("docker inspect ibgw-live")
+    shown = host.check_output("ps axeww")
+    for secret in (variables["password"], "sandboxlive"):
+        assert secret not in inspected
+        assert secret not in shown
+    for name in ("ibkr_user", "ibkr_password"):
+        file = host.file(f"/etc/ibgw/live/secrets/{name}")
+        assert (file.mode, file.uid, file.gid) == (0o440, 0, 1000)
+
+
+def test_only_the_loopback_has_it(host: Host) -> None:
+    ports = json.loads(host.check_output("docker inspect --format '{{json .NetworkSettings.Ports}}' ibgw-live"))
+    assert ports == {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
+
+
+def test_the_session_lives_by_the_timer_and_dies_without(host: Host, module: Module) -> None:
+    silent: dict[str, object] = {"gateway_name": "live", "state": "unauthenticated", "delay": 30, "timeout": 31}
+    assert module(READY, **silent)["state"] == "ready"
+    host.check_output(f"systemctl stop {TIMER}")
+    assert module(READY, **silent)["state"] == "unauthenticated"
+    host.check_output(f"docker restart ibgw-live && systemctl start {TIMER}")
+    assert module(READY, gateway_name="live", timeout=60)["state"] == "ready"
+    assert "HTTP 200, authenticated" in host.check_output("journalctl -u ibgw-tickle-live.service")
+
+
+@pytest.mark.usefixtures("same_container")
+def test_a_changed_setting_waits(host: Host, playbook: Playbook) -> None:
+    run = playbook("site.yml", "live", *VARIABLES, "-e", '{"client_portal_deny": ["10.9.9.9"]}')
+    assert run.status == 0, run.printed
+    assert "pending until the next sign-in" in run.printed
+    assert host.file("/etc/ibgw/live/inputs/conf.yaml").contains("10.9.9.9")
+    assert playbook("site.yml", "live", *VARIABLES).status == 0
+
+
+@pytest.mark.usefixtures("same_container")
+@pytest.mark.parametrize("which", ["restart", "desktop", "live_signin"])
+def test_what_is_for_the_other_stack_refuses(playbook: Playbook, which: str) -> None:
+    run = playbook(f"playbooks/{which}.yml", "live", *VARIABLES)
+    assert run.status == 2
+    assert "has gateway_stack client_portal" in run.printed
+
+
+def test_told_so_it_is_replaced_and_one_that_does_not_become_ready_is_stopped(host: Host, playbook: Playbook) -> None:
+    broken = {
+        "gateway_apply": "now",
+        "client_portal_ready_timeout": 10,
+        "client_portal_environment": {"STANDIN_ACCOUNT": "DU1234567"},
+    }
+    run = playbook("site.yml", "live", *VARIABLES, "-e", json.dumps(broken))
+    assert run.status == 2
+    assert "DU***67 is no live account" in run.printed
+    assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-live") == "false"
+    assert playbook("site.yml", "live", *VARIABLES).status == 0

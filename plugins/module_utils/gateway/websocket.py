@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""As much of RFC 6455 as it takes to see a websocket answer: the handshake, and the first messages."""
+
+from __future__ import annotations
+
+import base64
+import collections.abc as c
+import hashlib
+import os
+import socket
+import typing as t
+
+_MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_MAX_BYTES = 2**20
+_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
+
+
+class WebsocketError(Exception):
+    """What the other end did instead of what the protocol asks for."""
+
+
+def messages(connection: socket.socket, host: str, path: str, headers: c.Mapping[str, str]) -> c.Iterator[bytes]:
+    """Ask for a websocket on *connection* (which has a timeout) and yield each message until the other end closes."""
+    key = base64.b64encode(os.urandom(16))
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"]
+    lines += [f"Sec-WebSocket-Key: {key.decode()}", "Sec-WebSocket-Version: 13"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    with connection.makefile("rb") as stream:
+        _expect_upgrade(stream, key)
+        message = b""
+        while True:
+            final, kind, payload = _frame(stream)
+            if kind == _CLOSE:
+                return
+            if kind == _PING:
+                connection.sendall(_masked(_PONG, payload))
+            elif kind in (_CONTINUATION, _TEXT, _BINARY):
+                message += payload
+                if len(message) > _MAX_BYTES:
+                    raise WebsocketError("it sends a message without end")
+                if final:
+                    yield message
+                    message = b""
+
+
+def say_goodbye(connection: socket.socket) -> None:
+    connection.sendall(_masked(_CLOSE, (1000).to_bytes(2, "big")))
+
+
+def accept_of(key: bytes) -> bytes:
+    """What a server has to answer to the key of a client."""
+    return base64.b64encode(hashlib.sha1(key + _MAGIC, usedforsecurity=False).digest())
+
+
+def _expect_upgrade(stream: c.Iterable[bytes], key: bytes) -> None:
+    status, accepted = b"", b""
+    for line in stream:
+        if not line.strip():
+            break
+        status = status or line.strip()
+        name, _colon, value = line.partition(b":")
+        if name.strip().lower() == b"sec-websocket-accept":
+            accepted = value.strip()
+    if status.split()[1:2] != [b"101"]:
+        raise WebsocketError(f"it answers {status[:80].decode('ascii', 'replace')!r} in place of a websocket")
+    if accepted != accept_of(key):
+        raise WebsocketError("it does not prove that it speaks the websocket protocol")
+
+
+def _frame(stream: t.BinaryIO) -> tuple[bool, int, bytes]:
+    first, second = _read(stream, 2)
+    length = second & 0x7F
+    if length == 126:
+        length = int.from_bytes(_read(stream, 2), "big")
+    elif length == 127:
+        length = int.from_bytes(_read(stream, 8), "big")
+    if second & 0x80 or length > _MAX_BYTES:
+        raise WebsocketError("it sends frames that no server may send")
+    return bool(first & 0x80), first & 0x0F, _read(stream, length)
+
+
+def _read(stream: t.BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise WebsocketError("it closes the connection")
+    return data
+
+
+def _masked(kind: int, payload: bytes) -> bytes:
+    """A control frame of a client (RFC 6455, 5.3): masked, at most 125 bytes."""
+    mask = os.urandom(4)
+    body = bytes(octet ^ mask[index % 4] for index, octet in enumerate(payload[:125]))
+    return bytes([0x80 | kind, 0x80 | len(body)]) + mask + body
