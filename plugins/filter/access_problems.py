@@ -8,7 +8,7 @@ import re
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.access import problems
 
-# What gateways can clash in. The other variables of a host that is not in this run are not evaluated: one may be a secret.
+# What gateways can clash in. Other variables of a host that is not in this run are not evaluated: one may be a secret.
 COMPARED = re.compile(
     r"gateway_(name|mode|stack|port|access)|access_\w+_(addresses|port|interface)"
     r"|access_(docker_network_name|ssh_tunnel_bastion)"
