@@ -2,26 +2,31 @@
 
 Needs the machines of `molecule converge -s access` and its ib_async (`molecule side-effect -s access`). Seconds are
 this machine's; compare the ratios. A client of each way runs where it would: on the VM, in the Cloud Run subnet, in a
-container, on the bastion.
+container, on the bastion, in the outside subnet with a certificate, in the overlay.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
 import json
+import os
 import pathlib
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 import typing as t
 
 from sandbox.machine.common import LABEL, NETWORK, ROOT, SandboxError, docker
+from tests.sandbox.peers import BOB, Peers
 
 RESULTS = pathlib.Path(__file__).with_name("access.json")
 VM, BASTION, ADDRESS, BASTION_ADDRESS = "ibgw-sandbox-5-paper", "ibgw-sandbox-5-bastion", "10.211.0.60", "10.211.0.62"
 SITE = "/opt/ibgw/client/lib/python3.13/site-packages"
 PLACE = "/opt/ibgw-bench"
+CLIENT_IMAGE = "ibgw-sandbox-machine:trixie"
 ROUND_TRIPS = 1000
 CUTS = 20
 LIMIT_SECONDS = 15
@@ -45,6 +50,30 @@ for _trip in range(trips):
 print(json.dumps({"verdict_s": verdicts, "round_trip_s": samples}))
 """
 
+# The same behind a relay of the client's own, which speaks TLS.
+TLS_CLIENT = """
+import sys
+sys.path.insert(0, "/bundle")
+from ibgw_tls import tunnel
+with tunnel("ADDRESS", 4102, "sandbox-paper", folder="/bundle") as port:
+    sys.argv[1:3] = ["127.0.0.1", str(port)]
+    exec(CLIENT)
+"""
+
+
+def certificate() -> pathlib.Path:
+    """The folder of a client that mtls lets in."""
+    run = [
+        pathlib.Path(sys.executable).parent / "ansible-playbook",
+        "playbooks/access_certificates.yml",
+        "-i",
+        "inventories/sandbox",
+    ]
+    words = ["-l", "paper", "-e", "@molecule/access/vars/main.yml", "-e", "client=pipeline"]
+    environment = os.environ | {"SANDBOX_SLOT": "5"}
+    subprocess.run([*run, *words], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return ROOT / ".sandbox/pki-5/clients/pipeline"
+
 
 def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
     """Samples of each way, interleaved over two rounds."""
@@ -55,14 +84,22 @@ def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
         docker("cp", str(site), f"{machine}:{PLACE}")
     image = docker("exec", VM, "docker", "inspect", "--format", "{{.Config.Image}}", "ibgw-paper")
     python = ("env", f"PYTHONPATH={PLACE}", "python3", "-c", CLIENT)
+    client = ("run", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--volume", f"{site}:{PLACE}:ro")
+    relayed = TLS_CLIENT.replace("ADDRESS", ADDRESS).replace("CLIENT", repr(CLIENT))
+    (site.parent / "peers").mkdir()
+    peers = Peers(site.parent / "peers", VM, docker("exec", VM, "wg", "show", "wg-paper", "public-key"), ADDRESS)
+    peer = peers.start(BOB, 2)
+    docker("cp", str(site), f"{peer}:{PLACE}")
     ways: dict[str, tuple[str, ...]] = {
         "local": ("exec", VM, *python, "127.0.0.1", "4002"),
-        "vpc": ("run", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--ip", "10.211.1.9", "--volume",
-                f"{site}:{PLACE}:ro", "ibgw-sandbox-machine:trixie", *python, ADDRESS, "4002"),
+        "vpc": (*client, "--ip", "10.211.1.9", CLIENT_IMAGE, *python, ADDRESS, "4002"),
         "docker_network": ("exec", VM, "docker", "run", "--disable-content-trust", "--rm", "--network", "ibgw-paper",
                            "--volume", f"{PLACE}:{PLACE}:ro", "--entrypoint", "env", image, *python[1:],
                            "ibgw-paper", "4004"),
         "ssh_tunnel": ("exec", BASTION, *python, "127.0.0.1", "4002"),
+        "mtls": (*client, "--ip", "10.211.2.9", "--volume", f"{certificate()}:/bundle:ro", CLIENT_IMAGE, *python[:-1],
+                 relayed, "relay", "relay"),
+        "wireguard": ("exec", peer, *python, "10.99.0.1", "4002"),
     }  # fmt: skip
     samples: dict[str, dict[str, list[float]]] = {way: {"verdict_s": [], "round_trip_s": []} for way in ways}
     print("ways", flush=True)
@@ -71,6 +108,7 @@ def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
             found = json.loads(docker(*command, str(ROUND_TRIPS // 2)))
             for kind, values in found.items():
                 samples[way][kind] += values
+    peers.remove()
     return samples
 
 

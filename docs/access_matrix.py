@@ -15,6 +15,7 @@ PORTS = {
     4002: "API",
     4003: "relay, live",
     4004: "relay, paper",
+    4102: "mTLS",
     5900: "VNC",
     7462: "IBC",
     22: "SSH",
@@ -41,8 +42,13 @@ MATRIX = [
     Row("gateway subnet", "VM, IPv6", DROPPED, {22: OPEN}),
     Row("Cloud Run subnet", "VM, IPv4", DROPPED, {4002: OPEN}),
     Row("Cloud Run subnet", "VM, IPv6", DROPPED, {4002: OPEN}),
-    Row("outside subnet", "VM, IPv4", DROPPED),
-    Row("outside subnet", "VM, IPv6", DROPPED),
+    # Who comes to mtls has to show a certificate then.
+    Row("outside subnet", "VM, IPv4", DROPPED, {4102: OPEN}),
+    Row("outside subnet", "VM, IPv6", DROPPED, {4102: OPEN}),
+    Row("peer in the overlay", "VM, overlay, IPv4", DROPPED, {4002: OPEN}),
+    Row("peer in the overlay", "VM, overlay, IPv6", DROPPED, {4002: OPEN}),
+    Row("stranger in the overlay", "VM, overlay, IPv4", DROPPED),
+    Row("stranger in the overlay", "VM, overlay, IPv6", DROPPED),
     Row("bastion", "VM, IPv4", DROPPED, {22: OPEN}),
     Row("bastion", "VM, IPv6", DROPPED, {22: OPEN}),
     # Its own SSH server, and the tunnel's end.
@@ -55,11 +61,11 @@ MATRIX = [
     Row("container, a third network", "gateway, default network", DROPPED),
     Row("container, a third network", "gateway, clients' network", DROPPED),
     Row("container, a third network", "VM, IPv4", DROPPED),
-    Row("user of the VM", "loopback", REFUSED, {22: OPEN}),
-    Row("user of the VM", "VM, IPv4", REFUSED, {22: OPEN}),
-    Row("user of the VM", "VM, IPv6", REFUSED, {22: OPEN}),
+    Row("user of the VM", "loopback", REFUSED, {22: OPEN, 4102: OPEN}),
+    Row("user of the VM", "VM, IPv4", REFUSED, {22: OPEN, 4102: OPEN}),
+    Row("user of the VM", "VM, IPv6", REFUSED, {22: OPEN, 4102: OPEN}),
     Row("user of the VM", "gateway, default network", REFUSED),
-    Row("root of the VM", "loopback", REFUSED, {22: OPEN, 4002: OPEN}),
+    Row("root of the VM", "loopback", REFUSED, {22: OPEN, 4002: OPEN, 4102: OPEN}),
 ]
 
 

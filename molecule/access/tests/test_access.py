@@ -6,6 +6,7 @@ import collections.abc as c
 import concurrent.futures
 import json
 import os
+import secrets
 import time
 import typing as t
 
@@ -13,11 +14,13 @@ import pytest
 from docs.access_matrix import MATRIX, PICTURE, PORTS, picture, printed
 from sandbox.machine.common import LABEL, NETWORK, SandboxError, docker
 from testinfra.host import Host
+from tests.sandbox.peers import BOB, Peers
 
 SLOT = os.environ["SANDBOX_SLOT"]
 VM, BASTION, NETWORK_6 = f"ibgw-sandbox-{SLOT}-paper", f"ibgw-sandbox-{SLOT}-bastion", f"ibgw-sandbox-{SLOT}-ipv6"
 IMAGE = "ibgw-sandbox-machine:trixie"
 VM_6 = "fd00:211::60"
+OVERLAY = {"VM, overlay, IPv4": "10.99.0.1", "VM, overlay, IPv6": "fd99::1"}
 SUBNETS = {
     "gateway subnet": ("10.211.0.250", "fd00:211::9"),
     "Cloud Run subnet": ("10.211.1.9", "fd00:211::1:0:0:9"),
@@ -65,8 +68,8 @@ def network_6(host: Host) -> c.Iterator[None]:
 class Watch:
     """Attempts from everywhere to everywhere."""
 
-    def __init__(self, address: str, image: str) -> None:
-        self.address, self.image = address, image
+    def __init__(self, address: str, image: str, peer: str, stranger: str) -> None:
+        self.address, self.image, self.peer, self.stranger = address, image, peer, stranger
 
     def on(self, machine: str, *command: str, user: str = "root") -> str:
         return docker("exec", "--user", user, machine, *command)
@@ -87,6 +90,8 @@ class Watch:
                 lambda *words: self.on(VM, *ENGINE_RUN, "--network", "ibgw-paper", self.image, *words),
                 {"gateway, by name": "ibgw-paper", "VM, its bridge": bridge},
             ),
+            "peer in the overlay": (lambda *words: self.on(self.peer, "python3", *words), OVERLAY),
+            "stranger in the overlay": (lambda *words: self.on(self.stranger, "python3", *words), OVERLAY),
             "user of the VM": (
                 lambda *words: self.on(VM, "python3", *words, user="operator"),
                 {
@@ -134,8 +139,12 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def watch(variables: dict[str, t.Any]) -> Watch:
-    return Watch(variables["host"], variables["image"])
+def watch(host: Host, variables: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory) -> c.Iterator[Watch]:
+    """A peer of the overlay that the inventory names, and one that it does not."""
+    key = host.check_output("wg show wg-paper public-key")
+    peers = Peers(tmp_path_factory.mktemp("peers"), VM, key, variables["host"])
+    yield Watch(variables["host"], variables["image"], peers.start(BOB, 2), peers.start(secrets.token_bytes(32), 3))
+    peers.remove()
 
 
 def until(reached: c.Callable[[], bool], seconds: float) -> None:

@@ -161,8 +161,9 @@ def test_ways_that_are_taken_out_are_taken_off(host: Host, playbook: Playbook) -
     assert run.status == 0, run.printed
     assert listening(VM) == {"127.0.0.1:4002"}
     places = "/etc/nftables.d /etc/systemd/system /etc/ibgw"
-    left = host.check_output(f"find {places} -name '*access*' -o -name '*vpc*' -o -name '*tunnel*'")
-    assert left == ""
+    names = " -o ".join(f"-name '*{name}*'" for name in ("access", "vpc", "tunnel", "overlay", "mtls*.service"))
+    assert host.check_output(f"find {places} {names}") == ""
+    assert not host.interface("wg-paper").exists
     assert "ibgw-paper" not in host.check_output("docker network ls --format '{{.Name}}'").split()
     assert "access_output" not in host.check_output("nft list ruleset")
     docker("exec", "--user", "operator", VM, "python3", "-c", CONNECT, "127.0.0.1", "4002")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import collections.abc as c
 import json
 import os
@@ -11,25 +10,14 @@ import typing as t
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from sandbox.machine.common import LABEL, NETWORK, docker
+from sandbox.machine.common import docker
 from testinfra.host import Host
+from tests.sandbox.peers import BOB, Peers, encoded
 
 Playbook = c.Callable[..., t.Any]
 SLOT = os.environ["SANDBOX_SLOT"]
 VM = f"ibgw-sandbox-{SLOT}-paper"
 SETTINGS = ("-e", f"@{pathlib.Path(__file__).resolve().parents[1]}/vars/main.yml")
-SITE = "/opt/ibgw/client/lib/python3.13/site-packages"
-# RFC 7748, section 6.1.
-BOB = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
-UP = """
-set -e
-mkdir -p /dev/net && mknod /dev/net/tun c 10 200
-/peer/wireguard-go wg0 >/dev/null 2>&1
-/peer/wg setconf wg0 /wg.conf
-ip address add $1/24 dev wg0
-ip address add $2/64 dev wg0 nodad
-ip link set wg0 mtu 1420 up
-"""
 LOOK = """
 import json, socket, sys
 import ib_async
@@ -52,40 +40,6 @@ print(json.dumps(seen | {"others": [port for port in (22, 4001, 4004, 4102) if o
 """
 
 
-def encoded(key: bytes) -> str:
-    return base64.b64encode(key).decode()
-
-
-class Peers:
-    """Containers of the Cloud Run subnet, each with an interface of its own into the overlay."""
-
-    def __init__(self, folder: pathlib.Path, host: Host, address: str) -> None:
-        self.folder, self.address, self.names = folder, address, list[str]()
-        self.key = host.check_output("wg show wg-paper public-key")
-        for program in ("wireguard-go", "wg"):
-            docker("cp", f"{VM}:/usr/bin/{program}", str(folder / program))
-        docker("cp", f"{VM}:{SITE}", str(folder / "site"))
-
-    def start(self, key: bytes, number: int) -> str:
-        """A peer with the address that ends in *number*; its container's name."""
-        place = self.folder / str(number)
-        place.mkdir()
-        (place / "wg.conf").write_text(
-            f"[Interface]\nPrivateKey = {encoded(key)}\n[Peer]\nPublicKey = {self.key}\n"
-            f"Endpoint = {self.address}:51820\nAllowedIPs = 10.99.0.0/24, fd99::/64\n"
-        )
-        name = f"ibgw-sandbox-{SLOT}-peer-{number}"
-        docker("run", "--detach", "--name", name, "--label", f"{LABEL}=client", "--network", NETWORK,
-               "--ip", f"10.211.1.{80 + number}", "--cap-add", "NET_ADMIN",
-               "--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--sysctl", "net.ipv6.conf.default.disable_ipv6=0",
-               "--volume", f"{self.folder}:/peer:ro", "--volume", f"{place}/wg.conf:/wg.conf:ro",
-               "--env", "PYTHONPATH=/peer/site", "--entrypoint", "sleep", "ibgw-sandbox-machine:trixie",
-               "3600")  # fmt: skip
-        self.names.append(name)
-        docker("exec", name, "sh", "-c", UP, "up", f"10.99.0.{number}", f"fd99::{number}")
-        return name
-
-
 def looks(peer: str) -> dict[str, t.Any]:
     seen: dict[str, t.Any] = json.loads(docker("exec", peer, "python3", "-c", LOOK).splitlines()[-1])
     return seen
@@ -97,10 +51,10 @@ OUT = {"10.99.0.1": "TimeoutError", "fd99::1": "TimeoutError", "others": []}
 
 @pytest.fixture(scope="module")
 def peers(host: Host, variables: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory) -> c.Iterator[Peers]:
-    made = Peers(tmp_path_factory.mktemp("peers"), host, variables["host"])
+    key = host.check_output("wg show wg-paper public-key")
+    made = Peers(tmp_path_factory.mktemp("peers"), VM, key, variables["host"])
     yield made
-    for name in made.names:
-        docker("rm", "--force", name)
+    made.remove()
 
 
 def test_a_peer_reaches_the_api_and_nothing_else(peers: Peers) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.server import FakeGcp
 
@@ -109,17 +110,21 @@ def fake() -> Iterator[FakeGcp]:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], fake: FakeGcp) -> RunModule:
-    """Run a module's main against the fake with options; return what it printed."""
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fake: FakeGcp) -> RunModule:
+    """Run a module's main against the fake with options; return what it printed, and what it has warned of.
+
+    Ansible itself prints a warning once in a process.
+    """
 
     def call(main: Callable[[], None], check: bool = False, **options: Any) -> dict[str, Any]:
         place = {"project": "demo-project", "region": "europe-west1"}
         access = {"access_token": "token", "api_endpoint": fake.endpoint}
         arguments = {**place, **access, **options, "_ansible_check_mode": check}
+        warned: list[str] = []
+        monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warned.append(text))
         with patch_module_args({k: v for k, v in arguments.items() if v is not None}), pytest.raises(SystemExit):
             main()
-        result: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return result
+        return {**json.loads(capsys.readouterr().out), "warnings": warned}
 
     return call
 

@@ -116,7 +116,7 @@ def test_check_mode_before_there_is_a_network(machine: RunModule, fake: FakeGcp)
     predicted = machine(check=True, external_address="out")
     assert predicted["actions"] == ["resourcePolicies.insert ibgw-paper", "instances.insert ibgw-paper"]
     assert predicted["diff"]["after"]["instances/ibgw-paper"]["networkIP"].endswith("/addresses/paper")
-    told = " ".join(str(warning) for warning in predicted["warnings"])
+    told = " ".join(predicted["warnings"])
     for part in ("network_ip is 'paper'", "external_address is 'out'", "subnet is 'gateway'"):
         assert part in told
 
