@@ -61,9 +61,9 @@ MATRIX = [
     Row("container, a third network", "gateway, default network", DROPPED),
     Row("container, a third network", "gateway, clients' network", DROPPED),
     Row("container, a third network", "VM, IPv4", DROPPED),
-    Row("user of the VM", "loopback", REFUSED, {22: OPEN, 4102: OPEN}),
-    Row("user of the VM", "VM, IPv4", REFUSED, {22: OPEN, 4102: OPEN}),
-    Row("user of the VM", "VM, IPv6", REFUSED, {22: OPEN, 4102: OPEN}),
+    Row("user of the VM", "loopback", REFUSED, {22: OPEN}),
+    Row("user of the VM", "VM, IPv4", REFUSED, {22: OPEN}),
+    Row("user of the VM", "VM, IPv6", REFUSED, {22: OPEN}),
     Row("user of the VM", "gateway, default network", REFUSED),
     Row("root of the VM", "loopback", REFUSED, {22: OPEN, 4002: OPEN, 4102: OPEN}),
 ]

@@ -78,6 +78,9 @@ class Watch:
         form = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
         return self.on(VM, "docker", "inspect", "--format", form, "ibgw-paper").strip()
 
+    def peer_stands(self) -> bool:
+        return json.loads(self.on(self.peer, "python3", "-c", TRY, "[4002]", "10.99.0.1")) == [["open"]]
+
     def cells(self) -> dict[tuple[str, str], dict[int, str]]:
         default, clients = self.address_in("bridge"), self.address_in("ibgw-paper")
         bridge = clients.rpartition(".")[0] + ".1"
@@ -203,6 +206,8 @@ def test_the_matrix(
 ) -> None:
     event(host, playbook)
     until(tunnel_stands, 30)
+    # Of a VM that was away a peer knows when nothing has come back for a quarter of a minute.
+    until(watch.peer_stands, 30)
     found = watch.cells()
     with capsys.disabled():
         print(f"\n{event.__name__}\n{printed(found)}")
