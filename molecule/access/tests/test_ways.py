@@ -161,7 +161,7 @@ def test_ways_that_are_taken_out_are_taken_off(host: Host, playbook: Playbook) -
     assert run.status == 0, run.printed
     assert listening(VM) == {"127.0.0.1:4002"}
     places = "/etc/nftables.d /etc/systemd/system /etc/ibgw"
-    names = " -o ".join(f"-name '*{name}*'" for name in ("access", "vpc", "tunnel", "overlay", "mtls*.service"))
+    names = " -o ".join(f"-name '*{name}*'" for name in ("access", "vpc", "ibgw-tunnel", "tunnel_", "overlay", "mtls-"))
     assert host.check_output(f"find {places} {names}") == ""
     assert not host.interface("wg-paper").exists
     assert "ibgw-paper" not in host.check_output("docker network ls --format '{{.Name}}'").split()
