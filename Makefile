@@ -54,7 +54,7 @@ audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes aud
 	@python -m audit $(ARGS)
 
 bench: tools paper ## measure; writes bench/results.json
-	PYTHONPATH=plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)
+	PYTHONPATH=.:.ansible/collections:plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)
 
 docs: tools ## write docs/reference.md and its pages from the plugins and roles
 	@python docs/build.py

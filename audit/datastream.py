@@ -34,7 +34,8 @@ class DataStream:
         } & self._rules.keys()
 
     def title(self, rule: str) -> str:
-        return " ".join("".join(self._rules[rule].find(f"{XCCDF}title").itertext()).split())  # type: ignore[union-attr]
+        title = self._rules[rule].find(f"{XCCDF}title")
+        return " ".join("".join(title.itertext()).split()) if title is not None else ""
 
     @cache  # noqa: B019  a stream lives as long as the run
     def rules(self, profile: str) -> frozenset[str]:
@@ -48,7 +49,7 @@ class DataStream:
             name for name, rule in self._rules.items() if selected(rule) and all(map(selected, self._groups[name]))
         )
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019  a stream lives as long as the run
     def values(self, profile: str, rule: str) -> Values:
         """What the profile hands to the rule's check, as (value, text) pairs."""
         exported = {item.get("value-id", "") for item in self._rules[rule].iter(f"{XCCDF}check-export")}

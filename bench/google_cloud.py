@@ -1,7 +1,8 @@
 """A no-change run of the cloud part of site.yml beside one of google.cloud for the same resources, on the same fake.
 
 google.cloud is the release that the package `ansible` brings. It has its URLs in its code: a CONNECT proxy leads them
-to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared.
+to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared. Alone:
+`PYTHONPATH=.:.ansible/collections python bench/google_cloud.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import select
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,10 +21,7 @@ import typing as t
 
 import site_run
 import yaml
-
-sys.path[:0] = [str(site_run.ROOT), str(site_run.ROOT / ".ansible/collections")]
-
-from tests.fake_gcp.server import FakeGcp  # noqa: E402
+from tests.fake_gcp.server import FakeGcp
 
 OPERATION_SECONDS = 5.0
 # What a first creation waits for in turn: the network, a subnet, an address; the snapshots' schedule, the VM.

@@ -4,22 +4,16 @@
 from __future__ import annotations
 
 import collections.abc as c
+import re
 
+from ansible_collections.ibops.gateway.plugins.module_utils._inventory import gateways
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import problems
 
-COMPARED = ("gateway_name", "gateway_mode", "gateway_stack", "gateway_user", "gateway_port")
+COMPARED = re.compile(r"gateway_(name|mode|stack|user|port)")
 
 
 def gateway_problems(settings: c.Mapping[str, object], inventory: c.Iterable[c.Mapping[str, object]]) -> list[str]:
-    gateways = [
-        {
-            "host": host["inventory_hostname"],
-            "address": host.get("ansible_host", host["inventory_hostname"]),
-            **{variable: host.get(variable) for variable in COMPARED},
-        }
-        for host in inventory
-    ]
-    return problems(settings, gateways)
+    return problems(settings, gateways(inventory, COMPARED))
 
 
 class FilterModule:

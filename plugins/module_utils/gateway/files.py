@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import abc
 import collections.abc as c
 import contextlib
 import os
@@ -66,7 +67,7 @@ def set_attributes(path: str, state: State) -> None:
     os.chmod(path, int(state["mode"]))
 
 
-class Entry:
+class Entry(abc.ABC):
     """What one path should be. An attribute that is None stays as found; the caller's own, and *new_mode*, when new."""
 
     new_mode = 0o644
@@ -91,8 +92,9 @@ class Entry:
                     said = (done.stderr.strip() or done.stdout.strip()).replace(file.name, self.path)[-2000:]
                     raise ValueError(f"{self.path}: {argv[0]} refuses the new text: {said}")
 
+    @abc.abstractmethod
     def wanted(self, found: State) -> State:
-        raise NotImplementedError
+        """What is to be at the path where *found* is now."""
 
     def attributes(self, found: State) -> State:
         def choose(wanted: int | None, name: str, default: int) -> int | str:

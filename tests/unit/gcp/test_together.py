@@ -66,7 +66,7 @@ def test_two_runs_at_once(run: RunModule, fake: FakeGcp, options: dict[str, Any]
     fake.state.operation_seconds = 0.05
 
     def change() -> list[Exception]:
-        credentials = Credentials("token")  # type: ignore[no-untyped-call]
+        credentials = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth has no types
         compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, KINDS)
         found = network.Present(compute, "main")
         changes = network.present(options, found) if state == "present" else network.absent(found)[0]
@@ -85,7 +85,7 @@ def test_two_runs_at_once_for_one_vm(machine: RunModule, fake: FakeGcp, state: s
     fake.state.operation_seconds = 0.05
 
     def change() -> list[Exception]:
-        credentials = Credentials("token")  # type: ignore[no-untyped-call]
+        credentials = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth has no types
         place = ("demo-project", "europe-west1")
         compute = Compute(*place, lambda: credentials, fake.endpoint, 20, vm.KINDS, "europe-west1-b")
         found = vm.Present(compute, "ibgw-paper")
@@ -116,7 +116,7 @@ def test_one_token_for_a_run(
     request: pytest.FixtureRequest, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     module_run = request.getfixturevalue(module)
-    counted = Counted()  # type: ignore[no-untyped-call]
+    counted = Counted()  # type: ignore[no-untyped-call]  # its base is google-auth's
     monkeypatch.setattr(module_credentials, "find", lambda *_options: counted)
     module_run()
     assert len(fake.calls) > 8

@@ -269,7 +269,7 @@ class World:
                 self.told.append(alert.key)
             return told
 
-        made.outbox.put = telling  # type: ignore[method-assign]
+        made.outbox.put = telling  # type: ignore[method-assign]  # listens in
         return made
 
     def saw(self) -> None:
@@ -297,7 +297,7 @@ class World:
 
     def kill(self, process: control.Control) -> None:
         """End an operator's process, which then saves nothing any more."""
-        process.save = lambda _record: None  # type: ignore[method-assign]
+        process.save = lambda _record: None  # type: ignore[method-assign]  # of this one process
         raise Killed
 
     def reboot(self) -> None:

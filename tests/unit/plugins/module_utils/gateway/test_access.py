@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.filter.access_problems import access_problems
+from ansible_collections.ibops.gateway.plugins.filter.gateway_problems import gateway_problems
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGG2KigqgRP7D91b1BXutdXtNgUuxpMh3EOQUZQbJMz1 root@bastion"
 GOOD: dict[str, Any] = {
@@ -25,6 +26,21 @@ GOOD: dict[str, Any] = {
     "access_ssh_tunnel_port": 4002,
     "bastion_is_known": False,
 }
+
+
+class Host(dict[str, Any]):
+    """A host whose variables that nobody has to compare cannot be had, as a secret by a lookup that fails."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        assert not {"passphrase", "password"} & set(name.split("_")), name
+        return super().get(name, default)
+
+
+def test_a_secret_of_another_host_is_not_asked_for() -> None:
+    other = {"inventory_hostname": "other", "gateway_mode": "live", "gateway_access": ["mtls"]}
+    secrets = {"access_mtls_ca_passphrase": "x", "gateway_password": "y"}
+    assert access_problems(GOOD, [Host(other | secrets)]) == []
+    gateway_problems(GOOD, [Host(other | secrets)])
 
 
 def problems(*inventory: dict[str, Any], **changed: Any) -> list[str]:

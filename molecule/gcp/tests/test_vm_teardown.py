@@ -1,4 +1,4 @@
-"""The last of the tests: what provision.yml has made is removed, and nothing without a yes."""
+"""Last, after test_vm.py: what provision.yml has made is removed, and nothing without a yes."""
 
 from __future__ import annotations
 
