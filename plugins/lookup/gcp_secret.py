@@ -45,7 +45,7 @@ options:
     default: https://secretmanager.googleapis.com
     env: [{name: GCP_SECRET_MANAGER_ENDPOINT}]
   timeout:
-    description: How long one request may take, in seconds. What passes by itself is tried four times.
+    description: How long a secret may take in all, in seconds. What passes by itself is tried four times.
     type: float
     default: 10
 """
@@ -73,21 +73,25 @@ from ansible.errors import AnsibleLookupError
 from ansible.module_utils.urls import open_url
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import secret_manager
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import exchange, secret_manager
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
 
 
 def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:
-    """As Ansible opens a URL, by the controller's proxy."""
-    try:
-        with open_url(url, headers=headers, timeout=timeout) as reply:
-            return reply.status, reply.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except http.client.HTTPException as error:
-        raise OSError(repr(error)) from error
+    """As Ansible opens a URL, by the controller's proxy; OSError without an answer in *timeout* seconds."""
+
+    def open_and_read() -> tuple[int, bytes]:
+        try:
+            with open_url(url, headers=headers, timeout=timeout) as reply:
+                return reply.status, reply.read(exchange.MAX_BYTES)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read(exchange.MAX_BYTES)
+        except http.client.HTTPException as error:
+            raise OSError(repr(error)) from error
+
+    return exchange.within(timeout, open_and_read)
 
 
 class LookupModule(LookupBase):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Telling people: alerts wait in an outbox on disk until each channel has them, and a dead channel delays nobody else.
 
-What sends (urllib, smtplib, ssl) is imported by the sending thread only: a watcher with nothing to tell stays small.
+What sends (http.client, smtplib, ssl) is imported when something is sent: a watcher with nothing to tell stays small.
 URLs and passwords of channels are secrets: no message of this module contains one.
 """
 
@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -120,19 +119,20 @@ def body(channel: Channel, alert: Alert) -> dict[str, Any]:
     return {"text": text}
 
 
-def post(channel: Channel, alert: Alert) -> None:
-    import urllib.request  # only where something is sent
+class RefusedError(Exception):
+    """The other end answered, and did not take it; the message is the status."""
 
-    class NoRedirect(urllib.request.HTTPRedirectHandler):
-        """A redirect would carry the alert, and the headers' secret, to somebody else."""
 
-        def redirect_request(self, *_arguments: object) -> None:
-            return None
+def post(channel: Channel, alert: Alert, seconds: float) -> None:
+    from . import exchange  # only where something is sent
 
+    # Redirects are not followed: they would carry the alert, and the headers' secret, to somebody else.
     headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
-    request = urllib.request.Request(channel["url"], json.dumps(body(channel, alert)).encode(), headers)
-    with urllib.request.build_opener(NoRedirect).open(request, timeout=ATTEMPT_SECONDS) as response:
-        response.read(1024)
+    status, _answer = exchange.request(
+        "POST", channel["url"], seconds, headers, json.dumps(body(channel, alert)).encode()
+    )
+    if not 200 <= status < 300:
+        raise RefusedError(status)
 
 
 def mail(channel: Channel, alert: Alert) -> None:
@@ -163,25 +163,22 @@ def mail(channel: Channel, alert: Alert) -> None:
 
 
 def attempt(channel: Channel, alert: Alert, seconds: float) -> str:
-    """Send once, within *seconds*; return why it failed, nothing when it did not. Names no secret.
+    """Send once, within *seconds*; return why it failed, nothing when it did not. Names no secret."""
+    from . import exchange  # only where something is sent
 
-    In a thread of its own: a name server or a peer that trickles can hold up a socket's time-out for ever.
-    """
-    outcome = ["it did not answer in time"]
-
-    def send() -> None:
-        try:
-            (mail if channel["kind"] == "email" else post)(channel, alert)
-            outcome[0] = ""
-        except Exception as error:
-            # Its text may contain the address; its kind and an HTTP status do not.
-            status = getattr(error, "code", getattr(error, "smtp_code", ""))
-            outcome[0] = f"{type(error).__name__} {status}".strip()
-
-    sender = threading.Thread(target=send, daemon=True)
-    sender.start()
-    sender.join(seconds)
-    return outcome[0]
+    try:
+        if channel["kind"] == "email":
+            exchange.within(seconds, lambda: mail(channel, alert))
+        else:
+            post(channel, alert, seconds)
+    except TimeoutError:
+        return "it did not answer in time"
+    except RefusedError as error:
+        return f"HTTP status {error}"
+    except Exception as error:
+        # Its text may contain the address; its kind and an SMTP status do not.
+        return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
+    return ""
 
 
 class Outbox:
