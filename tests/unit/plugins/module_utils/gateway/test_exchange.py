@@ -20,12 +20,12 @@ HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 
 class Peer:
-    """A server that says *pieces* to each client, *pause* seconds apart, until the client has gone."""
+    """A server that says *pieces* to each client, *pause* seconds apart, until the client or the test has gone."""
 
     def __init__(self, pieces: t.Iterable[bytes], pause: float) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        self.gone = threading.Event()
+        self.gone, self.over = threading.Event(), threading.Event()
         threading.Thread(target=self._serve, args=(pieces, pause), daemon=True).start()
 
     def _serve(self, pieces: t.Iterable[bytes], pause: float) -> None:
@@ -35,7 +35,8 @@ class Peer:
                 connection.recv(65536)
                 for piece in pieces:
                     connection.sendall(piece)
-                    time.sleep(pause)
+                    if self.over.wait(pause):
+                        break
         self.gone.set()
 
 
@@ -49,6 +50,7 @@ def peer() -> Iterator[Callable[..., Peer]]:
 
     yield make
     for each in made:
+        each.over.set()
         each.listener.close()
 
 
