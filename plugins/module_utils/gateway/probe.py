@@ -158,8 +158,6 @@ class _Attempt:
         while self._version is None:
             self._hear(self._deadline, "no_handshake")
         self._done("handshake")
-        if not wire.MIN_VERSION <= self._version <= wire.MAX_VERSION:
-            raise _Verdict("unsupported_version", f"it answered {self._version}")
         self._at_eof = self._closed_after_handshake
         self._session_asked = True
         self._send(wire.message(wire.START_API, 2, self._client_id, ""))
@@ -327,6 +325,8 @@ class _Attempt:
             raise _Verdict("not_tws", f"a message of kind {wire.printable(fields[0], 20)!r}")
         if self._version is None and len(fields) == 2:
             self._version, self._connection_time = kind, wire.printable(fields[1], 60)
+            if not wire.MIN_VERSION <= kind <= wire.MAX_VERSION:
+                raise _Verdict("unsupported_version", f"it answered {kind}")
         elif fields[0] == wire.NOTICE:
             self._take_notice(fields)
         elif self._version is None:
@@ -339,12 +339,14 @@ class _Attempt:
             self._clock_skew = round(abs(_numeric(fields[-1], "time") - self._now()), 1)
 
     def _take_accounts(self, message: wire.Message) -> None:
-        self._accounts = self._accounts.anew()
+        check = self._accounts.anew()
         for piece in message.pieces():
             ids = piece.decode("utf-8", "replace").split(",")
             if not account_ids.are_ids(ids):
                 raise _Verdict("not_tws", "an account id that is not letters and digits")
-            self._accounts.take(ids)
+            check.take(ids)
+        if check.count:
+            self._accounts = check
         if wrong := self._accounts.wrong:
             raise _Verdict("wrong_account", wrong)
 

@@ -214,6 +214,17 @@ def test_a_healthy_burst_ends_the_settling(healthy_port: int) -> None:
             "ready",
             "",
         ),
+        # an empty list takes nothing back
+        (
+            lambda script: (
+                script.start(),
+                script.send(15, 1, ""),
+                script.answer_time(),
+                script.stay(),
+            ),
+            "ready",
+            "",
+        ),
         (session(version=157), "ready", ""),
     ],
 )
