@@ -70,6 +70,7 @@ LINT = [
 QUICK = [
     # Mostly waiting: for timeouts, for servers to come up.
     Stage("unit", "pytest -n 4 --dist worksteal tests/unit", cores=2),
+    Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2),
     Stage("clients", "pytest tests/clients"),
     Stage("playbooks", "pytest tests/playbooks"),
 ]

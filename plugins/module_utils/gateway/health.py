@@ -130,12 +130,12 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
 
 def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
     """Whether the accounts are those that are allowed; None where the API named none."""
-    wrong = report["api_state"] == "wrong_account"
+    fault = report["account_fault"]
     return {
-        "fit": False if wrong else True if report["accounts"] else None,
+        "fit": False if fault else True if report["accounts"] else None,
         "allowed": len(found.accounts),
         "served": report["account_count"],
-        "reason": report["reason"] if wrong else None if report["accounts"] else "the API named no account",
+        "reason": fault or (None if report["accounts"] else "the API named no account"),
     }
 
 

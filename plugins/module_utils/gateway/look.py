@@ -214,7 +214,17 @@ class Gateway:
         """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""
         judgement = self.judgement()
         api = self.verdict or dict.fromkeys(
-            ("api_state", "server_version", "connection_time", "account_count", "next_valid_id", "clock_skew")
+            (
+                "api_state",
+                "server_version",
+                "connection_time",
+                "account_count",
+                "account_fault",
+                "next_valid_id",
+                "read_only",
+                "clock_skew",
+                "notice_count",
+            )
         )
         report = {
             "notices": [],

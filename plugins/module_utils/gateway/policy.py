@@ -23,7 +23,7 @@ LIVE = "live"
 # In ``Record.stopped_by``: stopped by IBC's PAUSE, which keeps the sign-in.
 PAUSE = "PAUSE"
 # What an API says that is signed in to the right account, whatever is wrong behind it.
-ANSWERS = ("ready", "degraded", "link_down")
+ANSWERS = ("ready", "degraded", "link_down", "port_moved")
 HUNG = ("no_handshake", "no_valid_id", "unresponsive", "tcp_timeout")
 HUNG_LOOKS = 2
 HEAL_SECONDS = 24 * 3600.0

@@ -22,7 +22,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from . import accounts as account_ids
-from . import exchange, websocket
+from . import exchange, states, websocket
 
 DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = (
     "down",
@@ -178,14 +178,18 @@ class Portal:
         served = [str(account) for account in found] if isinstance(found, list) else []
         if not served:
             return Verdict(CONNECTED, "signed in, but it names no accounts yet", "Wait some seconds.")
-        if misfit := account_ids.misfit(served, self.mode, self.allowed):
+        check = account_ids.Check(self.mode, self.allowed)
+        check.take(served)
+        if check.wrong:
             return Verdict(
                 CONNECTED,
-                f"signed in to the wrong account: {misfit}",
+                f"signed in to the wrong account: {check.wrong}",
                 "Stop it, and correct gateway_user, gateway_mode or gateway_accounts.",
                 final=True,
                 accounts=served,
             )
+        if check.deviation:
+            return Verdict(CONNECTED, f"signed in, but {check.deviation}", states.CORRECT_ACCOUNTS, accounts=served)
         if self.streams and (fault := self._stream_fault()):
             return Verdict(
                 CONNECTED,

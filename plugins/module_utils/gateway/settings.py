@@ -16,6 +16,7 @@ import re
 import typing as t
 import zoneinfo
 
+from . import accounts as account_ids
 from . import secret_manager
 from .properties import UnrepresentableError, escape
 
@@ -175,12 +176,14 @@ def _secret(name: str, password: bool, portal: bool) -> c.Iterator[str]:
 
 
 def _accounts(settings: Settings) -> c.Iterator[str]:
-    for account in t.cast("list[str]", settings.get("gateway_accounts") or []):
-        if str(account).startswith("D") != (settings.get("gateway_mode") == "paper"):
-            yield (
-                f"gateway_accounts: {str(account)[:2]}… is no account of mode {settings.get('gateway_mode')}; "
-                "paper accounts begin with D, live ones do not"
-            )
+    entries = settings.get("gateway_accounts") or []
+    if not isinstance(entries, list):
+        yield "gateway_accounts: it is not a list; write one id an entry, for example [U1234567, U7654321]"
+        return
+    mode = t.cast("str | None", settings.get("gateway_mode"))
+    for entry in entries:
+        if fault := account_ids.entry_fault(entry, mode if mode in API_PORTS else None):
+            yield f"gateway_accounts: {fault}"
 
 
 def _image(settings: Settings) -> c.Iterator[str]:

@@ -20,6 +20,13 @@ class ApiState:
         self.state, self.meaning, self.next_step, self.final = state, meaning, next_step, final
 
 
+# What a person does about each trouble of a session that has started; a verdict names those that it found.
+CORRECT_ACCOUNTS = "Correct gateway_accounts to the accounts of this IBKR user (site.yml writes it), or ask IBKR."
+END_OTHER_SESSION = "Sign the user out where the other session is."
+WAIT_FOR_FARM = "Wait for the farm."
+# Verdicts that come when an attempt's time is over: a longer one might have heard more.
+LATE = frozenset({"tcp_timeout", "no_handshake", "no_accounts", "no_valid_id", "unresponsive"})
+
 _OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
 
 API_STATES = {
@@ -86,10 +93,16 @@ API_STATES = {
         "Wait: it reconnects by itself after a reset of IBKR's servers. If it lasts, check the network and whether "
         "the same user signed in elsewhere.",
     ),
+    "port_moved": ApiState(
+        DEGRADED,
+        "the API has moved to another port, where the container publishes nothing",
+        "Set it back in the gateway's window (Configure > Settings > API; live 4001, paper 4002); if IBC's "
+        "OverrideTwsApiPort moved it, run site.yml.",
+    ),
     "degraded": ApiState(
         DEGRADED,
-        "the API answers, but a data farm is reported broken or another session takes the market data",
-        "Wait for the farm; if another session competes (10197), sign the user out there.",
+        "the API answers, but something is not as it must be",
+        f"{WAIT_FOR_FARM} If another session competes (10197): {END_OTHER_SESSION}",
     ),
     "wrong_account": ApiState(
         BLOCKED,

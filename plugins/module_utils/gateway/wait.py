@@ -24,6 +24,8 @@ _PATIENCE = {
 }
 _DEFAULT_PATIENCE = (30.0, 30.0)
 _REOPEN_SECONDS = 0.2
+# While an attempt lasts, the log is not heard.
+_LONGEST_ATTEMPT = 8 * ATTEMPT_SECONDS
 
 
 def wait_for(
@@ -36,12 +38,16 @@ def wait_for(
 ) -> bool:
     """Observe *gateway* until it is in state *wanted* (True), or cannot come there, or *timeout* seconds are over.
 
-    The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word.
+    The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word. An
+    attempt lasts 5 s at most, and twice as long as the one before when that one's time ran out before the gateway
+    had answered; it may last for all that is left where that would not hold another one of twice its length, but never
+    longer than 40 s. An attempt that was cut shorter than the ones before and ran out of time has shown nothing: the
+    verdict stays the last complete one.
     With *after_run* only a JVM run after that one counts (a restart was asked for and has yet to happen). *tell* is
     called whenever something was observed; what it raises ends the wait.
     """
     deadline = gateway.clock() + timeout
-    asked_at = -math.inf
+    asked_at, length = -math.inf, ATTEMPT_SECONDS
     while True:
         gateway.refresh()
         try:
@@ -57,7 +63,7 @@ def wait_for(
                         return False
                     due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
                     if due <= now:
-                        gateway.ask(min(ATTEMPT_SECONDS, deadline - now))
+                        length = _ask(gateway, length, deadline - now, delay)
                         asked_at = gateway.clock()
                         continue
                     look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
@@ -68,6 +74,19 @@ def wait_for(
         except EngineError:
             pass  # The container ended or the engine went away between two looks: the next look tells which.
         gateway.sleep(_REOPEN_SECONDS)
+
+
+def _ask(gateway: Gateway, length: float, left: float, delay: float) -> float:
+    """Ask the API for about *length* of the *left* seconds; return how long the next attempt may last."""
+    known = gateway.verdict
+    seconds = min(left if left < length + delay + 2 * length else length, left, _LONGEST_ATTEMPT)
+    gateway.ask(seconds)
+    if gateway.verdict is None or gateway.verdict["api_state"] not in states.LATE:
+        return length
+    if known is not None and seconds < length:
+        gateway.verdict = known
+        return length
+    return min(2 * length, _LONGEST_ATTEMPT)
 
 
 def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:

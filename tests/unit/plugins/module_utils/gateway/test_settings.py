@@ -98,6 +98,11 @@ def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
         ("gateway_environment", {"TWS_PASSWORD": "x"}, "the role sets this variable"),
         ("gateway_environment", {"A B": "x"}, "not the name of an environment variable"),
         ("gateway_accounts", ["U1234567"], "no account of mode paper"),
+        ("gateway_accounts", ["I1234567"], "no account of mode paper"),
+        ("gateway_accounts", ["du1234567"], "use capitals"),
+        ("gateway_accounts", ["DU1,DU2"], "each an entry of its own"),
+        ("gateway_accounts", ["DU1234567 "], "blanks around"),
+        ("gateway_accounts", "DU1234567", "not a list"),
     ],
 )
 def test_each_problem_names_its_variable_and_the_fix_but_no_secret(variable: str, value: object, fault: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ class World:
         self.log, self.api, self.exits_at = log, api, exits_at
         self.asked: list[float] = []
         self.fault: str | None = None
+        self.takes: Callable[[float], float] = lambda _at: 0.01
         monkeypatch.setattr(look, "probe", self.probe)
         self.gateway = Gateway({}, descriptor, self, self.clock, self.clock, self.sleep)  # type: ignore[arg-type]  # this world plays the engine
         monkeypatch.setattr(look, "container_facts", lambda _engine, _name: self.facts())
@@ -73,8 +75,13 @@ class World:
 
     def probe(self, timeout: float, **_endpoint: Any) -> dict[str, Any]:
         self.asked.append(round(self.time - self.begin, 3))
-        self.time += 0.01
-        api_state = [state for at, state in sorted(self.api.items()) if self.begin + at <= self.time][-1]
+        takes = self.takes(self.time - self.begin)
+        self.time += min(takes, timeout)
+        api_state = (
+            "no_handshake"
+            if takes > timeout
+            else [state for at, state in sorted(self.api.items()) if self.begin + at <= self.time][-1]
+        )
         row = states.describe(api_state)
         return {"api_state": api_state, "reason": row.meaning, "next_step": row.next_step, "final": row.final}
 
@@ -226,7 +233,60 @@ def test_an_attempt_never_outlives_the_wait(monkeypatch: pytest.MonkeyPatch) -> 
     original = world.gateway.ask
     monkeypatch.setattr(world.gateway, "ask", lambda timeout: (timeouts.append(timeout), original(timeout)))
     assert not wait_for(world.gateway, "ready", 6.0)
-    assert timeouts == [pytest.approx(5.0), pytest.approx(3.99), pytest.approx(1.98)]
+    assert timeouts == [pytest.approx(6.0), pytest.approx(3.99), pytest.approx(1.98)]
+
+
+@pytest.mark.parametrize(
+    ("needs", "timeout", "met", "asked", "api_state"),
+    [
+        (4, 180, True, [0], "ready"),
+        (6, 180, True, [0, 7], "ready"),
+        (12, 180, True, [0, 7, 19], "ready"),
+        (39, 180, True, [0, 7, 19, 41], "ready"),
+        (6, 7, True, [0], "ready"),
+        (12, 14, True, [0], "ready"),
+        # the first attempt leaves room for one of twice its length, which takes what is left
+        (6, 20, True, [0, 7], "ready"),
+        (12, 20, True, [0, 7], "ready"),
+        (6, 5, False, [0], "no_handshake"),
+        # an attempt never keeps the log unheard for longer than 40 s
+        (60, 150, False, [0, 7, 19, 41, 83, 125], "no_handshake"),
+    ],
+)
+def test_a_slow_gateway_gets_longer_attempts(
+    monkeypatch: pytest.MonkeyPatch,
+    deploy: Any,
+    needs: float,
+    timeout: float,
+    met: bool,
+    asked: list[float],
+    api_state: str,
+) -> None:
+    world = World(monkeypatch, {-9: [*START, SIGNED_IN, CONFIGURED]}, {0: "ready"}, descriptor=deploy())
+    world.takes = lambda _at: needs
+    assert wait_for(world.gateway, "ready", timeout) is met
+    assert world.asked == asked
+    assert world.gateway.report()["api_state"] == api_state
+    assert world.time - world.begin <= timeout + 0.1
+
+
+@pytest.mark.parametrize(
+    ("known", "last", "kept"),
+    [
+        ("link_down", "ready", "link_down"),
+        ("rejected:326", "ready", "rejected:326"),
+        # what was seen in time is newer than what was known, however short the attempt
+        ("link_down", "port_closed", "port_closed"),
+    ],
+)
+def test_a_last_attempt_that_is_cut_short_does_not_replace_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, deploy: Any, known: str, last: str, kept: str
+) -> None:
+    log = {-9: [*START, SIGNED_IN, CONFIGURED]}
+    world = World(monkeypatch, log, {0: known, 4: last}, descriptor=deploy())
+    world.takes = lambda at: 4.0 if at >= 4 and last == "ready" else 0.01
+    assert not wait_for(world.gateway, "ready", 6)
+    assert world.gateway.report()["api_state"] == kept
 
 
 def test_against_an_engine_and_an_api(fake_engine: Any, deploy: Any, serve: Any) -> None:
