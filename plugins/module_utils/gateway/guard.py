@@ -63,7 +63,7 @@ def plan(entries: c.Sequence[files.Entry]) -> list[Change]:
     """What would change; GuardError for what has no old file to go back to by a rename, ValueError for a wrong text."""
     changes = []
     for entry in entries:
-        found = files.read(entry.path)
+        found = entry.found()
         wanted = entry.wanted(found)
         if found == wanted:
             continue
