@@ -53,7 +53,9 @@ options:
     type: path
     default: /run/ibgw
   uid:
-    description: User and group of the container's processes, which read the settings and own the settings directory.
+    description:
+      - User and group of the container's processes, which read the settings and own the settings directory.
+      - They are reserved as M(ibops.gateway.container_user) does it, before anything is written.
     type: int
     default: 1000
   min_free_mib:
@@ -106,7 +108,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import password
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user, password
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
     Absent,
     Directory,
@@ -195,7 +197,11 @@ def main() -> None:
     if shortage:
         module.fail_json(msg=shortage)
     try:
-        changes = reconcile(entries(params), check=module.check_mode)
+        wanted = entries(params)
+        changes = container_user.reserve(params["uid"], module.check_mode)
+        changes += reconcile(wanted, check=module.check_mode)
+    except container_user.TakenError as fault:
+        module.fail_json(msg=f"{fault}. Nothing was changed.")
     except UnrepresentableError as fault:
         module.fail_json(
             msg=f"gateway_password: {fault}; IBC cannot read it from its settings file. Nothing was changed."
