@@ -31,7 +31,7 @@ class UntrustedError(OSError):
 def refuse_shared(path: str, status: os.stat_result, passing: bool = True) -> None:
     """UntrustedError unless names in this directory are root's (or ours) alone to change.
 
-    Who is only *passing* to a directory of root's may do so through a sticky one, such as /tmp: nobody renames it there.
+    Who is only *passing* to a directory of root's may pass through a sticky one, such as /tmp: nobody renames it there.
     """
     if status.st_uid not in (0, os.geteuid()):
         raise UntrustedError(f"this directory above it is user {status.st_uid}'s: chown root {path}", path)
