@@ -32,7 +32,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.watcher import Watcher
 
 NOW = 1_796_000_000.0
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()
