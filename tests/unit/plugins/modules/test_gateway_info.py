@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Record, Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_info
 
 
@@ -85,3 +87,21 @@ def test_a_gateway_that_its_watcher_has_stopped_is_blocked(run_module: Any, fake
     report = run_module(gateway_info.main, gateway_name="paper", probe=False)
     assert (report["state"], report["session"]["blocked"]) == ("blocked", "refused_login")
     assert "IBKR refused the user or the password" in report["reason"]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[]", b'{"gateway": 1}'])
+def test_what_is_remembered_and_damaged_is_warned_of(
+    run_module: Any, fake_engine: Any, deploy: Any, content: bytes
+) -> None:
+    deploy()
+    store = Store("paper")
+    store.save(Record("paper", "paper"))
+    Path(plan.path("paper")).write_bytes(b'{"interval": "x"}')
+    found = run_module(gateway_info.main, gateway_name="paper", probe=False)
+    assert found["session"]["state"] == "stopped"
+    assert "session.json" in str(found["warnings"][-1])
+    Path(store.state_path).write_bytes(content)
+    found = run_module(gateway_info.main, gateway_name="paper", probe=False)
+    assert found["session"] is None
+    assert "state.json" in str(found["warnings"][-1])
+    assert Path(store.state_path).read_bytes() == content
