@@ -119,7 +119,7 @@ class Store:
         the history says so. What the engine and the log show fills the new one."""
         try:
             record = self.read() or Record(self.name, mode)
-        except (OSError, record_file.DamagedError) as error:
+        except record_file.DamagedError as error:
             aside = record_file.set_aside(self.state_path)
             self.note("damaged", f"{error}; it is kept as {aside}, and what it remembered is lost", time.time())
             record = Record(self.name, mode)
