@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Record, Store
@@ -94,7 +95,7 @@ def test_what_is_remembered_and_damaged_is_warned_of(
     run_module: Any, fake_engine: Any, deploy: Any, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     warned: list[str] = []
-    monkeypatch.setattr(gateway_info.AnsibleModule, "warn", lambda _self, text: warned.append(text))
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warned.append(text))
     deploy()
     store = Store("paper")
     store.save(Record("paper", "paper"))

@@ -6,6 +6,7 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.modules import host_files
 
@@ -84,7 +85,7 @@ def test_a_damaged_memory_is_warned_of(
     run_module: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warned: list[str] = []
-    monkeypatch.setattr(host_files.AnsibleModule, "warn", lambda _self, text: warned.append(text))
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warned.append(text))
     (tmp_path / "pending.json").write_bytes(b"\xff")
     result = run_module(host_files.main, files=[{"path": str(tmp_path / "b"), "content": "b\n"}])
     assert result["paths"] == [str(tmp_path / "b")]

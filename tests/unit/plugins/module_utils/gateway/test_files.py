@@ -7,7 +7,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import files
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
     Absent,
     Attributes,
@@ -85,7 +84,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(top: pathlib.Path, monkey
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     before = sorted(top.iterdir())
     with pytest.raises(OSError, match="No space left") as fault:
         reconcile([File(f"{top}/theirs", "new\n", 0o644, *ME)], check=False)
