@@ -279,22 +279,27 @@ def look(module: AnsibleModule) -> dict[str, object]:
             if gateway.descriptor is not None:
                 report["deployed"] = True
                 report["client_networks"] = client_networks(gateway.descriptor.name)
-                report |= remembered(gateway.descriptor, report)
+                report |= remembered(gateway.descriptor, report, module.warn)
                 image = image or gateway.descriptor.image
     if image:
         report["image_present"] = image_present(image)
     return report
 
 
-def remembered(found: Descriptor, report: dict[str, t.Any]) -> dict[str, object]:
-    """What the host remembers of the gateway; one that its watcher has stopped is blocked, and not only stopped."""
+def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[str], None]) -> dict[str, object]:
+    """What the host remembers of the gateway; one that its watcher has stopped is blocked, and not only stopped.
+
+    A file that cannot be used is told to *warn*.
+    """
+    record, settings = None, plan.Plan()
     try:
         record = Store(found.name).read()
-    except (OSError, ValueError):
-        record = None
+        settings = plan.load(found.name)
+    except (OSError, ValueError, DescriptorError) as error:
+        warn(str(error))
     if record is None:
         return {"session": None}
-    session = policy.shown(record, plan.load(found.name), time.time())
+    session = policy.shown(record, settings, time.time())
     return {"session": session, **policy.blocked(record.blocked, report["container"])}
 
 

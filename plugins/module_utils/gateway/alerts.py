@@ -14,11 +14,12 @@ import dataclasses
 import json
 import os
 import time
+import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import files
+from . import files, record_file
 
 SEVERITIES = ("info", "warning", "critical")
 MAX_PENDING = 100
@@ -33,6 +34,8 @@ KINDS = {
     "google_chat": (("url",), ()),
     "email": (("host", "from", "to"), ("port", "user", "password", "security")),
 }
+# Of options that are not text.
+_TYPES: dict[str, t.Any] = {"headers": dict[str, str], "to": list[str], "port": int}
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 Channel = dict[str, Any]
 
@@ -51,6 +54,23 @@ class Alert:
     at: float
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """An alert on its way, and the channels that *got* it."""
+
+    alert: Alert
+    got: list[str]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """``outbox.json``: when each key was *told*, and of each channel until when it rests and for how long."""
+
+    told: dict[str, float]
+    pending: list[Waiting]
+    rests: dict[str, list[float]]
+
+
 class ChannelsError(ValueError):
     """The file with the channels cannot be used."""
 
@@ -58,13 +78,12 @@ class ChannelsError(ValueError):
 def load(path: str) -> list[Channel]:
     """Return the channels of a file that role `session` wrote; raises ChannelsError."""
     try:
-        with open(path, encoding="utf-8") as file:
-            channels = json.load(file)
+        channels = record_file.read(path)
     except (OSError, ValueError) as error:
         raise ChannelsError(f"{path} cannot be read ({type(error).__name__}): run site.yml to write it anew") from error
     if problems(channels):
         raise ChannelsError(f"{path} is damaged: run site.yml to write it anew")
-    return list(channels)
+    return list(t.cast("list[Channel]", channels))
 
 
 def problems(channels: object, variable: str = "session_alerts") -> list[str]:
@@ -78,12 +97,19 @@ def _faults(channel: object) -> list[str]:
     if not isinstance(channel, Mapping):
         return [": it is no mapping; write kind and its options"]
     kind = channel.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         return [f".kind: {kind!r} is no kind of channel; choose {', '.join(KINDS)}"]
     needed, allowed = KINDS[kind]
     known = ("kind", "min_severity", *needed, *allowed)
     found = [f".{key}: {kind} has no such option; it has {', '.join(known)}" for key in channel if key not in known]
     found += [f".{key}: it is missing; {kind} needs {', '.join(needed)}" for key in needed if not channel.get(key)]
+    for key in (key for key in known if key in channel):
+        try:
+            record_file.value(_TYPES.get(key, str), channel[key], f".{key}")
+        except record_file.DamagedError as fault:
+            found.append(f"{fault}; write it so")
+    if found:
+        return found
     if channel.get("min_severity", "info") not in SEVERITIES:
         found.append(f".min_severity: choose {', '.join(SEVERITIES)}")
     if channel.get("url") and not _safe(str(channel["url"])):
@@ -194,6 +220,8 @@ class Outbox:
         self._pending: list[dict[str, Any]] = []
         self._rests: dict[str, list[float]] = {}
         self.dropped = 0
+        # Why the file was set aside, where it was.
+        self.damage = ""
         self._read()
 
     def put(self, alert: Alert, repeat_after: float | None = None) -> bool:
@@ -265,21 +293,23 @@ class Outbox:
 
     def _read(self) -> None:
         try:
-            with open(self.path, encoding="utf-8") as file:
-                data = json.load(file)
-            for entry in data["pending"]:
-                Alert(**entry["alert"])
-            self._told, self._pending, self._rests = data["told"], data["pending"], data["rests"]
+            kept = record_file.load(Kept, self.path)
+            if any(each.alert.severity not in SEVERITIES for each in kept.pending) or any(
+                len(rest) != 2 for rest in kept.rests.values()
+            ):
+                raise record_file.DamagedError("it has alerts or rests of no known kind")
         except FileNotFoundError:
-            pass
-        except (OSError, ValueError, KeyError, TypeError):
-            with contextlib.suppress(OSError):
-                os.replace(self.path, f"{self.path}.damaged")
+            return
+        except (OSError, record_file.DamagedError) as error:
+            self.damage = f"{self.path} is damaged: {error}; it is kept as {record_file.set_aside(self.path)}"
+            return
+        self._told, self._rests = kept.told, kept.rests
+        self._pending = [dataclasses.asdict(each) for each in kept.pending]
 
     def _write(self) -> None:
         newest = sorted(self._told, key=self._told.__getitem__)[-MAX_TOLD:]
         self._told = {key: self._told[key] for key in newest}
-        data = {"told": self._told, "pending": self._pending, "rests": self._rests}
+        data = {"schema": record_file.SCHEMA, "told": self._told, "pending": self._pending, "rests": self._rests}
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             content = json.dumps(data) + "\n"

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any
+
+from . import record_file
 
 ROOT = "/etc/ibgw"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -55,19 +56,13 @@ class Descriptor:
         }
 
 
-_FIELDS = [field for field in Descriptor.__dataclass_fields__ if field != "password_secret"]
-
-
 def load(name: str) -> Descriptor:
     """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
     if not _NAME.fullmatch(name):
         raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
     path = os.path.join(ROOT, name, "gateway.json")
     try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-        # What an older release of the collection has written has no password_secret.
-        return Descriptor(**{field: found[field] for field in _FIELDS}, password_secret=found.get("password_secret"))
+        return checked(record_file.load(Descriptor, path), name)
     except FileNotFoundError:
         here = ", ".join(deployed()) or "none"
         raise NotDeployedError(
@@ -75,8 +70,24 @@ def load(name: str) -> Descriptor:
         ) from None
     except PermissionError:
         raise DescriptorError(f"{path} may be read by root only: run with become: true") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DescriptorError(f"{path} is damaged ({error!r}): run site.yml to write it anew") from error
+    except (OSError, record_file.DamagedError) as error:
+        raise DescriptorError(f"{path} is damaged ({error}): run site.yml to write it anew") from error
+
+
+def checked(found: Descriptor, name: str) -> Descriptor:
+    """*found* itself, where its values can be used; DamagedError."""
+    if found.name != name:
+        raise record_file.DamagedError("name is another gateway's")
+    if found.mode not in ("paper", "live"):
+        raise record_file.DamagedError("mode is neither paper nor live")
+    if not 0 < found.port < 65536 or not 0 <= found.command_port < 65536:
+        raise record_file.DamagedError("port or command_port is not a TCP port")
+    if not os.path.isabs(found.settings_dir):
+        raise record_file.DamagedError("settings_dir is not an absolute path")
+    secret = found.password_secret
+    if secret is not None and not {"name", "endpoint", "metadata_host"} <= secret.keys():
+        raise record_file.DamagedError("password_secret lacks a key")
+    return found
 
 
 def deployed() -> list[str]:

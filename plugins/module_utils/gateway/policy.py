@@ -51,6 +51,8 @@ CAUSES = {
     "wrong_account": (states.API_STATES["wrong_account"].meaning, states.API_STATES["wrong_account"].next_step),
     **{name: (row.meaning, row.next_step) for name, row in states.FINDINGS.items() if name != "push_missed"},
 }
+# Of a later release, after the way back to this one.
+OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
 # What the next paper window may try again; the other causes stay until a person has mended them.
 PASSING = ("ended_twice", "no_password", "login_window_loop", "session_choice", "session_taken")
 
@@ -152,7 +154,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     state, reason, next_step = look.state, look.reason, look.next_step
     if record.blocked and not look.running:
         state = states.BLOCKED
-        reason, next_step = CAUSES[record.blocked]
+        reason, next_step = CAUSES.get(record.blocked, OTHER_CAUSE)
     elif record.mode == LIVE and not look.running:
         next_step = _SIGN_IN
     _tell(record, state, reason, next_step, now)

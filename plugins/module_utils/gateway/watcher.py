@@ -48,6 +48,8 @@ class Watcher:
     def __init__(self, control: Control, alive: Callable[[], None] = lambda: None) -> None:
         self.control, self.alive = control, alive
         self.outbox = Outbox(control.store.directory)
+        if self.outbox.damage:
+            control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.

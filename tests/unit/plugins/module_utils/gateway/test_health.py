@@ -179,7 +179,7 @@ def test_the_secret_is_looked_at_and_not_read(deploy: t.Any, tmp_path: pathlib.P
 def test_a_secret_that_is_fetched(deploy: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health.password, "ROOT", str(tmp_path / "run"))
     name = "projects/p/secrets/s/versions/1"
-    gateway = deploy(password_secret={"name": name})
+    gateway = deploy(password_secret={"name": name, "endpoint": "https://x", "metadata_host": "m"})
     assert (health.secret(gateway, NOW)["age_days"], health.secret(gateway, NOW)["source"]) == (None, name)
     path = tmp_path / "run/paper/secrets/tws_password"
     path.parent.mkdir(parents=True)
