@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import pytest
@@ -22,7 +23,19 @@ def test_it_runs_and_nobody_reaches_it_from_the_internet(vm: dict[str, t.Any], v
 def test_its_boot_is_measured_and_its_users_are_google_s(vm: dict[str, t.Any]) -> None:
     assert all(vm["shieldedInstanceConfig"].values())
     metadata = {item["key"]: item["value"] for item in vm["metadata"]["items"]}
-    assert metadata == {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
+    assert metadata == {
+        "enable-guest-attributes": "TRUE",
+        "enable-oslogin": "TRUE",
+        "block-project-ssh-keys": "TRUE",
+        "serial-port-enable": "FALSE",
+    }
+
+
+def test_its_host_keys_were_pinned_before_the_first_contact(vm: dict[str, t.Any]) -> None:
+    state = pathlib.Path(__file__).resolve().parents[3] / ".sandbox"
+    published = (state / "ssh/host_ed25519.pub").read_text().split()[:2]
+    alias = f"compute.{vm['id']}"
+    assert [alias, *published] in [line.split() for line in (state / "known_hosts" / alias).read_text().splitlines()]
 
 
 def test_the_inventory_finds_it_by_its_labels(vm: dict[str, t.Any]) -> None:
