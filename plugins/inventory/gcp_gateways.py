@@ -184,7 +184,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         new = [
             each
             for each in wanted
-            if each["guest_attributes"]
+            # A cache may be older than the field.
+            if each.get("guest_attributes")
             and each["status"] == "RUNNING"
             and not host_keys.pinned(folder, host_keys.alias(each["id"]))
         ]
