@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute Engine in three calls: read one, list all, write and wait."""
+"""Compute Engine: read one, list all, read what a VM has published, write and wait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import uuid
 
 from . import library
 from .errors import ChangedMeanwhileError, GcpError, explained, quota, reasons
-from .kinds import Kind, verb
+from .kinds import INSTANCE, Kind, verb
 
 CALL_SECONDS = 60.0
 # Google's wait returns after at most two minutes.
@@ -90,6 +90,17 @@ class Compute:
             f"{kind.collection}.list",
             lambda timeout: [library.plain(each) for each in call(request=request, timeout=timeout, retry=None)],
         )
+
+    def guest_attributes(self, name: str, path: str) -> tuple[Body, ...]:
+        """The C(namespace), C(key) and C(value) of each entry that VM *name* has published below *path*."""
+        what = f"instances.getGuestAttributes {name}"
+        call = self._clients[INSTANCE.collection].get_guest_attributes
+        request = {**self._place(INSTANCE), INSTANCE.key: name, "query_path": path}
+        try:
+            found = self._send(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
+        except self._library.exceptions.NotFound:
+            return ()
+        return tuple(library.plain(found).get("queryValue", {}).get("items", []))
 
     def write(self, kind: Kind, action: str, name: str, body: Body | None, parameters: t.Mapping[str, t.Any]) -> None:
         """Change something and wait until it is changed; ChangedMeanwhileError when it is not what it was.

@@ -12,6 +12,7 @@ import typing as t
 from . import library
 from .compute import endpoint
 from .errors import GcpError, explained
+from .host_keys import SWITCH
 
 _PAGE = 500
 # For so long what passes by itself is tried again.
@@ -29,6 +30,8 @@ class Instance(t.TypedDict):
     machine_type: str
     internal_address: str
     external_address: str
+    # Whether its metadata lets it publish guest attributes.
+    guest_attributes: bool
 
 
 def labelled(
@@ -74,6 +77,7 @@ def _told(message: t.Any) -> Instance:
         machine_type=_last(message.machine_type),
         internal_address=interface.network_i_p,
         external_address=outside[0].nat_i_p if outside else "",
+        guest_attributes=any(each.key == SWITCH and each.value.upper() == "TRUE" for each in message.metadata.items),
     )
 
 

@@ -13,6 +13,7 @@ import typing as t
 from . import plan, views, vm_rules, vm_views
 from .compute import Compute
 from .errors import GcpError
+from .host_keys import SWITCH
 from .instances import Instance
 from .kinds import ADDRESS, DISK, INSTANCE, MACHINE_TYPE, POLICY, SUBNET, Kind
 from .plan import Change
@@ -56,6 +57,7 @@ class Present:
             machine_type=view["machineType"],
             internal_address=view["networkIP"],
             external_address=view["natIP"],
+            guest_attributes=view["metadata"].get(SWITCH, "").upper() == "TRUE",
         )
 
 

@@ -10,6 +10,8 @@ import ipaddress
 import re
 import typing as t
 
+from . import host_keys
+from .errors import GcpError
 from .kinds import MARK_LABEL
 from .rules import NAME, REGION, between, labels, named, place
 from .vm_wanted import MODE_LABEL, SAFE_METADATA, text
@@ -30,7 +32,7 @@ SMALL = ("e2-micro", "f1-micro", "g1-small")
 
 def problems(options: Options) -> list[str]:
     """Everything that is wrong with the options of a VM; empty when nothing is."""
-    found = [*where(options), *_machine(options), *_identity(options), *_addresses(options)]
+    found = [*where(options), *_machine(options), *_identity(options), *_addresses(options), *_host_keys(options)]
     return [*found, *_metadata(options["metadata"] or {}), *_schedules(options)]
 
 
@@ -146,6 +148,13 @@ def _addresses(options: Options) -> c.Iterator[str]:
         if value and not re.fullmatch(NAME, value) and not (variable == "network_ip" and _is_private(value)):
             rule = "an address in a private range, or the name of a reserved one" if value is inside else "a name"
             yield f"{variable} is {value!r}: it has to be {rule}. Write it so."
+
+
+def _host_keys(options: Options) -> c.Iterator[str]:
+    try:
+        host_keys.parsed(options["host_keys"] or [])
+    except GcpError as error:
+        yield str(error)
 
 
 def _is_private(value: str) -> bool:

@@ -9,6 +9,7 @@ import typing as t
 
 from . import views
 from .errors import GcpError
+from .host_keys import SWITCH
 from .kinds import ADDRESS, DISK, INSTANCE, MARK_LABEL, POLICY, SUBNET, Kind
 from .plan import Change, Key, Wish, constant
 from .vm_views import RUNNING, SHIELDS, TERMINATED
@@ -154,7 +155,10 @@ class Wishes:
 
     def _metadata(self, before: views.View | None) -> dict[str, str]:
         given = self.options["metadata"]
-        base = before["metadata"] if before and given is None else given or {}
+        # A VM that is there has published its host keys, or never will.
+        switch = {SWITCH: before["metadata"][SWITCH]} if before and SWITCH in before["metadata"] else {}
+        switch = switch if before else {SWITCH: "TRUE"}
+        base = before["metadata"] if before and given is None else {**switch, **(given or {})}
         return {**{key: text(value) for key, value in base.items()}, **SAFE_METADATA}
 
     def _service_account(self, before: views.View | None) -> views.View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import urllib.error
@@ -16,7 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.server import FakeGcp
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute, host_keys
 from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info, gcp_vm
 
 RunModule = Callable[..., dict[str, Any]]
@@ -85,6 +86,14 @@ MACHINE: dict[str, Any] = {
 }
 
 
+def host_key(kind: str, fill: bytes) -> str:
+    """A key's base64 text: its type after its length, and then its numbers."""
+    return base64.b64encode(len(kind).to_bytes(4, "big") + kind.encode() + b"\0\0\0\x20" + fill * 32).decode()
+
+
+HOST_KEYS = [(kind, host_key(kind, b"a")) for kind in ("ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa")]
+
+
 def document(**changes: Any) -> dict[str, Any]:
     """DOCUMENT with whole sections replaced."""
     return {**copy.deepcopy(DOCUMENT), **changes}
@@ -101,11 +110,15 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setattr(compute, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(host_keys, "POLL_SECONDS", 0.01)
+    # Pins, and what ssh knows, are those of the test.
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
 def fake() -> Iterator[FakeGcp]:
     with FakeGcp() as server:
+        server.state.host_keys = HOST_KEYS
         yield server
 
 
