@@ -28,6 +28,7 @@ class Descriptor:
     """What role `gateway` deployed; ``revision`` changes with everything that a container is started with.
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
+    ``read_only_api`` is what the inventory wants, None where an older release has written the file.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Descriptor:
     settings_dir: str
     revision: str
     password_secret: dict[str, str] | None = None
+    read_only_api: bool | None = None
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""
@@ -55,7 +57,9 @@ class Descriptor:
         }
 
 
-_FIELDS = [field for field in Descriptor.__dataclass_fields__ if field != "password_secret"]
+# What an older release of the collection has not written.
+_OPTIONAL = ("password_secret", "read_only_api")
+_FIELDS = [field for field in Descriptor.__dataclass_fields__ if field not in _OPTIONAL]
 
 
 def load(name: str) -> Descriptor:
@@ -66,8 +70,9 @@ def load(name: str) -> Descriptor:
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
-        # What an older release of the collection has written has no password_secret.
-        return Descriptor(**{field: found[field] for field in _FIELDS}, password_secret=found.get("password_secret"))
+        return Descriptor(
+            **{field: found[field] for field in _FIELDS}, **{field: found.get(field) for field in _OPTIONAL}
+        )
     except FileNotFoundError:
         here = ", ".join(deployed()) or "none"
         raise NotDeployedError(

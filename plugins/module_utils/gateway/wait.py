@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import math
-import queue
 from collections.abc import Callable
 
 from . import milestones, states
-from .engine import EngineError
-from .look import Gateway
+from .look import DIALOG_SECONDS, Gateway
 from .probe import ATTEMPT_SECONDS
 
 MIN_DELAY = 2.0
@@ -41,33 +39,44 @@ def wait_for(
     called whenever something was observed; what it raises ends the wait.
     """
     deadline = gateway.clock() + timeout
-    asked_at = -math.inf
-    while True:
-        gateway.refresh()
-        try:
-            with gateway.follow() as lines:
-                while True:
-                    now = gateway.clock()
-                    judgement = gateway.judgement()
-                    tell()
-                    counts = after_run is None or gateway.summary.jvm_runs > after_run
-                    if counts and judgement.state == wanted:
-                        return True
-                    if (judgement.final and wanted != states.STOPPED) or now >= deadline:
-                        return False
-                    due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
-                    if due <= now:
-                        gateway.ask(min(ATTEMPT_SECONDS, deadline - now))
-                        asked_at = gateway.clock()
-                        continue
-                    look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
-                    received = _receive(lines, min(due, deadline, look_again) - now)
-                    gateway.feed(line for line in received if line is not None)
-                    if None in received or gateway.clock() >= look_again:
-                        break
-        except EngineError:
-            pass  # The container ended or the engine went away between two looks: the next look tells which.
-        gateway.sleep(_REOPEN_SECONDS)
+    asked_at, patience = -math.inf, ATTEMPT_SECONDS
+    with gateway.listening():
+        while True:
+            gateway.refresh()
+            goes_on = True
+            while goes_on:
+                now = gateway.clock()
+                judgement = gateway.judgement()
+                tell()
+                counts = after_run is None or gateway.summary.jvm_runs > after_run
+                if counts and judgement.state == wanted:
+                    return True
+                if (judgement.final and wanted != states.STOPPED) or now >= deadline:
+                    return False
+                due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
+                if due <= now:
+                    patience = _ask(gateway, patience, deadline - now)
+                    asked_at = gateway.clock()
+                    continue
+                look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
+                waits_at = now + DIALOG_SECONDS if gateway.summary.open_dialog and not gateway.dialog else math.inf
+                goes_on = gateway.listen(min(due, deadline, look_again, waits_at) - now)
+                goes_on = goes_on and gateway.clock() < look_again
+            gateway.sleep(_REOPEN_SECONDS)
+
+
+def _ask(gateway: Gateway, patience: float, left: float) -> float:
+    """Ask the API once; return the patience of the next time, which is twice as long for one that has used it up.
+
+    What an attempt says that the end has cut short does not stand against what is known.
+    """
+    begun, known = gateway.clock(), gateway.verdict
+    gateway.ask(min(patience, left))
+    if gateway.clock() - begun < min(patience, left) - 0.1:
+        return ATTEMPT_SECONDS
+    if left < patience and known is not None and not (gateway.verdict or known)["final"]:
+        gateway.verdict = gateway.verdict if (gateway.verdict or {}).get("api_state") in states.ANSWERS else known
+    return 2 * patience
 
 
 def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
@@ -78,14 +87,3 @@ def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
         return -math.inf
     patience, every = _PATIENCE.get(gateway.summary.phase, _DEFAULT_PATIENCE)
     return max(gateway.phase_since + patience, asked_at + every)
-
-
-def _receive(lines: queue.SimpleQueue[str | None], timeout: float) -> list[str | None]:
-    """Return what has arrived, waiting for the first item at most *timeout* seconds."""
-    received: list[str | None] = []
-    try:
-        received.append(lines.get(timeout=max(timeout, 0)))
-        while True:
-            received.append(lines.get_nowait())
-    except queue.Empty:
-        return received

@@ -9,6 +9,8 @@ Nothing here raises on what a peer sends: a peer that breaks a limit is describe
 
 from __future__ import annotations
 
+from .text import printable as printable
+
 MIN_VERSION, MAX_VERSION = 157, 178
 MAX_FRAME = 1 << 20
 MAX_BYTES = 4 << 20
@@ -80,9 +82,3 @@ def number(text: str) -> int | None:
     """Return the integer that *text* spells in plain decimal (at most 18 digits), else None."""
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """Return *text* safe for a terminal and a log: control characters escaped, at most *limit* characters."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in cut)

@@ -168,7 +168,9 @@ NEW_LOGIN = (
 def test_line_by_line_only_a_gateway_that_asks_is_killed(after: tuple[str, ...], killed_at: str | None) -> None:
     """From a completed sign-in on, with a decision after each line of the log."""
     gateway = Gateway({})
-    gateway.container = {"exists": True, "running": True, "started_at": READY.started_at}
+    gateway.container = {
+        "exists": True, "running": True, "status": "running", "frozen": None, "started_at": READY.started_at
+    }  # fmt: skip
     gateway.summary.feed(SIGN_IN_LOG)
     for line in after:
         gateway.summary.feed([line])

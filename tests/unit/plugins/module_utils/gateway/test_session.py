@@ -114,6 +114,7 @@ def test_a_container_that_nothing_stops(
     monkeypatch.setattr(session, "_KILL_SECONDS", 0.1)
     command_server.on_command = lambda _command: None
     fake_engine.on_stop = lambda: None
+    fake_engine.exit = lambda _code: None
     with pytest.raises(session.SessionError, match="still runs after"):
         session.stop(gateway, Engine(), 0.1, check=False)
 

@@ -175,10 +175,11 @@ def test_it_wakes_for_what_may_change_a_decision_and_for_nothing_else(
     ready: Control, fake_engine: Any, line: str, wakes: bool
 ) -> None:
     watching = Watcher(ready)
-    ready.gateway.refresh()
-    threading.Timer(0.1, lambda: fake_engine.log(line)).start()
-    begun = time.monotonic()
-    watching.listen(ready.now() + 0.6)
+    with ready.gateway.listening():
+        ready.gateway.refresh()
+        threading.Timer(0.1, lambda: fake_engine.log(line)).start()
+        begun = time.monotonic()
+        watching.listen(ready.now() + 0.6)
     assert (time.monotonic() - begun < 0.5) is wakes
 
 
