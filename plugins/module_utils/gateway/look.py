@@ -328,9 +328,12 @@ class Gateway:
 
 
 def container_facts(engine: Engine, name: str) -> dict[str, Any]:
-    """Return what there is of container *name*: exists, running (its processes are there, paused or not), status,
-    frozen (a process of it that a signal has stopped), exit_code, exit_meaning, started_at, finished_at (of the run before,
-    where it runs), stop_grace (seconds), id, image, revision, networks (None where there is nothing to tell)."""
+    """Return what there is of container *name* (None where there is nothing to tell).
+
+    exists, running (its processes are there, paused or not), status, frozen (a process of it that a signal has
+    stopped), exit_code, exit_meaning, started_at, finished_at (of the run before, where it runs), stop_grace (seconds),
+    id, image, revision, networks.
+    """
     names = (
         "id",
         "status",

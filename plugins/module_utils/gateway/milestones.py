@@ -64,12 +64,27 @@ class Event(NamedTuple):
     stamp: str
 
 
+# Texts that several marks have in common: in a block without one, none of them is searched.
+_GATES = (
+    b"ogin",
+    b"uthentication",
+    b"entitled: ",
+    b"IBC",
+    b"sername or ",
+    b"ot supported",
+    b"API",
+    b"ession",
+    b"restart",
+)
+
+
 class _Mark:
     """One text of the log that tells an *event*; *first* when it begins its line."""
 
     def __init__(self, event: str, text: str) -> None:
         literal, group, value = text.removeprefix("^").partition("(")
         self.event, self.first, self._text = event, text[0] == "^", literal.encode()
+        self.gate = next((gate for gate in _GATES if gate in self._text), self._text)
         self._valued = re.compile(re.escape(self._text) + (group + value).encode()) if group else None
 
     def finds(self, block: bytes) -> Iterator[tuple[int, str]]:
@@ -101,6 +116,7 @@ class Controller:
     ) -> None:
         self.name, self.commands, self.exit_codes, self.names = name, commands, exit_codes, tuple(marks)
         self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
+        self._gates = {mark.gate for mark in self._marks}
 
     def events(self, block: bytes) -> Iterator[Event]:
         """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
@@ -109,7 +125,8 @@ class Controller:
         more than MAX_FINDS times counts so often, and the last time.
         """
         found: dict[int, Event] = {}
-        for mark in self._marks:
+        open_gates = {gate for gate in self._gates if gate in block}
+        for mark in (mark for mark in self._marks if mark.gate in open_gates):
             for at, value in mark.finds(block):
                 begin, stamp = _line(block, at)
                 if begin is not None and begin not in found and not (mark.first and begin != at):

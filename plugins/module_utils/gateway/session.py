@@ -19,7 +19,7 @@ STOP_GRACE = 90
 # A stop ends so long after the container's grace at the latest: SIGKILL, and what the engine takes for it.
 STOP_MARGIN = 15.0
 # What of the grace is IBC's, and what SIGTERM has at least.
-IBC_SHARE, TERM_SECONDS = 2 / 3, 5.0
+IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
 PAUSE_SINCE = (3, 24, 0)
 _RETRY_SECONDS = 1.0
@@ -99,7 +99,7 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
     if outcome.exit_code is None:
         # Without a session no time is needed to log off.
         left = (killed_at if signs_off else ibc_until) - gateway.clock()
-        patience = round(max(left, TERM_SECONDS if signs_off else 1.0))
+        patience = round(max(left, TERM_SECONDS))
         outcome.did(f"docker stop -t {patience}")
         outcome.how = "docker"
         with contextlib.suppress(EngineError):

@@ -28,6 +28,8 @@ from .text import printable
 
 ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
+# A log that ends though its container runs is not opened in a tight loop.
+REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
 _SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READY: "info"}
 _TROUBLE = (states.BLOCKED, states.DEGRADED)
@@ -75,7 +77,7 @@ class Watcher:
         with contextlib.suppress(OSError, ValueError):
             record = self.control.store.read()
             if record:
-                self._tell(record, record)
+                self._tell(record, record, urgent=True)
 
     def _tell_of_failure(self, error: Exception) -> None:
         """A look that failed in a way that nobody has thought of is a state, and told; the next one is tried."""
@@ -110,7 +112,7 @@ class Watcher:
             waits = gateway.summary.open_dialog is not None and gateway.dialog is None
             if waits or (gateway.summary.usable and record.state == states.STARTING):
                 next_look = min(next_look, now() + SOON_SECONDS)
-        self._tell(before, record)
+        self._tell(before, record, urgent=self.control.gateway.dialog is not None)
         return next_look
 
     def _observe(self) -> bool:
@@ -185,6 +187,7 @@ class Watcher:
             before = self._heard()
             while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
                 if not gateway.listen(left):
+                    gateway.sleep(REOPEN_SECONDS)
                     return
             return
         try:
@@ -204,7 +207,7 @@ class Watcher:
             summary.open_dialog,
         )
 
-    def _tell(self, before: Record, record: Record) -> None:
+    def _tell(self, before: Record, record: Record, urgent: bool) -> None:
         """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
         now = self.control.now()
         serious = record.state in _TROUBLE
@@ -212,7 +215,7 @@ class Watcher:
         over = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if record.state == states.READY else []
         calm = (
             record.state == states.DEGRADED
-            and not self.control.gateway.dialog
+            and not urgent
             and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
         )
         if (serious and not calm) or any(over):

@@ -243,11 +243,11 @@ class FakeEngine:
         position = max(len(self._log) - tail, 0)
         while True:
             with self._changed:
-                if follow and position == len(self._log) and self.status == "running":
+                if follow and position == len(self._log) and self.status in ("running", "paused"):
                     self._changed.wait(0.5)
                 new = self._log[position:]
                 position = len(self._log)
-                ended = not follow or (self.status != "running" and not new)
+                ended = not follow or (self.status not in ("running", "paused") and not new)
             for when, line in new:
                 yield _stamp(when).encode() + b" " + line + b"\n"
             if ended:

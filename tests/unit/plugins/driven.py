@@ -97,7 +97,7 @@ class DrivenEngine(engine.Engine):
             if position < len(lines):
                 position += 1
                 return (lines[position - 1],)
-            return None if self._world.fake.status == "running" else (None,)
+            return None if self._world.fake.status in ("running", "paused") else (None,)
 
         yield Lines(self._world, heard)
 

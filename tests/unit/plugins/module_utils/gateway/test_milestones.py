@@ -229,7 +229,7 @@ def test_missed_pushes_and_restarts_on_a_token_are_no_refusals() -> None:
     ("line", "finding"),
     [
         (
-            "IBC: You should specify the required second factor device using the SecondFactorDevice setting in config.ini",
+            "IBC: You should specify the required second factor device using the SecondFactorDevice",
             "device_unnamed",
         ),
         ("IBC: could not find second factor device 'IBKR Mobile' in the list", "device_unknown"),
