@@ -201,7 +201,7 @@ IBC = Controller(
         "paused": ("IBC is paused",),
         "finished": ("Gateway finished",),
         "terminated": ("Received SIGINT or SIGTERM",),
-        "dialog": ("detected dialog entitled: ([^\n]{0,300}?; event=(?:Opened|Closed))",),
+        "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
     },
     commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
     exit_codes={

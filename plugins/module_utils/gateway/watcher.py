@@ -207,7 +207,7 @@ class Watcher:
             summary.open_dialog,
         )
 
-    def _tell(self, before: Record, record: Record, urgent: bool) -> None:
+    def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
         """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
         now = self.control.now()
         serious = record.state in _TROUBLE
