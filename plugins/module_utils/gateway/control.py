@@ -320,6 +320,7 @@ class Progress:
     def __init__(self, control: Control, record: Record, say: Say, pushes: int) -> None:
         self._control, self._record, self._say, self._pushes = control, record, say, pushes
         self._said = ("", 0)
+        self._dialog: str | None = None
 
     def __call__(self) -> None:
         control, summary = self._control, self._control.gateway.summary
@@ -328,6 +329,12 @@ class Progress:
             for phase in self._passed(*now):
                 self._say(*_WORDS[phase])
             self._said = now
+            policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
+            control.save(self._record)
+        if control.gateway.dialog != self._dialog:
+            self._dialog = control.gateway.dialog
+            if self._dialog is not None:
+                self._say("dialog", f'a dialog waits for a person: "{self._dialog}"')
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
         if summary.pushes_missed >= self._pushes:

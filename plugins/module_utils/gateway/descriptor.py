@@ -29,6 +29,7 @@ class Descriptor:
     """What role `gateway` deployed; ``revision`` changes with everything that a container is started with.
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
+    ``read_only_api`` is what the inventory wants, None where an older release has written the file.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Descriptor:
     settings_dir: str
     revision: str
     password_secret: dict[str, str] | None = None
+    read_only_api: bool | None = None
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""

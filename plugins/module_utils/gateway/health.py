@@ -25,7 +25,8 @@ from functools import partial
 
 from . import accounts, descriptor, paper_hours, password, plan, policy, week, wire
 from .engine import Engine, EngineError
-from .look import Gateway, epoch
+from .log import epoch
+from .look import Gateway
 from .store import Store
 
 CLIENT = "/opt/ibgw/client/bin/python"

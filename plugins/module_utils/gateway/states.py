@@ -27,7 +27,7 @@ WAIT_FOR_FARM = "Wait for the farm."
 # Verdicts that come when an attempt's time is over: a longer one might have heard more.
 LATE = frozenset({"tcp_timeout", "no_handshake", "no_accounts", "no_valid_id", "unresponsive"})
 
-_OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
+OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
 
 API_STATES = {
     "ready": ApiState(READY, "the API answers, the accounts fit and nothing is reported broken", "Connect."),
@@ -60,7 +60,7 @@ API_STATES = {
     "no_handshake": ApiState(
         DEGRADED,
         "the port accepts but the API does not greet: the gateway hangs or a dialog waits",
-        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
     ),
     "not_tws": ApiState(
         BLOCKED,
@@ -76,11 +76,11 @@ API_STATES = {
         "the gateway closed the session during its start, without a reason",
         "Try again; if it stays, look at the container's log and count the clients (at most 32).",
     ),
-    "no_accounts": ApiState(STARTING, "the session opened but no account was named", _OPERATOR_LOOK),
+    "no_accounts": ApiState(STARTING, "the session opened but no account was named", OPERATOR_LOOK),
     "no_valid_id": ApiState(
         DEGRADED,
         "the session opened but no valid order id came, so no client finishes its connect",
-        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
     ),
     "unresponsive": ApiState(
         DEGRADED,
@@ -111,6 +111,9 @@ API_STATES = {
         final=True,
     ),
 }
+
+# What an API says that is signed in to the right account, whatever is wrong behind it.
+ANSWERS = ("ready", "degraded", "link_down", "port_moved")
 
 # A lost link whose cause the log names.
 SIGNED_IN_ELSEWHERE = ApiState(
@@ -202,6 +205,31 @@ FINDINGS = {
         BLOCKED,
         "the push was not approved in time and no other will be sent",
         "Stop the gateway and sign in again with the phone at hand.",
+        final=True,
+    ),
+    "device_unnamed": ApiState(
+        BLOCKED,
+        "IBKR offers several second-factor devices, and none is named, so that no push is sent",
+        "Set gateway_second_factor_device to the device's name as the list shows it, run site.yml and sign in again.",
+        final=True,
+    ),
+    "device_unknown": ApiState(
+        BLOCKED,
+        "the device that gateway_second_factor_device names is not in IBKR's list, so that no push is sent",
+        "Correct gateway_second_factor_device to a name of the list, run site.yml and sign in again.",
+        final=True,
+    ),
+    "too_many_attempts": ApiState(
+        BLOCKED,
+        "sign-ins were tried again and again without success, and IBKR locks a user who goes on",
+        "Look at the container's log for what refused them, check user and password by signing in at IBKR's web page, "
+        "then start again.",
+        final=True,
+    ),
+    "stale_token": ApiState(
+        BLOCKED,
+        "the start waits for ever on a kept sign-in (autorestart) that is no longer valid",
+        "Stop it and start it by ibgwctl start, which removes a stale one.",
         final=True,
     ),
 }

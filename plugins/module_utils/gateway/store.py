@@ -82,6 +82,11 @@ class Record:
     hung_looks: int = 0
     healed_at: float = 0.0
     container_started_at: str | None = None
+    # Moments of the last hour at which a sign-in was tried that did not succeed, and how many of them this start has.
+    logins: list[float] = field(default_factory=list)
+    logins_counted: int = 0
+    # What the watcher has read of the container's log, and how far (log.Log.as_state).
+    log: dict[str, Any] | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, what: str, times: int = 1) -> None:
@@ -113,6 +118,13 @@ class Store:
         if record.state not in states.GATEWAY_STATES or (record.grant and record.grant.kind not in GRANTS):
             raise record_file.DamagedError(f"{self.state_path} is damaged: it has a state or a grant of no known kind")
         return record
+
+    def log(self) -> dict[str, Any] | None:
+        """Return what the watcher has read of the log, None where that cannot be read here."""
+        with contextlib.suppress(OSError, ValueError):
+            record = self.read()
+            return record.log if record else None
+        return None
 
     def load(self, mode: str) -> Record:
         """Return the record; a new one where there is none, or where the file is damaged: it is kept as .damaged, and

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import math
-import queue
 from collections.abc import Callable
 
 from . import milestones, states
-from .engine import EngineError
-from .look import Gateway
+from .look import DIALOG_SECONDS, Gateway
 from .probe import ATTEMPT_SECONDS
 
 MIN_DELAY = 2.0
@@ -48,32 +46,29 @@ def wait_for(
     """
     deadline = gateway.clock() + timeout
     asked_at, length = -math.inf, ATTEMPT_SECONDS
-    while True:
-        gateway.refresh()
-        try:
-            with gateway.follow() as lines:
-                while True:
-                    now = gateway.clock()
-                    judgement = gateway.judgement()
-                    tell()
-                    counts = after_run is None or gateway.summary.jvm_runs > after_run
-                    if counts and judgement.state == wanted:
-                        return True
-                    if (judgement.final and wanted != states.STOPPED) or now >= deadline:
-                        return False
-                    due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
-                    if due <= now:
-                        length = _ask(gateway, length, deadline - now, delay)
-                        asked_at = gateway.clock()
-                        continue
-                    look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
-                    received = _receive(lines, min(due, deadline, look_again) - now)
-                    gateway.feed(line for line in received if line is not None)
-                    if None in received or gateway.clock() >= look_again:
-                        break
-        except EngineError:
-            pass  # The container ended or the engine went away between two looks: the next look tells which.
-        gateway.sleep(_REOPEN_SECONDS)
+    with gateway.listening():
+        while True:
+            gateway.refresh()
+            goes_on = True
+            while goes_on:
+                now = gateway.clock()
+                judgement = gateway.judgement()
+                tell()
+                counts = after_run is None or gateway.summary.jvm_runs > after_run
+                if counts and judgement.state == wanted:
+                    return True
+                if (judgement.final and wanted != states.STOPPED) or now >= deadline:
+                    return False
+                due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
+                if due <= now:
+                    length = _ask(gateway, length, deadline - now, delay)
+                    asked_at = gateway.clock()
+                    continue
+                look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
+                waits_at = now + DIALOG_SECONDS if gateway.summary.open_dialog and not gateway.dialog else math.inf
+                goes_on = gateway.listen(min(due, deadline, look_again, waits_at) - now)
+                goes_on = goes_on and gateway.clock() < look_again
+            gateway.sleep(_REOPEN_SECONDS)
 
 
 def _ask(gateway: Gateway, length: float, left: float, delay: float) -> float:
@@ -97,14 +92,3 @@ def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
         return -math.inf
     patience, every = _PATIENCE.get(gateway.summary.phase, _DEFAULT_PATIENCE)
     return max(gateway.phase_since + patience, asked_at + every)
-
-
-def _receive(lines: queue.SimpleQueue[str | None], timeout: float) -> list[str | None]:
-    """Return what has arrived, waiting for the first item at most *timeout* seconds."""
-    received: list[str | None] = []
-    try:
-        received.append(lines.get(timeout=max(timeout, 0)))
-        while True:
-            received.append(lines.get_nowait())
-    except queue.Empty:
-        return received

@@ -24,9 +24,12 @@ from .channel import ChannelError
 from .control import Control
 from .engine import EngineError
 from .store import PAPER, BusyError, Record
+from .text import printable
 
 ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
+# A log that ends though its container runs is not opened in a tight loop.
+REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
 _SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READY: "info"}
 _TROUBLE = (states.BLOCKED, states.DEGRADED)
@@ -57,14 +60,37 @@ class Watcher:
 
     def run(self, rounds: int | None = None) -> None:
         """Watch for ever, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
-        for _round in itertools.count() if rounds is None else range(rounds):
-            self.alive()
-            try:
-                until = self.look()
-            except BusyError:
-                until = self.control.now() + BUSY_SECONDS
-            self.alive()
-            self.listen(until)
+        with self.control.gateway.listening():
+            for _round in itertools.count() if rounds is None else range(rounds):
+                self.alive()
+                try:
+                    until = self.look()
+                except BusyError:
+                    self._tell_of_another()
+                    until = self.control.now() + BUSY_SECONDS
+                except Exception as error:  # whatever it is: a watcher that ends tells nobody
+                    self._tell_of_failure(error)
+                    until = self.control.now() + self._interval
+                self.alive()
+                self.listen(until)
+
+    def _tell_of_another(self) -> None:
+        """Tell what the one has written who acts now: a dialog that waits in his sign-in, say."""
+        with contextlib.suppress(OSError, ValueError):
+            record = self.control.store.read()
+            if record:
+                self._tell(record, record, urgent=True)
+
+    def _tell_of_failure(self, error: Exception) -> None:
+        """A look that failed in a way that nobody has thought of is a state, and told; the next one is tried."""
+        now, kind = self.control.now(), type(error).__name__
+        with contextlib.suppress(Exception):
+            record = self.control.store.load(self.control.descriptor.mode)
+            self.control.store.note("failed", f"the look failed: {kind}: {printable(str(error))}", now)
+            policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
+            self.control.store.save(record)
+            self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
+            self._flush(record, now)
 
     def look(self) -> float:
         """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
@@ -81,12 +107,14 @@ class Watcher:
                 self._do(step, record)
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
+            record.log = gateway.log_state()
             with contextlib.suppress(OSError):
                 control.store.save(record)
             next_look = policy.next_moment(record, control.plan, now())
-            if gateway.summary.usable and record.state == states.STARTING:
+            waits = gateway.summary.open_dialog is not None and gateway.dialog is None
+            if waits or (gateway.summary.usable and record.state == states.STARTING):
                 next_look = min(next_look, now() + SOON_SECONDS)
-        self._tell(before, record)
+        self._tell(before, record, urgent=self.control.gateway.dialog is not None)
         return next_look
 
     def _observe(self) -> bool:
@@ -97,7 +125,8 @@ class Watcher:
         rested = gateway.clock() - self._asked_at
         answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
         soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
-        if not gateway.has_log or not (soon or rested >= self._interval - 1):
+        stands = gateway.container is not None and gateway.container["status"] == "paused"
+        if not gateway.has_log or stands or not (soon or rested >= self._interval - 1):
             return False
         gateway.ask()
         self._asked_at = gateway.clock()
@@ -156,33 +185,40 @@ class Watcher:
         where the clock on the wall is set meanwhile."""
         gateway, control = self.control.gateway, self.control
         deadline = gateway.clock() + until - control.now()
+        if gateway.has_log:
+            before = self._heard()
+            while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
+                if not gateway.listen(left):
+                    gateway.sleep(REOPEN_SECONDS)
+                    return
+            return
         try:
-            if gateway.has_log:
-                with gateway.follow() as lines:
-                    before = self._heard()
-                    while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
-                        line = _receive(lines, left)
-                        if line is None:
-                            return
-                        gateway.feed([line] if line else [])
-            else:
-                with control.engine.starts(control.descriptor.container) as lines:
-                    _receive(lines, max(deadline - gateway.clock(), 0.0))
+            with control.engine.starts(control.descriptor.container) as starts, contextlib.suppress(queue.Empty):
+                starts.get(timeout=max(deadline - gateway.clock(), 0.0))
         except EngineError:
             gateway.sleep(BUSY_SECONDS)
 
     def _heard(self) -> tuple[object, ...]:
         summary = self.control.gateway.summary
-        return (summary.phase, summary.jvm_runs, summary.pushes, summary.finding, summary.full_authentication)
+        return (
+            summary.phase,
+            summary.jvm_runs,
+            summary.pushes,
+            summary.finding,
+            summary.full_authentication,
+            summary.open_dialog,
+        )
 
-    def _tell(self, before: Record, record: Record) -> None:
+    def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
         """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
         now = self.control.now()
         serious = record.state in _TROUBLE
         # Whoever brought it back: what was told is over, and is told anew when it comes again.
         over = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if record.state == states.READY else []
-        calm = record.state == states.DEGRADED and (
-            now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region)
+        calm = (
+            record.state == states.DEGRADED
+            and not urgent
+            and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
         )
         if (serious and not calm) or any(over):
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
@@ -191,6 +227,9 @@ class Watcher:
         if now - self._ends_looked_at >= ENDS_SECONDS:
             self._ends_looked_at = now
             self._tell_of_ends(record, now)
+        self._flush(record, now)
+
+    def _flush(self, record: Record, now: float) -> None:
         with contextlib.suppress(descriptor.DescriptorError, OSError, ValueError):
             path = channels_path(record.gateway)
             if os.path.exists(path):
@@ -229,14 +268,6 @@ class Watcher:
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
         alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
         self.outbox.put(alert, REPEAT_SECONDS if key.startswith("state/") else None)
-
-
-def _receive(lines: queue.SimpleQueue[str | None], timeout: float) -> str | None:
-    """Return the next line, None at the end of the stream, and nothing when *timeout* passes."""
-    try:
-        return lines.get(timeout=timeout)
-    except queue.Empty:
-        return ""
 
 
 def notifier() -> Callable[[str], None]:

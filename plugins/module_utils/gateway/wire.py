@@ -11,6 +11,8 @@ leave room for an adviser with a hundred thousand accounts, and keep a probe at 
 
 from __future__ import annotations
 
+from .text import printable as printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,11 +123,3 @@ def number(text: str) -> int | None:
     """Return the integer that *text* spells in plain decimal (at most :data:`MAX_DIGITS` digits), else None."""
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS else None
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """Return *text* safe for a terminal and a log: control characters escaped, at most *limit* characters."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in cut)

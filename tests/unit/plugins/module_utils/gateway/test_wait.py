@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -63,6 +64,8 @@ class World:
         running = self.exits_at is None or self.time < self.begin + self.exits_at
         return {
             "name": "ibgw-paper",
+            "id": "c0ffee",
+            "frozen": None,
             "exists": True,
             "running": running,
             "status": "running" if running else "exited",
@@ -87,39 +90,28 @@ class World:
 
     # As the engine
 
-    def logs(self, _name: str, since: str) -> list[str]:
-        return [self.stamped(at, line) for at, line in self.written if at <= self.time and at >= float(since)]
+    def last_line(self, _name: str) -> bytes:
+        return [b"", *(self.stamped(at, line).encode() for at, line in self.written if at <= self.time)][-1]
 
-    def follow(self, _name: str, since: str) -> Any:
-        world = self
-        coming = [item for item in self.written if item[0] > self.time]
+    @contextlib.contextmanager
+    def follow(self, _name: str, _tail: int) -> Iterator[Any]:
+        world, coming = self, list(self.written)
 
         class Lines:
-            def __enter__(self) -> Lines:
-                return self
-
-            def __exit__(self, *_error: object) -> None:
-                return
-
-            def get(self, timeout: float) -> str | None:
+            def get(self, timeout: float) -> bytes | None:
                 until = world.time + timeout
                 ends = world.begin + world.exits_at if world.exits_at is not None else float("inf")
                 if coming and coming[0][0] <= min(until, ends):
                     at, line = coming.pop(0)
                     world.time = max(world.time, at)
-                    return world.stamped(at, line)
+                    return world.stamped(at, line).encode() + b"\n"
                 if ends <= until:
                     world.time = max(world.time, ends)
                     return None
                 world.time = until
                 raise queue.Empty
 
-            def get_nowait(self) -> str | None:
-                if coming and coming[0][0] <= world.time:
-                    return self.get(0)
-                raise queue.Empty
-
-        return Lines()
+        yield Lines()
 
 
 @pytest.mark.parametrize(
@@ -208,17 +200,14 @@ def test_the_engine_goes_away_while_waiting(monkeypatch: pytest.MonkeyPatch, dep
 
 def test_the_log_ends_though_the_container_runs(monkeypatch: pytest.MonkeyPatch, deploy: Any) -> None:
     world = World(monkeypatch, {1: START, 8: [SIGNED_IN, CONFIGURED]}, {0: "ready"}, descriptor=deploy())
-    follow = world.follow
-    broken = iter([True, True])
+    kept, broken = world.gateway.listen, iter([True, True])
 
-    def breaking(name: str, since: str) -> Any:
-        if next(broken, False):
-            raise EngineError("cannot follow")
-        return follow(name, since)
+    def breaking(timeout: float) -> bool:
+        return kept(timeout) and not next(broken, False)
 
-    world.follow = breaking  # type: ignore[method-assign]  # for this test only
+    world.gateway.listen = breaking  # type: ignore[method-assign]  # for this test only
     assert wait_for(world.gateway, "ready", 100)
-    assert world.asked == [8]
+    assert world.asked == [8.2]
 
 
 def test_an_endpoint_alone_is_asked_every_delay(monkeypatch: pytest.MonkeyPatch) -> None:

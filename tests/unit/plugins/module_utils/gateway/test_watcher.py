@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.access.authority import SERVER, Authority, days
 from tests.unit.plugins.session_log import (
     BEGUN,
@@ -27,6 +29,7 @@ from tests.unit.plugins.session_log import (
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, states, watcher
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.alerts import Outbox
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Record
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.watcher import Watcher
@@ -175,10 +178,11 @@ def test_it_wakes_for_what_may_change_a_decision_and_for_nothing_else(
     ready: Control, fake_engine: Any, line: str, wakes: bool
 ) -> None:
     watching = Watcher(ready)
-    ready.gateway.refresh()
-    threading.Timer(0.1, lambda: fake_engine.log(line)).start()
-    begun = time.monotonic()
-    watching.listen(ready.now() + 0.6)
+    with ready.gateway.listening():
+        ready.gateway.refresh()
+        threading.Timer(0.1, lambda: fake_engine.log(line)).start()
+        begun = time.monotonic()
+        watching.listen(ready.now() + 0.6)
     assert (time.monotonic() - begun < 0.5) is wakes
 
 
@@ -388,3 +392,46 @@ def test_a_new_run_is_not_judged_by_the_last_lines_of_the_one_before(control: An
     fake_engine.start()
     live.gateway.refresh()
     assert (live.gateway.summary.finding, live.gateway.summary.pushes) == (None, 0)
+
+
+def test_a_look_that_fails_is_a_state_an_alert_and_no_end(
+    ready: Control, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching, waits = Watcher(ready), []
+
+    def fails(*_arguments: object) -> None:
+        raise RuntimeError("\x1b[31m")
+
+    monkeypatch.setattr(watching, "_observe", fails)
+    monkeypatch.setattr(watching, "listen", lambda until: waits.append(until - ready.now()))
+    watching.run(rounds=3)
+    record = ready.store.load("live")
+    assert (record.state, "RuntimeError" in record.reason) == (states.DEGRADED, True)
+    assert min(waits) > 50
+    assert events(ready).count("failed") == 3
+    assert all(event["text"].isprintable() for event in ready.store.history())
+
+
+def test_what_is_read_of_the_log_is_in_the_record(ready: Control, fake_engine: Any) -> None:
+    Watcher(ready).look()
+    assert ready.store.log() == ready.gateway.log_state()
+    assert (ready.store.log() or {})["summary"]["phase"] == "configured"
+
+
+@given(st.text(st.characters(), max_size=50))
+def test_nothing_foreign_reaches_a_report_as_it_is(said: str) -> None:
+    gateway = Gateway({"host": "h", "port": 1})
+    gateway.container = {
+        "exists": True, "running": True, "status": "running", "frozen": None, "name": "c", "exit_code": None
+    }  # fmt: skip
+    line = said.replace("\n", "")
+    gateway.summary.feed([
+        "Starting session: will exit if login dialog", f"detected dialog entitled: {line}; event=Opened",
+        f".> Invalid TRADING_MODE: {line}",
+    ])  # fmt: skip
+    for finding in (None, "bad_settings"):
+        gateway.summary.finding = finding
+        gateway.verdict = {"api_state": "port_closed", "final": False, "reason": "refused", "next_step": ""}
+        judgement = gateway.judgement()
+        assert (judgement.reason + judgement.next_step).isprintable()
+        assert all(text.isprintable() for text in gateway.summary.as_dict().values() if isinstance(text, str))

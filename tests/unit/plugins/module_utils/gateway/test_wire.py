@@ -134,15 +134,3 @@ def test_number(text: str, value: int | None) -> None:
 @given(st.text())
 def test_number_never_raises(text: str) -> None:
     wire.number(text)
-
-
-@given(st.text(st.characters()), st.integers(1, 50))
-def test_printable_is(text: str, limit: int) -> None:
-    shown = wire.printable(text, limit)
-    assert shown.isprintable() or not shown
-    assert len(shown) <= 10 * limit
-
-
-def test_printable_escapes_and_cuts() -> None:
-    assert wire.printable("a\x1b[31m\n\u202eb") == "a\\x1b[31m\\n\\u202eb"
-    assert wire.printable("abcdef", 4) == "abc…"
