@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import alerts, descriptor
+from . import alerts, descriptor, paper_hours
 from .paper_hours import PaperSession
-from .week import RESETS
+from .settings import whole
+from .week import RESETS, SIGN_IN_DEADLINE
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Plan:
     # Close live before IBKR voids its token, Saturday 23:30 New York, and hold that no older sign-in is worth anything.
     weekly_close: bool = True
     # New York time on Sunday by which live should be signed in.
-    sign_in_deadline: str = "17:30"
+    sign_in_deadline: str = SIGN_IN_DEADLINE
     # Pushes and minutes that one sign-in may take.
     pushes: int = 3
     sign_in_minutes: int = 10
@@ -60,6 +61,9 @@ def load(name: str) -> Plan:
 def from_data(data: dict[str, Any]) -> Plan:
     """Return the plan that the file's content stands for; keys of later releases are passed over."""
     known = {name: value for name, value in data.items() if name in Plan.__dataclass_fields__}
+    # Also a zone that this machine has no data for, whoever wrote it.
+    if wrong := paper_hours.problems(data.get("paper_sessions", [])):
+        raise ValueError(wrong[0])
     sessions = tuple(PaperSession.from_data(session) for session in data.get("paper_sessions", ()))
     return Plan(**{**known, "paper_sessions": sessions})
 
@@ -78,7 +82,8 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     found = []
     for name, (low, high) in BOUNDS.items():
         value = settings[name]
-        if not isinstance(value, int) or not low <= value <= high:
+        number = whole(value)
+        if number is None or not low <= number <= high:
             found.append(f"{name}: {value!r} is not a whole number from {low} to {high}; set it to one")
     deadline = settings["session_sign_in_deadline"]
     if not re.fullmatch(r"(0[3-9]|1\d|2[0-3]):[0-5]\d", str(deadline)):
@@ -89,7 +94,7 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     region = settings["session_region"]
     if region not in RESETS:
         found.append(f"session_region: {region!r} is not a region; choose {', '.join(RESETS)}")
-    if settings["session_client_id"] in settings["other_client_ids"]:
+    if whole(settings["session_client_id"]) in settings["other_client_ids"]:
         found.append(
             f"session_client_id: {settings['session_client_id']} is gateway_client_id's or gateway_check_client_id's; "
             "the API refuses two clients with one id, so choose another"

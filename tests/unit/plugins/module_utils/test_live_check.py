@@ -33,7 +33,7 @@ def test_a_good_week() -> None:
     assert {each["verdict"] for each in judged["rows"]} == {"ok"}
     assert judged["verdict"] == "ok"
     assert judged["sentence"] == (
-        "live is fine until Sunday 2026-11-29 01:00 New York; next: sign in between 01:15 and 17:30"
+        "live is fine until Sunday 2026-11-29 01:00 New York; next: sign in between 01:15 and 17:00"
     )
 
 
@@ -214,13 +214,13 @@ def test_a_paper_gateway(changes: Facts, state: str, said: str) -> None:
     [
         (
             {"checked_at": at(28, "23:45:00"), "look": down(), "session": {"week": "closing", "valid_until": None}},
-            "live is closed for the weekend (2 warnings); next: sign in on Sunday 2026-11-29 between 01:15 and 17:30",
+            "live is closed for the weekend (2 warnings); next: sign in on Sunday 2026-11-29 between 01:15 and 17:00",
         ),
         (
             {"checked_at": at(29, "01:05:00"), "look": down(), "session": {"week": "closing", "valid_until": None}},
-            "next: sign in on Sunday 2026-11-29 between 01:15 and 17:30 New York time",
+            "next: sign in on Sunday 2026-11-29 between 01:15 and 17:00 New York time",
         ),
-        ({"session": {"plan": {}}}, "next: sign in between 01:15 and 17:30"),
+        ({"session": {"plan": {}}}, "next: sign in between 01:15 and 17:00"),
         ({"disks": [disk(1.0)]}, "live needs a person: disk /: 1.0 % free (0.2 of 20.0 GiB); next: Make room"),
     ],
 )

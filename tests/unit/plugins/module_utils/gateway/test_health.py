@@ -291,7 +291,7 @@ def test_what_is_remembered(deploy: t.Any) -> None:
     shown = health.session(found, NOW)
     assert (shown["state"], shown["stale_seconds"], shown["week"]) == ("ready", 21.0, "valid")
     assert shown["grant"]["by"] == "the operator"
-    assert shown["plan"]["sign_in_deadline"] == "17:30"
+    assert shown["plan"]["sign_in_deadline"] == "17:00"
     assert shown["reason_remembered"] == "serves U***67"
 
 
