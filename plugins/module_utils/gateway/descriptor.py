@@ -58,13 +58,18 @@ class Descriptor:
 _FIELDS = [field for field in Descriptor.__dataclass_fields__ if field != "password_secret"]
 
 
-def load(name: str) -> Descriptor:
-    """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
+def path(name: str) -> str:
+    """Return where the descriptor of gateway *name* is; raises DescriptorError for what is not a name."""
     if not _NAME.fullmatch(name):
         raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
-    path = os.path.join(ROOT, name, "gateway.json")
+    return os.path.join(ROOT, name, "gateway.json")
+
+
+def load(name: str) -> Descriptor:
+    """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
+    place = path(name)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(place, encoding="utf-8") as file:
             found = json.load(file)
         # What an older release of the collection has written has no password_secret.
         return Descriptor(**{field: found[field] for field in _FIELDS}, password_secret=found.get("password_secret"))
@@ -74,9 +79,9 @@ def load(name: str) -> Descriptor:
             f"gateway {name} is not deployed on this host (deployed here: {here}); run site.yml or correct gateway_name"
         ) from None
     except PermissionError:
-        raise DescriptorError(f"{path} may be read by root only: run with become: true") from None
+        raise DescriptorError(f"{place} may be read by root only: run with become: true") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DescriptorError(f"{path} is damaged ({error!r}): run site.yml to write it anew") from error
+        raise DescriptorError(f"{place} is damaged ({error!r}): run site.yml to write it anew") from error
 
 
 def deployed() -> list[str]:

@@ -58,6 +58,14 @@ def load(name: str) -> Plan:
         ) from error
 
 
+def load_or_default(name: str) -> tuple[Plan, str]:
+    """Return the plan and "", or, where its file is damaged, one that starts nothing, and what is wrong with the file."""
+    try:
+        return load(name), ""
+    except descriptor.DescriptorError as error:
+        return Plan(), str(error)
+
+
 def from_data(data: dict[str, Any]) -> Plan:
     """Return the plan that the file's content stands for; keys of later releases are passed over."""
     known = {name: value for name, value in data.items() if name in Plan.__dataclass_fields__}
@@ -84,7 +92,9 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
         value = settings[name]
         number = whole(value)
         if number is None or not low <= number <= high:
-            found.append(f"{name}: {value!r} is not a whole number from {low} to {high}; set it to one")
+            found.append(
+                f"{name}: {value if number is not None else repr(value)} is not a whole number from {low} to {high}; set it to one"
+            )
     deadline = settings["session_sign_in_deadline"]
     if not re.fullmatch(r"(0[3-9]|1\d|2[0-3]):[0-5]\d", str(deadline)):
         found.append(

@@ -77,14 +77,16 @@ BAD_EVENTS = [
 ]
 
 
-def unit(name: str, active: str = "active", **more: str) -> dict[str, str]:
-    base = {
+def unit(name: str, active: str = "active", **more: t.Any) -> dict[str, t.Any]:
+    base: dict[str, t.Any] = {
         "name": name,
         "load": "loaded",
         "enabled": "enabled",
         "active": active,
         "sub": "running",
         "result": "success",
+        "restarts": 0,
+        "up_seconds": 86400.0,
     }
     return {**base, "next": "Fri 2026-11-27 05:40:34 UTC" if name.endswith(".timer") else "", **more}
 
@@ -136,6 +138,7 @@ def live(**changes: t.Any) -> dict[str, t.Any]:
             "blocked": None,
             "stopped_by": "",
             "week": "valid",
+            "late_seconds": 0.0,
             "stale_seconds": 21.0,
             "reset_until": None,
             "window": None,

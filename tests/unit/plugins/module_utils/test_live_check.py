@@ -69,9 +69,10 @@ CASES: list[tuple[str, Facts, str]] = [
     ("accounts", {"accounts": {"fit": False, "reason": "DU***67 is no live account (U… or F…)"}}, "act"),
     ("accounts", {"accounts": {"fit": None, "reason": "the API named no account"}}, "warn"),
     ("accounts", {"accounts": {"allowed": 0}}, "warn"),
-    # The watcher: 10 min
-    ("watcher", {"session": {"stale_seconds": 600}}, "ok"),
-    ("watcher", {"session": {"stale_seconds": 601}}, "warn"),
+    ("watcher", {"session": {"stale_seconds": 140, "late_seconds": 0.0}}, "ok"),
+    ("watcher", {"session": {"stale_seconds": 141, "late_seconds": 1.0}}, "act"),
+    ("watcher", {"units": {"units": [unit("ibgw-watch@live.service") | {"restarts": 2, "up_seconds": 3.0}]}}, "act"),
+    ("watcher", {"units": {"units": [unit("ibgw-watch@live.service") | {"restarts": 2, "up_seconds": 900.0}]}}, "ok"),
     ("watcher", {"session": {"stale_seconds": None}}, "warn"),
     ("watcher", {"units": {"units": None, "reason": "systemctl is not installed"}}, "warn"),
     ("watcher", {"units": {"units": []}}, "act"),
@@ -167,7 +168,6 @@ def test_a_finding_of_a_live_gateway(check: str, changes: Facts, verdict: str) -
         ("clock", {}, {"skew_seconds": "0.1"}, "warn"),
         ("log", {}, {"log_mib_per_day": 0.1}, "warn"),
         ("restarts", {}, {"restarts": -3}, "warn"),
-        ("watcher", {}, {"watch_minutes": 0}, "warn"),
     ],
 )
 def test_a_threshold_of_ones_own(check: str, changes: Facts, limit: Facts, verdict: str) -> None:

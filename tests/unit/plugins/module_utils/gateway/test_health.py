@@ -146,6 +146,8 @@ def test_units_are_each_told_once_and_other_watchers_are_left_out(says: Outputs)
         "sub": "waiting",
         "result": "success",
         "next": "Fri 2026-11-27 05:40:34 UTC",
+        "restarts": 0,
+        "up_seconds": None,
     }
 
 
