@@ -59,7 +59,7 @@ def load(name: str) -> Plan:
 
 
 def load_or_default(name: str) -> tuple[Plan, str]:
-    """Return the plan and "", or, where its file is damaged, one that starts nothing, and what is wrong with the file."""
+    """Return the plan and "", or, where its file is damaged, one that starts nothing and the fault."""
     try:
         return load(name), ""
     except descriptor.DescriptorError as error:
@@ -93,7 +93,8 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
         number = whole(value)
         if number is None or not low <= number <= high:
             found.append(
-                f"{name}: {value if number is not None else repr(value)} is not a whole number from {low} to {high}; set it to one"
+                f"{name}: {repr(value) if number is None else value} is not a whole number from {low} to {high}; "
+                "set it to one"
             )
     deadline = settings["session_sign_in_deadline"]
     if not re.fullmatch(r"(0[3-9]|1\d|2[0-3]):[0-5]\d", str(deadline)):

@@ -291,7 +291,8 @@ def _numbers(settings: Settings) -> c.Iterator[str]:
         value = settings.get(variable)
         number = whole(value)
         if _given(value) and (number is None or not low <= number <= high):
-            yield f"{variable}: {value if number is not None else repr(value)} is not a whole number from {low} to {high}; set it to one"
+            shown = repr(value) if number is None else value
+            yield f"{variable}: {shown} is not a whole number from {low} to {high}; set it to one"
 
 
 def _trusted(settings: Settings) -> c.Iterator[str]:

@@ -49,7 +49,7 @@ def channels_path(name: str) -> str:
 
 
 class Watcher:
-    """Watches gateway *name*; *alive* tells the service manager that it does, *fault* is what its settings suffer from."""
+    """Watches gateway *name*; *alive* tells the service manager so, *fault* is what is wrong with its settings."""
 
     def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
         self.control, self.alive, self.fault = control, alive, fault

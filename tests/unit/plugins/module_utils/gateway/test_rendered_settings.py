@@ -13,8 +13,6 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ibgw_standin import properties
-from ibgw_standin import settings as ibc
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import (
     BOUNDS,
@@ -22,6 +20,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings imp
     MANAGED_KEYS,
     problems,
 )
+from ibgw_standin import properties
+from ibgw_standin import settings as ibc
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 ROLE = ROOT / "roles/gateway"

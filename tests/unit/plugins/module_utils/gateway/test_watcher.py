@@ -407,7 +407,7 @@ DAMAGED = ["{", "[]", json.dumps({"paper_sessions": [SESSION | {"max_minutes": 6
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, *between: Any) -> list[Watcher]:
-    """Watch gateway paper; after each look one of *between* happens, and then the end. Return the watchers that looked."""
+    """Watch gateway paper; after each look one of *between* happens, then the end. Return what looked."""
     seen: list[Watcher] = []
     left = list(between)
 
