@@ -70,7 +70,7 @@ def test_a_damaged_plan_says_so(deploy: Any, content: str) -> None:
 
 
 def test_the_defaults_of_the_library_are_those_of_the_role(pytestconfig: pytest.Config) -> None:
-    """A host on which role session has not run lives by the role's numbers: each field of the plan is one of its variables."""
+    """A host on which role session has not run lives by the numbers of the role, field by field."""
     role = pytestconfig.rootpath / "roles/session"
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
     written = yaml.safe_load((role / "vars/main.yml").read_text())["__session_plan"]
