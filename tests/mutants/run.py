@@ -75,7 +75,7 @@ def _replace(path: Path, code: str) -> None:
             return compile(code, self.path, "exec", dont_inherit=True)
         return original(self, fullname)
 
-    importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
 
 
 def _test(tests: list[str]) -> int:
