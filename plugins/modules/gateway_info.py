@@ -200,6 +200,11 @@ pending:
   returned: with O(gateway_name)
   type: bool
   sample: false
+watcher:
+  description: Why nobody watches the gateway well now, in one clause; none where its watcher works or is not wanted.
+  returned: when it is deployed
+  type: str
+  sample: its watcher is late, its look is 95 s overdue
 session:
   description:
     - What the host remembers, as its watcher (role P(ibops.gateway.session#role)) and C(ibgwctl) wrote it.
@@ -228,7 +233,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, policy
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, policy, watching
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import (
     Descriptor,
     DescriptorError,
@@ -287,20 +292,24 @@ def look(module: AnsibleModule) -> dict[str, object]:
 
 
 def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[str], None]) -> dict[str, object]:
-    """What the host remembers of the gateway; one that its watcher has stopped is blocked, and not only stopped.
+    """What the host remembers of the gateway, and whether it is watched; what its watcher stopped is blocked.
 
     A file that cannot be used is told to *warn*.
     """
-    record, settings = None, plan.Plan()
+    record = None
     try:
         record = Store(found.name).read()
-        settings = plan.load(found.name)
-    except (OSError, ValueError, DescriptorError) as error:
+    except (OSError, ValueError) as error:
         warn(str(error))
+    wanted, plan_fault = plan.load_or_default(found.name)
+    if plan_fault:
+        warn(plan_fault)
+    late = policy.late_seconds(record, wanted, time.time()) if record else 0.0
+    watched: dict[str, object] = {"watcher": plan_fault or watching.fault(watching.unit(found.name), late)}
     if record is None:
-        return {"session": None}
-    session = policy.shown(record, settings, time.time())
-    return {"session": session, **policy.blocked(record.blocked, report["container"])}
+        return {"session": None, **watched}
+    session = policy.shown(record, wanted, time.time())
+    return {"session": session, **watched, **policy.blocked(record.blocked, report["container"])}
 
 
 def client_networks(name: str) -> list[str]:

@@ -58,22 +58,27 @@ class Descriptor:
         }
 
 
-def load(name: str) -> Descriptor:
-    """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
+def path(name: str) -> str:
+    """Return where the descriptor of gateway *name* is; raises DescriptorError for what is not a name."""
     if not _NAME.fullmatch(name):
         raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
-    path = os.path.join(ROOT, name, "gateway.json")
+    return os.path.join(ROOT, name, "gateway.json")
+
+
+def load(name: str) -> Descriptor:
+    """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
+    place = path(name)
     try:
-        return checked(record_file.load(Descriptor, path), name)
+        return checked(record_file.load(Descriptor, place), name)
     except FileNotFoundError:
         here = ", ".join(deployed()) or "none"
         raise NotDeployedError(
             f"gateway {name} is not deployed on this host (deployed here: {here}); run site.yml or correct gateway_name"
         ) from None
     except PermissionError:
-        raise DescriptorError(f"{path} may be read by root only: run with become: true") from None
+        raise DescriptorError(f"{place} may be read by root only: run with become: true") from None
     except (OSError, record_file.DamagedError) as error:
-        raise DescriptorError(f"{path} is damaged ({error}): run site.yml to write it anew") from error
+        raise DescriptorError(f"{place} is damaged ({error}): run site.yml to write it anew") from error
 
 
 def checked(found: Descriptor, name: str) -> Descriptor:

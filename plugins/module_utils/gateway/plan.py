@@ -14,7 +14,8 @@ from typing import Any
 
 from . import alerts, descriptor, paper_hours, record_file
 from .paper_hours import PaperSession
-from .week import RESETS
+from .settings import whole
+from .week import RESETS, SIGN_IN_DEADLINE
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Plan:
     # Close live before IBKR voids its token, Saturday 23:30 New York, and hold that no older sign-in is worth anything.
     weekly_close: bool = True
     # New York time on Sunday by which live should be signed in.
-    sign_in_deadline: str = "17:30"
+    sign_in_deadline: str = SIGN_IN_DEADLINE
     # Pushes and minutes that one sign-in may take.
     pushes: int = 3
     sign_in_minutes: int = 10
@@ -54,6 +55,14 @@ def load(name: str) -> Plan:
         raise descriptor.DescriptorError(f"{path(name)} is damaged ({error}): run site.yml to write it anew") from error
 
 
+def load_or_default(name: str) -> tuple[Plan, str]:
+    """Return the plan and "", or, where its file is damaged, one that starts nothing and the fault."""
+    try:
+        return load(name), ""
+    except descriptor.DescriptorError as error:
+        return Plan(), str(error)
+
+
 def from_data(data: object) -> Plan:
     """Return the plan that the file's content stands for; keys of later releases are passed over.
 
@@ -65,8 +74,9 @@ def from_data(data: object) -> Plan:
             raise record_file.DamagedError(f"{variable} is not from {low} to {high}")
     if found.region not in RESETS or not DEADLINE.fullmatch(found.sign_in_deadline):
         raise record_file.DamagedError("it has a region or a deadline that is none")
-    if found.paper_sessions and paper_hours.problems(t.cast("dict[str, Any]", data)["paper_sessions"]):
-        raise record_file.DamagedError("paper_sessions is not what gateway_paper_sessions may be")
+    # Also a zone that this machine has no data for, whoever wrote it.
+    if found.paper_sessions and (wrong := paper_hours.problems(t.cast("dict[str, Any]", data)["paper_sessions"])):
+        raise record_file.DamagedError(wrong[0])
     return found
 
 
@@ -87,8 +97,12 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     found = []
     for name, (low, high) in BOUNDS.items():
         value = settings[name]
-        if not isinstance(value, int) or not low <= value <= high:
-            found.append(f"{name}: {value!r} is not a whole number from {low} to {high}; set it to one")
+        number = whole(value)
+        if number is None or not low <= number <= high:
+            found.append(
+                f"{name}: {repr(value) if number is None else value} is not a whole number from {low} to {high}; "
+                "set it to one"
+            )
     deadline = settings["session_sign_in_deadline"]
     if not DEADLINE.fullmatch(str(deadline)):
         found.append(
@@ -98,7 +112,7 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     region = settings["session_region"]
     if region not in RESETS:
         found.append(f"session_region: {region!r} is not a region; choose {', '.join(RESETS)}")
-    if settings["session_client_id"] in settings["other_client_ids"]:
+    if whole(settings["session_client_id"]) in settings["other_client_ids"]:
         found.append(
             f"session_client_id: {settings['session_client_id']} is gateway_client_id's or gateway_check_client_id's; "
             "the API refuses two clients with one id, so choose another"

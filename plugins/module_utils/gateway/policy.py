@@ -35,6 +35,8 @@ WINDOW_STARTS = 2
 # Sign-ins without success within an hour; IBKR locks a user after ten.
 LOGINS_PER_HOUR = 8
 HOUR = 3600.0
+# A look takes this long at most.
+LOOK_SECONDS = 20.0
 
 _SIGN_IN = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
 CAUSES = {
@@ -276,6 +278,13 @@ def next_moment(record: Record, plan: Plan, now: float) -> float:
     elif window := paper_hours.upcoming(plan.paper_sessions, moment(now)):
         moments.append(window.start.timestamp())
     return min(each for each in moments if each > now)
+
+
+def late_seconds(record: Record, plan: Plan, now: float) -> float:
+    """Return how much longer ago the last look is than it may be: two intervals and a look; 0 while somebody signs in,
+    who looks instead of the watcher."""
+    patience = 2 * plan.interval + LOOK_SECONDS
+    return 0.0 if record.granted(now, SIGN_IN) else max(now - record.checked_at - patience, 0.0)
 
 
 def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, str]:

@@ -15,7 +15,9 @@ import itertools
 import os
 import queue
 import socket
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from . import alerts, descriptor, plan, policy, session, states, week
@@ -23,7 +25,7 @@ from .alerts import Alert, Outbox
 from .channel import ChannelError
 from .control import Control
 from .engine import EngineError
-from .store import PAPER, BusyError, Record
+from .store import PAPER, BusyError, Record, Store
 from .text import printable
 
 ALERT_BUDGET_SECONDS = 20.0
@@ -39,6 +41,10 @@ REPEAT_SECONDS = 6 * 3600.0
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
 Known = tuple[Any, tuple[Any, int]]
+Settings = tuple[descriptor.Descriptor, plan.Plan]
+# How often settings that cannot be read are looked at again.
+UNREADABLE_SECONDS = 10.0
+UNREADABLE_STEP = "Run site.yml, which writes it anew."
 
 
 def channels_path(name: str) -> str:
@@ -46,10 +52,10 @@ def channels_path(name: str) -> str:
 
 
 class Watcher:
-    """Watches gateway *name*; *alive* tells the service manager that it does."""
+    """Watches gateway *name*; *alive* tells the service manager so, *fault* is what is wrong with its settings."""
 
-    def __init__(self, control: Control, alive: Callable[[], None] = lambda: None) -> None:
-        self.control, self.alive = control, alive
+    def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
+        self.control, self.alive, self.fault = control, alive, fault
         self.outbox = Outbox(control.store.directory)
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
@@ -58,11 +64,13 @@ class Watcher:
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
 
-    def run(self, rounds: int | None = None) -> None:
-        """Watch for ever, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
+    def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
+        """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
         with self.control.gateway.listening():
             for _round in itertools.count() if rounds is None else range(rounds):
                 self.alive()
+                if ended():
+                    return
                 try:
                     until = self.look()
                 except BusyError:
@@ -90,7 +98,7 @@ class Watcher:
             policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
             self.control.store.save(record)
             self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
-            self._flush(record, now)
+            send(self.control.store, self.outbox, now)
 
     def look(self) -> float:
         """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
@@ -105,6 +113,8 @@ class Watcher:
             step = policy.decide(record, look, control.plan, now())
             if step:
                 self._do(step, record)
+            if self.fault and record.state != states.BLOCKED:
+                _degrade(record, self.fault, before, now())
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
             record.log = gateway.log_state()
@@ -210,7 +220,7 @@ class Watcher:
         )
 
     def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
-        """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
+        """Queue what people have to know, and send what is queued."""
         now = self.control.now()
         serious = record.state in _TROUBLE
         # Whoever brought it back: what was told is over, and is told anew when it comes again.
@@ -227,14 +237,7 @@ class Watcher:
         if now - self._ends_looked_at >= ENDS_SECONDS:
             self._ends_looked_at = now
             self._tell_of_ends(record, now)
-        self._flush(record, now)
-
-    def _flush(self, record: Record, now: float) -> None:
-        with contextlib.suppress(descriptor.DescriptorError, OSError, ValueError):
-            path = channels_path(record.gateway)
-            if os.path.exists(path):
-                for failed in self.outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
-                    self.control.store.note("alert_failed", f"an alert was not delivered by {failed}", now)
+        send(self.control.store, self.outbox, now)
 
     def _remind(self, record: Record, now: float) -> None:
         signed_in = policy.moment(record.signed_in_at) if record.signed_in_at else None
@@ -284,11 +287,85 @@ def notifier() -> Callable[[str], None]:
     return notify
 
 
-def watch(name: str) -> None:
-    """Watch gateway *name* until the process is ended; raises DescriptorError when it is not deployed."""
-    notify = notifier()
-    watcher = Watcher(
-        Control(descriptor.load(name), plan.load(name), by="the watcher"), alive=lambda: notify("WATCHDOG=1")
+def send(memory: Store, outbox: Outbox, now: float) -> None:
+    """Send what is queued to the channels that can be read; a dead channel costs time and nothing else."""
+    path = channels_path(memory.name)
+    with contextlib.suppress(OSError, ValueError):
+        if os.path.exists(path):
+            for failed in outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
+                memory.note("alert_failed", f"an alert was not delivered by {failed}", now)
+
+
+def _degrade(record: Record, fault: str, before: Record, now: float) -> None:
+    record.since = before.since if before.state == states.DEGRADED else now
+    record.state, record.reason, record.next_step = states.DEGRADED, fault, UNREADABLE_STEP
+
+
+def stamp(name: str) -> tuple[object, ...]:
+    """Return what changes whenever the settings of gateway *name* are written anew."""
+    found: list[object] = []
+    for path in (descriptor.path(name), plan.path(name)):
+        try:
+            status = os.stat(path)
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        except OSError as error:
+            found.append(error.errno)
+    return tuple(found)
+
+
+def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
+    """Return the descriptor and the plan of gateway *name*, and what is wrong with their files.
+
+    In the place of what cannot be read stands what was *good* before; without that, a plan that starts nothing. None
+    without a descriptor, now or before.
+    """
+    try:
+        found, fault = descriptor.load(name), ""
+    except descriptor.DescriptorError as error:
+        return good, str(error)
+    wanted, fault = plan.load_or_default(name)
+    return (found, good[1] if fault and good else wanted), fault
+
+
+def tell_unreadable(name: str, fault: str, now: float) -> None:
+    """Make of a gateway that cannot be watched a state that is told, by the channels that can be read."""
+    memory = Store(name)
+    with memory.acting("the watcher"):
+        record = memory.load("")
+        before = copy.copy(record)
+        _degrade(record, fault, before, now)
+        if before.reason != fault:
+            memory.note("state", fault, now, state=record.state)
+        memory.save(record)
+    outbox = Outbox(memory.directory)
+    outbox.put(
+        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, UNREADABLE_STEP, now),
+        REPEAT_SECONDS,
     )
+    send(memory, outbox, now)
+
+
+def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Watch gateway *name* until the process is ended; raises DescriptorError for what is not a name.
+
+    Settings that cannot be read are a state and an alert; they are read again whenever their files change.
+    """
+    notify = notifier()
+    good: Settings | None = None
     notify("READY=1")
-    watcher.run()
+    while True:
+        seen = stamp(name)
+        good, fault = settings(name, good)
+        if good:
+            control = Control(*good, by="the watcher")
+            Watcher(control, lambda: notify("WATCHDOG=1"), fault).run(ended=partial(_changed, name, seen))
+            continue
+        while not _changed(name, seen):
+            notify("WATCHDOG=1")
+            with contextlib.suppress(BusyError, OSError):
+                tell_unreadable(name, fault, time.time())
+            sleep(UNREADABLE_SECONDS)
+
+
+def _changed(name: str, before: tuple[object, ...]) -> bool:
+    return stamp(name) != before

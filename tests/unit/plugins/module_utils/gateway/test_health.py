@@ -146,6 +146,8 @@ def test_units_are_each_told_once_and_other_watchers_are_left_out(says: Outputs)
         "sub": "waiting",
         "result": "success",
         "next": "Fri 2026-11-27 05:40:34 UTC",
+        "restarts": 0,
+        "up_seconds": None,
     }
 
 
@@ -291,7 +293,7 @@ def test_what_is_remembered(deploy: t.Any) -> None:
     shown = health.session(found, NOW)
     assert (shown["state"], shown["stale_seconds"], shown["week"]) == ("ready", 21.0, "valid")
     assert shown["grant"]["by"] == "the operator"
-    assert shown["plan"]["sign_in_deadline"] == "17:30"
+    assert shown["plan"]["sign_in_deadline"] == "17:00"
     assert shown["reason_remembered"] == "serves U***67"
 
 

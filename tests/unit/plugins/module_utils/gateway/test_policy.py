@@ -186,9 +186,9 @@ def test_a_signed_in_gateway_is_valid_until_the_week_ends() -> None:
     policy.observe(record, READY, PLAN, SUNDAY)
     assert (record.signed_in_at, record.valid_until) == (SUNDAY, at("2026-11-29 01:00"))
     assert (record.state, record.blocked, record.grant) == (states.READY, None, None)
-    assert record.sign_in_due == at("2026-11-29 17:30")
+    assert record.sign_in_due == at("2026-11-29 17:00")
     policy.observe(record, DOWN, PLAN, TUESDAY)
-    assert (record.valid_until, record.sign_in_due) == (None, at("2026-11-22 17:30"))
+    assert (record.valid_until, record.sign_in_due) == (None, at("2026-11-22 17:00"))
 
 
 def test_a_gateway_that_was_signed_in_before_anybody_watched_is_valid_from_its_start() -> None:
