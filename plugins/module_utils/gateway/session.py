@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import channel, milestones, states
@@ -117,10 +118,12 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
     return outcome
 
 
-def pause(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+def pause(
+    gateway: Gateway, engine: Engine, timeout: float, check: bool, accepted: Callable[[], None] = lambda: None
+) -> Outcome:
     """Stop the gateway by IBC's PAUSE, which keeps the sign-in; it happens at the next full minute.
 
-    Raises SessionError, also for an IBC without PAUSE.
+    *accepted* is called when IBC has said that it will. Raises SessionError, also for an IBC without PAUSE.
     """
     check_restart(gateway)
     descriptor, version, outcome = gateway.deployed(), gateway.summary.controller_version, Outcome()
@@ -135,6 +138,7 @@ def pause(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outc
     outcome.actions.extend(
         channel.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["pause"])
     )
+    accepted()
     outcome.exit_code = engine.wait(descriptor.container, timeout)
     if outcome.exit_code is None:
         raise SessionError(

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The watcher of one gateway: it listens to the container's log, looks each minute, and does what the policy says.
 
-One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lock while it looks and acts; while
+One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lease while it looks and acts; while
 somebody else holds it, it only waits.
 """
 
@@ -23,7 +23,8 @@ from .alerts import Alert, Outbox
 from .channel import ChannelError
 from .control import Control
 from .engine import EngineError
-from .store import PAPER, BusyError, Record
+from .lease import BusyError
+from .store import PAPER, Record
 
 ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
@@ -67,7 +68,7 @@ class Watcher:
     def look(self) -> float:
         """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
         control, now = self.control, self.control.now
-        with control.store.acting("the watcher"):
+        with control.store.lease.held(control.owner, "a look"):
             gateway = control.gateway
             asked = self._observe()
             record = control.store.load(control.descriptor.mode)
@@ -146,6 +147,7 @@ class Watcher:
         if grant and grant.kind == PAPER:
             first = grant.window > record.served_window
             record.served_window, record.window_starts = grant.window, 1 if first else record.window_starts + 1
+        self.control.admit()
         self.control.allow(record, grant)
         self.control.engine.start(self.control.descriptor.container)
 

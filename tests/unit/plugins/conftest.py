@@ -159,9 +159,11 @@ class FakeEngine:
     def __init__(self, path: str) -> None:
         self.path = path
         self.exists = True
+        self.name = "ibgw-paper"
+        self.environment: list[str] = []
         self.status = "running"
         self.exit_code = 0
-        self.labels = {"ibops.gateway.revision": "r1"}
+        self.labels = {"ibops.gateway.name": "paper", "ibops.gateway.revision": "r1"}
         self.images = {"image@sha256:1"}
         # Name and label of each.
         self.networks: dict[str, str] = {}
@@ -228,7 +230,8 @@ class FakeEngine:
                 "StartedAt": _stamp(self.started_at),
                 "FinishedAt": _stamp(self.finished_at),
             },
-            "Config": {"Image": "image@sha256:1", "Labels": self.labels},
+            "Name": f"/{self.name}",
+            "Config": {"Image": "image@sha256:1", "Labels": self.labels, "Env": self.environment},
             "NetworkSettings": {"Networks": {"bridge": {}}},
         }
 
@@ -313,6 +316,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._stream([engine.start_exec(name)], chunked=False)
             else:
                 self._json(200, {"ExitCode": engine._exit_codes[name]})
+        elif kind == "containers" and name == "json":
+            self._json(200, [{"Id": engine.name}] if engine.exists else [])
         elif kind != "events" and not engine.exists:
             self._json(404, {"message": f"No such container: {name}"})
         elif action == "json":

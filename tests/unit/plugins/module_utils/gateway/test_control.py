@@ -170,7 +170,7 @@ def test_a_resumption_that_asks_for_a_push_is_killed_before_it_is_sent(
     (tmp_path / "abc").mkdir()
     (tmp_path / "abc" / "autorestart").touch()
     with live.acting("test") as record:
-        record.stopped_by = "PAUSE"
+        record.stopped_by, record.signed_in_at = "PAUSE", live.now()
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
     with pytest.raises(SessionError, match="before a push was sent"):
         live.resume(5)
