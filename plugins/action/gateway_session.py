@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import owner
+from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 
 class ActionModule(ActionBase):
@@ -17,7 +17,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         result: dict[str, t.Any] = self._execute_module(
             module_name="ibops.gateway.gateway_session",
-            module_args={**self._task.args, "lease_owner": owner()},
+            module_args={**self._task.args, "lease_owner": owner(), "names_live": names_live(task_vars or {})},
             task_vars=task_vars,
         )
         return result

@@ -68,6 +68,10 @@ options:
   lease_owner:
     description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
     type: str
+  names_live:
+    description: Whether the run names its live gateways; for the action plugin of the same name.
+    type: bool
+    default: false
   keep_lease:
     description: For how many seconds the same run keeps the lease after this task, so that nobody acts in between.
     type: float
@@ -153,7 +157,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, session
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.channel import ChannelError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import UNASKED, Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
 
@@ -163,6 +167,8 @@ TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0
 def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> session.Outcome:
     """Do what *wanted* names, or in check mode say what would be done."""
     check = module.check_mode
+    if wanted == "started" and control.live and not module.params["names_live"] and not check:
+        raise Refused(f"{UNASKED.format(name=control.descriptor.name)}. Nothing was touched.")
     if wanted == "started":
         return control.start(module.params["allow_signin"], module.params["minutes"], check)
     if wanted == "paused":
@@ -181,6 +187,7 @@ def main() -> None:
             "allow_signin": {"type": "bool", "default": False},
             "minutes": {"type": "float"},
             "lease_owner": {"type": "str"},
+            "names_live": {"type": "bool", "default": False},
             "keep_lease": {"type": "float", "default": 0.0},
         },
         supports_check_mode=True,

@@ -42,6 +42,10 @@ options:
   lease_owner:
     description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
     type: str
+  names_live:
+    description: Whether the run names its live gateways; for the action plugin of the same name.
+    type: bool
+    default: false
   step:
     description: For the action plugin of the same name, which begins a sign-in and then follows it.
     type: str
@@ -106,7 +110,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, states
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import UNASKED, Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.ctl import ENDED, FAILED, SIGN_IN_STEP
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
@@ -135,6 +139,8 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
             control.store.lease.release(module.params["lease_owner"])
         return {"changed": False, "ended": True, "steps": [{"at": now, "step": "already", "text": "it is ready"}]}
     if not module.check_mode:
+        if not module.params["names_live"]:
+            raise Refused(f"{UNASKED.format(name=name)}. Nothing was touched.")
         force = ["--force"] if module.params["force"] else []
         owner = ["--owner", module.params["lease_owner"]] if module.params["lease_owner"] else []
         command = [
@@ -188,6 +194,7 @@ def main() -> None:
             "gateway_name": {"type": "str", "required": True},
             "force": {"type": "bool", "default": False},
             "lease_owner": {"type": "str"},
+            "names_live": {"type": "bool", "default": False},
             "step": {"type": "str", "choices": ["begin", "follow"], "default": "begin"},
             "since": {"type": "float", "default": 0.0},
             "wait": {"type": "float", "default": 10.0},

@@ -28,6 +28,11 @@ RESUME_SECONDS = 300.0
 PATIENCE = 30.0
 # What a crash can leave behind in the settings directory, and what keeps the login window from being filled in.
 STALE = ("*/autorestart", "PAUSE*", "COLDRESTART*")
+# The one word on a live gateway in a run that names none.
+UNASKED = (
+    "gateway {name} is a live gateway and this run has no limit. A change could cost a sign-in on somebody's phone. "
+    "Name what you mean: -l live, or -e gateway_touch_live=true for all"
+)
 Say = Callable[[str, str], None]
 _WORDS = {
     milestones.LOGIN_WINDOW: ("login_window", "the login window is open"),

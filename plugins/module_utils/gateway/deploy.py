@@ -17,7 +17,7 @@ from typing import Any
 
 from . import descriptor, files, milestones, neighbours, policy, session, settings_files, states
 from .channel import ChannelError
-from .control import Control, Refused
+from .control import UNASKED, Control, Refused
 from .descriptor import Descriptor, DescriptorError
 from .engine import Engine, EngineError, NotFoundError
 from .look import NETWORK_LABEL, REVISION_LABEL, Gateway
@@ -39,8 +39,9 @@ ALWAYS, IF_RUNNING, NEVER = "always", "if_running", "never"
 # On a new container: whether the one that it replaces ran, for whoever goes on after a run that was cut.
 REPLACES_LABEL = "ibops.gateway.replaces"
 RUNNING, DOWN = "running", "down"
-# For how long the lease is kept while the controller sees to what is needed: a pull takes minutes.
-NEEDS_SECONDS = 600.0
+# For how long the lease is kept while the controller says that a push is on its way. Nobody has it during a pull, which
+# takes minutes: whoever goes on looks again.
+PUSH_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,7 @@ def decide(found: Found, order: Order) -> Decision:
         else:
             step = Decision(MAKE if differs else START if starts else NONE, differs, starts)
     if order.live and not order.asked and step.step not in (NONE, REFUSE):
-        return Decision(
-            REFUSE,
-            why=f"gateway {order.descriptor.name} is a live gateway and this run has no limit. A change could cost a "
-            "sign-in on somebody's phone. Name what you mean: -l live, or -e gateway_touch_live=true for all",
-        )
+        return Decision(REFUSE, why=UNASKED.format(name=order.descriptor.name))
     return step
 
 
@@ -274,12 +271,14 @@ class Deployment:
         with control.acting("a deployment") as record:
             done = self._run(record, check=False)
             if done.needs:
-                control.keep = NEEDS_SECONDS
+                control.keep = PUSH_SECONDS if done.needs == "push" else 0.0
+        if done.needs:
+            return done
         if done.step in (NONE, PENDING) and order.start == ALWAYS:
             # Nothing of it is this run's doing, so that nothing is undone either, and others may act meanwhile.
             if not wait_for(control.gateway, states.READY, order.ready_seconds):
                 raise SessionError(not_ready(control.gateway))
-        elif not done.needs and not done.starts:
+        elif not done.starts:
             control.gateway.refresh()
         return done
 

@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import deploy, descriptor, neighbours, policy, store
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
+    deploy,
+    descriptor,
+    neighbours,
+    policy,
+    store,
+    week,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.deploy import Deployment, Found, Order
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import Descriptor
@@ -330,6 +337,7 @@ def test_a_first_one_that_does_not_become_ready_is_stopped(host: Host) -> None:
 
 def test_an_image_and_a_push_are_seen_to_before_anything_is_touched(host: Host) -> None:
     host.engine.images.clear()
+    host.ready = lambda: pytest.fail("there is nothing to wait for")
     assert host.run(host.order()).needs == "image"
     host.engine.images.add(IMAGE)
     order = host.order("live", "live")
@@ -338,6 +346,7 @@ def test_an_image_and_a_push_are_seen_to_before_anything_is_touched(host: Host) 
     # Until it goes on, it has the lease.
     with pytest.raises(BusyError, match="Ann"):
         host.run(order, owner="Bob")
+    host.ready = lambda: True
     host.run(order)
     assert host.engine.running() == ["ibgw-live"]
 
