@@ -173,3 +173,26 @@ def test_an_error_reply_on_a_channel_that_stays_open_is_not_waited_out(fake_engi
     with pytest.raises(channel.ChannelError, match="Command invalid"):
         channel.send(Engine(), "c", serve(behaviour), "STOP")
     assert time.monotonic() - started < channel.REPLY_SECONDS
+
+
+def test_a_container_is_made_renamed_connected_listed_and_removed(fake_engine: Any) -> None:
+    client = Engine()
+    client.create("ibgw-paper.new", {"Image": "image@sha256:1"})
+    client.connect("ibgw-paper", "ibgw-paper.new")
+    assert fake_engine.bodies == [
+        ("/containers/create", "name=ibgw-paper.new", {"Image": "image@sha256:1"}),
+        ("/networks/ibgw-paper/connect", "", {"Container": "ibgw-paper.new"}),
+    ]
+    client.rename("ibgw-paper", "ibgw-paper.old")
+    assert [found["Name"] for found in client.containers()] == ["/ibgw-paper.old"]
+    with pytest.raises(EngineError, match="You cannot remove a running"):
+        client.remove("ibgw-paper.old")
+    fake_engine.exit(0)
+    client.remove("ibgw-paper.old")
+    assert client.containers() == []
+    with pytest.raises(NotFoundError):
+        client.remove("ibgw-paper.old")
+
+
+def test_the_hosts_cpus(fake_engine: Any) -> None:
+    assert Engine().cpus() == 2
