@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 def begun() -> subprocess.Popen[str]:
     """A site.yml of the live gateway, as another operator starts it."""
     program = pathlib.Path(sys.executable).parent / "ansible-playbook"
-    command = [program, "site.yml", "-i", "inventories/sandbox", "-l", "live", "--tags", "gateway"]
+    command = [str(program), "site.yml", "-i", "inventories/sandbox", "-l", "live", "--tags", "gateway"]
     plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     return subprocess.Popen(command, cwd=ROOT, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

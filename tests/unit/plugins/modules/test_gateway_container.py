@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         monkeypatch.setattr(gateway_container, name, str(tmp_path / place))
     monkeypatch.setattr(gateway_container, "Engine", lambda: host.engine)
     monkeypatch.setattr(host.engine, "cpus", lambda: 2, raising=False)
-    made = control.Control
-    monkeypatch.setattr(gateway_container, "Control", lambda *words, **more: made(*words, engine=host.engine, **more))
+    monkeypatch.setattr(gateway_container, "Control", functools.partial(control.Control, engine=host.engine))
     return host
 
 
@@ -135,5 +135,6 @@ def test_too_little_space_is_told(run_module: Any, host: Host) -> None:
 
 def test_the_revision_is_that_of_everything(run_module: Any, host: Host) -> None:
     run_module(gateway_container.main, **options())
-    for change in ({"config": "two"}, {"jts": ""}, {"password": "x"}, {"container": {"tmpfs": {}}}):
+    changes: list[dict[str, Any]] = [{"config": "two"}, {"jts": ""}, {"password": "x"}, {"container": {"tmpfs": {}}}]
+    for change in changes:
         assert run_module(gateway_container.main, check=True, **options(**change))["step"] == "replace"

@@ -18,6 +18,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
     descriptor,
     neighbours,
     policy,
+    session,
     store,
     week,
 )
@@ -148,7 +149,7 @@ class Host:
         monkeypatch.setattr(store, "ROOT", str(root / "var"))
         monkeypatch.setattr(deploy, "wait_for", lambda *_a, **_k: self.ready())
         monkeypatch.setattr(neighbours, "listening", lambda _port: self.listener)
-        monkeypatch.setattr(deploy.session, "stop", self.sign_off)
+        monkeypatch.setattr(session, "stop", self.sign_off)
 
     def sign_off(self, gateway: Any, engine: Any, timeout: float, check: bool) -> Outcome:
         outcome, name = Outcome(), gateway.deployed().container
@@ -160,7 +161,7 @@ class Host:
     def order(
         self, name: str = "paper", mode: str = "paper", revision: str = "r2", config: str = "two", **more: Any
     ) -> Order:
-        content = {
+        content: dict[str, Any] = {
             "name": name, "mode": mode, "container": f"ibgw-{name}", "image": IMAGE, "host": "127.0.0.1", "port": 4001,
             "client_id": 917, "accounts": [], "time_zone": "America/New_York", "command_port": 7462,
             "settings_dir": str(self.root / "var" / name / "tws_settings"), "revision": revision,
@@ -408,6 +409,7 @@ def test_a_frozen_container_is_there(host: Host) -> None:
 
 def paused(host: Host) -> None:
     """A live gateway that was PAUSEd, as a maintenance that was killed leaves it."""
+    host.engine.made("ibgw-live", "r2", "exited", "live")
     token = host.root / "var/live/tws_settings/abc"
     token.mkdir(parents=True)
     (token / "autorestart").touch()
@@ -415,13 +417,13 @@ def paused(host: Host) -> None:
         record.stopped_by, record.signed_in_at = policy.PAUSE, MONDAY - 3600.0
 
 
-STATES = {
+STATES: dict[str, Callable[[Host], object]] = {
     "running": lambda host: host.engine.made("ibgw-live", "r1", "running", "live"),
     "frozen": lambda host: host.engine.made("ibgw-live", "r1", "paused", "live"),
     "down": lambda host: host.engine.made("ibgw-live", "r1", "exited", "live"),
     "down, unchanged": lambda host: host.engine.made("ibgw-live", "r2", "exited", "live"),
     "cut": lambda host: host.engine.made("ibgw-live.old", "r1", "exited", "live"),
-    "paused": lambda host: (host.engine.made("ibgw-live", "r2", "exited", "live"), paused(host)),
+    "paused": paused,
     "new": lambda host: None,
 }
 WAYS: dict[str, dict[str, Any]] = {
@@ -494,8 +496,8 @@ def test_a_killed_maintenance_is_resumed_and_no_push_is_asked_for(host: Host, mo
     monkeypatch.setattr(
         "ansible_collections.ibops.gateway.plugins.module_utils.gateway.control.wait_for", lambda *_a, **_k: True
     )
-    host.engine.made("ibgw-live", "r1", "exited", "live")
     paused(host)
+    host.engine.all["ibgw-live"]["request"]["Labels"]["ibops.gateway.revision"] = "r1"
     order = host.order("live", "live")
     done = Deployment(order, host.control(order)).run(False)
     assert (done.step, done.needs) == ("resume", "")
