@@ -47,16 +47,18 @@ def test_two_runs_cost_one_push(host: Host, standin: StandIn, apart: float) -> N
     assert host.run("ibgwctl status live").rc == 0
 
 
+# The sandbox derives name and user from the mode; another inventory has its own.
+PAPER: dict[str, object] = {"gateway_mode": "paper", "gateway_name": "live"}
 WAYS: dict[str, tuple[dict[str, object], list[str]]] = {
-    "another inventory's mode": ({"gateway_mode": "paper"}, ["-l", "live"]),
-    "the same, without its group": ({"gateway_mode": "paper"}, ["-l", "sandbox-live"]),
-    "the same, all guards skipped": ({"gateway_mode": "paper"}, ["-l", "live", "--skip-tags", "always"]),
+    "another inventory's mode": (PAPER, ["-l", "live"]),
+    "the same, without its group": (PAPER, ["-l", "sandbox-live"]),
+    "the same, all guards skipped": (PAPER, ["-l", "live", "--skip-tags", "always"]),
     "another name": ({"gateway_name": "live2", "gateway_port": 4011}, ["-l", "live"]),
     "another name, guards skipped": (
         {"gateway_name": "live2", "gateway_port": 4011},
         ["-l", "live", "--skip-tags", "always"],
     ),
-    "no limit, guards skipped": ({"gateway_apply": "now"}, ["--skip-tags", "always"]),
+    "no limit, guards skipped": ({"gateway_apply": "now", "gateway_java_heap_mb": 800}, ["--skip-tags", "always"]),
 }
 
 
@@ -72,7 +74,7 @@ def test_no_way_past_the_guard(host: Host, standin: StandIn, tmp_path: pathlib.P
         yaml.safe_dump([{"hosts": "live", "gather_facts": False, "roles": [{"role": "ibops.gateway.gateway"}]}])
     )
     run = subprocess.run(
-        [program, play, "-i", "inventories/sandbox", "-e", f"@{extra}", *arguments],
+        [str(program), str(play), "-i", "inventories/sandbox", "-e", f"@{extra}", *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert run.returncode == 2, run.stdout
