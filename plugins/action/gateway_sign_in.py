@@ -9,6 +9,8 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
+
 MODULE = "ibops.gateway.gateway_sign_in"
 
 
@@ -18,7 +20,13 @@ class ActionModule(ActionBase):
         host = (task_vars or {}).get("inventory_hostname", "")
 
         def step(name: str, **more: object) -> dict[str, t.Any]:
-            arguments = {**self._task.args, "step": name, **more}
+            arguments = {
+                **self._task.args,
+                "lease_owner": owner(),
+                "names_live": names_live(task_vars or {}),
+                "step": name,
+                **more,
+            }
             found: dict[str, t.Any] = self._execute_module(
                 module_name=MODULE, module_args=arguments, task_vars=task_vars
             )

@@ -18,7 +18,8 @@ description:
   - V(restarted) sends IBC's RESTART, which replaces the gateway's JVM at the next full minute and keeps the
     sign-in (no push),
     and waits until the API is ready again. IBC takes one RESTART in a JVM's life; a second one is refused.
-  - V(started) starts the existing container and does not wait; follow it with M(ibops.gateway.gateway_ready).
+  - V(started) starts the existing container and does not wait; follow it with M(ibops.gateway.gateway_ready). A
+    paused gateway is resumed instead, which sends no push, and waited for.
   - V(paused) sends IBC's PAUSE, which stops a live gateway at the next full minute and keeps its sign-in;
     V(resumed) starts it again on that and waits until the API is ready. A gateway that asks for a push instead
     is stopped before it is sent. Experimental, until it was seen on a real account.
@@ -64,6 +65,17 @@ options:
       - Whether V(started) may start a live gateway. That signs in and sends a push to somebody's phone.
     type: bool
     default: false
+  lease_owner:
+    description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
+    type: str
+  names_live:
+    description: Whether the run names its live gateways; for the action plugin of the same name.
+    type: bool
+    default: false
+  keep_lease:
+    description: For how many seconds the same run keeps the lease after this task, so that nobody acts in between.
+    type: float
+    default: 0.0
 seealso:
   - module: ibops.gateway.gateway_ready
   - module: ibops.gateway.gateway_info
@@ -145,9 +157,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, session
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.channel import ChannelError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import UNASKED, Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
 
 TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0, "resumed": 300.0}
 
@@ -155,6 +167,8 @@ TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0
 def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> session.Outcome:
     """Do what *wanted* names, or in check mode say what would be done."""
     check = module.check_mode
+    if wanted == "started" and control.live and not module.params["names_live"] and not check:
+        raise Refused(f"{UNASKED.format(name=control.descriptor.name)}. Nothing was touched.")
     if wanted == "started":
         return control.start(module.params["allow_signin"], module.params["minutes"], check)
     if wanted == "paused":
@@ -172,6 +186,9 @@ def main() -> None:
             "timeout": {"type": "float"},
             "allow_signin": {"type": "bool", "default": False},
             "minutes": {"type": "float"},
+            "lease_owner": {"type": "str"},
+            "names_live": {"type": "bool", "default": False},
+            "keep_lease": {"type": "float", "default": 0.0},
         },
         supports_check_mode=True,
     )
@@ -181,7 +198,12 @@ def main() -> None:
         module.fail_json(msg=f"timeout is {timeout}: it must not be negative")
     name = module.params["gateway_name"]
     try:
-        control = Control(descriptor.load(name), plan.load(name))
+        control = Control(
+            descriptor.load(name),
+            plan.load(name),
+            owner=module.params["lease_owner"] or "",
+            keep=module.params["keep_lease"],
+        )
         outcome = bring_about(control, wanted, timeout, module)
         if outcome.changed and wanted not in ("restarted", "resumed") and not module.check_mode:
             control.gateway.refresh()

@@ -102,76 +102,17 @@ secret_revision:
   sample: 5f1d3c8a90e4b7c2
 """
 
-import hashlib
-import json
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user, password
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
-    Absent,
-    Directory,
-    Entry,
-    File,
-    Secret,
-    reconcile,
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings_files import (
+    DOCKER_DIR,
+    entries,
+    secret_revision,
+    short_of_space,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError, escape
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings_dir import JtsIni
-
-DOCKER_DIR = "/var/lib/docker"
-
-
-def entries(params: dict[str, object]) -> list[Entry]:
-    """The wanted directories and files, parents first."""
-    config, state = (
-        f"{params['config_dir']}/{params['gateway_name']}",
-        f"{params['state_dir']}/{params['gateway_name']}",
-    )
-    root, uid = os.geteuid(), int(str(params["uid"]))
-    group = os.getegid()
-    wanted: list[Entry] = [
-        Directory(str(params["config_dir"]), 0o700, root, group),
-        Directory(config, 0o700, root, group),
-        Directory(f"{config}/ibc", 0o750, root, uid),
-        Directory(f"{config}/secrets", 0o750, root, uid),
-        Directory(str(params["state_dir"]), 0o711, root, group),
-        Directory(state, 0o711, root, group),
-        Directory(f"{state}/tws_settings", 0o700, uid, uid),
-    ]
-    secret = f"{config}/secrets/tws_password"
-    if params["password"] is not None:
-        wanted.append(Secret(secret, escape(str(params["password"])), 0o440, root, uid))
-    if params["password_fetched"]:
-        wanted += [
-            *password.directories(str(params["run_dir"]), str(params["gateway_name"]), uid),
-            Absent(secret),
-        ]
-    if params["config"] is not None:
-        wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
-    if params["descriptor"] is not None:
-        text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
-        wanted.append(File(f"{config}/gateway.json", text, 0o600, root, group))
-    if params["jts"] is not None:
-        wanted.append(JtsIni(f"{state}/tws_settings", str(params["jts"]), uid, uid))
-    return wanted
-
-
-def short_of_space(directories: list[str], min_free_mib: int) -> str:
-    """Name the first file system with less than *min_free_mib* MiB left, or return an empty text."""
-    for directory in directories:
-        while not os.path.isdir(directory):
-            directory = os.path.dirname(directory)
-        status = os.statvfs(directory)
-        free_mib = status.f_bavail * status.f_frsize // 2**20
-        if free_mib < min_free_mib:
-            return (
-                f"gateway_min_free_mib: {free_mib} MiB are left at {directory}, {min_free_mib} are asked for; "
-                "free some (docker system prune, journalctl --vacuum-size) or lower the variable. "
-                "Nothing was changed."
-            )
-    return ""
 
 
 def main() -> None:
@@ -215,9 +156,7 @@ def main() -> None:
     if params["descriptor"] is not None:
         result["descriptor"] = params["descriptor"]
     if params["password"] is not None:
-        salt = f"ibops.gateway/{params['gateway_name']}".encode()
-        digest = hashlib.scrypt(params["password"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=16)
-        result["secret_revision"] = digest.hex()
+        result["secret_revision"] = secret_revision(params["gateway_name"], params["password"])
     module.exit_json(**result)
 
 

@@ -17,7 +17,8 @@ description:
     P(ibops.gateway.session#role), and is bounded there by that role's C(session_sign_in_pushes) and
     C(session_sign_in_minutes), also when the connection to the host is lost. When it fails, the gateway is stopped
     and its state is C(blocked).
-  - A gateway that is ready is left alone. Files of an earlier session that would keep it from signing in are removed.
+  - A gateway that is ready is left alone, and one that is paused is resumed on its kept sign-in, which sends no push.
+    Files of an earlier session that would keep it from signing in are removed.
   - Run it as root.
 extends_documentation_fragment:
   - ibops.gateway.endpoint.attributes
@@ -35,7 +36,14 @@ options:
     type: str
     required: true
   force:
-    description: Sign in anew though the gateway is ready, for example to apply pending settings.
+    description: Sign in anew though the gateway is ready, for example to apply pending settings, or paused.
+    type: bool
+    default: false
+  lease_owner:
+    description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
+    type: str
+  names_live:
+    description: Whether the run names its live gateways; for the action plugin of the same name.
     type: bool
     default: false
   step:
@@ -102,7 +110,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, states
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import UNASKED, Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.ctl import ENDED, FAILED, SIGN_IN_STEP
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
@@ -127,10 +135,25 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
     ready = control.gateway.judgement().state == states.READY
     now = control.now()
     if ready and not module.params["force"]:
+        if module.params["lease_owner"] and not module.check_mode:
+            control.store.lease.release(module.params["lease_owner"])
         return {"changed": False, "ended": True, "steps": [{"at": now, "step": "already", "text": "it is ready"}]}
     if not module.check_mode:
+        if not module.params["names_live"]:
+            raise Refused(f"{UNASKED.format(name=name)}. Nothing was touched.")
         force = ["--force"] if module.params["force"] else []
-        command = ["systemd-run", "--quiet", "--collect", f"--unit={unit(name)}", COMMAND, "sign-in", name, *force]
+        owner = ["--owner", module.params["lease_owner"]] if module.params["lease_owner"] else []
+        command = [
+            "systemd-run",
+            "--quiet",
+            "--collect",
+            f"--unit={unit(name)}",
+            COMMAND,
+            "sign-in",
+            name,
+            *owner,
+            *force,
+        ]
         code, _output, said = module.run_command(command)
         if code != 0 and "already" not in said:
             module.fail_json(msg=f"the sign-in could not be begun: {said.strip()}")
@@ -170,6 +193,8 @@ def main() -> None:
         argument_spec={
             "gateway_name": {"type": "str", "required": True},
             "force": {"type": "bool", "default": False},
+            "lease_owner": {"type": "str"},
+            "names_live": {"type": "bool", "default": False},
             "step": {"type": "str", "choices": ["begin", "follow"], "default": "begin"},
             "since": {"type": "float", "default": 0.0},
             "wait": {"type": "float", "default": 10.0},

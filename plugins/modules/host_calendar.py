@@ -56,19 +56,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import zones
 
-GATEWAY_ZONE = "gateway_time_zone"
-
-
-def problems(time_zone: str | None, sessions: list[dict[str, object]]) -> list[str]:
-    wanted = {f"gateway_paper_sessions[{index}].zone": each.get("zone") for index, each in enumerate(sessions)}
-    found = zones.problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])
-    if found:
-        return found
-    # Only here: it takes New York's zone for granted.
-    from ansible_collections.ibops.gateway.plugins.module_utils.gateway import paper_hours
-
-    return paper_hours.problems(sessions)
-
 
 def main() -> None:
     module = AnsibleModule(
@@ -78,7 +65,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    found = problems(module.params["time_zone"], module.params["paper_sessions"])
+    found = zones.calendar_problems(module.params["time_zone"], module.params["paper_sessions"])
     if found:
         module.fail_json(msg=f"Nothing was changed. Fix: {' '.join(found)}", problems=found)
     module.exit_json(changed=False, problems=[])

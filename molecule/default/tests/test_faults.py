@@ -29,6 +29,10 @@ def container(host: Host) -> str:
             "gateway_image: sandbox-paper cannot pull 127.0.0.1:9/x@sha256",
         ),
         ("gateway_min_free_mib=99999999", "gateway_min_free_mib: "),
+        ("gateway_memory=2048", "gateway_memory: '2048' is not a size"),
+        ("gateway_memory='2 GiB'", "gateway_memory: '2 GiB' is not a size"),
+        ("gateway_cpus=64", "gateway_cpus: 64 is more than the"),
+        ("gateway_port=22", "gateway_port: on 22 of this host sshd"),
     ],
 )
 def test_the_running_gateway_is_not_touched(host: Host, playbook: Playbook, settings: str, said: str) -> None:
@@ -44,7 +48,7 @@ def test_without_an_engine_the_role_says_so_and_the_gateway_outlives_it(host: Ho
     host.check_output("systemctl stop docker.socket docker.service")
     run = playbook("site.yml", "paper", "--tags", "gateway")
     assert run.status == 2
-    assert "The Docker engine of sandbox-paper does not answer" in run.printed
+    assert "the Docker engine is unreachable" in run.printed
     assert playbook("site.yml", "paper").status == 0
     assert container(host) == before
 
@@ -56,13 +60,15 @@ def test_without_an_engine_the_role_says_so_and_the_gateway_outlives_it(host: Ho
         ("wrong_password", "IBKR refused the user or the password"),
     ],
 )
-def test_what_this_run_started_and_cannot_become_ready_is_stopped(
+def test_what_this_run_started_and_cannot_become_ready_is_taken_back(
     host: Host, playbook: Playbook, fault: str, said: str
 ) -> None:
+    before = host.check_output("docker inspect --format '{{.Id}}' ibgw-paper")
     run = playbook("site.yml", "paper", "-e", f'{{"gateway_environment": {{"STANDIN_FAULT": "{fault}"}}}}')
     assert run.status == 2
     assert said in run.printed
-    assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-paper") == "false"
+    assert "The container before is back, and starting." in run.printed
+    assert host.check_output("docker inspect --format '{{.Id}} {{.State.Running}}' ibgw-paper") == f"{before} true"
 
 
 def test_a_changed_time_zone_and_a_difficult_password_really_arrive(host: Host, playbook: Playbook) -> None:

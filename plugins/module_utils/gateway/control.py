@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from . import milestones, password, policy, session, settings_dir, states, week
+from . import milestones, neighbours, password, policy, session, settings_dir, states, week
 from .descriptor import Descriptor
-from .engine import Engine
+from .engine import Engine, NotFoundError
 from .look import Gateway
 from .plan import Plan
 from .session import BlockedError, NoPasswordError, Outcome, SessionError
@@ -21,8 +22,14 @@ from .wait import wait_for
 
 STOP_SECONDS = 60.0
 PAUSE_MARGIN_SECONDS = 1800.0
+RESUME_SECONDS = 300.0
 # A watcher that is looking lets the next one in after one look.
 PATIENCE = 30.0
+# The one word on a live gateway in a run that names none.
+UNASKED = (
+    "gateway {name} is a live gateway and this run has no limit. A change could cost a sign-in on somebody's phone. "
+    "Name what you mean: -l live, or -e gateway_touch_live=true for all"
+)
 Say = Callable[[str, str], None]
 _WORDS = {
     milestones.LOGIN_WINDOW: ("login_window", "the login window is open"),
@@ -39,15 +46,21 @@ class Refused(SessionError):
 
 @dataclass
 class Control:
-    """One gateway of this host, whose *by* acts on it. *now* gives epoch seconds."""
+    """One gateway of this host, whose *by* acts on it. *now* gives epoch seconds.
+
+    *owner* is who holds the lease meanwhile, and who keeps it for *keep* more seconds after an action that went well.
+    """
 
     descriptor: Descriptor
     plan: Plan
     by: str = "the operator"
     engine: Engine = field(default_factory=Engine)
     now: Callable[[], float] = time.time
+    owner: str = ""
+    keep: float = 0.0
 
     def __post_init__(self) -> None:
+        self.owner = self.owner or f"{self.by} (process {os.getpid()})"
         self.store = Store(self.descriptor.name)
         self.gateway = Gateway(self.descriptor.endpoint(), self.descriptor, self.engine)
 
@@ -61,7 +74,7 @@ class Control:
 
         Raises BusyError, and SessionError when the record cannot be saved.
         """
-        with self.store.acting(f"{what} by {self.by}", PATIENCE):
+        with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep):
             record = self.store.load(self.descriptor.mode)
             try:
                 yield record
@@ -84,7 +97,10 @@ class Control:
             password.provide(self.descriptor)
         except password.PasswordError as error:
             raise NoPasswordError(str(error)) from error
-        record.grant, record.blocked, record.stopped_by, record.stopping = grant, None, "", ""
+        record.grant, record.blocked, record.stopping = grant, None, ""
+        # A pause is over when the gateway runs again, not before: whoever goes on after a killed resume resumes.
+        if grant is not None or not self.live:
+            record.stopped_by = ""
         self.save(record)
 
     def refuse_closed_week(self) -> None:
@@ -97,23 +113,33 @@ class Control:
     def start(self, allow_signin: bool, minutes: float | None = None, check: bool = False) -> Outcome:
         """Start the existing container and do not wait; a paper gateway with sessions for at most *minutes*.
 
-        Raises SessionError.
+        A paused gateway is resumed instead, which sends no push, and waited for. Raises SessionError.
         """
         if allow_signin:
             self.refuse_closed_week()
         if check:
-            return session.start(self.gateway, self.engine, allow_signin, check=True)
+            kept = self.kept(self.store.load(self.descriptor.mode))
+            return session.start(self.gateway, allow_signin or kept)
         with self.acting("start") as record:
-            running = self.gateway.seen()["running"]
-            if not running and (allow_signin or not self.live):
-                self.allow(record, self._grant(minutes))
-            outcome = session.start(self.gateway, self.engine, allow_signin, check=False)
+            if not self.gateway.seen()["running"] and self.kept(record):
+                return self.resume_kept(record, RESUME_SECONDS)
+            outcome = session.start(self.gateway, allow_signin)
             if outcome.changed:
+                self.begin(record, self.grant(minutes))
                 self.store.note("start", f"started by {self.by}", self.now())
                 self._look(record)
             return outcome
 
-    def _grant(self, minutes: float | None) -> Grant | None:
+    def begin(self, record: Record, grant: Grant | None) -> None:
+        """Start the container, for who holds the lease, and let nothing of an earlier session keep it from signing in.
+        Raises SessionError, EngineError."""
+        self.admit()
+        with self._settings_directory():
+            settings_dir.remove_stale(self.descriptor)
+        self.allow(record, grant)
+        self.engine.start(self.descriptor.container)
+
+    def grant(self, minutes: float | None) -> Grant | None:
         """What a start by a person allows; a paper gateway without sessions runs until it is stopped."""
         now = self.now()
         if self.live:
@@ -137,7 +163,7 @@ class Control:
             return outcome
 
     def end(self, record: Record, timeout: float = STOP_SECONDS) -> Outcome:
-        """Stop gently, for who holds the lock; what let the gateway run is used up."""
+        """Stop gently, for who holds the lease; what let the gateway run is used up."""
         outcome = session.stop(self.gateway, self.engine, timeout, check=False)
         record.grant = None
         if outcome.changed:
@@ -165,10 +191,19 @@ class Control:
                     f"gateway {self.descriptor.name}: a pause keeps a sign-in until Sunday 01:00 New York time, and "
                     "there is none that lasts another half an hour. Nothing was touched."
                 )
-            outcome = session.pause(self.gateway, self.engine, timeout, check)
             if check:
-                return outcome
-            record.stopped_by, record.grant = policy.PAUSE, None
+                return session.pause(self.gateway, self.engine, timeout, check=True)
+
+            def accepted() -> None:
+                record.stopping = policy.PAUSE
+                self.save(record)
+
+            try:
+                outcome = session.pause(self.gateway, self.engine, timeout, check=False, accepted=accepted)
+            except SessionError:
+                record.stopping = ""
+                raise
+            record.stopped_by, record.stopping, record.grant = policy.PAUSE, "", None
             self.store.note("pause", f"PAUSE by {self.by}", self.now())
             return outcome
 
@@ -178,30 +213,57 @@ class Control:
         with self.acting("resume") as record:
             if record.stopped_by != policy.PAUSE:
                 raise Refused(f"gateway {self.descriptor.name} is not paused: there is nothing to resume")
-            with self._settings_directory():
-                kept = settings_dir.has_token(self.descriptor)
-            if not kept:
+            if not self.kept(record):
                 raise Refused(
-                    f"gateway {self.descriptor.name} has no kept sign-in (no autorestart file): sign in by "
-                    "playbooks/live_signin.yml"
+                    f"gateway {self.descriptor.name} has no kept sign-in (no autorestart file, or its week is over): "
+                    "sign in by playbooks/live_signin.yml"
                 )
-            outcome = Outcome()
-            outcome.did("docker start")
             if check:
-                return outcome
-            self.allow(record, None)
-            self.engine.start(self.descriptor.container)
-            try:
-                ready = wait_for(self.gateway, states.READY, timeout, tell=self._no_push)
-            except SessionError:
-                self.engine.kill(self.descriptor.container)
-                record.blocked = "sign_in_asked"
-                raise
-            if not ready:
-                judgement = self.gateway.judgement()
-                raise SessionError(f"the gateway is resumed but {judgement.state}: {judgement.reason}")
-            self.store.note("resume", f"resumed by {self.by}", self.now())
-            return outcome
+                return Outcome(True, ["docker start"])
+            return self.resume_kept(record, timeout)
+
+    def kept(self, record: Record) -> bool:
+        """Whether the gateway is down by a PAUSE, and the sign-in that it kept is still worth something."""
+        if record.stopped_by != policy.PAUSE or record.signed_in_at is None:
+            return False
+        if self.now() >= week.valid_until(policy.moment(record.signed_in_at)).timestamp():
+            return False
+        with self._settings_directory():
+            return settings_dir.has_token(self.descriptor)
+
+    def resume_kept(self, record: Record, timeout: float) -> Outcome:
+        """Resume, for who holds the lease. Raises SessionError."""
+        outcome = Outcome()
+        outcome.did("docker start")
+        self.admit()
+        self.allow(record, None)
+        self.engine.start(self.descriptor.container)
+        try:
+            ready = wait_for(self.gateway, states.READY, timeout, tell=self._no_push)
+        except SessionError:
+            self.engine.kill(self.descriptor.container)
+            record.blocked, record.stopped_by = "sign_in_asked", ""
+            raise
+        if not ready:
+            judgement = self.gateway.judgement()
+            raise SessionError(f"the gateway is resumed but {judgement.state}: {judgement.reason}")
+        self._look(record)
+        self.store.note("resume", f"resumed by {self.by}", self.now())
+        return outcome
+
+    def admit(self) -> None:
+        """Refuse a start beside what else runs on this host: its user, its port, a container of another mode."""
+        names = neighbours.own_names(self.descriptor.container)
+        try:
+            own = neighbours.neighbour(self.engine.inspect(names[0]))
+        except NotFoundError:
+            raise Refused(f"container {names[0]} does not exist: run site.yml to create it") from None
+        mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)
+        fault = neighbours.mode_objection(mine, [replace(own, there=False)], "", False) or neighbours.objection(
+            mine, neighbours.around(self.engine)
+        )
+        if fault:
+            raise Refused(f"{fault}. Nothing was touched.")
 
     def _no_push(self) -> None:
         if self.gateway.summary.asks_for_sign_in:
@@ -212,7 +274,8 @@ class Control:
 
     def sign_in(self, say: Say, force: bool = False) -> Record:
         """Sign a live gateway in with a person at the phone, in at most ``plan.pushes`` pushes and
-        ``plan.sign_in_minutes`` minutes; each step goes to *say* as (step, text).
+        ``plan.sign_in_minutes`` minutes; each step goes to *say* as (step, text). A paused gateway is resumed instead,
+        which sends no push, unless *force* is set.
 
         Returns the record of the ready gateway; one that is ready already is left alone unless *force* is set. Raises
         Refused before anything is touched, SessionError when it did not come about: the gateway is then stopped and
@@ -229,7 +292,13 @@ class Control:
             if self.gateway.judgement().state == states.READY and not force:
                 say("already", f"{name} is signed in and ready; nothing to do")
                 return record
-            self.allow(record, self._grant(None))
+            if self.kept(record) and not force:
+                say("resuming", f"{name} is paused: resuming on the kept sign-in, which sends no push")
+                self.resume_kept(record, RESUME_SECONDS)
+                self._signed_in(record, say)
+                return record
+            self.admit()
+            self.allow(record, self.grant(None))
             self._clear(say)
             self._push_by_push(record, say)
             return record

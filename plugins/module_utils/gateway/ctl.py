@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,8 @@ from . import descriptor, plan, policy, session, states, watching
 from .channel import ChannelError
 from .control import Control, Refused
 from .engine import EngineError
+from .lease import BusyError
 from .session import SessionError
-from .store import BusyError
 from .wait import wait_for
 
 DONE, NOT_SO, USAGE, NEEDS_PERSON, BUSY, REFUSED = range(6)
@@ -113,6 +114,8 @@ def parser() -> argparse.ArgumentParser:
     for name, (_function, help_text) in COMMANDS.items():
         command = commands.add_parser(name, help=help_text, description=help_text)
         command.add_argument("name", help="the gateway", nargs="?")
+        # A run of Ansible that goes on by this command, in the lease that it has.
+        command.add_argument("--owner", help=argparse.SUPPRESS)
         command.add_argument("--json", action="store_true", help="print JSON; sign-in: an object a line")
         if name in ("stop", "restart", "wait-ready", "pause", "resume"):
             command.add_argument("--timeout", type=float, help="seconds")
@@ -125,6 +128,12 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--last", type=int, default=50, help="so many events (default: 50)")
     commands.add_parser("watch", help="watch a gateway for ever; systemd runs it").add_argument("name")
     return top
+
+
+def operator() -> str:
+    """Return who runs this command, for whoever is refused meanwhile."""
+    who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"user {os.getuid()}"
+    return f"{who} (ibgwctl, process {os.getpid()})"
 
 
 def named(name: str | None) -> str:
@@ -147,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         found, (wanted, fault) = descriptor.load(name), plan.load_or_default(name)
         if fault and options.command not in WITHOUT_PLAN:
             raise descriptor.DescriptorError(fault)
-        control = Control(found, wanted)
+        control = Control(found, wanted, owner=options.owner or operator())
         code, result = COMMANDS[options.command][0](control, options, teller(options.json))
         if fault:
             result["plan_fault"] = fault

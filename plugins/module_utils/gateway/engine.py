@@ -292,6 +292,39 @@ class Engine:
             connection.hang_up()
             raise
 
+    # Making and replacing
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Return the descriptions of all containers of this engine, also of those that do not run."""
+        listed = self._call("GET", "/containers/json?all=1", "list the containers")
+        found = []
+        for each in listed:
+            # One that was removed meanwhile is none.
+            with contextlib.suppress(NotFoundError):
+                found.append(self.inspect(each["Id"]))
+        return found
+
+    def create(self, name: str, request: dict[str, Any]) -> None:
+        """Make container *name* of a request as the engine documents it, and do not start it."""
+        self._call("POST", f"/containers/create?{urlencode({'name': name})}", f"create container {name}", body=request)
+
+    def rename(self, container: str, name: str) -> None:
+        query = urlencode({"name": name})
+        self._call("POST", f"/containers/{quote(container)}/rename?{query}", f"rename container {container} to {name}")
+
+    def remove(self, container: str) -> None:
+        """Remove a container that does not run; its anonymous volumes go with it."""
+        self._call("DELETE", f"/containers/{quote(container)}?v=1", f"remove container {container}")
+
+    def connect(self, network: str, container: str) -> None:
+        """Let *container* into *network*, too."""
+        attempt = f"let container {container} into network {network}"
+        self._call("POST", f"/networks/{quote(network)}/connect", attempt, body={"Container": container})
+
+    def cpus(self) -> int:
+        """Return how many CPUs the host has."""
+        return int(self._call("GET", "/info", "look at the engine")["NCPU"])
+
 
 @contextlib.contextmanager
 def _errors(attempt: str) -> Iterator[None]:

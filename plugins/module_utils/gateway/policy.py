@@ -39,6 +39,7 @@ HOUR = 3600.0
 LOOK_SECONDS = 20.0
 
 _SIGN_IN = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
+_RESUME = "Its sign-in is kept, so no push is needed: ibgwctl resume, or ansible-playbook site.yml -l live"
 CAUSES = {
     "session_lost": ("the live gateway is down, and a start would send a push to somebody's phone", _SIGN_IN),
     "sign_in_asked": ("the live gateway asked for a full sign-in that nobody had started, and was stopped", _SIGN_IN),
@@ -165,7 +166,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
         state = states.BLOCKED
         reason, next_step = CAUSES.get(record.blocked, OTHER_CAUSE)
     elif record.mode == LIVE and not look.running:
-        next_step = _SIGN_IN
+        next_step = _RESUME if record.stopped_by == PAUSE and record.valid_until else _SIGN_IN
     _tell(record, state, reason, next_step, now)
 
 
@@ -212,7 +213,8 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         return Step("stop", CAUSES[cause][0], cause)
     if look.running and not look.signed_in and len(record.logins) > LOGINS_PER_HOUR:
         return Step("stop", CAUSES["too_many_attempts"][0], "too_many_attempts")
-    if look.running and record.stopping:
+    # A PAUSE that IBC has accepted comes at the next full minute; a STOP now would throw the sign-in away.
+    if look.running and record.stopping and record.stopping != PAUSE:
         return Step("stop", f"the stop that {record.stopping} began did not end")
     if look.running and record.grant and now >= record.grant.ends_at:
         return _over(record, look)

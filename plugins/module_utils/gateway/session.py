@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import channel, milestones, states
@@ -52,11 +53,9 @@ class Outcome:
         self.actions.append(action)
 
 
-def start(gateway: Gateway, engine: Engine, allow_signin: bool, check: bool) -> Outcome:
-    """Start the existing container, which signs in; a live gateway only with *allow_signin*, since that sends a push.
-
-    Does not wait for the sign-in. Raises SessionError.
-    """
+def start(gateway: Gateway, allow_signin: bool) -> Outcome:
+    """Return what a start does with the container, which signs in; a live gateway only with *allow_signin*, since that
+    sends a push. Nothing is started. Raises SessionError."""
     descriptor, container, outcome = gateway.deployed(), gateway.seen(), Outcome()
     if container["running"]:
         return outcome
@@ -68,8 +67,6 @@ def start(gateway: Gateway, engine: Engine, allow_signin: bool, check: bool) -> 
             "set allow_signin: true when that person is ready"
         )
     outcome.did("docker start")
-    if not check:
-        engine.start(descriptor.container)
     return outcome
 
 
@@ -153,10 +150,12 @@ def _ended(engine: Engine, name: str, timeout: float) -> int | None:
         return None
 
 
-def pause(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+def pause(
+    gateway: Gateway, engine: Engine, timeout: float, check: bool, accepted: Callable[[], None] = lambda: None
+) -> Outcome:
     """Stop the gateway by IBC's PAUSE, which keeps the sign-in; it happens at the next full minute.
 
-    Raises SessionError, also for an IBC without PAUSE.
+    *accepted* is called when IBC has said that it will. Raises SessionError, also for an IBC without PAUSE.
     """
     check_restart(gateway)
     descriptor, version, outcome = gateway.deployed(), gateway.summary.controller_version, Outcome()
@@ -171,6 +170,7 @@ def pause(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outc
     outcome.actions.extend(
         channel.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["pause"])
     )
+    accepted()
     outcome.exit_code = engine.wait(descriptor.container, timeout)
     if outcome.exit_code is None:
         raise SessionError(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is remembered of one gateway: its state file, a bounded history, and the lock of whoever acts on it.
+"""What is remembered of one gateway: its state file, a bounded history, and the lease of whoever acts on it.
 
 They live in ``/var/lib/ibgw/<name>/session``, root-only: ``state.json`` is a :class:`Record`; ``history.jsonl`` has one
 event a line, oldest first. All moments are epoch seconds.
@@ -11,23 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import files, record_file, states
+from .lease import Lease
 
 ROOT = "/var/lib/ibgw"
 HISTORY_BYTES = 1 << 20
 GRANTS = SIGN_IN, PAPER, MANUAL = "sign_in", "paper", "manual"
-
-
-class BusyError(Exception):
-    """Somebody else acts on this gateway; the message says who and since when."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class Store:
         self.directory = os.path.join(root or ROOT, name, "session")
         self.state_path = os.path.join(self.directory, "state.json")
         self.history_path = os.path.join(self.directory, "history.jsonl")
-        self._lock_path = os.path.join(self.directory, "lock")
+        self.lease = Lease(self.directory, name)
 
     def read(self) -> Record | None:
         """Return the record, None where nobody has written one; ValueError for a damaged file, which stays as it is."""
@@ -167,33 +162,6 @@ class Store:
                 if isinstance(event, dict) and (known := record_file.build(Event, event)).at > since:
                     found.append({**event, **dataclasses.asdict(known)})
         return found if last is None else found[max(len(found) - last, 0) :]
-
-    @contextlib.contextmanager
-    def acting(self, what: str, patience: float = 0.0) -> Iterator[None]:
-        """Be the one who acts on this gateway, until the block ends or the process dies; waits *patience* seconds.
-
-        Raises BusyError when another process does.
-        """
-        self._make_directory()
-        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            deadline = time.monotonic() + patience
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        who = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
-                        raise BusyError(f"gateway {self.name} is busy: {who}; try again when that has ended") from None
-                    time.sleep(0.1)
-            # Who holds it is for the message only: on a full disk it stays unsaid.
-            with contextlib.suppress(OSError):
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{what} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
-            yield
-        finally:
-            os.close(handle)
 
     def _make_directory(self) -> None:
         os.makedirs(self.directory, mode=0o700, exist_ok=True)

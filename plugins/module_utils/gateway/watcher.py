@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The watcher of one gateway: it listens to the container's log, looks each minute, and does what the policy says.
 
-One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lock while it looks and acts; while
+One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lease while it looks and acts; while
 somebody else holds it, it only waits.
 """
 
@@ -25,9 +25,11 @@ from .alerts import Alert, Outbox
 from .channel import ChannelError
 from .control import Control
 from .engine import EngineError
-from .store import PAPER, BusyError, Record, Store
+from .lease import BusyError
+from .store import PAPER, Record, Store
 from .text import printable
 
+BY = "the watcher"
 ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
 # A log that ends though its container runs is not opened in a tight loop.
@@ -103,7 +105,7 @@ class Watcher:
     def look(self) -> float:
         """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
         control, now = self.control, self.control.now
-        with control.store.acting("the watcher"):
+        with control.store.lease.held(control.owner, "a look"):
             gateway = control.gateway
             asked = self._observe()
             record = control.store.load(control.descriptor.mode)
@@ -187,8 +189,7 @@ class Watcher:
         if grant and grant.kind == PAPER:
             first = grant.window > record.served_window
             record.served_window, record.window_starts = grant.window, 1 if first else record.window_starts + 1
-        self.control.allow(record, grant)
-        self.control.engine.start(self.control.descriptor.container)
+        self.control.begin(record, grant)
 
     def listen(self, until: float) -> None:
         """Return when the log, or a start, tells something that may change a decision, or at the moment *until*, also
@@ -330,7 +331,7 @@ def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
 def tell_unreadable(name: str, fault: str, now: float) -> None:
     """Make of a gateway that cannot be watched a state that is told, by the channels that can be read."""
     memory = Store(name)
-    with memory.acting("the watcher"):
+    with memory.lease.held(BY, "a look"):
         record = memory.load("")
         before = copy.copy(record)
         _degrade(record, fault, before, now)
@@ -357,7 +358,7 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         seen = stamp(name)
         good, fault = settings(name, good)
         if good:
-            control = Control(*good, by="the watcher")
+            control = Control(*good, by=BY)
             Watcher(control, lambda: notify("WATCHDOG=1"), fault).run(ended=partial(_changed, name, seen))
             continue
         while not _changed(name, seen):

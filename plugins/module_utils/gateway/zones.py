@@ -18,6 +18,7 @@ import zoneinfo
 NEEDED = ("America/New_York", "Europe/Zurich", "Asia/Hong_Kong")
 # In no zone.tab, since they are of no place. A libc that has no data for them takes UTC, which they are.
 _PLACELESS = ("UTC", "GMT")
+GATEWAY_ZONE = "gateway_time_zone"
 
 
 def readable(zone: object) -> bool:
@@ -41,6 +42,17 @@ def problems(zones: c.Mapping[str, object], elsewhere: c.Container[str] = ()) ->
         for variable, zone in zones.items()
         if (fault := _fault(variable, str(zone), readable(zone), variable in elsewhere))
     ]
+
+
+def calendar_problems(time_zone: str | None, sessions: c.Sequence[c.Mapping[str, object]]) -> list[str]:
+    """Return what this machine cannot read of a gateway's zone and of its ``gateway_paper_sessions``."""
+    wanted = {f"gateway_paper_sessions[{index}].zone": each.get("zone") for index, each in enumerate(sessions)}
+    found = problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])
+    if found:
+        return found
+    from . import paper_hours  # only here: it takes New York's zone for granted
+
+    return paper_hours.problems(sessions)
 
 
 def _fault(variable: str, zone: str, known: bool, strict: bool) -> str | None:

@@ -161,15 +161,19 @@ class FakeEngine:
         self.exists = True
         self.id = "c0ffee"
         self.stop_grace: int | None = None
+        self.name = "ibgw-paper"
+        self.environment: list[str] = []
         self.status = "running"
         self.exit_code = 0
-        self.labels = {"ibops.gateway.revision": "r1"}
+        self.labels = {"ibops.gateway.name": "paper", "ibops.gateway.revision": "r1"}
         self.images = {"image@sha256:1"}
         # Name and label of each.
         self.networks: dict[str, str] = {}
         self.clock: Callable[[], float] = time.time
         self.started_at, self.finished_at = self.clock(), 0.0
         self.calls: list[str] = []
+        # Of requests to create or connect: path, query, content.
+        self.bodies: list[tuple[str, str, dict[str, Any]]] = []
         self.execute: Callable[[list[str]], tuple[int, bytes]] = run_here
         self.on_stop: Callable[[], None] = lambda: self.exit(143)
         self.on_start: Callable[[], None] = lambda: None
@@ -231,7 +235,13 @@ class FakeEngine:
                 "StartedAt": _stamp(self.started_at),
                 "FinishedAt": _stamp(self.finished_at),
             },
-            "Config": {"Image": "image@sha256:1", "Labels": self.labels, "StopTimeout": self.stop_grace},
+            "Name": f"/{self.name}",
+            "Config": {
+                "Image": "image@sha256:1",
+                "Labels": self.labels,
+                "Env": self.environment,
+                "StopTimeout": self.stop_grace,
+            },
             "NetworkSettings": {"Networks": {"bridge": {}}},
         }
 
@@ -301,6 +311,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._route()
 
+    def do_DELETE(self) -> None:
+        self._route()
+
     def _route(self) -> None:
         engine = self.server.engine
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
@@ -311,7 +324,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if kind == "images":
             name = "/".join([name, *verb[:-1]]).replace("%40", "@").replace("%3A", ":")
             self._json(200, {}) if name in engine.images else self._json(404, {"message": "No such image"})
-        elif kind == "networks":
+        elif kind == "networks" and action != "connect":
             [label] = json.loads(parse_qs(url.query)["filters"][0])["label"]
             self._json(200, [{"Name": name} for name, its in engine.networks.items() if its == label])
         elif kind == "exec":
@@ -319,6 +332,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._stream([engine.start_exec(name)])
             else:
                 self._json(200, {"ExitCode": engine._exit_codes[name]})
+        elif kind == "info":
+            self._json(200, {"NCPU": 2})
+        elif name == "create" or action == "connect":
+            engine.bodies.append((url.path, url.query, body))
+            self._json(201, {})
+        elif kind == "containers" and name == "json":
+            self._json(200, [{"Id": engine.name}] if engine.exists else [])
         elif kind != "events" and not engine.exists:
             self._json(404, {"message": f"No such container: {name}"})
         elif action == "json":
@@ -338,6 +358,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif action == "unpause":
             engine.status = "running"
             self._json(204, None)
+        elif action == "rename":
+            engine.name = parse_qs(url.query)["name"][0]
+            self._json(204, None)
+        elif self.command == "DELETE":
+            if engine.status == "running":
+                self._json(409, {"message": "You cannot remove a running container"})
+            else:
+                engine.exists = False
+                self._json(204, None)
         elif action == "start":
             engine.start()
             self._json(204, None)

@@ -34,9 +34,10 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.alerts import Alert, Outbox
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import SIGN_IN, BusyError, Record
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import SIGN_IN, Record
 
 Action = Callable[[], object]
 # What IBC writes after a start: seconds from it, and the line.
@@ -147,7 +148,7 @@ class World:
         monkeypatch.setattr(control, "PATIENCE", 0.0)
         monkeypatch.setattr(session, "_RETRY_SECONDS", 1.0)
         monkeypatch.setattr(watcher, "BUSY_SECONDS", 2.0)
-        fake.clock = self.stamp
+        fake.clock, fake.name = self.stamp, f"ibgw-{mode}"
         fake.exit(0)
         fake.on_start, fake.execute = self.begin, self.talk
         port = serve(lambda script: (self.api if self.answers else closing)(script, ACCOUNTS[mode]))

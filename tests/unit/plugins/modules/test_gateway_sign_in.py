@@ -40,7 +40,9 @@ def test_it_is_begun_and_followed_to_its_end(run_module: Any, fake_engine: Any, 
     deploy(**LIVE)
     foreseen = run_module(gateway_sign_in.main, check=True, gateway_name="live")
     assert (foreseen["changed"], foreseen["ended"], unit) == (True, True, [])
-    begun = run_module(gateway_sign_in.main, gateway_name="live")
+    unasked = run_module(gateway_sign_in.main, gateway_name="live")
+    assert ("-l live" in unasked["msg"], unit) == (True, [])
+    begun = run_module(gateway_sign_in.main, gateway_name="live", names_live=True)
     assert (begun["ended"], unit) == (False, ["ibgw-sign-in-live.service"])
     store, since = Store("live"), begun["since"]
     quiet = run_module(gateway_sign_in.main, gateway_name="live", step="follow", since=since, wait=0.1)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.unit.plugins.session_log import (
     signing_in,
 )
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import neighbours, plan, policy, states
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import BlockedError, SessionError
 
@@ -170,12 +171,132 @@ def test_a_resumption_that_asks_for_a_push_is_killed_before_it_is_sent(
     (tmp_path / "abc").mkdir()
     (tmp_path / "abc" / "autorestart").touch()
     with live.acting("test") as record:
-        record.stopped_by = "PAUSE"
+        record.stopped_by, record.signed_in_at = "PAUSE", live.now()
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
     with pytest.raises(SessionError, match="before a push was sent"):
         live.resume(5)
     assert fake_engine.exit_code == 137
     assert live.store.load("live").blocked == "sign_in_asked"
+
+
+def paused(live: Any, place: Path) -> None:
+    """As a maintenance that was killed leaves it: PAUSEd, a token there, and nobody who resumes."""
+    with live.acting("test") as record:
+        record.stopped_by, record.signed_in_at = "PAUSE", live.now() - 3600
+        record.valid_until = live.now() + 86400
+    (place / "abc").mkdir()
+    (place / "abc" / "autorestart").touch()
+
+
+DOORS: dict[str, Callable[[Any], object]] = {
+    "start": lambda live: live.start(allow_signin=False),
+    "start by a person": lambda live: live.start(allow_signin=True),
+    "resume": lambda live: live.resume(5),
+    "sign-in": lambda live: live.sign_in(lambda _step, _text: None),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_resumes_a_kept_sign_in(control: Any, fake_engine: Any, tmp_path: Path, door: str) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    fake_engine.on_start = lambda: fake_engine.log(*ON_TOKEN)
+    DOORS[door](live)
+    record = live.store.load("live")
+    assert (record.stopped_by, record.counts.get("pushes", 0), record.grant) == ("", 0, None)
+    assert (tmp_path / "abc" / "autorestart").exists()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_no_door_sends_a_push_in_the_place_of_a_kept_sign_in(
+    control: Any, fake_engine: Any, tmp_path: Path, door: str
+) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
+    with pytest.raises(SessionError, match="before a push was sent"):
+        DOORS[door](live)
+    assert fake_engine.exit_code == 137
+
+
+def test_told_so_a_kept_sign_in_is_given_up(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    live.sign_in(lambda _step, _text: None, force=True)
+    assert live.store.load("live").counts["pushes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({}, True),
+        ({"stopped_by": "the operator"}, False),
+        ({"signed_in_at": None}, False),
+        ({"signed_in_at": TUESDAY - 8 * 86400}, False),
+    ],
+)
+def test_what_a_kept_sign_in_is(control: Any, tmp_path: Path, change: dict[str, Any], kept: bool) -> None:
+    live = control()
+    paused(live, tmp_path)
+    record = live.store.load("live")
+    vars(record).update(change)
+    assert live.kept(record) is kept
+    (tmp_path / "abc" / "autorestart").unlink()
+    assert not live.kept(record)
+
+
+def test_the_next_step_of_a_kept_sign_in_is_to_resume(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    record = live.store.load("live")
+    live.gateway.look()
+    policy.observe(record, policy.seen(live.gateway), live.plan, live.now())
+    assert "ibgwctl resume" in record.next_step
+    record.signed_in_at = live.now() - 8 * 86400
+    policy.observe(record, policy.seen(live.gateway), live.plan, live.now())
+    assert "live_signin.yml" in record.next_step
+
+
+def test_the_watcher_leaves_a_pause_that_ibc_has_accepted(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    signing_in(live)
+    record = live.store.load("live")
+    record.stopping = "PAUSE"
+    look = policy.seen(live.gateway)
+    assert policy.decide(record, look, live.plan, live.now()) is None
+    record.stopping = "the operator"
+    step = policy.decide(record, look, live.plan, live.now())
+    assert step is not None
+    assert step.action == "stop"
+
+
+@pytest.mark.parametrize("door", ["start by a person", "sign-in"])
+def test_no_door_starts_a_user_that_another_container_has(control: Any, fake_engine: Any, door: str) -> None:
+    live = control()
+    fake_engine.exit(0)
+    fake_engine.environment = ["TWS_USERID=bob", "TRADING_MODE=live"]
+    other = neighbours.Neighbour("old-gateway-1", users=("bob",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "around", lambda _engine: [other])
+        with pytest.raises(Refused, match="docker stop old-gateway-1"):
+            DOORS[door](live)
+    assert fake_engine.status == "exited"
+
+
+def test_a_container_that_is_live_is_not_started_as_paper(control: Any, fake_engine: Any) -> None:
+    paper = control("paper")
+    fake_engine.exit(0)
+    fake_engine.environment = ["TRADING_MODE=live"]
+    fake_engine.labels = {"ibops.gateway.name": "paper", "ibops.gateway.mode": "live"}
+    with pytest.raises(Refused, match="gateway_mode"):
+        paper.start(allow_signin=False)
+    assert fake_engine.status == "exited"
 
 
 def test_a_pause_is_refused_without_a_sign_in_that_lasts(control: Any) -> None:

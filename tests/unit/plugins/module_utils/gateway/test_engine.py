@@ -262,3 +262,26 @@ def test_a_command_server_that_floods(fake_engine: Any, serve: Any) -> None:
     with contextlib.suppress(channel.ChannelError):
         assert all(len(reply) <= 200 for reply in channel.send(Engine(), "c", serve(behaviour), "STOP"))
     assert time.monotonic() - begun < channel.TALK_SECONDS
+
+
+def test_a_container_is_made_renamed_connected_listed_and_removed(fake_engine: Any) -> None:
+    client = Engine()
+    client.create("ibgw-paper.new", {"Image": "image@sha256:1"})
+    client.connect("ibgw-paper", "ibgw-paper.new")
+    assert fake_engine.bodies == [
+        ("/containers/create", "name=ibgw-paper.new", {"Image": "image@sha256:1"}),
+        ("/networks/ibgw-paper/connect", "", {"Container": "ibgw-paper.new"}),
+    ]
+    client.rename("ibgw-paper", "ibgw-paper.old")
+    assert [found["Name"] for found in client.containers()] == ["/ibgw-paper.old"]
+    with pytest.raises(EngineError, match="You cannot remove a running"):
+        client.remove("ibgw-paper.old")
+    fake_engine.exit(0)
+    client.remove("ibgw-paper.old")
+    assert client.containers() == []
+    with pytest.raises(NotFoundError):
+        client.remove("ibgw-paper.old")
+
+
+def test_the_hosts_cpus(fake_engine: Any) -> None:
+    assert Engine().cpus() == 2

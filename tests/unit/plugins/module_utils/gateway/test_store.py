@@ -3,16 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import store
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import BusyError, Grant, Record, Store
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Grant, Record, Store
 
 
 @pytest.fixture
@@ -69,21 +66,3 @@ def test_a_line_that_was_cut_off_costs_that_line(memory: Store) -> None:
         file.write('{"at": 2.0, "ev\n[]\n{}\n')
     memory.note("state", "whole again", 3.0)
     assert [event["at"] for event in memory.history()] == [1.0, 3.0]
-
-
-def test_one_acts_at_a_time_and_a_dead_one_lets_go(memory: Store) -> None:
-    script = "import sys; from {0} import Store; s = Store('live', sys.argv[1]); c = s.acting('sign-in by Ann'); "
-    script += "c.__enter__(); print('in', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", script.format(store.__name__), str(Path(memory.directory).parent.parent)]
-    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=path) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "in\n"
-        with (
-            pytest.raises(BusyError, match=rf"live is busy: sign-in by Ann \(process {other.pid}"),
-            memory.acting("me"),
-        ):
-            pass
-        other.kill()
-    with memory.acting("me"):
-        pass

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's part of gateway_container: who runs the playbook, the image's pull, the word before a push."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
+
+MODULE = "ibops.gateway.gateway_container"
+PULL = "community.docker.docker_image_pull"
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        settled: list[str] = []
+        pulled: dict[str, t.Any] = {}
+        while True:
+            result: dict[str, t.Any] = self._execute_module(
+                module_name=MODULE,
+                module_args={
+                    **self._task.args,
+                    "lease_owner": owner(),
+                    "names_live": names_live(self._vars),
+                    "settled": settled,
+                },
+                task_vars=task_vars,
+            )
+            need = result.get("needs")
+            if result.get("failed") or not need:
+                break
+            if need in settled:
+                return {"failed": True, "msg": f"gateway_container asks for the {need} again and again: run again"}
+            if need == "image":
+                pulled = self._pull()
+                if pulled.get("failed"):
+                    return pulled
+            else:
+                self._display.display(f"{self._vars.get('inventory_hostname', '')}: {result['msg']}")
+            settled.append(need)
+        return {**result, "changed": bool(result.get("changed") or pulled.get("changed"))}
+
+    def _pull(self) -> dict[str, t.Any]:
+        """Pull the image, while the old container still runs."""
+        image = self._task.args["container"]["image"]
+        found: dict[str, t.Any] = self._execute_module(
+            module_name=PULL, module_args={"name": image, "pull": "not_present"}, task_vars=self._vars
+        )
+        if found.get("failed"):
+            host = self._vars.get("inventory_hostname", "")
+            found["msg"] = (
+                f"gateway_image: {host} cannot pull {image}: {found.get('msg', '')}. Check that the VM reaches the "
+                "registry and that the digest exists there. The running container, if any, was not touched."
+            )
+        return found

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who acts on a gateway now: one owner at a time decides about its container, makes, starts, stops or replaces it.
+
+A process that works holds a lock of the kernel, which ends with the process. Between the tasks of one run its owner
+keeps the lease by a record, which ends by itself: its expiry goes by the clock since boot, so setting the wall's clock
+does not extend it, and a reboot ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+
+# How long an owner keeps it between two tasks, and the most that anybody may ask for, in seconds.
+KEEP_SECONDS = 180.0
+MOST_SECONDS = 3600.0
+_RETRY_SECONDS = 0.1
+
+
+class BusyError(Exception):
+    """Somebody else acts on this gateway; the message says who, what for, since when and until when."""
+
+
+def since_boot() -> float:
+    """Seconds since boot, those of a suspended machine included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def this_boot() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+class Lease:
+    """The lease of gateway *name*, in *directory*. *clock* gives seconds since boot, *boot* tells boots apart."""
+
+    def __init__(
+        self,
+        directory: str,
+        name: str,
+        clock: Callable[[], float] = since_boot,
+        boot: Callable[[], str] = this_boot,
+    ) -> None:
+        self._directory, self._name, self._clock, self._boot = directory, name, clock, boot
+        self._lock_path = os.path.join(directory, "lock")
+        self._kept_path = os.path.join(directory, "lease.json")
+
+    @contextlib.contextmanager
+    def held(
+        self, owner: str, purpose: str, patience: float = 0.0, keep: Callable[[], float] = float
+    ) -> Iterator[None]:
+        """Hold the lease until the block ends or the process dies; waits *patience* seconds for another process.
+
+        When the block ends well, *owner* keeps the lease for so many more seconds as *keep* says, else nobody has it.
+        Raises BusyError when another process holds it, or another owner keeps it.
+        """
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock(handle, patience)
+            self._refuse_another(owner)
+            # Who holds it is for the message only: on a full disk it stays unsaid.
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, 0)
+                told = f"{purpose} by {owner}, since {time.strftime('%H:%M:%S')}"
+                os.pwrite(handle, told.encode(), 0)
+            kept = 0.0
+            try:
+                yield
+                kept = keep()
+            finally:
+                self._keep(owner, purpose, kept)
+        finally:
+            os.close(handle)
+
+    def release(self, owner: str) -> None:
+        """End what *owner* keeps."""
+        with contextlib.suppress(BusyError), self.held(owner, "the end"):
+            pass
+
+    def _lock(self, handle: int, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    who = os.pread(handle, 300, 0).decode(errors="replace") or "another process"
+                    raise BusyError(
+                        f"gateway {self._name} is busy: {who}; try again when that has ended. Nothing was touched."
+                    ) from None
+                time.sleep(_RETRY_SECONDS)
+
+    def _refuse_another(self, owner: str) -> None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with open(self._kept_path, encoding="utf-8") as file:
+                kept = json.load(file)
+            left = float(kept["expires"]) - self._clock()
+            if kept["boot"] != self._boot() or kept["owner"] == owner or not 0 < left <= MOST_SECONDS:
+                return
+            until = time.strftime("%H:%M:%S", time.localtime(time.time() + left))
+            raise BusyError(
+                f"gateway {self._name} is busy: {kept['purpose']} by {kept['owner']}, since {kept['since']}, until "
+                f"{until} at the latest; try again when that has ended. Nothing was touched."
+            )
+
+    def _keep(self, owner: str, purpose: str, seconds: float) -> None:
+        """Write or end what the owner keeps. On a full disk it ends: nobody is locked out by it."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._kept_path)
+        if seconds <= 0:
+            return
+        record = {
+            "owner": owner,
+            "purpose": purpose,
+            "since": time.strftime("%H:%M:%S"),
+            "boot": self._boot(),
+            "expires": self._clock() + min(seconds, MOST_SECONDS),
+        }
+        with contextlib.suppress(OSError):
+            handle = os.open(self._kept_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(record, file)

@@ -1,0 +1,370 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_container
+short_description: Make, replace and start the container of one gateway, from the look to the ready API
+version_added: 1.1.0
+author: ibops.gateway contributors (@ibops)
+description:
+  - Holds the gateway's lease, looks, decides, writes the gateway's files, makes the new container beside the old one,
+    signs the old one off, starts the new one and waits until its API is ready; where that fails, the old one is put
+    back with its files. A paper gateway that ran is started again; a live one is left down, since a start is a push.
+  - Settings that no container can have, a port that somebody else holds, a gateway of another mode by the same name and
+    an IBKR user that another container of the host has are refused before anything is touched, also in check mode.
+  - A live gateway is left alone by a run that has no limit, and a running one keeps its container until its next
+    sign-in, unless O(apply=now). A paused one is resumed on its kept sign-in.
+  - Run it as root.
+extends_documentation_fragment:
+  - ibops.gateway.endpoint.attributes
+attributes:
+  check_mode:
+    description: Refuses what would be refused, predicts the rest, and touches nothing.
+    support: full
+  diff_mode:
+    description: Shows the files; of a secret only that it changes.
+    support: full
+  idempotent:
+    description: A second run changes nothing, unless O(recreate) is set.
+    support: full
+options:
+  gateway_name:
+    description: Name of the gateway.
+    type: str
+    required: true
+  user:
+    description: Its IBKR user; no other container of the host may have it.
+    type: str
+    required: true
+  container:
+    description:
+      - What the container is started with; C(image), C(uid), C(environment), C(mounts), C(tmpfs), C(port),
+        C(container_port), C(memory), C(cpus), C(heap_mb), C(pids_limit), C(nofile), C(stop_grace), C(log_max_size),
+        C(log_max_files).
+      - All capabilities are dropped, and no new privileges are to be had; the port is published on 127.0.0.1 only.
+    type: dict
+    required: true
+  descriptor:
+    description: What host-side programs need to know of this gateway; written as C(gateway.json), with its revision.
+    type: dict
+    required: true
+  config:
+    description: IBC's settings template, as for M(ibops.gateway.gateway_settings).
+    type: str
+    required: true
+  jts:
+    description: The keys of C(jts.ini) to hold, as for M(ibops.gateway.gateway_settings).
+    type: str
+    required: true
+  password:
+    description: The IBKR password, as for M(ibops.gateway.gateway_settings).
+    type: str
+  password_secret:
+    description: Name of the secret from which the VM fetches the password for each start, instead of O(password).
+    type: str
+  paper_sessions:
+    description: O(ibops.gateway.gateway#role:main:gateway_paper_sessions), of which the host has to know every zone.
+    type: list
+    elements: dict
+    default: []
+  min_free_mib:
+    description: Refuse to write when a file system of this gateway or of Docker has less space left, in MiB.
+    type: int
+    default: 0
+  start:
+    description: >-
+      V(always) starts the gateway and waits until it is ready; V(if_running) does so only for one that ran; V(never)
+      leaves a replaced one down.
+    type: str
+    choices: [always, if_running, never]
+    default: always
+  apply:
+    description: When a changed setting reaches a running live gateway; V(now) sends a push to a phone.
+    type: str
+    choices: [next_signin, now]
+    default: next_signin
+  recreate:
+    description: Make a new container also where nothing differs. A running live one still waits, unless O(apply=now).
+    type: bool
+    default: false
+  change_mode:
+    description: Let a paper gateway become a live one by the same name, or the other way round, while it is down.
+    type: bool
+    default: false
+  ready_timeout:
+    description: Seconds from a start to the ready API.
+    type: float
+    default: 180.0
+  stop_timeout:
+    description: Seconds for IBC's STOP, after which Docker stops the container.
+    type: float
+    default: 90.0
+  keep_lease:
+    description: For how many seconds the same run keeps the lease after this task, so that nobody acts in between.
+    type: float
+    default: 0.0
+  lease_owner:
+    description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
+    type: str
+  names_live:
+    description: Whether the run names its live gateways; for the action plugin of the same name.
+    type: bool
+    default: false
+  settled:
+    description: What the controller has seen to (V(image), V(push)); for the action plugin of the same name.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: ibops.gateway.gateway_session
+  - module: ibops.gateway.gateway_sign_in
+"""
+
+EXAMPLES = r"""
+- name: Run the gateway as its settings say
+  ibops.gateway.gateway_container:
+    gateway_name: paper
+    user: alice
+    password: "{{ lookup('ansible.builtin.env', 'IBKR_PASSWORD') }}"
+    config: "{{ lookup('ansible.builtin.template', 'config.ini.j2') }}"
+    jts: "{{ lookup('ansible.builtin.template', 'jts.ini.j2') }}"
+    descriptor: "{{ gateway_descriptor }}"
+    container: "{{ gateway_container_settings }}"
+  become: true
+"""
+
+RETURN = r"""
+step:
+  description: What was done with the container (V(none), V(pending), V(make), V(start), V(replace),
+    V(resume), V(prove)).
+  returned: success
+  type: str
+  sample: replace
+starts:
+  description: Whether this run started it.
+  returned: success
+  type: bool
+  sample: true
+pending:
+  description: Whether it runs with other settings than those written, which wait for its next sign-in.
+  returned: success
+  type: bool
+  sample: false
+deployed:
+  description: Whether there is a gateway now.
+  returned: success
+  type: bool
+  sample: true
+state:
+  description: State of the gateway; RV(ignore:reason), RV(ignore:next_step), RV(ignore:accounts) and more are those of
+    M(ibops.gateway.gateway_info).
+  returned: success
+  type: str
+  sample: ready
+client_networks:
+  description: Docker networks that role P(ibops.gateway.access#role) has made for the gateway's clients.
+  returned: success
+  type: list
+  elements: str
+  sample: [ibgw-paper]
+needs:
+  description: What the controller has to see to first (V(image), V(push)); for the action plugin of the same name.
+  returned: when something is needed
+  type: str
+  sample: image
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
+    container,
+    container_user,
+    deploy,
+    files,
+    plan,
+    settings_files,
+    zones,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.channel import ChannelError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import Descriptor, DescriptorError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import NETWORK_LABEL
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
+
+CONFIG_DIR, STATE_DIR, RUN_DIR = "/etc/ibgw", "/var/lib/ibgw", "/run/ibgw"
+
+
+def order_of(params: dict[str, t.Any]) -> deploy.Order:
+    """What the options ask for; the container's settings have no problems."""
+    settings, name = params["container"], params["gateway_name"]
+    mode = params["descriptor"]["mode"]
+    labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
+    request = container.body(settings, labels)
+    secret = params["password_secret"] or settings_files.secret_revision(name, params["password"])
+    revision = container.revision(request, params["config"], params["jts"], secret)
+    written = {**params["descriptor"], "revision": revision}
+    known = {key: value for key, value in written.items() if key in Descriptor.__dataclass_fields__}
+    parameters = {
+        "gateway_name": name,
+        "config_dir": CONFIG_DIR,
+        "state_dir": STATE_DIR,
+        "run_dir": RUN_DIR,
+        "uid": settings["uid"],
+        "password": None if params["password_secret"] else params["password"],
+        "password_fetched": bool(params["password_secret"]),
+        "config": params["config"],
+        "jts": params["jts"],
+        "jts_keys": params["jts"],
+        "descriptor": written,
+    }
+    return deploy.Order(
+        Descriptor(**known),
+        params["user"],
+        request,
+        parameters,
+        params["start"],
+        params["apply"] == "now",
+        params["recreate"],
+        params["names_live"] or params["check"],
+        params["change_mode"],
+        params["ready_timeout"],
+        params["stop_timeout"],
+    )
+
+
+def cpus() -> int | None:
+    try:
+        return Engine().cpus()
+    except EngineError:
+        return None
+
+
+def networks(name: str) -> list[str]:
+    return Engine().networks(f"{NETWORK_LABEL}={name}")
+
+
+def predicted(module: AnsibleModule, order: deploy.Order, fault: EngineError) -> dict[str, t.Any]:
+    """What a first run would do, where there is no engine to ask yet."""
+    name, image = order.descriptor.container, order.descriptor.image
+    wanted = settings_files.entries({**order.parameters, "jts": None})
+    return {
+        "changed": True,
+        "diff": container_user.reserve(order.parameters["uid"], check=True) + files.reconcile(wanted, check=True),
+        "step": deploy.MAKE,
+        "starts": order.start == deploy.ALWAYS,
+        "deployed": False,
+        "pending": False,
+        "container": None,
+        "client_networks": [],
+        "engine": {"reachable": False, "reason": str(fault)},
+        "msg": f"Would pull {image} and make container {name}.",
+    }
+
+
+def report(order: deploy.Order, control: Control, done: deploy.Done, check: bool) -> dict[str, t.Any]:
+    if check:
+        control.gateway.look(ask=False)
+    found = control.gateway.report()
+    return {
+        **found,
+        "changed": done.changed,
+        "diff": done.diff,
+        "step": done.step,
+        "starts": done.starts,
+        "deployed": bool(not check or found["container"]["exists"]),
+        "client_networks": networks(order.descriptor.name),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "gateway_name": {"type": "str", "required": True},
+            "user": {"type": "str", "required": True},
+            "container": {"type": "dict", "required": True},
+            "descriptor": {"type": "dict", "required": True},
+            "config": {"type": "str", "required": True},
+            "jts": {"type": "str", "required": True},
+            "password": {"type": "str", "no_log": True},
+            "password_secret": {"type": "str", "no_log": False},
+            "paper_sessions": {"type": "list", "elements": "dict", "default": []},
+            "min_free_mib": {"type": "int", "default": 0},
+            "start": {"type": "str", "choices": ["always", "if_running", "never"], "default": "always"},
+            "apply": {"type": "str", "choices": ["next_signin", "now"], "default": "next_signin"},
+            "recreate": {"type": "bool", "default": False},
+            "change_mode": {"type": "bool", "default": False},
+            "ready_timeout": {"type": "float", "default": 180.0},
+            "stop_timeout": {"type": "float", "default": 90.0},
+            "keep_lease": {"type": "float", "default": 0.0},
+            "lease_owner": {"type": "str"},
+            "names_live": {"type": "bool", "default": False},
+            "settled": {"type": "list", "elements": "str", "default": []},
+        },
+        required_one_of=[("password", "password_secret")],
+        mutually_exclusive=[("password", "password_secret")],
+        supports_check_mode=True,
+    )
+    params = {**module.params, "check": module.check_mode}
+    problems = container.problems(params["container"], cpus())
+    problems += zones.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
+    if problems:
+        module.fail_json(msg="Nothing was changed. Please mend:\n- " + "\n- ".join(problems))
+    shortage = settings_files.short_of_space([CONFIG_DIR, STATE_DIR, settings_files.DOCKER_DIR], params["min_free_mib"])
+    if shortage:
+        module.fail_json(msg=shortage)
+    try:
+        order = order_of(params)
+        module.exit_json(**carry_out(module, order))
+    except UnrepresentableError as fault:
+        module.fail_json(
+            msg=f"gateway_password: {fault}; IBC cannot read it from its settings file. Nothing was changed."
+        )
+    except OSError as fault:
+        module.fail_json(
+            msg=f"cannot write {fault.filename}: {fault.strerror}. The gateway runs as it did; mend the cause and run "
+            "again."
+        )
+    except EngineError as fault:
+        module.fail_json(msg=f"{fault}. What ran runs on; mend the cause and run again.")
+    except container_user.TakenError as fault:
+        module.fail_json(msg=f"{fault}. Nothing was touched.")
+    except (BusyError, SessionError, ChannelError, DescriptorError) as fault:
+        module.fail_json(msg=str(fault))
+
+
+def carry_out(module: AnsibleModule, order: deploy.Order) -> dict[str, t.Any]:
+    params = module.params
+    try:
+        control = Control(
+            order.descriptor,
+            plan.load_or_default(params["gateway_name"])[0],
+            owner=params["lease_owner"] or "",
+            keep=params["keep_lease"],
+        )
+        done = deploy.Deployment(order, control, tuple(params["settled"])).run(module.check_mode)
+        if done.needs:
+            return {"changed": False, "needs": done.needs, "msg": NEEDS[done.needs].format(**params)}
+        return report(order, control, done, module.check_mode)
+    except EngineError as fault:
+        if not module.check_mode:
+            raise
+        return predicted(module, order, fault)
+
+
+NEEDS = {
+    "image": "the image of gateway {gateway_name} is not on this host",
+    "push": "{gateway_name} signs in now: approve the push on the phone within three minutes. This run waits for "
+    "{ready_timeout:.0f} seconds at most.",
+}
+
+
+if __name__ == "__main__":
+    main()
