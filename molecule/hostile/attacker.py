@@ -7,6 +7,7 @@ ends with the container.
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import itertools
 import os
 import pathlib
@@ -78,10 +79,8 @@ def serve(server: socket.socket, answer: c.Callable[[socket.socket], None]) -> N
     while True:
         connection, _peer = server.accept()
         if os.fork() == 0:
-            try:
+            with contextlib.suppress(OSError):
                 answer(connection)
-            except OSError:
-                pass
             os._exit(0)
         connection.close()
 
@@ -162,15 +161,11 @@ def log(kind: str, mebibytes: str) -> None:
 
 
 def say(*lines: str) -> None:
-    """Write these lines to the log, `@SECONDS` among them is a pause; the JVM is gone, so that nobody else says more."""
+    """Write these lines to the log; the JVM is gone, so that nobody says more."""
     take_over()
     with open("/proc/1/fd/1", "w", encoding="utf-8") as file:
         for line in lines:
-            if line.startswith("@"):
-                file.flush()
-                time.sleep(float(line[1:]))
-            else:
-                file.write(line.encode().decode("unicode_escape") + "\n")
+            file.write(line.encode().decode("unicode_escape") + "\n")
 
 
 def logins(words: str, pause: str) -> None:

@@ -26,12 +26,29 @@ ACCEPTING = "while True: server.accept()"
 # As it was when the tests began: {name} of a gateway, which is also its mode.
 KEEP = "tar -cpf /root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name}"
 RESTORE = """
-systemctl kill --signal=KILL ibgw-watch@{name}; systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
+systemctl kill --signal=KILL ibgw-watch@{name}
+systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
 docker unpause ibgw-{name}; docker kill ibgw-{name}
 find /var/lib/ibgw/{name} -type p -exec timeout 1 sh -c ': >"$0"' {{}} \\;
 rm -rf /var/lib/ibgw/{name} /etc/ibgw/{name} && tar -xpf /root/{name}.tar -C /
 """
 BEGIN = {"paper": "timeout 20 ibgwctl start paper", "live": "timeout 60 ibgwctl sign-in live"}
+
+# The rest of what a running container must not lose under its feet.
+RESTORE_MEMORY = """
+systemctl kill --signal=KILL ibgw-watch@{name}
+systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
+rm -rf /var/lib/ibgw/{name}/session
+tar -xpf /root/{name}.tar -C / var/lib/ibgw/{name}/session etc/ibgw/{name}/alerts.json \\
+  etc/ibgw/{name}/gateway.json etc/ibgw/{name}/session.json
+systemctl start ibgw-watch@{name}
+"""
+CHEAP_FIRST = ["users", "network", "memory", "settings", "text", "logins", "outside", "operators", "files", "cost",
+               "conversation"]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: CHEAP_FIRST.index(item.path.stem.removeprefix("test_")))
 
 
 class Machine:
@@ -152,6 +169,13 @@ def paper(kept: dict[str, Target]) -> c.Iterator[Target]:
 
 
 @pytest.fixture
+def memory(kept: dict[str, Target]) -> c.Iterator[Target]:
+    """The paper gateway for what damages the files of its watcher only."""
+    yield kept["paper"]
+    kept["paper"].machine.run(RESTORE_MEMORY.format(name="paper"))
+
+
+@pytest.fixture
 def live(kept: dict[str, Target]) -> c.Iterator[Target]:
     yield kept["live"]
     kept["live"].restore()
@@ -164,14 +188,14 @@ class Listener:
         self.machine, self.units = machine, list[str]()
 
     def on(self, address: str, port: int, program: str = ACCEPTING) -> None:
-        """Run *program*, which gets a listening socket `server`; an address that the machine does not have is given to it."""
+        """Run *program*, which gets a listening socket `server`; the machine gets the address."""
         self.machine.run(
             f"ip link add hostile type dummy; ip link set hostile up; ip address add {address}/32 dev hostile"
         )
         unit = f"hostile-{port}"
         self.units.append(unit)
         code = f"import socket, time\nserver = socket.create_server(('{address}', {port}))\n{program}"
-        self.machine.out(f"systemd-run --quiet --unit={unit} python3 -c {shlex.quote(code)}")
+        self.machine.out(f"systemd-run --quiet --collect --unit={unit} python3 -c {shlex.quote(code)}")
         self.machine.out(
             f"for _each in $(seq 50); do {self.reach(address, port)} 2>/dev/null && exit; sleep 0.1; done; exit 1"
         )

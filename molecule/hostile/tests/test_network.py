@@ -1,4 +1,4 @@
-"""Ways out of the containers, and into them: the gateway reaches DNS and the internet, and nobody reaches its desktop."""
+"""Ways out of the containers, and into them: what is private is out of reach, both ways."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import unicodedata
 
 import pytest
 
-# A title for the window, a cleared screen, text that runs the other way, a second line.
-OWNED = r"\x1b]0;owned\x07\x1b[2J\u202egnihton\u2066\x9b31m"
+# A bell, a cleared screen, a colour, text that runs the other way, and a second line for who takes this one for an end.
+OWNED = r"\x1b[2J\x07\u202egnihton\u2066\x9b31m\x85owned"
 OPENED = "2026-11-30 12:00:00:000 IBC: detected dialog entitled: {}; event=Opened"
 # A gateway that has not signed in, whose last dialog is told.
 SIGNING_IN = (

@@ -7,8 +7,8 @@ import typing as t
 
 import pytest
 
-# As somebody whom sudo does not know; a shell of the login user's own rights.
-AS_OPERATOR = "setpriv --reuid=operator --regid=$(id -g operator) --init-groups"
+# Without sudo, and in a group of the uid's number, as the first login of a cloud's image is.
+AS_OPERATOR = "setpriv --reuid=operator --regid=$(id -u operator) --clear-groups"
 INIT = "$(docker inspect --format '{{.State.Pid}}' ibgw-paper)"
 METADATA = "169.254.169.254"
 REACH = {
@@ -33,7 +33,7 @@ def test_login_user(kept: dict[str, t.Any], machine: t.Any, what: str) -> None:
 
 def test_uid_of_the_container(kept: dict[str, t.Any], machine: t.Any) -> None:
     """Whoever has the uid of the container's processes on the host cannot log in."""
-    uids = machine.out(f"for pid in $(docker top ibgw-paper -o pid | tail -n +2); do stat --format %u /proc/$pid; done")
+    uids = machine.out("for pid in $(docker top ibgw-paper -o pid | tail -n +2); do stat --format %u /proc/$pid; done")
     for uid in set(uids.split()):
         entry = machine.run(f"getent passwd {uid}").stdout.strip().split(":")
         if entry != [""]:
