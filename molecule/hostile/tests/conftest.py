@@ -16,13 +16,24 @@ import pytest
 from testinfra.host import Host
 
 SCENARIO = pathlib.Path(__file__).resolve().parent.parent
-HERE = ("-i", str(SCENARIO / "inventory.yml"), "-e", f"@{SCENARIO / 'vars' / 'main.yml'}")
+HERE = ("-i", str(SCENARIO / "inventory"), "-e", f"@{SCENARIO / 'vars' / 'main.yml'}")
 ALERTS = "/var/lib/ibgw-alerts.jsonl"
 LOGIN = "IBC: Login attempt"
 PUSH = "Second Factor Authentication initiated"
 
-# What a test has listen: it accepts and no more.
-ACCEPTING = "while True: server.accept()"
+# A network namespace with a way to it, and an address in it.
+NEIGHBOUR = """
+set -e
+ip netns add hostile
+ip link add hostile0 type veth peer name hostile1 netns hostile
+ip address add 198.18.77.1/30 dev hostile0
+ip link set hostile0 up
+for name in lo hostile1; do ip -n hostile link set $name up; done
+ip -n hostile address add 198.18.77.2/30 dev hostile1
+ip -n hostile address add {address}/32 dev lo
+ip -n hostile route add default via 198.18.77.1
+ip route add {address}/32 via 198.18.77.2
+"""
 # As it was when the tests began: {name} of a gateway, which is also its mode.
 KEEP = "tar -cpf /root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name}"
 RESTORE = """
@@ -182,20 +193,24 @@ def live(kept: dict[str, Target]) -> c.Iterator[Target]:
 
 
 class Listener:
-    """Programs of the test on the machine, each at an address and a port, until the test ends."""
+    """Programs of the test beside the machine or on its loopback, until the test ends."""
 
     def __init__(self, machine: Machine) -> None:
-        self.machine, self.units = machine, list[str]()
+        self.machine = machine
 
-    def on(self, address: str, port: int, program: str = ACCEPTING) -> None:
-        """Run *program*, which gets a listening socket `server`; the machine gets the address."""
-        self.machine.run(
-            f"ip link add hostile type dummy; ip link set hostile up; ip address add {address}/32 dev hostile"
-        )
-        unit = f"hostile-{port}"
-        self.units.append(unit)
+    def beside(self, address: str, port: int) -> None:
+        """Have a neighbour at *address* which accepts connections: the way to it is a forwarded one for a container."""
+        self.machine.out(NEIGHBOUR.format(address=address))
+        self._run(address, port, "while True: server.accept()", "nsenter --net=/run/netns/hostile")
+
+    def here(self, address: str, port: int, program: str) -> None:
+        """Run *program* with a listening socket `server` at an address of the loopback."""
+        self._run(address, port, program)
+
+    def _run(self, address: str, port: int, program: str, within: str = "") -> None:
         code = f"import socket, time\nserver = socket.create_server(('{address}', {port}))\n{program}"
-        self.machine.out(f"systemd-run --quiet --collect --unit={unit} python3 -c {shlex.quote(code)}")
+        run = f"systemd-run --quiet --collect --unit=hostile {within}"
+        self.machine.out(f"{run} python3 -c {shlex.quote(code)}")
         self.machine.out(
             f"for _each in $(seq 50); do {self.reach(address, port)} 2>/dev/null && exit; sleep 0.1; done; exit 1"
         )
@@ -206,8 +221,7 @@ class Listener:
         return f"python3 -c 'import socket; socket.create_connection((\"{address}\", {port}), 3)'"
 
     def end(self) -> None:
-        for unit in self.units:
-            self.machine.run(f"systemctl stop {unit}; ip link delete hostile")
+        self.machine.run("systemctl stop hostile; ip netns delete hostile; ip link delete hostile0")
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_gateway_to_the_host(kept: dict[str, t.Any], machine: t.Any, variables: 
 
 @pytest.mark.parametrize("source", ["gateway", "neighbour"])
 def test_metadata_from(kept: dict[str, t.Any], machine: t.Any, listener: t.Any, neighbour: str, source: str) -> None:
-    listener.on(METADATA, 80)
+    listener.beside(METADATA, 80)
     container = {"gateway": "ibgw-paper", "neighbour": "neighbour"}[source]
     assert not from_inside(machine, container, METADATA, 80)
 

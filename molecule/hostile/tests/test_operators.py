@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import collections.abc as c
+import concurrent.futures
 import json
 import pathlib
-import subprocess
-import sys
 import time
 import typing as t
 
@@ -14,8 +13,6 @@ import pytest
 import yaml
 
 Play = c.Callable[..., t.Any]
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-SCENARIO = ROOT / "molecule" / "hostile"
 ANOTHER_MODE = {"gateway_mode": "paper", "gateway_name": "live", "gateway_user": "sandboxlive", "gateway_port": 4001}
 # {way: (variables of the other inventory, limit, more arguments)}
 PAST_THE_GUARD: dict[str, tuple[dict[str, object], str, list[str]]] = {
@@ -53,19 +50,17 @@ def inventory(tmp_path: pathlib.Path) -> c.Callable[..., list[str]]:
 
 
 @pytest.mark.parametrize("seconds", [0, 7])
-def test_two_runs(live: t.Any, seconds: int) -> None:
+def test_two_runs(live: t.Any, play: Play, seconds: int) -> None:
     live.machine.out("ibgwctl stop live")
     starts = Starts(live.machine)
-    words = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "site.yml", "-i", "inventories/sandbox",
-             "-i", str(SCENARIO / "inventory.yml"), "-e", f"@{SCENARIO}/vars/main.yml", "-l", "live",
-             "--tags", "gateway"]  # fmt: skip
     # A push that waits for its person is what the second run would destroy.
-    words += ["-e", json.dumps({"gateway_environment": {"STANDIN_APPROVE_AFTER": "9"}})]
-    runs = []
-    for pause in (seconds, 0):
-        runs.append(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        time.sleep(pause)
-    statuses = [run.wait(90) for run in runs]
+    slow = json.dumps({"gateway_environment": {"STANDIN_APPROVE_AFTER": "9"}})
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        runs = []
+        for pause in (seconds, 0):
+            runs.append(pool.submit(play, "site.yml", "live", "--tags", "gateway", "-e", slow))
+            time.sleep(pause)
+        statuses = [run.result().status for run in runs]
     assert starts() == 1
     assert 0 in statuses
     assert live.look()[0]["state"] == "ready"

@@ -28,7 +28,7 @@ SERVERS = {"dead": SILENT, "dripping": DRIPPING}
 
 @pytest.mark.parametrize("kind", SERVERS)
 def test_webhook(paper: t.Any, listener: t.Any, kind: str) -> None:
-    listener.on("127.0.0.9", 8098, SERVERS[kind])
+    listener.here("127.0.0.9", 8098, SERVERS[kind])
     channels = json.dumps([{"kind": "webhook", "url": "http://127.0.0.9:8098/"}])
     paper.machine.out(f"echo '{channels}' >/etc/ibgw/paper/alerts.json")
     process = paper.watcher("MainPID")
@@ -45,7 +45,7 @@ def test_webhook(paper: t.Any, listener: t.Any, kind: str) -> None:
 @pytest.mark.parametrize("kind", SERVERS)
 def test_registry(paper: t.Any, play: t.Callable[..., t.Any], listener: t.Any, kind: str) -> None:
     # Docker speaks plain HTTP to a registry of the loopback.
-    listener.on("127.0.0.9", 5998, SERVERS[kind])
+    listener.here("127.0.0.9", 5998, SERVERS[kind])
     before = paper.running()
     image = "127.0.0.9:5998/ib-gateway@sha256:" + "0" * 64
     run = play("site.yml", "paper", "--tags", "gateway", "-e", f"gateway_image={image}", seconds=60)

@@ -45,6 +45,6 @@ def test_uid_of_the_container(kept: dict[str, t.Any], machine: t.Any) -> None:
 @pytest.mark.parametrize("user", ["operator", "nobody"])
 def test_metadata_for(machine: t.Any, listener: t.Any, user: str) -> None:
     """The service account's token, and with it the password that gateway_password_secret names."""
-    listener.on(METADATA, 80)
+    listener.beside(METADATA, 80)
     assert machine.run(listener.reach(METADATA, 80)).rc == 0, "root, and with it the agents that need it"
     assert machine.run(f"setpriv --reuid={user} --clear-groups {listener.reach(METADATA, 80)}").rc != 0
