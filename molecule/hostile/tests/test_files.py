@@ -48,6 +48,7 @@ def test_jts_ini(paper: t.Any, play: Play, kind: str) -> None:
     real = f"sha256sum {paper.settings}/jts.real"
     content = paper.machine.out(real)
     runs = [play("playbooks/restart.yml", "paper", *arguments, "--diff") for arguments in (["--check"], [])]
+    assert [run.status < 0 for run in runs] == [False, False], "it does not end"
     assert not [text for text in hidden for run in runs if text in run.printed]
     assert paper.machine.out(FINGERPRINT) == before
     assert paper.machine.out(real) == content
@@ -66,6 +67,7 @@ def test_jts_ini_that_changes(paper: t.Any, play: Play) -> None:
         run = play("playbooks/restart.yml", "paper", "--check", "--diff")
         assert not [text for text in hidden if text in run.printed]
     run = play("playbooks/restart.yml", "paper", "--diff")
+    assert run.status >= 0, "it does not end"
     assert not [text for text in hidden if text in run.printed]
     assert paper.machine.out(FINGERPRINT) == before
 

@@ -71,7 +71,8 @@ def test_past_the_guard(live: t.Any, play: Play, inventory: c.Callable[..., list
     variables, limit, words = PAST_THE_GUARD[way]
     before, starts = live.running(), Starts(live.machine)
     try:
-        play("site.yml", limit, *inventory(**variables), *words, "--tags", "gateway")
+        run = play("site.yml", limit, *inventory(**variables), *words, "--tags", "gateway")
+        assert run.status >= 0, "it does not end"
         assert (live.running(), starts()) == (before, 0)
     finally:
         live.machine.run("docker rm --force ibgw-live2; rm -rf /etc/ibgw/live2 /var/lib/ibgw/live2")
@@ -89,7 +90,7 @@ def test_a_foreign_container(live: t.Any, play: Play) -> None:
         starts = Starts(machine)
         run = play("site.yml", "live", "--tags", "gateway")
         assert (live.running(), starts()) == ("", 0)
-        assert run.status != 0
+        assert run.status > 0
         assert "compose-gateway-1" in run.printed
         assert machine.run("ibgwctl sign-in live", 60).rc != 0
         assert starts() == 0

@@ -48,7 +48,7 @@ def test_registry(paper: t.Any, play: t.Callable[..., t.Any], listener: t.Any, k
     listener.here("127.0.0.9", 5998, SERVERS[kind])
     before = paper.running()
     image = "127.0.0.9:5998/ib-gateway@sha256:" + "0" * 64
-    run = play("site.yml", "paper", "--tags", "gateway", "-e", f"gateway_image={image}", seconds=60)
+    run = play("site.yml", "paper", "--tags", "gateway", "-e", f"gateway_image={image}")
     assert run.status > 0, run.printed[-2000:]
     assert "gateway_image" in run.printed
     assert paper.running() == before

@@ -21,5 +21,5 @@ def test_refused(paper: t.Any, play: t.Callable[..., t.Any], kind: str) -> None:
     before = paper.running()
     run = play("site.yml", "paper", "--tags", "gateway", "-e", json.dumps(REFUSED[kind]))
     assert paper.running() == before
-    assert run.status != 0
+    assert run.status > 0
     assert next(iter(REFUSED[kind])) in run.printed
