@@ -35,7 +35,7 @@ ip -n hostile route add default via 198.18.77.1
 ip route add {address}/32 via 198.18.77.2
 """
 # As it was when the tests began: {name} of a gateway, which is also its mode.
-KEEP = "tar -cpf /root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name}"
+KEEP = "tar -cpf /root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name} /etc/shadow /etc/passwd"
 RESTORE = """
 systemctl kill --signal=KILL ibgw-watch@{name}
 systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
