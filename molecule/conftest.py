@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
 import zoneinfo
@@ -31,14 +32,27 @@ class Run(t.NamedTuple):
     changed: int
 
 
-def ansible_playbook(playbook: str, limit: str, *arguments: str, **environment: str) -> Run:
-    command = [f"{PROGRAMS}/ansible-playbook", playbook, "-i", "inventories/sandbox", "-l", limit, *arguments]
+def ansible_playbook(playbook: str, limit: str, *arguments: str, seconds: float = 600, **environment: str) -> Run:
+    """Run a playbook; after so many seconds it is killed, with all that it started here, and its status is negative."""
+    command = [f"{PROGRAMS}/ansible-playbook", playbook, "-i", "inventories/sandbox", *arguments]
+    command += ["-l", limit] if limit else []
     # Molecule forces colours, and a coloured recap would be no number.
     plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **environment}
-    run = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, timeout=600)
-    recap = run.stdout.rpartition("PLAY RECAP")[2]
+    with tempfile.TemporaryFile("w+") as output:
+        # Into a file: who lives on, such as ssh's master, keeps nobody waiting for the end of a pipe.
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=plain, stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        printed = output.read()
+    recap = printed.rpartition("PLAY RECAP")[2]
     changed = sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
-    return Run(run.returncode, " ".join((run.stdout + run.stderr).split()), changed)
+    return Run(process.returncode, " ".join(printed.split()), changed)
 
 
 def ansible(name: str, module_name: str, arguments: str) -> dict[str, t.Any]:

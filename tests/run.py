@@ -85,6 +85,7 @@ SANDBOX = [
     Stage("molecule-live", "molecule test -s live", minutes=20),
     Stage("molecule-access", "molecule test -s access", minutes=20),
     Stage("molecule-access-tls", "molecule test -s access_tls", minutes=20),
+    Stage("molecule-hostile", "molecule test -s hostile", minutes=20),
     Stage("molecule-live-week", "molecule test -s live_week", minutes=20),
     Stage("molecule-gcp", "molecule test -s gcp", minutes=20),
     Stage("molecule-paper-session", "molecule test -s paper_session", minutes=20),

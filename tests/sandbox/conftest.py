@@ -16,7 +16,7 @@ from sandbox.machine import keys
 from sandbox.machine.common import ROOT, STATE
 
 HERE = Path(__file__).parent
-# The last of the slots, so that neither the user's own sandbox nor molecule's are in the way.
+# Not the user's own.
 SLOT = 9
 PLACES = {"container": ("10.211.0.100", 22), "vm": ("127.0.0.1", 2390)}
 

@@ -1,0 +1,56 @@
+"""Cost without a bound: 50 MB of log, and hostile frames of the API."""
+
+from __future__ import annotations
+
+import shlex
+import typing as t
+
+import pytest
+
+Play = t.Callable[..., t.Any]
+PROCESSOR_SECONDS = 5
+WATCHER_MEBIBYTES = 40
+PROBE_MEBIBYTES = 14
+# A line of one byte is a hundred in Docker's log file.
+MEBIBYTES = {"long_lines": 50, "one_byte_lines": 1, "no_line_ends": 50, "near_matches": 50, "versions": 50}
+# A child of a small parent, whose own memory would count as the child's otherwise.
+PEAK = """
+import os, resource
+null = os.open(os.devnull, os.O_WRONLY)
+path = os.popen("find /opt/ibgw -name __main__.py -not -path '*/client/*' | head -n 1").read().strip()
+words = ["/usr/bin/python3", "-I", path, "127.0.0.1", "4002", "--mode", "paper", "--timeout", "8"]
+child = os.posix_spawn(words[0], words, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
+_pid, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.parametrize("kind", MEBIBYTES)
+def test_log_of(paper: t.Any, kind: str) -> None:
+    paper.machine.out("systemctl restart ibgw-watch@paper")
+    paper.until(lambda record: record["state"] == "ready", 20)
+    process, before = paper.watcher("MainPID"), paper.processor_seconds()
+    paper.attack("log", kind, str(MEBIBYTES[kind]))
+    found, seconds = paper.look()
+    assert (found["state"], seconds <= paper.LONGEST_LOOK) == ("ready", True), (found, seconds)
+    looked = paper.record()["checked_at"]
+    paper.until(lambda record: record["checked_at"] > looked + 1, paper.LONGEST_LOOK + 10)
+    assert paper.watcher("MainPID") == process
+    assert paper.processor_seconds() - before <= PROCESSOR_SECONDS
+    assert paper.peak_mebibytes() <= WATCHER_MEBIBYTES
+    assert paper.record()["state"] == "ready"
+
+
+def test_site_after_a_burst(paper: t.Any, play: Play) -> None:
+    paper.attack("log", "near_matches", "50")
+    paper.machine.out("docker kill ibgw-paper")
+    run = play("site.yml", "paper", "--tags", "gateway")
+    assert run.status == 0, run.printed[-2000:]
+
+
+@pytest.mark.parametrize("kind", ["two_byte_fields", "empty_fields", "350_000_accounts", "many_accounts", "notices"])
+def test_frames_of(paper: t.Any, kind: str) -> None:
+    paper.attack("frames", kind)
+    mebibytes, status = map(float, paper.machine.out(f"python3 -c {shlex.quote(PEAK)}").split())
+    assert status in (1, 3)
+    assert mebibytes <= PROBE_MEBIBYTES
