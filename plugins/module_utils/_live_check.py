@@ -24,7 +24,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils._live_week import (
     picture,
     ticks,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health, policy, states, watching, week, wire
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health, policy, states, watching, week
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
 
 OK, WARN, ACT = "ok", "warn", "act"
 VERDICTS = (OK, WARN, ACT)
@@ -38,10 +39,10 @@ Row = dict[str, str]
 
 def row(check: str, verdict: str, text: str, next_step: str = "") -> Row:
     return {
-        "check": wire.printable(check),
+        "check": printable(check),
         "verdict": verdict,
-        "text": wire.printable(text, TEXT_LIMIT),
-        "next_step": wire.printable(next_step, TEXT_LIMIT),
+        "text": printable(text, TEXT_LIMIT),
+        "next_step": printable(next_step, TEXT_LIMIT),
     }
 
 
@@ -115,7 +116,7 @@ class Check:
             words.append(f"release {seen['gateway_version']}")
         if seen.get("controller_version"):
             words.append(f"{str(seen.get('controller')).upper()} {seen['controller_version']}")
-        return wire.printable("; ".join(words))
+        return printable("; ".join(words))
 
     def sentence(self, rows: c.Sequence[Row]) -> str:
         """The answer: until when it is fine and what comes next, or what a person has to do."""
@@ -494,7 +495,7 @@ def report(
         "mode": facts.get("mode"),
         "checked_at": facts.get("checked_at"),
         "verdict": worst(rows),
-        "sentence": wire.printable(check.sentence(rows), 2 * TEXT_LIMIT),
+        "sentence": printable(check.sentence(rows), 2 * TEXT_LIMIT),
         "rows": rows,
         "lines": table(rows),
         "picture": picture(facts) if check.deployed else "",

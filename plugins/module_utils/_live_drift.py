@@ -12,7 +12,7 @@ import json
 import typing as t
 
 from ansible_collections.ibops.gateway.plugins.module_utils._live_week import Facts
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import wire
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
 
 
 def drift(run: Facts) -> dict[str, t.Any]:
@@ -33,13 +33,13 @@ def drift(run: Facts) -> dict[str, t.Any]:
     except (ValueError, LookupError, TypeError, AttributeError):
         return {**result, "reason": _complaint(run)}
     for name, outcome in outcomes:
-        printable = wire.printable(name.removeprefix("ibops.gateway."))
+        task = printable(name.removeprefix("ibops.gateway."))
         if outcome.get("unreachable") or (outcome.get("failed") and not outcome.get("ignore_errors")):
             kind = "failed"
         else:
             kind = "changes" if outcome.get("changed") else ""
-        if kind and printable not in result[kind]:
-            result[kind].append(printable)
+        if kind and task not in result[kind]:
+            result[kind].append(task)
     ended_well = run.get("rc") == 0
     if ended_well:
         # What failed was rescued.
@@ -56,7 +56,7 @@ def _complaint(run: Facts) -> str:
     lines = str(run.get("stderr") or "").splitlines()
     said = next((line for line in lines if line.startswith(("[ERROR]", "ERROR!"))), "")
     if said:
-        return wire.printable(said)
+        return printable(said)
     if run.get("rc") is None:
         return "site.yml --check did not end in its time"
     return f"site.yml --check ended with status {run['rc']}"

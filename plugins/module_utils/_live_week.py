@@ -14,7 +14,8 @@ import typing as t
 import xml.etree.ElementTree as xml
 from datetime import datetime, time, timedelta
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import policy, states, week, wire
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import policy, states, week
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
 
 LIVE = "live"
 SEVEN_DAYS = 7 * 86400.0
@@ -126,7 +127,7 @@ def ticks(facts: Facts) -> list[dict[str, t.Any]]:
 
     def add(at: float, kind: str, title: str) -> None:
         if begin <= at <= begin + SEVEN_DAYS:
-            found.append({"at": at, "kind": kind, "title": wire.printable(title)})
+            found.append({"at": at, "kind": kind, "title": printable(title)})
 
     def noted(at: float, kind: str) -> bool:
         return any(each["kind"] == kind and abs(each["at"] - at) < SAME_SECONDS for each in found)

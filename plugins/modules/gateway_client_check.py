@@ -131,7 +131,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import accounts, client_check, descriptor, wire
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import accounts, client_check, descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
 
 CLIENT_ID = 918
 START_SECONDS = 15.0
@@ -164,7 +165,7 @@ def run(python: str, options: dict[str, Any]) -> dict[str, Any]:
         raise CheckError(f"the check was still running {START_SECONDS:.0f} s after its time and was killed") from None
     except (ValueError, IndexError):
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise CheckError(f"the check broke off: {wire.printable(last)}") from None
+        raise CheckError(f"the check broke off: {printable(last)}") from None
 
 
 def report(found: dict[str, Any], endpoint: dict[str, Any], amounts: bool) -> dict[str, Any]:
@@ -176,15 +177,14 @@ def report(found: dict[str, Any], endpoint: dict[str, Any], amounts: bool) -> di
     for step in found["steps"]:
         if step["name"] == "accounts" and step["ok"] and fault:
             step.update(ok=False, detail=fault)
-        step["detail"] = accounts.hide(wire.printable(step["detail"]), ids)
+        step["detail"] = accounts.hide(printable(step["detail"]), ids)
     result = {
         "steps": found["steps"],
         "accounts": accounts.mask_all(ids),
         "account_count": len(ids),
         "position_count": found["position_count"],
         "errors": [
-            {"code": error["code"], "text": accounts.hide(wire.printable(error["text"]), ids)}
-            for error in found["errors"]
+            {"code": error["code"], "text": accounts.hide(printable(error["text"]), ids)} for error in found["errors"]
         ],
         "client": found["client"],
     }

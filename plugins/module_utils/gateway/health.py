@@ -23,11 +23,12 @@ import time
 import typing as t
 from functools import partial
 
-from . import accounts, descriptor, paper_hours, password, plan, policy, watching, week, wire
+from . import accounts, descriptor, paper_hours, password, plan, policy, watching, week
 from .engine import Engine, EngineError
 from .log import epoch
 from .look import Gateway
 from .store import Store
+from .text import printable
 
 CLIENT = "/opt/ibgw/client/bin/python"
 DOCKER_DIR = "/var/lib/docker"
@@ -60,7 +61,7 @@ def fact(read: c.Callable[[], Fact], *names: str) -> Fact:
         reason = str(error)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         reason = f"it cannot be understood ({error!r})"
-    return {**dict.fromkeys(names), **found, "reason": reason and wire.printable(reason)}
+    return {**dict.fromkeys(names), **found, "reason": reason and printable(reason)}
 
 
 def output(*command: str) -> str:
@@ -149,7 +150,7 @@ def session(found: descriptor.Descriptor, now: float) -> Fact:
     shown["reset_until"] = until.timestamp() if until else None
     shown["window"] = _window(paper_hours.current(settings.paper_sessions, at))
     shown["next_window"] = _window(paper_hours.upcoming(settings.paper_sessions, at))
-    shown["reason_remembered"] = accounts.hide(wire.printable(shown.pop("reason")), found.accounts)
+    shown["reason_remembered"] = accounts.hide(printable(shown.pop("reason")), found.accounts)
     return shown
 
 
@@ -167,7 +168,7 @@ def history(found: descriptor.Descriptor, now: float) -> Fact:
         if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or at > now:
             continue
         words = {
-            name: accounts.hide(wire.printable(str(event[name])), found.accounts)
+            name: accounts.hide(printable(str(event[name])), found.accounts)
             for name in ("event", "text", "state", "cause", "by", "step")
             if event.get(name) is not None
         }

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from . import accounts as account_ids
 from . import exchange, states, websocket
+from .text import printable
 
 DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = (
     "down",
@@ -169,7 +170,7 @@ class Portal:
             return Verdict(UNAUTHENTICATED, "nobody is signed in, or the sign-in has expired", _SIGN_IN)
         return Verdict(
             CONNECTED,
-            f"signed in, but without a brokerage session{': ' + told[:200] if told else ''}",
+            f"signed in, but without a brokerage session{': ' + printable(told) if told else ''}",
             "POST /iserver/auth/ssodh/init opens it; an image that signs in by itself does that at its next look.",
         )
 
@@ -242,7 +243,7 @@ def _told(message: bytes) -> bool | None:
 
 
 def _odd(answer: Answer) -> Verdict:
-    told = str(answer.body.get("error", ""))[:200]
+    told = printable(str(answer.body.get("error", "")))
     reasons = {
         403: ("it refuses this address", "Add the address to ips.allow of conf.yaml (client_portal_allow)."),
         404: ("what answers is no Client Portal Gateway", "Correct host and port."),
@@ -272,7 +273,7 @@ def _no_answer(error: Exception) -> NoAnswerError:
     if isinstance(error, ConnectionRefusedError):
         return NoAnswerError("nothing listens on the port", "Start the container, or correct host and port.")
     return NoAnswerError(
-        f"the connection fails ({error or type(error).__name__})",
+        f"the connection fails ({printable(str(error)) or type(error).__name__})",
         "Wait some seconds; then look at the container's log.",
     )
 

@@ -22,6 +22,7 @@ import time
 
 from . import accounts as account_ids
 from . import states, wire
+from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ class _Attempt:
             raise _Verdict("tcp_timeout")
         code = failure.errno if isinstance(failure, OSError) else None
         api_state = _CONNECT_STATES.get(code or 0, "unreachable")
-        raise _Verdict(api_state, "" if api_state == "port_closed" else wire.printable(str(failure)))
+        raise _Verdict(api_state, "" if api_state == "port_closed" else printable(str(failure)))
 
     def _addresses(self) -> list[Any]:
         """Return what getaddrinfo finds; a name is resolved in a thread, which a dead DNS may hold for long after."""
@@ -273,7 +274,7 @@ class _Attempt:
 
         _thread.start_new_thread(resolve, ())
         if not answered.acquire(timeout=max(self._deadline - self._clock(), 0)):
-            raise _Verdict("unreachable", f"the name {wire.printable(self._host, 60)} did not resolve in time")
+            raise _Verdict("unreachable", f"the name {printable(self._host, 60)} did not resolve in time")
         if isinstance(answer[0], Exception):
             raise answer[0]
         return list(answer[0])
@@ -322,9 +323,9 @@ class _Attempt:
         fields = message.fields
         kind = wire.number(fields[0])
         if kind is None:
-            raise _Verdict("not_tws", f"a message of kind {wire.printable(fields[0], 20)!r}")
+            raise _Verdict("not_tws", f"a message of kind {printable(fields[0], 20)!r}")
         if self._version is None and len(fields) == 2:
-            self._version, self._connection_time = kind, wire.printable(fields[1], 60)
+            self._version, self._connection_time = kind, printable(fields[1], 60)
             if not wire.MIN_VERSION <= kind <= wire.MAX_VERSION:
                 raise _Verdict("unsupported_version", f"it answered {kind}")
         elif fields[0] == wire.NOTICE:
@@ -357,7 +358,7 @@ class _Attempt:
             raise _Verdict("not_tws", "an error message without a code")
         self._notice_count += 1
         if len(self._notices) < MAX_NOTICES:
-            self._notices[code, wire.printable(fields[4])] = None
+            self._notices[code, printable(fields[4])] = None
         if code in states.REJECTING_CODES:
             raise _Verdict(f"rejected:{code}")
         if code in _FARM_NOTICES:
@@ -367,7 +368,7 @@ class _Attempt:
         elif code in _LINK_UP:
             self._link = None
         elif code == _PORT_MOVED:
-            self._moved = wire.printable(fields[4])
+            self._moved = printable(fields[4])
         elif code == _COMPETING_SESSION:
             self._competing = True
         elif not 2100 <= code < 2200:
@@ -460,11 +461,11 @@ def _is_literal(host: str) -> bool:
 def _numeric(text: str, name: str) -> int:
     value = wire.number(text)
     if value is None:
-        raise _Verdict("not_tws", f"{name} {wire.printable(text, 20)!r} is no number")
+        raise _Verdict("not_tws", f"{name} {printable(text, 20)!r} is no number")
     return value
 
 
 def _farm_name(text: str) -> str:
     """Return the farm that a farm notice ends with: behind its colon, or behind its full stop."""
     _sentence, colon, name = text.rpartition(":")
-    return wire.printable((name if colon else text.partition(".")[2]).strip(), 40)
+    return printable((name if colon else text.partition(".")[2]).strip(), 40)

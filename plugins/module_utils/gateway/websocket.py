@@ -65,7 +65,7 @@ def _expect_upgrade(stream: c.Iterable[bytes], key: bytes) -> None:
         if name.strip().lower() == b"sec-websocket-accept":
             accepted = value.strip()
     if status.split()[1:2] != [b"101"]:
-        raise WebsocketError(f"it answers {status[:80].decode('ascii', 'replace')!r} in place of a websocket")
+        raise WebsocketError(f"it answers {status[:80].decode('ascii', 'replace')!a} in place of a websocket")
     if accepted != accept_of(key):
         raise WebsocketError("it does not prove that it speaks the websocket protocol")
 

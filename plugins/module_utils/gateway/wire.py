@@ -11,8 +11,6 @@ leave room for an adviser with a hundred thousand accounts, and keep a probe at 
 
 from __future__ import annotations
 
-from .text import printable as printable
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
