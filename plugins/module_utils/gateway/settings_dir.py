@@ -200,8 +200,8 @@ def remove_stale(descriptor: Descriptor) -> list[str]:
 
     These are the tokens and the flags PAUSE and COLDRESTART. Raises UntrustedError or another OSError.
     """
-    removed = []
-    with opened(descriptor.settings_dir) as directory:
+    removed: list[str] = []
+    with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
         for below in directory.token_directories():
             below.remove(TOKEN)
             removed.append(TOKEN)
@@ -214,7 +214,7 @@ def remove_stale(descriptor: Descriptor) -> list[str]:
 
 def has_token(descriptor: Descriptor) -> bool:
     """Whether a sign-in is kept: a token of the gateway's own is there. Raises UntrustedError or another OSError."""
-    with opened(descriptor.settings_dir) as directory:
+    with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
         for below in directory.token_directories():
             with contextlib.suppress(UntrustedError):
                 below.read(TOKEN, JTS_BYTES)

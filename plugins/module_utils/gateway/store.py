@@ -130,7 +130,7 @@ class Store:
             aside = record_file.set_aside(self.state_path)
             self.note("damaged", f"{error}; it is kept as {aside}, and what it remembered is lost", time.time())
             record = Record(self.name, mode)
-        record.gateway, record.mode = self.name, mode
+        record.gateway, record.mode = self.name, mode or record.mode
         return record
 
     def save(self, record: Record) -> None:

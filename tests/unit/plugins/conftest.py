@@ -24,7 +24,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from sandbox.client_portal import standin
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, store
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user, descriptor, store
 
 HEALTHY_NOTICES = (
     (2104, "Market data farm connection is OK:usfarm.nj"),
@@ -108,6 +108,12 @@ def healthy(script: Script) -> None:
         script.notice(*notice)
     script.answer_time()
     script.stay()
+
+
+@pytest.fixture(autouse=True)
+def no_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test makes an account on this machine, whoever has the containers' uid here."""
+    monkeypatch.setattr(container_user, "reserve", lambda uid, check: [])
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ Run = t.Callable[..., dict[str, t.Any]]
 
 @pytest.fixture
 def run(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr(container_user, "reserve", lambda _uid, _check: [])
 
     def run(**arguments: object) -> dict[str, t.Any]:
         fixed = {

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-from collections.abc import Callable
+import queue
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +27,12 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.deploy import Deployment, Found, Order
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import Descriptor
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError, NotFoundError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import (
+    Engine,
+    EngineError,
+    NotFoundError,
+    Stream,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import Outcome, SessionError
@@ -70,6 +77,7 @@ class Containers(Engine):
         request = found["request"]
         stamp = "2026-11-20T09:00:00Z" if found["status"] != "created" else "0001-01-01T00:00:00Z"
         return {
+            "Id": str(found["Id"]),
             "Name": f"/{container}",
             "State": {
                 "Status": found["status"],
@@ -91,8 +99,14 @@ class Containers(Engine):
     def networks(self, label: str) -> list[str]:
         return []
 
-    def logs(self, container: str, since: str = "0", tail: int = 0) -> list[str]:
-        return []
+    def last_line(self, container: str) -> bytes:
+        return b""
+
+    @contextlib.contextmanager
+    def follow(self, container: str, tail: int) -> Iterator[Stream]:
+        stream: Stream = queue.Queue()
+        stream.put(None)
+        yield stream
 
     def create(self, name: str, request: dict[str, Any]) -> None:
         self.act(f"create {name}")
@@ -115,7 +129,7 @@ class Containers(Engine):
         self.act(f"start {container}")
         self.all[container]["status"] = "running"
 
-    def stop(self, container: str, grace: int) -> None:
+    def stop(self, container: str, grace: int, timeout: float = 0.0) -> None:
         self.act(f"stop {container}")
         self.all[container]["status"] = "exited"
 

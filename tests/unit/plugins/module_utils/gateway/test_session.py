@@ -177,39 +177,31 @@ def test_restart_in_check_mode(gateway: Gateway, command_server: Any) -> None:
     assert command_server.received.empty()
 
 
-@pytest.mark.parametrize(
-    ("mode", "allowed", "check", "status"),
-    [
-        ("paper", False, False, "running"),
-        ("paper", False, True, "exited"),
-        ("live", True, False, "running"),
-    ],
-)
-def test_start(fake_engine: Any, deploy: Any, mode: str, allowed: bool, check: bool, status: str) -> None:
+@pytest.mark.parametrize(("mode", "allowed"), [("paper", False), ("live", True)])
+def test_start(fake_engine: Any, deploy: Any, mode: str, allowed: bool) -> None:
     fake_engine.exit(0)
     found = deploy(mode=mode)
-    outcome = session.start(Gateway(found.endpoint(), found), Engine(), allowed, check)
-    assert outcome.actions == ["docker start"]
-    assert fake_engine.status == status
+    assert session.start(Gateway(found.endpoint(), found), allowed).actions == ["docker start"]
+    assert fake_engine.status == "exited"
 
 
 def test_start_of_a_running_gateway(fake_engine: Any, deploy: Any) -> None:
     found = deploy(mode="live")
-    assert not session.start(Gateway(found.endpoint(), found), Engine(), False, False).changed
+    assert not session.start(Gateway(found.endpoint(), found), False).changed
 
 
 def test_start_of_live_without_leave(fake_engine: Any, deploy: Any) -> None:
     fake_engine.exit(0)
     found = deploy(mode="live")
     with pytest.raises(session.SessionError, match="sends a push to somebody's phone; set allow_signin: true"):
-        session.start(Gateway(found.endpoint(), found), Engine(), False, False)
+        session.start(Gateway(found.endpoint(), found), False)
 
 
 def test_start_without_a_container(fake_engine: Any, deploy: Any) -> None:
     fake_engine.exists = False
     found = deploy()
     with pytest.raises(session.SessionError, match=r"ibgw-paper does not exist: run site.yml"):
-        session.start(Gateway(found.endpoint(), found), Engine(), False, False)
+        session.start(Gateway(found.endpoint(), found), False)
 
 
 def test_without_an_engine(no_engine: Any, deploy: Any) -> None:
