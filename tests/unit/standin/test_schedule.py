@@ -98,7 +98,7 @@ def test_a_token_dies_on_sunday_at_one_in_new_york(issued: str, now: str, valid:
 
 def test_the_zone_of_the_process_stands_in_for_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Europe/Berlin")
-    assert schedule.zone("") == BERLIN
-    assert schedule.zone("America/New_York") == NEW_YORK
+    assert str(schedule.zone("")) == "Europe/Berlin"
+    assert str(schedule.zone("America/New_York")) == "America/New_York"
     monkeypatch.delenv("TZ")
     assert datetime(2026, 1, 1, tzinfo=schedule.local_zone()) > datetime(2025, 12, 30, tzinfo=UTC)

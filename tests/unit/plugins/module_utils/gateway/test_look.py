@@ -181,24 +181,24 @@ def test_a_new_run_of_the_jvm_forgets_the_verdict(fake_engine: Any, deploy: Any)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "log", "notices", "state"),
+    ("wanted", "log", "refused", "state"),
     [
-        (False, "already set to: true", [], "degraded"),
-        (False, "now set to: false", [], "ready"),
-        (True, "now set to: false", [], "degraded"),
-        (True, "already set to: true", [], "ready"),
-        (None, "already set to: true", [], "ready"),
-        (False, "now set to: false", [321], "degraded"),
+        (False, "already set to: true", None, "degraded"),
+        (False, "now set to: false", None, "ready"),
+        (True, "now set to: false", None, "degraded"),
+        (True, "already set to: true", None, "ready"),
+        (None, "already set to: true", None, "ready"),
+        (False, "now set to: false", True, "degraded"),
     ],
 )
 def test_a_read_only_api(
-    fake_engine: Any, deploy: Any, wanted: bool | None, log: str, notices: list[int], state: str
+    fake_engine: Any, deploy: Any, wanted: bool | None, log: str, refused: bool | None, state: str
 ) -> None:
     fake_engine.log(*TO_CONFIGURED, f"IBC: Read-Only API checkbox is {log}")
     found = deploy(read_only_api=wanted)
     gateway = Gateway(found.endpoint(), found)
     gateway.refresh()
-    gateway.verdict = verdict("ready") | {"notices": [{"code": code, "text": ""} for code in notices]}
+    gateway.verdict = verdict("ready") | {"read_only": refused}
     assert gateway.judgement().state == state
     fake_engine.log("IBC: API client needs write access action confirmation")
     gateway.refresh()

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import __main__ as command
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import wire
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import states, wire
 
 MIB = 14.0
 CPU_SECONDS = 1.0
 TIMEOUT = 1.0
 # The mute connect, the polite close, and the start of an interpreter on a busy machine.
-LATE_SECONDS = 0.25 + 0.5 + 1.5
+LATE_SECONDS = 0.25 + 0.5 + 5
 
 # In a small process of its own, because a child's peak begins with the size of the process that forked it.
 MEASURE = """
@@ -125,11 +125,13 @@ def test_a_hostile_stream(serve: Any, name: str) -> None:
         for _time in range(1000):
             script.connection.sendall(repeated)
 
-    found = cost("127.0.0.1", serve(behaviour), "--timeout", TIMEOUT, "--mode", "paper")
+    # What is judged by what came, and not by what is missing, has the time that a busy machine takes.
+    timeout = TIMEOUT if verdict in states.LATE else 10 * TIMEOUT
+    found = cost("127.0.0.1", serve(behaviour), "--timeout", timeout, "--mode", "paper")
     assert found.said == verdict
     assert found.mib <= MIB
     assert found.cpu <= CPU_SECONDS
-    assert found.seconds <= TIMEOUT + LATE_SECONDS
+    assert found.seconds <= timeout + LATE_SECONDS
 
 
 def test_the_result_of_the_worst_as_json(serve: Any) -> None:
