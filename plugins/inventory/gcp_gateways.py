@@ -70,7 +70,7 @@ options:
     type: str
     env: [{name: GCP_COMPUTE_ENDPOINT}]
   timeout:
-    description: How long one request may take, in seconds.
+    description: How long the listing may take, in seconds.
     type: float
     default: 60
 notes:
@@ -95,8 +95,9 @@ import typing as t
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials, instances
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import instances
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
 MODES = ("live", "paper")
 

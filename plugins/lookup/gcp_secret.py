@@ -74,8 +74,8 @@ from ansible.module_utils.urls import open_url
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import secret_manager
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
 
 def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:

@@ -13,12 +13,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import Kind
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.plan import Change
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.apply import Runner
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.compute import Compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.plan import Change
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.resource import Resource
 
 Found = t.TypeVar("Found")
 
@@ -47,7 +47,7 @@ def who(module: AnsibleModule) -> c.Callable[[], t.Any]:
     return lambda: credentials.find(module.params["access_token"], module.params["credentials_file"])
 
 
-def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
+def connect(module: AnsibleModule, resources: c.Iterable[Resource]) -> Compute:
     """Return the API that the options name; GcpError when it cannot be used."""
     options = module.params
     return Compute(
@@ -56,17 +56,17 @@ def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
         who(module),
         options["api_endpoint"],
         options["timeout"],
-        kinds,
+        resources,
         options.get("zone", ""),
     )
 
 
 def carry_out(
-    module: AnsibleModule, compute: Compute, changes: c.Sequence[Change], found: Found, look: c.Callable[[], Found]
+    module: AnsibleModule, compute: Compute, changes: c.Sequence[Change], found: Found, inspect: c.Callable[[], Found]
 ) -> tuple[list[str], Found]:
-    """Do the changes, but for check mode, and return their calls and what there is then.
+    """Do the changes, but for check mode, and return their calls and what exists then.
 
-    *found* is what there is before, *look* finds it afterwards. Fail with what failed and what was done before that.
+    *found* is what exists before, *inspect* reads it afterwards. Fail with what failed and what was done before that.
     """
     if module.check_mode:
         return [action for change in changes for action in change.actions], found
@@ -74,7 +74,7 @@ def carry_out(
     failed, actions = runner.run(changes), runner.actions
     if actions and not failed:
         try:
-            found = look()
+            found = inspect()
         except GcpError as error:
             failed = [error]
     if failed:

@@ -316,10 +316,9 @@ resources:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, plan, rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.wanted import Wishes
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
 INTERVALS = ["INTERVAL_5_SEC", "INTERVAL_30_SEC", "INTERVAL_1_MIN", "INTERVAL_5_MIN", "INTERVAL_10_MIN"]
 TEXT = {"type": "str"}
@@ -390,16 +389,16 @@ def main() -> None:
         supports_check_mode=True,
     )
     options, is_present = module.params, module.params["state"] == "present"
-    _gcp.refuse(module, rules.problems(options) if is_present else rules.place(options))
+    _gcp.refuse(module, network.problems(options) if is_present else rules.place(options))
     try:
-        compute = _gcp.connect(module, KINDS)
-        found = network.Present(compute, options["network"]["name"])
-        changes, kept = (network.present(options, found), []) if is_present else network.absent(found)
+        compute = _gcp.connect(module, network.RESOURCES)
+        found = network.Observed(compute, options["network"]["name"])
+        changes, kept = (network.changes(options, found), []) if is_present else network.removal(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
     name = options["network"]["name"]
-    actions, found = _gcp.carry_out(module, compute, changes, found, lambda: network.Present(compute, name))
-    named = {wish.key for wish in Wishes(options).all()} if is_present else set()
+    actions, found = _gcp.carry_out(module, compute, changes, found, lambda: network.Observed(compute, name))
+    named = {each.key for each in network.desired(options)} if is_present else set()
     module.exit_json(
         changed=bool(actions),
         actions=actions,

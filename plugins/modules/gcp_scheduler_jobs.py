@@ -147,9 +147,9 @@ actions:
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import scheduler, scheduler_rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.service import Connection
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.client import Client
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 
 RETRY = {"count": 3, "max_duration": 0, "min_backoff": 10, "max_backoff": 60, "max_doublings": 3}
 JOB = {
@@ -181,14 +181,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    _gcp.refuse(module, scheduler_rules.problems(options))
+    _gcp.refuse(module, scheduler_job.problems(options))
     actions: list[str] = []
     try:
-        connection = Connection(
-            scheduler.SCHEDULER, options["project"], _gcp.who(module), options["api_endpoint"], options["timeout"]
+        client = Client(
+            scheduler_job.SCHEDULER, options["project"], _gcp.who(module), options["api_endpoint"], options["timeout"]
         )
-        jobs = scheduler.Jobs(connection, options["region"])
-        changes = scheduler.changes(options, jobs.read())
+        jobs = scheduler_job.Jobs(client, options["region"])
+        changes = scheduler_job.changes(options, jobs.read())
         for change in changes:
             for verb, action in zip(change.verbs, change.actions, strict=True):
                 if not module.check_mode:

@@ -278,8 +278,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import plan, vm, vm_rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import instance
 
 NAME = {"type": "str", "required": True}
 FLAG = {"type": "bool"}
@@ -337,22 +339,22 @@ def main() -> None:
         supports_check_mode=True,
     )
     options, is_present = module.params, module.params["state"] != "absent"
-    _gcp.refuse(module, vm_rules.problems(options) if is_present else vm_rules.where(options))
+    _gcp.refuse(module, vm.problems(options) if is_present else instance.where(options))
     warn = module.warn if module.check_mode else None
     try:
-        compute = _gcp.connect(module, vm.KINDS)
-        found = vm.Present(compute, options["name"])
-        changes, kept = (vm.present(options, found, warn), []) if is_present else vm.absent(found)
+        compute = _gcp.connect(module, vm.RESOURCES)
+        found = vm.Observed(compute, options["name"])
+        changes, kept = (vm.changes(options, found, warn), []) if is_present else vm.removal(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
 
-    def look() -> vm.Present:
-        after = vm.Present(compute, options["name"])
+    def inspect() -> vm.Observed:
+        after = vm.Observed(compute, options["name"])
         if is_present:
             vm.check_done(options, after)
         return after
 
-    actions, found = _gcp.carry_out(module, compute, changes, found, look)
+    actions, found = _gcp.carry_out(module, compute, changes, found, inspect)
     module.exit_json(
         changed=bool(actions),
         actions=actions,

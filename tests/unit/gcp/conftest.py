@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.server import FakeGcp
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client, compute
 from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info, gcp_vm
 
 RunModule = Callable[..., dict[str, Any]]
@@ -100,7 +100,7 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    monkeypatch.setattr(compute, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

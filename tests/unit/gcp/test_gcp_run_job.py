@@ -14,7 +14,8 @@ from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.platform import Asked
 from tests.fake_gcp.run import FakeRun
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import cloud_run, service
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
 from ansible_collections.ibops.gateway.plugins.modules import gcp_run_job
 
 PLACE = "projects/demo-project/locations/europe-west1"
@@ -27,9 +28,9 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRun]:
     """A Cloud Run with the job `pipeline`; what waits is quick."""
-    monkeypatch.setattr(service, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(cloud_run, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(cloud_run, "LONGEST_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(run_job, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(run_job, "LONGEST_POLL_SECONDS", 0.05)
     with FakeRun() as fake:
         deploy(fake)
         yield fake
@@ -131,7 +132,7 @@ def test_the_deadline_cancels(run: Run, cloud: FakeRun) -> None:
 
 
 def test_one_that_does_not_end_when_it_is_told_to(run: Run, cloud: FakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloud_run, "CANCEL_SECONDS", 0.1)
+    monkeypatch.setattr(run_job, "CANCEL_SECONDS", 0.1)
     cloud.execution_seconds, cloud.cancel_seconds = None, 60
     done = run(timeout=0.1)
     assert done["failed"]
@@ -322,5 +323,5 @@ def test_no_credentials(run: Run, cloud: FakeRun) -> None:
 
 
 def test_no_library(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, cloud_run.RUN.package, None)
+    monkeypatch.setitem(sys.modules, run_job.LIBRARY, None)
     assert "install google-cloud-run there" in run()["msg"]

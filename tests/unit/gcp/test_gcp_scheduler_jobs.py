@@ -15,7 +15,8 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.scheduler import FakeScheduler
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import scheduler, service
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 from ansible_collections.ibops.gateway.plugins.modules import gcp_scheduler_jobs
 
 PLACE = "projects/demo-project/locations/europe-west1"
@@ -28,7 +29,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeScheduler]:
-    monkeypatch.setattr(service, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
     with FakeScheduler() as fake:
         yield fake
 
@@ -226,7 +227,7 @@ def test_what_gcloud_makes_is_the_same(run: Run, cloud: FakeScheduler, tmp_path:
     uri = "https://compute.googleapis.com/compute/v1/projects/demo-project/zones/europe-west1-b/instances/vm/start"
     command = ["gcloud", "scheduler", "jobs", "create", "http", "vm-start", "--location=europe-west1", f"--uri={uri}"]
     command += ["--schedule=15 9 * * 1-5", "--time-zone=America/New_York", "--http-method=POST", "--quiet"]
-    command += [f"--oauth-service-account-email={ACCOUNT}", f"--oauth-token-scope={scheduler.SCOPE}"]
+    command += [f"--oauth-service-account-email={ACCOUNT}", f"--oauth-token-scope={scheduler_job.SCOPE}"]
     command += ["--description=Start vm [ibops.gateway]", "--attempt-deadline=60s", "--max-retry-attempts=3"]
     command += ["--min-backoff=10s", "--max-backoff=60s", "--max-doublings=3"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

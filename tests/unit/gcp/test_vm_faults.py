@@ -76,7 +76,8 @@ def test_no_look_afterwards(machine: RunModule, fake: FakeGcp) -> None:
     machine()
     fake.fault("instances.setTags", before=lambda: fake.fault("instances.get", status=503, times=100))
     failed = machine(tags=[])
-    assert failed["msg"].startswith("instances.get ibgw-paper: On order. Done before: instances.setTags ibgw-paper.")
+    assert failed["msg"].startswith("instances.get ibgw-paper: On order. (HTTP 503) ")
+    assert failed["actions"] == ["instances.setTags ibgw-paper"]
 
 
 def test_a_deadline_for_everything(machine: RunModule, fake: FakeGcp) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import collections.abc as c
 import concurrent.futures
+import functools
 import threading
 
+from .client import start
 from .compute import Compute
 from .errors import ChangedMeanwhileError, GcpError
-from .kinds import ROUTER
 from .plan import Change
 
 WORKERS = 8
@@ -33,37 +34,38 @@ class Runner:
         waiting = {change.key: change for change in changes}
         running: dict[concurrent.futures.Future[None], Change] = {}
         failed: list[GcpError] = []
-        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            while running or (waiting and not failed):
-                unfinished = set(waiting) | {change.key for change in running.values()}
-                ready = [] if failed else [each for each in waiting.values() if not each.after & unfinished]
-                for change in ready:
-                    running[pool.submit(self._carry_out, waiting.pop(change.key))] = change
-                ended = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done
-                for future in ended:
-                    del running[future]
-                    error = future.exception()
-                    if isinstance(error, GcpError):
-                        failed.append(error)
-                    elif error:
-                        raise error
+        mistakes: list[BaseException] = []
+        while running or (waiting and not failed and not mistakes):
+            unfinished = set(waiting) | {change.key for change in running.values()}
+            ready = [] if failed or mistakes else [each for each in waiting.values() if not each.after & unfinished]
+            for change in ready[: WORKERS - len(running)]:
+                del waiting[change.key]
+                running[start(functools.partial(self._carry_out, change))] = change
+            for future in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                del running[future]
+                error = future.exception()
+                if isinstance(error, GcpError):
+                    failed.append(error)
+                elif error:
+                    mistakes.append(error)
+        if mistakes:
+            raise mistakes[0]
         return failed
 
     def _carry_out(self, change: Change) -> None:
         """Do the calls. Where the resource is not what it was, look again and try once more."""
         planned: Change | None = change
-        if change.kind is ROUTER and change.before is not None and change.wanted is not None:
-            # The API takes all NATs of a router or none, and has no fingerprint of them.
-            planned = change.again(self.compute.get(change.kind, change.name))
+        if change.resource.reread and change.before is not None and change.desired is not None:
+            planned = change.again(self.compute.get(change.resource, change.name))
         try:
             self._call(planned)
         except ChangedMeanwhileError:
-            self._call(change.again(self.compute.get(change.kind, change.name)))
+            self._call(change.again(self.compute.get(change.resource, change.name)))
 
     def _call(self, change: Change | None) -> None:
         if change is None:
             return
-        for call in change.calls:
-            self.compute.write(change.kind, call.verb, change.name, call.body, call.parameters)
+        for call, action in zip(change.calls, change.actions, strict=True):
+            self.compute.write(change.resource, call, change.name)
             with self._lock:
-                self.actions.append(f"{change.kind.collection}.{call.verb} {change.name}")
+                self.actions.append(action)
