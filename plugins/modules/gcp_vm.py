@@ -249,6 +249,12 @@ kept:
   type: list
   elements: str
   sample: [disks/ibgw-paper]
+removed:
+  description: What is deleted, as paths below the project; in check mode, what would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [zones/europe-west1-b/instances/ibgw-paper]
 vm:
   description:
     - The VM in short, as the inventory has it; null when there is none. An address is empty where there is none.
@@ -359,6 +365,7 @@ def main() -> None:
         changed=bool(actions),
         actions=actions,
         kept=kept,
+        removed=[change.path(compute.place) for change in changes if change.deletes and change.desired is None],
         vm=found.short(),
         resources=found.report(),
         diff=plan.diff(changes),

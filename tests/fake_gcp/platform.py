@@ -102,8 +102,8 @@ class FakePlatform(FakeGcp):
     document = ""
     service = ""
 
-    def __init__(self, token: str = "token") -> None:
-        super().__init__(token=token)
+    def __init__(self, token: str = "token", port: int = 0) -> None:
+        super().__init__(token=token, port=port)
         self.handlers: dict[str, Callable[[Asked], Body]] = {}
         self.denied: set[str] = set()
 

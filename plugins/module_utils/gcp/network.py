@@ -9,6 +9,7 @@ import collections.abc as c
 import functools
 import typing as t
 
+from . import users
 from .api import plan
 from .api.client import start
 from .api.compute import Compute
@@ -21,10 +22,13 @@ from .resources.address import ADDRESS
 from .resources.firewall import FIREWALL
 from .resources.network import NETWORK
 from .resources.router import ROUTER
+from .resources.run_job import RUN
 from .resources.subnet import SUBNET
 from .rules import place
 
 RESOURCES = (NETWORK, SUBNET, ADDRESS, ROUTER, FIREWALL)
+# Those that are read as well where something is removed.
+WITH_USERS = (*RESOURCES, *users.RESOURCES)
 # The modules' names.
 SECTIONS = {NETWORK: "network", SUBNET: "subnets", ADDRESS: "addresses", ROUTER: "routers", FIREWALL: "firewalls"}
 
@@ -33,6 +37,7 @@ class Observed:
     """Every resource of the region, by type and name."""
 
     def __init__(self, compute: Compute, name: str) -> None:
+        self.compute = compute
         self._path = NETWORK.path(compute.place, name)
         self._network = name
         found = compute.get(NETWORK, name)
@@ -83,6 +88,19 @@ def desired(options: Options) -> list[DesiredState]:
     return found + [firewall.desired(options, each) for each in options["firewalls"] or []]
 
 
+def _all(found: Observed) -> list[Body]:
+    return [body for bodies in found.all.values() for body in bodies.values()]
+
+
+def _check_unused(options: Options, found: Observed, planned: list[Change]) -> None:
+    """GcpError when something uses what the changes delete."""
+    if users.needed(planned):
+        endpoints = {RUN.host: options["run_endpoint"], users.VPC_ACCESS.host: options["vpcaccess_endpoint"]}
+        leaving = {f"projects/{options['project']}/{each}" for each in options["removed_before"]}
+        uses = users.of_network(found.compute, _all(found), endpoints)
+        users.check_removable(planned, uses, found.compute.place, leaving)
+
+
 def changes(options: Options, found: Observed) -> list[Change]:
     """The changes from what is *found* to the options; GcpError with everything that prevents them."""
     named = {
@@ -108,13 +126,15 @@ def changes(options: Options, found: Observed) -> list[Change]:
             for name, body in found.belonging(FIREWALL).items()
             if is_marked(body) and name not in named["firewalls"]
         ]
-    return [change for change in planned if change]
+    made = [change for change in planned if change]
+    _check_unused(options, found, made)
+    return made
 
 
-def removal(found: Observed) -> tuple[list[Change], list[str]]:
+def removal(options: Options, found: Observed) -> tuple[list[Change], list[str]]:
     """The changes that remove what the collection has created for the network, and what is kept, as C(addresses/nat).
 
-    GcpError when something that is kept prevents the network from being removed.
+    GcpError when something uses what would be removed. A public address never comes back: it goes last.
     """
     ours = {resource: _marked(resource, found) for resource in RESOURCES}
     left = [
@@ -123,30 +143,24 @@ def removal(found: Observed) -> tuple[list[Change], list[str]]:
         for name in found.belonging(resource)
         if name not in {body["name"] for body in ours[resource]}
     ]
-    for each in ours[NETWORK]:
-        _check_removable(each, left, ours[SUBNET])
     planned: list[Change] = []
-    for resource in (FIREWALL, ROUTER, ADDRESS, SUBNET, NETWORK):
+    for resource, bodies in (
+        (FIREWALL, ours[FIREWALL]),
+        (ROUTER, ours[ROUTER]),
+        (ADDRESS, [body for body in ours[ADDRESS] if body.get("subnetwork")]),
+        (SUBNET, ours[SUBNET]),
+        (NETWORK, ours[NETWORK]),
+        (ADDRESS, [body for body in ours[ADDRESS] if not body.get("subnetwork")]),
+    ):
         # Nothing that may use one of this type is left by then. Rules keep no subnet and no address in use.
         before = frozenset() if resource in (FIREWALL, ROUTER) else frozenset(change.key for change in planned)
-        planned += [plan.removal(resource, body, before) for body in ours[resource]]
+        planned += [plan.removal(resource, body, before) for body in bodies]
+    _check_unused(options, found, planned)
     return planned, [f"{resource.collection}/{name}" for resource, name in left]
 
 
 def _marked(resource: Resource, found: Observed) -> list[Body]:
     return [body for body in found.belonging(resource).values() if is_marked(body)]
-
-
-def _check_removable(body: Body, left: c.Iterable[tuple[Resource, str]], ours: c.Iterable[Body]) -> None:
-    inside = [f"{resource.collection}/{name}" for resource, name in left if resource in (SUBNET, ROUTER, FIREWALL)]
-    removed = {link(each["selfLink"]) for each in ours}
-    elsewhere = {link(each) for each in body.get("subnetworks", [])} - removed
-    inside += sorted(path for path in elsewhere if f"subnetworks/{last(path)}" not in inside)
-    if inside:
-        raise GcpError(
-            f"network {body['name']} cannot be removed: it has {', '.join(inside)}, which this run does not remove, "
-            "as the collection has not made it or it is in another region. Remove it first. Nothing was changed."
-        )
 
 
 def _missing_references(options: Options, subnets: t.Container[str], addresses: t.Container[str]) -> c.Iterator[str]:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import typing as t
 
+from . import users
 from .api import plan
 from .api.client import start
 from .api.compute import Compute
@@ -84,7 +85,22 @@ def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | N
     if wrong:
         raise GcpError(" ".join(wrong))
     planned = [_schedule(options, found), *_machine(options, reserved, found)]
-    return [change for change in planned if change]
+    made = [change for change in planned if change]
+    _check_schedule_unused(found, made)
+    return made
+
+
+def _check_schedule_unused(found: Observed, planned: c.Sequence[Change]) -> None:
+    """GcpError when another disk uses the schedule that the changes delete."""
+    if not any(change.resource is POLICY and change.deletes for change in planned):
+        return
+    own = {link(found.disk["selfLink"])} if found.disk else set()
+    uses = [
+        (link(body["selfLink"]), {link(each) for each in body.get("resourcePolicies", [])})
+        for body in found.compute.list_everywhere(DISK)
+        if link(body["selfLink"]) not in own
+    ]
+    users.check_removable(planned, uses, found.compute.place)
 
 
 def check_done(options: Options, found: Observed) -> None:
@@ -117,6 +133,7 @@ def removal(found: Observed) -> tuple[list[Change], list[str]]:
             planned.append(plan.removal(POLICY, found.policy, frozenset({(INSTANCE.collection, found.name)})))
         else:
             kept.append((POLICY, found.policy))
+    _check_schedule_unused(found, planned)
     return planned, [f"{resource.collection}/{body['name']}" for resource, body in kept]
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from tests.fake_gcp.connectors import FakeConnectors
+from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.server import FakeGcp
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client, compute
@@ -104,7 +106,21 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeGcp]:
+def cloud_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRun]:
+    with FakeRun() as server:
+        monkeypatch.setenv("GCP_RUN_ENDPOINT", server.endpoint)
+        yield server
+
+
+@pytest.fixture
+def connectors(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConnectors]:
+    with FakeConnectors() as server:
+        monkeypatch.setenv("GCP_VPCACCESS_ENDPOINT", server.endpoint)
+        yield server
+
+
+@pytest.fixture
+def fake(cloud_run: FakeRun, connectors: FakeConnectors) -> Iterator[FakeGcp]:
     with FakeGcp() as server:
         yield server
 

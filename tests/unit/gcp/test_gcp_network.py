@@ -77,7 +77,7 @@ def test_create_repeat_remove(run: RunModule, fake: FakeGcp) -> None:
     assert gone["diff"] == predicted["diff"]
     deletions = {each.replace("insert", "delete") for each in EVERYTHING}
     assert set(gone["actions"]) == set(predicted["actions"]) == deletions
-    assert gone["actions"][-1] == "networks.delete main"
+    assert gone["actions"][-2:] == ["networks.delete main", "addresses.delete nat"]
     assert fake.state.resources == {}
     fake.calls.clear()
     again = run(state="absent")
@@ -337,7 +337,7 @@ def test_absent_says_first_what_is_in_the_way(run: RunModule, fake: FakeGcp) -> 
     fake.put(API, description="somebody's")
     fake.calls.clear()
     refused = run(state="absent")
-    assert "network main cannot be removed: it has firewalls/api" in refused["msg"]
+    assert "networks main is used by global/firewalls/api" in refused["msg"]
     assert fake.writes() == []
 
 

@@ -66,9 +66,9 @@ def test_two_runs_at_once(run: RunModule, fake: FakeGcp, options: dict[str, Any]
 
     def change() -> list[Exception]:
         credentials = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth has no types
-        compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, network.RESOURCES)
+        compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, network.WITH_USERS)
         found = network.Observed(compute, "main")
-        changes = network.changes(options, found) if state == "present" else network.removal(found)[0]
+        changes = network.changes(options, found) if state == "present" else network.removal(options, found)[0]
         return [*Runner(compute).run(changes)]
 
     assert twice(change) == [[], []]

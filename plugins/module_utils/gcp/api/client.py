@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import concurrent.futures
+import copy
 import dataclasses
 import threading
 import time
@@ -57,12 +58,13 @@ class Client:
         self.api, self.project, self.seconds = api, project, seconds
         self._ends = time.monotonic() + seconds
         self._endpoint = api_endpoint
-        self._exceptions, self._requests, self._auth, self._protobuf = library.load(
+        self._exceptions, self._requests, self._auth, self._protobuf, self._transport = library.load(
             "google-cloud-compute",
             "google.api_core.exceptions",
             "requests.exceptions",
             "google.auth.exceptions",
             "google.protobuf.json_format",
+            "google.auth.transport.requests",
         )
         self._credentials = self._bounded(f"the credentials for {api.host}", credentials, seconds)
 
@@ -73,6 +75,36 @@ class Client:
         # The library has no public way to limit an answer.
         built.transport._session.hooks["response"].append(self._limited)
         return built
+
+    def other(self, api: Api, api_endpoint: str | None) -> Client:
+        """Another API, with the same credentials and the same deadline."""
+        found = copy.copy(self)
+        found.api, found._endpoint = api, api_endpoint
+        return found
+
+    def fetch_all(self, path: str, field: str) -> list[library.Body]:
+        """The entries of a list, of an API that we have no library for, by its path; *field* has them in the answer."""
+        session = self._transport.AuthorizedSession(self._credentials)
+        session.hooks["response"].append(self._limited)
+        url = f"{(self._endpoint or f'https://{self.api.host}').rstrip('/')}{path}"
+
+        def pages(timeout: float) -> list[library.Body]:
+            found: list[library.Body] = []
+            token = ""
+            while True:
+                response = session.get(url, params={"pageToken": token} if token else {}, timeout=timeout)
+                if response.status_code != 200:
+                    raise self._exceptions.from_http_response(response)
+                try:
+                    body = response.json()
+                    found += body.get(field, [])
+                    token = body.get("nextPageToken", "")
+                except (ValueError, AttributeError, TypeError) as error:
+                    raise self._protobuf.ParseError(str(error)) from error
+                if not token:
+                    return found
+
+        return self.ask(f"{field}.list", pages)
 
     def left(self) -> float:
         """How many seconds are left."""

@@ -43,16 +43,16 @@ class Compute:
         self.place = {"project": project, "region": region, "zone": zone}
         resources = tuple(resources)
         scopes = {resource.scope or "global" for resource in resources}
-        self._client = Client(COMPUTE, project, credentials, api_endpoint and endpoint(api_endpoint), seconds)
+        self.client = Client(COMPUTE, project, credentials, api_endpoint and endpoint(api_endpoint), seconds)
         self._messages, services = library.load_compute(
             [*(f"{scope}_operations" for scope in sorted(scopes)), *(resource.service for resource in resources)]
         )
         self._clients = {
-            resource: self._client.build(getattr(services[resource.service], resource.client)) for resource in resources
+            resource: self.client.build(getattr(services[resource.service], resource.client)) for resource in resources
         }
         # What a method returns as an operation polls Google's own address, whatever the endpoint: these do not.
         self._operations = {
-            scope: self._client.build(getattr(services[f"{scope}_operations"], f"{scope.capitalize()}OperationsClient"))
+            scope: self.client.build(getattr(services[f"{scope}_operations"], f"{scope.capitalize()}OperationsClient"))
             for scope in scopes
         }
 
@@ -61,7 +61,7 @@ class Compute:
         call = self._clients[resource].get
         request = {**self._scope(resource), resource.key: name}
         try:
-            found = self._client.ask(
+            found = self.client.ask(
                 f"{resource.collection}.get {name}",
                 lambda timeout: call(request=request, timeout=timeout, retry=None),
             )
@@ -69,10 +69,21 @@ class Compute:
             return None
         return library.plain(found)
 
+    def list_everywhere(self, resource: Resource) -> list[Body]:
+        """All resources of a type in the project, of every region or zone."""
+        call, request = self._clients[resource].aggregated_list, {"project": self.place["project"]}
+
+        def pages(timeout: float) -> list[Body]:
+            listed = call(request=request, timeout=timeout, retry=None)
+            found = [body for _place, scope in listed for body in getattr(scope, resource.service)]
+            return [library.plain(each) for each in found]
+
+        return self.client.ask(f"{resource.collection}.aggregatedList", pages)
+
     def list(self, resource: Resource) -> list[Body]:
         """All resources of a type, of our region or zone where they are of one."""
         call, request = self._clients[resource].list, self._scope(resource)
-        return self._client.ask(
+        return self.client.ask(
             f"{resource.collection}.list",
             lambda timeout: [library.plain(each) for each in call(request=request, timeout=timeout, retry=None)],
         )
@@ -91,7 +102,7 @@ class Compute:
             request[verb.field(resource)] = library.message(kind, call.body)
         send = getattr(self._clients[resource], verb.function)
         try:
-            operation = self._client.ask(what, lambda timeout: send(request=request, timeout=timeout, retry=None))
+            operation = self.client.ask(what, lambda timeout: send(request=request, timeout=timeout, retry=None))
         except NotFoundError as error:
             if call.verb == "delete":
                 return
@@ -106,17 +117,17 @@ class Compute:
         request = {**self._scope(resource), "operation": operation.name}
         done = self._messages.Operation.Status.DONE
         while operation.status != done:
-            if self._client.left() <= 0:
+            if self.client.left() <= 0:
                 raise GcpError(
-                    f"{what}: not done within the {self._client.seconds:g} s of timeout; Google goes on with it "
+                    f"{what}: not done within the {self.client.seconds:g} s of timeout; Google goes on with it "
                     f"(operation {operation.name}). Run again, with a longer timeout."
                 )
-            operation = self._client.ask(
+            operation = self.client.ask(
                 what, lambda timeout: client.wait(request=request, timeout=timeout, retry=None), WAIT_SECONDS
             )
         if operation.error.errors:
             found = operation.error.errors[0]
-            raise self._client.explained(Failure(0, frozenset({found.code}), found.message), what)
+            raise self.client.explained(Failure(0, frozenset({found.code}), found.message), what)
 
 
 def endpoint(given: str) -> str:

@@ -32,6 +32,10 @@ class NoAnswerError(GcpError):
     """No usable answer: the request may have been carried out, or not."""
 
 
+class DisabledError(GcpError):
+    """The API is not enabled in the project."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Failure:
     """An error as Google answers it: HTTP status (0 without one), reasons or codes, and Google's text."""
@@ -91,6 +95,7 @@ ROWS = (
         "the API {api} is not enabled in project {project}",
         "Run `gcloud services enable {api} --project {project}`, wait a minute and run again.",
         reasons=frozenset({"SERVICE_DISABLED", "accessNotConfigured"}),
+        error=DisabledError,
     ),
     Row(
         "rate",

@@ -11,7 +11,7 @@ import typing as t
 
 from .errors import GcpError
 from .normal import Normalized, merged
-from .resource import Body, Call, Resource, is_marked
+from .resource import Body, Call, Options, Resource, is_marked
 
 Key = tuple[str, str]
 
@@ -39,6 +39,10 @@ class Change:
     @property
     def actions(self) -> list[str]:
         return [f"{self.resource.collection}.{call.verb} {self.name}" for call in self.calls]
+
+    def path(self, place: Options) -> str:
+        """The resource's path below the project."""
+        return self.resource.path(place, self.name).removeprefix(f"projects/{place['project']}/")
 
     @property
     def deletes(self) -> bool:
