@@ -46,7 +46,7 @@ def test_what_passes_is_waited_for(run: RunModule, fake: FakeGcp, method: str, f
 def test_patience_with_what_is_down_has_an_end(run: RunModule, fake: FakeGcp) -> None:
     fake.fault("networks.insert", status=503, times=100)
     failed = run()
-    assert failed["msg"].startswith("networks.insert main: On order.")
+    assert failed["msg"].startswith("networks.insert main: On order. (HTTP 503) ")
     assert len([call for call in fake.calls if call.method == "networks.insert"]) == client.ATTEMPTS
 
 

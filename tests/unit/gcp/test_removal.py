@@ -87,7 +87,7 @@ def rule(fakes: Fakes) -> None:
 def job(fakes: Fakes) -> None:
     access = {"networkInterfaces": [{"network": "main", "subnetwork": "run"}], "egress": "PRIVATE_RANGES_ONLY"}
     name = f"{PROJECT}/locations/europe-west1/jobs/pipeline"
-    fakes[1].jobs[name] = {"name": name, "generation": "1", "template": {"template": {"vpcAccess": access}}}
+    fakes[1].jobs[name] = {"name": name, "uid": "u", "generation": "1", "template": {"template": {"vpcAccess": access}}}
 
 
 def service(fakes: Fakes) -> None:
@@ -156,8 +156,14 @@ def test_a_job_in_another_network_is_not_in_the_way(run: RunModule, fake: FakeGc
     }.items():
         full = f"{PROJECT}/locations/europe-west1/jobs/{name}"
         access = {"networkInterfaces": [interface]}
-        cloud_run.jobs[full] = {"name": full, "generation": "1", "template": {"template": {"vpcAccess": access}}}
-    assert run(state="absent")["changed"] is True
+        cloud_run.jobs[full] = {
+            "name": full,
+            "uid": "u",
+            "generation": "1",
+            "template": {"template": {"vpcAccess": access}},
+        }
+    gone = run(state="absent")
+    assert "failed" not in gone, gone["msg"]
     assert fake.state.resources == {}
 
 

@@ -19,6 +19,7 @@ import typing as t
 
 from . import errors, library
 from .errors import Failure, GcpError, NoAnswerError
+from .journal import Journal
 
 # One request.
 CALL_SECONDS = 60.0
@@ -58,6 +59,8 @@ class Client:
         self.api, self.project, self.seconds = api, project, seconds
         self._ends = time.monotonic() + seconds
         self._endpoint = api_endpoint
+        self._interrupted: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.journal = Journal()
         self._exceptions, self._requests, self._auth, self._protobuf, self._transport = library.load(
             "google-cloud-compute",
             "google.api_core.exceptions",
@@ -111,7 +114,7 @@ class Client:
         return self._ends - time.monotonic()
 
     def ask(
-        self, what: str, call: c.Callable[[float], Answer], seconds: float = CALL_SECONDS, repeat: bool = True
+        self, what: str, call: c.Callable[[float], Answer], seconds: float | None = None, repeat: bool = True
     ) -> Answer:
         """Carry out *call*, which gets a timeout in seconds.
 
@@ -119,17 +122,35 @@ class Client:
         Raises NotFoundError, ChangedMeanwhileError, NoAnswerError when it is not known whether it was done, and
         GcpError for everything else.
         """
-        attempt, pause = 1, PAUSE_SECONDS
+        attempt, pause, unknown = 1, PAUSE_SECONDS, False
         while True:
             try:
-                return self._exchange(what, call, max(0.1, min(seconds, self.left())))
+                return self._exchange(what, call, max(0.1, min(seconds or CALL_SECONDS, self.left())))
             except _AttemptError as error:
                 again = error.retry == errors.ALWAYS or (error.retry == errors.SOME and attempt < ATTEMPTS)
+                unknown |= isinstance(error.told, NoAnswerError)
                 if not (repeat and again) or self.left() < pause:
+                    error.told.unknown = unknown
                     raise error.told from error.__cause__
                 attempt += error.retry == errors.SOME
-            time.sleep(pause)
+            concurrent.futures.wait([self._interrupted], pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def pause(self, seconds: float, what: str) -> None:
+        """Wait a little; GcpError with *what* when the deadline would pass."""
+        if self.left() < seconds:
+            raise GcpError(f"{what} after the {self.seconds:g} s of timeout. Run again, with a longer timeout.")
+        concurrent.futures.wait([self._interrupted], seconds)
+
+    def interrupt(self) -> None:
+        """Have everything that waits end now."""
+        if not self._interrupted.done():
+            self._interrupted.set_result(None)
+
+    def allow(self, seconds: float) -> None:
+        """Go on after the deadline or an interruption, for so long."""
+        self._interrupted = concurrent.futures.Future()
+        self._ends = max(self._ends, time.monotonic() + seconds)
 
     def explained(self, failure: Failure, what: str) -> GcpError:
         return errors.explained(failure, what, self.project, self.api.host, self.api.roles)
@@ -157,9 +178,13 @@ class Client:
             raise _AttemptError(refused, errors.NEVER) from error
 
     def _bounded(self, what: str, call: c.Callable[[], Answer], seconds: float) -> Answer:
-        """Give up *call* after so many seconds, whatever it waits for."""
-        future = start(call)
-        if not concurrent.futures.wait([future], seconds).done:
+        """Give up *call* after so many seconds, whatever it waits for, or when the run is interrupted."""
+        future, interrupted = start(call), self._interrupted
+        either: list[concurrent.futures.Future[t.Any]] = [future, interrupted]
+        concurrent.futures.wait(either, seconds, concurrent.futures.FIRST_COMPLETED)
+        if not future.done() and interrupted.done():
+            raise NoAnswerError(f"{what}: interrupted")
+        if not future.done():
             raise NoAnswerError(f"{what}: {NO_ANSWER}: none that was whole within {seconds:.3g} s")
         return future.result()
 

@@ -13,6 +13,7 @@ import uuid
 from . import library
 from .client import Api, Client
 from .errors import ChangedMeanwhileError, Failure, GcpError, NotFoundError
+from .journal import Entry, State
 from .resource import Body, Call, Resource
 
 COMPUTE = Api(
@@ -88,12 +89,12 @@ class Compute:
             lambda timeout: [library.plain(each) for each in call(request=request, timeout=timeout, retry=None)],
         )
 
-    def write(self, resource: Resource, call: Call, name: str) -> None:
+    def write(self, resource: Resource, call: Call, name: str, entry: Entry) -> None:
         """Change something and wait for the operation; ChangedMeanwhileError when the resource is not what it was.
 
-        What is gone already counts as deleted.
+        What is gone already counts as deleted. *entry* is the journal's.
         """
-        what, verb = f"{resource.collection}.{call.verb} {name}", resource.verb(call.verb)
+        what, verb = entry.action, resource.verb(call.verb)
         request: Body = {**self._scope(resource), **call.parameters, "request_id": str(uuid.uuid4())}
         if verb.key:
             request[verb.key.format(key=resource.key)] = name
@@ -103,29 +104,37 @@ class Compute:
         send = getattr(self._clients[resource], verb.function)
         try:
             operation = self.client.ask(what, lambda timeout: send(request=request, timeout=timeout, retry=None))
-        except NotFoundError as error:
-            if call.verb == "delete":
+        except GcpError as error:
+            gone = isinstance(error, NotFoundError) and call.verb == "delete"
+            if gone or not error.unknown:
+                self.client.journal.end(entry, State.DONE if gone else State.REFUSED)
+            if gone:
                 return
-            raise ChangedMeanwhileError(str(error)) from error
-        self._wait(what, resource, operation)
+            raise ChangedMeanwhileError(str(error)) if isinstance(error, NotFoundError) else error from error
+        place = f"--{resource.scope} {self.place[resource.scope]}" if resource.scope else "--global"
+        entry.command = f"gcloud compute operations describe {operation.name} {place} --project {self.place['project']}"
+        self.client.journal.end(entry, State.ACCEPTED)
+        self._wait(entry, resource, operation)
+        self.client.journal.end(entry, State.DONE)
 
     def _scope(self, resource: Resource) -> dict[str, str]:
         return {name: self.place[name] for name in ("project", resource.scope) if name}
 
-    def _wait(self, what: str, resource: Resource, operation: t.Any) -> None:
-        client = self._operations[resource.scope or "global"]
+    def _wait(self, entry: Entry, resource: Resource, operation: t.Any) -> None:
+        what, client = entry.action, self._operations[resource.scope or "global"]
         request = {**self._scope(resource), "operation": operation.name}
         done = self._messages.Operation.Status.DONE
         while operation.status != done:
             if self.client.left() <= 0:
                 raise GcpError(
-                    f"{what}: not done within the {self.client.seconds:g} s of timeout; Google goes on with it "
-                    f"(operation {operation.name}). Run again, with a longer timeout."
+                    f"{what}: not done within the {self.client.seconds:g} s of timeout; Google goes on with it. Run "
+                    "again, with a longer timeout."
                 )
             operation = self.client.ask(
                 what, lambda timeout: client.wait(request=request, timeout=timeout, retry=None), WAIT_SECONDS
             )
         if operation.error.errors:
+            self.client.journal.end(entry, State.FAILED)
             found = operation.error.errors[0]
             raise self.client.explained(Failure(0, frozenset({found.code}), found.message), what)
 

@@ -17,7 +17,12 @@ LONGEST_TEXT = 600
 
 
 class GcpError(Exception):
-    """Something a person has to fix; the message says what and how."""
+    """Something a person has to fix; the message says what and how.
+
+    *unknown* says that an earlier attempt may have been carried out.
+    """
+
+    unknown = False
 
 
 class NotFoundError(GcpError):
@@ -30,6 +35,10 @@ class ChangedMeanwhileError(GcpError):
 
 class NoAnswerError(GcpError):
     """No usable answer: the request may have been carried out, or not."""
+
+
+class InterruptedRunError(GcpError):
+    """A signal ended the run."""
 
 
 class DisabledError(GcpError):

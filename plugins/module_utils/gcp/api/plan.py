@@ -132,10 +132,19 @@ def _planned(
         before,
         wanted,
         desired.needs,
-        lambda body: change(desired, body, recreate),
+        lambda body: _again(desired, before, body, recreate),
     )
     desired.check(planned)
     return planned
+
+
+def _again(desired: DesiredState, before: Normalized | None, body: Body | None, recreate: bool) -> Change | None:
+    if before is not None and body is None:
+        raise GcpError(
+            f"{desired.resource.collection} {desired.name}: somebody has deleted it while this ran. Run again to have "
+            "it made anew."
+        )
+    return change(desired, body, recreate)
 
 
 def _immutable(desired: DesiredState, before: Normalized, wanted: Normalized, fields: list[str], recreate: bool) -> str:
