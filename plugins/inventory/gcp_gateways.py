@@ -98,6 +98,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import instances
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources.instance import RUNNING, SETTLING
 
 MODES = ("live", "paper")
 
@@ -143,7 +144,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         wanted = [
             each
             for each in found
-            if (zones is None or each["zone"] in zones) and (stopped or each["status"] == "RUNNING")
+            if (zones is None or each["zone"] in zones)
+            and (stopped or SETTLING.get(each["status"], each["status"]) == RUNNING)
         ]
         seen: dict[str, str] = {}
         for each in wanted:

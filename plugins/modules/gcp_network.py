@@ -327,6 +327,14 @@ resources:
   returned: success
   type: dict
   sample: {network: {name: ibgw}, subnets: {}, addresses: {ibgw-nat: {address: 203.0.113.1}}}
+unfinished:
+  description:
+    - The calls of which it is open what becomes of them, as no answer came or Google still goes on with them.
+    - The message has the commands that show it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: [instances.insert ibgw-paper]
 """
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
@@ -418,7 +426,13 @@ def main() -> None:
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
     name = options["network"]["name"]
-    actions, found = _gcp.carry_out(module, compute, changes, found, lambda: network.Observed(compute, name))
+
+    def inspect() -> network.Observed:
+        after = network.Observed(compute, name)
+        network.check_done(options, after)
+        return after
+
+    actions, found = _gcp.carry_out(module, compute, changes, found, inspect)
     named = {each.key for each in network.desired(options)} if is_present else set()
     module.exit_json(
         changed=bool(actions),

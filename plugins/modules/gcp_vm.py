@@ -66,9 +66,12 @@ options:
     type: bool
     default: false
   mode:
-    description: Which gateway it is for; the value of label C(ibgw-mode). Required unless O(state=absent).
+    description:
+      - Which gateway it is for, or that it is a bastion; the value of label C(ibgw-mode). Required unless
+        O(state=absent).
+      - A bastion has the label C(role=ib-bastion), so that no inventory takes it for a gateway.
     type: str
-    choices: [live, paper]
+    choices: [live, paper, bastion]
   machine_type:
     description:
       - Its machine type, with at least 2 GB of memory. A new VM has V(e2-medium).
@@ -111,7 +114,7 @@ options:
   labels:
     description:
       - Its labels, all of them but those that the collection sets, which are C(ibops-gateway), C(ibgw-mode) and, if
-        it is not given, C(role=ib-gateway).
+        it is not given, C(role=ib-gateway) or C(role=ib-bastion).
     type: dict
   tags:
     description: The network tags by which firewall rules know it.
@@ -277,6 +280,14 @@ resources:
   returned: success
   type: dict
   sample: {instance: {name: ibgw-paper}, disk: {name: ibgw-paper, sizeGb: "20"}, snapshots: null}
+unfinished:
+  description:
+    - The calls of which it is open what becomes of them, as no answer came or Google still goes on with them.
+    - The message has the commands that show it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: [instances.insert ibgw-paper]
 """
 
 import typing as t
@@ -300,7 +311,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "state": {"type": "str", "choices": ["absent", "present", "running", "stopped"], "default": "running"},
     "recreate": {"type": "bool", "default": False},
     "stop_for_update": {"type": "bool", "default": False},
-    "mode": {"type": "str", "choices": ["live", "paper"]},
+    "mode": {"type": "str", "choices": ["live", "paper", "bastion"]},
     "machine_type": TEXT,
     "image": {"type": "str", "default": "debian-cloud/debian-12"},
     "disk": {"type": "dict", "options": {"size": {"type": "int"}, "type": TEXT, "labels": {"type": "dict"}}},
@@ -361,6 +372,11 @@ def main() -> None:
         return after
 
     actions, found = _gcp.carry_out(module, compute, changes, found, inspect)
+    if is_present and not module.check_mode:
+        try:
+            found = vm.settled(found)
+        except GcpError as error:
+            _gcp.fail(module, str(error), compute.client.journal)
     module.exit_json(
         changed=bool(actions),
         actions=actions,

@@ -159,6 +159,14 @@ def removal(options: Options, found: Observed) -> tuple[list[Change], list[str]]
     return planned, [f"{resource.collection}/{name}" for resource, name in left]
 
 
+def check_done(options: Options, found: Observed) -> None:
+    """GcpError when what Google has answered to be done is not."""
+    planned = changes(options, found) if options["state"] == "present" else removal(options, found)[0]
+    left = [action for change in planned for action in change.actions]
+    if left:
+        raise GcpError(f"Google has answered that all is done, and a second look asks for {', '.join(left)}.")
+
+
 def _marked(resource: Resource, found: Observed) -> list[Body]:
     return [body for body in found.belonging(resource).values() if is_marked(body)]
 

@@ -34,11 +34,25 @@ def place(options: Options) -> c.Iterator[str]:
 
 def named(variable: str, options: Options) -> c.Iterator[str]:
     """Validate the name of a resource whose options are *variable*'s; empty for the module's own."""
-    if not re.fullmatch(NAME, options["name"]):
+    if "/" in options["name"]:
+        yield not_shared(f"{variable}{'.' if variable else ''}name", options["name"])
+    elif not re.fullmatch(NAME, options["name"]):
         yield (
             f"{variable}{'.' if variable else ''}name is {options['name']!r}: Google wants 1 to 63 lower case letters, "
             "digits and dashes, a letter first and no dash last. Choose such a name."
         )
+
+
+def not_shared(variable: str, value: str) -> str:
+    return (
+        f"{variable} is {value!r}: a network of another project (Shared VPC) is not supported. Name one of the VM's "
+        "own project, without a path."
+    )
+
+
+def account_domain(project: str) -> str:
+    """The domain of a project's service accounts: C(example.com:p) is C(p.example.com)."""
+    return f"{'.'.join(reversed(project.split(':')))}.iam.gserviceaccount.com"
 
 
 def repeated(variable: str, names: list[str]) -> c.Iterator[str]:

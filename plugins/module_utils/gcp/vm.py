@@ -28,6 +28,9 @@ from .resources.subnet import SUBNET
 
 RESOURCES = (INSTANCE, DISK, POLICY, ADDRESS, SUBNET, MACHINE_TYPE)
 
+# How often a VM that starts or stops is inspected.
+SETTLE_SECONDS = 2.0
+
 
 class Observed:
     """The VM, its boot disk or one that already uses a new one's name, and the schedule of its name."""
@@ -41,8 +44,8 @@ class Observed:
         self.disk, self.policy = [
             future.result() for future in [start(functools.partial(compute.get, *each)) for each in wanted]
         ]
-        if self.disk and not self.instance:
-            # Another run may have created both in between.
+        if bool(self.disk) is not bool(self.instance):
+            # Another run may have created or deleted both in between.
             self.instance = compute.get(INSTANCE, name)
 
     def report(self) -> dict[str, Body | None]:
@@ -65,6 +68,15 @@ class Observed:
             internal_address=found["networkIP"],
             external_address=found["natIP"],
         )
+
+
+def settled(found: Observed) -> Observed:
+    """Wait until the VM has reached the state that it is on its way to; GcpError at the deadline."""
+    while found.instance and found.instance["status"] in instance.PASSING:
+        status = found.instance["status"]
+        found.compute.client.pause(SETTLE_SECONDS, f"instances {found.name}: it is still {status}")
+        found = Observed(found.compute, found.name)
+    return found
 
 
 def problems(options: Options) -> list[str]:
@@ -171,7 +183,8 @@ def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
     name, zone = options["machine_type"] or instance.NEW_MACHINE_TYPE, options["zone"]
     if not existing or options["machine_type"] not in (None, existing["machineType"]):
         yield from instance.machine_type(name, zone, found.compute.get(MACHINE_TYPE, name))
-    if existing:
+    if found.instance:
+        yield from instance.interfaces(options, found.instance)
         return
     if found.disk:
         yield (

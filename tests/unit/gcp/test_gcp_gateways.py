@@ -191,3 +191,18 @@ def test_an_api_that_is_busy_for_a_moment(inventory: Inventory, fake: FakeGcp) -
     place(fake, "a")
     fake.fault("instances.aggregatedList", status=503)
     assert inventory()["paper"]["hosts"] == ["a"]
+
+
+def test_a_source_that_fails_ends_the_run_of_a_checkout(source: Callable[..., Path], fake: FakeGcp) -> None:
+    """Ansible's own default is a warning, no hosts, and success."""
+    fake.enabled = False
+    environment = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    failed = ansible_inventory(source("gateways.yml"), **environment)
+    assert failed.returncode != 0
+    assert "gcloud services enable compute.googleapis.com" in " ".join(failed.stderr.split())
+
+
+def test_a_vm_that_is_starting_is_listed(inventory: Inventory, fake: FakeGcp) -> None:
+    place(fake, "ibgw-paper", status="STAGING")
+    place(fake, "asleep", number=2, status="STOPPING")
+    assert inventory()["paper"]["hosts"] == ["ibgw-paper"]

@@ -233,3 +233,19 @@ def test_what_gcloud_makes_is_the_same(run: Run, cloud: FakeScheduler, tmp_path:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert run(jobs=[START])["diff"] == {"before": {}, "after": {}}
+
+
+@pytest.mark.parametrize("place", ["projects/other/zones/europe-west1-b", "projects/demo-project/zones/europe-west1-c"])
+def test_a_job_of_a_namesake_vm_is_not_ours(run: Run, cloud: FakeScheduler, place: str) -> None:
+    run(jobs=[START])
+    (name,) = cloud.jobs
+    theirs = f"{PLACE}/jobs/theirs"
+    cloud.jobs[theirs] = {**cloud.jobs[name], "name": theirs}
+    target = cloud.jobs[theirs]["httpTarget"]
+    uri = f"https://compute.googleapis.com/compute/v1/{place}/instances/vm/start"
+    cloud.jobs[theirs] = {**cloud.jobs[theirs], "httpTarget": {**target, "uri": uri}}
+    assert run(jobs=[START])["actions"] == []
+    assert run(jobs=[])["actions"] == ["jobs.delete vm-start"]
+    assert list(cloud.jobs) == [theirs]
+    refused = run(jobs=[{**START, "name": "theirs"}])
+    assert f"it starts or stops {place}/instances/vm" in refused["msg"]

@@ -14,7 +14,7 @@ from ..api.errors import GcpError
 from ..api.normal import Normalized, last, link, without_none
 from ..api.plan import Change, DesiredState, Key
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
-from ..rules import NAME, REGION, between, labels, named, place
+from ..rules import NAME, REGION, between, labels, named, not_shared, place
 from . import disk
 from .address import ADDRESS
 from .subnet import SUBNET
@@ -28,6 +28,8 @@ SETTLING = {
 STATES = {"running": {"status": RUNNING}, "stopped": {"status": TERMINATED}}
 # Google changes these only while the VM is stopped.
 WHILE_STOPPED = {"machineType", "serviceAccounts", "scheduling", "shieldedInstanceConfig"}
+# In these it stays for a moment only.
+PASSING = ("PENDING", "PROVISIONING", "STAGING", "REPAIRING", "PENDING_STOP", "STOPPING", "DEPROVISIONING")
 # An address that Google lends the VM until it stops.
 EPHEMERAL = "ephemeral"
 SHIELDS = {
@@ -38,7 +40,7 @@ SHIELDS = {
 INTERFACE = {"network_interface": "nic0"}
 # Inventory gcp_gateways looks for these labels.
 MODE_LABEL = "ibgw-mode"
-ROLE = {"role": "ib-gateway"}
+ROLES = {"live": "ib-gateway", "paper": "ib-gateway", "bastion": "ib-bastion"}
 SAFE_METADATA = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 NEW_MACHINE_TYPE = "e2-medium"
@@ -161,14 +163,16 @@ def _create(name: str, desired: Normalized) -> list[Call]:
     return [Call("insert", body), *([Call("stop")] if desired["status"] == TERMINATED else [])]
 
 
-def _change(_name: str, found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:
+def _change(name: str, found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:
     before, stopped = normalized(found), differing & WHILE_STOPPED
     yield from _change_running(found, desired, differing)
     if before["status"] == RUNNING and (stopped or desired["status"] == TERMINATED):
         yield Call("stop")
     yield from _change_stopped(found, desired, stopped)
     if desired["status"] == RUNNING and (stopped or before["status"] != RUNNING):
-        yield Call("start")
+        place = f"--zone {last(found['zone'])} --project {link(found['selfLink']).split('/')[1]}"
+        down = f"VM {name} is stopped: `gcloud compute instances start {name} {place}` starts it."
+        yield Call("start", always=down)
 
 
 def _change_running(found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:
@@ -318,6 +322,23 @@ def machine_type(name: str, zone: str, found: Body | None) -> c.Iterator[str]:
         yield _too_small(name, f"{found['memoryMb']} MB")
 
 
+def interfaces(options: Options, found: Body) -> c.Iterator[str]:
+    """Refuse a VM whose network interfaces have what no option asks for."""
+    name, existing = options["name"], found.get("networkInterfaces", [])
+    if len(existing) > 1:
+        yield (
+            f"name is {name!r}: the VM has {len(existing)} network interfaces, and more than one is not supported: the "
+            "others would be looked after by nobody. Remove the VM (state: absent) and make it anew, or name another."
+        )
+    for each in existing:
+        if each.get("ipv6AccessConfigs"):
+            yield (
+                f"name is {name!r}: the VM's interface {each['name']} has a public IPv6 address, which no option asks "
+                f"for. `gcloud compute instances network-interfaces update {name} --zone {options['zone']} --project "
+                f"{options['project']} --network-interface {each['name']} --stack-type IPV4_ONLY` takes it away."
+            )
+
+
 def is_name(given: str | None) -> bool:
     """Whether an address is given by its name."""
     return bool(given) and not str(given)[0].isdigit()
@@ -373,7 +394,9 @@ def _identity(options: Options) -> c.Iterator[str]:
 def _addresses(options: Options) -> c.Iterator[str]:
     inside, outside, subnet = options["network_ip"], options["external_address"], options["subnet"]
     for variable, value in (("network_ip", inside), ("external_address", outside), ("subnet", subnet)):
-        if value and not re.fullmatch(NAME, value) and not (variable == "network_ip" and _is_private(value)):
+        if value and "/" in value and variable == "subnet":
+            yield not_shared(variable, value)
+        elif value and not re.fullmatch(NAME, value) and not (variable == "network_ip" and _is_private(value)):
             rule = "an address in a private range, or the name of a reserved one" if value is inside else "a name"
             yield f"{variable} is {value!r}: it has to be {rule}. Write it so."
 
@@ -445,7 +468,12 @@ def _labels(options: Options, before: Normalized | None, marked: bool) -> dict[s
     given = options["labels"]
     base = before["labels"] if before and given is None else given or {}
     mark = {MARK_LABEL: options["name"]} if marked else {}
-    return {**ROLE, **{key: str(value) for key, value in base.items()}, **mark, MODE_LABEL: options["mode"]}
+    return {
+        "role": ROLES[options["mode"]],
+        **{key: str(value) for key, value in base.items()},
+        **mark,
+        MODE_LABEL: options["mode"],
+    }
 
 
 def _desired_metadata(options: Options, before: Normalized | None) -> dict[str, str]:

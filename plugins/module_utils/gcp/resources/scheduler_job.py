@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 
 from ..api.client import Api, Client
 from ..api.errors import GcpError, NotFoundError
+from ..api.journal import State
 from ..api.library import Body, load, message, plain
 from ..api.normal import last
 from ..api.resource import MARK, Options
-from ..rules import NAME, REGION, place
+from ..rules import NAME, REGION, account_domain, place
 
 SCHEDULER = Api(
     "cloudscheduler.googleapis.com",
@@ -25,7 +26,7 @@ SCHEDULER = Api(
 SCOPE = "https://www.googleapis.com/auth/compute"
 # What a job's caller writes, in the order of the API; the state has verbs of its own.
 FIELDS = ("description", "schedule", "timeZone", "httpTarget", "retryConfig", "attemptDeadline")
-INSTANCE = re.compile(r"^https://compute\.googleapis\.com/compute/v1/projects/.+/instances/([^/]+)/(?:start|stop)$")
+TARGET = re.compile(r"^https://compute\.googleapis\.com/compute/v1/(projects/.+/instances/[^/]+)/(?:start|stop)$")
 
 JOB = r"[A-Za-z0-9_-]{1,500}"
 EMAIL = r"[^@\s]+@[^@\s]+\.gserviceaccount\.com"
@@ -79,16 +80,21 @@ class Jobs:
         elif verb == "patch":
             request = {"job": message(self._library.Job, body), "update_mask": {"paths": _paths(change)}}
         call = getattr(self._jobs, {"patch": "update_job"}.get(verb, f"{verb}_job"))
-        what = f"jobs.{verb} {change.name}"
+        what, journal = f"jobs.{verb} {change.name}", self._client.journal
+        entry = journal.send(what)
         try:
             self._client.ask(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
         except NotFoundError as error:
             if verb != "delete":
+                journal.end(entry, State.REFUSED)
                 raise GcpError(f"{what}: the job was deleted meanwhile. Run again.") from error
-        except GcpError:
+        except GcpError as error:
             # Where an answer was lost on its way, the second try is refused, as it was done by the first.
             if not self._is_done(change, verb):
+                if not error.unknown:
+                    journal.end(entry, State.REFUSED)
                 raise
+        journal.end(entry, State.DONE)
 
     def _is_done(self, change: Change, verb: str) -> bool:
         found, after = self.read().get(change.name), change.after
@@ -112,7 +118,7 @@ def changes(options: Options, found: c.Mapping[str, Body]) -> list[Change]:
     result += [
         Change(name, ("delete",), normalized(body), None)
         for name, body in sorted(found.items())
-        if name not in wanted and _is_marked(body) and _instance(body) == options["instance"]
+        if name not in wanted and _is_ours(options, body)
     ]
     return [change for change in result if change.verbs]
 
@@ -137,9 +143,9 @@ def uri(options: Options, action: str) -> str:
 
 def _check_free(options: Options, found: c.Mapping[str, Body]) -> None:
     taken = {
-        name: f"it starts or stops {_instance(body)}" if _is_marked(body) else f"its description does not end in {MARK}"
+        name: f"it starts or stops {_target(body)}" if _is_marked(body) else f"its description does not end in {MARK}"
         for name, body in found.items()
-        if not _is_marked(body) or _instance(body) != options["instance"]
+        if not _is_ours(options, body)
     }
     if taken:
         raise GcpError(
@@ -153,10 +159,15 @@ def _is_marked(body: Body) -> bool:
     return str(body.get("description", "")).endswith(MARK)
 
 
-def _instance(body: Body) -> str:
-    """The VM that a job starts or stops, in whichever zone; empty for another kind of job."""
-    match = INSTANCE.search(body.get("httpTarget", {}).get("uri", ""))
-    return match[1] if match else ""
+def _is_ours(options: Options, body: Body) -> bool:
+    """Whether the collection made a job for this very VM; one of that name may be in another zone or project."""
+    return _is_marked(body) and body.get("httpTarget", {}).get("uri") in (uri(options, "start"), uri(options, "stop"))
+
+
+def _target(body: Body) -> str:
+    """The VM that a job starts or stops."""
+    match = TARGET.search(body.get("httpTarget", {}).get("uri", ""))
+    return match[1] if match else "something else"
 
 
 def _desired(options: Options, job: Options) -> Body:
@@ -208,7 +219,7 @@ def problems(options: Options) -> c.Iterator[str]:
     if options["jobs"] and not re.fullmatch(EMAIL, account or ""):
         yield (
             f"service_account is {account!r}: the jobs run as a service account. Write its address, "
-            f"'NAME@{options['project']}.iam.gserviceaccount.com'."
+            f"'NAME@{account_domain(options['project'])}'."
         )
     least, most = ATTEMPT_SECONDS
     if not least <= options["attempt_deadline"] <= most:

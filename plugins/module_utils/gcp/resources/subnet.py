@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import ipaddress
 import typing as t
 
 from ..api.normal import Normalized, link, log, without_none
@@ -22,15 +21,18 @@ PREFIXES = {"gateway": (29, 0), "cloud_run": (26, 0), "connector": (28, 28)}
 def _normalized(body: t.Mapping[str, t.Any]) -> Normalized:
     return {
         "network": link(body["network"]),
-        "ipCidrRange": body["ipCidrRange"],
+        # One that has only IPv6 has none.
+        "ipCidrRange": body.get("ipCidrRange", ""),
         "privateIpGoogleAccess": body.get("privateIpGoogleAccess", False),
         "logConfig": log(body),
     }
 
 
 def _mutable(before: Normalized, desired: Normalized) -> set[str]:
-    mine, theirs = (ipaddress.IPv4Network(each["ipCidrRange"]) for each in (before, desired))
-    return {"logConfig", "privateIpGoogleAccess", *(["ipCidrRange"] if mine.subnet_of(theirs) else [])}
+    found = {"logConfig", "privateIpGoogleAccess"}
+    if before["ipCidrRange"] and Range(before["ipCidrRange"]).subnet_of(Range(desired["ipCidrRange"])):
+        found.add("ipCidrRange")
+    return found
 
 
 def _change(_name: str, found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:
@@ -82,16 +84,18 @@ def problems(subnets: list[t.Any]) -> c.Iterator[str]:
 
 
 def overlaps(subnets: t.Iterable[Options], existing: t.Iterable[Body]) -> c.Iterator[str]:
-    """Refuse a subnet that overlaps one that is in the network and not in the options."""
+    """Refuse a subnet that overlaps a range in the network, of which the options do not decide."""
     ours = {subnet["name"]: subnet["range"] for subnet in subnets}
     for other in existing:
-        for index, (name, value) in enumerate(ours.items()):
-            theirs = Range(other["ipCidrRange"])
-            if other["name"] not in ours and Range(value).overlaps(theirs):
-                yield (
-                    f"subnets[{index}].range is {value!r} ({name}): it overlaps {theirs} of subnet {other['name']}, "
-                    "which the network has. Choose a range that is free."
-                )
+        ranges = [each["ipCidrRange"] for each in other.get("secondaryIpRanges", []) if each.get("ipCidrRange")]
+        ranges += [other["ipCidrRange"]] if other["name"] not in ours and other.get("ipCidrRange") else []
+        for theirs in map(Range, ranges):
+            for index, (name, value) in enumerate(ours.items()):
+                if Range(value).overlaps(theirs):
+                    yield (
+                        f"subnets[{index}].range is {value!r} ({name}): it overlaps {theirs} of subnet "
+                        f"{other['name']}, which the network has. Choose a range that is free."
+                    )
 
 
 def desired(options: Options, subnet: Options) -> DesiredState:
