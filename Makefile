@@ -17,7 +17,7 @@ export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools paper live lint test-fast test test-vm audit bench docs lock clean
+.PHONY: help setup tools paper live lint test-fast test test-vm audit mutants bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ test-vm: tools setup ## the whole site on a virtual machine, with a reboot
 audit: export SANDBOX_BACKEND := vm
 audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes audit/results.json
 	@python -m audit $(ARGS)
+
+mutants: tools ## which small changes of the rules no test notices; ARGS="--module policy --sample 200" draws some
+	@python -m tests.mutants $(ARGS)
 
 bench: tools paper ## measure; writes bench/results.json
 	PYTHONPATH=.:.ansible/collections:plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)

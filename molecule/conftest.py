@@ -224,3 +224,22 @@ def watched(host: Host, name: str) -> Watched:
 @pytest.fixture(scope="session")
 def driven(host: Host, name: str) -> Driven:
     return Driven(host, name.removeprefix("sandbox-"))
+
+
+@pytest.fixture
+def exposures(host: Host) -> t.Callable[[], dict[str, float]]:
+    """How exposed systemd finds each of our services to be, from 0 to 10; ``systemd-analyze security``."""
+
+    def look() -> dict[str, float]:
+        ours = "'ibgw-*.service' aidecheck.service debsumscheck.service sysctl-reapply-network.service"
+        orders = ("list-unit-files", "list-units --all")
+        listed = host.check_output("; ".join(f"systemctl {order} --plain --no-legend {ours}" for order in orders))
+        # A template is judged as its instances are.
+        names = {line.split()[0].replace("@.service", "@i.service") for line in listed.splitlines()}
+        levels = {}
+        for name in sorted(names):
+            last = host.check_output(f"systemd-analyze security --no-pager '{name}'").splitlines()[-1]
+            levels[name] = float(last.rpartition(": ")[2].split()[0])
+        return levels
+
+    return look

@@ -56,8 +56,10 @@ LINT = [
     lint("sanity", "python -m tests.lint.sanity"),
     lint("ansible", "ansible-lint"),
     lint("types-plugins", "mypy -p ansible_collections.ibops.gateway.plugins"),
-    lint("types", "mypy audit docs examples requirements sandbox tests/fake_gcp tests/lint tests/run.py"),
+    lint("types", "mypy audit docs examples requirements sandbox tests/fake_gcp tests/lint tests/mutants tests/run.py"),
     lint("collection-docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
+    lint("bandit", "python -m tests.lint.security bandit"),
+    lint("secrets", "python -m tests.lint.security secrets"),
     lint("reference", "python docs/build.py --check"),
     lint("yaml", "yamllint --strict ."),
     lint("python", "ruff check --output-format concise"),
@@ -70,6 +72,7 @@ LINT = [
 QUICK = [
     # Mostly waiting: for timeouts, for servers to come up.
     Stage("unit", "pytest -n 4 --dist worksteal tests/unit", cores=2),
+    Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2),
     Stage("clients", "pytest tests/clients"),
     Stage("playbooks", "pytest tests/playbooks"),
 ]

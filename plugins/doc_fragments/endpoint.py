@@ -36,14 +36,15 @@ options:
     type: int
   mode:
     description:
-      - With V(paper) every account id has to begin with C(D), with V(live) with C(U) or C(F); anything else is
-        C(api_state) V(wrong_account).
+      - With V(paper) every account id has to begin with C(D), with V(live) none may; anything else is C(api_state)
+        V(wrong_account).
       - Defaults to the descriptor's with O(gateway_name), else the accounts are not checked.
     type: str
     choices: [live, paper]
   accounts:
     description:
-      - When not empty, the only account ids that the gateway may be signed in to.
+      - When not empty, the account ids that the gateway is to be signed in to. When it serves none of them, that is
+        C(api_state) V(wrong_account); one id more or less is V(degraded).
     type: list
     elements: str
 """

@@ -20,7 +20,10 @@ def row(host: c.Mapping[str, object]) -> Row:
     look = host.get("gateway_look")
     if not isinstance(look, c.Mapping) or "state" not in look:
         return (name, mode, "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
-    state = str(look["state"] or "not deployed") + (" (settings pending)" if look.get("pending") else "")
+    watcher = look.get("watcher")
+    notes = ["settings pending"] * bool(look.get("pending")) + ([str(watcher)] if watcher else [])
+    state = str(look["state"] or "not deployed") + (f" ({', '.join(notes)})" if notes else "")
+    step = f"On the host: journalctl -u ibgw-watch@{look.get('gateway_name')}" if watcher else look.get("next_step")
     digest = str((look.get("container") or {}).get("image") or "-").rpartition("@sha256:")[2][:12]
     address = f"{look['host']}:{look['port']}" if look.get("port") else "-"
     until = str((look.get("session") or {}).get("valid_until_new_york") or "-")
@@ -32,7 +35,7 @@ def row(host: c.Mapping[str, object]) -> Row:
         ", ".join(look.get("accounts") or ["-"]),
         address,
         digest,
-        str(look.get("next_step")),
+        str(step),
     )
 
 

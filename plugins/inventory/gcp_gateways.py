@@ -51,10 +51,24 @@ options:
       - The way to a VM; V(internal) is its internal address, from within the VPC or over a VPN.
       - V(iap) is Google's identity-aware proxy, through the command C(gcloud) on the controller.
       - Either way the host's key is known as C(compute.ID), as gcloud knows it, so that a new VM of the same name or
-        address is no surprise. It is taken at the first time, and a changed one refused.
+        address is no surprise.
     type: str
     default: internal
     choices: [internal, iap]
+  known_hosts:
+    description:
+      - Folder of the pinned host keys, a known_hosts file for each VM, as M(ibops.gateway.gcp_vm) has it.
+      - The keys of a VM that has no file there, runs, and has C(enable-guest-attributes=TRUE) are read from its guest
+        attributes and pinned when the inventory is read. A file that is there is never replaced.
+    type: path
+    default: ~/.ibgw/known_hosts
+  unknown_host_keys:
+    description:
+      - What ssh does with a VM whose keys are neither there nor in the user's own C(~/.ssh/known_hosts).
+      - V(refuse) does not connect. V(accept_new) takes the key that answers first, and refuses another one later.
+    type: str
+    default: refuse
+    choices: [refuse, accept_new]
   access_token:
     description:
       - An OAuth 2 access token.
@@ -75,7 +89,8 @@ options:
     default: 60
 notes:
   - A host has the variables C(gcp_project), C(gcp_zone), C(gcp_id), C(gcp_status) (for example C(RUNNING)),
-    C(gcp_labels), C(gcp_machine_type), C(gcp_internal_address) and C(gcp_external_address), the last empty without one.
+    C(gcp_labels), C(gcp_machine_type), C(gcp_internal_address), C(gcp_external_address), which is empty without one,
+    and C(gcp_guest_attributes), whether it may publish its host keys.
 """
 
 EXAMPLES = r"""
@@ -90,15 +105,17 @@ keyed_groups:
   - {key: gcp_zone, prefix: zone}
 """
 
+import concurrent.futures
 import typing as t
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import instances
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys, instances
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.compute import Compute
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources.instance import RUNNING, SETTLING
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources.instance import INSTANCE, RUNNING, SETTLING
 
 MODES = ("live", "paper")
 
@@ -114,6 +131,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             found = self._list() if kept is None else kept
             wanted = self._checked(found)
+            self._pin(wanted)
         except GcpError as error:
             raise AnsibleParserError(f"{path}: {error}") from error
         if self.get_option("cache"):
@@ -129,14 +147,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         labels = self.get_option("labels")
         if not labels:
             raise GcpError("labels is empty: name at least one label that only gateways have, as in {role: ib-gateway}")
-        access_token, file = self.get_option("access_token"), self.get_option("credentials_file")
         return instances.labelled(
             self.get_option("project"),
             {str(key): str(value) for key, value in labels.items()},
-            lambda: credentials.find(access_token, file),
+            self._credentials,
             self.get_option("api_endpoint"),
             self.get_option("timeout"),
         )
+
+    def _credentials(self) -> t.Any:
+        return credentials.find(self.get_option("access_token"), self.get_option("credentials_file"))
 
     def _checked(self, found: list[instances.Instance]) -> list[instances.Instance]:
         """Those that are to be listed; GcpError for one whose mode or name is not clear."""
@@ -160,6 +180,37 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             seen[name] = zone
         return wanted
 
+    def _pin(self, wanted: list[instances.Instance]) -> None:
+        """Pin the host keys of VMs that are new to this controller; GcpError for one that is known by others."""
+        folder = self.get_option("known_hosts")
+        new = [
+            each
+            for each in wanted
+            # A cache may be older than the field.
+            if each.get("guest_attributes")
+            and each["status"] == "RUNNING"
+            and not host_keys.pinned(folder, host_keys.alias(each["id"]))
+        ]
+        zones = {each["zone"]: self._compute(each["zone"]) for each in new}
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for each, keys in zip(new, pool.map(lambda vm: self._published(zones[vm["zone"]], vm), new), strict=True):
+                if keys:
+                    host_keys.pin(folder, host_keys.alias(each["id"]), keys)
+
+    def _compute(self, zone: str) -> Compute:
+        project, endpoint = self.get_option("project"), self.get_option("api_endpoint")
+        return Compute(project, "", self._credentials, endpoint, self.get_option("timeout"), (INSTANCE,), zone)
+
+    def _published(self, compute: Compute, vm: instances.Instance) -> list[host_keys.Key]:
+        try:
+            found = host_keys.published(compute, vm["name"], 0)
+        except GcpError as error:
+            self.display.warning(f"The host keys of {vm['name']} are not known: {error}")
+            return []
+        if not found:
+            self.display.warning(host_keys.absent(vm))
+        return found
+
     def _add(self, instance: instances.Instance) -> None:
         name = instance["name"]
         self.inventory.add_host(name, group=instance["labels"][self.get_option("mode_label")])
@@ -173,7 +224,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
 
     def _way(self, instance: instances.Instance) -> dict[str, str]:
-        arguments = f"-o HostKeyAlias=compute.{instance['id']} -o StrictHostKeyChecking=accept-new"
+        folder, unknown = self.get_option("known_hosts"), self.get_option("unknown_host_keys")
+        arguments = host_keys.ssh_arguments(folder, instance["id"], unknown)
         if self.get_option("connect") == "internal":
             return {"ansible_host": instance["internal_address"], "ansible_ssh_common_args": arguments}
         tunnel = (

@@ -45,7 +45,7 @@ options:
     default: https://secretmanager.googleapis.com
     env: [{name: GCP_SECRET_MANAGER_ENDPOINT}]
   timeout:
-    description: How long one request may take, in seconds. What passes by itself is tried four times.
+    description: How long a secret may take in all, in seconds. What passes by itself is tried four times.
     type: float
     default: 10
 """
@@ -73,21 +73,25 @@ from ansible.errors import AnsibleLookupError
 from ansible.module_utils.urls import open_url
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import secret_manager
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import exchange, secret_manager
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
 
 def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:
-    """As Ansible opens a URL, by the controller's proxy."""
-    try:
-        with open_url(url, headers=headers, timeout=timeout) as reply:
-            return reply.status, reply.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except http.client.HTTPException as error:
-        raise OSError(repr(error)) from error
+    """As Ansible opens a URL, by the controller's proxy; OSError without an answer in *timeout* seconds."""
+
+    def open_and_read() -> tuple[int, bytes]:
+        try:
+            with open_url(url, headers=headers, timeout=timeout) as reply:
+                return reply.status, reply.read(exchange.MAX_BYTES)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read(exchange.MAX_BYTES)
+        except http.client.HTTPException as error:
+            raise OSError(repr(error)) from error
+
+    return exchange.within(timeout, open_and_read)
 
 
 class LookupModule(LookupBase):
@@ -96,10 +100,20 @@ class LookupModule(LookupBase):
         project, version = self.get_option("project"), self.get_option("version")
         try:
             names = [secret_manager.resource(term, project, version) for term in terms]
-            token = credentials.token(self.get_option("access_token"), self.get_option("credentials_file"))
+            token = self._token()
             return [self._text(name, token) for name in names]
         except (GcpError, secret_manager.SecretError) as error:
             raise AnsibleLookupError(str(error)) from error
+
+    def _token(self) -> str:
+        given, seconds = (
+            (self.get_option("access_token"), self.get_option("credentials_file")),
+            self.get_option("timeout"),
+        )
+        try:
+            return exchange.within(seconds, lambda: credentials.token(*given))
+        except TimeoutError as error:
+            raise GcpError(f"Google gives no access token: {error}. Check the network and the credentials.") from error
 
     def _text(self, name: str, token: str) -> str:
         data = secret_manager.access(name, token, fetch, self.get_option("api_endpoint"), self.get_option("timeout"))

@@ -13,6 +13,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.accounts import entry_fault
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import CLIENT_ID, SETTLE_SECONDS
 
@@ -45,7 +46,15 @@ def endpoint(module: AnsibleModule, found: descriptor.Descriptor | None) -> dict
         module.fail_json(msg=f"port {values['port']} is no TCP port: use 1 to 65535")
     if values["client_id"] < 1:
         module.fail_json(msg=f"client_id {values['client_id']} would take over orders made by hand: use 1 or more")
+    refuse_accounts(module, values["accounts"], values["mode"])
     return values
+
+
+def refuse_accounts(module: AnsibleModule, accounts: list[str], mode: str | None) -> None:
+    """Fail when an entry of option O(accounts) is not an id of *mode*."""
+    for account in accounts:
+        if fault := entry_fault(account, mode):
+            module.fail_json(msg=f"accounts: {fault}")
 
 
 def gateway(module: AnsibleModule) -> Gateway:
@@ -56,7 +65,7 @@ def gateway(module: AnsibleModule) -> Gateway:
 
 
 def refuse_not_positive(module: AnsibleModule, *options: str) -> None:
-    """Fail when one of *options* (seconds) is zero or negative."""
+    """Fail when one of *options* (seconds) is not a number above zero."""
     for option in options:
-        if module.params[option] <= 0:
+        if not 0 < module.params[option] < float("inf"):
             module.fail_json(msg=f"{option} is {module.params[option]}: it must be more than 0 seconds")

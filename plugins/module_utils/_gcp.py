@@ -86,7 +86,7 @@ def carry_out(
     return journal.actions, found
 
 
-def fail(module: AnsibleModule, why: str, journal: Journal) -> None:
+def fail(module: AnsibleModule, why: str, journal: Journal, **more: t.Any) -> None:
     """Fail with *why*, and with what the journal knows."""
     rest = "" if journal.is_empty else " The next run does the rest."
     module.fail_json(
@@ -94,6 +94,7 @@ def fail(module: AnsibleModule, why: str, journal: Journal) -> None:
         actions=journal.actions,
         unfinished=journal.unfinished,
         changed=not journal.is_empty,
+        **more,
     )
 
 

@@ -24,7 +24,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils._live_week import (
     picture,
     ticks,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health, policy, states, week, wire
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health, policy, states, watching, week, wire
 
 OK, WARN, ACT = "ok", "warn", "act"
 VERDICTS = (OK, WARN, ACT)
@@ -265,7 +265,7 @@ class Check:
     def _watcher(self) -> Row:
         if not self.watcher_wanted:
             return row("watcher", OK, "not wanted (session_watch is false)")
-        name = health.watcher_unit(self._name())
+        name = watching.unit_name(self._name())
         units: Facts = self.facts.get("units") or {}
         if units.get("units") is None:
             return unknown("watcher", units)
@@ -274,10 +274,11 @@ class Check:
             said = "is not installed" if unit is None or unit["load"] == "not-found" else f"is {unit['active']}"
             step = self._site() if said == "is not installed" else f"systemctl status {name}, then {self._site()}"
             return row("watcher", ACT, f"{name} {said}: nobody watches this gateway", step)
+        if fault := watching.fault(unit, float(self.session.get("late_seconds") or 0.0)):
+            return row("watcher", ACT, fault, f"journalctl -u {name}")
         age = self.session.get("stale_seconds")
-        if age is None or age > self.limits["watch_minutes"] * 60:
-            text = "active, but it never looked" if age is None else f"active, but its last look is {lasting(age)} ago"
-            return row("watcher", WARN, text, f"journalctl -u {name}")
+        if age is None:
+            return row("watcher", WARN, "active, but it never looked", f"journalctl -u {name}")
         if unit["enabled"] not in ("enabled", "enabled-runtime"):
             return row("watcher", WARN, "active, but not started at boot", self._site())
         return row("watcher", OK, f"active, last look {round(age)} s ago")
@@ -420,7 +421,7 @@ class Check:
         known: Facts = self.facts.get("units") or {}
         if known.get("units") is None:
             return unknown("timers", known)
-        watcher = health.watcher_unit(self._name())
+        watcher = watching.unit_name(self._name())
         units = [unit for unit in known["units"] if unit["name"] != watcher]
         failed = [unit["name"] for unit in units if unit["active"] == "failed"]
         idle = [unit["name"] for unit in units if unit["name"].endswith(".timer") and unit["active"] != "active"]

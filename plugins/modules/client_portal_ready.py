@@ -182,6 +182,7 @@ def main() -> None:
         deployed = portal_file.load(given["gateway_name"]) if given["gateway_name"] else portal_file.Deployed()
         options = ("host", "port", "ca_path", "mode", "accounts")
         place = deployed.replace({option: given[option] for option in options if given[option] is not None})
+        _endpoint.refuse_accounts(module, place.accounts, place.mode)
         gateway = portal.Portal(place.endpoint(), place.mode, place.accounts, given["websocket"])
     except FileNotFoundError as error:
         if module.check_mode:

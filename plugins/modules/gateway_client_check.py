@@ -170,10 +170,12 @@ def run(python: str, options: dict[str, Any]) -> dict[str, Any]:
 def report(found: dict[str, Any], endpoint: dict[str, Any], amounts: bool) -> dict[str, Any]:
     """Return what the module returns of what was *found*: accounts judged and masked, amounts only when wanted."""
     ids = found["accounts"]
-    misfit = accounts.misfit(ids, endpoint["mode"], endpoint["accounts"])
+    check = accounts.Check(endpoint["mode"], endpoint["accounts"])
+    check.take(ids)
+    fault = check.wrong or check.deviation
     for step in found["steps"]:
-        if step["name"] == "accounts" and misfit:
-            step.update(ok=False, detail=misfit)
+        if step["name"] == "accounts" and step["ok"] and fault:
+            step.update(ok=False, detail=fault)
         step["detail"] = accounts.hide(wire.printable(step["detail"]), ids)
     result = {
         "steps": found["steps"],

@@ -72,7 +72,8 @@ api_state:
     - What the API showed. One of V(ready), V(port_closed), V(unreachable), V(tcp_timeout),
       V(proxy_up_gateway_down),
       V(closed_before_handshake), V(no_handshake), V(not_tws), V(unsupported_version), V(closed_after_handshake),
-      V(no_accounts), V(no_valid_id), V(unresponsive), V(link_down), V(degraded), V(wrong_account), or
+      V(no_accounts), V(no_valid_id), V(unresponsive), V(link_down), V(port_moved), V(degraded),
+      V(wrong_account), or
       C(rejected:<code>)
       with the error code of the gateway (V(rejected:326) client id in use, V(rejected:10141) paper disclaimer
       not accepted).
@@ -142,22 +143,39 @@ account_count:
   returned: always
   type: int
   sample: 1
+account_fault:
+  description:
+    - How the accounts differ from those that the mode and O(accounts) allow. Null when they do not, or none was
+      named.
+  returned: always
+  type: str
+  sample: null
 next_valid_id:
   description: The next order id.
   returned: always
   type: int
   sample: 1
+read_only:
+  description: Whether the gateway has said that its API is read-only (error 321); null when it has not.
+  returned: always
+  type: bool
+  sample: null
 clock_skew:
   description: Difference between the gateway's clock and the target host's, in seconds.
   returned: always
   type: float
   sample: 0.4
 notices:
-  description: Error messages and notices of the gateway (the first 50), with its text made printable.
+  description: Error messages and notices of the gateway (the first 50 different ones), with its text made printable.
   returned: always
   type: list
   elements: dict
   sample: [{code: 2104, text: "Market data farm connection is OK:usfarm"}]
+notice_count:
+  description: How many notices there were, repeated ones included.
+  returned: always
+  type: int
+  sample: 3
 container:
   description: >-
     The container: C(name), C(exists), C(running), C(status), C(exit_code), C(exit_meaning), C(started_at),
@@ -182,6 +200,11 @@ pending:
   returned: with O(gateway_name)
   type: bool
   sample: false
+watcher:
+  description: Why nobody watches the gateway well now, in one clause; none where its watcher works or is not wanted.
+  returned: when it is deployed
+  type: str
+  sample: its watcher is late, its look is 95 s overdue
 session:
   description:
     - What the host remembers, as its watcher (role P(ibops.gateway.session#role)) and C(ibgwctl) wrote it.
@@ -210,7 +233,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, policy
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, policy, watching
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import (
     Descriptor,
     DescriptorError,
@@ -261,23 +284,32 @@ def look(module: AnsibleModule) -> dict[str, object]:
             if gateway.descriptor is not None:
                 report["deployed"] = True
                 report["client_networks"] = client_networks(gateway.descriptor.name)
-                report |= remembered(gateway.descriptor, report)
+                report |= remembered(gateway.descriptor, report, module.warn)
                 image = image or gateway.descriptor.image
     if image:
         report["image_present"] = image_present(image)
     return report
 
 
-def remembered(found: Descriptor, report: dict[str, t.Any]) -> dict[str, object]:
-    """What the host remembers of the gateway; one that its watcher has stopped is blocked, and not only stopped."""
+def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[str], None]) -> dict[str, object]:
+    """What the host remembers of the gateway, and whether it is watched; what its watcher stopped is blocked.
+
+    A file that cannot be used is told to *warn*.
+    """
+    record = None
     try:
         record = Store(found.name).read()
-    except (OSError, ValueError):
-        record = None
+    except (OSError, ValueError) as error:
+        warn(str(error))
+    wanted, plan_fault = plan.load_or_default(found.name)
+    if plan_fault:
+        warn(plan_fault)
+    late = policy.late_seconds(record, wanted, time.time()) if record else 0.0
+    watched: dict[str, object] = {"watcher": plan_fault or watching.fault(watching.unit(found.name), late)}
     if record is None:
-        return {"session": None}
-    session = policy.shown(record, plan.load(found.name), time.time())
-    return {"session": session, **policy.blocked(record.blocked, report["container"])}
+        return {"session": None, **watched}
+    session = policy.shown(record, wanted, time.time())
+    return {"session": session, **watched, **policy.blocked(record.blocked, report["container"])}
 
 
 def client_networks(name: str) -> list[str]:

@@ -18,6 +18,8 @@ description:
   - With O(gateway_name) the wait follows the container's log and asks the API at the moment when the log says
     that it can answer,
     rather than knocking on the port. Without it, the API is asked every O(delay) seconds.
+  - An attempt to ask lasts 5 seconds at most. After one that was too short for the gateway the next may last twice
+    as long, up to 40 seconds, or all of the time that is left.
   - The wait ends early in every state that time cannot mend, for example a container that has exited, refused
     passwords,
     a push that was missed, another account than allowed, or a port where something else listens.
@@ -92,7 +94,8 @@ api_state:
     - What the API showed. One of V(ready), V(port_closed), V(unreachable), V(tcp_timeout),
       V(proxy_up_gateway_down),
       V(closed_before_handshake), V(no_handshake), V(not_tws), V(unsupported_version), V(closed_after_handshake),
-      V(no_accounts), V(no_valid_id), V(unresponsive), V(link_down), V(degraded), V(wrong_account), or
+      V(no_accounts), V(no_valid_id), V(unresponsive), V(link_down), V(port_moved), V(degraded),
+      V(wrong_account), or
       C(rejected:<code>)
       with the error code of the gateway (V(rejected:326) client id in use, V(rejected:10141) paper disclaimer
       not accepted).
@@ -162,22 +165,39 @@ account_count:
   returned: always
   type: int
   sample: 1
+account_fault:
+  description:
+    - How the accounts differ from those that the mode and O(accounts) allow. Null when they do not, or none was
+      named.
+  returned: always
+  type: str
+  sample: null
 next_valid_id:
   description: The next order id.
   returned: always
   type: int
   sample: 1
+read_only:
+  description: Whether the gateway has said that its API is read-only (error 321); null when it has not.
+  returned: always
+  type: bool
+  sample: null
 clock_skew:
   description: Difference between the gateway's clock and the target host's, in seconds.
   returned: always
   type: float
   sample: 0.4
 notices:
-  description: Error messages and notices of the gateway (the first 50), with its text made printable.
+  description: Error messages and notices of the gateway (the first 50 different ones), with its text made printable.
   returned: always
   type: list
   elements: dict
   sample: [{code: 2104, text: "Market data farm connection is OK:usfarm"}]
+notice_count:
+  description: How many notices there were, repeated ones included.
+  returned: always
+  type: int
+  sample: 3
 container:
   description: >-
     The container: C(name), C(exists), C(running), C(status), C(exit_code), C(exit_meaning), C(started_at),

@@ -14,6 +14,7 @@ description:
     gateway in one process. Each file is replaced whole or left as it is.
   - C(jts.ini) belongs to IBC and the gateway, which rewrite it at every start. Only the given keys are
     compared, and only a key that differs is touched, so a file that they rewrote is no change.
+  - What the container has put in the place of C(jts.ini), such as a link, is replaced and never followed.
 options:
   gateway_name:
     description: The gateway; names the directories under O(config_dir) and O(state_dir).
@@ -52,7 +53,9 @@ options:
     type: path
     default: /run/ibgw
   uid:
-    description: User and group of the container's processes, which read the settings and own the settings directory.
+    description:
+      - User and group of the container's processes, which read the settings and own the settings directory.
+      - They are reserved as M(ibops.gateway.container_user) does it, before anything is written.
     type: int
     default: 1000
   min_free_mib:
@@ -64,7 +67,7 @@ attributes:
     description: Reports what would change and writes nothing.
     support: full
   diff_mode:
-    description: Shows attributes and contents; of a secret only that it changes.
+    description: Shows attributes and contents; of a secret only that it changes, of C(jts.ini) the given keys only.
     support: full
   idempotent:
     description: A second run changes nothing, also after the gateway rewrote C(jts.ini).
@@ -105,18 +108,17 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import password
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user, password
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
     Absent,
     Directory,
-    Edited,
     Entry,
     File,
     Secret,
     reconcile,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.jts import reconcile as reconcile_jts
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError, escape
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings_dir import JtsIni
 
 DOCKER_DIR = "/var/lib/docker"
 
@@ -152,9 +154,7 @@ def entries(params: dict[str, object]) -> list[Entry]:
         text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
         wanted.append(File(f"{config}/gateway.json", text, 0o600, root, group))
     if params["jts"] is not None:
-        jts = str(params["jts"])
-        path = f"{state}/tws_settings/jts.ini"
-        wanted.append(Edited(path, lambda text: reconcile_jts(text, jts), owner=uid, group=uid, new_mode=0o600))
+        wanted.append(JtsIni(f"{state}/tws_settings", str(params["jts"]), uid, uid))
     return wanted
 
 
@@ -197,7 +197,11 @@ def main() -> None:
     if shortage:
         module.fail_json(msg=shortage)
     try:
-        changes = reconcile(entries(params), check=module.check_mode)
+        wanted = entries(params)
+        changes = container_user.reserve(params["uid"], module.check_mode)
+        changes += reconcile(wanted, check=module.check_mode)
+    except container_user.TakenError as fault:
+        module.fail_json(msg=f"{fault}. Nothing was changed.")
     except UnrepresentableError as fault:
         module.fail_json(
             msg=f"gateway_password: {fault}; IBC cannot read it from its settings file. Nothing was changed."

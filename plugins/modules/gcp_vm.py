@@ -23,6 +23,8 @@ description:
     allows it.
   - What Google cannot change is an error that names the field, unless O(recreate) allows to make the VM anew.
   - A run that was broken off at any point is completed by the next one.
+  - Before anybody connects to a running VM, its SSH host keys are pinned on the controller, from the guest attributes
+    that its agent publishes at the first boot. A new VM has C(enable-guest-attributes=TRUE) for that.
 extends_documentation_fragment:
   - ibops.gateway.gcp
   - ibops.gateway.gcp.compute
@@ -166,6 +168,32 @@ options:
   deletion_protection:
     description: Whether Google refuses to delete it, by this module too. A new VM can be deleted.
     type: bool
+  known_hosts:
+    description:
+      - Folder of the pinned host keys on the controller, a known_hosts file for each VM, named C(compute.ID) by its id.
+      - A file that is there is never replaced. Keys that the VM adds or removes later, ssh takes over.
+    type: path
+    default: ~/.ibgw/known_hosts
+  host_keys:
+    description:
+      - Host keys to pin instead of those that the VM publishes, as in its C(/etc/ssh/ssh_host_ed25519_key.pub).
+      - Other ones than are pinned already are an error.
+    type: list
+    elements: str
+    default: []
+  host_keys_timeout:
+    description: For how many seconds after its start the VM is given to publish its keys.
+    type: float
+    default: 180
+  unknown_host_keys:
+    description:
+      - What to do where the VM has published no keys, because of an organization policy, an image without Google's
+        guest agent, or because it was made without C(enable-guest-attributes).
+      - V(refuse) is an error, unless the user's own C(~/.ssh/known_hosts) knows the VM. V(accept_new) takes the key
+        that answers first, and refuses another one later.
+    type: str
+    choices: [refuse, accept_new]
+    default: refuse
   snapshots:
     description: The schedule of its disk's snapshots. A new VM has none.
     type: dict
@@ -258,6 +286,15 @@ removed:
   type: list
   elements: str
   sample: [zones/europe-west1-b/instances/ibgw-paper]
+pinned:
+  description: Whether this run has pinned the VM's host keys.
+  returned: success
+  type: bool
+ssh_arguments:
+  description: What ssh is to be called with, so that it knows the VM by its pinned keys; empty without a VM.
+  returned: success
+  type: str
+  sample: -o HostKeyAlias=compute.4000000001 -o StrictHostKeyChecking=yes
 vm:
   description:
     - The VM in short, as the inventory has it; null when there is none. An address is empty where there is none.
@@ -273,6 +310,7 @@ vm:
     machine_type: e2-small
     internal_address: 10.10.0.2
     external_address: ""
+    guest_attributes: true
 resources:
   description:
     - C(instance), C(disk) and C(snapshots), as the API has them now, each null when there is none.
@@ -295,7 +333,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys, vm
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import instance
@@ -336,6 +374,15 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
         },
     },
     "deletion_protection": FLAG,
+    "known_hosts": {"type": "path", "default": host_keys.FOLDER},
+    "host_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "host_keys_timeout": {"type": "float", "default": 180},
+    "unknown_host_keys": {
+        "type": "str",
+        "choices": [host_keys.REFUSE, host_keys.ACCEPT_NEW],
+        "default": host_keys.REFUSE,
+        "no_log": False,
+    },
     "snapshots": {
         "type": "dict",
         "options": {
@@ -372,20 +419,32 @@ def main() -> None:
         return after
 
     actions, found = _gcp.carry_out(module, compute, changes, found, inspect)
+    pinned = False
     if is_present and not module.check_mode:
         try:
             found = vm.settled(found)
+            machine = found.short()
+            if machine and machine["status"] == instance.RUNNING:
+                pinned = host_keys.ensure(compute, machine, options, module.warn)
         except GcpError as error:
-            _gcp.fail(module, str(error), compute.client.journal)
+            _gcp.fail(module, str(error), compute.client.journal, vm=found.short())
     module.exit_json(
         changed=bool(actions),
         actions=actions,
         kept=kept,
         removed=[change.path(compute.place) for change in changes if change.deletes and change.desired is None],
+        pinned=pinned,
+        ssh_arguments=_ssh_arguments(found.short(), options),
         vm=found.short(),
         resources=found.report(),
         diff=plan.diff(changes),
     )
+
+
+def _ssh_arguments(machine: t.Mapping[str, t.Any] | None, options: t.Mapping[str, t.Any]) -> str:
+    if machine is None:
+        return ""
+    return host_keys.ssh_arguments(options["known_hosts"], machine["id"], options["unknown_host_keys"])
 
 
 if __name__ == "__main__":

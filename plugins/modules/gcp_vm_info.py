@@ -67,6 +67,7 @@ vm:
     machine_type: e2-small
     internal_address: 10.10.0.2
     external_address: ""
+    guest_attributes: true
 resources:
   description: C(instance), C(disk) and C(snapshots), as the API has them, each null when there is none.
   returned: success

@@ -115,11 +115,28 @@ mounts:
   returned: success
   type: dict
   sample: {/tmp: {fstype: tmpfs, options: [rw, nosuid, nodev], bound: false}}
+key_helpers:
+  description: Local users that sshd runs its helpers as, such as OS Login's, which ask for a user's keys.
+  returned: success
+  type: list
+  elements: str
+  sample: [root]
+resolvers:
+  description: Addresses of the name servers that containers inherit; none that is on the host's loopback.
+  returned: success
+  type: list
+  elements: str
+  sample: [169.254.169.254]
 users:
   description: Names of the local users.
   returned: success
   type: list
   elements: str
+uids:
+  description: Their user ids by name.
+  returned: success
+  type: dict
+  sample: {root: 0}
 groups:
   description: Names of the local groups.
   returned: success
@@ -166,6 +183,8 @@ def main() -> None:
         journal_sealed=host.journal_sealed(),
         algorithms=host.algorithms(),
         host_keys=host.host_keys(),
+        key_helpers=host.key_helpers(),
+        resolvers=host.resolvers(),
         sysctls=host.sysctls(module.params["sysctls"]),
         mounts=host.mounts(),
         **host.accounts(),

@@ -12,7 +12,7 @@ author: ibops.gateway contributors (@ibops)
 description:
   - Compares and writes a set of files, each whole or not at all, or edits single lines of them.
   - Then runs the commands that the changed ones name. A command that failed, or that a cut connection kept from
-    running, is remembered on the host and runs the next time.
+    running, is remembered on the host and runs the next time that the file which called for it is given.
   - One call costs what one M(ansible.builtin.file) task costs; a M(ansible.builtin.copy) task a file costs two module
     runs each, and a handler another.
 options:
@@ -80,26 +80,29 @@ def main() -> None:
         argument_spec={"files": option.OPTION, "pending": {"type": "path", "default": pending.PATH}},
         supports_check_mode=True,
     )
-    files, memory = module.params["files"], module.params["pending"]
+    files, memory = module.params["files"], pending.Memory(module.params["pending"])
     try:
         entries = [option.entry(file) for file in files]
-        left = pending.remembered(memory)
+        ours = [entry.path for entry in entries]
+        left = memory.left(ours)
+        if memory.damage:
+            module.warn(memory.damage)
         changes = reconcile(entries, check=True)
         paths = [change["after_header"] for change in changes]
-        called_for = [
-            command
-            for file, entry in zip(files, entries, strict=True)
-            if entry.path in paths
+        calls = [
+            pending.Call(path, command)
+            for file, path in zip(files, ours, strict=True)
+            if path in paths
             for command in file["commands"]
         ]
         # What is left may need what is called for now, a daemon-reload first of all.
-        commands = list(dict.fromkeys([*called_for, *left]))
+        commands = list(dict.fromkeys([*(call.command for call in calls), *left]))
         if not module.check_mode:
-            if commands != left:
-                pending.remember(memory, commands)
+            if calls:
+                memory.add(calls)
             if changes:
                 reconcile(entries, check=False)
-            pending.run(memory, commands)
+            pending.run(memory, commands, ours)
     except ValueError as fault:
         module.fail_json(msg=f"files: {fault}. Nothing was changed.")
     except OSError as fault:

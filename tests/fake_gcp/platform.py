@@ -127,6 +127,7 @@ class FakePlatform(FakeGcp):
             raise ApiError(fault.status, "backendError", "On order.")
         if not self.enabled:
             raise api_disabled(name.split("/")[1], self.service)
+        self.check_permissions(f"{self.document.split('.')[0]}.{short}")
         if short in self.denied:
             raise ApiError(403, "forbidden", f"Permission '{short}' denied on resource '{name}'.")
         strict.check_query(api, method, query)

@@ -18,6 +18,7 @@ from tests.fake_gcp import strict, vms
 from tests.fake_gcp.document import PREFIX, compute
 from tests.fake_gcp.errors import ApiError, api_disabled
 from tests.fake_gcp.faults import Fault, Faults
+from tests.fake_gcp.permissions import PERMISSIONS
 from tests.fake_gcp.state import Request, State
 
 # Google's own wait ends after two minutes.
@@ -58,6 +59,8 @@ class FakeGcp:
         self.calls: list[Call] = []
         self.faults = Faults()
         self.enabled, self.token = True, token
+        # The permissions of whoever asks; None for all.
+        self.granted: set[str] | None = None
         self.wait_seconds = WAIT_SECONDS
         self._lock = threading.RLock()
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -145,6 +148,7 @@ class FakeGcp:
             raise PageError(*fault.page)
         if not self.enabled:
             raise api_disabled(values["project"])
+        self.check_permissions(method.id)
         strict.check_query(compute(), method, query)
         strict.check_body(compute(), method, call["body"])
         if method.collection.endswith("Operations"):
@@ -159,6 +163,13 @@ class FakeGcp:
         if fault.drip:
             raise PageError(200, json.dumps(body), fault.drip)
         return body
+
+    def check_permissions(self, method: str) -> None:
+        """ApiError 403 for a method that needs more than is granted."""
+        if self.granted is not None:
+            for needed in PERMISSIONS[method]:
+                if needed not in self.granted:
+                    raise ApiError(403, "forbidden", f"Required '{needed}' permission for '{method}'")
 
     def _operation(self, path: str, wait: bool) -> dict[str, Any]:
         path, deadline = path.removesuffix("/wait"), time.monotonic() + self.wait_seconds

@@ -63,12 +63,18 @@ class Entry:
 
 @dataclass
 class State:
-    """Resources by path, operations by path, how much of a collection a project may have."""
+    """Resources by path, operations by path, how much of a collection a project may have.
+
+    New VMs publish *host_keys* if they may, after each was asked so often in vain, as it boots.
+    """
 
     resources: dict[str, Entry] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
     quota: dict[str, int] = field(default_factory=dict)
     operation_seconds: float = 0.0
+    host_keys: list[tuple[str, str]] = field(default_factory=list)
+    published: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    asked_in_vain: dict[str, int] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Body:
         """Carry out a request, and return what Google would; ApiError for a refusal."""

@@ -213,10 +213,28 @@ def _insert(state: State, request: Request) -> Body:
     def finish(succeeded: bool) -> None:
         entry.busy = disk.busy = False
         entry.body["status"] = "RUNNING"
+        state.published[path] = list(state.host_keys) if _may_publish(body) else []
         if not succeeded:
             del state.resources[path], state.resources[disk_path]
 
     return state.start(request, path, finish)
+
+
+def _get_guest_attributes(state: State, request: Request) -> Body:
+    """What a VM's agent has published: at its first boot, where it might, and nothing once it may not any more."""
+    instance, path = state.entry(request.target).body, request.query.get("queryPath", "")
+    found = state.published.get(request.target, [])
+    boots = state.asked_in_vain.get(instance["name"], 0)
+    state.asked_in_vain[instance["name"]] = max(0, boots - 1)
+    if not _may_publish(instance) or boots or path != "hostkeys/" or not found:
+        raise ApiError(404, "notFound", f"The resource '{path}' of type 'Guest Attribute' was not found.")
+    items = [{"namespace": "hostkeys", "key": kind, "value": value} for kind, value in found]
+    return {"kind": "compute#guestAttributes", "queryPath": path, "queryValue": {"items": items}}
+
+
+def _may_publish(instance: Body) -> bool:
+    items = instance.get("metadata", {}).get("items", [])
+    return {"key": "enable-guest-attributes", "value": "TRUE"} in items
 
 
 def _delete(state: State, request: Request) -> Body:
@@ -388,6 +406,7 @@ def register() -> None:
             "instances.addAccessConfig": _add_access_config,
             "instances.delete": _delete,
             "instances.deleteAccessConfig": _delete_access_config,
+            "instances.getGuestAttributes": _get_guest_attributes,
             "instances.insert": _insert,
             "instances.setDeletionProtection": _set_deletion_protection,
             "instances.setDiskAutoDelete": _set_auto_delete,

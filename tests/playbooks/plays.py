@@ -21,7 +21,7 @@ def played(root: pathlib.Path, fake: FakeGcp, playbook: str, *arguments: str, **
         env=os.environ | sealed | place | more,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return run.returncode, " ".join((run.stdout + run.stderr).split())

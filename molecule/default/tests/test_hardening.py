@@ -248,3 +248,10 @@ def test_sudo_the_journal_the_clock_and_the_guards_are_alive(host: Host) -> None
 def test_hardening_again_changes_nothing(playbook: Playbook) -> None:
     run = playbook("site.yml", "paper", "--tags", "hardening")
     assert (run.status, run.changed) == (0, 0), run.printed
+
+
+def test_our_services_are_little_exposed(exposures: t.Callable[[], dict[str, float]]) -> None:
+    found = exposures()
+    assert {"ibgw-watch@paper.service", "aidecheck.service", "sysctl-reapply-network.service"} <= found.keys()
+    # It restores any file and runs any undo of a commit-confirmed change, before there is a network.
+    assert {name for name, level in found.items() if level > 3.0} == {"ibgw-rollback.service"}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import pytest
+from testinfra.host import Host
 from tests.fake_gcp.reader import get
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,37 @@ def test_it_runs_and_nobody_reaches_it_from_the_internet(vm: dict[str, t.Any], v
 def test_its_boot_is_measured_and_its_users_are_google_s(vm: dict[str, t.Any]) -> None:
     assert all(vm["shieldedInstanceConfig"].values())
     metadata = {item["key"]: item["value"] for item in vm["metadata"]["items"]}
-    assert metadata == {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
+    assert metadata == {
+        "enable-guest-attributes": "TRUE",
+        "enable-oslogin": "TRUE",
+        "block-project-ssh-keys": "TRUE",
+        "serial-port-enable": "FALSE",
+    }
+
+
+def test_its_host_keys_were_pinned_before_the_first_contact(vm: dict[str, t.Any]) -> None:
+    state = pathlib.Path(__file__).resolve().parents[3] / ".sandbox"
+    published = (state / "ssh/host_ed25519.pub").read_text().split()[:2]
+    alias = f"compute.{vm['id']}"
+    assert [alias, *published] in [line.split() for line in (state / "known_hosts" / alias).read_text().splitlines()]
+
+
+def test_ssh_takes_over_the_keys_that_a_trusted_host_adds_and_removes(host: Host) -> None:
+    """By the arguments that role and inventory connect with; a second sshd has the hardened host's keys."""
+    arguments = host_keys.ssh_arguments("/tmp/update", "42", host_keys.REFUSE)
+    shown = host.check_output(
+        "set -e; mkdir /tmp/update; cd /tmp/update; trap 'kill $(cat pid); rm -r /tmp/update' EXIT; "
+        "ssh-keygen -q -t ed25519 -N '' -f user; cp user.pub authorized; "
+        "/usr/sbin/sshd -f /dev/null -p 2299 -o ListenAddress=127.0.0.1 -o PidFile=/tmp/update/pid "
+        "-o HostKey=/etc/ssh/ssh_host_ed25519_key -o HostKey=/etc/ssh/ssh_host_rsa_key "
+        "-o AuthorizedKeysFile=/tmp/update/authorized -o StrictModes=no -o PermitRootLogin=yes; "
+        "for key in /etc/ssh/ssh_host_ed25519_key.pub user.pub; do "
+        'echo "compute.42 $(cut -d" " -f1,2 $key)" >>compute.42; done; '
+        f"ssh -F /dev/null -i user -p 2299 -o BatchMode=yes {arguments} root@127.0.0.1 sleep 1 2>/dev/null; "
+        "cut -d' ' -f2,3 compute.42"
+    )
+    kept = [host.check_output(f"cut -d' ' -f1,2 /etc/ssh/ssh_host_{kind}_key.pub") for kind in ("ed25519", "rsa")]
+    assert sorted(shown.splitlines()) == sorted(kept)
 
 
 def test_the_inventory_finds_it_by_its_labels(vm: dict[str, t.Any]) -> None:

@@ -15,6 +15,7 @@ from .probe import probe
 
 USAGE = """usage: python3 -m gateway HOST PORT [--mode live|paper] [--client-id N] [--timeout S] [--settle S] [--json]
 Exit status: 0 ready, 1 not ready, 2 wrong usage, 3 not ready and waiting cannot help."""
+MAX_SECONDS = 3600.0
 _OPTIONS = {"--mode": str, "--client-id": int, "--timeout": float, "--settle": float}
 
 
@@ -29,6 +30,8 @@ def main(arguments: list[str]) -> int:
         }
         if options.get("mode", "live") not in ("live", "paper"):
             raise ValueError(f"mode {options['mode']} is neither live nor paper")
+        if not 0 < options.get("timeout", 1.0) <= MAX_SECONDS or not 0 <= options.get("settle", 0.0) <= MAX_SECONDS:
+            raise ValueError(f"a timeout must be more than 0, and no time more than {MAX_SECONDS:.0f} seconds")
         host, port = rest[0], int(rest[1])
     except (ValueError, KeyError, IndexError) as error:
         sys.stderr.write(f"{USAGE}\n{error!r}\n")

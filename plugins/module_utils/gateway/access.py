@@ -57,9 +57,9 @@ def ways(settings: Settings) -> list[str]:
 def port(settings: Settings, way: str = "") -> int:
     """The port of a way, by default that of the gateway."""
     own = settings.get(f"access_{way}_port") if way else None
-    if way == "mtls" and not own:
+    if way == "mtls" and own is None:
         own = access_mtls.PORTS.get(str(settings.get("gateway_mode")))
-    return int(own or gateway_port(settings))
+    return gateway_port(settings) if own is None else int(own)
 
 
 def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:

@@ -1,42 +1,125 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Account ids: masked for every output, and checked against the mode of the gateway."""
+"""Account ids: masked for every output, checked as the inventory writes them and as a gateway names them.
+
+The one rule of modes: an id that begins with D is a paper account's (DU, DF, DI), any other a live one's (U, F, I and
+what IBKR may add). Promised of a signed-in gateway:
+
+- an id of the other mode is *wrong*: final, and the watcher stops the gateway;
+- so is a list of allowed ids of which the gateway serves none: somebody else has signed in;
+- one id more than allowed, or a listed one that is missing, is a *deviation*: never ready, but nothing is stopped,
+  since IBKR opens and closes accounts in mid-week and a new sign-in costs a push.
+"""
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 SHOWN = 20
-_PREFIXES = {"paper": ("D",), "live": ("U", "F")}
+MAX_ID = 40
+_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+_FORMS = {"paper": "paper accounts begin with D", "live": "live accounts do not begin with D"}
 
 
 def mask(account: str) -> str:
     """Return ``DU***67`` for ``DU1234567``: the letters in front and the last two characters stay.
 
-    Fewer than five characters behind the letters are hidden whole, since two of them would be half the id.
+    Fewer than five characters behind the letters are hidden whole, since two of them would be half the id; and so is
+    an end that no id has.
     """
     rest = account.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    letters = account[: len(account) - len(rest)][:3]
-    return f"{letters}***{rest[-2:] if len(rest) > 4 else ''}"
+    letters, end = account[: len(account) - len(rest)][:3], rest[-2:]
+    return f"{letters}***{end if len(rest) > 4 and _CHARACTERS.issuperset(end) else ''}"
 
 
-def mask_all(accounts: list[str]) -> list[str]:
+def mask_all(accounts: Sequence[str]) -> list[str]:
     """Return the first ids masked (an adviser may have thousands; their count is returned elsewhere)."""
     return [mask(account) for account in accounts[:SHOWN]]
 
 
-def hide(text: str, accounts: list[str]) -> str:
+def hide(text: str, accounts: Sequence[str]) -> str:
     """Return *text* with every one of *accounts* masked."""
-    for account in sorted(accounts[:SHOWN], key=len, reverse=True):
+    for account in sorted(set(accounts[:SHOWN]), key=len, reverse=True):
         text = text.replace(account, mask(account))
     return text
 
 
-def misfit(accounts: list[str], mode: str | None, allowed: list[str] | tuple[str, ...] = ()) -> str | None:
-    """Say why *accounts* cannot be those of a gateway in *mode* with the *allowed* ids; None when they fit."""
-    for account in accounts:
-        if mode is not None and not account.startswith(_PREFIXES[mode]):
-            wanted = " or ".join(f"{prefix}…" for prefix in _PREFIXES[mode])
-            return f"{mask(account)} is no {mode} account ({wanted})"
-        if allowed and account not in allowed:
-            return f"{mask(account)} is not among the {len(allowed)} allowed accounts"
+def fits(account: str, mode: str | None) -> bool:
+    """Whether *account* is one of *mode* (``live`` or ``paper``; None: of any)."""
+    return mode is None or (account[:1] in "Dd") == (mode == "paper")
+
+
+def are_ids(texts: list[str]) -> bool:
+    """Whether each of *texts* can be an account id or is empty, blanks aside: at most 40 ASCII letters, digits, dots,
+    hyphens and underscores. Told of thousands at once."""
+    return _CHARACTERS.issuperset("".join(texts).replace(" ", "")) and len(max(texts, key=len)) <= MAX_ID
+
+
+def entry_fault(entry: object, mode: str | None = None) -> str | None:
+    """Say what is wrong with one *entry* of a list of allowed ids, with the fix; None when nothing is."""
+    text = str(entry)
+    if "," in text:
+        return "one entry holds several ids; make each an entry of its own"
+    if text != text.strip():
+        return f"{mask(text.strip())} has blanks around it; remove them"
+    if not text or " " in text or not are_ids([text]):
+        return f"{mask(text)} is no account id; copy it from the Client Portal (U, F, I or DU and digits)"
+    if text != text.upper():
+        return f"{mask(text.upper())} is written in lower case, and ids are compared letter by letter; use capitals"
+    if not fits(text, mode):
+        return f"{mask(text)} is no account of mode {mode}; {_FORMS[str(mode)]}"
     return None
+
+
+class Check:
+    """The accounts that a gateway names, weighed against *mode* and the *allowed* ids (none: every one of the mode).
+
+    :meth:`take` may be called for one part of the list after the other: of thousands of ids only the first are kept.
+    """
+
+    def __init__(self, mode: str | None, allowed: Iterable[str] = ()) -> None:
+        self.count = 0
+        self.first: list[str] = []
+        self._mode, self._allowed = mode, frozenset(allowed)
+        self._missing = set(self._allowed)
+        self._wrong: str | None = None
+        self._unlisted: str | None = None
+
+    def anew(self) -> Check:
+        """Return a check with the same wishes that has seen nothing: for a list that replaces the one before."""
+        return Check(self._mode, self._allowed)
+
+    def take(self, accounts: Iterable[str]) -> None:
+        """Count in *accounts*; blanks around an id and empty ids are passed over."""
+        ids = [account for account in map(str.strip, accounts) if account]
+        self.count += len(ids)
+        self.first += ids[: SHOWN - len(self.first)]
+        if self._mode is not None and self._wrong is None:
+            self._wrong = next((account for account in ids if not fits(account, self._mode)), None)
+        if self._allowed and self._unlisted is None:
+            self._unlisted = next((account for account in ids if account not in self._allowed), None)
+        self._missing.difference_update(ids)
+
+    @property
+    def wrong(self) -> str | None:
+        """Why these accounts must not be served at all; None when they may."""
+        if self._wrong is not None:
+            return f"{mask(self._wrong)} is no {self._mode} account: {_FORMS[str(self._mode)]}"
+        if self._unlisted is not None and self._missing == self._allowed:
+            allowed = f"the {len(self._allowed)} allowed accounts"
+            return f"{mask(self._unlisted)} is not among {allowed}, and none of those is served"
+        return None
+
+    @property
+    def deviation(self) -> str | None:
+        """How the accounts differ from the allowed ones; None when they do not. Asked once every id is taken."""
+        found = []
+        if self._unlisted is not None:
+            found.append(f"account {mask(self._unlisted)} is not among the {len(self._allowed)} allowed ones")
+        if self._missing:
+            named = ", ".join(mask_all(sorted(self._missing)))
+            found.append(f"{len(self._missing)} of the {len(self._allowed)} allowed accounts missing: {named}")
+        return "; ".join(found) or None

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Telling people: alerts wait in an outbox on disk until each channel has them, and a dead channel delays nobody else.
 
-What sends (urllib, smtplib, ssl) is imported by the sending thread only: a watcher with nothing to tell stays small.
+What sends (http.client, smtplib, ssl) is imported when something is sent: a watcher with nothing to tell stays small.
 URLs and passwords of channels are secrets: no message of this module contains one.
 """
 
@@ -13,13 +13,13 @@ import contextlib
 import dataclasses
 import json
 import os
-import threading
 import time
+import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import files
+from . import files, record_file
 
 SEVERITIES = ("info", "warning", "critical")
 MAX_PENDING = 100
@@ -34,6 +34,8 @@ KINDS = {
     "google_chat": (("url",), ()),
     "email": (("host", "from", "to"), ("port", "user", "password", "security")),
 }
+# Of options that are not text.
+_TYPES: dict[str, t.Any] = {"headers": dict[str, str], "to": list[str], "port": int}
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 Channel = dict[str, Any]
 
@@ -52,6 +54,23 @@ class Alert:
     at: float
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """An alert on its way, and the channels that *got* it."""
+
+    alert: Alert
+    got: list[str]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """``outbox.json``: when each key was *told*, and of each channel until when it rests and for how long."""
+
+    told: dict[str, float]
+    pending: list[Waiting]
+    rests: dict[str, list[float]]
+
+
 class ChannelsError(ValueError):
     """The file with the channels cannot be used."""
 
@@ -59,13 +78,12 @@ class ChannelsError(ValueError):
 def load(path: str) -> list[Channel]:
     """Return the channels of a file that role `session` wrote; raises ChannelsError."""
     try:
-        with open(path, encoding="utf-8") as file:
-            channels = json.load(file)
+        channels = record_file.read(path)
     except (OSError, ValueError) as error:
         raise ChannelsError(f"{path} cannot be read ({type(error).__name__}): run site.yml to write it anew") from error
     if problems(channels):
         raise ChannelsError(f"{path} is damaged: run site.yml to write it anew")
-    return list(channels)
+    return list(t.cast("list[Channel]", channels))
 
 
 def problems(channels: object, variable: str = "session_alerts") -> list[str]:
@@ -79,12 +97,19 @@ def _faults(channel: object) -> list[str]:
     if not isinstance(channel, Mapping):
         return [": it is no mapping; write kind and its options"]
     kind = channel.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         return [f".kind: {kind!r} is no kind of channel; choose {', '.join(KINDS)}"]
     needed, allowed = KINDS[kind]
     known = ("kind", "min_severity", *needed, *allowed)
     found = [f".{key}: {kind} has no such option; it has {', '.join(known)}" for key in channel if key not in known]
     found += [f".{key}: it is missing; {kind} needs {', '.join(needed)}" for key in needed if not channel.get(key)]
+    for key in (key for key in known if key in channel):
+        try:
+            record_file.value(_TYPES.get(key, str), channel[key], f".{key}")
+        except record_file.DamagedError as fault:
+            found.append(f"{fault}; write it so")
+    if found:
+        return found
     if channel.get("min_severity", "info") not in SEVERITIES:
         found.append(f".min_severity: choose {', '.join(SEVERITIES)}")
     if channel.get("url") and not _safe(str(channel["url"])):
@@ -120,19 +145,20 @@ def body(channel: Channel, alert: Alert) -> dict[str, Any]:
     return {"text": text}
 
 
-def post(channel: Channel, alert: Alert) -> None:
-    import urllib.request  # only where something is sent
+class RefusedError(Exception):
+    """The other end answered, and did not take it; the message is the status."""
 
-    class NoRedirect(urllib.request.HTTPRedirectHandler):
-        """A redirect would carry the alert, and the headers' secret, to somebody else."""
 
-        def redirect_request(self, *_arguments: object) -> None:
-            return None
+def post(channel: Channel, alert: Alert, seconds: float) -> None:
+    from . import exchange  # only where something is sent
 
+    # Redirects are not followed: they would carry the alert, and the headers' secret, to somebody else.
     headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
-    request = urllib.request.Request(channel["url"], json.dumps(body(channel, alert)).encode(), headers)
-    with urllib.request.build_opener(NoRedirect).open(request, timeout=ATTEMPT_SECONDS) as response:
-        response.read(1024)
+    status, _answer = exchange.request(
+        "POST", channel["url"], seconds, headers, json.dumps(body(channel, alert)).encode()
+    )
+    if not 200 <= status < 300:
+        raise RefusedError(status)
 
 
 def mail(channel: Channel, alert: Alert) -> None:
@@ -163,25 +189,22 @@ def mail(channel: Channel, alert: Alert) -> None:
 
 
 def attempt(channel: Channel, alert: Alert, seconds: float) -> str:
-    """Send once, within *seconds*; return why it failed, nothing when it did not. Names no secret.
+    """Send once, within *seconds*; return why it failed, nothing when it did not. Names no secret."""
+    from . import exchange  # only where something is sent
 
-    In a thread of its own: a name server or a peer that trickles can hold up a socket's time-out for ever.
-    """
-    outcome = ["it did not answer in time"]
-
-    def send() -> None:
-        try:
-            (mail if channel["kind"] == "email" else post)(channel, alert)
-            outcome[0] = ""
-        except Exception as error:
-            # Its text may contain the address; its kind and an HTTP status do not.
-            status = getattr(error, "code", getattr(error, "smtp_code", ""))
-            outcome[0] = f"{type(error).__name__} {status}".strip()
-
-    sender = threading.Thread(target=send, daemon=True)
-    sender.start()
-    sender.join(seconds)
-    return outcome[0]
+    try:
+        if channel["kind"] == "email":
+            exchange.within(seconds, lambda: mail(channel, alert))
+        else:
+            post(channel, alert, seconds)
+    except TimeoutError:
+        return "it did not answer in time"
+    except RefusedError as error:
+        return f"HTTP status {error}"
+    except Exception as error:
+        # Its text may contain the address; its kind and an SMTP status do not.
+        return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
+    return ""
 
 
 class Outbox:
@@ -197,6 +220,8 @@ class Outbox:
         self._pending: list[dict[str, Any]] = []
         self._rests: dict[str, list[float]] = {}
         self.dropped = 0
+        # Why the file was set aside, where it was.
+        self.damage = ""
         self._read()
 
     def put(self, alert: Alert, repeat_after: float | None = None) -> bool:
@@ -268,21 +293,23 @@ class Outbox:
 
     def _read(self) -> None:
         try:
-            with open(self.path, encoding="utf-8") as file:
-                data = json.load(file)
-            for entry in data["pending"]:
-                Alert(**entry["alert"])
-            self._told, self._pending, self._rests = data["told"], data["pending"], data["rests"]
+            kept = record_file.load(Kept, self.path)
+            if any(each.alert.severity not in SEVERITIES for each in kept.pending) or any(
+                len(rest) != 2 for rest in kept.rests.values()
+            ):
+                raise record_file.DamagedError("it has alerts or rests of no known kind")
         except FileNotFoundError:
-            pass
-        except (OSError, ValueError, KeyError, TypeError):
-            with contextlib.suppress(OSError):
-                os.replace(self.path, f"{self.path}.damaged")
+            return
+        except (OSError, record_file.DamagedError) as error:
+            self.damage = f"{self.path} is damaged: {error}; it is kept as {record_file.set_aside(self.path)}"
+            return
+        self._told, self._rests = kept.told, kept.rests
+        self._pending = [dataclasses.asdict(each) for each in kept.pending]
 
     def _write(self) -> None:
         newest = sorted(self._told, key=self._told.__getitem__)[-MAX_TOLD:]
         self._told = {key: self._told[key] for key in newest}
-        data = {"told": self._told, "pending": self._pending, "rests": self._rests}
+        data = {"schema": record_file.SCHEMA, "told": self._told, "pending": self._pending, "rests": self._rests}
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             content = json.dumps(data) + "\n"

@@ -8,17 +8,22 @@ The port is never published: it has no authentication. The image has no netcat, 
 
 from __future__ import annotations
 
-from .engine import Engine
-from .wire import printable
+from .engine import Engine, LateError, TooLongError
+from .text import printable
 
 REPLY_SECONDS = 5
+# Of the whole conversation: its end in the container, and what is still waited for from outside.
+KILL_SECONDS, TALK_SECONDS = REPLY_SECONDS + 2, REPLY_SECONDS + 5
+MAX_REPLY, MAX_LINES = 1 << 16, 50
 _UNDER_WAY = "already in progress"
 _NO_SERVER = 7
-# read tells its time-out by a status above 128, and the end of the connection by 1.
+# One end for all lines, however they come. read tells its time-out by a status above 128, the connection's end by 1.
 _TALK = """
 exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 7
-printf '%s\\r\\n' "$2" >&3
-while IFS= read -r -t "$3" line <&3 || exit $(($? > 128 ? 0 : 7)); do
+printf '%s\\r\\n' "$4" >&3
+end=$((SECONDS + $2)) lines=$3
+while ((lines-- > 0 && SECONDS < end)); do
+  IFS= read -r -n 1000 -t $((end - SECONDS)) line <&3 || exit $(($? > 128 ? 0 : 7))
   printf '%s\\n' "$line"
   case "$line" in ERROR*) exit ;; esac
 done
@@ -38,15 +43,23 @@ class UnderWayError(ChannelError):
 
 
 def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
-    """Send *command* and return its replies (``OK …`` each), bounded in time.
+    """Send *command* and return its replies (``OK …`` each); TALK_SECONDS at most, whatever comes.
 
     Raises NoServerError when nothing listens or IBC hangs up without a reply, UnderWayError when IBC is at it
     already, ChannelError for any other ``ERROR …`` and for no reply in time; EngineError from the engine.
     """
-    code, output = engine.execute(
-        container, ["bash", "-c", _TALK, "bash", str(port), command, str(REPLY_SECONDS)], 4 * REPLY_SECONDS
-    )
-    replies = [printable(line.strip()) for line in output.splitlines() if line.strip().startswith(("OK", "ERROR"))]
+    talk = ["bash", "-c", _TALK, "bash", str(port), str(REPLY_SECONDS), str(MAX_LINES), command]
+    try:
+        # What hangs while it connects, or in a bash that is none, is killed.
+        code, output = engine.execute(
+            container, ["timeout", "-k", "1", str(KILL_SECONDS), *talk], TALK_SECONDS, MAX_REPLY
+        )
+    except LateError as error:
+        raise ChannelError(f"IBC did not answer {command} within {TALK_SECONDS} s") from error
+    except TooLongError as error:
+        raise ChannelError(f"IBC answered {command} without an end") from error
+    said = (line.strip() for line in output.splitlines())
+    replies = [printable(line) for line in said if line.startswith(("OK", "ERROR"))]
     refusal = next((reply for reply in replies if reply.startswith("ERROR")), None)
     if refusal is not None:
         kind = UnderWayError if _UNDER_WAY in refusal else ChannelError

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import contextlib
-import glob
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from . import milestones, password, policy, session, states, week
+from . import milestones, password, policy, session, settings_dir, states, week
 from .descriptor import Descriptor
 from .engine import Engine
 from .look import Gateway
@@ -25,8 +23,6 @@ STOP_SECONDS = 60.0
 PAUSE_MARGIN_SECONDS = 1800.0
 # A watcher that is looking lets the next one in after one look.
 PATIENCE = 30.0
-# What a crash can leave behind in the settings directory, and what keeps the login window from being filled in.
-STALE = ("*/autorestart", "PAUSE*", "COLDRESTART*")
 Say = Callable[[str, str], None]
 _WORDS = {
     milestones.LOGIN_WINDOW: ("login_window", "the login window is open"),
@@ -182,7 +178,9 @@ class Control:
         with self.acting("resume") as record:
             if record.stopped_by != policy.PAUSE:
                 raise Refused(f"gateway {self.descriptor.name} is not paused: there is nothing to resume")
-            if not glob.glob(os.path.join(glob.escape(self.descriptor.settings_dir), "*/autorestart")):
+            with self._settings_directory():
+                kept = settings_dir.has_token(self.descriptor)
+            if not kept:
                 raise Refused(
                     f"gateway {self.descriptor.name} has no kept sign-in (no autorestart file): sign in by "
                     "playbooks/live_signin.yml"
@@ -240,10 +238,19 @@ class Control:
         """Leave nothing of an earlier session that keeps a new one from signing in."""
         if session.stop(self.gateway, self.engine, STOP_SECONDS, check=False).changed:
             say("stopped", "the old session was signed off")
-        for pattern in STALE:
-            for path in glob.glob(os.path.join(glob.escape(self.descriptor.settings_dir), pattern)):
-                os.unlink(path)
-                say("cleaned", f"removed a stale {os.path.basename(path)}")
+        with self._settings_directory():
+            for name in settings_dir.remove_stale(self.descriptor):
+                say("cleaned", f"removed a stale {name}")
+
+    @contextlib.contextmanager
+    def _settings_directory(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            place = error.filename or self.descriptor.settings_dir
+            raise SessionError(
+                f"gateway {self.descriptor.name}: {place}: {error.strerror}. Mend that on the host and try again"
+            ) from error
 
     def _push_by_push(self, record: Record, say: Say) -> None:
         deadline = self.gateway.clock() + self.plan.sign_in_minutes * 60
@@ -313,6 +320,7 @@ class Progress:
     def __init__(self, control: Control, record: Record, say: Say, pushes: int) -> None:
         self._control, self._record, self._say, self._pushes = control, record, say, pushes
         self._said = ("", 0)
+        self._dialog: str | None = None
 
     def __call__(self) -> None:
         control, summary = self._control, self._control.gateway.summary
@@ -321,6 +329,12 @@ class Progress:
             for phase in self._passed(*now):
                 self._say(*_WORDS[phase])
             self._said = now
+            policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
+            control.save(self._record)
+        if control.gateway.dialog != self._dialog:
+            self._dialog = control.gateway.dialog
+            if self._dialog is not None:
+                self._say("dialog", f'a dialog waits for a person: "{self._dialog}"')
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
         if summary.pushes_missed >= self._pushes:

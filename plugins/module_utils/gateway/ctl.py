@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import descriptor, plan, policy, session, states
+from . import descriptor, plan, policy, session, states, watching
 from .channel import ChannelError
 from .control import Control, Refused
 from .engine import EngineError
@@ -35,9 +35,11 @@ def status(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[i
     """Look at the gateway now; nothing is changed."""
     control.gateway.look()
     record = control.store.load(control.descriptor.mode)
+    late = policy.late_seconds(record, control.plan, control.now())
     policy.observe(record, policy.seen(control.gateway), control.plan, control.now())
     codes = {states.READY: DONE, states.BLOCKED: NEEDS_PERSON}
-    return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now())
+    watcher = watching.fault(watching.unit(control.descriptor.name), late)
+    return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now()) | {"watcher": watcher}
 
 
 def start(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
@@ -101,6 +103,10 @@ COMMANDS = {
 }
 
 
+# What can be done, and has to be, where the plan is damaged.
+WITHOUT_PLAN = ("status", "stop", "wait-ready", "history")
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("ibgwctl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -138,8 +144,13 @@ def main(arguments: list[str] | None = None) -> int:
 
             watch(options.name)
         name = named(options.name)
-        control = Control(descriptor.load(name), plan.load(name))
+        found, (wanted, fault) = descriptor.load(name), plan.load_or_default(name)
+        if fault and options.command not in WITHOUT_PLAN:
+            raise descriptor.DescriptorError(fault)
+        control = Control(found, wanted)
         code, result = COMMANDS[options.command][0](control, options, teller(options.json))
+        if fault:
+            result["plan_fault"] = fault
     except (SessionError, BusyError, ChannelError, EngineError, descriptor.DescriptorError) as error:
         code, result = code_of(error), {"error": str(error)}
     print_result(options, result)
@@ -180,7 +191,7 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
         write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
         if result.get("valid_until_new_york"):
             write(f"valid until {result['valid_until_new_york']} New York time")
-        if result["next_step"]:
-            write(result["next_step"])
+        for line in filter(None, (result["next_step"], result.get("watcher"), result.get("plan_fault"))):
+            write(line)
     else:
         write(", ".join(result["actions"]) or "nothing to do")

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any
+
+from . import record_file
 
 ROOT = "/etc/ibgw"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -28,6 +29,7 @@ class Descriptor:
     """What role `gateway` deployed; ``revision`` changes with everything that a container is started with.
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
+    ``read_only_api`` is what the inventory wants, None where an older release has written the file.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Descriptor:
     settings_dir: str
     revision: str
     password_secret: dict[str, str] | None = None
+    read_only_api: bool | None = None
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""
@@ -55,28 +58,43 @@ class Descriptor:
         }
 
 
-_FIELDS = [field for field in Descriptor.__dataclass_fields__ if field != "password_secret"]
+def path(name: str) -> str:
+    """Return where the descriptor of gateway *name* is; raises DescriptorError for what is not a name."""
+    if not _NAME.fullmatch(name):
+        raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
+    return os.path.join(ROOT, name, "gateway.json")
 
 
 def load(name: str) -> Descriptor:
     """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
-    if not _NAME.fullmatch(name):
-        raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
-    path = os.path.join(ROOT, name, "gateway.json")
+    place = path(name)
     try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-        # What an older release of the collection has written has no password_secret.
-        return Descriptor(**{field: found[field] for field in _FIELDS}, password_secret=found.get("password_secret"))
+        return checked(record_file.load(Descriptor, place), name)
     except FileNotFoundError:
         here = ", ".join(deployed()) or "none"
         raise NotDeployedError(
             f"gateway {name} is not deployed on this host (deployed here: {here}); run site.yml or correct gateway_name"
         ) from None
     except PermissionError:
-        raise DescriptorError(f"{path} may be read by root only: run with become: true") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DescriptorError(f"{path} is damaged ({error!r}): run site.yml to write it anew") from error
+        raise DescriptorError(f"{place} may be read by root only: run with become: true") from None
+    except (OSError, record_file.DamagedError) as error:
+        raise DescriptorError(f"{place} is damaged ({error}): run site.yml to write it anew") from error
+
+
+def checked(found: Descriptor, name: str) -> Descriptor:
+    """*found* itself, where its values can be used; DamagedError."""
+    if found.name != name:
+        raise record_file.DamagedError("name is another gateway's")
+    if found.mode not in ("paper", "live"):
+        raise record_file.DamagedError("mode is neither paper nor live")
+    if not 0 < found.port < 65536 or not 0 <= found.command_port < 65536:
+        raise record_file.DamagedError("port or command_port is not a TCP port")
+    if not os.path.isabs(found.settings_dir):
+        raise record_file.DamagedError("settings_dir is not an absolute path")
+    secret = found.password_secret
+    if secret is not None and not {"name", "endpoint", "metadata_host"} <= secret.keys():
+        raise record_file.DamagedError("password_secret lacks a key")
+    return found
 
 
 def deployed() -> list[str]:

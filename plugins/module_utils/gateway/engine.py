@@ -13,15 +13,24 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from .text import printable
+
 DEFAULT_SOCKET = "/var/run/docker.sock"
 REQUEST_SECONDS = 20.0
-MAX_OUTPUT = 1 << 20
-MAX_LINE = 1 << 16
-Stream = queue.SimpleQueue["str | None"]
+# Of what a look needs; a look has several requests and takes 20 s at most.
+LOOK_SECONDS = 4.0
+MAX_ANSWER = 1 << 20
+# A stream is handed on in blocks of whole lines, so large at most, and so many wait for who reads them.
+BLOCK_BYTES = 1 << 18
+MAX_BLOCKS = 8
+# So long a reader rests after a small block, so that a flood comes in large ones.
+REST_SECONDS = 0.01
+Stream = queue.Queue["bytes | None"]
 
 
 class EngineError(Exception):
@@ -36,13 +45,59 @@ class LateError(EngineError):
     """The engine did not answer in the time that was given to it."""
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP over the engine's unix socket."""
+class TooLongError(EngineError):
+    """What was answered is longer than it may be."""
 
-    def __init__(self, path: str, timeout: float | None) -> None:
-        super().__init__("docker", timeout=timeout)
-        self._stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._stream.settimeout(timeout)
+
+class Deadline:
+    """The end of an exchange, connecting and the last byte included: *seconds* from now, None for none."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, None where there is no end; TimeoutError when it has passed."""
+        if self._end is None:
+            return None
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _Bounded(socket.socket):
+    """A socket whose every wait ends with the exchange, and that takes *most* bytes (None: any number)."""
+
+    def __init__(self, deadline: Deadline, most: int | None) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._deadline, self._most = deadline, most
+
+    def connect(self, address: Any) -> None:
+        self.settimeout(self._deadline.left())
+        super().connect(address)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self.settimeout(self._deadline.left())
+        super().sendall(data, flags)
+
+    def recv_into(self, *arguments: Any) -> int:
+        self.settimeout(self._deadline.left())
+        count = super().recv_into(*arguments)
+        if self._most is not None:
+            self._most -= count
+            if self._most < 0:
+                raise TooLongError
+        return count
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the engine's unix socket; of version 1.0, in which a stream is not cut into chunks."""
+
+    _http_vsn, _http_vsn_str = 10, "HTTP/1.0"
+
+    def __init__(self, path: str, deadline: Deadline, most: int | None) -> None:
+        super().__init__("docker")
+        self._stream = _Bounded(deadline, most)
         self._path = path
 
     def connect(self) -> None:
@@ -64,7 +119,8 @@ class Engine:
     """The Docker engine behind a unix socket: *path*, else ``DOCKER_HOST`` (``unix://…``), else the usual place.
 
     Requests carry no API version, so that every engine answers in its own. Every method raises EngineError
-    (NotFoundError for an unknown container or image) and is bounded by a timeout in seconds.
+    (NotFoundError for an unknown container or image, LateError, TooLongError) and is bounded as a whole: in seconds,
+    and in the bytes of the answer.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -75,7 +131,8 @@ class Engine:
 
     def inspect(self, container: str) -> dict[str, Any]:
         """Return the engine's description of *container* (as ``docker inspect`` prints it)."""
-        return self._call("GET", f"/containers/{quote(container)}/json", f"inspect container {container}")
+        path, attempt = f"/containers/{quote(container)}/json", f"inspect container {container}"
+        return self._call("GET", path, attempt, LOOK_SECONDS)
 
     def image_present(self, image: str) -> bool:
         """Whether *image* (name, digest or id) is on this host."""
@@ -94,14 +151,14 @@ class Engine:
         """Start an existing container; one that runs already is left alone."""
         self._call("POST", f"/containers/{quote(container)}/start", f"start container {container}")
 
-    def stop(self, container: str, grace: int) -> None:
-        """Stop *container* by SIGTERM, and by SIGKILL after *grace* seconds."""
-        self._call(
-            "POST",
-            f"/containers/{quote(container)}/stop?t={grace}",
-            f"stop container {container}",
-            grace + REQUEST_SECONDS,
-        )
+    def stop(self, container: str, grace: int, timeout: float) -> None:
+        """Stop *container* by SIGTERM, and by SIGKILL after *grace* seconds; LateError after *timeout*."""
+        path = f"/containers/{quote(container)}/stop?t={grace}"
+        self._call("POST", path, f"stop container {container}", timeout)
+
+    def unpause(self, container: str) -> None:
+        """Let the processes of a paused container go on."""
+        self._call("POST", f"/containers/{quote(container)}/unpause", f"unpause container {container}")
 
     def wait(self, container: str, timeout: float) -> int | None:
         """Wait until *container* does not run; return its exit code, or None when *timeout* passed first."""
@@ -111,34 +168,34 @@ class Engine:
         except LateError:
             return None
 
-    def execute(self, container: str, command: list[str], timeout: float) -> tuple[int, str]:
-        """Run *command* in *container*; return its exit code and its output (at most 1 MiB).
+    def execute(self, container: str, command: list[str], timeout: float, most: int = MAX_ANSWER) -> tuple[int, str]:
+        """Run *command* in *container*; return its exit code and its output.
 
-        Raises LateError when it still runs after *timeout*; it is not killed.
+        Raises LateError when it still runs after *timeout*, TooLongError for more than *most* bytes; it is not killed.
         """
-        attempt = f"run {command[0]} in container {container}"
+        attempt, deadline = f"run {command[0]} in container {container}", Deadline(timeout)
         body = {"AttachStdout": True, "AttachStderr": True, "Cmd": command}
-        exec_id = self._call("POST", f"/containers/{quote(container)}/exec", attempt, body=body)["Id"]
+        exec_id = self._call("POST", f"/containers/{quote(container)}/exec", attempt, deadline, body=body)["Id"]
         connection, response = self._open(
-            "POST", f"/exec/{exec_id}/start", attempt, timeout, {"Detach": False, "Tty": False}
+            "POST", f"/exec/{exec_id}/start", attempt, deadline, {"Detach": False, "Tty": False}, most
         )
-        output = bytearray()
         try:
             with _errors(attempt):
-                for payload in _payloads(response):
-                    output += payload[: MAX_OUTPUT - len(output)]
+                output = b"".join(_payloads(response))
         finally:
             connection.hang_up()
-        return self._call("GET", f"/exec/{exec_id}/json", attempt)["ExitCode"], output.decode("utf-8", "replace")
+        code = self._call("GET", f"/exec/{exec_id}/json", attempt, deadline)["ExitCode"]
+        if code is None:
+            raise LateError(f"cannot {attempt}: it has closed its output and still runs")
+        return code, output.decode("utf-8", "replace")
 
-    def logs(self, container: str, since: str = "0", tail: int = 20000) -> list[str]:
-        """Return the last log lines after *since* (epoch seconds), each with the engine's time in front."""
+    def last_line(self, container: str) -> bytes:
+        """Return the last line of the log as :meth:`follow` brings it; empty where there is none."""
         attempt = f"read the log of container {container}"
-        connection, response = self._open("GET", _log_path(container, since, tail=tail), attempt)
-        lines = _Lines()
+        connection, response = self._open("GET", _log_path(container, tail=1), attempt, LOOK_SECONDS)
         try:
             with _errors(attempt):
-                return [line for payload in _payloads(response) for line in lines.feed(payload)]
+                return response.read()
         finally:
             connection.hang_up()
 
@@ -146,55 +203,60 @@ class Engine:
         """End *container* by SIGKILL, at once."""
         self._call("POST", f"/containers/{quote(container)}/kill", f"kill container {container}")
 
-    def follow(self, container: str, since: str = "0") -> contextlib.AbstractContextManager[Stream]:
-        """Yield a queue that receives the log lines after *since* as they are written, and None at the log's end."""
+    def follow(self, container: str, tail: int) -> contextlib.AbstractContextManager[Stream]:
+        """Yield a queue that receives the last *tail* lines of the log, then each as it comes, and None at its end.
 
-        def lines(response: http.client.HTTPResponse) -> Iterator[str]:
-            cut = _Lines()
-            for payload in _payloads(response):
-                yield from cut.feed(payload)
-
-        return self._stream(_log_path(container, since, follow=1), f"follow the log of container {container}", lines)
+        They come in blocks of whole lines; in front of each are the engine's 8 bytes (stream, length) and its time.
+        """
+        return self._stream(_log_path(container, tail=tail, follow=1), f"follow the log of container {container}", True)
 
     def starts(self, container: str) -> contextlib.AbstractContextManager[Stream]:
-        """Yield a queue that receives a line whenever *container* starts, and None when the engine goes away."""
+        """Yield a queue that receives something whenever *container* starts, and None when the engine goes away."""
         filters = json.dumps({"container": [container], "event": ["start"]})
-
-        def lines(response: http.client.HTTPResponse) -> Iterator[str]:
-            for line in response:
-                yield line.decode("utf-8", "replace").strip()
-
-        return self._stream(f"/events?{urlencode({'filters': filters})}", f"await a start of {container}", lines)
+        return self._stream(f"/events?{urlencode({'filters': filters})}", f"await a start of {container}", False)
 
     @contextlib.contextmanager
-    def _stream(
-        self, path: str, attempt: str, lines: Callable[[http.client.HTTPResponse], Iterator[str]]
-    ) -> Iterator[Stream]:
-        connection, response = self._open("GET", path, attempt, None)
-        received: Stream = queue.SimpleQueue()
+    def _stream(self, path: str, attempt: str, framed: bool) -> Iterator[Stream]:
+        connection, response = self._open("GET", path, attempt, None, most=None)
+        received: Stream = queue.Queue(MAX_BLOCKS)
+        left = threading.Event()
+
+        def hand_on(block: bytes | None) -> None:
+            while not left.is_set():
+                with contextlib.suppress(queue.Full):
+                    received.put(block, timeout=0.2)
+                    return
 
         def read() -> None:
             with contextlib.suppress(EngineError), _errors(attempt):
-                for line in lines(response):
-                    received.put(line)
-            received.put(None)
+                for block in _blocks(response, framed):
+                    hand_on(block)
+                    if len(block) < BLOCK_BYTES // 2:
+                        left.wait(REST_SECONDS)
+            hand_on(None)
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
             yield received
         finally:
+            left.set()
             connection.interrupt()
             reader.join(REQUEST_SECONDS)
             connection.hang_up()
 
     def _call(
-        self, method: str, path: str, attempt: str, timeout: float = REQUEST_SECONDS, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        attempt: str,
+        timeout: float | Deadline = REQUEST_SECONDS,
+        body: dict[str, Any] | None = None,
     ) -> Any:
         connection, response = self._open(method, path, attempt, timeout, body)
         try:
             with _errors(attempt):
-                text = response.read(MAX_OUTPUT)
+                text = response.read()
                 return json.loads(text) if text else {}
         finally:
             connection.hang_up()
@@ -204,14 +266,18 @@ class Engine:
         method: str,
         path: str,
         attempt: str,
-        timeout: float | None = REQUEST_SECONDS,
+        timeout: float | Deadline | None = REQUEST_SECONDS,
         body: dict[str, Any] | None = None,
+        most: int | None = MAX_ANSWER,
     ) -> tuple[_Connection, http.client.HTTPResponse]:
-        connection = _Connection(self.path, timeout)
+        deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
+        connection = _Connection(self.path, deadline, most)
         try:
             with _errors(attempt):
                 try:
                     connection.connect()
+                except TimeoutError:
+                    raise
                 except OSError as error:
                     raise EngineError(_unreachable(self.path, error)) from error
                 content = json.dumps(body) if body is not None else None
@@ -219,7 +285,7 @@ class Engine:
                 response = connection.getresponse()
                 if response.status >= 400:
                     kind = NotFoundError if response.status == 404 else EngineError
-                    reason = _reason(response.read(MAX_LINE)) or f"{response.status} {response.reason}"
+                    reason = _reason(response.read()) or f"{response.status} {printable(response.reason)}"
                     raise kind(f"cannot {attempt}: {reason}")
                 return connection, response
         except BaseException:
@@ -234,8 +300,10 @@ def _errors(attempt: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise LateError(f"cannot {attempt}: the Docker engine did not answer in time") from error
+    except TooLongError as error:
+        raise TooLongError(f"cannot {attempt}: the answer is longer than it may be") from error
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"cannot {attempt}: {error or type(error).__name__}") from error
+        raise EngineError(f"cannot {attempt}: {printable(str(error)) or type(error).__name__}") from error
 
 
 def _unreachable(path: str, error: OSError) -> str:
@@ -249,32 +317,47 @@ def _unreachable(path: str, error: OSError) -> str:
 
 def _reason(answer: bytes) -> str:
     try:
-        return str(json.loads(answer)["message"])
+        return printable(str(json.loads(answer)["message"]), 400)
     except (ValueError, KeyError, TypeError):
         return ""
 
 
-def _log_path(container: str, since: str, **more: int) -> str:
-    query = {"stdout": 1, "stderr": 1, "timestamps": 1, "since": since, **more}
-    return f"/containers/{quote(container)}/logs?{urlencode(query)}"
+def _log_path(container: str, **more: int) -> str:
+    return f"/containers/{quote(container)}/logs?{urlencode({'stdout': 1, 'stderr': 1, 'timestamps': 1, **more})}"
+
+
+def _blocks(response: http.client.HTTPResponse, framed: bool) -> Iterator[bytes]:
+    """Yield the stream in blocks that end with a line; a line longer than a block comes in several."""
+    rest = b""
+    while data := response.read1(BLOCK_BYTES):
+        rest += data
+        if framed and len(rest) >= 8:
+            _check(rest)
+            framed = False
+        end = len(rest) if len(rest) > BLOCK_BYTES or _whole(rest) else rest.rfind(b"\n") + 1
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _whole(data: bytes) -> bool:
+    """Whether *data* ends with a line, or with a part of one that the engine has sent whole."""
+    at = data.rfind(b"\n") + 1
+    while 0 <= at < len(data):
+        header = data[at : at + 8]
+        at = at + 8 + int.from_bytes(header[4:], "big") if len(header) == 8 and header[1:4] == b"\0\0\0" else -1
+    return at == len(data)
 
 
 def _payloads(response: http.client.HTTPResponse) -> Iterator[bytes]:
     """Yield the payloads of the engine's multiplexed stream: 8 bytes of header (stream, 0, 0, 0, length) each."""
     while len(header := response.read(8)) == 8:
-        length = int.from_bytes(header[4:], "big")
-        if header[0] > 2 or header[1:4] != b"\0\0\0" or length > MAX_OUTPUT:
-            raise EngineError("the engine's stream is not multiplexed (a container with a terminal?)")
-        yield response.read(length)
+        _check(header)
+        yield response.read(int.from_bytes(header[4:], "big"))
 
 
-class _Lines:
-    """Cut a stream of payloads into lines; of a line without an end only the first 64 KiB are kept."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, payload: bytes) -> list[str]:
-        *lines, rest = (self._rest + payload).split(b"\n")
-        self._rest = rest[:MAX_LINE]
-        return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
+def _check(header: bytes) -> None:
+    if header[0] > 2 or header[1:4] != b"\0\0\0" or int.from_bytes(header[4:8], "big") > MAX_ANSWER:
+        raise EngineError("the engine's stream is not multiplexed (a container with a terminal?)")

@@ -8,11 +8,68 @@ from __future__ import annotations
 import abc
 import collections.abc as c
 import contextlib
+import errno
 import os
 import shlex
 import stat
 import subprocess
 import tempfile
+
+# As many as the kernel follows (path_resolution(7)).
+MAX_LINKS = 40
+
+
+class UntrustedError(OSError):
+    """A place that somebody else than root can change, or what that one has put there; the place is ``filename``."""
+
+    LOOP, NOT_EMPTY = errno.ELOOP, errno.ENOTEMPTY
+
+    def __init__(self, text: str, path: str) -> None:
+        super().__init__(errno.EPERM, text, path)
+
+
+def refuse_shared(path: str, status: os.stat_result, passing: bool = True) -> None:
+    """UntrustedError unless names in this directory are root's (or ours) alone to change.
+
+    Who is only *passing* to a directory of root's may pass through a sticky one, such as /tmp: nobody renames it there.
+    """
+    if status.st_uid not in (0, os.geteuid()):
+        raise UntrustedError(f"this directory above it is user {status.st_uid}'s: chown root {path}", path)
+    others = 0o002 | (0o020 if status.st_gid != 0 else 0)
+    if status.st_mode & others and not (passing and status.st_mode & stat.S_ISVTX):
+        raise UntrustedError(f"others may write this directory above it: chmod go-w {path}", path)
+
+
+def resolve(path: str) -> str:
+    """*path* with the links in it followed, the last one as well, each found where only root writes.
+
+    Raises UntrustedError where somebody else could lead root astray. What is missing is missing to the end.
+    """
+    left, place, links = path.split("/")[::-1], "/", 0
+    while left:
+        name = left.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            place = os.path.dirname(place)
+            continue
+        try:
+            refuse_shared(place, os.lstat(place))
+            below = os.path.join(place, name)
+            mode = os.lstat(below).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return os.path.join(place, name, *left[::-1])
+        if stat.S_ISLNK(mode):
+            links += 1
+            if links > MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            target = os.readlink(below)
+            left += target.split("/")[::-1]
+            place = "/" if target.startswith("/") else place
+        else:
+            place = below
+    return place
+
 
 # What is at a path, links not followed: nothing: empty; ``target`` of a link; else ``mode``, ``owner``, ``group``
 # as numbers, and ``content`` of a file, which a directory does not have.
@@ -42,6 +99,8 @@ def write(path: str, state: State) -> None:
     if "target" not in state and "content" not in state:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         set_attributes(path, state)
         return
     handle, temporary = tempfile.mkstemp(prefix=".ibgw-", dir=os.path.dirname(path))
@@ -91,6 +150,15 @@ class Entry(abc.ABC):
                 if done.returncode:
                     said = (done.stderr.strip() or done.stdout.strip()).replace(file.name, self.path)[-2000:]
                     raise ValueError(f"{self.path}: {argv[0]} refuses the new text: {said}")
+
+    def found(self) -> State:
+        parent = resolve(os.path.dirname(self.path))
+        with contextlib.suppress(FileNotFoundError):
+            refuse_shared(parent, os.stat(parent), passing=False)
+        return read(self.path, self.reads_content)
+
+    def make(self, wanted: State) -> None:
+        write(self.path, wanted)
 
     @abc.abstractmethod
     def wanted(self, found: State) -> State:
@@ -168,7 +236,7 @@ class Edited(Entry):
         optional: bool = False,
         new_mode: int = 0o644,
     ) -> None:
-        super().__init__(os.path.realpath(path), mode, owner, group)
+        super().__init__(resolve(path), mode, owner, group)
         self.edit, self.optional, self.new_mode = edit, optional, new_mode
 
     def wanted(self, found: State) -> State:
@@ -202,10 +270,13 @@ class Attributes(Entry):
     reads_content = False
 
     def __init__(self, path: str, mode: int | None = None, owner: int | None = None, group: int | None = None) -> None:
-        super().__init__(os.path.realpath(path), mode, owner, group)
+        super().__init__(resolve(path), mode, owner, group)
 
     def wanted(self, found: State) -> State:
         return {**found, **self.attributes(found)} if found else {}
+
+    def make(self, wanted: State) -> None:
+        set_attributes(self.path, wanted)
 
 
 def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
@@ -218,14 +289,16 @@ def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
     changes = []
     for entry in entries:
         try:
-            found = read(entry.path, entry.reads_content)
+            found = entry.found()
             wanted = entry.wanted(found)
             if found == wanted:
                 continue
             entry.check(wanted)
             changes.append(entry.difference(found, wanted))
             if not check:
-                write(entry.path, wanted)
+                entry.make(wanted)
+        except UntrustedError:
+            raise
         except OSError as fault:
             raise OSError(fault.errno, fault.strerror, entry.path) from fault
     return changes

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -27,7 +28,7 @@ import subprocess
 import time
 import typing as t
 
-from . import files, host
+from . import files, host, record_file
 
 ROOT = "/etc/ibgw/rollback"
 UNITS = "/etc/systemd/system"
@@ -63,7 +64,7 @@ def plan(entries: c.Sequence[files.Entry]) -> list[Change]:
     """What would change; GuardError for what has no old file to go back to by a rename, ValueError for a wrong text."""
     changes = []
     for entry in entries:
-        found = files.read(entry.path)
+        found = entry.found()
         wanted = entry.wanted(found)
         if found == wanted:
             continue
@@ -94,6 +95,15 @@ def login() -> str | None:
     return host.login().get("SSH_CONNECTION")
 
 
+@dataclasses.dataclass(frozen=True)
+class OnTrial:
+    """``record.json`` of a kit."""
+
+    paths: list[str] = dataclasses.field(default_factory=list)
+    at: int = 0
+    login: str | None = None
+
+
 class Kit:
     """One change on trial: see the module."""
 
@@ -115,10 +125,9 @@ class Kit:
 
     def record(self) -> dict[str, t.Any]:
         """What was on trial, for people: ``paths``, ``at`` (seconds since 1970) and ``login``."""
-        with contextlib.suppress(OSError, ValueError), open(f"{self.path(self.state)}/record.json", "rb") as file:
-            record: dict[str, t.Any] = json.load(file)
-            return record
-        return {"paths": [], "at": 0, "login": None}
+        with contextlib.suppress(OSError, record_file.DamagedError):
+            return dataclasses.asdict(record_file.load(OnTrial, f"{self.path(self.state)}/record.json"))
+        return dataclasses.asdict(OnTrial())
 
     # Forward
 

@@ -196,6 +196,7 @@ def firewall_problems(settings: Settings, host: Host) -> list[str]:
     found = [
         *range_problems("hardening_ssh_from", settings["hardening_ssh_from"]),
         *range_problems("hardening_firewall_metadata", settings["hardening_firewall_metadata"]),
+        *range_problems("hardening_firewall_containers_reach", settings["hardening_firewall_containers_reach"]),
         *ports_problems(settings, host),
     ]
     client = host["connection"]["client"]
@@ -218,6 +219,11 @@ def firewall_problems(settings: Settings, host: Host) -> list[str]:
                 f"hardening_firewall_container_interfaces: {each!r} is no name of an interface, of at most 15 letters, "
                 "digits, dots and dashes, with a star at the end for any ending. For example br-*."
             )
+    found += [
+        f"hardening_firewall_metadata_users: the host has no local user {each!r}. Make it, or take it out of the list."
+        for each in settings["hardening_firewall_metadata_users"]
+        if each not in host["uids"]
+    ]
     for name in ("hardening_firewall_ssh_per_second", "hardening_firewall_log_per_minute"):
         if int(settings[name]) < 0:
             found.append(f"{name}: {settings[name]} is less than 0. 0 switches it off.")

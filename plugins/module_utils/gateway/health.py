@@ -23,9 +23,10 @@ import time
 import typing as t
 from functools import partial
 
-from . import accounts, descriptor, paper_hours, password, plan, policy, week, wire
+from . import accounts, descriptor, paper_hours, password, plan, policy, watching, week, wire
 from .engine import Engine, EngineError
-from .look import Gateway, epoch
+from .log import epoch
+from .look import Gateway
 from .store import Store
 
 CLIENT = "/opt/ibgw/client/bin/python"
@@ -40,25 +41,11 @@ MAX_CERTIFICATES = 50
 ENDS = {".crt": ("x509", "-enddate"), ".crl": ("crl", "-nextupdate")}
 UPDATES_TIMER = "apt-daily-upgrade.timer"
 UNITS = ("ibgw-*", "apt-daily.timer", UPDATES_TIMER, "docker.service")
-PROPERTIES = {
-    "Id": "name",
-    "LoadState": "load",
-    "UnitFileState": "enabled",
-    "ActiveState": "active",
-    "SubState": "sub",
-    "Result": "result",
-    "NextElapseUSecRealtime": "next",
-}
-
 Fact = dict[str, t.Any]
 
 
 class UnknownError(Exception):
     """A fact cannot be had; the message says why."""
-
-
-def watcher_unit(name: str) -> str:
-    return f"ibgw-watch@{name}.service"
 
 
 def fact(read: c.Callable[[], Fact], *names: str) -> Fact:
@@ -130,12 +117,12 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
 
 def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
     """Whether the accounts are those that are allowed; None where the API named none."""
-    wrong = report["api_state"] == "wrong_account"
+    fault = report["account_fault"]
     return {
-        "fit": False if wrong else True if report["accounts"] else None,
+        "fit": False if fault else True if report["accounts"] else None,
         "allowed": len(found.accounts),
         "served": report["account_count"],
-        "reason": report["reason"] if wrong else None if report["accounts"] else "the API named no account",
+        "reason": fault or (None if report["accounts"] else "the API named no account"),
     }
 
 
@@ -150,6 +137,7 @@ def session(found: descriptor.Descriptor, now: float) -> Fact:
         raise UnknownError("role session has not run on this host, or its watcher never looked: nothing is remembered")
     shown = policy.shown(kept, settings, now)
     shown["stale_seconds"] = max(now - kept.checked_at, 0.0)
+    shown["late_seconds"] = policy.late_seconds(kept, settings, now)
     shown["plan"] = {
         "interval": settings.interval,
         "sign_in_deadline": settings.sign_in_deadline,
@@ -287,15 +275,9 @@ def _room(path: str) -> Fact:
 
 def units(name: str) -> list[Fact]:
     """The units of ours and those that keep the host up to date; other gateways' watchers are theirs."""
-    watcher = watcher_unit(name)
-    shown = output("systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", watcher, *UNITS)
-    found: dict[str, Fact] = {}
-    for block in shown.strip().split("\n\n"):
-        values = dict(line.partition("=")[::2] for line in block.splitlines())
-        unit = {key: values.get(name, "") for name, key in PROPERTIES.items()}
-        if unit["name"] and (unit["name"] == watcher or not unit["name"].startswith("ibgw-watch@")):
-            found[unit["name"]] = unit
-    return list(found.values())
+    watcher = watching.unit_name(name)
+    found = {unit["name"]: unit for unit in watching.units(output(*watching.show(watcher, *UNITS))) if unit["name"]}
+    return [unit for name, unit in found.items() if name == watcher or not name.startswith("ibgw-watch@")]
 
 
 def secret(found: descriptor.Descriptor, now: float) -> Fact:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import collections.abc as c
 import glob
+import ipaddress
 import os
 import subprocess
 import typing as t
@@ -112,6 +113,33 @@ def host_keys() -> dict[str, int]:
     return lengths
 
 
+def key_helpers() -> list[str]:
+    """Local users that sshd runs its helpers as, such as OS Login's, which ask for a user's keys; ``sshd -T``."""
+    effective = dict(line.partition(" ")[::2] for line in output("/usr/sbin/sshd", "-T").splitlines())
+    names = {
+        effective.get(f"{helper}user", "none")
+        for helper in ("authorizedkeyscommand", "authorizedprincipalscommand")
+        if effective.get(helper, "none") != "none"
+    }
+    return sorted(names - {"none"})
+
+
+def resolvers() -> list[str]:
+    """Addresses of the name servers that containers inherit: the host's own ones but for those on its loopback."""
+    files = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
+    words = [line.split() for path in files for line in text(path).splitlines()]
+    given = [each[1].partition("%")[0] for each in words if len(each) > 1 and each[0] == "nameserver"]
+    addresses = {address for each in given if (address := _address(each)) and not address.is_loopback}
+    return sorted(map(str, addresses))
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def sysctls(keys: c.Iterable[str]) -> dict[str, str | None]:
     """The value in force of each key, words separated by one blank; None where this kernel has no such key."""
     found = {}
@@ -139,13 +167,14 @@ def mounts() -> dict[str, dict[str, t.Any]]:
 
 
 def accounts() -> dict[str, t.Any]:
-    """Local accounts: ``users``, ``groups``, ``login_users`` with whether a password opens them, and ``duplicates``."""
+    """Local accounts: ``users``, ``uids`` by name, ``groups``, ``login_users`` with ``password``, ``duplicates``."""
     users = [line.split(":") for line in text("/etc/passwd").splitlines() if line.count(":") == 6]
     groups = [line.split(":") for line in text("/etc/group").splitlines() if line.count(":") == 3]
     shadow = {line.split(":")[0]: line.split(":") for line in text("/etc/shadow").splitlines() if line.count(":") == 8}
     logins = [user for user in users if not user[6].endswith(("/nologin", "/false", "/sync"))]
     return {
         "users": [user[0] for user in users],
+        "uids": {user[0]: int(user[2]) for user in users},
         "groups": [group[0] for group in groups],
         "login_users": [
             {

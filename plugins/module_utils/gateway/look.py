@@ -6,28 +6,28 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from . import milestones, states
+from . import milestones, states, store
 from .descriptor import Descriptor
 from .engine import Engine, EngineError, NotFoundError
+from .log import Log
 from .probe import ATTEMPT_SECONDS, probe
+from .text import printable
 
 REVISION_LABEL = "ibops.gateway.revision"
 # Of a network of a gateway's clients; its value is the gateway's name.
 NETWORK_LABEL = "ibops.gateway.clients"
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _PHASES = {
     milestones.NO_RUN: "the container has started, the gateway's JVM not yet",
     milestones.LAUNCHED: "the gateway's JVM has started and shows no login window yet",
     milestones.LOGIN_WINDOW: "the login window is open",
     milestones.SIGNING_IN: "the sign-in is under way",
     milestones.WAITING_2FA: "a push was sent and waits for approval",
+    milestones.ANSWERED: "the push was answered, and the sign-in has not completed: it was denied, or IBKR is slow",
     milestones.SIGNED_IN: "the sign-in has completed, the API settings are being applied",
     milestones.CONFIGURED: "IBC has completed its configuration",
     milestones.ENDED: "the gateway's JVM has ended in a running container",
@@ -35,7 +35,11 @@ _PHASES = {
 }
 # A start that stays in one phase for so many seconds has stalled: IBC waits for what it does not know, for ever.
 STALL_SECONDS = 180.0
-_STALL_SECONDS = {milestones.ENDED: 45.0}
+_STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0}
+# A dialog that waits so long in a sign-in is one that IBC does not know.
+DIALOG_SECONDS = 10.0
+# So many processes of a container are looked at.
+MAX_PROCESSES = 200
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,16 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
     """Weigh the three observations; None stands for one that could not, or need not, be made."""
     if container is not None and not container["running"]:
         return _not_running(container, summary)
+    answers = verdict is not None and verdict["api_state"] == "ready"
+    if container is not None and container["status"] == "paused":
+        step = f"docker unpause {container['name']}: it goes on where it stands. A stop lets it go on first."
+        return Judgement(states.DEGRADED, "its container is paused (docker pause): its processes stand still", step)
+    if container is not None and container["frozen"] and not answers:
+        reason = (
+            f"its process {container['frozen']} is frozen: it was stopped by a signal (SIGSTOP) and has not gone on"
+        )
+        step = f"docker kill -s CONT {container['name']} lets the main process go on; else stop it and start it."
+        return Judgement(states.DEGRADED, reason, step)
     if verdict is not None and (verdict["final"] or verdict["api_state"] == "ready"):
         return _by_api(verdict)
     if summary.finding is not None:
@@ -71,11 +85,11 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
     if starting and container is not None:
         state = states.DEGRADED if summary.usable else states.STARTING
         signing_in = summary.phase in (milestones.LOGIN_WINDOW, milestones.SIGNING_IN)
-        dialog = f"; the last dialog is entitled {summary.last_dialog}" if signing_in and summary.last_dialog else ""
+        dialog = f'; the last dialog is entitled "{summary.last_dialog}"' if signing_in and summary.last_dialog else ""
         return Judgement(state, f"{_PHASES[summary.phase]}{dialog}; {verdict['reason']}", verdict["next_step"])
     if verdict["api_state"] == "link_down" and summary.contested:
         row = states.SIGNED_IN_ELSEWHERE
-        return Judgement(row.state, f"{row.meaning} (dialog {summary.last_dialog})", row.next_step)
+        return Judgement(row.state, f"{row.meaning} (dialog {summary.last_dialog!r})", row.next_step)
     return _by_api(verdict)
 
 
@@ -84,13 +98,21 @@ def _by_api(verdict: dict[str, Any]) -> Judgement:
     return Judgement(row.state, verdict["reason"], verdict["next_step"], verdict["final"])
 
 
+_STATUSES = {
+    "created": ("has never been started", "Start it."),
+    "removing": ("is being removed", "Wait until it is gone, then run site.yml."),
+    "dead": ("is dead: Docker could not remove it whole", "docker rm -f it, then run site.yml."),
+}
+
+
 def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judgement:
     if not container["exists"]:
         return Judgement(states.STOPPED, "its container does not exist", "Run site.yml to create it.", final=True)
     if container["status"] == "restarting":
         return Judgement(states.STARTING, "Docker is about to start the container again", "Wait for the sign-in.")
-    if container["status"] == "created":
-        return Judgement(states.STOPPED, "its container has never been started", "Start it.", final=True)
+    if container["status"] != "exited":
+        meaning, step = _STATUSES.get(container["status"], (f"is {container['status']}", "See docker inspect of it."))
+        return Judgement(states.STOPPED, f"its container {meaning}", step, final=True)
     reason = f"its container has exited with code {container['exit_code']}"
     if container["exit_meaning"]:
         reason += f" ({container['exit_meaning']})"
@@ -122,32 +144,39 @@ class Gateway:
         self._engine = engine
         self.engine_fault: str | None = None
         self.container: dict[str, Any] | None = None
-        self.summary = milestones.Summary()
-        self.phase_since = clock()
+        self._log = Log(lambda: self.clock(), lambda: self._now())
+        self._recalled = self._listening = False
         self.verdict: dict[str, Any] | None = None
         self.attempts = 0
-        self._read_to = ""
+
+    @property
+    def summary(self) -> milestones.Summary:
+        return self._log.summary
 
     @property
     def has_log(self) -> bool:
         return bool(self.container and self.container["running"] and not self.engine_fault)
 
     def refresh(self) -> None:
-        """Look at the container and read its log from its last start; the endpoint is left alone."""
+        """Look at the container and read its log on; the endpoint is left alone."""
         if self.descriptor is None:
             return
-        name = self.descriptor.container
+        if not self._recalled:
+            self._recalled = True
+            self._log.recall(store.Store(self.descriptor.name).log())
         try:
             self._engine = self._engine or Engine()
-            self.container = container_facts(self._engine, name)
+            self.container = container_facts(self._engine, self.descriptor.container)
             self.engine_fault = None
-            self.summary, self._read_to = milestones.Summary(), ""
             if self.container["exists"] and self.container["started_at"]:
-                self.phase_since = self.clock() - max(0.0, self._now() - epoch(self.container["started_at"]))
-                lines = self._engine.logs(name, since=_log_start(self.container))
-                self.feed(lines)
-                self._read_to = lines[-1].partition(" ")[0] if lines else ""
+                runs = (self._log.started_at, self.summary.jvm_runs)
+                self._log.read_on(self._engine, self.container, self._listening)
+                if (self._log.started_at, self.summary.jvm_runs) != runs:
+                    self.verdict = None
+            if not self.has_log:
+                self._log.close()
         except EngineError as error:
+            self._log.close()
             self.engine_fault, self.container = str(error), None
 
     def deployed(self) -> Descriptor:
@@ -163,28 +192,57 @@ class Gateway:
             raise EngineError(self.engine_fault)
         return self.container
 
-    def feed(self, lines: Iterable[str]) -> None:
-        """Fold log lines in, each with the engine's time in front; those that the refresh has read are passed over."""
-        for line in lines:
-            stamp, _blank, text = line.partition(" ")
-            if stamp <= self._read_to:
-                continue
-            phase, runs = self.summary.phase, self.summary.jvm_runs
-            self.summary.feed([text])
-            if self.summary.phase != phase:
-                self.phase_since = self.clock() - max(0.0, self._now() - epoch(stamp))
-            if self.summary.jvm_runs != runs:
-                self.verdict = None
-
     @contextlib.contextmanager
-    def follow(self) -> Iterator[queue.SimpleQueue[str | None]]:
-        """Yield a queue of the log lines to come (None: the log has ended); one that stays empty without a log."""
-        if not self.has_log or self.container is None or self._engine is None:
-            yield _Silence(self.sleep)
-            return
-        since = f"{epoch(self._read_to):.9f}" if self._read_to else _log_start(self.container)
-        with self._engine.follow(self.container["name"], since) as lines:
-            yield lines
+    def listening(self) -> Iterator[None]:
+        """Keep the log's stream open from one look to the next, for :meth:`listen`."""
+        self._listening = True
+        try:
+            yield
+        finally:
+            self._listening = False
+            self._log.close()
+
+    def listen(self, timeout: float) -> bool:
+        """Wait for lines of the log, at most *timeout* seconds, and read them; without a log it only waits.
+
+        Returns whether it goes on: at False it has ended, or was never read, and a refresh tells more.
+        """
+        if not self.has_log:
+            self.sleep(timeout)
+            return True
+        runs = self.summary.jvm_runs
+        goes_on = self._log.listen(timeout)
+        if self.summary.jvm_runs != runs:
+            self.verdict = None
+        return goes_on
+
+    def log_state(self) -> dict[str, Any]:
+        """Return what was read of the log, and how far, for the state file."""
+        return self._log.as_state()
+
+    @property
+    def phase_since(self) -> float:
+        return self._log.phase_since
+
+    @property
+    def dialog(self) -> str | None:
+        """The title of a dialog that waits for a person in the sign-in."""
+        title = self.summary.open_dialog if self.summary.phase in milestones.SIGN_IN_PHASES else None
+        return title if title is not None and self.clock() - self._log.dialog_since >= DIALOG_SECONDS else None
+
+    @property
+    def finding(self) -> str | None:
+        """What of the log keeps the gateway from being ready for good: a word of states.FINDINGS."""
+        stale = self.mode == "paper" and self.summary.on_token and self.summary.phase == milestones.LOGIN_WINDOW
+        return self.summary.finding or ("stale_token" if stale and self._stalled() else None)
+
+    @property
+    def mode(self) -> str | None:
+        return self.descriptor.mode if self.descriptor else None
+
+    def _stalled(self) -> bool:
+        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS)
+        return self.has_log and self.clock() - self.phase_since >= patience
 
     def ask(self, timeout: float = ATTEMPT_SECONDS) -> None:
         """Probe the API once and keep the verdict."""
@@ -199,22 +257,58 @@ class Gateway:
 
     def judgement(self) -> Judgement:
         found = judge(self.container, self.summary, self.verdict)
-        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS)
-        stalled = self.has_log and found.state == states.STARTING and self.clock() - self.phase_since >= patience
-        if not stalled:
+        if not self.has_log or found.final:
             return found
-        return replace(
-            found,
-            state=states.DEGRADED,
-            reason=f"its start has stalled: {found.reason}",
-            next_step="Look at the container's log and at the gateway's window for a dialog that waits for a person.",
+        if self._log.behind:
+            return Judgement(
+                states.DEGRADED,
+                "its log is written faster than it can be read, so that its state is not known",
+                "See docker logs --tail 50 of its container; stop it where that is nothing that it should say.",
+            )
+        if found.state == states.READY:
+            return self._by_settings(found)
+        if found.state not in (states.STARTING, states.WAITING_2FA):
+            return found
+        if self.finding == "stale_token":
+            row = states.FINDINGS["stale_token"]
+            return Judgement(row.state, row.meaning, row.next_step, row.final)
+        if self.dialog is not None:
+            reason = f'a dialog entitled "{self.dialog}" waits in the sign-in: {found.reason}'
+            return replace(found, state=states.DEGRADED, reason=reason, next_step=states.OPERATOR_LOOK)
+        if found.state == states.STARTING and self._stalled():
+            reason = f"its start has stalled: {found.reason}"
+            return replace(found, state=states.DEGRADED, reason=reason, next_step=states.OPERATOR_LOOK)
+        return found
+
+    def _by_settings(self, found: Judgement) -> Judgement:
+        """A gateway whose API is read-only where the inventory wants it otherwise, or the other way round, is not what
+        it should be."""
+        wanted = self.descriptor.read_only_api if self.descriptor else None
+        refused = self.summary.write_refused or (self.verdict or {}).get("read_only")
+        is_so = True if refused else self.summary.read_only
+        if wanted is None or is_so is None or is_so == wanted:
+            return found
+        return Judgement(
+            states.DEGRADED,
+            f"its API is {'' if is_so else 'not '}read-only, and gateway_read_only_api is {str(wanted).lower()}",
+            "Apply the setting: a new start (live: playbooks/live_signin.yml), or correct gateway_read_only_api.",
         )
 
     def report(self) -> dict[str, Any]:
         """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""
         judgement = self.judgement()
         api = self.verdict or dict.fromkeys(
-            ("api_state", "server_version", "connection_time", "account_count", "next_valid_id", "clock_skew")
+            (
+                "api_state",
+                "server_version",
+                "connection_time",
+                "account_count",
+                "account_fault",
+                "next_valid_id",
+                "read_only",
+                "clock_skew",
+                "notice_count",
+            )
         )
         report = {
             "notices": [],
@@ -243,28 +337,26 @@ class Gateway:
         }
 
 
-class _Silence(queue.SimpleQueue[str | None]):
-    """The log of a gateway that has none: nothing ever comes, and waiting for it takes its time."""
-
-    def __init__(self, sleep: Callable[[float], None]) -> None:
-        self._sleep = sleep
-
-    def get(self, block: bool = True, timeout: float | None = None) -> str | None:
-        self._sleep(timeout or 0)
-        raise queue.Empty
-
-
-def _log_start(container: dict[str, Any]) -> str:
-    """The log of the last start: the engine notes it a little after the first line, and the run before ended earlier
-    (or later, where the clock was set back)."""
-    started, ended = epoch(container["started_at"]), epoch(container["finished_at"] or "")
-    return f"{max(started - 1, ended if ended <= started else 0.0):.9f}"
-
-
 def container_facts(engine: Engine, name: str) -> dict[str, Any]:
-    """Return what there is of container *name*: exists, running, status, exit_code, exit_meaning, started_at,
-    finished_at (of the run before, where it runs), image, revision, networks (None where there is nothing to tell)."""
-    names = ("status", "exit_code", "exit_meaning", "started_at", "finished_at", "image", "revision", "networks")
+    """Return what there is of container *name* (None where there is nothing to tell).
+
+    exists, running (its processes are there, paused or not), status, frozen (a process of it that a signal has
+    stopped), exit_code, exit_meaning, started_at, finished_at (of the run before, where it runs), stop_grace (seconds),
+    id, image, revision, networks.
+    """
+    names = (
+        "id",
+        "status",
+        "frozen",
+        "stop_grace",
+        "exit_code",
+        "exit_meaning",
+        "started_at",
+        "finished_at",
+        "image",
+        "revision",
+        "networks",
+    )
     facts: dict[str, Any] = dict.fromkeys(names)
     facts.update(name=name, exists=False, running=False)
     try:
@@ -274,8 +366,10 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
     state, config = found["State"], found["Config"]
     facts.update(
         exists=True,
-        running=state["Status"] == "running",
-        status=state["Status"],
+        id=found["Id"],
+        running=state["Status"] in ("running", "paused"),
+        status=printable(state["Status"], 40),
+        stop_grace=config.get("StopTimeout"),
         image=config["Image"],
         revision=(config.get("Labels") or {}).get(REVISION_LABEL),
         networks=sorted(found["NetworkSettings"]["Networks"]),
@@ -286,14 +380,26 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
     if facts["status"] in ("exited", "dead"):
         facts["exit_code"] = state["ExitCode"]
         facts["exit_meaning"] = milestones.IBC.exit_codes.get(state["ExitCode"])
+    if facts["status"] == "running":
+        facts["frozen"] = frozen(state.get("Pid") or 0)
     return facts
 
 
-def epoch(stamp: str) -> float:
-    """Return the epoch seconds of the engine's time stamps (``2026-11-20T09:43:55.123456789Z``), to the microsecond;
-    0 for anything else."""
-    try:
-        moment = datetime.fromisoformat(stamp[:26].rstrip("Z")).replace(tzinfo=UTC)
-    except ValueError:
-        return 0.0
-    return (moment - _EPOCH).total_seconds()
+def frozen(pid: int) -> str | None:
+    """Return the name of a process that a signal has stopped: process *pid* of this host, or one below it.
+
+    None where there is none, or where the kernel does not tell.
+    """
+    waiting = [pid] if pid > 0 else []
+    for at in range(MAX_PROCESSES):
+        if at >= len(waiting):
+            break
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            place = f"/proc/{waiting[at]}"
+            with open(f"{place}/stat", encoding="utf-8", errors="replace") as file:
+                name, _end, rest = file.read(1000).partition("(")[2].rpartition(")")
+            if rest.split()[0] == "T":
+                return printable(name, 40)
+            with open(f"{place}/task/{waiting[at]}/children", encoding="ascii") as file:
+                waiting.extend(int(child) for child in file.read(10000).split())
+    return None

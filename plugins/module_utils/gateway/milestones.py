@@ -8,20 +8,30 @@ IBC is the controller of the image today and is retired upstream; a successor is
 
 from __future__ import annotations
 
+import collections
+import itertools
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
+from .text import printable
+
+# Of a line so many bytes matter, and of one mark so many finds in a block.
 MAX_LINE = 2000
+MAX_FINDS = 200
 MAX_EXIT_CODES = 20
+MAX_COMMANDS = 10
+# Sign-ins that one start may try without success, and refusals among them.
+MAX_TRIES, MAX_REFUSALS = 3, 2
 
 # Phases of one JVM run, in the order of a start.
-NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, SIGNED_IN, CONFIGURED, ENDED, PAUSED = (
+NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, SIGNED_IN, CONFIGURED, ENDED, PAUSED = (
     "none",
     "launched",
     "login_window",
     "signing_in",
     "waiting_2fa",
+    "answered",
     "signed_in",
     "configured",
     "ended",
@@ -29,67 +39,169 @@ NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, SIGNED_IN, CONFIGURED, 
 )
 
 
-class Controller:
-    """One program that signs the gateway in: its log patterns by event, its commands, its exit codes.
+PHASES = (
+    NO_RUN,
+    LAUNCHED,
+    LOGIN_WINDOW,
+    SIGNING_IN,
+    WAITING_2FA,
+    ANSWERED,
+    SIGNED_IN,
+    CONFIGURED,
+    ENDED,
+    PAUSED,
+)
+# Of these a dialog that waits keeps the gateway from signing in.
+SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
+SECOND_FACTOR = "Second Factor Authentication"
 
-    A pattern has at most one group, which is the value of the event. The events are the methods
-    ``_on_<event>`` of :class:`Summary`, so that a second table needs no second program.
+
+class Event(NamedTuple):
+    """An event of a log: its name, its value (empty without one), the engine's time in front (empty without one)."""
+
+    name: str
+    value: str
+    stamp: str
+
+
+# Texts that several marks have in common: in a block without one, none of them is searched.
+_GATES = (
+    b"ogin",
+    b"uthentication",
+    b"entitled: ",
+    b"IBC",
+    b"sername or ",
+    b"ot supported",
+    b"API",
+    b"ession",
+    b"restart",
+)
+
+
+class _Mark:
+    """One text of the log that tells an *event*; *first* when it begins its line."""
+
+    def __init__(self, event: str, text: str) -> None:
+        literal, group, value = text.removeprefix("^").partition("(")
+        self.event, self.first, self._text = event, text[0] == "^", literal.encode()
+        self.gate = next((gate for gate in _GATES if gate in self._text), self._text)
+        self._valued = re.compile(re.escape(self._text) + (group + value).encode()) if group else None
+
+    def finds(self, block: bytes) -> Iterator[tuple[int, str]]:
+        """Yield where it stands in *block*, and its value: MAX_FINDS times, and the last time."""
+        at = block.find(self._text)
+        if at >= 0 and self._valued:
+            matches = self._valued.finditer(block, at)
+            for match in (*itertools.islice(matches, MAX_FINDS), *collections.deque(matches, 1)):
+                yield match.start(), match[1].decode("utf-8", "replace").strip()
+        elif at >= 0:
+            for _each in range(MAX_FINDS):
+                yield at, ""
+                at = block.find(self._text, at + len(self._text))
+                if at < 0:
+                    return
+            yield block.rfind(self._text), ""
+
+
+class Controller:
+    """One program that signs the gateway in: its log's marks by event, its commands, its exit codes.
+
+    A mark is a literal text; ``^`` before it: at the line's start; a group behind it is the event's value. The
+    events are the methods ``_on_<event>`` of :class:`Summary`, so that a second table needs no second program. Of a
+    line only the first event in the table's order counts.
     """
 
     def __init__(
-        self, name: str, patterns: dict[str, str], commands: dict[str, str], exit_codes: dict[int, str]
+        self, name: str, marks: dict[str, tuple[str, ...]], commands: dict[str, str], exit_codes: dict[int, str]
     ) -> None:
-        self.name, self.commands, self.exit_codes = name, commands, exit_codes
-        self._valued = {event for event, pattern in patterns.items() if re.compile(pattern).groups}
-        self._any = re.compile("|".join(f"(?P<{event}>{pattern})" for event, pattern in patterns.items()))
+        self.name, self.commands, self.exit_codes, self.names = name, commands, exit_codes, tuple(marks)
+        self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
+        self._gates = {mark.gate for mark in self._marks}
 
-    def event(self, line: str) -> tuple[str, str] | None:
-        """Return (event, value) of a log line, the value empty when the pattern has none; None for other lines."""
-        match = self._any.search(line[:MAX_LINE])
-        if match is None or match.lastgroup is None or match.lastindex is None:
-            return None
-        value = match.group(match.lastindex + 1) if match.lastgroup in self._valued else ""
-        return match.lastgroup, (value or "").strip()
+    def events(self, block: bytes) -> Iterator[Event]:
+        """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
+
+        The cost is linear whatever the block holds: marks are searched as literals, and one that stands in a block
+        more than MAX_FINDS times counts so often, and the last time.
+        """
+        found: dict[int, Event] = {}
+        open_gates = {gate for gate in self._gates if gate in block}
+        for mark in (mark for mark in self._marks if mark.gate in open_gates):
+            for at, value in mark.finds(block):
+                begin, stamp = _line(block, at)
+                if begin is not None and begin not in found and not (mark.first and begin != at):
+                    found[begin] = Event(mark.event, value, stamp)
+        for begin in sorted(found):
+            yield found[begin]
 
 
-_DIALOG = r"(?:detected dialog entitled: )?"
+STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) ")
+# In front of a line's text: 8 bytes of the engine's header, of which one may look like the end of a line, and the time.
+_FRONT = 8 + 31
+
+
+def _line(block: bytes, at: int) -> tuple[int | None, str]:
+    """Return where the text of the line around *at* begins, and the engine's time in front of it; None where *at* is
+    beyond what matters of a line."""
+    floor = max(0, at - MAX_LINE - _FRONT)
+    begin = block.rfind(b"\n", floor, at) + 1
+    if not begin and floor:
+        return None, ""
+    stamp = STAMP.search(block, begin, min(at, begin + _FRONT))
+    if stamp is None:
+        return begin, ""
+    return stamp.end() if at - stamp.end() <= MAX_LINE else None, stamp[1].decode()
+
 
 IBC = Controller(
     "ibc",
-    patterns={
-        "container_start": r"^\.> Starting IBC/IB gateway",
-        "bad_settings": r"^\.> (Invalid TRADING_MODE: .*)|^error: both",
-        "gateway_version": r"^(?:\.>)?\s+Version: (\S+)",
-        "controller_version": r"IBC: version: (\d\S*)",
-        "jvm_start": r"Starting session: will exit if login dialog",
-        "jvm_restart": r"Re-starting session",
-        "token_missing": r"full authentication will be required",
-        "token_found": r"authentication will not be required",
-        "login_window": r"LoginState is LOGGED_OUT",
-        "login_attempt": r"Login attempt: (\d+)",
-        "push_sent": r"Second Factor Authentication initiated",
-        "push_missed_again": r"Re-login after second factor authentication timeout in",
-        "push_missed": r"Re-login after second factor authentication timeout not required",
-        "signed_in": r"Login has completed",
-        "disclaimer_accepted": r"Click button: I understand and accept",
-        "configured": r"Configuration tasks completed",
-        "read_only": r"(?:Read-Only API checkbox is \D*set to|API in Read-Only mode): (true|false)",
-        "too_many_logins": _DIALOG + r"[Tt]oo many failed login attempts",
-        "login_failed": _DIALOG + r"Login failed",
-        "login_stuck": _DIALOG + r"Unrecognized [Uu]sername or [Pp]assword",
-        "session_choice": r"User must choose whether to continue with this session",
-        "session_taken": r"End this session and let the other session proceed",
-        "contested": r"detected dialog entitled: (Existing session detected|Re-login is required)",
-        "passkey": _DIALOG + r"[^;]*[Pp]ass[Kk]ey is not supported",
-        "release_refused": _DIALOG + r"[^;]*is no longer supported",
-        "cold_restart": r"Cold restart in progress",
-        "exit_code": r"IBC returned exit status (\d+)",
-        "error": r"Exiting after error with exit code=(\d+)",
-        "command": r"CommandServer received command: (\S+)",
-        "paused": r"IBC is paused",
-        "finished": r"Gateway finished",
-        "terminated": r"Received SIGINT or SIGTERM",
-        "dialog": r"detected dialog entitled: ([^;]*); event=Opened",
+    marks={
+        "container_start": ("^.> Starting IBC/IB gateway",),
+        "bad_settings": ("^.> (Invalid TRADING_MODE: [^\n]{0,200})", "^error: both"),
+        "gateway_version": ("\tVersion: (\\S{1,40})",),
+        "controller_version": ("IBC: version: (\\d\\S{0,40})",),
+        "jvm_start": ("Starting session: will exit if login dialog",),
+        "jvm_restart": ("Re-starting session",),
+        # Of two tokens neither is used, and the words stand on two lines.
+        "token_missing": ("ull authentication will be required", "Full authentication will\n"),
+        "token_found": ("authentication will not be required",),
+        "login_window": ("LoginState is LOGGED_OUT",),
+        "login_attempt": ("Login attempt: (\\d{1,9})",),
+        "push_sent": ("Second Factor Authentication initiated",),
+        "device_unnamed": ("You should specify the required second factor device",),
+        "device_unknown": ("could not find second factor device",),
+        "push_missed_again": ("Re-login after second factor authentication timeout in",),
+        "push_missed": ("Re-login after second factor authentication timeout not required",),
+        "closing": ("Login has completed: exiting",),
+        "signed_in": ("Login has completed",),
+        "disclaimer_accepted": ("Click button: I understand and accept",),
+        "configured": ("Configuration tasks completed",),
+        "read_only": (
+            "Read-Only API checkbox is now set to: (true|false)",
+            "Read-Only API checkbox is already set to: (true|false)",
+            "API in Read-Only mode: (true|false)",
+        ),
+        "write_refused": ("API client needs write access action confirmation",),
+        "too_many_logins": ("oo many failed login attempts",),
+        "login_failed": ("Login failed",),
+        "login_error": ("dialog entitled: Login Error", "Login error message:"),
+        "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
+        "session_choice": ("User must choose whether to continue with this session",),
+        "session_taken": ("nd this session and let the other",),
+        "contested": (
+            "detected dialog entitled: (Existing session detected)",
+            "detected dialog entitled: (Re-login is required)",
+        ),
+        "passkey": tuple(f"{p}ass{k}ey is not supported" for p in "Pp" for k in "Kk"),
+        "release_refused": ("is no longer supported",),
+        "cold_restart": ("Cold restart in progress",),
+        "exit_code": ("IBC returned exit status (\\d{1,9})",),
+        "error": ("Exiting after error with exit code=(\\d{1,9})",),
+        "command": ("CommandServer received command: (\\S{1,40})",),
+        "paused": ("IBC is paused",),
+        "finished": ("Gateway finished",),
+        "terminated": ("Received SIGINT or SIGTERM",),
+        "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
     },
     commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
     exit_codes={
@@ -139,11 +251,17 @@ class Summary:
         self.refused_logins = 0
         self.window_timeouts = 0
         self.cold_restarts = 0
+        # Sign-ins that were tried since the last one that succeeded, and JVMs that began for one.
+        self.tries = 0
+        self.full_runs = 0
         self.disclaimer_accepted = False
         # Whether another session of the same user has shown itself in this run of the JVM.
         self.contested = False
         self.full_authentication: bool | None = None
+        self.on_token = False
         self.read_only: bool | None = None
+        # Whether a client was refused what a read-only API does not do.
+        self.write_refused = False
         self.gateway_version: str | None = None
         self.controller_version: str | None = None
         self.commands: list[str] = []
@@ -151,14 +269,42 @@ class Summary:
         self.finding: str | None = None
         self.last_error: str | None = None
         self.last_dialog: str | None = None
-        self._refused_this_time = False
-        self._token_missing: bool | None = None
+        # A dialog that has opened in a sign-in and not closed, other than the second factor's.
+        self.open_dialog: str | None = None
+        self.refused_this_time = False
+        # Whether a dialog has shown itself since the last attempt.
+        self.dialog_since_attempt = False
+        self.token_missing: bool | None = None
 
     def feed(self, lines: Iterable[str]) -> None:
         """Fold *lines* in, oldest first."""
         for line in lines:
-            if event := self.controller.event(line):
-                getattr(self, f"_on_{event[0]}")(event[1])
+            for event in self.controller.events(line.encode("utf-8", "surrogatepass") + b"\n"):
+                self.fold(event)
+
+    def fold(self, event: Event) -> None:
+        getattr(self, f"_on_{event.name}")(event.value)
+
+    def as_state(self) -> dict[str, Any]:
+        """Return everything that is known, JSON-ready, for :meth:`from_state`."""
+        return {name: value for name, value in vars(self).items() if name != "controller"}
+
+    @classmethod
+    def from_state(cls, state: object, controller: Controller = IBC) -> Summary | None:
+        """Return the summary that :meth:`as_state` has told; None for anything else."""
+        summary = cls(controller)
+        fresh = summary.as_state()
+        if not isinstance(state, dict) or state.keys() != fresh.keys() or state["phase"] not in PHASES:
+            return None
+        if not all(_like(value, fresh[name], name) for name, value in state.items()):
+            return None
+        vars(summary).update(state)
+        return summary
+
+    @property
+    def logins(self) -> int:
+        """How many sign-ins this start has tried since one succeeded, by the log's words or by the JVMs that began."""
+        return max(self.tries, self.full_runs)
 
     @property
     def usable(self) -> bool:
@@ -169,7 +315,7 @@ class Summary:
     def asks_for_sign_in(self) -> bool:
         """Whether this run of the JVM is on its way to a full sign-in, or has sent its push; one that has ended is not,
         since the next may have a token."""
-        before_push = self.phase in (LAUNCHED, LOGIN_WINDOW, SIGNING_IN)
+        before_push = self.phase in (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, ANSWERED)
         return self.phase == WAITING_2FA or (before_push and self.full_authentication is True)
 
     @property
@@ -210,45 +356,75 @@ class Summary:
         self._begin()
 
     def _on_gateway_version(self, value: str) -> None:
-        self.gateway_version = value
+        self.gateway_version = printable(value, 40)
 
     def _on_controller_version(self, value: str) -> None:
-        self.controller_version = value
+        self.controller_version = printable(value, 40)
 
     def _on_bad_settings(self, value: str) -> None:
         self.finding = "bad_settings"
-        self.last_error = value or "a variable and its _FILE variant are both set"
+        self.last_error = printable(value) or "a variable and its _FILE variant are both set"
 
     def _on_jvm_start(self, _value: str) -> None:
+        self._run()
+        self.full_runs += 1
+        self._judge_tries()
+
+    def _on_jvm_restart(self, _value: str) -> None:
+        self._run()
+        self.on_token = True
+
+    def _run(self) -> None:
         self.phase = LAUNCHED
         self.jvm_runs += 1
-        self.full_authentication = self._token_missing
+        self.full_authentication = self.token_missing
         self.commands = []
-        self.last_dialog = None
-        self.disclaimer_accepted = self.contested = False
-        self._refused_this_time = False
-        if self.finding != "refused_login":
+        self.last_dialog = self.open_dialog = None
+        self.disclaimer_accepted = self.contested = self.write_refused = False
+        self.refused_this_time = self.on_token = False
+        if self.finding not in ("refused_login", "too_many_attempts"):
             self.finding = None
 
-    _on_jvm_restart = _on_jvm_start
+    def _judge_tries(self) -> None:
+        """A sign-in that was tried so often, and is begun once more, does not succeed; who goes on is locked out."""
+        if self.logins > MAX_TRIES and self.finding is None:
+            self.finding = "too_many_attempts"
+
+    def _refuse(self, finding: str) -> None:
+        """A sign-in was refused; that counts once an attempt, whatever the words."""
+        if not self.refused_this_time:
+            self.refused_this_time = True
+            self.refused_logins += 1
+            if self.refused_logins >= MAX_REFUSALS:
+                self.finding = finding
 
     def _on_token_missing(self, _value: str) -> None:
-        self._token_missing = True
+        self.token_missing = True
 
     def _on_token_found(self, _value: str) -> None:
-        self._token_missing = False
+        self.token_missing = False
 
     def _on_login_window(self, _value: str) -> None:
         self.phase = LOGIN_WINDOW
 
     def _on_login_attempt(self, _value: str) -> None:
+        if self.dialog_since_attempt:
+            self._refuse("too_many_attempts")
         self.phase = SIGNING_IN
         self.login_attempts += 1
-        self._refused_this_time = False
+        self.tries += 1
+        self.refused_this_time = self.dialog_since_attempt = False
+        self._judge_tries()
 
     def _on_push_sent(self, _value: str) -> None:
         self.phase = WAITING_2FA
         self.pushes += 1
+
+    def _on_device_unnamed(self, _value: str) -> None:
+        self.finding = "device_unnamed"
+
+    def _on_device_unknown(self, _value: str) -> None:
+        self.finding = "device_unknown"
 
     def _on_push_missed_again(self, _value: str) -> None:
         self.phase = LOGIN_WINDOW
@@ -259,10 +435,14 @@ class Summary:
         self.pushes_missed += 1
         self.finding = "push_missed"
 
+    def _on_closing(self, _value: str) -> None:
+        """It was signed in, and is told to end."""
+
     def _on_signed_in(self, _value: str) -> None:
         self.phase = SIGNED_IN
-        self.refused_logins = self.window_timeouts = self.cold_restarts = 0
-        self.finding = self.last_error = None
+        self.refused_logins = self.window_timeouts = self.cold_restarts = self.tries = self.full_runs = 0
+        self.refused_this_time = self.dialog_since_attempt = False
+        self.finding = self.last_error = self.open_dialog = None
 
     def _on_disclaimer_accepted(self, _value: str) -> None:
         self.disclaimer_accepted = True
@@ -273,13 +453,16 @@ class Summary:
     def _on_read_only(self, value: str) -> None:
         self.read_only = value == "true"
 
+    def _on_write_refused(self, _value: str) -> None:
+        self.write_refused = True
+
     def _on_login_failed(self, _value: str) -> None:
         self.last_error = "Login failed"
-        if not self._refused_this_time:
-            self._refused_this_time = True
-            self.refused_logins += 1
-            if self.refused_logins >= 2:
-                self.finding = "refused_login"
+        self._refuse("refused_login")
+
+    def _on_login_error(self, _value: str) -> None:
+        self.last_error = "Login Error"
+        self._refuse("too_many_attempts")
 
     def _on_login_stuck(self, _value: str) -> None:
         self.refused_logins += 1
@@ -293,7 +476,7 @@ class Summary:
 
     def _on_contested(self, value: str) -> None:
         self.contested = True
-        self._on_dialog(value)
+        self.last_dialog = value
 
     def _on_too_many_logins(self, _value: str) -> None:
         self.finding = "too_many_logins"
@@ -320,7 +503,7 @@ class Summary:
         self.last_error = f"error with exit code {value}"
 
     def _on_command(self, value: str) -> None:
-        self.commands = [*self.commands[-9:], value.upper()]
+        self.commands = [*self.commands[1 - MAX_COMMANDS :], printable(value.upper(), 40)]
 
     def _on_paused(self, _value: str) -> None:
         self.phase = PAUSED
@@ -333,4 +516,24 @@ class Summary:
         self.phase = ENDED
 
     def _on_dialog(self, value: str) -> None:
-        self.last_dialog = value[:100]
+        title, _mark, what = value.rpartition("; event=")
+        title = printable(title, 100)
+        if what == "Closed":
+            if title == SECOND_FACTOR and self.phase == WAITING_2FA:
+                self.phase = ANSWERED
+            self.open_dialog = None if self.open_dialog == title else self.open_dialog
+            return
+        self.last_dialog = title
+        if self.phase in SIGN_IN_PHASES and title != SECOND_FACTOR:
+            self.open_dialog, self.dialog_since_attempt = title, True
+
+
+def _like(value: object, fresh: object, name: str) -> bool:
+    """Whether *value* is of the kind that the attribute *name* of a summary has, which begins as *fresh*."""
+    if name in ("commands", "exit_codes"):
+        kind, most = (str, MAX_COMMANDS) if name == "commands" else (int, MAX_EXIT_CODES)
+        return isinstance(value, list) and len(value) <= most and all(type(each) is kind for each in value)
+    if fresh is None:
+        boolean = name in ("full_authentication", "read_only", "token_missing")
+        return value is None or (isinstance(value, bool) if boolean else isinstance(value, str) and len(value) <= 400)
+    return type(value) is type(fresh)

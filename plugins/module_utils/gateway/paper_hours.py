@@ -17,8 +17,9 @@ import re
 import typing as t
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from . import zones
 from .week import DAYS
 
 LEAD_MINUTES = range(121)
@@ -161,13 +162,6 @@ def _is_list(fits: c.Callable[[object], bool], least: int) -> c.Callable[[object
     )
 
 
-def _is_zone(value: object) -> bool:
-    try:
-        return isinstance(value, str) and bool(ZoneInfo(value))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-
-
 def _is_date(value: object) -> bool:
     try:
         return bool(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value))) and bool(date.fromisoformat(str(value)))
@@ -187,7 +181,7 @@ _RULES: dict[str, tuple[c.Callable[[t.Any], bool], str, str]] = {
         "HH:MM on a 24-hour clock",
         "write for example '16:30', in quotes, without which YAML makes a number of it",
     ),
-    "zone": (_is_zone, "an IANA time zone", "write for example America/New_York"),
+    "zone": (zones.readable, "an IANA time zone", "write for example America/New_York"),
     "lead_minutes": (
         lambda value: _is_in(LEAD_MINUTES, value),
         f"a whole number from {LEAD_MINUTES[0]} to {LEAD_MINUTES[-1]}",

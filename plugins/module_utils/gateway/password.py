@@ -11,9 +11,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import urllib.parse
 
-from . import descriptor, secret_manager
+from . import descriptor, exchange, secret_manager
 from .descriptor import Descriptor
 from .files import Directory, Entry, Secret, reconcile
 from .properties import UnrepresentableError, escape
@@ -88,15 +87,8 @@ def _token(host: str) -> str:
 
 
 def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:
-    """GET: the status and the body. OSError without an answer."""
-    parts = urllib.parse.urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=timeout)
+    """GET: the status and the body. OSError without an answer in *timeout* seconds."""
     try:
-        connection.request("GET", parts.path, headers=headers)
-        reply = connection.getresponse()
-        return reply.status, reply.read()
+        return exchange.request("GET", url, timeout, headers)
     except http.client.HTTPException as error:
         raise OSError(repr(error)) from error
-    finally:
-        connection.close()

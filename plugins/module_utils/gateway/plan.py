@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import alerts, descriptor
+from . import alerts, descriptor, paper_hours, record_file
 from .paper_hours import PaperSession
-from .week import RESETS
+from .settings import whole
+from .week import RESETS, SIGN_IN_DEADLINE
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Plan:
     # Close live before IBKR voids its token, Saturday 23:30 New York, and hold that no older sign-in is worth anything.
     weekly_close: bool = True
     # New York time on Sunday by which live should be signed in.
-    sign_in_deadline: str = "17:30"
+    sign_in_deadline: str = SIGN_IN_DEADLINE
     # Pushes and minutes that one sign-in may take.
     pushes: int = 3
     sign_in_minutes: int = 10
@@ -47,23 +48,41 @@ def path(name: str) -> str:
 def load(name: str) -> Plan:
     """Return the plan of gateway *name*; raises DescriptorError when its file is damaged."""
     try:
-        with open(path(name), encoding="utf-8") as file:
-            return from_data(json.load(file))
+        return from_data(record_file.read(path(name)))
     except FileNotFoundError:
         return Plan()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise descriptor.DescriptorError(
-            f"{path(name)} is damaged ({error!r}): run site.yml to write it anew"
-        ) from error
+    except (OSError, record_file.DamagedError) as error:
+        raise descriptor.DescriptorError(f"{path(name)} is damaged ({error}): run site.yml to write it anew") from error
 
 
-def from_data(data: dict[str, Any]) -> Plan:
-    """Return the plan that the file's content stands for; keys of later releases are passed over."""
-    known = {name: value for name, value in data.items() if name in Plan.__dataclass_fields__}
-    sessions = tuple(PaperSession.from_data(session) for session in data.get("paper_sessions", ()))
-    return Plan(**{**known, "paper_sessions": sessions})
+def load_or_default(name: str) -> tuple[Plan, str]:
+    """Return the plan and "", or, where its file is damaged, one that starts nothing and the fault."""
+    try:
+        return load(name), ""
+    except descriptor.DescriptorError as error:
+        return Plan(), str(error)
 
 
+def from_data(data: object) -> Plan:
+    """Return the plan that the file's content stands for; keys of later releases are passed over.
+
+    Raises DamagedError for what :func:`problems` would have refused.
+    """
+    found = record_file.build(Plan, data)
+    for variable, (low, high) in BOUNDS.items():
+        if not low <= getattr(found, _FIELDS.get(variable, variable.removeprefix("session_"))) <= high:
+            raise record_file.DamagedError(f"{variable} is not from {low} to {high}")
+    if found.region not in RESETS or not DEADLINE.fullmatch(found.sign_in_deadline):
+        raise record_file.DamagedError("it has a region or a deadline that is none")
+    # Also a zone that this machine has no data for, whoever wrote it.
+    if found.paper_sessions and (wrong := paper_hours.problems(t.cast("dict[str, Any]", data)["paper_sessions"])):
+        raise record_file.DamagedError(wrong[0])
+    return found
+
+
+# Of the plan, where the variable has another name.
+_FIELDS = {"session_sign_in_pushes": "pushes"}
+DEADLINE = re.compile(r"(0[3-9]|1\d|2[0-3]):[0-5]\d")
 BOUNDS = {
     "session_interval": (10, 600),
     "session_client_id": (1, 999_999),
@@ -78,10 +97,14 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     found = []
     for name, (low, high) in BOUNDS.items():
         value = settings[name]
-        if not isinstance(value, int) or not low <= value <= high:
-            found.append(f"{name}: {value!r} is not a whole number from {low} to {high}; set it to one")
+        number = whole(value)
+        if number is None or not low <= number <= high:
+            found.append(
+                f"{name}: {repr(value) if number is None else value} is not a whole number from {low} to {high}; "
+                "set it to one"
+            )
     deadline = settings["session_sign_in_deadline"]
-    if not re.fullmatch(r"(0[3-9]|1\d|2[0-3]):[0-5]\d", str(deadline)):
+    if not DEADLINE.fullmatch(str(deadline)):
         found.append(
             f"session_sign_in_deadline: {deadline!r} is no time of Sunday from 03:00 to 23:59 as HH:MM; IBKR takes "
             "sign-ins from 01:15 on, so leave room for a person"
@@ -89,7 +112,7 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     region = settings["session_region"]
     if region not in RESETS:
         found.append(f"session_region: {region!r} is not a region; choose {', '.join(RESETS)}")
-    if settings["session_client_id"] in settings["other_client_ids"]:
+    if whole(settings["session_client_id"]) in settings["other_client_ids"]:
         found.append(
             f"session_client_id: {settings['session_client_id']} is gateway_client_id's or gateway_check_client_id's; "
             "the API refuses two clients with one id, so choose another"

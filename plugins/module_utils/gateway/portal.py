@@ -22,7 +22,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from . import accounts as account_ids
-from . import websocket
+from . import exchange, states, websocket
 
 DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = (
     "down",
@@ -35,7 +35,6 @@ API = "/v1/api"
 # IBKR lets /sso/validate be asked once a minute.
 VALIDATE_SECONDS = 60.0
 _HEADERS = {"User-Agent": "ibops.gateway", "Accept": "application/json"}
-_MAX_BYTES = 2**20
 _MAX_MESSAGES = 20
 _SIGN_IN = (
     "Look at the container's log for the sign-in; where a person has to, open the gateway's page by ssh -L and sign in."
@@ -49,7 +48,12 @@ class Endpoint:
     host: str
     port: int
     context: ssl.SSLContext
+    # Seconds for one request, all of it.
     timeout: float = 10.0
+
+    @property
+    def address(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -99,19 +103,14 @@ def context_for(host: str, ca_path: str | None) -> ssl.SSLContext:
 
 def ask(endpoint: Endpoint, method: str, path: str) -> Answer:
     """Make one request; raises NoAnswerError."""
-    connection = http.client.HTTPSConnection(
-        endpoint.host, endpoint.port, timeout=endpoint.timeout, context=endpoint.context
-    )
+    url = f"https://{endpoint.address}{API}{path}"
+    content = b"" if method == "POST" else None
     try:
-        connection.request(method, API + path, body=b"" if method == "POST" else None, headers=_HEADERS)
-        response = connection.getresponse()
-        status, content = response.status, response.read(_MAX_BYTES)
+        status, reply = exchange.request(method, url, endpoint.timeout, _HEADERS, content, endpoint.context)
     except (OSError, http.client.HTTPException) as error:
         raise _no_answer(error) from error
-    finally:
-        connection.close()
     try:
-        body = json.loads(content)
+        body = json.loads(reply)
     except ValueError:
         body = None
     return Answer(status, body if isinstance(body, dict) else {})
@@ -179,14 +178,18 @@ class Portal:
         served = [str(account) for account in found] if isinstance(found, list) else []
         if not served:
             return Verdict(CONNECTED, "signed in, but it names no accounts yet", "Wait some seconds.")
-        if misfit := account_ids.misfit(served, self.mode, self.allowed):
+        check = account_ids.Check(self.mode, self.allowed)
+        check.take(served)
+        if check.wrong:
             return Verdict(
                 CONNECTED,
-                f"signed in to the wrong account: {misfit}",
+                f"signed in to the wrong account: {check.wrong}",
                 "Stop it, and correct gateway_user, gateway_mode or gateway_accounts.",
                 final=True,
                 accounts=served,
             )
+        if check.deviation:
+            return Verdict(CONNECTED, f"signed in, but {check.deviation}", states.CORRECT_ACCOUNTS, accounts=served)
         if self.streams and (fault := self._stream_fault()):
             return Verdict(
                 CONNECTED,
@@ -202,18 +205,24 @@ class Portal:
         place = self.endpoint
         session = tickle(place).body.get("session")
         headers = {**_HEADERS, "Cookie": f"api={session}"}
+        deadline = time.monotonic() + place.timeout
         try:
-            with (
-                socket.create_connection((place.host, place.port), place.timeout) as plain,
-                place.context.wrap_socket(plain, server_hostname=place.host) as connection,
-            ):
-                stream = websocket.messages(connection, f"{place.host}:{place.port}", f"{API}/ws", headers)
+            plain = socket.create_connection((place.host, place.port), place.timeout)
+        except OSError as error:
+            return _no_answer(error).reason
+
+        def listen() -> str | None:
+            with plain, place.context.wrap_socket(plain, server_hostname=place.host) as connection:
+                stream = websocket.messages(connection, place.address, f"{API}/ws", headers)
                 for message in itertools.islice(stream, _MAX_MESSAGES):
                     told = _told(message)
                     if told is not None:
                         websocket.say_goodbye(connection)
                         return None if told else "it says that its session is not authenticated"
                 return "it ends without a word on its session"
+
+        try:
+            return exchange.within(deadline - time.monotonic(), listen, lambda: exchange.shut(plain))
         except websocket.WebsocketError as error:
             return str(error)
         except OSError as error:

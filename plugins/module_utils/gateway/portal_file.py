@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
-import json
 import os
 import re
 import typing as t
 from dataclasses import dataclass, field
 
-from . import portal
+from . import portal, record_file
 
 ROOT = "/etc/ibgw"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -43,17 +42,18 @@ def load(name: str) -> Deployed:
         raise ValueError(f"gateway_name {name!r} is no name of a gateway: use a-z, 0-9 and '-'")
     path = os.path.join(ROOT, name, "client_portal.json")
     try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-        return Deployed(**{key.name: found[key.name] for key in dataclasses.fields(Deployed)})
+        found = record_file.load(Deployed, path)
+        if not 0 < found.port < 65536 or found.mode not in ("paper", "live"):
+            raise record_file.DamagedError("mode or port is none")
+        return found
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no Client Portal Gateway {name} is deployed on this host: run site.yml, or correct gateway_name"
         ) from None
     except PermissionError:
         raise PermissionError(f"{path} may be read by root only: run with become: true") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged ({error!r}): run site.yml to write it anew") from error
+    except record_file.DamagedError as error:
+        raise ValueError(f"{path} is damaged ({error}): run site.yml to write it anew") from error
 
 
 def keep(name: str) -> str:

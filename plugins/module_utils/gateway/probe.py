@@ -4,14 +4,19 @@
 """Is a TWS API usable? One attempt, one deadline, one named answer, and no harm done.
 
 The only requests are START_API with an own client id and the current time: nothing that a Read-Only gateway
-would ask a person about, and no subscription that another client could lose. Imports are kept to what a bare
-interpreter loads in milliseconds, because the process start is nearly the whole cost of a probe.
+would ask a person about, and no subscription that another client could lose. So a read-only API shows here only where
+the gateway says so unasked (error 321). From API version 219 on its settings could be asked for (reqConfig), but in a
+second connection and by a request that nobody has tried on a real gateway; the gateway's log tells the same.
+
+Imports are kept to what a bare interpreter loads in milliseconds, because the process start is nearly the whole cost
+of a probe. Whatever the peer sends, the process stays under 14 MiB and about a second of processor time.
 """
 
 from __future__ import annotations
 
 # The C layer alone: `socket` brings `selectors` and `enum` with it, which is half of what a bare probe costs.
 import _socket as socket
+import _thread
 import errno
 import time
 
@@ -20,7 +25,7 @@ from . import states, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 CLIENT_ID = 917
@@ -29,6 +34,10 @@ SETTLE_SECONDS = 0.3
 MUTE_SECONDS = 0.25
 GOODBYE_SECONDS = 0.5
 MAX_NOTICES = 50
+# More farms than IBKR has; those that follow share one row of their kind.
+MAX_FARMS = 100
+# The least that an address of several is given, so that many dead ones in front leave some unasked, not all.
+ADDRESS_SECONDS = 0.25
 
 # Codes and not texts decide: texts change between versions and follow the language of the gateway.
 _MARKET_DATA, _HISTORICAL, _DEFINITIONS = "market data", "historical data", "security definition"
@@ -44,13 +53,11 @@ _FARM_NOTICES = {
     2158: (_DEFINITIONS, "ok"),
 }
 _FARM_KINDS = frozenset(kind for kind, _status in _FARM_NOTICES.values())
-_LINK_DOWN, _LINK_UP = (1100, 2110, 1300), (1101, 1102)
+_LINK_DOWN, _LINK_UP = (1100, 2110), (1101, 1102)
+_PORT_MOVED = 1300
 _COMPETING_SESSION = 10197
-_LINK_REASONS = {
-    1100: "error 1100",
-    2110: "error 2110",
-    1300: "error 1300: the API moved to another port",
-}
+_REFUSED_REQUEST, _READ_ONLY = 321, "read-only"
+_OTHER_FARMS = "others"
 _CONNECT_STATES = {
     errno.ECONNREFUSED: "port_closed",
     errno.ETIMEDOUT: "tcp_timeout",
@@ -64,29 +71,34 @@ def probe(
     *,
     client_id: int = CLIENT_ID,
     mode: str | None = None,
-    accounts: list[str] | tuple[str, ...] = (),
+    accounts: Iterable[str] = (),
     timeout: float = ATTEMPT_SECONDS,
     settle: float = SETTLE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
     """Look once at the API on *host*:*port* and say what it is; never raises, never takes longer than *timeout*
-    seconds (plus 0.25 s for the mute connect and 0.5 s for the polite close; name resolution is the system's).
+    seconds (plus 0.25 s for the mute connect and 0.5 s for the polite close), resolving the name included. The
+    addresses of a name share the time: each gets an equal part of what is left, at least 0.25 s, and the next one is
+    tried where a connect fails. An address that accepts is the gateway, whatever it says then.
 
-    With *mode* (``live`` or ``paper``) the account ids must fit it; with *accounts* no other id may appear.
-    *settle* is how long after the start of the session a report of trouble is waited for, in seconds; it ends
-    early once the gateway has reported on every kind of data farm.
+    *mode* (``live`` or ``paper``) and *accounts* (the allowed ids) are weighed as :class:`.accounts.Check` says.
+    *settle* is how long after the start of the session a report of trouble is waited for, in seconds; it ends early
+    once the gateway has reported on every kind of data farm. A peer that sends more than the limits of :mod:`.wire` is
+    judged as if the time were over.
 
     Returns a dictionary whose keys are always there: ``api_state`` (a key of :data:`.states.API_STATES`, or
     ``rejected:<code>``), ``reason``, ``next_step``, ``final`` (waiting cannot help), ``server_version``,
-    ``connection_time`` (the gateway's own text), ``accounts`` (masked), ``account_count``, ``next_valid_id``,
-    ``clock_skew`` (seconds), ``notices`` (code and text each, at most 50) and ``timings`` (ms per step).
+    ``connection_time`` (the gateway's own text), ``accounts`` (masked), ``account_count``, ``account_fault`` (how the
+    accounts differ from those wanted; None when they do not, or none was named), ``next_valid_id``, ``read_only``
+    (True once the gateway said so, else None), ``clock_skew`` (seconds), ``notices`` (code and text each, the first
+    50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
     """
-    attempt = _Attempt(host, port, client_id, mode, accounts, timeout, settle, clock, now)
+    attempt = _Attempt(host, port, client_id, account_ids.Check(mode, accounts), timeout, settle, clock, now)
     try:
         attempt.converse()
     except _Verdict as verdict:
-        return attempt.result(verdict.api_state, verdict.detail)
+        return attempt.result(verdict.api_state, verdict.detail, verdict.next_step)
     finally:
         attempt.close()
     return attempt.result("ready")
@@ -95,9 +107,9 @@ def probe(
 class _Verdict(Exception):
     """The conversation is over, and this is what it showed."""
 
-    def __init__(self, api_state: str, detail: str = "") -> None:
+    def __init__(self, api_state: str, detail: str = "", next_step: str = "") -> None:
         super().__init__(api_state)
-        self.api_state, self.detail = api_state, detail
+        self.api_state, self.detail, self.next_step = api_state, detail, next_step
 
 
 class _Attempt:
@@ -108,14 +120,14 @@ class _Attempt:
         host: str,
         port: int,
         client_id: int,
-        mode: str | None,
-        allowed: list[str] | tuple[str, ...],
+        accounts: account_ids.Check,
         timeout: float,
         settle: float,
         clock: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
-        self._address, self._client_id, self._mode, self._allowed = (host, port), client_id, mode, allowed
+        self._host, self._port, self._client_id = host, port, client_id
+        self._accounts = accounts
         self._clock, self._now, self._settle = clock, now, settle
         self._started = self._step_started = clock()
         self._deadline = self._started + timeout
@@ -127,13 +139,15 @@ class _Attempt:
         self._timings: dict[str, float] = {}
         self._version: int | None = None
         self._connection_time: str | None = None
-        self._accounts: list[str] = []
         self._next_valid_id: int | None = None
         self._clock_skew: float | None = None
-        self._notices: list[tuple[int, str]] = []
+        self._notices: dict[tuple[int, str], None] = {}
+        self._notice_count = 0
         self._error: int | None = None
         self._link: int | None = None
+        self._moved: str | None = None
         self._competing = False
+        self._read_only: bool | None = None
         self._farms: dict[tuple[str, str], str] = {}
 
     def converse(self) -> None:
@@ -144,13 +158,11 @@ class _Attempt:
         while self._version is None:
             self._hear(self._deadline, "no_handshake")
         self._done("handshake")
-        if not wire.MIN_VERSION <= self._version <= wire.MAX_VERSION:
-            raise _Verdict("unsupported_version", f"it answered {self._version}")
         self._at_eof = self._closed_after_handshake
         self._session_asked = True
         self._send(wire.message(wire.START_API, 2, self._client_id, ""))
-        while not self._accounts or self._next_valid_id is None:
-            self._hear(self._deadline, "no_valid_id" if self._accounts else "no_accounts")
+        while not self._accounts.count or self._next_valid_id is None:
+            self._hear(self._deadline, "no_valid_id" if self._accounts.count else "no_accounts")
         self._done("session")
         settled = self._clock() + self._settle
         self._send(wire.message(wire.REQ_CURRENT_TIME, 1))
@@ -162,7 +174,7 @@ class _Attempt:
         while self._hear(0):
             pass
         self._done("settle")
-        self._judge_notices()
+        self._judge()
 
     def close(self) -> None:
         """Leave so that the gateway frees the client id before we are gone: end the stream, wait for its end."""
@@ -181,21 +193,26 @@ class _Attempt:
         finally:
             self._socket.close()
 
-    def result(self, api_state: str, detail: str = "") -> dict[str, Any]:
+    def result(self, api_state: str, detail: str = "", next_step: str = "") -> dict[str, Any]:
         row = states.describe(api_state)
         self._timings["total"] = self._milliseconds_since(self._started)
         return {
             "api_state": api_state,
             "reason": f"{row.meaning} ({detail})" if detail else row.meaning,
-            "next_step": row.next_step,
+            "next_step": next_step or row.next_step,
             "final": row.final,
             "server_version": self._version,
             "connection_time": self._connection_time,
-            "accounts": account_ids.mask_all(self._accounts),
-            "account_count": len(self._accounts),
+            "accounts": account_ids.mask_all(self._accounts.first),
+            "account_count": self._accounts.count,
+            "account_fault": self._account_fault(),
             "next_valid_id": self._next_valid_id,
+            "read_only": self._read_only,
             "clock_skew": self._clock_skew,
-            "notices": [{"code": code, "text": account_ids.hide(text, self._accounts)} for code, text in self._notices],
+            "notices": [
+                {"code": code, "text": account_ids.hide(text, self._accounts.first)} for code, text in self._notices
+            ],
+            "notice_count": self._notice_count,
             "timings": self._timings,
         }
 
@@ -210,15 +227,17 @@ class _Attempt:
 
     def _connect(self) -> None:
         """Connect within the deadline, to the first address of the host that accepts."""
-        failure: Exception | None = None
+        failure: Exception = TimeoutError()
         try:
-            host, port = self._address
-            # As bytes, because a text would load the codec of international names: a tenth of the whole probe.
-            name = host.encode() if host.isascii() else host
-            for family, kind, protocol, _name, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+            found = self._addresses()
+            for number, (family, kind, protocol, _name, address) in enumerate(found):
+                left = self._deadline - self._clock()
+                if number and left <= 0:
+                    break
+                share = max(left / (len(found) - number), ADDRESS_SECONDS)
                 self._socket = socket.socket(family, kind, protocol)
                 try:
-                    self._socket.settimeout(max(self._deadline - self._clock(), 0.001))
+                    self._socket.settimeout(max(min(share, left), 0.001))
                     self._socket.connect(address)
                     self._family, self._peer = family, address
                     self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -235,6 +254,30 @@ class _Attempt:
         api_state = _CONNECT_STATES.get(code or 0, "unreachable")
         raise _Verdict(api_state, "" if api_state == "port_closed" else wire.printable(str(failure)))
 
+    def _addresses(self) -> list[Any]:
+        """Return what getaddrinfo finds; a name is resolved in a thread, which a dead DNS may hold for long after."""
+        # As bytes, because a text would load the codec of international names: a tenth of the whole probe.
+        name = self._host.encode() if self._host.isascii() else self._host
+        if _is_literal(self._host):
+            return socket.getaddrinfo(name, self._port, type=socket.SOCK_STREAM)
+        answer: list[Any] = []
+        answered = _thread.allocate_lock()
+        answered.acquire()
+
+        def resolve() -> None:
+            try:
+                answer.append(socket.getaddrinfo(name, self._port, type=socket.SOCK_STREAM))
+            except (OSError, ValueError, OverflowError) as error:
+                answer.append(error)
+            answered.release()
+
+        _thread.start_new_thread(resolve, ())
+        if not answered.acquire(timeout=max(self._deadline - self._clock(), 0)):
+            raise _Verdict("unreachable", f"the name {wire.printable(self._host, 60)} did not resolve in time")
+        if isinstance(answer[0], Exception):
+            raise answer[0]
+        return list(answer[0])
+
     def _send(self, data: bytes) -> None:
         try:
             self._socket.settimeout(max(self._deadline - self._clock(), 0.001))
@@ -248,6 +291,10 @@ class _Attempt:
         Returns False when nothing came in time, or raises the verdict *when_late* if one is given.
         """
         left = until - self._clock()
+        if self._decoder.spent:
+            if when_late:
+                raise _Verdict(when_late, "it sends more than a start-up ever has")
+            return False
         try:
             if left <= 0 and until != 0:
                 raise TimeoutError
@@ -271,53 +318,69 @@ class _Attempt:
 
     # Understanding
 
-    def _take(self, message: list[str]) -> None:
-        kind = wire.number(message[0])
+    def _take(self, message: wire.Message) -> None:
+        fields = message.fields
+        kind = wire.number(fields[0])
         if kind is None:
-            raise _Verdict("not_tws", f"a message of kind {wire.printable(message[0], 20)!r}")
-        if self._version is None and len(message) == 2:
-            self._version, self._connection_time = kind, wire.printable(message[1], 60)
-        elif message[0] == wire.NOTICE:
-            self._take_notice(message)
+            raise _Verdict("not_tws", f"a message of kind {wire.printable(fields[0], 20)!r}")
+        if self._version is None and len(fields) == 2:
+            self._version, self._connection_time = kind, wire.printable(fields[1], 60)
+            if not wire.MIN_VERSION <= kind <= wire.MAX_VERSION:
+                raise _Verdict("unsupported_version", f"it answered {kind}")
+        elif fields[0] == wire.NOTICE:
+            self._take_notice(fields)
         elif self._version is None:
             return
-        elif message[0] == wire.MANAGED_ACCOUNTS:
-            self._take_accounts(message[-1])
-        elif message[0] == wire.NEXT_VALID_ID:
-            self._next_valid_id = _numeric(message[-1], "order id")
-        elif message[0] == wire.CURRENT_TIME:
-            self._clock_skew = round(abs(_numeric(message[-1], "time") - self._now()), 1)
+        elif fields[0] == wire.MANAGED_ACCOUNTS:
+            self._take_accounts(message)
+        elif fields[0] == wire.NEXT_VALID_ID:
+            self._next_valid_id = _numeric(fields[-1], "order id")
+        elif fields[0] == wire.CURRENT_TIME:
+            self._clock_skew = round(abs(_numeric(fields[-1], "time") - self._now()), 1)
 
-    def _take_accounts(self, text: str) -> None:
-        accounts = [account for account in text.split(",") if account]
-        if not all(account.isascii() and account.isalnum() for account in accounts):
-            raise _Verdict("not_tws", "an account id that is not letters and digits")
-        self._accounts = accounts
-        if misfit := account_ids.misfit(accounts, self._mode, self._allowed):
-            raise _Verdict("wrong_account", misfit)
+    def _take_accounts(self, message: wire.Message) -> None:
+        check = self._accounts.anew()
+        for piece in message.pieces():
+            ids = piece.decode("utf-8", "replace").split(",")
+            if not account_ids.are_ids(ids):
+                raise _Verdict("not_tws", "an account id that is not letters and digits")
+            check.take(ids)
+        if check.count:
+            self._accounts = check
+        if wrong := self._accounts.wrong:
+            raise _Verdict("wrong_account", wrong)
 
-    def _take_notice(self, message: list[str]) -> None:
+    def _take_notice(self, fields: list[str]) -> None:
         """Note an error message: ``4, version, request id, code, text[, more]``."""
-        code = wire.number(message[3]) if len(message) > 4 else None
+        code = wire.number(fields[3]) if len(fields) > 4 else None
         if code is None:
             raise _Verdict("not_tws", "an error message without a code")
+        self._notice_count += 1
         if len(self._notices) < MAX_NOTICES:
-            self._notices.append((code, wire.printable(message[4])))
+            self._notices[code, wire.printable(fields[4])] = None
         if code in states.REJECTING_CODES:
             raise _Verdict(f"rejected:{code}")
         if code in _FARM_NOTICES:
-            kind, status = _FARM_NOTICES[code]
-            farm = (kind, _farm_name(message[4]))
-            if status != "connecting" or self._farms.get(farm) != "broken":
-                self._farms[farm] = status
+            self._take_farm(*_FARM_NOTICES[code], _farm_name(fields[4]))
         elif code in _LINK_DOWN:
             self._link = code
         elif code in _LINK_UP:
             self._link = None
+        elif code == _PORT_MOVED:
+            self._moved = wire.printable(fields[4])
         elif code == _COMPETING_SESSION:
             self._competing = True
         elif not 2100 <= code < 2200:
             self._error = code
+            if code == _REFUSED_REQUEST and _READ_ONLY in fields[4].lower():
+                self._read_only = True
+
+    def _take_farm(self, kind: str, status: str, name: str) -> None:
+        """Note the status of a farm; what is broken stays so until that farm is reported to be well."""
+        known = (kind, name) in self._farms or len(self._farms) < MAX_FARMS
+        farm = (kind, name if known else _OTHER_FARMS)
+        if self._farms.get(farm) != "broken" or (known and status != "connecting"):
+            self._farms[farm] = status
 
     def _healthy_burst_seen(self) -> bool:
         """Whether the gateway has reported on every kind of farm, and nothing of it is bad."""
@@ -328,16 +391,26 @@ class _Attempt:
             and {kind for kind, _name in self._farms} == _FARM_KINDS
         )
 
-    def _judge_notices(self) -> None:
-        if self._link is not None:
-            raise _Verdict("link_down", _LINK_REASONS[self._link])
-        troubles = [
-            f"{kind} farm {name or '?'} is broken" for (kind, name), status in self._farms.items() if status == "broken"
-        ]
+    def _judge(self) -> None:
+        """Raise the verdict of what was heard against a session that has started."""
+        if lost := self._lost():
+            raise lost
+        troubles = []
+        if deviation := self._accounts.deviation:
+            troubles.append((deviation, states.CORRECT_ACCOUNTS))
         if self._competing:
-            troubles.append("error 10197: a competing live session")
+            troubles.append(("error 10197: a competing live session", states.END_OTHER_SESSION))
+        troubles += [
+            (f"{kind} farm {name or '?'} is broken", states.WAIT_FOR_FARM)
+            for (kind, name), status in self._farms.items()
+            if status == "broken"
+        ]
         if troubles:
-            raise _Verdict("degraded", ", ".join(troubles[:5]))
+            steps = dict.fromkeys(step for _said, step in troubles)
+            raise _Verdict("degraded", ", ".join(said for said, _step in troubles[:5]), " ".join(steps))
+
+    def _account_fault(self) -> str | None:
+        return (self._accounts.wrong or self._accounts.deviation) if self._accounts.count else None
 
     def _closed_before_handshake(self) -> _Verdict:
         """Closed without a greeting: a second connection that says nothing tells whose doing it was.
@@ -352,6 +425,7 @@ class _Attempt:
             try:
                 mute.settimeout(MUTE_SECONDS)
                 mute.connect(self._peer)
+                mute.settimeout(max(self._step_started + MUTE_SECONDS - self._clock(), 0.001))
                 closed = not mute.recv(1)
             finally:
                 mute.close()
@@ -363,9 +437,24 @@ class _Attempt:
         return _Verdict("proxy_up_gateway_down" if closed else "closed_before_handshake")
 
     def _closed_after_handshake(self) -> _Verdict:
-        if self._link is not None:
-            return _Verdict("link_down", _LINK_REASONS[self._link])
-        return _Verdict("closed_after_handshake" if self._error is None else f"rejected:{self._error}")
+        return self._lost() or _Verdict("closed_after_handshake" if self._error is None else f"rejected:{self._error}")
+
+    def _lost(self) -> _Verdict | None:
+        """The verdict when the API left this port or the gateway its link to IBKR, else None."""
+        if self._moved is not None:
+            return _Verdict("port_moved", f"error {_PORT_MOVED}: {self._moved}")
+        return None if self._link is None else _Verdict("link_down", f"error {self._link}")
+
+
+def _is_literal(host: str) -> bool:
+    """Whether *host* is an address, which needs no resolver."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+            return True
+        except (OSError, ValueError):
+            pass
+    return False
 
 
 def _numeric(text: str, name: str) -> int:

@@ -52,14 +52,15 @@ def resource(name: str, project: str | None, version: str = "latest") -> str:
 
 
 def access(name: str, token: str, fetch: Fetch, endpoint: str = ENDPOINT, timeout: float = 10.0) -> bytes:
-    """The payload of the version with this full name, its checksum compared. *timeout* is each request's, in seconds.
+    """The payload of the version with this full name, its checksum compared, within *timeout* seconds in all.
 
     What passes (429, 5xx, no connection) is tried again; SecretError for everything else.
     """
     url, headers = f"{endpoint.rstrip('/')}/v1/{name}:access", {"Authorization": f"Bearer {token}"}
+    deadline = time.monotonic() + timeout
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            status, body = fetch(url, headers, timeout)
+            status, body = fetch(url, headers, max(deadline - time.monotonic(), 0.1))
         except OSError as error:
             trouble = SecretError(f"{name}: no answer from {endpoint}: {error}")
         else:
@@ -68,8 +69,10 @@ def access(name: str, token: str, fetch: Fetch, endpoint: str = ENDPOINT, timeou
             trouble = _explained(name, status, body)
             if status not in _PASSING:
                 break
-        if attempt < ATTEMPTS:
-            time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+        pause = PAUSE_SECONDS * 2 ** (attempt - 1)
+        if attempt == ATTEMPTS or time.monotonic() + pause >= deadline:
+            break
+        time.sleep(pause)
     raise trouble
 
 

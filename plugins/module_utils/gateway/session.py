@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 
 from . import channel, milestones, states
-from .engine import Engine, EngineError, LateError
+from .engine import Engine, EngineError
 from .look import Gateway
 from .wait import wait_for
 
+# Where the container says none.
 STOP_GRACE = 90
+# A stop ends so long after the container's grace at the latest: SIGKILL, and what the engine takes for it.
+STOP_MARGIN = 15.0
+# What of the grace is IBC's, and what SIGTERM has at least.
+IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
 PAUSE_SINCE = (3, 24, 0)
 _RETRY_SECONDS = 1.0
-_KILL_SECONDS = 10.0
+_KILL_SECONDS = 4.0
 
 
 class SessionError(Exception):
@@ -70,51 +76,81 @@ def start(gateway: Gateway, engine: Engine, allow_signin: bool, check: bool) -> 
 def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
     """Stop by IBC's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by Docker.
 
-    Raises SessionError when it runs even then.
+    IBC has two thirds of the container's own grace at most, and all of it ends STOP_MARGIN seconds after the grace:
+    by STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
     """
     descriptor, outcome = gateway.deployed(), Outcome()
-    name = descriptor.container
-    if not gateway.seen()["running"]:
+    name, container = descriptor.container, gateway.seen()
+    if not container["running"]:
         return outcome
     if check:
         outcome.did("IBC STOP")
         return outcome
-    deadline = gateway.clock() + timeout
-    commands_until = gateway.clock() + min(COMMAND_PATIENCE, timeout)
-    grace = STOP_GRACE
-    while outcome.exit_code is None and outcome.how is None:
+    begun = gateway.clock()
+    grace = container["stop_grace"] or STOP_GRACE
+    killed_at, ibc_until = begun + grace, begun + min(timeout, grace * IBC_SHARE)
+    if container["status"] == "paused":
+        with contextlib.suppress(EngineError):
+            engine.unpause(name)
+            outcome.did("docker unpause")
+    signs_off = _ask_to_stop(gateway, engine, outcome, ibc_until)
+    if outcome.how and outcome.exit_code is None:
+        outcome.exit_code = _ended(engine, name, max(ibc_until - gateway.clock(), _RETRY_SECONDS))
+    if outcome.exit_code is None:
+        # Without a session no time is needed to log off.
+        left = (killed_at if signs_off else ibc_until) - gateway.clock()
+        patience = round(max(left, TERM_SECONDS))
+        outcome.did(f"docker stop -t {patience}")
+        outcome.how = "docker"
+        with contextlib.suppress(EngineError):
+            engine.stop(name, patience, patience + _KILL_SECONDS)
+        outcome.exit_code = _ended(engine, name, _RETRY_SECONDS)
+    if outcome.exit_code is None:
+        outcome.did("docker kill")
+        with contextlib.suppress(EngineError):
+            engine.kill(name)
+        outcome.exit_code = _ended(engine, name, _KILL_SECONDS)
+    if outcome.exit_code is None:
+        raise SessionError(f"container {name} still runs after IBC's STOP and docker kill: see journalctl -u docker")
+    return outcome
+
+
+def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: float) -> bool:
+    """Send IBC its STOP; an IBC that does not listen yet is waited for. Returns whether there may be a session."""
+    descriptor, patience = gateway.deployed(), min(gateway.clock() + COMMAND_PATIENCE, until)
+    while outcome.exit_code is None:
         try:
-            channel.send(engine, name, descriptor.command_port, milestones.IBC.commands["stop"])
+            channel.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["stop"])
             outcome.did("IBC STOP")
             outcome.how = "ibc"
+            return True
         except channel.UnderWayError:
             # Asked for by a stop that was killed: a signal now would cut the logging off short.
             outcome.did("IBC STOP (already in progress)")
             outcome.how = "ibc"
-        except (channel.ChannelError, LateError) as error:
-            starting = isinstance(error, channel.NoServerError)
-            if not starting or gateway.clock() >= commands_until:
+            return True
+        except channel.NoServerError as error:
+            # IBC listens before it signs in: where it does not listen, no session is cut off.
+            if gateway.clock() >= patience:
                 outcome.did(f"IBC STOP failed: {error}")
-                # IBC listens before it signs in: where it does not listen, no session is cut off.
-                grace = max(round(deadline - gateway.clock()), 1) if starting else STOP_GRACE
-                break
-            outcome.exit_code = engine.wait(name, _RETRY_SECONDS)
-        except EngineError:
-            # It may have ended by itself just now.
+                return False
+            outcome.exit_code = _ended(engine, descriptor.container, _RETRY_SECONDS)
+        except (channel.ChannelError, EngineError) as error:
+            # It may have ended by itself just now; else no engine, no bash or no IBC that answers keeps a stop.
             found = gateway.seen()
+            outcome.exit_code = None if found["running"] else found["exit_code"]
             if found["running"]:
-                raise
-            outcome.exit_code = found["exit_code"]
-    if outcome.how and outcome.exit_code is None:
-        outcome.exit_code = engine.wait(name, max(deadline - gateway.clock(), _RETRY_SECONDS))
-    if outcome.exit_code is None:
-        outcome.did(f"docker stop -t {grace}")
-        outcome.how = "docker"
-        engine.stop(name, grace)
-        outcome.exit_code = engine.wait(name, _KILL_SECONDS)
-    if outcome.exit_code is None:
-        raise SessionError(f"container {name} still runs after IBC's STOP and docker stop: see journalctl -u docker")
-    return outcome
+                outcome.did(f"IBC STOP failed: {error}")
+            return True
+    return False
+
+
+def _ended(engine: Engine, name: str, timeout: float) -> int | None:
+    """Wait for the container's end; None when it runs on, or the engine does not tell."""
+    try:
+        return engine.wait(name, timeout)
+    except EngineError:
+        return None
 
 
 def pause(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:

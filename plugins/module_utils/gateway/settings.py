@@ -14,9 +14,9 @@ import difflib
 import itertools
 import re
 import typing as t
-import zoneinfo
 
-from . import secret_manager
+from . import accounts as account_ids
+from . import secret_manager, zones
 from .properties import UnrepresentableError, escape
 
 Settings = c.Mapping[str, object]
@@ -84,9 +84,79 @@ FIXED_KEYS: dict[str, str] = {
     "ControlFrom": "the command server has no authentication and stays on loopback",
 }
 UNMANAGED_KEYS = ("LogComponents",)
-RESERVED_ENVIRONMENT = re.compile(
-    r"TWS_|IBC_INI|TRADING_MODE$|TWOFA_|TIME_ZONE$|TZ$|CUSTOM_CONFIG$|JAVA_HEAP_SIZE$|VNC_|SSH_"
-)
+_ONE_MODE = "a container runs one mode; make paper and live two gateways"
+_LAYOUT = "the role mounts the settings where the image has them; leave it out"
+_SCRIPTS = "the role mounts no scripts for it to run; leave it out"
+_TUNNEL = "the image's tunnel is not used; role access has the ways to the API (gateway_access)"
+_OVERWRITTEN = "the image's scripts set it themselves, so it has no effect; leave it out"
+_BUILT = "it only describes how the image was built; gateway_image chooses the image"
+# What the image and its scripts read, and what to set or know instead (image's README, scripts run.sh, common.sh,
+# run_socat.sh, run_ssh.sh). A name of the role's variable means: set that one.
+ENVIRONMENT: dict[str, str] = {
+    "TWS_USERID": "gateway_user",
+    "TWS_PASSWORD": "gateway_password",
+    "TWS_PASSWORD_FILE": "gateway_password",
+    "TRADING_MODE": "gateway_mode",
+    "READ_ONLY_API": "gateway_read_only_api",
+    "TWS_ACCEPT_INCOMING": "gateway_accept_incoming_connection",
+    "TWS_MASTER_CLIENT_ID": "gateway_master_client_id",
+    "TWOFA_TIMEOUT_ACTION": "gateway_second_factor_timeout_action",
+    "TWOFA_DEVICE": "gateway_second_factor_device",
+    "TWOFA_EXIT_INTERVAL": "gateway_second_factor_exit_interval",
+    "RELOGIN_AFTER_TWOFA_TIMEOUT": "gateway_second_factor_relogin",
+    "BYPASS_WARNING": "gateway_bypass_warnings",
+    "AUTO_RESTART_TIME": "gateway_auto_restart_time",
+    "AUTO_LOGOFF_TIME": "gateway_auto_logoff_time",
+    "TWS_COLD_RESTART": "gateway_cold_restart_time",
+    "SAVE_TWS_SETTINGS": "gateway_save_settings_at",
+    "EXISTING_SESSION_DETECTED_ACTION": "gateway_existing_session_action",
+    "ALLOW_BLIND_TRADING": "gateway_allow_blind_trading",
+    "TIME_ZONE": "gateway_time_zone",
+    "TZ": "gateway_time_zone",
+    "JAVA_HEAP_SIZE": "gateway_java_heap_mb",
+    "IBC_COMMAND_PORT": "gateway_command_port",
+    **dict.fromkeys(("TWS_USERID_PAPER", "TWS_PASSWORD_PAPER", "TWS_PASSWORD_PAPER_FILE", "DUAL_MODE"), _ONE_MODE),
+    **dict.fromkeys(
+        ("HOME", "TWS_PATH", "TWS_INI", "TWS_INI_TMPL", "TWS_SETTINGS_PATH", "IBC_PATH", "IBC_INI", "IBC_INI_TMPL"),
+        _LAYOUT,
+    ),
+    "SCRIPT_PATH": _LAYOUT,
+    "CUSTOM_CONFIG": "the image has to fill in the credentials at its start; leave it out",
+    "VNC_SERVER_PASSWORD": "the desktop is opened on demand, docs/desktop.md",
+    "VNC_SERVER_PASSWORD_FILE": "the desktop is opened on demand, docs/desktop.md",
+    **dict.fromkeys(("START_SCRIPTS", "X_SCRIPTS", "IBC_SCRIPTS"), _SCRIPTS),
+    **dict.fromkeys(("API_PORT", "SOCAT_PORT", "DISPLAY"), _OVERWRITTEN),
+    "IBC_COMMAND": "the image only prints it; leave it out",
+    "IBC_COMMAND_HOST": "the command server stays on loopback",
+    **dict.fromkeys(("IB_GATEWAY_VERSION", "TWS_MAJOR_VRSN", "GATEWAY_OR_TWS"), _BUILT),
+    **dict.fromkeys(
+        (
+            "SSH_TUNNEL",
+            "SSH_OPTIONS",
+            "SSH_ALIVE_INTERVAL",
+            "SSH_ALIVE_COUNT",
+            "SSH_PASSPHRASE",
+            "SSH_PASSPHRASE_FILE",
+            "SSH_REMOTE_PORT",
+            "SSH_USER_TUNNEL",
+            "SSH_RESTART",
+            "SSH_VNC_PORT",
+            "SSH_RDP_PORT",
+        ),
+        _TUNNEL,
+    ),
+}
+# Whole numbers, from and to. The command server's 0 would switch it off, and every clean stop with it.
+BOUNDS: dict[str, tuple[int, int]] = {
+    "gateway_port": (1, 65535),
+    "gateway_command_port": (1, 65535),
+    "gateway_client_id": (1, 2**31 - 1),
+    "gateway_check_client_id": (1, 2**31 - 1),
+    "gateway_master_client_id": (0, 2**31 - 1),
+    "gateway_login_dialog_timeout": (1, 86400),
+    "gateway_second_factor_timeout": (1, 86400),
+    "gateway_second_factor_exit_interval": (1, 86400),
+}
 
 _TWELVE_HOURS = (r"(0[1-9]|1[0-2]):[0-5]\d (AM|PM)", "hh:mm AM or hh:mm PM, for example 10:00 PM")
 _TWENTY_FOUR_HOURS = (r"([01]\d|2[0-3]):[0-5]\d", "HH:mm on a 24-hour clock, for example 01:30")
@@ -100,6 +170,10 @@ FORMATS: dict[str, tuple[str, str]] = {
         rf"{_TWENTY_FOUR_HOURS[0]}( {_TWENTY_FOUR_HOURS[0]})*"
         rf"|Every \d+( (mins|hours))?( {_TWENTY_FOUR_HOURS[0]}){{0,2}}",
         "HH:mm …, or Every n [mins|hours] [from] [to]",
+    ),
+    "gateway_confirm_order_id_reset": (
+        r"(confirm|reject|ignore)(/(confirm|reject|ignore))?",
+        "confirm, reject or ignore, one or two of them, for example ignore/ignore",
     ),
 }
 
@@ -116,7 +190,9 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
         _credentials,
         _accounts,
         _image,
+        _numbers,
         _formats,
+        _trusted,
         _time_zone,
         _client_ids,
         _config_extra,
@@ -175,12 +251,14 @@ def _secret(name: str, password: bool, portal: bool) -> c.Iterator[str]:
 
 
 def _accounts(settings: Settings) -> c.Iterator[str]:
-    for account in t.cast("list[str]", settings.get("gateway_accounts") or []):
-        if str(account).startswith("D") != (settings.get("gateway_mode") == "paper"):
-            yield (
-                f"gateway_accounts: {str(account)[:2]}… is no account of mode {settings.get('gateway_mode')}; "
-                "paper accounts begin with D, live ones do not"
-            )
+    entries = settings.get("gateway_accounts") or []
+    if not isinstance(entries, list):
+        yield "gateway_accounts: it is not a list; write one id an entry, for example [U1234567, U7654321]"
+        return
+    mode = t.cast("str | None", settings.get("gateway_mode"))
+    for entry in entries:
+        if fault := account_ids.entry_fault(entry, mode if mode in API_PORTS else None):
+            yield f"gateway_accounts: {fault}"
 
 
 def _image(settings: Settings) -> c.Iterator[str]:
@@ -189,20 +267,56 @@ def _image(settings: Settings) -> c.Iterator[str]:
         return
     if not re.fullmatch(r"[\w.:/-]+", image):
         yield f"gateway_image: {image!r} is not an image reference; use registry/name@sha256:<64 hex digits>"
-    elif not settings.get("gateway_allow_tag"):
+    elif not _flag(settings.get("gateway_allow_tag")):
         yield (
             f"gateway_image: {image!r} is a tag, and tags of this image have been rebuilt in place; pin a digest "
             "(docker buildx imagetools inspect shows it), or set gateway_allow_tag: true to accept the risk"
         )
 
 
+def _given(value: object) -> bool:
+    """Whether a variable is set: 0 and false are values."""
+    return value is not None and value != ""
+
+
+def _flag(value: object) -> bool:
+    """A boolean as Ansible reads it, which has the words of ``-e`` as text."""
+    return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
+
+
+def whole(value: object) -> int | None:
+    """The whole number that a value is, or that its text is (as ``-e`` has it); None for anything else."""
+    return int(str(value)) if re.fullmatch(r"-?\d+", str(value)) else None
+
+
+def _numbers(settings: Settings) -> c.Iterator[str]:
+    for variable, (low, high) in BOUNDS.items():
+        value = settings.get(variable)
+        number = whole(value)
+        if _given(value) and (number is None or not low <= number <= high):
+            shown = repr(value) if number is None else value
+            yield f"{variable}: {shown} is not a whole number from {low} to {high}; set it to one"
+
+
+def _trusted(settings: Settings) -> c.Iterator[str]:
+    addresses = settings.get("gateway_trusted_client_ips")
+    if isinstance(addresses, str):
+        yield f"gateway_trusted_client_ips: {addresses!r} is not a list; write it as [{addresses}]"
+        return
+    for address in t.cast("list[object]", addresses or []):
+        if not re.fullmatch(r"[\w.:-]+", str(address)):
+            yield f"gateway_trusted_client_ips: {address!r} is not an address or a host name; name one an entry"
+
+
 def _formats(settings: Settings) -> c.Iterator[str]:
     for variable, (pattern, form) in FORMATS.items():
-        value = settings.get(variable) or ""
-        if value and not re.fullmatch(pattern, str(value)):
+        value = settings.get(variable)
+        if _given(value) and not re.fullmatch(pattern, str(value)):
             yield f"{variable}: IBC would ignore {value!r}; write it as {form}"
     if settings.get("gateway_auto_restart_time") and settings.get("gateway_auto_logoff_time"):
         yield ("gateway_auto_logoff_time: IBC ignores it beside gateway_auto_restart_time; empty one of the two")
+    if _flag(settings.get("gateway_read_only_login")):
+        yield "gateway_read_only_login: IB Gateway has no read-only login; leave it false"
     for variable in ("gateway_second_factor_device", "gateway_command_prompt"):
         yield from _free_text(variable, settings.get(variable))
 
@@ -223,16 +337,12 @@ def _free_text(variable: str, value: object) -> c.Iterator[str]:
 
 
 def _time_zone(settings: Settings) -> c.Iterator[str]:
-    zone = str(settings.get("gateway_time_zone"))
-    try:
-        zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        yield f"gateway_time_zone: {zone!r} is not an IANA time zone; use a name such as America/New_York"
+    yield from zones.problems({"gateway_time_zone": settings.get("gateway_time_zone")}, ["gateway_time_zone"])
 
 
 def _client_ids(settings: Settings) -> c.Iterator[str]:
     ids = [
-        settings.get(variable)
+        whole(settings.get(variable))
         for variable in ("gateway_client_id", "gateway_check_client_id", "gateway_master_client_id")
     ]
     if any(ids.count(one) > 1 for one in ids if one is not None):
@@ -251,7 +361,7 @@ def _config_extra(settings: Settings) -> c.Iterator[str]:
             yield f"{name}: this key has its own variable; set {MANAGED_KEYS[key]} instead"
         elif key in FIXED_KEYS:
             yield f"{name}: this key is not yours to set: {FIXED_KEYS[key]}; remove it"
-        elif key not in known and not settings.get("gateway_config_extra_unknown"):
+        elif key not in known and not _flag(settings.get("gateway_config_extra_unknown")):
             near = difflib.get_close_matches(str(key), known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             yield (f"{name}: IBC has no such key; {hint}If a newer IBC has it, set gateway_config_extra_unknown: true")
@@ -259,11 +369,17 @@ def _config_extra(settings: Settings) -> c.Iterator[str]:
 
 
 def _environment(settings: Settings) -> c.Iterator[str]:
-    for name in t.cast("dict[str, object]", settings.get("gateway_environment") or {}):
+    for name, value in t.cast("dict[str, object]", settings.get("gateway_environment") or {}).items():
+        place = f"gateway_environment.{name}"
+        instead = ENVIRONMENT.get(str(name))
         if not re.fullmatch(r"[A-Za-z_]\w*", str(name)):
-            yield f"gateway_environment.{name}: not the name of an environment variable"
-        elif RESERVED_ENVIRONMENT.match(str(name)):
-            yield f"gateway_environment.{name}: the role sets this variable of the image; use the role's own variables"
+            yield f"{place}: not the name of an environment variable"
+        elif instead:
+            yield f"{place}: {f'set {instead} instead' if instead.startswith('gateway_') else instead}"
+        elif not isinstance(value, str):
+            yield f"{place}: {value!r} is not a text; put it in quotes"
+        elif "-Xmx" in value:
+            yield f"{place}: -Xmx has its own variable, by which the memory is checked; set gateway_java_heap_mb"
 
 
 def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
@@ -293,4 +409,5 @@ def port(settings: Settings) -> int:
     """The port of the gateway on its VM; 0 where nobody can know it."""
     portal = settings.get("gateway_stack") == "client_portal"
     usual = PORTAL_PORT if portal else API_PORTS.get(str(settings.get("gateway_mode")), 0)
-    return int(str(settings.get("gateway_port") or usual))
+    own = settings.get("gateway_port")
+    return (whole(own) or 0) if _given(own) else usual

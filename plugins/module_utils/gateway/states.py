@@ -20,7 +20,14 @@ class ApiState:
         self.state, self.meaning, self.next_step, self.final = state, meaning, next_step, final
 
 
-_OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
+# What a person does about each trouble of a session that has started; a verdict names those that it found.
+CORRECT_ACCOUNTS = "Correct gateway_accounts to the accounts of this IBKR user (site.yml writes it), or ask IBKR."
+END_OTHER_SESSION = "Sign the user out where the other session is."
+WAIT_FOR_FARM = "Wait for the farm."
+# Verdicts that come when an attempt's time is over: a longer one might have heard more.
+LATE = frozenset({"tcp_timeout", "no_handshake", "no_accounts", "no_valid_id", "unresponsive"})
+
+OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
 
 API_STATES = {
     "ready": ApiState(READY, "the API answers, the accounts fit and nothing is reported broken", "Connect."),
@@ -53,7 +60,7 @@ API_STATES = {
     "no_handshake": ApiState(
         DEGRADED,
         "the port accepts but the API does not greet: the gateway hangs or a dialog waits",
-        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
     ),
     "not_tws": ApiState(
         BLOCKED,
@@ -69,11 +76,11 @@ API_STATES = {
         "the gateway closed the session during its start, without a reason",
         "Try again; if it stays, look at the container's log and count the clients (at most 32).",
     ),
-    "no_accounts": ApiState(STARTING, "the session opened but no account was named", _OPERATOR_LOOK),
+    "no_accounts": ApiState(STARTING, "the session opened but no account was named", OPERATOR_LOOK),
     "no_valid_id": ApiState(
         DEGRADED,
         "the session opened but no valid order id came, so no client finishes its connect",
-        _OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
     ),
     "unresponsive": ApiState(
         DEGRADED,
@@ -86,10 +93,16 @@ API_STATES = {
         "Wait: it reconnects by itself after a reset of IBKR's servers. If it lasts, check the network and whether "
         "the same user signed in elsewhere.",
     ),
+    "port_moved": ApiState(
+        DEGRADED,
+        "the API has moved to another port, where the container publishes nothing",
+        "Set it back in the gateway's window (Configure > Settings > API; live 4001, paper 4002); if IBC's "
+        "OverrideTwsApiPort moved it, run site.yml.",
+    ),
     "degraded": ApiState(
         DEGRADED,
-        "the API answers, but a data farm is reported broken or another session takes the market data",
-        "Wait for the farm; if another session competes (10197), sign the user out there.",
+        "the API answers, but something is not as it must be",
+        f"{WAIT_FOR_FARM} If another session competes (10197): {END_OTHER_SESSION}",
     ),
     "wrong_account": ApiState(
         BLOCKED,
@@ -98,6 +111,9 @@ API_STATES = {
         final=True,
     ),
 }
+
+# What an API says that is signed in to the right account, whatever is wrong behind it.
+ANSWERS = ("ready", "degraded", "link_down", "port_moved")
 
 # A lost link whose cause the log names.
 SIGNED_IN_ELSEWHERE = ApiState(
@@ -189,6 +205,31 @@ FINDINGS = {
         BLOCKED,
         "the push was not approved in time and no other will be sent",
         "Stop the gateway and sign in again with the phone at hand.",
+        final=True,
+    ),
+    "device_unnamed": ApiState(
+        BLOCKED,
+        "IBKR offers several second-factor devices, and none is named, so that no push is sent",
+        "Set gateway_second_factor_device to the device's name as the list shows it, run site.yml and sign in again.",
+        final=True,
+    ),
+    "device_unknown": ApiState(
+        BLOCKED,
+        "the device that gateway_second_factor_device names is not in IBKR's list, so that no push is sent",
+        "Correct gateway_second_factor_device to a name of the list, run site.yml and sign in again.",
+        final=True,
+    ),
+    "too_many_attempts": ApiState(
+        BLOCKED,
+        "sign-ins were tried again and again without success, and IBKR locks a user who goes on",
+        "Look at the container's log for what refused them, check user and password by signing in at IBKR's web page, "
+        "then start again.",
+        final=True,
+    ),
+    "stale_token": ApiState(
+        BLOCKED,
+        "the start waits for ever on a kept sign-in (autorestart) that is no longer valid",
+        "Stop it and start it by ibgwctl start, which removes a stale one.",
         final=True,
     ),
 }

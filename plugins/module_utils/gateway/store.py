@@ -19,15 +19,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import files, states
+from . import files, record_file, states
 
 ROOT = "/var/lib/ibgw"
 HISTORY_BYTES = 1 << 20
-SIGN_IN, PAPER, MANUAL = "sign_in", "paper", "manual"
+GRANTS = SIGN_IN, PAPER, MANUAL = "sign_in", "paper", "manual"
 
 
 class BusyError(Exception):
     """Somebody else acts on this gateway; the message says who and since when."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What every line of the history has; a sign-in's and others have more."""
+
+    at: float
+    event: str = ""
+    text: str = ""
 
 
 @dataclass
@@ -73,6 +82,11 @@ class Record:
     hung_looks: int = 0
     healed_at: float = 0.0
     container_started_at: str | None = None
+    # Moments of the last hour at which a sign-in was tried that did not succeed, and how many of them this start has.
+    logins: list[float] = field(default_factory=list)
+    logins_counted: int = 0
+    # What the watcher has read of the container's log, and how far (log.Log.as_state).
+    log: dict[str, Any] | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, what: str, times: int = 1) -> None:
@@ -96,24 +110,33 @@ class Store:
     def read(self) -> Record | None:
         """Return the record, None where nobody has written one; ValueError for a damaged file, which stays as it is."""
         try:
-            with open(self.state_path, encoding="utf-8") as file:
-                data = json.load(file)
-            known = {each.name for each in dataclasses.fields(Record)}
-            values = {name: value for name, value in data.items() if name in known}
-            return Record(**{**values, "grant": Grant(**data["grant"]) if data["grant"] else None})
+            record = record_file.load(Record, self.state_path)
         except FileNotFoundError:
             return None
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{self.state_path} is damaged ({error!r})") from error
+        except record_file.DamagedError as error:
+            raise record_file.DamagedError(f"{self.state_path} is damaged: {error}") from error
+        if record.state not in states.GATEWAY_STATES or (record.grant and record.grant.kind not in GRANTS):
+            raise record_file.DamagedError(f"{self.state_path} is damaged: it has a state or a grant of no known kind")
+        return record
+
+    def log(self) -> dict[str, Any] | None:
+        """Return what the watcher has read of the log, None where that cannot be read here."""
+        with contextlib.suppress(OSError, ValueError):
+            record = self.read()
+            return record.log if record else None
+        return None
 
     def load(self, mode: str) -> Record:
-        """Return the record; a new one where there is none, or where the file is damaged (it is kept as .damaged)."""
+        """Return the record; a new one where there is none, or where the file is damaged: it is kept as .damaged, and
+        the history says so. What the engine and the log show fills the new one."""
         try:
-            return self.read() or Record(self.name, mode)
-        except ValueError:
-            with contextlib.suppress(OSError):
-                os.replace(self.state_path, f"{self.state_path}.damaged")
-            return Record(self.name, mode)
+            record = self.read() or Record(self.name, mode)
+        except record_file.DamagedError as error:
+            aside = record_file.set_aside(self.state_path)
+            self.note("damaged", f"{error}; it is kept as {aside}, and what it remembered is lost", time.time())
+            record = Record(self.name, mode)
+        record.gateway, record.mode = self.name, mode
+        return record
 
     def save(self, record: Record) -> None:
         """Write the record. OSError when that fails: the old one is untouched."""
@@ -138,12 +161,11 @@ class Store:
     def history(self, since: float = 0.0, last: int | None = None) -> list[dict[str, Any]]:
         """Return the events after *since*, oldest first, of these the *last* ones; a damaged line is passed over."""
         found = []
-        with contextlib.suppress(FileNotFoundError), open(self.history_path, encoding="utf-8") as file:
-            for line in file:
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    event = json.loads(line)
-                    if event["at"] > since:
-                        found.append(event)
+        for line in self._newest(HISTORY_BYTES).splitlines():
+            with contextlib.suppress(record_file.DamagedError):
+                event = record_file.parse(line)
+                if isinstance(event, dict) and (known := record_file.build(Event, event)).at > since:
+                    found.append({**event, **dataclasses.asdict(known)})
         return found if last is None else found[max(len(found) - last, 0) :]
 
     @contextlib.contextmanager
@@ -177,7 +199,16 @@ class Store:
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
 
     def _shorten(self) -> None:
-        with open(self.history_path, encoding="utf-8") as file:
-            lines = file.readlines()
-        kept = "".join(lines[len(lines) // 2 :])
+        kept = self._newest(HISTORY_BYTES // 2).decode("utf-8", "surrogateescape")
         files.write(self.history_path, {"content": kept, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})
+
+    def _newest(self, size: int) -> bytes:
+        """The last lines of the history that are whole within *size* bytes."""
+        try:
+            with open(self.history_path, "rb") as file:
+                start = max(file.seek(0, os.SEEK_END) - size, 0)
+                file.seek(start)
+                data = file.read(size)
+        except (FileNotFoundError, IsADirectoryError):
+            return b""
+        return data.partition(b"\n")[2] if start else data

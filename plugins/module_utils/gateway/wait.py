@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import math
-import queue
 from collections.abc import Callable
 
 from . import milestones, states
-from .engine import EngineError
-from .look import Gateway
+from .look import DIALOG_SECONDS, Gateway
 from .probe import ATTEMPT_SECONDS
 
 MIN_DELAY = 2.0
@@ -24,6 +22,8 @@ _PATIENCE = {
 }
 _DEFAULT_PATIENCE = (30.0, 30.0)
 _REOPEN_SECONDS = 0.2
+# While an attempt lasts, the log is not heard.
+_LONGEST_ATTEMPT = 8 * ATTEMPT_SECONDS
 
 
 def wait_for(
@@ -36,38 +36,52 @@ def wait_for(
 ) -> bool:
     """Observe *gateway* until it is in state *wanted* (True), or cannot come there, or *timeout* seconds are over.
 
-    The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word.
+    The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word. An
+    attempt lasts 5 s at most, and twice as long as the one before when that one's time ran out before the gateway
+    had answered; it may last for all that is left where that would not hold another one of twice its length, but never
+    longer than 40 s. An attempt that was cut shorter than the ones before and ran out of time has shown nothing: the
+    verdict stays the last complete one.
     With *after_run* only a JVM run after that one counts (a restart was asked for and has yet to happen). *tell* is
     called whenever something was observed; what it raises ends the wait.
     """
     deadline = gateway.clock() + timeout
-    asked_at = -math.inf
-    while True:
-        gateway.refresh()
-        try:
-            with gateway.follow() as lines:
-                while True:
-                    now = gateway.clock()
-                    judgement = gateway.judgement()
-                    tell()
-                    counts = after_run is None or gateway.summary.jvm_runs > after_run
-                    if counts and judgement.state == wanted:
-                        return True
-                    if (judgement.final and wanted != states.STOPPED) or now >= deadline:
-                        return False
-                    due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
-                    if due <= now:
-                        gateway.ask(min(ATTEMPT_SECONDS, deadline - now))
-                        asked_at = gateway.clock()
-                        continue
-                    look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
-                    received = _receive(lines, min(due, deadline, look_again) - now)
-                    gateway.feed(line for line in received if line is not None)
-                    if None in received or gateway.clock() >= look_again:
-                        break
-        except EngineError:
-            pass  # The container ended or the engine went away between two looks: the next look tells which.
-        gateway.sleep(_REOPEN_SECONDS)
+    asked_at, length = -math.inf, ATTEMPT_SECONDS
+    with gateway.listening():
+        while True:
+            gateway.refresh()
+            goes_on = True
+            while goes_on:
+                now = gateway.clock()
+                judgement = gateway.judgement()
+                tell()
+                counts = after_run is None or gateway.summary.jvm_runs > after_run
+                if counts and judgement.state == wanted:
+                    return True
+                if (judgement.final and wanted != states.STOPPED) or now >= deadline:
+                    return False
+                due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
+                if due <= now:
+                    length = _ask(gateway, length, deadline - now, delay)
+                    asked_at = gateway.clock()
+                    continue
+                look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
+                waits_at = now + DIALOG_SECONDS if gateway.summary.open_dialog and not gateway.dialog else math.inf
+                goes_on = gateway.listen(min(due, deadline, look_again, waits_at) - now)
+                goes_on = goes_on and gateway.clock() < look_again
+            gateway.sleep(_REOPEN_SECONDS)
+
+
+def _ask(gateway: Gateway, length: float, left: float, delay: float) -> float:
+    """Ask the API for about *length* of the *left* seconds; return how long the next attempt may last."""
+    known = gateway.verdict
+    seconds = min(left if left < length + delay + 2 * length else length, left, _LONGEST_ATTEMPT)
+    gateway.ask(seconds)
+    if gateway.verdict is None or gateway.verdict["api_state"] not in states.LATE:
+        return length
+    if known is not None and seconds < length:
+        gateway.verdict = known
+        return length
+    return min(2 * length, _LONGEST_ATTEMPT)
 
 
 def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
@@ -78,14 +92,3 @@ def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
         return -math.inf
     patience, every = _PATIENCE.get(gateway.summary.phase, _DEFAULT_PATIENCE)
     return max(gateway.phase_since + patience, asked_at + every)
-
-
-def _receive(lines: queue.SimpleQueue[str | None], timeout: float) -> list[str | None]:
-    """Return what has arrived, waiting for the first item at most *timeout* seconds."""
-    received: list[str | None] = []
-    try:
-        received.append(lines.get(timeout=max(timeout, 0)))
-        while True:
-            received.append(lines.get_nowait())
-    except queue.Empty:
-        return received

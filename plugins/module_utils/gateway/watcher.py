@@ -15,7 +15,9 @@ import itertools
 import os
 import queue
 import socket
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from . import alerts, descriptor, plan, policy, session, states, week
@@ -23,10 +25,13 @@ from .alerts import Alert, Outbox
 from .channel import ChannelError
 from .control import Control
 from .engine import EngineError
-from .store import PAPER, BusyError, Record
+from .store import PAPER, BusyError, Record, Store
+from .text import printable
 
 ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
+# A log that ends though its container runs is not opened in a tight loop.
+REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
 _SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READY: "info"}
 _TROUBLE = (states.BLOCKED, states.DEGRADED)
@@ -36,6 +41,10 @@ REPEAT_SECONDS = 6 * 3600.0
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
 Known = tuple[Any, tuple[Any, int]]
+Settings = tuple[descriptor.Descriptor, plan.Plan]
+# How often settings that cannot be read are looked at again.
+UNREADABLE_SECONDS = 10.0
+UNREADABLE_STEP = "Run site.yml, which writes it anew."
 
 
 def channels_path(name: str) -> str:
@@ -43,26 +52,53 @@ def channels_path(name: str) -> str:
 
 
 class Watcher:
-    """Watches gateway *name*; *alive* tells the service manager that it does."""
+    """Watches gateway *name*; *alive* tells the service manager so, *fault* is what is wrong with its settings."""
 
-    def __init__(self, control: Control, alive: Callable[[], None] = lambda: None) -> None:
-        self.control, self.alive = control, alive
+    def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
+        self.control, self.alive, self.fault = control, alive, fault
         self.outbox = Outbox(control.store.directory)
+        if self.outbox.damage:
+            control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
 
-    def run(self, rounds: int | None = None) -> None:
-        """Watch for ever, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
-        for _round in itertools.count() if rounds is None else range(rounds):
-            self.alive()
-            try:
-                until = self.look()
-            except BusyError:
-                until = self.control.now() + BUSY_SECONDS
-            self.alive()
-            self.listen(until)
+    def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
+        """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
+        with self.control.gateway.listening():
+            for _round in itertools.count() if rounds is None else range(rounds):
+                self.alive()
+                if ended():
+                    return
+                try:
+                    until = self.look()
+                except BusyError:
+                    self._tell_of_another()
+                    until = self.control.now() + BUSY_SECONDS
+                except Exception as error:  # whatever it is: a watcher that ends tells nobody
+                    self._tell_of_failure(error)
+                    until = self.control.now() + self._interval
+                self.alive()
+                self.listen(until)
+
+    def _tell_of_another(self) -> None:
+        """Tell what the one has written who acts now: a dialog that waits in his sign-in, say."""
+        with contextlib.suppress(OSError, ValueError):
+            record = self.control.store.read()
+            if record:
+                self._tell(record, record, urgent=True)
+
+    def _tell_of_failure(self, error: Exception) -> None:
+        """A look that failed in a way that nobody has thought of is a state, and told; the next one is tried."""
+        now, kind = self.control.now(), type(error).__name__
+        with contextlib.suppress(Exception):
+            record = self.control.store.load(self.control.descriptor.mode)
+            self.control.store.note("failed", f"the look failed: {kind}: {printable(str(error))}", now)
+            policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
+            self.control.store.save(record)
+            self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
+            send(self.control.store, self.outbox, now)
 
     def look(self) -> float:
         """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
@@ -77,14 +113,18 @@ class Watcher:
             step = policy.decide(record, look, control.plan, now())
             if step:
                 self._do(step, record)
+            if self.fault and record.state != states.BLOCKED:
+                _degrade(record, self.fault, before, now())
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
+            record.log = gateway.log_state()
             with contextlib.suppress(OSError):
                 control.store.save(record)
             next_look = policy.next_moment(record, control.plan, now())
-            if gateway.summary.usable and record.state == states.STARTING:
+            waits = gateway.summary.open_dialog is not None and gateway.dialog is None
+            if waits or (gateway.summary.usable and record.state == states.STARTING):
                 next_look = min(next_look, now() + SOON_SECONDS)
-        self._tell(before, record)
+        self._tell(before, record, urgent=self.control.gateway.dialog is not None)
         return next_look
 
     def _observe(self) -> bool:
@@ -95,7 +135,8 @@ class Watcher:
         rested = gateway.clock() - self._asked_at
         answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
         soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
-        if not gateway.has_log or not (soon or rested >= self._interval - 1):
+        stands = gateway.container is not None and gateway.container["status"] == "paused"
+        if not gateway.has_log or stands or not (soon or rested >= self._interval - 1):
             return False
         gateway.ask()
         self._asked_at = gateway.clock()
@@ -154,33 +195,40 @@ class Watcher:
         where the clock on the wall is set meanwhile."""
         gateway, control = self.control.gateway, self.control
         deadline = gateway.clock() + until - control.now()
+        if gateway.has_log:
+            before = self._heard()
+            while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
+                if not gateway.listen(left):
+                    gateway.sleep(REOPEN_SECONDS)
+                    return
+            return
         try:
-            if gateway.has_log:
-                with gateway.follow() as lines:
-                    before = self._heard()
-                    while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
-                        line = _receive(lines, left)
-                        if line is None:
-                            return
-                        gateway.feed([line] if line else [])
-            else:
-                with control.engine.starts(control.descriptor.container) as lines:
-                    _receive(lines, max(deadline - gateway.clock(), 0.0))
+            with control.engine.starts(control.descriptor.container) as starts, contextlib.suppress(queue.Empty):
+                starts.get(timeout=max(deadline - gateway.clock(), 0.0))
         except EngineError:
             gateway.sleep(BUSY_SECONDS)
 
     def _heard(self) -> tuple[object, ...]:
         summary = self.control.gateway.summary
-        return (summary.phase, summary.jvm_runs, summary.pushes, summary.finding, summary.full_authentication)
+        return (
+            summary.phase,
+            summary.jvm_runs,
+            summary.pushes,
+            summary.finding,
+            summary.full_authentication,
+            summary.open_dialog,
+        )
 
-    def _tell(self, before: Record, record: Record) -> None:
-        """Queue what people have to know, and send what is queued; a dead channel costs time and nothing else."""
+    def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
+        """Queue what people have to know, and send what is queued."""
         now = self.control.now()
         serious = record.state in _TROUBLE
         # Whoever brought it back: what was told is over, and is told anew when it comes again.
         over = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if record.state == states.READY else []
-        calm = record.state == states.DEGRADED and (
-            now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region)
+        calm = (
+            record.state == states.DEGRADED
+            and not urgent
+            and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
         )
         if (serious and not calm) or any(over):
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
@@ -189,11 +237,7 @@ class Watcher:
         if now - self._ends_looked_at >= ENDS_SECONDS:
             self._ends_looked_at = now
             self._tell_of_ends(record, now)
-        with contextlib.suppress(descriptor.DescriptorError, OSError, ValueError):
-            path = channels_path(record.gateway)
-            if os.path.exists(path):
-                for failed in self.outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
-                    self.control.store.note("alert_failed", f"an alert was not delivered by {failed}", now)
+        send(self.control.store, self.outbox, now)
 
     def _remind(self, record: Record, now: float) -> None:
         signed_in = policy.moment(record.signed_in_at) if record.signed_in_at else None
@@ -229,14 +273,6 @@ class Watcher:
         self.outbox.put(alert, REPEAT_SECONDS if key.startswith("state/") else None)
 
 
-def _receive(lines: queue.SimpleQueue[str | None], timeout: float) -> str | None:
-    """Return the next line, None at the end of the stream, and nothing when *timeout* passes."""
-    try:
-        return lines.get(timeout=timeout)
-    except queue.Empty:
-        return ""
-
-
 def notifier() -> Callable[[str], None]:
     """Return what tells systemd (sd_notify(3)) how the service is; it does nothing where there is no systemd."""
     address = os.environ.get("NOTIFY_SOCKET", "")
@@ -251,11 +287,85 @@ def notifier() -> Callable[[str], None]:
     return notify
 
 
-def watch(name: str) -> None:
-    """Watch gateway *name* until the process is ended; raises DescriptorError when it is not deployed."""
-    notify = notifier()
-    watcher = Watcher(
-        Control(descriptor.load(name), plan.load(name), by="the watcher"), alive=lambda: notify("WATCHDOG=1")
+def send(memory: Store, outbox: Outbox, now: float) -> None:
+    """Send what is queued to the channels that can be read; a dead channel costs time and nothing else."""
+    path = channels_path(memory.name)
+    with contextlib.suppress(OSError, ValueError):
+        if os.path.exists(path):
+            for failed in outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
+                memory.note("alert_failed", f"an alert was not delivered by {failed}", now)
+
+
+def _degrade(record: Record, fault: str, before: Record, now: float) -> None:
+    record.since = before.since if before.state == states.DEGRADED else now
+    record.state, record.reason, record.next_step = states.DEGRADED, fault, UNREADABLE_STEP
+
+
+def stamp(name: str) -> tuple[object, ...]:
+    """Return what changes whenever the settings of gateway *name* are written anew."""
+    found: list[object] = []
+    for path in (descriptor.path(name), plan.path(name)):
+        try:
+            status = os.stat(path)
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        except OSError as error:
+            found.append(error.errno)
+    return tuple(found)
+
+
+def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
+    """Return the descriptor and the plan of gateway *name*, and what is wrong with their files.
+
+    In the place of what cannot be read stands what was *good* before; without that, a plan that starts nothing. None
+    without a descriptor, now or before.
+    """
+    try:
+        found, fault = descriptor.load(name), ""
+    except descriptor.DescriptorError as error:
+        return good, str(error)
+    wanted, fault = plan.load_or_default(name)
+    return (found, good[1] if fault and good else wanted), fault
+
+
+def tell_unreadable(name: str, fault: str, now: float) -> None:
+    """Make of a gateway that cannot be watched a state that is told, by the channels that can be read."""
+    memory = Store(name)
+    with memory.acting("the watcher"):
+        record = memory.load("")
+        before = copy.copy(record)
+        _degrade(record, fault, before, now)
+        if before.reason != fault:
+            memory.note("state", fault, now, state=record.state)
+        memory.save(record)
+    outbox = Outbox(memory.directory)
+    outbox.put(
+        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, UNREADABLE_STEP, now),
+        REPEAT_SECONDS,
     )
+    send(memory, outbox, now)
+
+
+def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Watch gateway *name* until the process is ended; raises DescriptorError for what is not a name.
+
+    Settings that cannot be read are a state and an alert; they are read again whenever their files change.
+    """
+    notify = notifier()
+    good: Settings | None = None
     notify("READY=1")
-    watcher.run()
+    while True:
+        seen = stamp(name)
+        good, fault = settings(name, good)
+        if good:
+            control = Control(*good, by="the watcher")
+            Watcher(control, lambda: notify("WATCHDOG=1"), fault).run(ended=partial(_changed, name, seen))
+            continue
+        while not _changed(name, seen):
+            notify("WATCHDOG=1")
+            with contextlib.suppress(BusyError, OSError):
+                tell_unreadable(name, fault, time.time())
+            sleep(UNREADABLE_SECONDS)
+
+
+def _changed(name: str, before: tuple[object, ...]) -> bool:
+    return stamp(name) != before

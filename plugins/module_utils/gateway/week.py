@@ -25,8 +25,8 @@ TOKEN_DEATH = time(1, 0)
 SIGN_IN_OPENS = time(1, 15, fold=1)
 # On Saturday. After the last daily restart of the week and well before the first one that would find its token dead.
 CLOSE = time(23, 30)
-# On Sunday. Half an hour before CME Globex resumes (18:00 New York); who trades currencies from 17:15 takes 16:45.
-SIGN_IN_DEADLINE = "17:30"
+# On Sunday. Before the first market of the week opens: currencies trade from 17:15 New York, CME Globex from 18:00.
+SIGN_IN_DEADLINE = "17:00"
 
 # Before the token death, which is Saturday 18:00 in every week: clocks change after it.
 HEADS_UP = timedelta(hours=7)

@@ -4,15 +4,28 @@
 """The TWS API on the wire, as far as a readiness probe needs it: frames of NUL-terminated text fields.
 
 Offering 157..178 keeps every gateway, however new, in this text form (protobuf begins at 201).
-Nothing here raises on what a peer sends: a peer that breaks a limit is described in :attr:`Decoder.fault`.
+Nothing here raises on what a peer sends, and nothing grows with it: a frame is cut where it lies in the buffer, and
+only the start of a field becomes text. A start-up has frames of some kB (reference: TWS API, 1.1); the limits below
+leave room for an adviser with a hundred thousand accounts, and keep a probe at 14 MiB and some tenths of a second.
 """
 
 from __future__ import annotations
 
+from .text import printable as printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MIN_VERSION, MAX_VERSION = 157, 178
 MAX_FRAME = 1 << 20
 MAX_BYTES = 4 << 20
-MAX_FRAMES = 2000
+MAX_FRAMES = 50_000
+# The version has 2 fields, a notice 5 that count; the longest of those is the text of a notice.
+MAX_FIELDS = 6
+MAX_FIELD = 1000
+MAX_DIGITS = 40
+_PIECE = 8192
 
 START_API, REQ_CURRENT_TIME = 71, 49
 NEXT_VALID_ID, MANAGED_ACCOUNTS, CURRENT_TIME, NOTICE = "9", "15", "49", "4"
@@ -39,50 +52,74 @@ def _framed(payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "big") + payload
 
 
+class Message:
+    """One frame, in place: valid until the decoder is asked for the next one.
+
+    :attr:`fields` are its first :data:`MAX_FIELDS`, each cut to :data:`MAX_FIELD` bytes; bytes that are not UTF-8
+    become U+FFFD.
+    """
+
+    __slots__ = ("_buffer", "_last", "fields")
+
+    def __init__(self, buffer: bytearray, start: int, end: int) -> None:
+        self._buffer = buffer
+        self.fields: list[str] = []
+        while len(self.fields) < MAX_FIELDS:
+            stop = buffer.find(0, start, end)
+            self._last = (start, end if stop < 0 else stop)
+            self.fields.append(buffer[start : min(self._last[1], start + MAX_FIELD)].decode("utf-8", "replace"))
+            start = stop + 1
+            if stop < 0 or start == end:
+                break
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the last of :attr:`fields` whole, in pieces of some kB that end at a comma, or at the limit where
+        there is none."""
+        start, end = self._last
+        while end - start > _PIECE:
+            comma = self._buffer.rfind(b",", start, start + _PIECE)
+            stop = start + _PIECE if comma < 0 else comma + 1
+            yield bytes(self._buffer[start:stop])
+            start = stop
+        yield bytes(self._buffer[start:end])
+
+
 class Decoder:
-    """Cut a stream into messages, within limits on frame size, frames and bytes."""
+    """Cut a stream into messages: the same ones however it arrives, within limits on frame size, frames and bytes.
+
+    :attr:`fault` says why the stream is not one of the API. :attr:`spent` is set when a stream that may be one has
+    used up its frames or bytes. No message comes after either.
+    """
 
     def __init__(self, max_frame: int = MAX_FRAME, max_bytes: int = MAX_BYTES, max_frames: int = MAX_FRAMES) -> None:
         self.fault: str | None = None
+        self.spent = False
         self._max_frame, self._bytes_left, self._frames_left = max_frame, max_bytes, max_frames
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[list[str]]:
-        """Return the messages that *data* completes, each a list of fields; none once :attr:`fault` is set."""
-        messages: list[list[str]] = []
-        self._buffer += data
-        self._bytes_left -= len(data)
-        while self.fault is None and len(self._buffer) >= 4:
-            length = int.from_bytes(self._buffer[:4], "big")
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """Yield the messages that *data* completes; to be exhausted before more is fed."""
+        buffer = self._buffer
+        if not self.fault and not self.spent:
+            buffer += data
+        while len(buffer) >= 4:
+            length = int.from_bytes(buffer[:4], "big")
             if not 0 < length <= self._max_frame:
-                self.fault = _OTHER_PROTOCOLS.get(bytes(self._buffer[:4]), f"a frame of {length} bytes")
-            elif len(self._buffer) < 4 + length:
-                break
-            elif self._frames_left == 0:
-                self.fault = "more frames than a start-up ever has"
+                self.fault = _OTHER_PROTOCOLS.get(bytes(buffer[:4]), f"a frame of {length} bytes")
+            elif len(buffer) < 4 + length:
+                return
+            elif self._frames_left == 0 or self._bytes_left < length:
+                self.spent = True
             else:
-                messages.append(fields(bytes(self._buffer[4 : 4 + length])))
-                del self._buffer[: 4 + length]
                 self._frames_left -= 1
-        if self.fault is None and self._bytes_left < 0:
-            self.fault = "more data than a start-up ever has"
-        if self.fault:
-            self._buffer.clear()
-        return messages
-
-
-def fields(payload: bytes) -> list[str]:
-    """Split a payload into its fields; bytes that are not UTF-8 become U+FFFD."""
-    return payload.decode("utf-8", "replace").removesuffix("\0").split("\0")
+                self._bytes_left -= 4 + length
+                yield Message(buffer, 4, 4 + length)
+                del buffer[: 4 + length]
+                continue
+            buffer.clear()
 
 
 def number(text: str) -> int | None:
-    """Return the integer that *text* spells in plain decimal (at most 18 digits), else None."""
+    """Return the integer that *text* spells in plain decimal (at most :data:`MAX_DIGITS` digits), else None."""
     digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """Return *text* safe for a terminal and a log: control characters escaped, at most *limit* characters."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in cut)
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS else None

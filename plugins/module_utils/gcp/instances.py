@@ -12,8 +12,11 @@ from .api import library
 from .api.client import Client
 from .api.compute import COMPUTE, endpoint
 from .api.normal import last
+from .host_keys import SWITCH
 
 _PAGE = 500
+# A person waits for an inventory.
+ATTEMPTS = 3
 
 
 class Instance(t.TypedDict):
@@ -27,6 +30,8 @@ class Instance(t.TypedDict):
     machine_type: str
     internal_address: str
     external_address: str
+    # Whether its metadata lets it publish guest attributes.
+    guest_attributes: bool
 
 
 def labelled(
@@ -37,7 +42,7 @@ def labelled(
     timeout: float,
 ) -> list[Instance]:
     """The VMs with all of these labels, by name; GcpError when they cannot be listed within *timeout* seconds."""
-    client = Client(COMPUTE, project, credentials, api_endpoint and endpoint(api_endpoint), timeout)
+    client = Client(COMPUTE, project, credentials, api_endpoint and endpoint(api_endpoint), timeout, ATTEMPTS)
     messages, services = library.load_compute(["instances"])
     list_all = client.build(services["instances"].InstancesClient).aggregated_list
     wanted = " AND ".join(f'labels.{key} = "{value}"' for key, value in sorted(labels.items()))
@@ -65,4 +70,5 @@ def _short(message: t.Any) -> Instance:
         machine_type=last(message.machine_type),
         internal_address=interface.network_i_p,
         external_address=outside[0].nat_i_p if outside else "",
+        guest_attributes=any(each.key == SWITCH and each.value.upper() == "TRUE" for each in message.metadata.items),
     )

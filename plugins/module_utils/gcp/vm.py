@@ -18,6 +18,7 @@ from .api.errors import GcpError
 from .api.normal import last, link
 from .api.plan import Change
 from .api.resource import Body, Options, Resource, is_marked
+from .host_keys import SWITCH
 from .instances import Instance
 from .resources import disk, instance, snapshots
 from .resources.address import ADDRESS
@@ -67,6 +68,7 @@ class Observed:
             machine_type=found["machineType"],
             internal_address=found["networkIP"],
             external_address=found["natIP"],
+            guest_attributes=found["metadata"].get(SWITCH, "").upper() == "TRUE",
         )
 
 

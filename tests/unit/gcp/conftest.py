@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import urllib.error
@@ -18,6 +19,7 @@ from tests.fake_gcp.connectors import FakeConnectors
 from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.server import FakeGcp
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client, compute
 from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info, gcp_vm
 
@@ -87,6 +89,14 @@ MACHINE: dict[str, Any] = {
 }
 
 
+def host_key(kind: str, fill: bytes) -> str:
+    """A key's base64 text: its type after its length, and then its numbers."""
+    return base64.b64encode(len(kind).to_bytes(4, "big") + kind.encode() + b"\0\0\0\x20" + fill * 32).decode()
+
+
+HOST_KEYS = [(kind, host_key(kind, b"a")) for kind in ("ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa")]
+
+
 def document(**changes: Any) -> dict[str, Any]:
     """DOCUMENT with whole sections replaced."""
     return {**copy.deepcopy(DOCUMENT), **changes}
@@ -103,6 +113,9 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(host_keys, "POLL_SECONDS", 0.01)
+    # Pins, and what ssh knows, are those of the test.
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -122,6 +135,7 @@ def connectors(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConnectors]:
 @pytest.fixture
 def fake(cloud_run: FakeRun, connectors: FakeConnectors) -> Iterator[FakeGcp]:
     with FakeGcp() as server:
+        server.state.host_keys = HOST_KEYS
         yield server
 
 

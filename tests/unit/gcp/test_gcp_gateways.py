@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.fake_gcp.server import FakeGcp
 from tests.fake_gcp.state import Entry
-from tests.unit.gcp.conftest import RunModule
+from tests.unit.gcp.conftest import HOST_KEYS, RunModule
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = {"plugin": "ibops.gateway.gcp_gateways", "project": "demo-project", "labels": {"role": "ib-gateway"}}
@@ -38,6 +38,15 @@ def place(fake: FakeGcp, name: str, zone: str = "europe-west1-b", number: int = 
     fake.state.resources[f"projects/demo-project/zones/{zone}/instances/{name}"] = Entry(body)
 
 
+def ssh_arguments(tmp_path: Path, instance: str, strict: str = "yes") -> str:
+    return (
+        f"-o HostKeyAlias=compute.{instance} -o StrictHostKeyChecking={strict} "
+        f"-o 'UserKnownHostsFile=\"{tmp_path}/home/.ibgw/known_hosts/compute.{instance}\" ~/.ssh/known_hosts' "
+        "-o UpdateHostKeys=yes -o HashKnownHosts=no -o CheckHostIP=no"
+    )
+
+
+PUBLISHING = {"items": [{"key": "enable-guest-attributes", "value": "TRUE"}]}
 Inventory = Callable[..., Any]
 
 
@@ -76,7 +85,9 @@ def inventory(source: Callable[..., Path]) -> Inventory:
     return run
 
 
-def test_gateways_are_listed_by_their_labels_and_grouped_by_mode(inventory: Inventory, fake: FakeGcp) -> None:
+def test_gateways_are_listed_by_their_labels_and_grouped_by_mode(
+    inventory: Inventory, fake: FakeGcp, tmp_path: Path
+) -> None:
     outside = [{"networkIP": "10.10.0.9", "accessConfigs": [{"natIP": "203.0.113.7"}]}]
     place(fake, "ibgw-paper", number=1)
     place(fake, "ibgw-live", "us-east1-c", 2, labels={**LABELS, "ibgw-mode": "live"}, networkInterfaces=outside)
@@ -89,8 +100,9 @@ def test_gateways_are_listed_by_their_labels_and_grouped_by_mode(inventory: Inve
     host = found["_meta"]["hostvars"]["ibgw-live"]
     assert {key: value for key, value in host.items() if key != "ansible_local"} == {
         "ansible_host": "10.10.0.9",
-        "ansible_ssh_common_args": "-o HostKeyAlias=compute.4000000002 -o StrictHostKeyChecking=accept-new",
+        "ansible_ssh_common_args": ssh_arguments(tmp_path, "4000000002"),
         "gcp_external_address": "203.0.113.7",
+        "gcp_guest_attributes": False,
         "gcp_id": "4000000002",
         "gcp_internal_address": "10.10.0.9",
         "gcp_labels": {"role": "ib-gateway", "ibgw-mode": "live"},
@@ -102,18 +114,18 @@ def test_gateways_are_listed_by_their_labels_and_grouped_by_mode(inventory: Inve
     assert {call.method for call in fake.calls} == {"instances.aggregatedList"}
 
 
-def test_options(inventory: Inventory, fake: FakeGcp) -> None:
+def test_options(inventory: Inventory, fake: FakeGcp, tmp_path: Path) -> None:
     place(fake, "a", "europe-west1-b", 1, status="TERMINATED", labels={**LABELS, "gw": "live"})
     place(fake, "b", "us-east1-c", 2)
     found = inventory(
-        stopped=True, zones=["europe-west1-b"], mode_label="gw", connect="iap",
+        stopped=True, unknown_host_keys="accept_new", zones=["europe-west1-b"], mode_label="gw", connect="iap",
         keyed_groups=[{"key": "gcp_zone", "prefix": "zone"}], compose={"size": "gcp_machine_type"},
     )  # fmt: skip
     assert found["live"]["hosts"] == found["zone_europe_west1_b"]["hosts"] == ["a"]
     host = found["_meta"]["hostvars"]["a"]
     assert (host["ansible_host"], host["size"], host["gcp_status"]) == ("a", "e2-small", "TERMINATED")
     assert host["ansible_ssh_common_args"] == (
-        "-o HostKeyAlias=compute.4000000001 -o StrictHostKeyChecking=accept-new "
+        f"{ssh_arguments(tmp_path, '4000000001', 'accept-new')} "
         "-o ProxyCommand='gcloud compute start-iap-tunnel a %p --listen-on-stdin --verbosity=warning "
         "--zone=europe-west1-b --project=demo-project'"
     )
@@ -161,7 +173,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 def test_what_is_refused(source: Callable[..., Path], fake: FakeGcp) -> None:
     place(fake, "a")
-    run = ansible_inventory(*(source(f"{number}.yml", **changes) for number, (changes, _) in enumerate(REFUSED)))
+    sources = [source(f"{number}.yml", **changes) for number, (changes, _) in enumerate(REFUSED)]
+    # The first one would end it.
+    run = ansible_inventory(*sources, ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="0")
     said = " ".join(run.stderr.split())
     assert [message for _changes, message in REFUSED if not re.search(message, said)] == [], said
     assert json.loads(run.stdout)["_meta"]["hostvars"] == {}
@@ -180,6 +194,35 @@ def test_what_gcp_vm_makes_is_found(machine: RunModule, inventory: Inventory) ->
     assert found["paper"]["hosts"] == ["ibgw-paper"]
     host = found["_meta"]["hostvars"]["ibgw-paper"]
     assert {**{key: host[f"gcp_{key}"] for key in made if key != "name"}, "name": "ibgw-paper"} == made
+
+
+def test_vms_that_are_new_to_the_controller_are_pinned_once(
+    inventory: Inventory, fake: FakeGcp, tmp_path: Path
+) -> None:
+    on: dict[str, Any] = {"metadata": PUBLISHING}
+    for number, fields in enumerate(({}, on, on, {**on, "status": "TERMINATED"})):
+        place(fake, f"gw-{number}", number=number, **fields)
+    zone = "projects/demo-project/zones/europe-west1-b/instances"
+    fake.state.published = {f"{zone}/gw-{number}": HOST_KEYS for number in (0, 1, 3)}
+    inventory(stopped=True)
+    asked = sorted(call.name for call in fake.calls if call.method == "instances.getGuestAttributes")
+    assert asked == ["gw-1", "gw-2"]
+    (pin,) = (tmp_path / "home/.ibgw/known_hosts").iterdir()
+    assert pin.name == "compute.4000000001"
+    assert pin.read_text().splitlines() == [f"compute.4000000001 {kind} {text}" for kind, text in HOST_KEYS]
+    fake.state.published[f"{zone}/gw-1"] = HOST_KEYS[:1]
+    fake.calls.clear()
+    inventory(stopped=True)
+    assert [call.name for call in fake.calls if call.method == "instances.getGuestAttributes"] == ["gw-2"]
+    assert len(pin.read_text().splitlines()) == len(HOST_KEYS)
+
+
+def test_keys_that_may_not_be_read_are_not_known(inventory: Inventory, fake: FakeGcp, tmp_path: Path) -> None:
+    place(fake, "a", metadata=PUBLISHING)
+    fake.fault("instances.getGuestAttributes", status=403)
+    found = inventory()
+    assert "StrictHostKeyChecking=yes" in found["_meta"]["hostvars"]["a"]["ansible_ssh_common_args"]
+    assert not (tmp_path / "home/.ibgw/known_hosts").exists()
 
 
 def test_an_api_that_is_not_enabled(inventory: Inventory, fake: FakeGcp) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -167,7 +166,7 @@ def test_one_that_may_not_be_cancelled_is_said_to_run_on(run: Run, cloud: FakeRu
 
 def test_somebody_else_cancels(run: Run, cloud: FakeRun) -> None:
     cloud.execution_seconds = None
-    threading.Timer(0.1, cloud.end, ["cancelled"]).start()
+    cloud.fault("jobs.executions.get", before=lambda: cloud.end("cancelled"))
     done = run()
     assert done["failed"]
     assert done["ended"] == "cancelled"
@@ -308,7 +307,7 @@ def test_a_lost_request_is_not_sent_again(run: Run, cloud: FakeRun, fault: dict[
 
 def test_one_that_is_deleted_while_it_runs(run: Run, cloud: FakeRun) -> None:
     cloud.execution_seconds = None
-    threading.Timer(0.1, cloud.executions.clear).start()
+    cloud.fault("jobs.executions.get", before=cloud.executions.clear)
     assert "is gone: somebody has deleted it while it ran" in run()["msg"]
 
 

@@ -82,8 +82,8 @@ DRIFT: dict[str, dict[str, Any]] = {
     "deadline": {"attemptDeadline": "180s"},
 }
 TARGETS: dict[str, dict[str, Any]] = {
-    "another zone": {
-        "uri": "https://compute.googleapis.com/compute/v1/projects/demo-project/zones/z/instances/vm/stop"
+    "another action": {
+        "uri": "https://compute.googleapis.com/compute/v1/projects/demo-project/zones/europe-west1-b/instances/vm/start"
     },
     "method": {"httpMethod": "PUT"},
     "body": {"body": "e30="},
@@ -139,7 +139,7 @@ def test_only_what_carries_the_mark_and_is_this_vm_s_is_deleted(run: Run, cloud:
     ("instance", "description", "said"),
     [
         ("vm", "by hand", "its description does not end in [ibops.gateway]"),
-        ("other", "[ibops.gateway]", "it starts or stops other"),
+        ("other", "[ibops.gateway]", "it starts or stops projects/demo-project/zones/europe-west1-b/instances/other"),
     ],
 )
 def test_a_name_that_is_taken(run: Run, cloud: FakeScheduler, instance: str, description: str, said: str) -> None:

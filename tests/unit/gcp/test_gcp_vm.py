@@ -53,6 +53,7 @@ def test_create_repeat_remove(machine: RunModule, call: RunModule, fake: FakeGcp
         "machine_type": "e2-small",
         "internal_address": "10.99.0.1",
         "external_address": "",
+        "guest_attributes": True,
     }
     fake.calls.clear()
     again = machine()
@@ -88,7 +89,10 @@ def test_a_new_vm_is_closed(machine: RunModule, fake: FakeGcp) -> None:
     assert made["actions"] == ["instances.insert ibgw-paper"]
     body, disk = fake.resource(INSTANCE), fake.resource(DISK)
     assert "accessConfigs" not in body["networkInterfaces"][0]
-    assert {item["key"]: item["value"] for item in body["metadata"]["items"]} == SAFE
+    assert {item["key"]: item["value"] for item in body["metadata"]["items"]} == {
+        **SAFE,
+        "enable-guest-attributes": "TRUE",
+    }
     assert set(body["shieldedInstanceConfig"].values()) == {True}
     assert body.get("serviceAccounts", []) == []
     assert body["labels"] == {name: value for name, value in LABELS.items() if name != "env"}

@@ -159,6 +159,8 @@ class FakeEngine:
     def __init__(self, path: str) -> None:
         self.path = path
         self.exists = True
+        self.id = "c0ffee"
+        self.stop_grace: int | None = None
         self.status = "running"
         self.exit_code = 0
         self.labels = {"ibops.gateway.revision": "r1"}
@@ -222,34 +224,38 @@ class FakeEngine:
 
     def description(self) -> dict[str, Any]:
         return {
+            "Id": self.id,
             "State": {
                 "Status": self.status,
                 "ExitCode": self.exit_code,
                 "StartedAt": _stamp(self.started_at),
                 "FinishedAt": _stamp(self.finished_at),
             },
-            "Config": {"Image": "image@sha256:1", "Labels": self.labels},
+            "Config": {"Image": "image@sha256:1", "Labels": self.labels, "StopTimeout": self.stop_grace},
             "NetworkSettings": {"Networks": {"bridge": {}}},
         }
 
-    def lines(self, since: float, follow: bool) -> Iterator[bytes]:
-        position = 0
+    def forget(self, lines: int) -> None:
+        """Rotate the log: its first lines are gone."""
+        del self._log[:lines]
+
+    def lines(self, tail: int, follow: bool) -> Iterator[bytes]:
+        position = max(len(self._log) - tail, 0)
         while True:
             with self._changed:
-                if follow and position == len(self._log) and self.status == "running":
+                if follow and position == len(self._log) and self.status in ("running", "paused"):
                     self._changed.wait(0.5)
                 new = self._log[position:]
                 position = len(self._log)
-                ended = not follow or (self.status != "running" and not new)
+                ended = not follow or (self.status not in ("running", "paused") and not new)
             for when, line in new:
-                if when >= since:
-                    yield _stamp(when).encode() + b" " + line + b"\n"
+                yield _stamp(when).encode() + b" " + line + b"\n"
             if ended:
                 return
 
     def wait(self) -> int:
         with self._changed:
-            while self.status == "running":
+            while self.status in ("running", "paused"):
                 self._changed.wait(0.5)
         return self.exit_code
 
@@ -310,7 +316,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._json(200, [{"Name": name} for name, its in engine.networks.items() if its == label])
         elif kind == "exec":
             if action == "start":
-                self._stream([engine.start_exec(name)], chunked=False)
+                self._stream([engine.start_exec(name)])
             else:
                 self._json(200, {"ExitCode": engine._exit_codes[name]})
         elif kind != "events" and not engine.exists:
@@ -319,7 +325,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._json(200, engine.description())
         elif action == "logs":
             query = parse_qs(url.query)
-            self._stream(engine.lines(float(query["since"][0]), "follow" in query), chunked=True)
+            self._stream(engine.lines(int(query["tail"][0]), "follow" in query))
         elif action == "exec":
             if engine.status != "running":
                 self._json(409, {"message": f"Container {name} is not running"})
@@ -329,6 +335,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._json(200, {"StatusCode": engine.wait()})
         elif kind == "events":
             self._stream_lines(engine.starts())
+        elif action == "unpause":
+            engine.status = "running"
+            self._json(204, None)
         elif action == "start":
             engine.start()
             self._json(204, None)
@@ -357,19 +366,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, payloads: Any, chunked: bool) -> None:
+    def _stream(self, payloads: Any) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/vnd.docker.raw-stream")
-        if chunked:
-            self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         with contextlib.suppress(OSError):
             for payload in payloads:
                 data = b"\x01\0\0\0" + struct.pack(">I", len(payload)) + payload
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+                self.wfile.write(data)
                 self.wfile.flush()
-            if chunked:
-                self.wfile.write(b"0\r\n\r\n")
         self.close_connection = True
 
 

@@ -53,21 +53,19 @@ class Killed(BaseException):
     """The process is gone: nothing of it runs any more."""
 
 
-class Lines(queue.SimpleQueue["str | None"]):
+class Lines(queue.Queue["bytes | None"]):
     """What an engine's stream brings; *heard* gives the next item in a tuple, None while there is nothing."""
 
-    def __init__(self, world: World, heard: Callable[[], tuple[str | None] | None]) -> None:
+    def __init__(self, world: World, heard: Callable[[], tuple[bytes | None] | None]) -> None:
+        super().__init__()
         self._world, self._heard, self._ended = world, heard, False
 
-    def get(self, block: bool = True, timeout: float | None = None) -> str | None:
+    def get(self, block: bool = True, timeout: float | None = None) -> bytes | None:
         found = None if self._ended else self._world.wait(timeout or 0.0, self._heard)
         if found is None:
             raise queue.Empty
         self._ended = found == (None,)
         return found[0]
-
-    def get_nowait(self) -> str | None:
-        return self.get()
 
 
 class DrivenEngine(engine.Engine):
@@ -87,20 +85,19 @@ class DrivenEngine(engine.Engine):
         return self._world.wait(timeout, lambda: None if fake.status == "running" else fake.exit_code)
 
     @contextlib.contextmanager
-    def follow(self, container: str, since: str = "0") -> Iterator[Lines]:
+    def follow(self, container: str, tail: int) -> Iterator[Lines]:
         self.inspect(container)
-        position = 0
+        position = max(len(list(self._world.fake.lines(1 << 30, follow=False))) - tail, 0)
 
-        def heard() -> tuple[str | None] | None:
+        def heard() -> tuple[bytes | None] | None:
             nonlocal position
-            lines = list(self._world.fake.lines(float(since), follow=False))
+            lines = list(self._world.fake.lines(1 << 30, follow=False))
             if self._world.engine_down:
                 return (None,)
             if position < len(lines):
-                line = lines[position].decode().rstrip("\n")
                 position += 1
-                return (line,)
-            return None if self._world.fake.status == "running" else (None,)
+                return (lines[position - 1],)
+            return None if self._world.fake.status in ("running", "paused") else (None,)
 
         yield Lines(self._world, heard)
 
@@ -109,10 +106,10 @@ class DrivenEngine(engine.Engine):
         self.inspect(container)
         before = self._world.fake.started_at
 
-        def heard() -> tuple[str | None] | None:
+        def heard() -> tuple[bytes | None] | None:
             if self._world.engine_down:
                 return (None,)
-            return ("start",) if self._world.fake.started_at != before else None
+            return (b"start",) if self._world.fake.started_at != before else None
 
         yield Lines(self._world, heard)
 
@@ -227,7 +224,7 @@ class World:
 
     def talk(self, command: list[str]) -> tuple[int, bytes]:
         """IBC's command server, as the client in the container sees it."""
-        reply, action = self.replies.get(command[-2], ("ERROR Command invalid", lambda: None))
+        reply, action = self.replies.get(command[-1], ("ERROR Command invalid", lambda: None))
         self.later(0.0, action)
         return 0, f"{reply}\n".encode()
 

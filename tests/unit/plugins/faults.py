@@ -40,6 +40,14 @@ PAPER = [*ASKING, *((15, line) for line in IN)]
 RESUMED = [(5.0, "IBC returned exit status 0"), *((7, line) for line in ON_TOKEN[1:3]), *((40, line) for line in IN)]
 REFUSED = [*ASKING, (12, "Login failed"), *((20, line) for line in ("Cold restart in progress", *BEGUN[2:])),
            (25, "Login failed"), *((33, line) for line in BEGUN[2:]), (38, "Login failed")]  # fmt: skip
+# IBC goes round after a Login Error too (07-login-error-first-start.log).
+LOGIN_ERROR = [(0, BEGUN[0]), (0, BEGUN[1]), *((start + seconds, line) for start in range(0, 100, 8)
+               for seconds, line in ((1, BEGUN[2]), (2, BEGUN[3]), (3, BEGUN[4]),
+                                     (4, "detected dialog entitled: Login Error; event=Opened"),
+                                     (4, "Login error message:"), (4, "Cold restart in progress"),
+                                     (5, "IBC returned exit status 0")))]  # fmt: skip
+# Words that nobody has seen yet.
+UNKNOWN_ERROR = [(seconds, line) for seconds, line in LOGIN_ERROR if "rror" not in line and "Cold" not in line]
 AGAIN = "Re-login after second factor authentication timeout in 5 second"
 PUSH_AFTER_PUSH = [*ASKING, *((start + seconds, line) for start in (0, 190, 380, 570)
                               for seconds, line in ((12, PUSH), (192, AGAIN), (197, BEGUN[4])))]  # fmt: skip
@@ -357,6 +365,11 @@ FAULTS: tuple[Fault, ...] = (
         "the clock is set an hour back, and the API hangs", "sees it as soon as ever",
         both(clock_set(-3600), api(hung)), DEGRADED, 65, "its use", told=("state/degraded",),
     ),
+    Fault(
+        "the clock is set back to before the container's start, and another session takes over", "stops it",
+        both(clock_set(-7200), writing((1, ELSEWHERE), (1, TAKEN))), BLOCKED, 3, "the session", "session_taken",
+        ("state/blocked",),
+    ),
     Fault("the clock is set an hour ahead", "nothing: the week goes on", clock_set(3600), READY, None),
     Fault(
         "the clock is set ahead past the week's end", "IBC's STOP: such a sign-in would be void",
@@ -434,6 +447,41 @@ FAULTS: tuple[Fault, ...] = (
         246, "the start", "login_window_loop", ("state/blocked",), mode="paper", before=down,
         shows="exit status 88",
     ),
+    *(
+        Fault(
+            "a Login Error: IBC tries again for ever", "stops it at the second", act(*LOGIN_ERROR), BLOCKED, 10, lost,
+            "too_many_attempts", ("state/blocked",), mode=mode, before=down, shows="Login Error",
+        )
+        for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
+    ),
+    *(
+        Fault(
+            "a sign-in that fails without a word, again and again", "stops it when the fourth begins",
+            act(*UNKNOWN_ERROR), BLOCKED, 26, lost, "too_many_attempts", ("state/blocked",), mode=mode, before=down,
+            shows="session: will exit",
+        )
+        for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
+    ),
+    Fault(
+        "several second-factor devices, and none is named", "stops it: no push comes",
+        signing_in(*ASKING, (12, "You should specify the required second factor device using the SecondFactorDevice")),
+        BLOCKED, 2, "the sign-in", "device_unnamed", ("state/blocked",), before=down, shows="You should specify",
+    ),
+    Fault(
+        "the second-factor device is not in the list", "stops it: no push comes",
+        signing_in(*ASKING, (12, "could not find second factor device 'IBKR Mobile' in the list")),
+        BLOCKED, 2, "the sign-in", "device_unknown", ("state/blocked",), before=down, shows="could not find",
+    ),
+    Fault(
+        "a stale autorestart file: the start waits for ever", "stops it",
+        starting((0, BEGUN[0]), (1, ON_TOKEN[1]), (2, ON_TOKEN[2]), (4, BEGUN[3])), BLOCKED, 182, "the start",
+        "stale_token", ("state/blocked",), mode="paper", before=down, shows="LOGGED_OUT",
+    ),
+    Fault(
+        "the container is paused (docker pause)", "alert; it counts as running",
+        lambda world: setattr(world.fake, "status", "paused"), DEGRADED, 60, "its use", told=("state/degraded",),
+        says="is paused",
+    ),
     Fault(
         "a passkey is demanded", "stops it",
         signing_in(*ASKING, (12, DIALOG.format("Required PassKey is not supported"))),
@@ -447,7 +495,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a code or a security question is asked for", "tells it, with the dialog's title",
         starting(*ASKING, (12, DIALOG.format("Security Code"))),
-        DEGRADED, 237, "the start", told=("state/degraded",), mode="paper", before=down, shows="Security Code",
+        DEGRADED, 10, "the start", told=("state/degraded",), mode="paper", before=down, shows="Security Code",
         says="Security Code",
     ),
     Fault(
@@ -478,7 +526,7 @@ FAULTS: tuple[Fault, ...] = (
         "the session", "sign_in_asked", ("state/blocked",), shows="token was refused",
     ),
     Fault(
-        "the daily restart stalls", "alert", writing(*RESUMED[:3]), DEGRADED, 240, "its use", told=("state/degraded",),
+        "the daily restart stalls", "alert", writing(*RESUMED[:3]), DEGRADED, 180, "its use", told=("state/degraded",),
         shows="Re-starting session",
     ),
     Fault(
@@ -515,7 +563,7 @@ FAULTS: tuple[Fault, ...] = (
         shows="Configuration tasks completed",
     ),
     Fault(
-        "the desktop of the image never comes up", "alert", starting((0, BEGUN[0])), DEGRADED, 240, "the start",
+        "the desktop of the image never comes up", "alert", starting((0, BEGUN[0])), DEGRADED, 180, "the start",
         told=("state/degraded",), mode="paper", before=down,
     ),
     Fault(

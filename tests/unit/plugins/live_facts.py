@@ -77,14 +77,16 @@ BAD_EVENTS = [
 ]
 
 
-def unit(name: str, active: str = "active", **more: str) -> dict[str, str]:
-    base = {
+def unit(name: str, active: str = "active", **more: t.Any) -> dict[str, t.Any]:
+    base: dict[str, t.Any] = {
         "name": name,
         "load": "loaded",
         "enabled": "enabled",
         "active": active,
         "sub": "running",
         "result": "success",
+        "restarts": 0,
+        "up_seconds": 86400.0,
     }
     return {**base, "next": "Fri 2026-11-27 05:40:34 UTC" if name.endswith(".timer") else "", **more}
 
@@ -132,15 +134,16 @@ def live(**changes: t.Any) -> dict[str, t.Any]:
             "since": at(26, "22:01:20"),
             "signed_in_at": at(22, "09:12:00"),
             "valid_until": at(29, "01:00:00"),
-            "sign_in_due": at(29, "17:30:00"),
+            "sign_in_due": at(29, "17:00:00"),
             "blocked": None,
             "stopped_by": "",
             "week": "valid",
+            "late_seconds": 0.0,
             "stale_seconds": 21.0,
             "reset_until": None,
             "window": None,
             "next_window": None,
-            "plan": {"interval": 60, "sign_in_deadline": "17:30", "weekly_close": True, "sessions": 0},
+            "plan": {"interval": 60, "sign_in_deadline": "17:00", "weekly_close": True, "sessions": 0},
             "reason": None,
         },
         "history": {"events": GOOD_EVENTS, "reason": None},

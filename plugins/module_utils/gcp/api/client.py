@@ -55,7 +55,9 @@ class Client:
         credentials: c.Callable[[], t.Any],
         api_endpoint: str | None,
         seconds: float,
+        attempts: int | None = None,
     ) -> None:
+        self._attempts = attempts or ATTEMPTS
         self.api, self.project, self.seconds = api, project, seconds
         self._ends = time.monotonic() + seconds
         self._endpoint = api_endpoint
@@ -127,7 +129,7 @@ class Client:
             try:
                 return self._exchange(what, call, max(0.1, min(seconds or CALL_SECONDS, self.left())))
             except _AttemptError as error:
-                again = error.retry == errors.ALWAYS or (error.retry == errors.SOME and attempt < ATTEMPTS)
+                again = error.retry == errors.ALWAYS or (error.retry == errors.SOME and attempt < self._attempts)
                 unknown |= isinstance(error.told, NoAnswerError)
                 if not (repeat and again) or self.left() < pause:
                     error.told.unknown = unknown

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute Engine in three calls: read one, list all, write and wait for the operation."""
+"""Compute Engine: read one, list all, read what a VM has published, write and wait for the operation."""
 
 from __future__ import annotations
 
@@ -88,6 +88,20 @@ class Compute:
             f"{resource.collection}.list",
             lambda timeout: [library.plain(each) for each in call(request=request, timeout=timeout, retry=None)],
         )
+
+    def guest_attributes(self, name: str, path: str) -> tuple[Body, ...]:
+        """The C(namespace), C(key) and C(value) of each entry that VM *name* has published below *path*."""
+        resource = next(each for each in self._clients if each.collection == "instances")
+        call = self._clients[resource].get_guest_attributes
+        request = {**self._scope(resource), resource.key: name, "query_path": path}
+        try:
+            found = self.client.ask(
+                f"{resource.collection}.getGuestAttributes {name}",
+                lambda timeout: call(request=request, timeout=timeout, retry=None),
+            )
+        except NotFoundError:
+            return ()
+        return tuple(library.plain(found).get("queryValue", {}).get("items", []))
 
     def write(self, resource: Resource, call: Call, name: str, entry: Entry) -> None:
         """Change something and wait for the operation; ChangedMeanwhileError when the resource is not what it was.

@@ -10,10 +10,12 @@ import ipaddress
 import re
 import typing as t
 
+from .. import host_keys
 from ..api.errors import GcpError
 from ..api.normal import Normalized, last, link, without_none
 from ..api.plan import Change, DesiredState, Key
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
+from ..host_keys import SWITCH
 from ..rules import NAME, REGION, between, labels, named, not_shared, place
 from . import disk
 from .address import ADDRESS
@@ -265,6 +267,7 @@ MACHINE_TYPE = Resource("machineTypes", "MachineType", "machine_type", "zone")
 def problems(options: Options) -> list[str]:
     """Validate the options of a VM, but for its snapshots; empty when nothing is wrong."""
     found = [*where(options), *_machine(options), *_identity(options), *_addresses(options)]
+    found += _host_keys(options)
     found += _metadata(options["metadata"] or {})
     if seconds := (options["scheduling"] or {}).get("max_run_duration"):
         found += between("scheduling.max_run_duration", seconds, 30, 120 * 86400)
@@ -401,6 +404,13 @@ def _addresses(options: Options) -> c.Iterator[str]:
             yield f"{variable} is {value!r}: it has to be {rule}. Write it so."
 
 
+def _host_keys(options: Options) -> c.Iterator[str]:
+    try:
+        host_keys.parsed(options["host_keys"] or [])
+    except GcpError as error:
+        yield str(error)
+
+
 def _is_private(value: str) -> bool:
     try:
         return ipaddress.IPv4Address(value).is_private
@@ -478,7 +488,10 @@ def _labels(options: Options, before: Normalized | None, marked: bool) -> dict[s
 
 def _desired_metadata(options: Options, before: Normalized | None) -> dict[str, str]:
     given = options["metadata"]
-    base = before["metadata"] if before and given is None else given or {}
+    # An existing VM has published its host keys, or never will.
+    switch = {SWITCH: before["metadata"][SWITCH]} if before and SWITCH in before["metadata"] else {}
+    switch = switch if before else {SWITCH: "TRUE"}
+    base = before["metadata"] if before and given is None else {**switch, **(given or {})}
     return {**{key: text(value) for key, value in base.items()}, **SAFE_METADATA}
 
 

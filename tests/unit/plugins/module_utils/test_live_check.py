@@ -33,7 +33,7 @@ def test_a_good_week() -> None:
     assert {each["verdict"] for each in judged["rows"]} == {"ok"}
     assert judged["verdict"] == "ok"
     assert judged["sentence"] == (
-        "live is fine until Sunday 2026-11-29 01:00 New York; next: sign in between 01:15 and 17:30"
+        "live is fine until Sunday 2026-11-29 01:00 New York; next: sign in between 01:15 and 17:00"
     )
 
 
@@ -69,9 +69,10 @@ CASES: list[tuple[str, Facts, str]] = [
     ("accounts", {"accounts": {"fit": False, "reason": "DU***67 is no live account (U… or F…)"}}, "act"),
     ("accounts", {"accounts": {"fit": None, "reason": "the API named no account"}}, "warn"),
     ("accounts", {"accounts": {"allowed": 0}}, "warn"),
-    # The watcher: 10 min
-    ("watcher", {"session": {"stale_seconds": 600}}, "ok"),
-    ("watcher", {"session": {"stale_seconds": 601}}, "warn"),
+    ("watcher", {"session": {"stale_seconds": 140, "late_seconds": 0.0}}, "ok"),
+    ("watcher", {"session": {"stale_seconds": 141, "late_seconds": 1.0}}, "act"),
+    ("watcher", {"units": {"units": [unit("ibgw-watch@live.service") | {"restarts": 2, "up_seconds": 3.0}]}}, "act"),
+    ("watcher", {"units": {"units": [unit("ibgw-watch@live.service") | {"restarts": 2, "up_seconds": 900.0}]}}, "ok"),
     ("watcher", {"session": {"stale_seconds": None}}, "warn"),
     ("watcher", {"units": {"units": None, "reason": "systemctl is not installed"}}, "warn"),
     ("watcher", {"units": {"units": []}}, "act"),
@@ -167,7 +168,6 @@ def test_a_finding_of_a_live_gateway(check: str, changes: Facts, verdict: str) -
         ("clock", {}, {"skew_seconds": "0.1"}, "warn"),
         ("log", {}, {"log_mib_per_day": 0.1}, "warn"),
         ("restarts", {}, {"restarts": -3}, "warn"),
-        ("watcher", {}, {"watch_minutes": 0}, "warn"),
     ],
 )
 def test_a_threshold_of_ones_own(check: str, changes: Facts, limit: Facts, verdict: str) -> None:
@@ -214,13 +214,13 @@ def test_a_paper_gateway(changes: Facts, state: str, said: str) -> None:
     [
         (
             {"checked_at": at(28, "23:45:00"), "look": down(), "session": {"week": "closing", "valid_until": None}},
-            "live is closed for the weekend (2 warnings); next: sign in on Sunday 2026-11-29 between 01:15 and 17:30",
+            "live is closed for the weekend (2 warnings); next: sign in on Sunday 2026-11-29 between 01:15 and 17:00",
         ),
         (
             {"checked_at": at(29, "01:05:00"), "look": down(), "session": {"week": "closing", "valid_until": None}},
-            "next: sign in on Sunday 2026-11-29 between 01:15 and 17:30 New York time",
+            "next: sign in on Sunday 2026-11-29 between 01:15 and 17:00 New York time",
         ),
-        ({"session": {"plan": {}}}, "next: sign in between 01:15 and 17:30"),
+        ({"session": {"plan": {}}}, "next: sign in between 01:15 and 17:00"),
         ({"disks": [disk(1.0)]}, "live needs a person: disk /: 1.0 % free (0.2 of 20.0 GiB); next: Make room"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.plugins import live_facts
 
 from ansible_collections.ibops.gateway.plugins.module_utils._live_check import report
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, health
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health, record_file
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_health
 
@@ -113,7 +113,7 @@ def test_files_that_may_not_be_read(run_module: t.Any, deploy: t.Any, monkeypatc
     def refuse(*_arguments: object, **_more: object) -> t.NoReturn:
         raise PermissionError
 
-    monkeypatch.setattr(descriptor, "open", refuse, raising=False)
+    monkeypatch.setattr(record_file, "open", refuse, raising=False)
     assert "become: true" in run_module(gateway_health.main, gateway_name="paper")["msg"]
 
 

@@ -3,11 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Record, Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_info
 
 
@@ -85,3 +88,23 @@ def test_a_gateway_that_its_watcher_has_stopped_is_blocked(run_module: Any, fake
     report = run_module(gateway_info.main, gateway_name="paper", probe=False)
     assert (report["state"], report["session"]["blocked"]) == ("blocked", "refused_login")
     assert "IBKR refused the user or the password" in report["reason"]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[]", b'{"gateway": 1}'])
+def test_what_is_remembered_and_damaged_is_warned_of(
+    run_module: Any, fake_engine: Any, deploy: Any, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warned.append(text))
+    deploy()
+    store = Store("paper")
+    store.save(Record("paper", "paper"))
+    Path(plan.path("paper")).write_bytes(b'{"interval": "x"}')
+    found = run_module(gateway_info.main, gateway_name="paper", probe=False)
+    assert found["session"]["state"] == "stopped"
+    assert ["session.json" in each for each in warned] == [True]
+    Path(store.state_path).write_bytes(content)
+    found = run_module(gateway_info.main, gateway_name="paper", probe=False)
+    assert found["session"] is None
+    assert ["state.json" in each for each in warned[1:]] == [True]
+    assert Path(store.state_path).read_bytes() == content

@@ -9,6 +9,7 @@ import typing as t
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user
 from ansible_collections.ibops.gateway.plugins.modules import gateway_settings
 
 PASSWORD = "top\\secret-\u20ac"
@@ -16,7 +17,9 @@ Run = t.Callable[..., dict[str, t.Any]]
 
 
 @pytest.fixture
-def run(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(container_user, "reserve", lambda _uid, _check: [])
+
     def run(**arguments: object) -> dict[str, t.Any]:
         fixed = {
             "gateway_name": "paper",
@@ -144,3 +147,31 @@ def test_a_disk_that_fills_during_the_write_loses_nothing(
     assert "No space left on device" in result["msg"]
     assert "config.ini.tmpl" in result["msg"]
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_uid_of_a_person_is_refused_before_anything(
+    run: Run, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    def taken(_uid: int, _check: bool) -> list[dict[str, str]]:
+        raise container_user.TakenError("uid 1000 is alice's")
+
+    monkeypatch.setattr(container_user, "reserve", taken)
+    result = run(password=PASSWORD, _ansible_check_mode=check)
+    assert result["failed"] is True
+    assert "alice" in result["msg"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_container_planted_is_not_in_the_difference(run: Run, tmp_path: pathlib.Path) -> None:
+    run(jts="[Logon]\nTimeZone=UTC\n", password=PASSWORD)
+    jts_ini = tmp_path / "var/paper/tws_settings/jts.ini"
+    for check in (True, False):
+        if check:
+            jts_ini.unlink()
+            jts_ini.symlink_to(tmp_path / "etc/paper/secrets/tws_password")
+        result = run(jts="[Logon]\nTimeZone=UTC\n", _ansible_check_mode=check)
+        assert result["paths"] == [str(jts_ini)]
+        assert "secret-" not in json.dumps(result)
+    assert jts_ini.read_text() == "[Logon]\nTimeZone=UTC\n"
+    assert (tmp_path / "etc/paper/secrets/tws_password").stat().st_mode & 0o777 == 0o440

@@ -6,6 +6,7 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.modules import host_files
 
@@ -70,6 +71,25 @@ def test_commands_run_once_each_and_again_after_a_failure(run_module: t.Any, tmp
     assert (mended["changed"], mended["paths"], mended["commands"]) == (True, [], [fragile])
     assert run_module(host_files.main, files=files)["changed"] is False
     assert ran.read_text() == "note\n"
+
+
+def test_what_another_role_left_is_not_run(run_module: t.Any, tmp_path: pathlib.Path) -> None:
+    files = [{"path": str(tmp_path / "a"), "content": "a\n", "commands": ["false"]}]
+    assert run_module(host_files.main, files=files)["failed"] is True
+    other = run_module(host_files.main, files=[{"path": str(tmp_path / "b"), "content": "b\n"}])
+    assert (other["paths"], other["commands"]) == ([str(tmp_path / "b")], [])
+    assert run_module(host_files.main, files=files)["msg"].startswith("false: exit status 1")
+
+
+def test_a_damaged_memory_is_warned_of(
+    run_module: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warned.append(text))
+    (tmp_path / "pending.json").write_bytes(b"\xff")
+    result = run_module(host_files.main, files=[{"path": str(tmp_path / "b"), "content": "b\n"}])
+    assert result["paths"] == [str(tmp_path / "b")]
+    assert [f"{tmp_path}/pending.json.damaged" in each for each in warned] == [True]
 
 
 def test_edits_and_links(run_module: t.Any, tmp_path: pathlib.Path) -> None:

@@ -126,7 +126,7 @@ def test_a_channel_that_fails_rests_longer_each_time_and_delays_nobody(tmp_path:
     channels = [ill.channel(), well.channel("slack")]
     outbox = Outbox(str(tmp_path), clock)
     outbox.put(alert())
-    assert outbox.flush(channels, 5) == ["webhook/0: HTTPError 500"]
+    assert outbox.flush(channels, 5) == ["webhook/0: HTTP status 500"]
     assert (len(ill.received), len(well.received)) == (1, 1)
     outbox = Outbox(str(tmp_path), clock)
     assert outbox.flush(channels, 5) == []
@@ -158,7 +158,7 @@ def test_no_redirect_is_followed_and_no_failure_names_a_secret(
     outbox = Outbox(str(tmp_path))
     outbox.put(alert())
     failed = outbox.flush([receiver(*statuses).channel(headers={"X-Key": SECRET})], 5)
-    assert failed == [f"webhook/0: HTTPError {statuses[0]}"]
+    assert failed == [f"webhook/0: HTTP status {statuses[0]}"]
     assert SECRET not in str(failed) + Path(outbox.path).read_text()
 
 

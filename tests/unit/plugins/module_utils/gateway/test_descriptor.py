@@ -50,6 +50,6 @@ def test_a_descriptor_that_may_not_be_read(deploy: Any, monkeypatch: pytest.Monk
     def refused(*_arguments: Any, **_options: Any) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("builtins.open", refused)
+    monkeypatch.setattr("os.lstat", refused)
     with pytest.raises(descriptor.DescriptorError, match="become: true"):
         descriptor.load("paper")

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import io
+import contextlib
+import socket
 import threading
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine impor
     EngineError,
     LateError,
     NotFoundError,
+    TooLongError,
 )
 
 
@@ -41,32 +43,81 @@ def test_networks_of_a_label(fake_engine: Any) -> None:
     assert Engine().networks("of=paper") == ["a", "b"]
 
 
-def test_logs_are_read_whole_and_in_lines(fake_engine: Any) -> None:
-    fake_engine.log("one", "two \udcff", "three\r")
-    assert [line.partition(" ")[2] for line in Engine().logs("c")] == ["one", "two \ufffd", "three"]
-
-
-def test_logs_since(fake_engine: Any) -> None:
-    fake_engine.log("old")
-    moment = time.time()
-    fake_engine.log("new")
-    assert [line.partition(" ")[2] for line in Engine().logs("c", since=f"{moment:.9f}")] == ["new"]
+def text_of(block: bytes | None) -> str:
+    return (block or b"").decode("utf-8", "replace").partition("Z ")[2].rstrip()
 
 
 def test_follow_yields_lines_as_they_come_and_none_at_the_end(fake_engine: Any) -> None:
-    fake_engine.log("before")
-    with Engine().follow("c") as lines:
-        assert lines.get(timeout=5).endswith(" before")
-        fake_engine.log("after")
-        assert lines.get(timeout=5).endswith(" after")
+    fake_engine.log("gone", "before")
+    with Engine().follow("c", 1) as lines:
+        assert text_of(lines.get(timeout=5)) == "before"
+        fake_engine.log("after \udcff")
+        assert text_of(lines.get(timeout=5)) == "after \ufffd"
         fake_engine.exit(0)
         assert lines.get(timeout=5) is None
 
 
 def test_leaving_follow_ends_its_thread(fake_engine: Any) -> None:
-    with Engine().follow("c"):
+    with Engine().follow("c", 1):
         pass
     assert not [thread.name for thread in threading.enumerate() if "(read)" in thread.name]
+
+
+def test_a_flood_that_nobody_reads_fills_no_memory(fake_engine: Any) -> None:
+    fake_engine.log(*["x" * 15_000] * 1000)
+    with Engine().follow("c", 1000) as lines:
+        while not lines.full():
+            time.sleep(0.01)
+        assert lines.qsize() == engine_module.MAX_BLOCKS
+        assert max(len(block or b"") for block in [lines.get() for _each in range(3)]) <= 2 * engine_module.BLOCK_BYTES
+    assert not [thread.name for thread in threading.enumerate() if "(read)" in thread.name]
+
+
+def test_the_last_line(fake_engine: Any) -> None:
+    assert Engine().last_line("c") == b""
+    fake_engine.log("one", "two")
+    assert text_of(Engine().last_line("c")) == "two"
+
+
+@pytest.mark.parametrize("what", ["headers", "body", "log"])
+def test_a_drip_stretches_no_deadline(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """One byte each 50 ms, for ever: every read comes in time, the exchange does not."""
+    monkeypatch.setattr(engine_module, "LOOK_SECONDS", 0.3)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "drip.sock"))
+    listener.listen()
+
+    def drip() -> None:
+        connection, _address = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.0 200 OK\r\nX: " if what == "headers" else b"HTTP/1.0 200 OK\r\n\r\n")
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.05)
+
+    threading.Thread(target=drip, daemon=True).start()
+    engine, begun = Engine(str(tmp_path / "drip.sock")), time.monotonic()
+    with pytest.raises(LateError):
+        (engine.last_line if what == "log" else engine.inspect)("c")
+    assert time.monotonic() - begun < 3
+    listener.close()
+
+
+def test_an_answer_that_is_too_long_is_an_error(fake_engine: Any) -> None:
+    fake_engine.labels = {"x": "y" * (2 << 20)}
+    with pytest.raises(TooLongError):
+        Engine().inspect("c")
+    with pytest.raises(TooLongError):
+        Engine().execute("c", ["bash", "-c", "yes | head -c 200000"], 5, most=1 << 16)
+
+
+def test_what_the_engine_says_is_fit_to_be_shown(fake_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    foul = "\x1b[31m\u202e\u200b\u2028"
+    monkeypatch.setattr(engine_module.json, "loads", lambda _text: {"message": foul})
+    fake_engine.exists = False
+    with pytest.raises(NotFoundError) as refused:
+        Engine().inspect("c")
+    assert str(refused.value).isprintable()
 
 
 def test_wait(fake_engine: Any) -> None:
@@ -79,7 +130,7 @@ def test_start_and_stop(fake_engine: Any) -> None:
     fake_engine.status = "exited"
     Engine().start("c")
     assert fake_engine.status == "running"
-    Engine().stop("c", 90)
+    Engine().stop("c", 90, 95)
     assert fake_engine.calls[-1] == "POST /containers/c/stop?t=90"
 
 
@@ -121,14 +172,22 @@ def test_only_unix_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("stream", [b"plain text of a terminal", b"\1\0\0\0\xff\xff\xff\xff"])
 def test_a_stream_that_is_not_multiplexed(stream: bytes) -> None:
     with pytest.raises(EngineError, match="not multiplexed"):
-        list(engine_module._payloads(io.BytesIO(stream)))  # type: ignore[arg-type]  # reading is all that is used
+        engine_module._check(stream)
 
 
-def test_a_line_without_end_is_kept_in_part() -> None:
-    lines = engine_module._Lines()
-    for _part in range(100):
-        assert lines.feed(b"x" * 10_000) == []
-    assert len(lines.feed(b"\n")[0]) == engine_module.MAX_LINE
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b"\1\0\0\0\0\0\0\3ab\n", True),
+        (b"\1\0\0\0\0\0\0\2ab", True),
+        (b"\1\0\0\0\0\0\0\3ab\n\1\0\0\0\0\0\0\2ab\1\0\0\0\0\0\0\1a", True),
+        (b"\1\0\0\0\0\0\0\3ab", False),
+        (b"\1\0\0\0\0", False),
+        (b"no frame", False),
+    ],
+)
+def test_a_block_ends_where_the_engine_ended(data: bytes, whole: bool) -> None:
+    assert engine_module._whole(data) is whole
 
 
 # The command channel, through a real bash
@@ -160,7 +219,8 @@ def test_a_command_server_that_ends_before_its_reply(fake_engine: Any, serve: An
 
 def test_a_command_server_that_is_silent(fake_engine: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel, "REPLY_SECONDS", 1)
-    with pytest.raises(channel.ChannelError, match="did not answer STOP within 1 s"):
+    monkeypatch.setattr(channel, "TALK_SECONDS", 3)
+    with pytest.raises(channel.ChannelError, match="did not answer STOP within"):
         channel.send(Engine(), "c", serve(lambda script: script.stay()), "STOP")
 
 
@@ -173,3 +233,32 @@ def test_an_error_reply_on_a_channel_that_stays_open_is_not_waited_out(fake_engi
     with pytest.raises(channel.ChannelError, match="Command invalid"):
         channel.send(Engine(), "c", serve(behaviour), "STOP")
     assert time.monotonic() - started < channel.REPLY_SECONDS
+
+
+@pytest.mark.parametrize("said", [b"INFO busy\r\n", b"x"])
+def test_a_command_server_that_drips_is_left_in_time(
+    fake_engine: Any, serve: Any, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Each read comes in time, and the conversation has an end all the same."""
+    monkeypatch.setattr(channel, "REPLY_SECONDS", 1)
+
+    def behaviour(script: Any) -> None:
+        while True:
+            script.connection.sendall(said)
+            time.sleep(0.3)
+
+    begun = time.monotonic()
+    with pytest.raises(channel.ChannelError):
+        channel.send(Engine(), "c", serve(behaviour), "STOP")
+    assert time.monotonic() - begun < channel.TALK_SECONDS
+
+
+def test_a_command_server_that_floods(fake_engine: Any, serve: Any) -> None:
+    def behaviour(script: Any) -> None:
+        while True:
+            script.connection.sendall(b"OK" + b"y" * 100_000)
+
+    begun = time.monotonic()
+    with contextlib.suppress(channel.ChannelError):
+        assert all(len(reply) <= 200 for reply in channel.send(Engine(), "c", serve(behaviour), "STOP"))
+    assert time.monotonic() - begun < channel.TALK_SECONDS

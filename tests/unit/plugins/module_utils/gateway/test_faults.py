@@ -62,7 +62,8 @@ def test_a_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch, fake_engine: Any
         assert {record.state for _moment, record in world.seen} == {before.state}
     else:
         assert detected(fault, world) == fault.seconds, [
-            (round(moment - (world.struck or 0)), record.state, record.blocked) for moment, record in world.seen
+            (round(moment - (world.struck or 0)), record.state, record.blocked, record.reason[:60])
+            for moment, record in world.seen
         ]
     assert (after.state, after.blocked) == (fault.ends or fault.state, fault.cause), after
     assert lost(world, before, after, runs) == fault.lost

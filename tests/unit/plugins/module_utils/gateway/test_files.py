@@ -3,10 +3,10 @@ from __future__ import annotations
 import errno
 import os
 import pathlib
+import typing as t
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import files
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import (
     Absent,
     Attributes,
@@ -16,7 +16,9 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import
     File,
     Link,
     Secret,
+    UntrustedError,
     reconcile,
+    resolve,
 )
 
 ME = (os.geteuid(), os.getegid())
@@ -82,7 +84,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(top: pathlib.Path, monkey
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     before = sorted(top.iterdir())
     with pytest.raises(OSError, match="No space left") as fault:
         reconcile([File(f"{top}/theirs", "new\n", 0o644, *ME)], check=False)
@@ -99,3 +101,64 @@ def test_what_goes_is_shown_where_everybody_could_read_it(tmp_path: pathlib.Path
     [change] = reconcile([Absent(str(path))], check=False)
     assert ("the text" in change["before"]) is shown
     assert not path.exists()
+
+
+@pytest.fixture
+def shared(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A directory that others may write, with a file and with a link to one of root's."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "root").write_text("root's\n")
+    (tmp_path / "shared/theirs").write_text("theirs\n")
+    (tmp_path / "shared/link").symlink_to(tmp_path / "root")
+    (tmp_path / "shared").chmod(0o777)
+    return tmp_path / "shared"
+
+
+@pytest.mark.parametrize("name", ["theirs", "link", "new", "made/deeper"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        lambda path: Edited(path, str.upper),
+        lambda path: Attributes(path, 0o600),
+        lambda path: File(path, "x", 0o644, *ME),
+        lambda path: Link(path, "/dev/null"),
+        lambda path: Directory(path),
+        lambda path: Absent(path),
+    ],
+    ids=["edited", "attributes", "file", "link", "directory", "absent"],
+)
+def test_nothing_is_done_where_others_may_write(
+    entry: t.Callable[[str], Entry], name: str, shared: pathlib.Path
+) -> None:
+    def everything() -> list[object]:
+        return [(str(each), each.lstat()) for each in sorted(shared.parent.rglob("*"))]
+
+    before = everything()
+    with pytest.raises(UntrustedError) as fault:
+        reconcile([entry(f"{shared}/{name}")], check=False)
+    assert fault.value.filename == str(shared)
+    assert everything() == before
+
+
+def test_a_link_is_followed_where_only_root_could_have_made_it(tmp_path: pathlib.Path, shared: pathlib.Path) -> None:
+    (tmp_path / "good").symlink_to("a/../root")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "through").symlink_to("shared/link")
+    (tmp_path / "round").symlink_to("round")
+    assert resolve(f"{tmp_path}/good") == f"{tmp_path}/root"
+    assert resolve(f"{tmp_path}/a/new/er") == f"{tmp_path}/a/new/er"
+    with pytest.raises(UntrustedError) as fault:
+        resolve(f"{tmp_path}/through")
+    assert fault.value.filename == str(shared)
+    with pytest.raises(OSError, match="symbolic links"):
+        resolve(f"{tmp_path}/round")
+
+
+@pytest.mark.parametrize("planted", ["file", "link"])
+def test_a_directory_is_not_made_of_something_else(top: pathlib.Path, planted: str) -> None:
+    (top / "link").symlink_to(top / "elsewhere")
+    (top / "elsewhere").mkdir(mode=0o755)
+    (top / "file").touch(mode=0o600)
+    with pytest.raises(NotADirectoryError):
+        reconcile([Directory(f"{top}/{planted}", 0o700)], check=False)
+    assert (top / "elsewhere").stat().st_mode & 0o777 == 0o755

@@ -32,7 +32,9 @@ SETTINGS: dict[str, t.Any] = {
     "hardening_fail2ban_ban_time": 3600,
     "hardening_ssh_from": ["10.0.0.0/8", "fc00::/7"],
     "hardening_firewall_container_interfaces": ["docker0", "br-*"],
+    "hardening_firewall_containers_reach": [],
     "hardening_firewall_metadata": ["169.254.169.254"],
+    "hardening_firewall_metadata_users": [],
     "hardening_firewall_ssh_per_second": 10,
     "hardening_firewall_log_per_minute": 6,
 }
@@ -45,6 +47,7 @@ HOST: dict[str, t.Any] = {
         "mac": ["hmac-sha2-512-etm@openssh.com"],
         "sig": ["ssh-ed25519", "ssh-rsa"],
     },
+    "uids": {"root": 0, "operator": 1000},
 }
 CONTROLS = ["hardening_ssh", "hardening_fail2ban", "hardening_firewall"]
 
@@ -114,6 +117,9 @@ def test_accepted(settings: dict[str, t.Any]) -> None:
         ("ssh_from", ["office"], "Write it as address/length"),
         ("firewall_container_interfaces", ["br-* accept"], "is no name of an interface"),
         ("firewall_metadata", ["metadata.google.internal"], "is no range of addresses"),
+        ("firewall_metadata_users", ["operator", "agent"], "no local user 'agent'"),
+        ("firewall_containers_reach", ["registry.internal"], "is no range of addresses"),
+        ("firewall_containers_reach", ["10.1.2.3/8"], "Write 10.0.0.0/8"),
         ("firewall_ssh_per_second", -1, "less than 0"),
     ],
 )

@@ -146,6 +146,8 @@ def test_units_are_each_told_once_and_other_watchers_are_left_out(says: Outputs)
         "sub": "waiting",
         "result": "success",
         "next": "Fri 2026-11-27 05:40:34 UTC",
+        "restarts": 0,
+        "up_seconds": None,
     }
 
 
@@ -179,7 +181,7 @@ def test_the_secret_is_looked_at_and_not_read(deploy: t.Any, tmp_path: pathlib.P
 def test_a_secret_that_is_fetched(deploy: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health.password, "ROOT", str(tmp_path / "run"))
     name = "projects/p/secrets/s/versions/1"
-    gateway = deploy(password_secret={"name": name})
+    gateway = deploy(password_secret={"name": name, "endpoint": "https://x", "metadata_host": "m"})
     assert (health.secret(gateway, NOW)["age_days"], health.secret(gateway, NOW)["source"]) == (None, name)
     path = tmp_path / "run/paper/secrets/tws_password"
     path.parent.mkdir(parents=True)
@@ -291,7 +293,7 @@ def test_what_is_remembered(deploy: t.Any) -> None:
     shown = health.session(found, NOW)
     assert (shown["state"], shown["stale_seconds"], shown["week"]) == ("ready", 21.0, "valid")
     assert shown["grant"]["by"] == "the operator"
-    assert shown["plan"]["sign_in_deadline"] == "17:30"
+    assert shown["plan"]["sign_in_deadline"] == "17:00"
     assert shown["reason_remembered"] == "serves U***67"
 
 

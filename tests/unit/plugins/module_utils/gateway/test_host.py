@@ -30,6 +30,7 @@ def test_accounts(files: dict[str, str]) -> None:
     )
     found = host.accounts()
     assert found["users"] == ["root", "daemon", "sync", "operator", "twin"]
+    assert (found["uids"]["root"], found["uids"]["operator"]) == (0, 1000)
     assert found["login_users"] == [
         {"name": "root", "uid": 0, "home": "/root", "password": False, "ageing": ["", "", ""]},
         {"name": "operator", "uid": 1000, "home": "/home/operator", "password": False, "ageing": ["", "", ""]},
@@ -53,6 +54,46 @@ def test_the_connection_is_found_above_sudo(files: dict[str, str]) -> None:
 
 def test_without_ssh_there_is_no_connection(files: dict[str, str]) -> None:
     assert host.connection() == {"user": None, "client": None, "port": None}
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        ({}, []),
+        ({"/etc/resolv.conf": "search c.internal\nnameserver 169.254.169.254\n"}, ["169.254.169.254"]),
+        # systemd-resolved: what is on the loopback is no use to a container, which gets the servers behind it.
+        (
+            {
+                "/etc/resolv.conf": "nameserver 127.0.0.53\noptions edns0\n",
+                "/run/systemd/resolve/resolv.conf": "nameserver 10.0.0.2\nnameserver fd20:ce::254\n",
+            },
+            ["10.0.0.2", "fd20:ce::254"],
+        ),
+        ({"/etc/resolv.conf": "nameserver ::1\nnameserver fe80::1%eth0\nnameserver\nnameserver x\n"}, ["fe80::1"]),
+    ],
+)
+def test_resolvers(files: dict[str, str], contents: dict[str, str], expected: list[str]) -> None:
+    files.update(contents)
+    assert host.resolvers() == expected
+
+
+@pytest.mark.parametrize(
+    ("effective", "expected"),
+    [
+        ("", []),
+        ("authorizedkeyscommand none\nauthorizedkeyscommanduser none\n", []),
+        ("authorizedkeyscommand /usr/bin/google_authorized_keys\nauthorizedkeyscommanduser root\n", ["root"]),
+        (
+            "authorizedkeyscommand /k\nauthorizedkeyscommanduser keys\n"
+            "authorizedprincipalscommand /p\nauthorizedprincipalscommanduser nobody\n",
+            ["keys", "nobody"],
+        ),
+        ("authorizedkeyscommand none\nauthorizedkeyscommanduser keys\n", []),
+    ],
+)
+def test_key_helpers(monkeypatch: pytest.MonkeyPatch, effective: str, expected: list[str]) -> None:
+    monkeypatch.setattr(host, "output", lambda *argv: effective)
+    assert host.key_helpers() == expected
 
 
 def test_services(monkeypatch: pytest.MonkeyPatch) -> None:

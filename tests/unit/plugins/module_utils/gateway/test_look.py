@@ -3,14 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import look, milestones, states
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import log, look, milestones, states
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway, judge
 
-RUNNING = {"exists": True, "running": True, "status": "running"}
+RUNNING = {"name": "ibgw-paper", "exists": True, "running": True, "status": "running", "frozen": None}
+PAUSED, FROZEN = RUNNING | {"status": "paused"}, RUNNING | {"frozen": "java"}
 TO_CONFIGURED = [
     "IBC: Starting session: will exit if login dialog",
     "Login attempt: 1",
@@ -44,6 +50,14 @@ def exited(code: int, status: str = "exited") -> dict[str, Any]:
         (exited(1), [".> Invalid TRADING_MODE: x"], None, "stopped", True, "refuses its settings"),
         (exited(0, "created"), [], None, "stopped", True, "never been started"),
         (exited(0, "restarting"), [], None, "starting", False, "about to start"),
+        (exited(0, "dead"), [], None, "stopped", True, "is dead"),
+        (exited(0, "removing"), [], None, "stopped", True, "being removed"),
+        (exited(0, "new to us"), [], None, "stopped", True, "is new to us"),
+        (PAUSED, TO_CONFIGURED, None, "degraded", False, "paused"),
+        (PAUSED, TO_CONFIGURED, "no_handshake", "degraded", False, "paused"),
+        (FROZEN, TO_CONFIGURED, "no_handshake", "degraded", False, "java is frozen"),
+        (FROZEN, TO_CONFIGURED, None, "degraded", False, "java is frozen"),
+        (FROZEN, TO_CONFIGURED, "ready", "ready", False, ""),
         (RUNNING, [], None, "starting", False, "JVM not yet"),
         (
             RUNNING,
@@ -72,7 +86,7 @@ def exited(code: int, status: str = "exited") -> dict[str, Any]:
             "proxy_up_gateway_down",
             "starting",
             False,
-            "entitled Existing session detected",
+            'entitled "Existing session detected"',
         ),
         (None, [], "port_closed", "starting", False, "refused"),
         (None, [], "not_tws", "blocked", True, "does not speak"),
@@ -155,15 +169,84 @@ def test_only_the_log_of_the_last_start_counts(fake_engine: Any, deploy: Any) ->
     assert gateway.summary.phase == milestones.NO_RUN
 
 
-def test_lines_are_folded_once_and_a_new_run_forgets_the_verdict() -> None:
-    gateway = Gateway({})
-    gateway.verdict = verdict("ready")
-    gateway._read_to = "2026-11-20T09:43:55.000000001Z"
-    gateway.feed([f"2026-11-20T09:43:55.00000000{n}Z Second Factor Authentication initiated" for n in (1, 2)])
-    assert gateway.summary.pushes == 1
-    assert gateway.verdict is not None
-    gateway.feed(["2026-11-20T09:43:55.000000003Z IBC: Re-starting session"])
-    assert gateway.verdict is None
+def test_a_new_run_of_the_jvm_forgets_the_verdict(fake_engine: Any, deploy: Any) -> None:
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    for line, forgotten in (("Login attempt: 1", False), ("IBC: Re-starting session", True)):
+        gateway.verdict = verdict("ready")
+        fake_engine.log(line)
+        gateway.refresh()
+        assert (gateway.verdict is None) is forgotten
+
+
+@pytest.mark.parametrize(
+    ("wanted", "log", "notices", "state"),
+    [
+        (False, "already set to: true", [], "degraded"),
+        (False, "now set to: false", [], "ready"),
+        (True, "now set to: false", [], "degraded"),
+        (True, "already set to: true", [], "ready"),
+        (None, "already set to: true", [], "ready"),
+        (False, "now set to: false", [321], "degraded"),
+    ],
+)
+def test_a_read_only_api(
+    fake_engine: Any, deploy: Any, wanted: bool | None, log: str, notices: list[int], state: str
+) -> None:
+    fake_engine.log(*TO_CONFIGURED, f"IBC: Read-Only API checkbox is {log}")
+    found = deploy(read_only_api=wanted)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    gateway.verdict = verdict("ready") | {"notices": [{"code": code, "text": ""} for code in notices]}
+    assert gateway.judgement().state == state
+    fake_engine.log("IBC: API client needs write access action confirmation")
+    gateway.refresh()
+    assert gateway.judgement().state == ("degraded" if wanted is False else "ready")
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds", "mode", "state", "finding"),
+    [
+        (["detected dialog entitled: Enter security code; event=Opened"], 5, "paper", "starting", None),
+        (["detected dialog entitled: Enter security code; event=Opened"], 11, "paper", "degraded", None),
+        (
+            [f"detected dialog entitled: Notice; event={event}" for event in ("Opened", "Closed")],
+            11, "paper", "starting", None,
+        ),
+        (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 100, "paper", "starting", None),
+        (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 181, "paper", "blocked", "stale_token"),
+        (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 181, "live", "degraded", None),
+        (
+            ["Second Factor Authentication initiated",
+             "detected dialog entitled: Second Factor Authentication; event=Closed"],
+            5, "live", "starting", None,
+        ),
+    ],
+)  # fmt: skip
+def test_what_waits(
+    fake_engine: Any, deploy: Any, lines: list[str], seconds: float, mode: str, state: str, finding: str | None
+) -> None:
+    fake_engine.log(*TO_CONFIGURED[:2], *lines)
+    found, later = deploy(mode=mode), [0.0]
+    gateway = Gateway(found.endpoint(), found, clock=lambda: time.monotonic() + later[0])
+    gateway.refresh()
+    later[0] = seconds
+    assert (gateway.judgement().state, gateway.finding) == (state, finding)
+
+
+def test_a_process_that_a_signal_has_stopped_is_named() -> None:
+    with subprocess.Popen(["bash", "-c", "sleep 60 & wait"]) as parent:
+        while not (child := Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().strip()):
+            time.sleep(0.01)
+        assert look.frozen(parent.pid) is None
+        os.kill(int(child), signal.SIGSTOP)
+        while look.frozen(parent.pid) is None:
+            time.sleep(0.01)
+        assert look.frozen(parent.pid) in ("sleep", "bash")
+        os.kill(int(child), signal.SIGKILL)
+        parent.kill()
+    assert look.frozen(0) is None
 
 
 @pytest.mark.parametrize(
@@ -177,4 +260,4 @@ def test_lines_are_folded_once_and_a_new_run_forgets_the_verdict() -> None:
     ],
 )
 def test_epoch(stamp: str, seconds: float) -> None:
-    assert look.epoch(stamp) == seconds
+    assert log.epoch(stamp) == seconds

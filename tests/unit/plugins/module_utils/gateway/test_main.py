@@ -66,6 +66,10 @@ def test_not_ready(closed_port: int, capsys: pytest.CaptureFixture[str]) -> None
         ["host", "1", "--mode", "demo"],
         ["host", "1", "--x", "1"],
         ["host", "1", "--timeout", "soon"],
+        ["host", "1", "--timeout", "nan"],
+        ["host", "1", "--timeout", "-1"],
+        ["host", "1", "--timeout", "inf"],
+        ["host", "1", "--settle", "-1"],
     ],
 )
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.milestones import Controller, Summary
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
 
 BANNER = [
     ".> Starting IBC/IB gateway",
@@ -154,7 +156,7 @@ def test_fold(parts: list[list[str]], expected: dict[str, Any]) -> None:
 
 
 def test_every_event_of_the_table_has_its_method() -> None:
-    for event in milestones.IBC._any.groupindex:
+    for event in milestones.IBC.names:
         assert callable(getattr(Summary, f"_on_{event}"))
 
 
@@ -168,14 +170,110 @@ def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
 
 
 def test_a_huge_line_is_read_in_part() -> None:
-    assert Summary().controller.event("x" * 10_000_000 + "Login has completed") is None
+    line = b"x" * 10_000_000
+    assert not list(milestones.IBC.events(line + b"Login has completed\n"))
+    assert [event.name for event in milestones.IBC.events(line + b"\nLogin has completed\n")] == ["signed_in"]
 
 
 def test_a_second_controller_is_a_second_table() -> None:
-    other = Controller("other", {"jvm_start": "^boot", "signed_in": "^in", "configured": "^api up on (\\d+)"}, {}, {})
+    other = Controller(
+        "other", {"jvm_start": ("^boot",), "signed_in": ("^in",), "configured": ("^api up on (\\d+)",)}, {}, {}
+    )
     summary = Summary(other)
     summary.feed(["boot", "in", "api up on 4002"])
     assert (summary.as_dict()["controller"], summary.phase) == ("other", "configured")
+
+
+AGAIN = ["IBC: Cold restart in progress", "IBC returned exit status 0"]
+OPENED = "IBC: detected dialog entitled: {}; event=Opened"
+
+
+@pytest.mark.parametrize(
+    ("words", "finding", "logins"),
+    [
+        # what is said at each refusal, and how many sign-ins begin until it is known
+        (["IBC: Login failed"], "refused_login", 2),
+        ([OPENED.format("Login Error"), "IBC: Login error message:"], "too_many_attempts", 2),
+        ([OPENED.format("A new one")], "too_many_attempts", 3),
+        ([], "too_many_attempts", 4),
+    ],
+)
+def test_sign_ins_are_bounded_whatever_the_words(words: list[str], finding: str, logins: int) -> None:
+    summary, begun = summed(BANNER), 0
+    while summary.finding is None and begun < 10:
+        begun += 1
+        summary.feed(FRESH if begun == 1 else FRESH[1:])
+        if summary.finding is None:
+            summary.feed([*LOGIN, *words, *AGAIN])
+    assert (summary.finding, begun) == (finding, logins)
+    summary.feed(FRESH)
+    assert summary.finding == finding
+
+
+def test_sign_ins_without_a_line_of_their_own_are_counted_by_the_jvms() -> None:
+    summary = summed(BANNER, *[[*FRESH, *AGAIN]] * 3)
+    assert summary.finding is None
+    summary.feed(FRESH)
+    assert (summary.finding, summary.logins, summary.login_attempts) == ("too_many_attempts", 4, 0)
+
+
+def test_missed_pushes_and_restarts_on_a_token_are_no_refusals() -> None:
+    again = "IBC: Re-login after second factor authentication timeout in 5 second"
+    factor = OPENED.format("Second Factor Authentication")
+    summary = summed(BANNER, FRESH, LOGIN, [factor], PUSH, [again], LOGIN[1:], [factor], PUSH, DONE, SET)
+    summary.feed([*ENDED, *KEPT, *DONE, *SET] * 10)
+    assert (summary.finding, summary.refused_logins, summary.logins) == (None, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "finding"),
+    [
+        (
+            "IBC: You should specify the required second factor device using the SecondFactorDevice",
+            "device_unnamed",
+        ),
+        ("IBC: could not find second factor device 'IBKR Mobile' in the list", "device_unknown"),
+    ],
+)
+def test_a_second_factor_device(line: str, finding: str) -> None:
+    assert summed(FRESH, LOGIN, [line]).finding == finding
+
+
+def test_a_denied_push_is_waited_for_no_more() -> None:
+    closed = "IBC: detected dialog entitled: Second Factor Authentication; event=Closed"
+    summary = summed(FRESH, LOGIN, PUSH, [closed])
+    assert (summary.phase, summary.asks_for_sign_in) == ("answered", True)
+
+
+@given(st.lists(st.text() | st.sampled_from(BANNER + FRESH + LOGIN + PUSH + DONE + SET + REFUSED + COMMAND + KEPT)))
+def test_a_summary_goes_on_from_its_state(lines: list[str]) -> None:
+    summary = summed(lines)
+    again = Summary.from_state(json.loads(json.dumps(summary.as_state())))
+    assert again is not None
+    assert vars(again) == vars(summary)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"phase": "other"}, {"phase": 1}, {"pushes": "1"}, {"pushes": True}, {"commands": [1]}, {"exit_codes": ["1"]},
+        {"commands": ["A"] * 11}, {"finding": 3}, {"read_only": "yes"}, {"last_error": "x" * 500}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_a_state_that_is_none_is_passed_over(change: dict[str, Any]) -> None:
+    assert Summary.from_state(Summary().as_state() | change) is None
+    assert Summary.from_state([change]) is None
+
+
+@given(st.text(st.characters()), st.sampled_from(["; event=Opened", ""]))
+def test_what_the_log_says_is_fit_to_be_shown(text: str, end: str) -> None:
+    line = text.replace("\n", " ")
+    marks = ("IBC: detected dialog entitled: ", ".> Invalid TRADING_MODE: ", "\tVersion: ", "IBC: version: 1",
+             "CommandServer received command: ")  # fmt: skip
+    summary = summed(FRESH, LOGIN, [mark + line + end for mark in marks])
+    said = [summary.last_dialog, summary.open_dialog, summary.last_error, summary.gateway_version, *summary.commands,
+            summary.controller_version]  # fmt: skip
+    assert all(each is None or each == printable(each, 400) for each in said)
 
 
 @given(st.lists(st.text() | st.sampled_from(BANNER + FRESH + LOGIN + PUSH + DONE + SET + REFUSED + COMMAND + KEPT)))

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import asdict
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan, problems
@@ -28,7 +31,9 @@ GOOD: dict[str, Any] = {
     ("variable", "value", "said"),
     [
         ("session_interval", 5, "from 10 to 600"),
-        ("session_interval", "60", "not a whole number"),
+        ("session_interval", "1m", "not a whole number"),
+        ("session_interval", True, "not a whole number"),
+        ("session_client_id", "917", "two clients with one id"),
         ("session_client_id", 0, "from 1 to"),
         ("session_client_id", 917, "two clients with one id"),
         ("session_region", "mars", "choose north_america, europe, asia_pacific"),
@@ -61,4 +66,32 @@ def test_a_damaged_plan_says_so(deploy: Any, content: str) -> None:
     with open(plan.path("paper"), "w") as file:
         file.write(content)
     with pytest.raises(descriptor.DescriptorError, match=r"run site\.yml to write it anew"):
+        plan.load("paper")
+
+
+def test_the_defaults_of_the_library_are_those_of_the_role(pytestconfig: pytest.Config) -> None:
+    """A host on which role session has not run lives by the numbers of the role, field by field."""
+    role = pytestconfig.rootpath / "roles/session"
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    written = yaml.safe_load((role / "vars/main.yml").read_text())["__session_plan"]
+    variables = {
+        field: match[1] for field, text in written.items() if (match := re.search(r"\b(session_\w+)", str(text)))
+    }
+    of_the_host = {"host", "paper_sessions"}
+    assert set(variables) == set(Plan.__dataclass_fields__) - of_the_host
+    assert {field: defaults[name] for field, name in variables.items()} == {
+        field: value for field, value in asdict(Plan()).items() if field not in of_the_host
+    }
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", None, "../x"])
+def test_a_plan_with_a_zone_that_this_machine_cannot_read_is_damaged(deploy: Any, zone: object) -> None:
+    deploy()
+    session = {"name": "a", "days": ["mon"], "time": "09:30", "lead_minutes": 1, "max_minutes": 9}
+    with open(plan.path("paper"), "w") as file:
+        json.dump({"paper_sessions": [session | {"zone": "Asia/Tokyo"}]}, file)
+    assert plan.load("paper").paper_sessions[0].zone == "Asia/Tokyo"
+    with open(plan.path("paper"), "w") as file:
+        json.dump({"paper_sessions": [session | {"zone": zone}]}, file)
+    with pytest.raises(descriptor.DescriptorError, match=r"gateway_paper_sessions\[0\]\.zone"):
         plan.load("paper")

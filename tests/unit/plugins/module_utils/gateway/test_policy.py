@@ -168,7 +168,9 @@ NEW_LOGIN = (
 def test_line_by_line_only_a_gateway_that_asks_is_killed(after: tuple[str, ...], killed_at: str | None) -> None:
     """From a completed sign-in on, with a decision after each line of the log."""
     gateway = Gateway({})
-    gateway.container = {"exists": True, "running": True, "started_at": READY.started_at}
+    gateway.container = {
+        "exists": True, "running": True, "status": "running", "frozen": None, "started_at": READY.started_at
+    }  # fmt: skip
     gateway.summary.feed(SIGN_IN_LOG)
     for line in after:
         gateway.summary.feed([line])
@@ -184,9 +186,9 @@ def test_a_signed_in_gateway_is_valid_until_the_week_ends() -> None:
     policy.observe(record, READY, PLAN, SUNDAY)
     assert (record.signed_in_at, record.valid_until) == (SUNDAY, at("2026-11-29 01:00"))
     assert (record.state, record.blocked, record.grant) == (states.READY, None, None)
-    assert record.sign_in_due == at("2026-11-29 17:30")
+    assert record.sign_in_due == at("2026-11-29 17:00")
     policy.observe(record, DOWN, PLAN, TUESDAY)
-    assert (record.valid_until, record.sign_in_due) == (None, at("2026-11-22 17:30"))
+    assert (record.valid_until, record.sign_in_due) == (None, at("2026-11-22 17:00"))
 
 
 def test_a_gateway_that_was_signed_in_before_anybody_watched_is_valid_from_its_start() -> None:
@@ -365,3 +367,37 @@ def test_what_is_shown_of_a_record() -> None:
     assert (found["valid_until_new_york"], found["week"]) == ("Sun 2026-11-29 01:00", "valid")
     assert policy.shown(live(), PLAN, TUESDAY)["week"] == "overdue"
     assert "week" not in policy.shown(paper(), PLAN, TUESDAY)
+
+
+# Sign-ins are bounded
+
+
+@pytest.mark.parametrize("evidence", ["attempts in one start", "starts without a word"])
+def test_sign_ins_without_success_are_bounded_by_the_hour(evidence: str) -> None:
+    record, tried = paper(), 0
+    for minute in range(50):
+        tried += 1
+        now = TUESDAY + minute * 60
+        started, logins = (TUESDAY, tried) if evidence == "attempts in one start" else (now, 0)
+        look = dataclasses.replace(RESTARTING, started_at=stamp(started), logins=logins)
+        policy.observe(record, look, Plan(), now)
+        if step := policy.decide(record, look, Plan(), now):
+            break
+    assert step is not None
+    assert (step.action, step.cause, tried) == ("stop", "too_many_attempts", policy.LOGINS_PER_HOUR + 1)
+
+
+def test_a_sign_in_and_an_hour_clear_what_was_tried() -> None:
+    record = paper(logins=[TUESDAY - 10.0] * 5)
+    policy.observe(record, READY, Plan(), TUESDAY)
+    assert record.logins == []
+    record = paper(logins=[TUESDAY - 3601.0, TUESDAY - 10.0, TUESDAY + 5000.0])
+    policy.observe(record, DOWN, Plan(), TUESDAY)
+    assert record.logins == [TUESDAY - 10.0]
+
+
+def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
+    record = paper()
+    look = dataclasses.replace(RESTARTING, logins=10**9)
+    policy.observe(record, look, Plan(), TUESDAY)
+    assert len(record.logins) == 2 * policy.LOGINS_PER_HOUR

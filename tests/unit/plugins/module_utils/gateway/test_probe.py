@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import accounts, wire
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import probe as probe_module
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import probe
 
@@ -166,7 +168,8 @@ def test_a_healthy_burst_ends_the_settling(healthy_port: int) -> None:
         (lambda script: (script.start(), script.answer_time("noon"), script.stay()), "not_tws", "time 'noon'"),
         (lambda script: (script.start(), script.stay()), "unresponsive", ""),
         (lambda script: (script.start(), script.expect()), "closed_after_handshake", ""),
-        (lambda script: (script.start(), script.notice(1300, "moved"), script.expect()), "link_down", "1300"),
+        (lambda script: (script.start(), script.notice(1300, "moved to 4009"), script.expect()), "port_moved", "4009"),
+        (session((1300, "moved to 4009"), (1102, "restored")), "port_moved", "4009"),
         (lambda script: (script.start(), script.answer_time(), time.sleep(0.05)), "closed_after_handshake", ""),
         (session((2110, "broken")), "link_down", "2110"),
         (session((1100, "lost"), *HEALTHY), "link_down", "1100"),
@@ -188,6 +191,14 @@ def test_a_healthy_burst_ends_the_settling(healthy_port: int) -> None:
         (session((321, "whatever")), "ready", ""),
         (session(accounts="U1234567"), "wrong_account", "U***67"),
         (session(accounts="DU1234567,"), "ready", ""),
+        (session(accounts=" DU1234567 , DU.12-34_5 "), "ready", ""),
+        (session(accounts="DU1234567;DU2"), "not_tws", "account id"),
+        (session(accounts="D" * 41), "not_tws", "account id"),
+        (session(next_id="9" * 40), "ready", ""),
+        (session(next_id="9" * 41), "not_tws", "order id"),
+        (session(*[(2104, f"OK:{n}") for n in range(3000)]), "ready", ""),
+        (session((2103, "broken:usfarm"), *[(2104, f"OK:{n}") for n in range(3000)]), "degraded", "farm usfarm"),
+        (session(*[(2104, f"OK:{n}") for n in range(3000)], (2103, "broken:usfarm")), "degraded", "farm others"),
         (
             lambda script: (
                 script.hello(),
@@ -197,6 +208,17 @@ def test_a_healthy_burst_ends_the_settling(healthy_port: int) -> None:
                 script.send(5, "an order of somebody"),
                 script.send(9, 1, 1),
                 script.send(15, 1, "DU1234567"),
+                script.answer_time(),
+                script.stay(),
+            ),
+            "ready",
+            "",
+        ),
+        # an empty list takes nothing back
+        (
+            lambda script: (
+                script.start(),
+                script.send(15, 1, ""),
                 script.answer_time(),
                 script.stay(),
             ),
@@ -258,10 +280,80 @@ def test_a_port_that_is_none_is_unreachable() -> None:
     assert probe("127.0.0.1", 70000)["api_state"] in ("unreachable", "port_closed")
 
 
+def addresses(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int]) -> None:
+    rows = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in found]
+    monkeypatch.setattr(probe_module.socket, "getaddrinfo", lambda *_a, **_k: rows)
+
+
 def test_the_second_address_of_a_host_is_tried(healthy_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in (1, healthy_port)]
-    monkeypatch.setattr(probe_module.socket, "getaddrinfo", lambda *_a, **_k: found)
+    addresses(monkeypatch, ("127.0.0.1", 1), ("127.0.0.1", healthy_port))
     assert probe("two.example", 1)["api_state"] == "ready"
+
+
+class Sockets:
+    """Sockets on a clock of their own: port 1 never answers, port 2 refuses, port 3 has no route."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.time = 100.0
+        self.tried: list[tuple[int, float]] = []
+        world = self
+
+        class Timed(probe_module.socket.socket):
+            def settimeout(self, seconds: float | None) -> None:
+                self.patience = seconds or 0.0
+                super().settimeout(seconds)
+
+            def connect(self, address: Any) -> None:
+                world.tried.append((address[1], round(self.patience, 3)))
+                if address[1] == 1:
+                    world.time += self.patience
+                    raise TimeoutError("timed out")
+                raise {2: ConnectionRefusedError(111, "refused"), 3: OSError(113, "no route")}[address[1]]
+
+        monkeypatch.setattr(probe_module.socket, "socket", Timed)
+
+    def clock(self) -> float:
+        return self.time
+
+
+@pytest.mark.parametrize(
+    ("ports", "tried", "api_state"),
+    [
+        ([1], [(1, 2.0)], "tcp_timeout"),
+        ([1, 2], [(1, 1.0), (2, 1.0)], "port_closed"),
+        ([2, 1], [(2, 1.0), (1, 2.0)], "tcp_timeout"),
+        ([3, 3, 1], [(3, 0.667), (3, 1.0), (1, 2.0)], "tcp_timeout"),
+        ([1, 3], [(1, 1.0), (3, 1.0)], "unreachable"),
+        # of very many each gets a quarter of a second, as long as there is time
+        ([1] * 100, [(1, 0.25)] * 8, "tcp_timeout"),
+    ],
+)
+def test_the_addresses_of_a_name_share_the_time(
+    monkeypatch: pytest.MonkeyPatch, ports: list[int], tried: list[tuple[int, float]], api_state: str
+) -> None:
+    addresses(monkeypatch, *(("127.0.0.1", port) for port in ports))
+    sockets = Sockets(monkeypatch)
+    assert probe("many.example", 1, timeout=2, clock=sockets.clock)["api_state"] == api_state
+    assert sockets.tried == tried
+
+
+def test_a_resolver_that_is_dead_does_not_hold_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(probe_module.socket, "getaddrinfo", lambda *_a, **_k: released.wait(30) and [])
+    started = time.monotonic()
+    result = probe("dead.example", 4002, timeout=0.3)
+    released.set()
+    assert (result["api_state"], result["final"]) == ("unreachable", False)
+    assert "dead.example did not resolve" in result["reason"]
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(("host", "threads"), [("127.0.0.1", 0), ("::1", 0), ("localhost", 1)])
+def test_only_a_name_costs_a_thread(monkeypatch: pytest.MonkeyPatch, closed_port: int, host: str, threads: int) -> None:
+    begun: list[Any] = []
+    monkeypatch.setattr(probe_module._thread, "start_new_thread", lambda work, _a: (begun.append(work), work()))
+    assert probe(host, closed_port, timeout=1)["api_state"] in ("port_closed", "unreachable")
+    assert len(begun) == threads
 
 
 @pytest.mark.parametrize(
@@ -310,14 +402,56 @@ def test_a_trickling_server_cannot_move_the_deadline(serve: Any) -> None:
 
 
 def test_endless_notices_are_cut_off(serve: Any) -> None:
+    """They are counted and folded; a session that they bury is judged as one that did not start in time."""
+
     def behaviour(script: Any) -> None:
         script.greet()
-        for _block in range(10_000):
-            script.notice(2104, "Market data farm connection is OK:usfarm")
+        for _block in range(1000):
+            script.connection.sendall(wire.message(4, 2, -1, 2104, "Market data farm connection is OK:usfarm") * 100)
 
     result = probe("127.0.0.1", serve(behaviour), timeout=5)
-    assert result["api_state"] == "not_tws"
-    assert len(result["notices"]) == probe_module.MAX_NOTICES
+    assert (result["api_state"], result["final"]) == ("no_accounts", False)
+    assert result["timings"]["total"] < 4000
+    assert len(result["notices"]) == 1
+    assert result["notice_count"] == wire.MAX_FRAMES - 1
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "read_only"),
+    [
+        (321, "Error validating request.-'cr' : cause - The API interface is currently in Read-Only mode.", True),
+        (321, "missing exchange", None),
+        (2104, "Read-Only:usfarm", None),
+    ],
+)
+def test_a_read_only_api(serve: Any, code: int, text: str, read_only: bool | None) -> None:
+    result = probe("127.0.0.1", serve(session((code, text), *HEALTHY)))
+    assert (result["api_state"], result["read_only"]) == ("ready", read_only)
+
+
+@pytest.mark.parametrize(
+    ("served", "api_state"),
+    [
+        ("DU1234567,DU7654321", "ready"),
+        ("DU1234567,DU7654321,DU1111199", "degraded"),
+        ("DU1234567", "degraded"),
+        ("DU1111199", "wrong_account"),
+        ("DU1234567,DU7654321,U1234567", "wrong_account"),
+    ],
+)
+def test_allowed_accounts(serve: Any, served: str, api_state: str) -> None:
+    port = serve(session(*HEALTHY, accounts=served))
+    result = probe("127.0.0.1", port, mode="paper", accounts=["DU1234567", "DU7654321"])
+    assert (result["api_state"], result["account_fault"] is None) == (api_state, api_state == "ready")
+    assert ("gateway_accounts" in result["next_step"]) == (api_state == "degraded")
+    assert "7654321" not in str(result)
+
+
+def test_every_trouble_of_a_session_is_named(serve: Any) -> None:
+    said = session((10197, "competing"), (2103, "broken:usfarm"), accounts="DU1234567,DU1111199")
+    result = probe("127.0.0.1", serve(said), mode="paper", accounts=["DU1234567"])
+    assert result["api_state"] == "degraded"
+    assert all(part in result["reason"] for part in ("DU***99", "10197", "usfarm"))
 
 
 def test_a_thousand_accounts_are_shown_in_part(serve: Any) -> None:
@@ -333,15 +467,17 @@ def test_texts_are_made_printable_and_masked(serve: Any) -> None:
     assert result["notices"] == [{"code": 2104, "text": "\\x1b[2J DU***67:farm\\n"}]
 
 
-fields = st.text() | st.sampled_from(["4", "9", "15", "49", "178"])
+fields = st.text() | st.sampled_from(["4", "9", "15", "49", "178", "1300", "2103", "321"])
 
 
 @given(st.lists(st.lists(fields, min_size=1, max_size=7), max_size=9))
 def test_no_message_raises_anything_but_a_verdict(messages: list[list[str]]) -> None:
-    attempt = probe_module._Attempt("h", 1, 1, "paper", [], 1, 0, time.monotonic, time.time)
+    check = accounts.Check("paper")
+    attempt = probe_module._Attempt("h", 1, 1, check, 1, 0, time.monotonic, time.time)
+    stream = b"".join(wire.message(*(field.encode("utf-8", "replace").decode() for field in each)) for each in messages)
     try:
-        for message in messages:
+        for message in wire.Decoder().feed(stream):
             attempt._take(message)
-        attempt._judge_notices()
+        attempt._judge()
     except probe_module._Verdict as verdict:
         attempt.result(verdict.api_state, verdict.detail)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import channel, session
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError, LateError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
 
 UP = [
@@ -114,6 +114,7 @@ def test_a_container_that_nothing_stops(
     monkeypatch.setattr(session, "_KILL_SECONDS", 0.1)
     command_server.on_command = lambda _command: None
     fake_engine.on_stop = lambda: None
+    fake_engine.exit = lambda _code: None
     with pytest.raises(session.SessionError, match="still runs after"):
         session.stop(gateway, Engine(), 0.1, check=False)
 
@@ -215,3 +216,48 @@ def test_without_an_engine(no_engine: Any, deploy: Any) -> None:
     found = deploy()
     with pytest.raises(EngineError, match="unreachable"):
         session.stop(Gateway(found.endpoint(), found), Engine(), 5, False)
+
+
+@pytest.mark.parametrize("grace", [6, None])
+@pytest.mark.parametrize("ibc", ["answers and does nothing", "drips", "hangs up", "is not there"])
+def test_a_stop_ends_in_its_time(
+    gateway: Gateway,
+    fake_engine: Any,
+    command_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    ibc: str,
+    grace: int | None,
+) -> None:
+    """Whatever IBC does, and though SIGTERM changes nothing: on a clock that only the waits move."""
+    time, wait = [0.0], Engine.wait
+
+    def waits(engine: Engine, name: str, timeout: float) -> int | None:
+        time[0] += timeout
+        return wait(engine, name, 0.01 if fake_engine.status == "running" else 5.0)
+
+    def stops(_engine: Engine, _name: str, patience: int, timeout: float) -> None:
+        assert 0 < patience <= timeout
+        time[0] += timeout
+        raise LateError("late")
+
+    def sends(*_arguments: object) -> list[str]:
+        time[0] += channel.TALK_SECONDS if ibc == "drips" else 0.1
+        if ibc == "answers and does nothing":
+            return ["OK"]
+        raise {"is not there": channel.NoServerError, "hangs up": EngineError, "drips": channel.ChannelError}[ibc](ibc)
+
+    monkeypatch.setattr(Engine, "wait", waits)
+    monkeypatch.setattr(Engine, "stop", stops)
+    monkeypatch.setattr(channel, "send", sends)
+    monkeypatch.setattr(session, "_RETRY_SECONDS", 1.0)
+    gateway.clock = lambda: time[0]
+    fake_engine.stop_grace = grace
+    outcome = session.stop(gateway, Engine(), 600, check=False)
+    assert (outcome.exit_code, outcome.actions[-1]) == (137, "docker kill")
+    assert time[0] <= (grace or session.STOP_GRACE) + session.STOP_MARGIN
+
+
+def test_a_paused_container_goes_on_to_be_signed_off(gateway: Gateway, fake_engine: Any) -> None:
+    fake_engine.status = "paused"
+    outcome = session.stop(gateway, Engine(), 10, check=False)
+    assert (outcome.actions, outcome.how) == (["docker unpause", "IBC STOP"], "ibc")

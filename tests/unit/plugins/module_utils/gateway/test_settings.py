@@ -1,9 +1,25 @@
 from __future__ import annotations
 
+import pathlib
+import re
+
 import pytest
 import yaml
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import BYPASS_KEYS, MANAGED_KEYS, problems
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import (
+    BYPASS_KEYS,
+    ENVIRONMENT,
+    MANAGED_KEYS,
+    port,
+    problems,
+)
+
+
+def specification(root: pathlib.Path) -> dict[str, dict[str, object]]:
+    text = (root / "roles/gateway/meta/argument_specs.yml").read_text()
+    found: dict[str, dict[str, object]] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    return found
+
 
 DIGEST = "ghcr.io/gnzsnz/ib-gateway@sha256:" + "0" * 64
 GOOD: dict[str, object] = {
@@ -31,6 +47,9 @@ GOOD: dict[str, object] = {
 }
 
 
+UNKNOWN_KEY: dict[str, object] = {"gateway_config_extra": {"BrandNewKey": "1"}}
+
+
 def test_good_settings_have_no_problem() -> None:
     assert problems(GOOD, []) == []
 
@@ -50,6 +69,12 @@ def test_good_settings_have_no_problem() -> None:
         ("gateway_config_extra", {"LogComponents": "never"}),
         ("gateway_environment", {"STANDIN_APPROVE_AFTER": "3"}),
         ("gateway_accounts", ["DU1234567", "DF12"]),
+        ("gateway_master_client_id", 0),
+        ("gateway_master_client_id", "0"),
+        ("gateway_master_client_id", ""),
+        ("gateway_client_id", "1"),
+        ("gateway_time_zone", "Etc/UTC"),
+        ("gateway_environment", {"JAVA_TOOL_OPTIONS": "-Dsun.net.inetaddr.ttl=60", "LD_PRELOAD": "", "_x": ""}),
     ],
 )
 def test_what_is_accepted(variable: str, value: object) -> None:
@@ -88,29 +113,97 @@ def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
         ("gateway_save_settings_at", "30 mins", "Every n"),
         ("gateway_second_factor_device", "IB\\Key", "does not survive"),
         ("gateway_second_factor_device", "$HOME", "does not survive"),
-        ("gateway_time_zone", "New York", "not an IANA time zone"),
+        ("gateway_time_zone", "New York", "write a name such as America/New_York"),
         ("gateway_client_id", 918, "three different ids"),
         ("gateway_master_client_id", 917, "three different ids"),
         ("gateway_config_extra", {"ReadOnlyApi": "yes"}, "set gateway_read_only_api instead"),
         ("gateway_config_extra", {"BindAddress": "0.0.0.0"}, "not yours to set"),
         ("gateway_config_extra", {"LogComponent": "never"}, "did you mean LogComponents"),
         ("gateway_config_extra", {"LogComponents": "a\nb"}, "control character"),
-        ("gateway_environment", {"TWS_PASSWORD": "x"}, "the role sets this variable"),
+        ("gateway_environment", {"TWS_PASSWORD": "x"}, "set gateway_password instead"),
+        ("gateway_environment", {"AUTO_RESTART_TIME": "10:00 PM"}, "set gateway_auto_restart_time instead"),
+        ("gateway_environment", {"DUAL_MODE": "yes"}, "a container runs one mode"),
+        ("gateway_environment", {"API_PORT": "4001"}, "has no effect"),
+        ("gateway_environment", {"HOME": "/root"}, "the role mounts the settings"),
+        ("gateway_environment", {"DEBUG": True}, "put it in quotes"),
+        ("gateway_environment", {"RETRIES": 0}, "put it in quotes"),
+        ("gateway_environment", {"JAVA_TOOL_OPTIONS": "-Xmx2g"}, "set gateway_java_heap_mb"),
+        ("gateway_allow_tag", "false", "is a tag"),
+        ("gateway_config_extra_unknown", "no", "IBC has no such key"),
+        ("gateway_read_only_login", True, "no read-only login"),
+        ("gateway_confirm_order_id_reset", "yes", "ignore/ignore"),
+        ("gateway_confirm_order_id_reset", 0, "ignore/ignore"),
+        ("gateway_trusted_client_ips", "10.0.0.1", "write it as [10.0.0.1]"),
+        ("gateway_trusted_client_ips", ["10.0.0.1\nReadOnlyApi=no"], "is not an address"),
+        ("gateway_trusted_client_ips", [""], "is not an address"),
+        ("gateway_port", 0, "from 1 to 65535"),
+        ("gateway_port", 65536, "from 1 to 65535"),
+        ("gateway_port", "a", "from 1 to 65535"),
+        ("gateway_command_port", 0, "from 1 to 65535"),
+        ("gateway_client_id", 0, "from 1 to"),
+        ("gateway_check_client_id", -1, "from 1 to"),
+        ("gateway_master_client_id", -1, "from 0 to"),
+        ("gateway_master_client_id", 2**31, "from 0 to"),
+        ("gateway_login_dialog_timeout", 0, "from 1 to 86400"),
+        ("gateway_second_factor_timeout", 86401, "from 1 to 86400"),
+        ("gateway_second_factor_exit_interval", False, "from 1 to 86400"),
+        ("gateway_time_zone", "US/Eastern", "write America/New_York"),
+        ("gateway_time_zone", "EST5EDT", "gateway_time_zone: 'EST5EDT'"),
         ("gateway_environment", {"A B": "x"}, "not the name of an environment variable"),
         ("gateway_accounts", ["U1234567"], "no account of mode paper"),
+        ("gateway_accounts", ["I1234567"], "no account of mode paper"),
+        ("gateway_accounts", ["du1234567"], "use capitals"),
+        ("gateway_accounts", ["DU1,DU2"], "each an entry of its own"),
+        ("gateway_accounts", ["DU1234567 "], "blanks around"),
+        ("gateway_accounts", "DU1234567", "not a list"),
     ],
 )
 def test_each_problem_names_its_variable_and_the_fix_but_no_secret(variable: str, value: object, fault: str) -> None:
-    found = problems({**GOOD, variable: value}, [])
+    before = {"gateway_allow_tag": {"gateway_image": "ib-gateway:stable"}, "gateway_config_extra_unknown": UNKNOWN_KEY}
+    found = problems({**GOOD, **before.get(variable, {}), variable: value}, [])
     assert any(fault in problem for problem in found), found
     assert all(problem.startswith("gateway_") for problem in found)
     if variable == "gateway_password" and value:
         assert str(value).strip() not in " ".join(found)
 
 
-def test_a_newer_ibc_may_have_more_keys() -> None:
-    settings = {**GOOD, "gateway_config_extra": {"BrandNewKey": "1"}, "gateway_config_extra_unknown": True}
-    assert problems(settings, []) == []
+@pytest.mark.parametrize("yes", [True, "true", "Yes", "on", 1])
+def test_what_is_allowed_is_allowed_in_every_spelling_of_yes(yes: object) -> None:
+    assert problems({**GOOD, **UNKNOWN_KEY, "gateway_config_extra_unknown": yes}, []) == []
+    assert problems({**GOOD, "gateway_image": "ib-gateway:stable", "gateway_allow_tag": yes}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"gateway_mode": "live"}, 4001),
+        ({"gateway_mode": "paper"}, 4002),
+        ({"gateway_mode": "paper", "gateway_stack": "client_portal"}, 5000),
+        ({"gateway_mode": "paper", "gateway_port": 7000}, 7000),
+        ({"gateway_mode": "paper", "gateway_port": "7000"}, 7000),
+        ({"gateway_mode": "paper", "gateway_port": ""}, 4002),
+        ({"gateway_mode": "paper", "gateway_port": 0}, 0),
+        ({"gateway_mode": "papr"}, 0),
+    ],
+)
+def test_port(settings: dict[str, object], expected: int) -> None:
+    assert port(settings) == expected
+
+
+def test_every_variable_that_the_image_reads_is_refused_by_name(pytestconfig: pytest.Config) -> None:
+    """The stand-in's scripts read what the image's do; the role's own environment is part of it."""
+    scripts = pytestconfig.rootpath / "sandbox/gateway/image/scripts"
+    read = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]+)", "".join(file.read_text() for file in scripts.iterdir())))
+    own = yaml.safe_load((pytestconfig.rootpath / "roles/gateway/vars/main.yml").read_text())["__gateway_environment"]
+    options = specification(pytestconfig.rootpath)
+    assert {"TRADING_MODE", "SSH_TUNNEL"} <= read
+    for name in (read | set(own)) - {"BASH_SOURCE", "LINENO", "UID", "PWD", "PATH", "PPID", "SECONDS"}:
+        if not name.startswith("STANDIN_"):
+            assert name in ENVIRONMENT, name
+    for name, instead in ENVIRONMENT.items():
+        (problem,) = problems({**GOOD, "gateway_environment": {name: "x"}}, [])
+        assert problem.startswith(f"gateway_environment.{name}: ")
+        assert not instead.startswith("gateway_") or instead in options
 
 
 def gateway(host: str, **settings: object) -> dict[str, object]:
@@ -154,11 +247,11 @@ def test_gateways_that_get_along(one: dict[str, object], other: dict[str, object
 
 def test_every_managed_key_is_in_the_template_and_every_variable_in_the_role(pytestconfig: pytest.Config) -> None:
     template = (pytestconfig.rootpath / "templates/config.ini.j2").read_text()
-    specification = (pytestconfig.rootpath / "roles/gateway/meta/argument_specs.yml").read_text()
+    options = specification(pytestconfig.rootpath)
     role_keys = yaml.safe_load((pytestconfig.rootpath / "roles/gateway/vars/main.yml").read_text())[
         "__gateway_bypass_keys"
     ]
     assert tuple(role_keys) == BYPASS_KEYS
     for key, variable in MANAGED_KEYS.items():
         assert f"{key}=" in template or variable == "gateway_bypass_warnings", key
-        assert f"      {variable}:" in specification, variable
+        assert variable in options, variable

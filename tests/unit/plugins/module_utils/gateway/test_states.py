@@ -33,6 +33,8 @@ def test_every_finding_of_the_log_has_a_row() -> None:
         "Required PassKey is not supported",
         "this release is no longer supported",
         "Re-login after second factor authentication timeout not required",
+        "You should specify the required second factor device using the SecondFactorDevice setting in config.ini",
+        "could not find second factor device 'IBKR Mobile' in the list",
     ):
         summary.feed([line])
         found.add(summary.finding)
@@ -42,5 +44,9 @@ def test_every_finding_of_the_log_has_a_row() -> None:
     for _run in range(2):
         summary.feed(["Login attempt: 1", "Login failed"])
     found.add(summary.finding)
-    assert found == set(states.FINDINGS)
+    summary = milestones.Summary()
+    summary.feed(["Login attempt: 1"] * 4)
+    found.add(summary.finding)
+    # Told by the time that passes, not by a line.
+    assert found == set(states.FINDINGS) - {"stale_token"}
     assert all(row.final and row.state == states.BLOCKED for row in states.FINDINGS.values())

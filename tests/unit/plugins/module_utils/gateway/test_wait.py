@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -39,6 +41,7 @@ class World:
         self.log, self.api, self.exits_at = log, api, exits_at
         self.asked: list[float] = []
         self.fault: str | None = None
+        self.takes: Callable[[float], float] = lambda _at: 0.01
         monkeypatch.setattr(look, "probe", self.probe)
         self.gateway = Gateway({}, descriptor, self, self.clock, self.clock, self.sleep)  # type: ignore[arg-type]  # this world plays the engine
         monkeypatch.setattr(look, "container_facts", lambda _engine, _name: self.facts())
@@ -61,6 +64,8 @@ class World:
         running = self.exits_at is None or self.time < self.begin + self.exits_at
         return {
             "name": "ibgw-paper",
+            "id": "c0ffee",
+            "frozen": None,
             "exists": True,
             "running": running,
             "status": "running" if running else "exited",
@@ -73,46 +78,40 @@ class World:
 
     def probe(self, timeout: float, **_endpoint: Any) -> dict[str, Any]:
         self.asked.append(round(self.time - self.begin, 3))
-        self.time += 0.01
-        api_state = [state for at, state in sorted(self.api.items()) if self.begin + at <= self.time][-1]
+        takes = self.takes(self.time - self.begin)
+        self.time += min(takes, timeout)
+        api_state = (
+            "no_handshake"
+            if takes > timeout
+            else [state for at, state in sorted(self.api.items()) if self.begin + at <= self.time][-1]
+        )
         row = states.describe(api_state)
         return {"api_state": api_state, "reason": row.meaning, "next_step": row.next_step, "final": row.final}
 
     # As the engine
 
-    def logs(self, _name: str, since: str) -> list[str]:
-        return [self.stamped(at, line) for at, line in self.written if at <= self.time and at >= float(since)]
+    def last_line(self, _name: str) -> bytes:
+        return [b"", *(self.stamped(at, line).encode() for at, line in self.written if at <= self.time)][-1]
 
-    def follow(self, _name: str, since: str) -> Any:
-        world = self
-        coming = [item for item in self.written if item[0] > self.time]
+    @contextlib.contextmanager
+    def follow(self, _name: str, _tail: int) -> Iterator[Any]:
+        world, coming = self, list(self.written)
 
         class Lines:
-            def __enter__(self) -> Lines:
-                return self
-
-            def __exit__(self, *_error: object) -> None:
-                return
-
-            def get(self, timeout: float) -> str | None:
+            def get(self, timeout: float) -> bytes | None:
                 until = world.time + timeout
                 ends = world.begin + world.exits_at if world.exits_at is not None else float("inf")
                 if coming and coming[0][0] <= min(until, ends):
                     at, line = coming.pop(0)
                     world.time = max(world.time, at)
-                    return world.stamped(at, line)
+                    return world.stamped(at, line).encode() + b"\n"
                 if ends <= until:
                     world.time = max(world.time, ends)
                     return None
                 world.time = until
                 raise queue.Empty
 
-            def get_nowait(self) -> str | None:
-                if coming and coming[0][0] <= world.time:
-                    return self.get(0)
-                raise queue.Empty
-
-        return Lines()
+        yield Lines()
 
 
 @pytest.mark.parametrize(
@@ -201,17 +200,14 @@ def test_the_engine_goes_away_while_waiting(monkeypatch: pytest.MonkeyPatch, dep
 
 def test_the_log_ends_though_the_container_runs(monkeypatch: pytest.MonkeyPatch, deploy: Any) -> None:
     world = World(monkeypatch, {1: START, 8: [SIGNED_IN, CONFIGURED]}, {0: "ready"}, descriptor=deploy())
-    follow = world.follow
-    broken = iter([True, True])
+    kept, broken = world.gateway.listen, iter([True, True])
 
-    def breaking(name: str, since: str) -> Any:
-        if next(broken, False):
-            raise EngineError("cannot follow")
-        return follow(name, since)
+    def breaking(timeout: float) -> bool:
+        return kept(timeout) and not next(broken, False)
 
-    world.follow = breaking  # type: ignore[method-assign]  # for this test only
+    world.gateway.listen = breaking  # type: ignore[method-assign]  # for this test only
     assert wait_for(world.gateway, "ready", 100)
-    assert world.asked == [8]
+    assert world.asked == [8.2]
 
 
 def test_an_endpoint_alone_is_asked_every_delay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +222,60 @@ def test_an_attempt_never_outlives_the_wait(monkeypatch: pytest.MonkeyPatch) -> 
     original = world.gateway.ask
     monkeypatch.setattr(world.gateway, "ask", lambda timeout: (timeouts.append(timeout), original(timeout)))
     assert not wait_for(world.gateway, "ready", 6.0)
-    assert timeouts == [pytest.approx(5.0), pytest.approx(3.99), pytest.approx(1.98)]
+    assert timeouts == [pytest.approx(6.0), pytest.approx(3.99), pytest.approx(1.98)]
+
+
+@pytest.mark.parametrize(
+    ("needs", "timeout", "met", "asked", "api_state"),
+    [
+        (4, 180, True, [0], "ready"),
+        (6, 180, True, [0, 7], "ready"),
+        (12, 180, True, [0, 7, 19], "ready"),
+        (39, 180, True, [0, 7, 19, 41], "ready"),
+        (6, 7, True, [0], "ready"),
+        (12, 14, True, [0], "ready"),
+        # the first attempt leaves room for one of twice its length, which takes what is left
+        (6, 20, True, [0, 7], "ready"),
+        (12, 20, True, [0, 7], "ready"),
+        (6, 5, False, [0], "no_handshake"),
+        # an attempt never keeps the log unheard for longer than 40 s
+        (60, 150, False, [0, 7, 19, 41, 83, 125], "no_handshake"),
+    ],
+)
+def test_a_slow_gateway_gets_longer_attempts(
+    monkeypatch: pytest.MonkeyPatch,
+    deploy: Any,
+    needs: float,
+    timeout: float,
+    met: bool,
+    asked: list[float],
+    api_state: str,
+) -> None:
+    world = World(monkeypatch, {-9: [*START, SIGNED_IN, CONFIGURED]}, {0: "ready"}, descriptor=deploy())
+    world.takes = lambda _at: needs
+    assert wait_for(world.gateway, "ready", timeout) is met
+    assert world.asked == asked
+    assert world.gateway.report()["api_state"] == api_state
+    assert world.time - world.begin <= timeout + 0.1
+
+
+@pytest.mark.parametrize(
+    ("known", "last", "kept"),
+    [
+        ("link_down", "ready", "link_down"),
+        ("rejected:326", "ready", "rejected:326"),
+        # what was seen in time is newer than what was known, however short the attempt
+        ("link_down", "port_closed", "port_closed"),
+    ],
+)
+def test_a_last_attempt_that_is_cut_short_does_not_replace_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, deploy: Any, known: str, last: str, kept: str
+) -> None:
+    log = {-9: [*START, SIGNED_IN, CONFIGURED]}
+    world = World(monkeypatch, log, {0: known, 4: last}, descriptor=deploy())
+    world.takes = lambda at: 4.0 if at >= 4 and last == "ready" else 0.01
+    assert not wait_for(world.gateway, "ready", 6)
+    assert world.gateway.report()["api_state"] == kept
 
 
 def test_against_an_engine_and_an_api(fake_engine: Any, deploy: Any, serve: Any) -> None:

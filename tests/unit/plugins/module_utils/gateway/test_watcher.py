@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.access.authority import SERVER, Authority, days
 from tests.unit.plugins.session_log import (
     BEGUN,
@@ -27,9 +29,14 @@ from tests.unit.plugins.session_log import (
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, states, watcher
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.alerts import Outbox
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Record
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.watcher import Watcher
+
+
+class Ended(Exception):
+    """Ends a watcher that would watch for ever."""
 
 
 def test_the_watcher_kills_a_live_gateway_that_asks_by_itself_and_sends_no_push(control: Any, fake_engine: Any) -> None:
@@ -175,10 +182,11 @@ def test_it_wakes_for_what_may_change_a_decision_and_for_nothing_else(
     ready: Control, fake_engine: Any, line: str, wakes: bool
 ) -> None:
     watching = Watcher(ready)
-    ready.gateway.refresh()
-    threading.Timer(0.1, lambda: fake_engine.log(line)).start()
-    begun = time.monotonic()
-    watching.listen(ready.now() + 0.6)
+    with ready.gateway.listening():
+        ready.gateway.refresh()
+        threading.Timer(0.1, lambda: fake_engine.log(line)).start()
+        begun = time.monotonic()
+        watching.listen(ready.now() + 0.6)
     assert (time.monotonic() - begun < 0.5) is wakes
 
 
@@ -206,8 +214,15 @@ def test_systemd_is_told_that_it_is_ready(ready: Control, monkeypatch: pytest.Mo
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(address)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
-        monkeypatch.setattr(Watcher, "run", lambda self: (ran.append(self.control.by), self.alive()))
-        watcher.watch("live")
+
+        def run(self: Watcher, ended: Any) -> None:
+            ran.append(self.control.by)
+            self.alive()
+            raise Ended
+
+        monkeypatch.setattr(Watcher, "run", run)
+        with pytest.raises(Ended):
+            watcher.watch("live")
         assert [systemd.recv(100) for _each in range(2)] == [b"READY=1", b"WATCHDOG=1"]
     assert ran == ["the watcher"]
 
@@ -388,3 +403,180 @@ def test_a_new_run_is_not_judged_by_the_last_lines_of_the_one_before(control: An
     fake_engine.start()
     live.gateway.refresh()
     assert (live.gateway.summary.finding, live.gateway.summary.pushes) == (None, 0)
+
+
+def test_a_look_that_fails_is_a_state_an_alert_and_no_end(
+    ready: Control, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching, waits = Watcher(ready), []
+
+    def fails(*_arguments: object) -> None:
+        raise RuntimeError("\x1b[31m")
+
+    monkeypatch.setattr(watching, "_observe", fails)
+    monkeypatch.setattr(watching, "listen", lambda until: waits.append(until - ready.now()))
+    watching.run(rounds=3)
+    record = ready.store.load("live")
+    assert (record.state, "RuntimeError" in record.reason) == (states.DEGRADED, True)
+    assert min(waits) > 50
+    assert events(ready).count("failed") == 3
+    assert all(event["text"].isprintable() for event in ready.store.history())
+
+
+def test_what_is_read_of_the_log_is_in_the_record(ready: Control, fake_engine: Any) -> None:
+    Watcher(ready).look()
+    assert ready.store.log() == ready.gateway.log_state()
+    assert (ready.store.log() or {})["summary"]["phase"] == "configured"
+
+
+@given(st.text(st.characters(), max_size=50))
+def test_nothing_foreign_reaches_a_report_as_it_is(said: str) -> None:
+    gateway = Gateway({"host": "h", "port": 1})
+    gateway.container = {
+        "exists": True, "running": True, "status": "running", "frozen": None, "name": "c", "exit_code": None
+    }  # fmt: skip
+    line = said.replace("\n", "")
+    gateway.summary.feed([
+        "Starting session: will exit if login dialog", f"detected dialog entitled: {line}; event=Opened",
+        f".> Invalid TRADING_MODE: {line}",
+    ])  # fmt: skip
+    for finding in (None, "bad_settings"):
+        gateway.summary.finding = finding
+        gateway.verdict = {"api_state": "port_closed", "final": False, "reason": "refused", "next_step": ""}
+        judgement = gateway.judgement()
+        assert (judgement.reason + judgement.next_step).isprintable()
+        assert all(text.isprintable() for text in gateway.summary.as_dict().values() if isinstance(text, str))
+
+
+SESSION = {"name": "a", "days": ["tue"], "time": "09:30", "zone": "America/New_York", "lead_minutes": 5}
+GOOD_PLAN = json.dumps({"paper_sessions": [SESSION | {"max_minutes": 60}]})
+DAMAGED = ["{", "[]", json.dumps({"paper_sessions": [SESSION | {"max_minutes": 60, "zone": "Mars/Olympus"}]})]
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, *between: Any) -> list[Watcher]:
+    """Watch gateway paper; after each look one of *between* happens, then the end. Return what looked."""
+    seen: list[Watcher] = []
+    left = list(between)
+
+    def listen(self: Watcher, _until: float) -> None:
+        seen.append(self)
+        act()
+
+    def act(_seconds: float = 0.0) -> None:
+        if not left:
+            raise Ended
+        left.pop(0)()
+
+    monkeypatch.setattr(Watcher, "listen", listen)
+    with pytest.raises(Ended):
+        watcher.watch("paper", sleep=act)
+    return seen
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_plan_is_a_state_and_the_watcher_goes_on(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    paper = control("paper")
+    path = Path(plan.path("paper"))
+    records: list[Record] = []
+
+    def note() -> None:
+        records.append(paper.store.load("paper"))
+
+    def damage() -> None:
+        note()
+        path.write_text(content)
+
+    def mend() -> None:
+        note()
+        path.write_text(GOOD_PLAN + " ")
+
+    path.write_text(GOOD_PLAN)
+    watchers = watched(monkeypatch, damage, mend, note)
+    assert [record.state for record in records] == [states.STOPPED, states.DEGRADED, states.STOPPED]
+    assert str(path) in records[1].reason
+    assert records[1].next_step == watcher.UNREADABLE_STEP
+    # In the meantime the last good plan was in force, and after it the new one.
+    assert [len(each.control.plan.paper_sessions) for each in watchers] == [1] * 4
+    assert len({id(each) for each in watchers}) == 3
+    assert fake_engine.status != "running"
+
+
+def test_a_plan_that_was_damaged_from_the_start_starts_nothing_and_is_told_once(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = control("paper")
+    path = Path(plan.path("paper"))
+    path.write_text(DAMAGED[-1])
+    watchers = watched(monkeypatch, *[lambda: None] * 3)
+    assert all(each.control.plan == plan.Plan() for each in watchers)
+    assert len({id(each) for each in watchers}) == 1
+    record = paper.store.load("paper")
+    assert record.state == states.DEGRADED
+    # It stands since the first look, and not since the last: an alert has its time.
+    assert [event["event"] for event in paper.store.history()].count("state") == 1
+
+
+def test_a_damaged_plan_is_told(ready: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Outbox, "put", lambda _self, alert, *_more: told.append(alert.key))
+    watching = Watcher(ready, fault="session.json is damaged")
+    begun = ready.now()
+    for seconds in (0, 61):
+        ready.now = lambda seconds=seconds: begun + seconds  # type: ignore[misc]
+        watching.look()
+    assert "state/degraded" in told
+    record = ready.store.load("live")
+    assert (record.state, record.since) == (states.DEGRADED, begun)
+
+
+def test_a_blocked_gateway_stays_blocked_whatever_its_plan(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = control()
+    with live.acting("test") as record:
+        record.signed_in_at = TUESDAY
+    watching = Watcher(live, fault="session.json is damaged")
+    watching.look()
+    assert live.store.load("live").state == states.BLOCKED
+
+
+def test_a_damaged_descriptor_is_a_state_and_an_alert(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = control("paper")
+    path = Path(descriptor.path("paper"))
+    good = path.read_text()
+    Path(watcher.channels_path("paper")).write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/secret"}]')
+    records: list[Record] = []
+
+    def mend() -> None:
+        records.append(paper.store.load("paper"))
+        path.write_text(good)
+
+    path.write_text("{")
+    watchers = watched(monkeypatch, lambda: None, mend, lambda: records.append(paper.store.load("paper")))
+    assert [record.state for record in records] == [states.DEGRADED, states.STOPPED]
+    assert str(path) in records[0].reason
+    assert records[0].mode == ""
+    assert len({id(each) for each in watchers}) == 1
+    history = [event["event"] for event in paper.store.history()]
+    assert history.count("alert_failed") >= 1
+    assert history.count("state") == 2
+
+
+def test_a_descriptor_that_is_damaged_later_leaves_the_watcher_with_the_good_one(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = control("paper")
+    path = Path(descriptor.path("paper"))
+    watchers = watched(monkeypatch, lambda: path.write_text("{"), lambda: path.unlink(), lambda: None)
+    assert all(each.control.descriptor == paper.descriptor for each in watchers)
+    assert [bool(each.fault) for each in watchers] == [False, True, True, True]
+    assert paper.store.load("paper").state == states.DEGRADED
+
+
+def test_what_is_no_name_cannot_be_watched() -> None:
+    with pytest.raises(descriptor.DescriptorError):
+        watcher.watch("../etc")

@@ -106,8 +106,8 @@ def test_the_close_of_the_week(at: datetime, closing: bool, close: str) -> None:
     [
         (ny("2026-11-29 03:00"), None, "sign_in_due"),
         (ny("2026-11-29 03:00"), ny("2026-11-28 20:00"), "sign_in_due"),
-        (ny("2026-11-29 17:29"), ny("2026-11-22 12:00"), "sign_in_due"),
-        (ny("2026-11-29 17:30"), ny("2026-11-22 12:00"), "overdue"),
+        (ny("2026-11-29 16:59"), ny("2026-11-22 12:00"), "sign_in_due"),
+        (ny("2026-11-29 17:00"), ny("2026-11-22 12:00"), "overdue"),
         (ny("2026-12-03 09:00"), None, "overdue"),
         (ny("2026-12-03 09:00"), ny("2026-11-29 01:15"), "valid"),
         (ny("2026-12-05 23:29"), ny("2026-11-29 12:00"), "valid"),
@@ -123,7 +123,7 @@ def test_phases(at: datetime, signed_in_at: datetime | None, phase: str) -> None
 def test_the_operators_own_deadline() -> None:
     at = ny("2026-12-01 09:00")
     assert read(week.sign_in_opens(at)) == "Sun 2026-11-29 01:15 EST"
-    assert read(week.sign_in_deadline(at)) == "Sun 2026-11-29 17:30 EST"
+    assert read(week.sign_in_deadline(at)) == "Sun 2026-11-29 17:00 EST"
     assert read(week.sign_in_deadline(at, "16:45")) == "Sun 2026-11-29 16:45 EST"
     assert week.phase(ny("2026-11-29 17:00"), None, "16:45") == "overdue"
     with pytest.raises(ValueError, match="late"):
@@ -195,7 +195,7 @@ def test_a_year_without_sign_ins_is_three_reminders_a_week_at_their_time() -> No
     assert Counter(f"{moment.astimezone(week.NEW_YORK):%a %H:%M}" for moment in told.values()) == {
         "Sat 18:00": 52,
         "Sun 12:00": 52,
-        "Sun 16:30": 52,
+        "Sun 16:00": 52,
     }
 
 

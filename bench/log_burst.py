@@ -1,0 +1,59 @@
+"""What 50 MB of log cost the reader: processor time, peak memory, and whether the state is right afterwards.
+
+`python bench/log_burst.py` prints a row for each kind of flood, each in a process of its own; no container is needed.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import resource
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.log import Log  # of this checkout
+
+STAMP = b"2026-11-30T22:08:42.123456789Z "
+RUN = (".> Starting IBC/IB gateway", "Starting session: will exit if login dialog", "Login attempt: 1")
+FLOODS = {
+    "long lines": b"x" * 2000 + b"\n",
+    "lines of one byte": b"x\n",
+    "NULs": b"\0" * 2000 + b"\n",
+    "bytes that are no UTF-8": b"\xff\xfe" * 1000 + b"\n",
+    "near the marks": b"IBC: Login has complete Login attempt: x Login faile\n",
+    "a title without an end": b"detected dialog entitled: " * 77 + b"\n",
+    "marks": b"IBC: Login failed\n",
+    "no end of a line": b"x" * 16000,
+}
+WRITTEN = 50_000_000
+BLOCK = 1 << 18
+
+
+def burst(kind: str) -> str:
+    """Feed 50 MB of what the container writes, as the engine frames it, with a milestone before, amid and behind."""
+    line = FLOODS[kind]
+    log = Log(time.monotonic, time.time)
+    log.feed(b"".join(STAMP + each.encode() + b"\n" for each in RUN))
+    frame = b"\1\0\0\0" + (len(STAMP) + len(line)).to_bytes(4, "big") + STAMP + line
+    frames = max(BLOCK // len(frame), 1)
+    block, blocks = frame * frames, WRITTEN // (frames * len(line))
+    begun = time.process_time()
+    for at in range(blocks):
+        log.feed(block)
+        if at == blocks // 2:
+            log.feed(b"\n" + STAMP + b"Second Factor Authentication initiated\n")
+    log.feed(b"\n" + STAMP + b"Login has completed\n")
+    seconds = time.process_time() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    right = (log.summary.pushes, log.summary.phase) == (1, "signed_in")
+    return f"{kind:<26} {seconds:6.2f} s {peak:7.1f} MiB   {'right' if right else 'WRONG'}"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.stdout.write(burst(sys.argv[1]) + "\n")
+    else:
+        for each in FLOODS:
+            subprocess.run([sys.executable, __file__, each], check=True)

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One HTTP exchange with one deadline for all of it, and a limit on what is read.
+
+A socket's own time-out counts from byte to byte, and name resolution has none: a peer that sends a byte a second, or a
+dead name server, would hold up the caller for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import ssl
+
+MAX_BYTES = 1 << 20
+Result = TypeVar("Result")
+
+
+def within(seconds: float, work: Callable[[], Result], hang_up: Callable[[], None] = lambda: None) -> Result:
+    """Return the result of *work*, or raise what it raises; TimeoutError once *seconds* have passed.
+
+    *work* runs in a daemon thread. When it is late, *hang_up* is called, which should make it end.
+    """
+    results: list[Result] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        hang_up()
+        raise TimeoutError(f"no answer within {seconds:g} seconds")
+    return results[0]
+
+
+def request(
+    method: str,
+    url: str,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    context: ssl.SSLContext | None = None,
+) -> tuple[int, bytes]:
+    """Make one request and return the status and the body; redirects are not followed.
+
+    Raises OSError (TimeoutError after *seconds*, name resolution included; also for an answer of more than 1 MiB) and
+    http.client.HTTPException for an answer that is not HTTP.
+    """
+    parts = urllib.parse.urlsplit(url)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=seconds, context=context)
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=seconds)
+
+    # http.client lets go of the socket before the answer is read.
+    streams: list[socket.socket] = []
+
+    def exchange() -> tuple[int, bytes]:
+        try:
+            connection.connect()
+            streams.append(connection.sock)
+            target = parts.path or "/"
+            connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, dict(headers or {}))
+            reply = connection.getresponse()
+            content = reply.read(MAX_BYTES + 1)
+        finally:
+            connection.close()
+        if len(content) > MAX_BYTES:
+            raise OSError(f"the answer has more than {MAX_BYTES} bytes")
+        return reply.status, content
+
+    def hang_up() -> None:
+        # In the middle of a TLS handshake the connection still has it.
+        for stream in filter(None, [connection.sock, *streams]):
+            shut(stream)
+
+    return within(seconds, exchange, hang_up)
+
+
+def shut(stream: socket.socket) -> None:
+    """End *stream* under a thread that reads from it, which then sees its end."""
+    with contextlib.suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a gateway's watcher does its work now: its unit as systemd has it, and its last look."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import subprocess
+import time
+import typing as t
+
+COMMAND_SECONDS = 20
+# A watcher that has come up again by itself is suspect for so long.
+SUSPECT_SECONDS = 600.0
+PROPERTIES = {
+    "Id": "name",
+    "LoadState": "load",
+    "UnitFileState": "enabled",
+    "ActiveState": "active",
+    "SubState": "sub",
+    "Result": "result",
+    "NextElapseUSecRealtime": "next",
+    "NRestarts": "restarts",
+    "ActiveEnterTimestampMonotonic": "up_since",
+}
+
+Unit = dict[str, t.Any]
+
+
+def unit_name(gateway: str) -> str:
+    return f"ibgw-watch@{gateway}.service"
+
+
+def units(shown: str) -> list[Unit]:
+    """The units in what ``systemctl show --property=…`` printed: texts, ``restarts`` by systemd itself as a number, and
+    ``up_seconds`` since the unit became active, None where it never has."""
+    found = []
+    for block in shown.strip().split("\n\n"):
+        values = dict(line.partition("=")[::2] for line in block.splitlines())
+        unit: Unit = {key: values.get(name, "") for name, key in PROPERTIES.items()}
+        since = int(unit.pop("up_since") or 0)
+        unit["restarts"] = int(unit["restarts"] or 0)
+        unit["up_seconds"] = round(max(time.monotonic() - since / 1e6, 0.0), 1) if since else None
+        found.append(unit)
+    return found
+
+
+def show(*names: str) -> list[str]:
+    """The command that prints what :func:`units` reads."""
+    return ["systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", *names]
+
+
+def unit(gateway: str) -> Unit | None:
+    """The unit of a gateway's watcher; None where systemd cannot be asked."""
+    try:
+        done = subprocess.run(
+            show(unit_name(gateway)),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+            check=True,
+        )
+        return units(done.stdout)[0]
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def fault(unit: c.Mapping[str, t.Any] | None, late_seconds: float) -> str | None:
+    """Why nobody watches well now, in one clause; None where the watcher works, is not wanted, or cannot be asked.
+
+    *late_seconds* is how much longer ago its last look is than it may be (:func:`.policy.late_seconds`).
+    """
+    if unit is None or unit["load"] == "not-found":
+        return None
+    if unit["active"] == "inactive" and not unit["enabled"].startswith("enabled"):
+        return None
+    if unit["active"] != "active":
+        again = f", restarted {unit['restarts']} times" if unit["restarts"] else ""
+        return f"its watcher is {unit['active']} ({unit['sub']}{again})"
+    up = unit["up_seconds"] or 0.0
+    if unit["restarts"] and up < SUSPECT_SECONDS:
+        return f"its watcher ended by itself and was restarted {unit['restarts']} times, last {up:.0f} s ago"
+    if late_seconds > 0 and up > late_seconds:
+        return f"its watcher is late: its look is {late_seconds:.0f} s overdue"
+    return None

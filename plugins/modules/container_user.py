@@ -1,0 +1,58 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_user
+short_description: Reserve the uid of the containers for an account that nobody can log in to
+version_added: 1.0.0
+author: ibops.gateway contributors (@ibops)
+description:
+  - Who has a container's uid on the host can read what its processes can, its password first of all. So the uid, and
+    the gid of the same number, must be nobody's.
+  - Makes the account C(ibgateway) without password, shell and home where they are free. Fails with the commands that
+    free them where somebody has them.
+options:
+  uid:
+    description: The uid and gid of the container's processes.
+    type: int
+    default: 1000
+attributes:
+  check_mode:
+    description: Fails where the uid is taken, and makes nothing.
+    support: full
+  diff_mode:
+    description: Shows the account.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Keep everybody out of the container's uid
+  ibops.gateway.container_user:
+"""
+
+RETURN = r""" # """
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.container_user import TakenError, reserve
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"uid": {"type": "int", "default": 1000}}, supports_check_mode=True)
+    try:
+        diff = reserve(module.params["uid"], module.check_mode)
+    except TakenError as fault:
+        module.fail_json(msg=f"{fault}. Nothing was changed.")
+    except OSError as fault:
+        module.fail_json(msg=f"{fault.filename}: {fault.strerror}. Nothing else was changed.")
+    module.exit_json(changed=bool(diff), diff=diff)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_calendar
+short_description: Check times and time zones by the host's own time zone data
+version_added: 1.0.0
+author: ibops.gateway contributors (@ibops)
+description:
+  - The controller's time zone data is not the host's. Debian 13 knows old names such as C(US/Eastern) or
+    C(Asia/Calcutta) only with its package C(tzdata-legacy), and the watcher could not read a plan that has one.
+  - Fails, before anything is written, when the host could not tell the time of a session or has no data for a zone.
+  - The zone of a gateway has to be a current name, because its container has time zone data of its own.
+options:
+  time_zone:
+    description: The zone of the gateway and its container, O(ibops.gateway.gateway#role:main:gateway_time_zone).
+    type: str
+  paper_sessions:
+    description: O(ibops.gateway.gateway#role:main:gateway_paper_sessions).
+    type: list
+    elements: dict
+    default: []
+attributes:
+  check_mode:
+    description: Checks the same; it never changes anything.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+  idempotent:
+    description: Nothing is changed.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Check that the host can read the plan
+  ibops.gateway.host_calendar:
+    time_zone: America/New_York
+    paper_sessions:
+      - {name: open, days: [mon], time: "09:30", zone: America/New_York, lead_minutes: 10, max_minutes: 90}
+"""
+
+RETURN = r"""
+problems:
+  description: What the host cannot read, each with the variable, the fault and the fix.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import zones
+
+GATEWAY_ZONE = "gateway_time_zone"
+
+
+def problems(time_zone: str | None, sessions: list[dict[str, object]]) -> list[str]:
+    wanted = {f"gateway_paper_sessions[{index}].zone": each.get("zone") for index, each in enumerate(sessions)}
+    found = zones.problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])
+    if found:
+        return found
+    # Only here: it takes New York's zone for granted.
+    from ansible_collections.ibops.gateway.plugins.module_utils.gateway import paper_hours
+
+    return paper_hours.problems(sessions)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "time_zone": {"type": "str"},
+            "paper_sessions": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    found = problems(module.params["time_zone"], module.params["paper_sessions"])
+    if found:
+        module.fail_json(msg=f"Nothing was changed. Fix: {' '.join(found)}", problems=found)
+    module.exit_json(changed=False, problems=[])
+
+
+if __name__ == "__main__":
+    main()
