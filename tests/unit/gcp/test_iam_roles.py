@@ -91,7 +91,9 @@ def role(
         title, text = HEAD[name]
         written = {"title": title, "description": text, "stage": "GA", "includedPermissions": needed}
         if os.environ.get("GCP_ROLES") == "write":
-            (ROLES / f"{name}.yaml").write_text("---\n" + yaml.safe_dump(written, sort_keys=False, width=120))
+            listed = "".join(f"\n  - {permission}" for permission in needed)
+            text = f"---\ntitle: {title}\ndescription: {text}\nstage: GA\nincludedPermissions:{listed}\n"
+            (ROLES / f"{name}.yaml").write_text(text)
         assert yaml.safe_load((ROLES / f"{name}.yaml").read_text()) == written
         for each in fakes.values():
             each.granted = None
