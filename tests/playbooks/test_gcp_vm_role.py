@@ -33,17 +33,19 @@ def fake() -> Iterator[FakeGcp]:
         yield server
 
 
-def made(fake: FakeGcp, folder: pathlib.Path, **more: dict[str, Any]) -> tuple[int, str]:
-    """Play the role for a paper and a live gateway, each with variables of its own."""
+def made(fake: FakeGcp, folder: pathlib.Path, group: str = "gateways", **more: dict[str, Any]) -> tuple[int, str]:
+    """Play the role for a paper and a live gateway, each with variables of its own, or for their bastion."""
     pins = {"gcp_vm_known_hosts": str(folder / "known_hosts"), "gcp_vm_host_keys": [KEY]}
     hosts = {
         name: {**EVERY, **pins, "gateway_mode": name.removeprefix("ibgw-"), **more.get(name.removeprefix("ibgw-"), {})}
         for name in ("ibgw-paper", "ibgw-live")
     }
+    bastion = {**EVERY, **pins, "gateway_machine_role": "ibops.gateway.gcp_vm"}
+    groups = {"gateways": {"hosts": hosts}, "bastions": {"hosts": {"door": bastion} if group == "bastions" else {}}}
     inventory = folder / "hosts.json"
-    inventory.write_text(json.dumps({"all": {"children": {"gateways": {"hosts": hosts}}}}))
+    inventory.write_text(json.dumps({"all": {"children": groups}}))
     play = folder / "play.yml"
-    play.write_text(json.dumps([{"hosts": "gateways", "gather_facts": False, "roles": ["ibops.gateway.gcp_vm"]}]))
+    play.write_text(json.dumps([{"hosts": group, "gather_facts": False, "roles": ["ibops.gateway.gcp_vm"]}]))
     return played(ROOT, fake, str(play), "-i", str(inventory), GCP_COMPUTE_ENDPOINT=fake.endpoint)
 
 
@@ -106,3 +108,16 @@ def test_one_account_that_reads_two_passwords_is_refused(fake: FakeGcp, tmp_path
     accepted = {**both, "gcp_vm_share_service_account": True}
     status, said = made(fake, tmp_path, paper=accepted, live=accepted)
     assert status == 0, said
+
+
+def test_a_bastion_has_no_gateway(fake: FakeGcp, tmp_path: pathlib.Path) -> None:
+    """As bastion.yml makes it: no gateway_mode, SSH from the gateways, and no inventory takes it for a gateway."""
+    status, said = made(fake, tmp_path, "bastions")
+    assert status == 0, said
+    labels = fake.resource("zones/europe-west1-b/instances/door")["labels"]
+    assert (labels["role"], labels["ibgw-mode"]) == ("ib-bastion", "bastion")
+    found = rules(fake)
+    assert found["ibgw-allow-tunnel"]["targetTags"] == ["ib-bastion"]
+    assert found["ibgw-allow-tunnel"]["sourceRanges"] == ["10.10.0.0/28"]
+    assert sorted(found["ibgw-allow-ssh"]["targetTags"]) == ["ib-bastion", "ib-gateway"]
+    assert "ibgw-allow-api-door" not in found
