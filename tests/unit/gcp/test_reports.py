@@ -162,6 +162,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     "not sent": {"drop": "before", "times": 100},
     "a page": {**HTML, "carried_out": True},
     "503": LASTING,
+    "quota": {"status": 403, "reason": "quotaExceeded"},
+    "a page of a proxy": {"page": (502, PAGE), "times": 100},
     "deadline": DEADLINE,
     "interrupted": {},
 }
