@@ -7,11 +7,11 @@ import collections
 import collections.abc as c
 import typing as t
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm_rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm
 
 
 def gcp_vm_problems(options: c.Mapping[str, t.Any]) -> list[str]:
-    return vm_rules.problems(_given(options))
+    return vm.problems(_given(options))
 
 
 def _given(options: c.Mapping[str, t.Any]) -> c.Mapping[str, t.Any]:

@@ -84,7 +84,7 @@ options:
     type: str
     env: [{name: GCP_COMPUTE_ENDPOINT}]
   timeout:
-    description: How long one request may take, in seconds.
+    description: How long the listing may take, in seconds.
     type: float
     default: 60
 notes:
@@ -111,10 +111,11 @@ import typing as t
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials, host_keys, instances
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import INSTANCE
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys, instances
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.compute import Compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources.instance import INSTANCE, RUNNING, SETTLING
 
 MODES = ("live", "paper")
 
@@ -163,7 +164,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         wanted = [
             each
             for each in found
-            if (zones is None or each["zone"] in zones) and (stopped or each["status"] == "RUNNING")
+            if (zones is None or each["zone"] in zones)
+            and (stopped or SETTLING.get(each["status"], each["status"]) == RUNNING)
         ]
         seen: dict[str, str] = {}
         for each in wanted:

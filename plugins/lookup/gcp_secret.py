@@ -74,8 +74,8 @@ from ansible.module_utils.urls import open_url
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import exchange, secret_manager
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
 
 def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:
@@ -100,10 +100,20 @@ class LookupModule(LookupBase):
         project, version = self.get_option("project"), self.get_option("version")
         try:
             names = [secret_manager.resource(term, project, version) for term in terms]
-            token = credentials.token(self.get_option("access_token"), self.get_option("credentials_file"))
+            token = self._token()
             return [self._text(name, token) for name in names]
         except (GcpError, secret_manager.SecretError) as error:
             raise AnsibleLookupError(str(error)) from error
+
+    def _token(self) -> str:
+        given, seconds = (
+            (self.get_option("access_token"), self.get_option("credentials_file")),
+            self.get_option("timeout"),
+        )
+        try:
+            return exchange.within(seconds, lambda: credentials.token(*given))
+        except TimeoutError as error:
+            raise GcpError(f"Google gives no access token: {error}. Check the network and the credentials.") from error
 
     def _text(self, name: str, token: str) -> str:
         data = secret_manager.access(name, token, fetch, self.get_option("api_endpoint"), self.get_option("timeout"))

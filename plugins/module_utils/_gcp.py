@@ -9,16 +9,19 @@ This module util is **private** to the collection: it may change at any time.
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
+import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import Kind
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.plan import Change
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.apply import Runner
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.compute import Compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError, InterruptedRunError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.journal import Journal
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.plan import Change
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.resource import Resource
 
 Found = t.TypeVar("Found")
 
@@ -47,7 +50,7 @@ def who(module: AnsibleModule) -> c.Callable[[], t.Any]:
     return lambda: credentials.find(module.params["access_token"], module.params["credentials_file"])
 
 
-def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
+def connect(module: AnsibleModule, resources: c.Iterable[Resource]) -> Compute:
     """Return the API that the options name; GcpError when it cannot be used."""
     options = module.params
     return Compute(
@@ -56,32 +59,55 @@ def connect(module: AnsibleModule, kinds: c.Iterable[Kind]) -> Compute:
         who(module),
         options["api_endpoint"],
         options["timeout"],
-        kinds,
+        resources,
         options.get("zone", ""),
     )
 
 
 def carry_out(
-    module: AnsibleModule, compute: Compute, changes: c.Sequence[Change], found: Found, look: c.Callable[[], Found]
+    module: AnsibleModule, compute: Compute, changes: c.Sequence[Change], found: Found, inspect: c.Callable[[], Found]
 ) -> tuple[list[str], Found]:
-    """Do the changes, but for check mode, and return their calls and what there is then.
+    """Do the changes, but for check mode, and return their calls and what exists then.
 
-    *found* is what there is before, *look* finds it afterwards. Fail with what failed and what was done before that.
+    *found* is what exists before, *inspect* reads it afterwards. Fail with what failed and what was done before that.
     """
     if module.check_mode:
         return [action for change in changes for action in change.actions], found
-    runner = Runner(compute)
-    failed, actions = runner.run(changes), runner.actions
-    if actions and not failed:
-        try:
-            found = look()
-        except GcpError as error:
-            failed = [error]
+    journal = compute.client.journal
+    with interruptible():
+        failed = Runner(compute).run(changes)
+        if journal.actions and not failed:
+            try:
+                found = inspect()
+            except GcpError as error:
+                failed = [error]
     if failed:
-        done = f"Done before: {', '.join(actions)}." if actions else "Nothing was changed."
-        module.fail_json(
-            msg=f"{' '.join(map(str, failed))} {done} The next run does the rest.",
-            actions=actions,
-            changed=bool(actions),
-        )
-    return actions, found
+        fail(module, " ".join(map(str, failed)), journal)
+    return journal.actions, found
+
+
+def fail(module: AnsibleModule, why: str, journal: Journal, **more: t.Any) -> None:
+    """Fail with *why*, and with what the journal knows."""
+    rest = "" if journal.is_empty else " The next run does the rest."
+    module.fail_json(
+        msg=f"{why} {journal.report()}{rest}",
+        actions=journal.actions,
+        unfinished=journal.unfinished,
+        changed=not journal.is_empty,
+        **more,
+    )
+
+
+@contextlib.contextmanager
+def interruptible() -> c.Iterator[None]:
+    """Have SIGTERM, SIGINT and SIGHUP raise InterruptedRunError, so that the report is made."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise InterruptedRunError(f"Interrupted by {signal.Signals(number).name}.")
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

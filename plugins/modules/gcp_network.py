@@ -17,6 +17,8 @@ description:
   - What the collection makes carries its mark, C([ibops.gateway]) at the end of the description, or the label
     C(ibops-gateway) with the network's name for an address. Nothing else is ever deleted.
   - What Google cannot change is an error that names the field, unless O(recreate) allows to make the resource anew.
+  - What would be removed is looked at first. Where a VM, a forwarding rule, a peering, Cloud Run or a connector uses
+    it, the module fails with their names, and nothing is touched. A public address goes last.
   - A run that was broken off at any point is completed by the next one.
 extends_documentation_fragment:
   - ibops.gateway.gcp
@@ -36,7 +38,7 @@ options:
     description:
       - V(present) makes the network as the document says.
       - V(absent) removes everything in the region that the collection has made for the network, and then the network,
-        if the collection has made that. The other options are not looked at.
+        if the collection has made that. Of the other options only O(removed_before) is looked at.
     type: str
     choices: [absent, present]
     default: present
@@ -44,6 +46,20 @@ options:
     description: Delete and make anew what differs in a field that Google cannot change, where it carries the mark.
     type: bool
     default: false
+  removed_before:
+    description:
+      - VMs that another task removes before, as V(zones/ZONE/instances/NAME), for a prediction.
+      - Only check mode looks at this. Otherwise a VM that is there keeps its network.
+    type: list
+    elements: str
+    default: []
+  run_endpoint:
+    description: Another address of the Cloud Run API. Defaults to the environment's C(GCP_RUN_ENDPOINT).
+    type: str
+  vpcaccess_endpoint:
+    description:
+      - Another address of the API of Serverless VPC Access. Defaults to the environment's C(GCP_VPCACCESS_ENDPOINT).
+    type: str
   network:
     description: The network.
     type: dict
@@ -311,15 +327,22 @@ resources:
   returned: success
   type: dict
   sample: {network: {name: ibgw}, subnets: {}, addresses: {ibgw-nat: {address: 203.0.113.1}}}
+unfinished:
+  description:
+    - The calls of which it is open what becomes of them, as no answer came or Google still goes on with them.
+    - The message has the commands that show it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: [instances.insert ibgw-paper]
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, plan, rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.wanted import Wishes
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
 INTERVALS = ["INTERVAL_5_SEC", "INTERVAL_30_SEC", "INTERVAL_1_MIN", "INTERVAL_5_MIN", "INTERVAL_10_MIN"]
 TEXT = {"type": "str"}
@@ -381,6 +404,9 @@ def main() -> None:
         argument_spec=_gcp.argument_spec(
             state={"type": "str", "choices": ["absent", "present"], "default": "present"},
             recreate={"type": "bool", "default": False},
+            removed_before={"type": "list", "elements": "str", "default": []},
+            run_endpoint={"type": "str", "fallback": (env_fallback, ["GCP_RUN_ENDPOINT"])},
+            vpcaccess_endpoint={"type": "str", "fallback": (env_fallback, ["GCP_VPCACCESS_ENDPOINT"])},
             network={"type": "dict", "required": True, "options": NETWORK},
             subnets={"type": "list", "elements": "dict", "options": SUBNET},
             addresses={"type": "list", "elements": "dict", "options": ADDRESS},
@@ -390,16 +416,24 @@ def main() -> None:
         supports_check_mode=True,
     )
     options, is_present = module.params, module.params["state"] == "present"
-    _gcp.refuse(module, rules.problems(options) if is_present else rules.place(options))
+    if not module.check_mode:
+        options["removed_before"] = []
+    _gcp.refuse(module, network.problems(options) if is_present else rules.place(options))
     try:
-        compute = _gcp.connect(module, KINDS)
-        found = network.Present(compute, options["network"]["name"])
-        changes, kept = (network.present(options, found), []) if is_present else network.absent(found)
+        compute = _gcp.connect(module, network.WITH_USERS)
+        found = network.Observed(compute, options["network"]["name"])
+        changes, kept = (network.changes(options, found), []) if is_present else network.removal(options, found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
     name = options["network"]["name"]
-    actions, found = _gcp.carry_out(module, compute, changes, found, lambda: network.Present(compute, name))
-    named = {wish.key for wish in Wishes(options).all()} if is_present else set()
+
+    def inspect() -> network.Observed:
+        after = network.Observed(compute, name)
+        network.check_done(options, after)
+        return after
+
+    actions, found = _gcp.carry_out(module, compute, changes, found, inspect)
+    named = {each.key for each in network.desired(options)} if is_present else set()
     module.exit_json(
         changed=bool(actions),
         actions=actions,

@@ -61,8 +61,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
 
 def main() -> None:
@@ -71,7 +70,7 @@ def main() -> None:
     )
     _gcp.refuse(module, rules.place(module.params))
     try:
-        found = network.Present(_gcp.connect(module, KINDS), module.params["name"])
+        found = network.Observed(_gcp.connect(module, network.RESOURCES), module.params["name"])
     except GcpError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, resources=found.report())

@@ -133,14 +133,15 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import cloud_run, run_rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.service import Connection
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.client import Client
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.normal import last
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
 
 
-def verdict(ended: cloud_run.Ended, options: dict[str, t.Any]) -> str:
+def verdict(ended: run_job.Ended, options: dict[str, t.Any]) -> str:
     """What became of an execution that did not succeed, and what to do next."""
-    short, limit = cloud_run.last(ended.body["name"]), f"{options['timeout']:g} s of timeout"
+    short, limit = last(ended.body["name"]), f"{options['timeout']:g} s of timeout"
     where = f"--region {options['region']} --project {options['project']}"
     what = {
         "running": f"has not ended within the {limit}.",
@@ -175,21 +176,21 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    _gcp.refuse(module, run_rules.problems(options))
+    _gcp.refuse(module, run_job.problems(options))
     try:
         # For what comes before the execution and after it as well.
-        seconds = options["timeout"] + 3 * cloud_run.CANCEL_SECONDS
-        connection = Connection(cloud_run.RUN, options["project"], _gcp.who(module), options["api_endpoint"], seconds)
-        job = cloud_run.Job(connection, options["region"], options["job"])
+        seconds = options["timeout"] + 3 * run_job.CANCEL_SECONDS
+        client = Client(run_job.RUN, options["project"], _gcp.who(module), options["api_endpoint"], seconds)
+        job = run_job.Job(client, options["region"], options["job"])
         found = job.read()
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was executed.")
-    refused, warned = run_rules.obstacles(found, options)
+    refused, warned = run_job.obstacles(found, options)
     for each in warned:
         module.warn(each)
     if refused:
         module.fail_json(msg=" ".join([*refused, "Nothing was executed."]))
-    plan = run_rules.summary(found, options)
+    plan = run_job.summary(found, options)
     if module.check_mode:
         module.exit_json(changed=True, plan=plan)
 
@@ -197,9 +198,9 @@ def main() -> None:
     result: dict[str, t.Any] = {"plan": plan}
     begun = ""
     try:
-        execution, lost = job.start(found, cloud_run.overrides(options))
+        execution, lost = job.start(found, run_job.overrides(options))
         result |= {"changed": True, "execution": execution}
-        begun = f"Execution {cloud_run.last(execution)} was started, and then: "
+        begun = f"Execution {last(execution)} was started, and then: "
         if lost:
             module.warn(f"The answer was lost on its way; followed is {execution}, which the job has got since.")
         ended = job.follow(execution, options["timeout"])

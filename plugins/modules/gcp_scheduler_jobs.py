@@ -142,14 +142,23 @@ actions:
   type: list
   elements: str
   sample: [jobs.create ibgw-paper-start]
+unfinished:
+  description:
+    - The calls of which it is open what becomes of them, as no answer came or Google still goes on with them.
+    - The message has the commands that show it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: [instances.insert ibgw-paper]
 """
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import scheduler, scheduler_rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.service import Connection
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.client import Client
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.journal import Journal
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 
 RETRY = {"count": 3, "max_duration": 0, "min_backoff": 10, "max_backoff": 60, "max_doublings": 3}
 JOB = {
@@ -181,22 +190,23 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    _gcp.refuse(module, scheduler_rules.problems(options))
-    actions: list[str] = []
+    _gcp.refuse(module, scheduler_job.problems(options))
+    journal = Journal()
     try:
-        connection = Connection(
-            scheduler.SCHEDULER, options["project"], _gcp.who(module), options["api_endpoint"], options["timeout"]
+        client = Client(
+            scheduler_job.SCHEDULER, options["project"], _gcp.who(module), options["api_endpoint"], options["timeout"]
         )
-        jobs = scheduler.Jobs(connection, options["region"])
-        changes = scheduler.changes(options, jobs.read())
-        for change in changes:
-            for verb, action in zip(change.verbs, change.actions, strict=True):
-                if not module.check_mode:
-                    jobs.carry_out(change, verb)
-                actions.append(action)
+        journal = client.journal
+        jobs = scheduler_job.Jobs(client, options["region"])
+        changes = scheduler_job.changes(options, jobs.read())
+        if not module.check_mode:
+            with _gcp.interruptible():
+                for change in changes:
+                    for verb in change.verbs:
+                        jobs.carry_out(change, verb)
     except GcpError as error:
-        done = f"Done before: {', '.join(actions)}." if actions else "Nothing was changed."
-        module.fail_json(msg=f"{error} {done}", actions=actions, changed=bool(actions))
+        _gcp.fail(module, str(error), journal)
+    actions = [action for change in changes for action in change.actions]
     diff = {
         "before": {change.name: change.before for change in changes if change.before is not None},
         "after": {change.name: change.after for change in changes if change.after is not None},

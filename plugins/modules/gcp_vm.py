@@ -68,9 +68,12 @@ options:
     type: bool
     default: false
   mode:
-    description: Which gateway it is for; the value of label C(ibgw-mode). Required unless O(state=absent).
+    description:
+      - Which gateway it is for, or that it is a bastion; the value of label C(ibgw-mode). Required unless
+        O(state=absent).
+      - A bastion has the label C(role=ib-bastion), so that no inventory takes it for a gateway.
     type: str
-    choices: [live, paper]
+    choices: [live, paper, bastion]
   machine_type:
     description:
       - Its machine type, with at least 2 GB of memory. A new VM has V(e2-medium).
@@ -113,7 +116,7 @@ options:
   labels:
     description:
       - Its labels, all of them but those that the collection sets, which are C(ibops-gateway), C(ibgw-mode) and, if
-        it is not given, C(role=ib-gateway).
+        it is not given, C(role=ib-gateway) or C(role=ib-bastion).
     type: dict
   tags:
     description: The network tags by which firewall rules know it.
@@ -277,6 +280,12 @@ kept:
   type: list
   elements: str
   sample: [disks/ibgw-paper]
+removed:
+  description: What is deleted, as paths below the project; in check mode, what would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [zones/europe-west1-b/instances/ibgw-paper]
 pinned:
   description: Whether this run has pinned the VM's host keys.
   returned: success
@@ -309,6 +318,14 @@ resources:
   returned: success
   type: dict
   sample: {instance: {name: ibgw-paper}, disk: {name: ibgw-paper, sizeGb: "20"}, snapshots: null}
+unfinished:
+  description:
+    - The calls of which it is open what becomes of them, as no answer came or Google still goes on with them.
+    - The message has the commands that show it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: [instances.insert ibgw-paper]
 """
 
 import typing as t
@@ -316,9 +333,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys, plan, vm, vm_rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.vm_views import RUNNING
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys, vm
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import instance
 
 NAME = {"type": "str", "required": True}
 FLAG = {"type": "bool"}
@@ -331,7 +349,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "state": {"type": "str", "choices": ["absent", "present", "running", "stopped"], "default": "running"},
     "recreate": {"type": "bool", "default": False},
     "stop_for_update": {"type": "bool", "default": False},
-    "mode": {"type": "str", "choices": ["live", "paper"]},
+    "mode": {"type": "str", "choices": ["live", "paper", "bastion"]},
     "machine_type": TEXT,
     "image": {"type": "str", "default": "debian-cloud/debian-12"},
     "disk": {"type": "dict", "options": {"size": {"type": "int"}, "type": TEXT, "labels": {"type": "dict"}}},
@@ -385,36 +403,39 @@ def main() -> None:
         supports_check_mode=True,
     )
     options, is_present = module.params, module.params["state"] != "absent"
-    _gcp.refuse(module, vm_rules.problems(options) if is_present else vm_rules.where(options))
+    _gcp.refuse(module, vm.problems(options) if is_present else instance.where(options))
     warn = module.warn if module.check_mode else None
     try:
-        compute = _gcp.connect(module, vm.KINDS)
-        found = vm.Present(compute, options["name"])
-        changes, kept = (vm.present(options, found, warn), []) if is_present else vm.absent(found)
+        compute = _gcp.connect(module, vm.RESOURCES)
+        found = vm.Observed(compute, options["name"])
+        changes, kept = (vm.changes(options, found, warn), []) if is_present else vm.removal(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
 
-    def look() -> vm.Present:
-        after = vm.Present(compute, options["name"])
+    def inspect() -> vm.Observed:
+        after = vm.Observed(compute, options["name"])
         if is_present:
             vm.check_done(options, after)
         return after
 
-    actions, found = _gcp.carry_out(module, compute, changes, found, look)
-    machine = found.short()
+    actions, found = _gcp.carry_out(module, compute, changes, found, inspect)
     pinned = False
-    if is_present and machine and machine["status"] == RUNNING and not module.check_mode:
+    if is_present and not module.check_mode:
         try:
-            pinned = host_keys.ensure(compute, machine, options, module.warn)
+            found = vm.settled(found)
+            machine = found.short()
+            if machine and machine["status"] == instance.RUNNING:
+                pinned = host_keys.ensure(compute, machine, options, module.warn)
         except GcpError as error:
-            module.fail_json(msg=str(error), actions=actions, changed=bool(actions), vm=machine)
+            _gcp.fail(module, str(error), compute.client.journal, vm=found.short())
     module.exit_json(
         changed=bool(actions),
         actions=actions,
         kept=kept,
+        removed=[change.path(compute.place) for change in changes if change.deletes and change.desired is None],
         pinned=pinned,
-        ssh_arguments=_ssh_arguments(machine, options),
-        vm=machine,
+        ssh_arguments=_ssh_arguments(found.short(), options),
+        vm=found.short(),
         resources=found.report(),
         diff=plan.diff(changes),
     )

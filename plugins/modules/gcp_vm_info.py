@@ -78,17 +78,18 @@ resources:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm, vm_rules
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import instance
 
 NAME = {"type": "str", "required": True}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_gcp.argument_spec(name=NAME, zone=NAME), supports_check_mode=True)
-    _gcp.refuse(module, vm_rules.where(module.params))
+    _gcp.refuse(module, instance.where(module.params))
     try:
-        found = vm.Present(_gcp.connect(module, vm.KINDS), module.params["name"])
+        found = vm.Observed(_gcp.connect(module, vm.RESOURCES), module.params["name"])
     except GcpError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, vm=found.short(), resources=found.report())

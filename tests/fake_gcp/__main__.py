@@ -10,16 +10,19 @@ import pathlib
 import signal
 import sys
 
+from tests.fake_gcp.connectors import FakeConnectors
+from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.secrets import FakeSecrets
 from tests.fake_gcp.server import FakeGcp
 
-COMPUTE_PORT, SECRETS_PORT = 18411, 18412
+COMPUTE_PORT, SECRETS_PORT, RUN_PORT, CONNECTORS_PORT = 18411, 18412, 18413, 18414
 
 
 def main() -> None:
     address, key_file, *given = sys.argv[1:]
     kind, key = pathlib.Path(key_file).read_text().split()[:2]
-    with FakeGcp(port=COMPUTE_PORT) as cloud, FakeSecrets(address, SECRETS_PORT) as kept:
+    others = FakeRun(port=RUN_PORT), FakeConnectors(port=CONNECTORS_PORT)
+    with FakeGcp(port=COMPUTE_PORT) as cloud, FakeSecrets(address, SECRETS_PORT) as kept, others[0], others[1]:
         cloud.state.host_keys = [(kind, key)]
         kept.versions = {name: text.encode() for name, _equals, text in (each.partition("=") for each in given)}
         signal.sigwait({signal.SIGTERM, signal.SIGINT})

@@ -11,6 +11,9 @@ class Fault:
     """What befalls the next *times* calls of a method. Set one of the fields; they mean
 
     - status: refused with this status before anything is done
+    - reason, text: of that refusal
+    - page: answered with (status, text) that is none of Google's; *carried_out* says whether the request is
+    - drip: the answer comes a byte at a time, each after so many seconds
     - drop: the connection ends without an answer, "before" or "after" the request is carried out
     - operation_error: (code, message) with which the operation ends after the request was answered 200
     - seconds: how long the operation takes
@@ -20,6 +23,11 @@ class Fault:
     method: str
     times: int = 1
     status: int | None = None
+    reason: str = ""
+    text: str = "On order."
+    page: tuple[int, str] | None = None
+    carried_out: bool = False
+    drip: float = 0.0
     drop: str | None = None
     operation_error: tuple[str, str] | None = None
     seconds: float | None = None

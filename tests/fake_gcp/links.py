@@ -15,6 +15,7 @@ FIELDS = {
     "firewalls": ("network",),
     "instances": ("networkInterfaces[].network", "networkInterfaces[].subnetwork", "disks[].source"),
     "disks": ("resourcePolicies[]",),
+    "forwardingRules": ("network", "subnetwork"),
 }
 
 

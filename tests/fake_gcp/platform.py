@@ -102,8 +102,8 @@ class FakePlatform(FakeGcp):
     document = ""
     service = ""
 
-    def __init__(self, token: str = "token") -> None:
-        super().__init__(token=token)
+    def __init__(self, token: str = "token", port: int = 0) -> None:
+        super().__init__(token=token, port=port)
         self.handlers: dict[str, Callable[[Asked], Body]] = {}
         self.denied: set[str] = set()
 
@@ -127,6 +127,7 @@ class FakePlatform(FakeGcp):
             raise ApiError(fault.status, "backendError", "On order.")
         if not self.enabled:
             raise api_disabled(name.split("/")[1], self.service)
+        self.check_permissions(f"{self.document.split('.')[0]}.{short}")
         if short in self.denied:
             raise ApiError(403, "forbidden", f"Permission '{short}' denied on resource '{name}'.")
         strict.check_query(api, method, query)

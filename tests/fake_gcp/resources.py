@@ -36,7 +36,8 @@ def _fill_subnetwork(body: Body, _others: list[Body]) -> None:
     body.setdefault("privateIpGoogleAccess", False)
     body.setdefault("purpose", "PRIVATE")
     body.setdefault("stackType", "IPV4_ONLY")
-    body["gatewayAddress"] = str(next(_range("resource.ipCidrRange", body["ipCidrRange"]).hosts()))
+    if body["stackType"] != "IPV6_ONLY":
+        body["gatewayAddress"] = str(next(_range("resource.ipCidrRange", body["ipCidrRange"]).hosts()))
     log = body.get("logConfig", {})
     if log.get("enable"):
         log.setdefault("aggregationInterval", "INTERVAL_5_SEC")
@@ -45,11 +46,14 @@ def _fill_subnetwork(body: Body, _others: list[Body]) -> None:
 
 
 def _check_subnetwork(body: Body, others: list[Body]) -> None:
+    if body["stackType"] == "IPV6_ONLY":
+        return
     mine = _range("resource.ipCidrRange", body["ipCidrRange"])
     if mine.prefixlen > 29:
         raise invalid("resource.ipCidrRange", mine, "The range must be /29 or larger.")
     for other in others:
-        if other["network"] == body["network"] and mine.overlaps(ipaddress.ip_network(other["ipCidrRange"])):
+        ranges = [other, *other.get("secondaryIpRanges", [])] if other["network"] == body["network"] else []
+        if any("ipCidrRange" in each and mine.overlaps(ipaddress.ip_network(each["ipCidrRange"])) for each in ranges):
             raise invalid("resource.ipCidrRange", mine, f"Conflicts with subnetwork '{other['name']}'.")
 
 

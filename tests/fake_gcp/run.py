@@ -53,8 +53,8 @@ class FakeRun(FakePlatform):
     document = "run.v2"
     service = "run.googleapis.com"
 
-    def __init__(self, token: str = "token") -> None:
-        super().__init__(token)
+    def __init__(self, token: str = "token", port: int = 0) -> None:
+        super().__init__(token, port)
         self.jobs: dict[str, Body] = {}
         self.executions: dict[str, Execution] = {}
         self.operations: dict[str, Operation] = {}
@@ -62,11 +62,13 @@ class FakeRun(FakePlatform):
         self.outcome = "succeeded"
         self.operation_seconds = self.cancel_seconds = 0.0
         self._numbers = itertools.count(1)
+        self.services: list[Body] = []
         self.handlers = {
             "jobs.create": self._create,
             "jobs.delete": self._delete,
             "jobs.get": self._get,
             "jobs.list": lambda asked: {"jobs": [self._shown(name) for name in _below(self.jobs, asked.name)]},
+            "services.list": lambda asked: {"services": copy.deepcopy(self.services)},
             "jobs.patch": self._patch,
             "jobs.run": self._run,
             "jobs.executions.cancel": self._cancel,

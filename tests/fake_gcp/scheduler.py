@@ -28,8 +28,8 @@ class FakeScheduler(FakePlatform):
     document = "cloudscheduler.v1"
     service = "cloudscheduler.googleapis.com"
 
-    def __init__(self, token: str = "token") -> None:
-        super().__init__(token)
+    def __init__(self, token: str = "token", port: int = 0) -> None:
+        super().__init__(token, port)
         self.jobs: dict[str, Body] = {}
         self.page = 500
         self.handlers = {

@@ -18,6 +18,7 @@ from tests.fake_gcp import strict, vms
 from tests.fake_gcp.document import PREFIX, compute
 from tests.fake_gcp.errors import ApiError, api_disabled
 from tests.fake_gcp.faults import Fault, Faults
+from tests.fake_gcp.permissions import PERMISSIONS
 from tests.fake_gcp.state import Request, State
 
 # Google's own wait ends after two minutes.
@@ -42,6 +43,14 @@ class DroppedError(Exception):
     """The connection ends here, without an answer."""
 
 
+class PageError(Exception):
+    """The request gets a page of somebody else's, or a slow answer."""
+
+    def __init__(self, status: int, text: str, drip: float = 0.0) -> None:
+        super().__init__(text)
+        self.status, self.data, self.drip = status, text.encode(), drip
+
+
 class FakeGcp:
     """Its *state*, its *calls*, *faults* to come, whether the API is *enabled*, the *token* it accepts."""
 
@@ -50,6 +59,8 @@ class FakeGcp:
         self.calls: list[Call] = []
         self.faults = Faults()
         self.enabled, self.token = True, token
+        # The permissions of whoever asks; None for all.
+        self.granted: set[str] | None = None
         self.wait_seconds = WAIT_SECONDS
         self._lock = threading.RLock()
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -131,9 +142,13 @@ class FakeGcp:
         if fault.drop == "before":
             raise DroppedError
         if fault.status:
-            raise ApiError(fault.status, "conditionNotMet" if fault.status == 412 else "backendError", "On order.")
+            reason = fault.reason or ("conditionNotMet" if fault.status == 412 else "backendError")
+            raise ApiError(fault.status, reason, fault.text)
+        if fault.page and not fault.carried_out:
+            raise PageError(*fault.page)
         if not self.enabled:
             raise api_disabled(values["project"])
+        self.check_permissions(method.id)
         strict.check_query(compute(), method, query)
         strict.check_body(compute(), method, call["body"])
         if method.collection.endswith("Operations"):
@@ -143,7 +158,18 @@ class FakeGcp:
             body = self.state.answer(request)
         if fault.drop == "after":
             raise DroppedError
+        if fault.page:
+            raise PageError(*fault.page)
+        if fault.drip:
+            raise PageError(200, json.dumps(body), fault.drip)
         return body
+
+    def check_permissions(self, method: str) -> None:
+        """ApiError 403 for a method that needs more than is granted."""
+        if self.granted is not None:
+            for needed in PERMISSIONS[method]:
+                if needed not in self.granted:
+                    raise ApiError(403, "forbidden", f"Required '{needed}' permission for '{method}'")
 
     def _operation(self, path: str, wait: bool) -> dict[str, Any]:
         path, deadline = path.removesuffix("/wait"), time.monotonic() + self.wait_seconds
@@ -184,12 +210,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except DroppedError:
             self.close_connection = True
             return
-        data = json.dumps(body).encode()
+        except PageError as page:
+            self._answer(page.status, "text/html", page.data, page.drip)
+            return
+        self._answer(status, "application/json; charset=UTF-8", json.dumps(body).encode())
+
+    def _answer(self, status: int, kind: str, data: bytes, drip: float = 0.0) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
-        self.wfile.flush()
+        for part in [bytes([each]) for each in data] if drip else [data]:
+            self.wfile.write(part)
+            self.wfile.flush()
+            time.sleep(drip)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle

@@ -219,19 +219,21 @@ def _get(state: State, request: Request) -> Body:
 
 
 def _aggregated_list(state: State, request: Request) -> Body:
-    """The resources of all zones in pages, each zone's apart; a zone that has none says so."""
-    start, collection = f"projects/{request.project}/zones/", request.method.collection
+    """The resources of all places in pages, each place's apart; a place that has none says so."""
+    start, collection = f"projects/{request.project}/", request.method.collection
     paths = [path for path in sorted(state.resources) if path.startswith(start) and _collection(path) == collection]
+    zonal = collection in ("instances", "disks")
+    places = [f"zones/{zone}" for zone in ZONES] if zonal else ["global", *(f"regions/{each}" for each in REGIONS)]
     conditions = _conditions(request.query.get("filter", ""))
-    items = [(path.split("/")[3], state.view(path)) for path in paths]
+    items = [("/".join(path.split("/")[2:-2]), state.view(path)) for path in paths]
     items = [each for each in items if all(_passes(each[1], names, value) for names, value in conditions)]
     first, size = int(request.query.get("pageToken", 0)), int(request.query.get("maxResults", 500))
-    scopes: Body = {f"zones/{zone}": {"warning": {"code": "NO_RESULTS_ON_PAGE"}} for zone in ZONES}
-    for zone, item in items[first : first + size]:
-        scopes[f"zones/{zone}"].pop("warning", None)
-        scopes[f"zones/{zone}"].setdefault(collection, []).append(item)
+    scopes: Body = {place: {"warning": {"code": "NO_RESULTS_ON_PAGE"}} for place in places}
+    for place, item in items[first : first + size]:
+        scopes[place].pop("warning", None)
+        scopes[place].setdefault(collection, []).append(item)
     more = {"nextPageToken": str(first + size)} if len(items) > first + size else {}
-    return {"kind": "compute#instanceAggregatedList", "id": start, "items": scopes, **more}
+    return {"kind": f"compute#{collection.removesuffix('s')}AggregatedList", "id": start, "items": scopes, **more}
 
 
 def _list(state: State, request: Request) -> Body:
@@ -378,6 +380,7 @@ ACTIONS: dict[str, Callable[[State, Request], Body]] = {
     "get": _get,
     "list": _list,
     "aggregatedList": _aggregated_list,
+    "forwardingRules.aggregatedList": _aggregated_list,
     "insert": _insert,
     "delete": _delete,
     "patch": _patch,

@@ -7,10 +7,10 @@ import pathlib
 import subprocess
 import sys
 
-from tests.fake_gcp.platform import FakePlatform
+from tests.fake_gcp.server import FakeGcp
 
 
-def played(root: pathlib.Path, fake: FakePlatform, playbook: str, *arguments: str) -> tuple[int, str]:
+def played(root: pathlib.Path, fake: FakeGcp, playbook: str, *arguments: str, **more: str) -> tuple[int, str]:
     """Run it; its status and what it printed, in one line."""
     place = {"GCP_RUN_ENDPOINT": fake.endpoint, "GCP_SCHEDULER_ENDPOINT": fake.endpoint, "GCP_ACCESS_TOKEN": fake.token}
     # No way to the real Google.
@@ -18,10 +18,10 @@ def played(root: pathlib.Path, fake: FakePlatform, playbook: str, *arguments: st
     run = subprocess.run(
         [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", playbook, *arguments],
         cwd=root,
-        env=os.environ | sealed | place,
+        env=os.environ | sealed | place | more,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return run.returncode, " ".join((run.stdout + run.stderr).split())

@@ -9,7 +9,7 @@ import yaml
 from tests.fake_gcp.run import FakeRun
 from tests.playbooks.plays import played
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import run_rules
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
 
 DIGEST = "sha256:" + "0" * 64
 SETTINGS: dict[str, object] = {
@@ -62,7 +62,7 @@ def test_deployed(deploy: Deploy, fake: FakeRun, changes: dict[str, object], acc
     assert task["vpcAccess"] == {"egress": "PRIVATE_RANGES_ONLY", **access}
     assert {each["name"]: each["value"] for each in task["containers"][0]["env"]}["IB_HOST"] == "10.10.0.2"
     options = {"job": "pipeline", "region": "europe-west1", "project": "demo-project", "allow_parallel": False}
-    assert run_rules.obstacles(job, {**options, "gateway_address": "10.10.0.2"}) == ([], [])
+    assert run_job.obstacles(job, {**options, "gateway_address": "10.10.0.2"}) == ([], [])
 
 
 def test_changed_by_another_run(deploy: Deploy, fake: FakeRun) -> None:

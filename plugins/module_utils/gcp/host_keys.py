@@ -19,8 +19,8 @@ import tempfile
 import time
 import typing as t
 
-from .compute import Compute
-from .errors import GcpError
+from .api.compute import Compute
+from .api.errors import GcpError
 
 FOLDER = "~/.ibgw/known_hosts"
 # ssh's own.

@@ -1,122 +1,193 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A network and what belongs to it: what is there, what has to change, and changing it."""
+"""A network with everything that belongs to it: inspect it, and plan its changes or its removal."""
 
 from __future__ import annotations
 
 import collections.abc as c
-import concurrent.futures
+import functools
 import typing as t
 
-from . import plan, rules, views
-from .compute import Compute
-from .errors import GcpError
-from .kinds import ADDRESS, FIREWALL, KINDS, MARK_LABEL, NETWORK, ROUTER, SUBNET, Kind
-from .plan import Change, Key
-from .wanted import Wishes
-from .ways import Body
+from . import users
+from .api import plan
+from .api.client import start
+from .api.compute import Compute
+from .api.errors import GcpError
+from .api.normal import last, link
+from .api.plan import Change, DesiredState, Key
+from .api.resource import MARK_LABEL, Body, Options, Resource, is_marked
+from .resources import address, firewall, network, router, subnet
+from .resources.address import ADDRESS
+from .resources.firewall import FIREWALL
+from .resources.network import NETWORK
+from .resources.router import ROUTER
+from .resources.run_job import RUN
+from .resources.subnet import SUBNET
+from .rules import place
 
-Options = t.Mapping[str, t.Any]
-# Google's names, and the options'.
+RESOURCES = (NETWORK, SUBNET, ADDRESS, ROUTER, FIREWALL)
+# Those that are read as well where something is removed.
+WITH_USERS = (*RESOURCES, *users.RESOURCES)
+# The modules' names.
 SECTIONS = {NETWORK: "network", SUBNET: "subnets", ADDRESS: "addresses", ROUTER: "routers", FIREWALL: "firewalls"}
 
 
-class Present:
-    """What is there: every resource of the region, by kind and name."""
+class Observed:
+    """Every resource of the region, by type and name."""
 
-    def __init__(self, compute: Compute, network: str) -> None:
-        self._path = NETWORK.path(compute.project, compute.region, network)
-        self._network = network
-        found = compute.get(NETWORK, network)
-        self.all = {NETWORK: {network: found} if found else {}}
+    def __init__(self, compute: Compute, name: str) -> None:
+        self.compute = compute
+        self._path = NETWORK.path(compute.place, name)
+        self._network = name
+        found = compute.get(NETWORK, name)
+        self.all: dict[Resource, dict[str, Body]] = {NETWORK: {name: found} if found else {}}
         # The first call has fetched a token, which the others use.
-        with concurrent.futures.ThreadPoolExecutor(len(KINDS)) as pool:
-            others = {kind: pool.submit(compute.list, kind) for kind in KINDS if kind is not NETWORK}
-            for kind, listed in others.items():
-                self.all[kind] = {body["name"]: body for body in listed.result()}
+        listed = {each: start(functools.partial(compute.list, each)) for each in RESOURCES if each is not NETWORK}
+        for resource, future in listed.items():
+            self.all[resource] = {body["name"]: body for body in future.result()}
 
-    def belonging(self, kind: Kind) -> dict[str, Body]:
+    def belonging(self, resource: Resource) -> dict[str, Body]:
         """Those that belong to the network: inside of it, or reserved for it."""
-        return {name: body for name, body in self.all[kind].items() if self._belongs(kind, body)}
+        return {name: body for name, body in self.all[resource].items() if self._belongs(resource, body)}
 
-    def _belongs(self, kind: Kind, body: Body) -> bool:
-        if kind is ADDRESS:
-            inside = body.get("subnetwork", "").rsplit("/", 1)[-1] in self.belonging(SUBNET)
+    def _belongs(self, resource: Resource, body: Body) -> bool:
+        if resource is ADDRESS:
+            inside = last(body.get("subnetwork", "")) in self.belonging(SUBNET)
             return inside or body.get("labels", {}).get(MARK_LABEL) == self._network
-        return kind is NETWORK or views.link(body["network"]) == self._path
+        return resource is NETWORK or link(body["network"]) == self._path
 
     def report(self, named: t.Container[Key] = frozenset()) -> dict[str, t.Any]:
-        """What belongs to the network or is *named*, in the API's form, by the options' sections."""
+        """What belongs to the network or is *named*, in the API's form, by the modules' names."""
         found: dict[str, t.Any] = {
-            SECTIONS[kind]: {
+            SECTIONS[resource]: {
                 name: body
                 for name, body in bodies.items()
-                if self._belongs(kind, body) or (kind.collection, name) in named
+                if self._belongs(resource, body) or (resource.collection, name) in named
             }
-            for kind, bodies in self.all.items()
+            for resource, bodies in self.all.items()
         }
         return {**found, "network": found["network"].get(self._network)}
 
 
-def present(options: Options, found: Present) -> list[Change]:
-    """The changes that bring what is *found* to the options; GcpError with everything that is in the way."""
-    declared = {
+def problems(options: Options) -> list[str]:
+    """Validate the options of gcp_network; empty when nothing is wrong."""
+    found = [*place(options), *network.problems(options["network"])]
+    found += [*subnet.problems(options["subnets"] or []), *address.problems(options["addresses"] or [])]
+    found += router.problems(options["router"]) if options["router"] else []
+    return [*found, *firewall.problems(options["firewalls"] or [])]
+
+
+def desired(options: Options) -> list[DesiredState]:
+    """The desired state of every resource, in the order in which they can be created."""
+    found = [network.desired(options["network"])]
+    found += [subnet.desired(options, each) for each in options["subnets"] or []]
+    found += [address.desired(options, each) for each in options["addresses"] or []]
+    if options["router"]:
+        found.append(router.desired(options, options["router"]))
+    return found + [firewall.desired(options, each) for each in options["firewalls"] or []]
+
+
+def _all(found: Observed) -> list[Body]:
+    return [body for bodies in found.all.values() for body in bodies.values()]
+
+
+def _check_unused(options: Options, found: Observed, planned: list[Change]) -> None:
+    """GcpError when something uses what the changes delete."""
+    if users.needed(planned):
+        endpoints = {RUN.host: options["run_endpoint"], users.VPC_ACCESS.host: options["vpcaccess_endpoint"]}
+        leaving = {f"projects/{options['project']}/{each}" for each in options["removed_before"]}
+        uses = users.of_network(found.compute, _all(found), endpoints)
+        users.check_removable(planned, uses, found.compute.place, leaving)
+
+
+def changes(options: Options, found: Observed) -> list[Change]:
+    """The changes from what is *found* to the options; GcpError with everything that prevents them."""
+    named = {
         section: {each["name"] for each in options[section] or []} for section in ("subnets", "addresses", "firewalls")
     }
     wrong = [
-        *rules.existing_ranges(options, found.belonging(SUBNET).values()),
-        *rules.missing_references(
-            options, declared["subnets"] | set(found.all[SUBNET]), declared["addresses"] | set(found.all[ADDRESS])
+        *subnet.overlaps(options["subnets"] or [], found.belonging(SUBNET).values()),
+        *_missing_references(
+            options, named["subnets"] | set(found.all[SUBNET]), named["addresses"] | set(found.all[ADDRESS])
         ),
     ]
-    changes: list[Change | None] = []
-    for wish in Wishes(options).all():
+    planned: list[Change | None] = []
+    for each in desired(options):
         try:
-            changes.append(plan.change(wish, found.all[wish.kind].get(wish.name), options["recreate"]))
+            planned.append(plan.change(each, found.all[each.resource].get(each.name), options["recreate"]))
         except GcpError as error:
             wrong.append(str(error))
     if wrong:
         raise GcpError(" ".join(wrong))
     if options["firewalls"] is not None:
-        changes += [
+        planned += [
             plan.removal(FIREWALL, body, frozenset())
             for name, body in found.belonging(FIREWALL).items()
-            if plan.is_marked(body) and name not in declared["firewalls"]
+            if is_marked(body) and name not in named["firewalls"]
         ]
-    return [change for change in changes if change]
+    made = [change for change in planned if change]
+    _check_unused(options, found, made)
+    return made
 
 
-def absent(found: Present) -> tuple[list[Change], list[str]]:
-    """The changes that remove what the collection has made for the network, and what is left, as C(addresses/nat).
+def removal(options: Options, found: Observed) -> tuple[list[Change], list[str]]:
+    """The changes that remove what the collection has created for the network, and what is kept, as C(addresses/nat).
 
-    GcpError when something that is left keeps the network from being removed.
+    GcpError when something uses what would be removed. A public address never comes back: it goes last.
     """
-    ours = {kind: _marked(kind, found) for kind in KINDS}
+    ours = {resource: _marked(resource, found) for resource in RESOURCES}
     left = [
-        (kind, name) for kind in KINDS for name in found.belonging(kind) if name not in {b["name"] for b in ours[kind]}
+        (resource, name)
+        for resource in RESOURCES
+        for name in found.belonging(resource)
+        if name not in {body["name"] for body in ours[resource]}
     ]
-    for network in ours[NETWORK]:
-        _check_removable(network, left, ours[SUBNET])
-    changes: list[Change] = []
-    for kind in (FIREWALL, ROUTER, ADDRESS, SUBNET, NETWORK):
-        # Nothing that may use one of this kind is left by then. Rules keep no subnet and no address in use.
-        before = frozenset() if kind in (FIREWALL, ROUTER) else frozenset(change.key for change in changes)
-        changes += [plan.removal(kind, body, before) for body in ours[kind]]
-    return changes, [f"{kind.collection}/{name}" for kind, name in left]
+    planned: list[Change] = []
+    for resource, bodies in (
+        (FIREWALL, ours[FIREWALL]),
+        (ROUTER, ours[ROUTER]),
+        (ADDRESS, [body for body in ours[ADDRESS] if body.get("subnetwork")]),
+        (SUBNET, ours[SUBNET]),
+        (NETWORK, ours[NETWORK]),
+        (ADDRESS, [body for body in ours[ADDRESS] if not body.get("subnetwork")]),
+    ):
+        # Nothing that may use one of this type is left by then. Rules keep no subnet and no address in use.
+        before = frozenset() if resource in (FIREWALL, ROUTER) else frozenset(change.key for change in planned)
+        planned += [plan.removal(resource, body, before) for body in bodies]
+    _check_unused(options, found, planned)
+    return planned, [f"{resource.collection}/{name}" for resource, name in left]
 
 
-def _marked(kind: Kind, found: Present) -> list[Body]:
-    return [body for body in found.belonging(kind).values() if plan.is_marked(body)]
+def check_done(options: Options, found: Observed) -> None:
+    """GcpError when what Google has answered to be done is not."""
+    planned = changes(options, found) if options["state"] == "present" else removal(options, found)[0]
+    left = [action for change in planned for action in change.actions]
+    if left:
+        raise GcpError(f"Google has answered that all is done, and a second look asks for {', '.join(left)}.")
 
 
-def _check_removable(network: Body, left: c.Iterable[tuple[Kind, str]], ours: c.Iterable[Body]) -> None:
-    inside = [f"{kind.collection}/{name}" for kind, name in left if kind in (SUBNET, ROUTER, FIREWALL)]
-    removed = {views.link(subnet["selfLink"]) for subnet in ours}
-    elsewhere = {views.link(subnet) for subnet in network.get("subnetworks", [])} - removed
-    inside += sorted(path for path in elsewhere if f"subnetworks/{path.rsplit('/', 1)[-1]}" not in inside)
-    if inside:
-        raise GcpError(
-            f"network {network['name']} cannot be removed: it has {', '.join(inside)}, which this run does not remove, "
-            "as the collection has not made it or it is in another region. Remove it first. Nothing was changed."
-        )
+def _marked(resource: Resource, found: Observed) -> list[Body]:
+    return [body for body in found.belonging(resource).values() if is_marked(body)]
+
+
+def _missing_references(options: Options, subnets: t.Container[str], addresses: t.Container[str]) -> c.Iterator[str]:
+    """Refuse the name of a subnet or an address that is neither in the options nor there."""
+    for variable, name in _references(options, "subnets", "subnet"):
+        if name not in subnets:
+            yield f"{variable} is {name!r}: there is no such subnet in the region. Add it to subnets, or mend the name."
+    for variable, name in (*_references(options, "addresses", ""), *_references(options, "draining", "")):
+        if name not in addresses:
+            yield (
+                f"{variable} is {name!r}: no such address is reserved in the region. Add it to addresses, or mend the "
+                "name."
+            )
+
+
+def _references(options: Options, in_nats: str, in_addresses: str) -> c.Iterator[tuple[str, str]]:
+    for number, nat in enumerate((options["router"] or {}).get("nats") or []):
+        for index, name in enumerate(nat[in_nats] or []):
+            yield f"router.nats[{number}].{in_nats}[{index}]", name
+    for index, each in enumerate(options["addresses"] or []):
+        if in_addresses and each[in_addresses]:
+            yield f"addresses[{index}].{in_addresses}", each[in_addresses]

@@ -1,41 +1,52 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gateway's VM and what belongs to it: what is there, and what has to change."""
+"""A gateway's VM with its disk and the schedule of its snapshots: inspect it, and plan its changes or its removal."""
 
 from __future__ import annotations
 
 import collections.abc as c
-import concurrent.futures
 import dataclasses
+import functools
 import typing as t
 
-from . import plan, views, vm_rules, vm_views
-from .compute import Compute
-from .errors import GcpError
+from . import users
+from .api import plan
+from .api.client import start
+from .api.compute import Compute
+from .api.errors import GcpError
+from .api.normal import last, link
+from .api.plan import Change
+from .api.resource import Body, Options, Resource, is_marked
 from .host_keys import SWITCH
 from .instances import Instance
-from .kinds import ADDRESS, DISK, INSTANCE, MACHINE_TYPE, POLICY, SUBNET, Kind
-from .plan import Change
-from .vm_wanted import NEW_MACHINE_TYPE, Wishes, check_removable
-from .wanted import Options
-from .ways import Body
+from .resources import disk, instance, snapshots
+from .resources.address import ADDRESS
+from .resources.disk import DISK
+from .resources.instance import INSTANCE, MACHINE_TYPE
+from .resources.snapshots import POLICY
+from .resources.subnet import SUBNET
 
-KINDS = (INSTANCE, DISK, POLICY, ADDRESS, SUBNET, MACHINE_TYPE)
+RESOURCES = (INSTANCE, DISK, POLICY, ADDRESS, SUBNET, MACHINE_TYPE)
+
+# How often a VM that starts or stops is inspected.
+SETTLE_SECONDS = 2.0
 
 
-class Present:
-    """What is there: the VM, its boot disk or one that is in a new one's way, and the schedule of its name."""
+class Observed:
+    """The VM, its boot disk or one that already uses a new one's name, and the schedule of its name."""
 
     def __init__(self, compute: Compute, name: str) -> None:
         self.compute, self.name = compute, name
         self.instance = compute.get(INSTANCE, name)
-        source = vm_views.boot_disk(self.instance).get("source", name) if self.instance else name
+        source = instance.boot_disk(self.instance).get("source", name) if self.instance else name
         # The first call has fetched a token, which the others use.
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            self.disk, self.policy = pool.map(compute.get, (DISK, POLICY), (vm_views.last(source), name))
-        if self.disk and not self.instance:
-            # Another run may have made both in between.
+        wanted = ((DISK, last(source)), (POLICY, name))
+        self.disk, self.policy = [
+            future.result() for future in [start(functools.partial(compute.get, *each)) for each in wanted]
+        ]
+        if bool(self.disk) is not bool(self.instance):
+            # Another run may have created or deleted both in between.
             self.instance = compute.get(INSTANCE, name)
 
     def report(self) -> dict[str, Body | None]:
@@ -47,105 +58,135 @@ class Present:
         body = self.instance
         if body is None:
             return None
-        view = vm_views.instance(body)
+        found = instance.normalized(body)
         return Instance(
             name=self.name,
             id=str(body["id"]),
-            zone=vm_views.last(body["zone"]),
+            zone=last(body["zone"]),
             status=body["status"],
-            labels=view["labels"],
-            machine_type=view["machineType"],
-            internal_address=view["networkIP"],
-            external_address=view["natIP"],
-            guest_attributes=view["metadata"].get(SWITCH, "").upper() == "TRUE",
+            labels=found["labels"],
+            machine_type=found["machineType"],
+            internal_address=found["networkIP"],
+            external_address=found["natIP"],
+            guest_attributes=found["metadata"].get(SWITCH, "").upper() == "TRUE",
         )
 
 
-def present(options: Options, found: Present, warn: c.Callable[[str], None] | None = None) -> list[Change]:
-    """The changes that bring what is *found* to the options; GcpError with everything that is in the way.
+def settled(found: Observed) -> Observed:
+    """Wait until the VM has reached the state that it is on its way to; GcpError at the deadline."""
+    while found.instance and found.instance["status"] in instance.PASSING:
+        status = found.instance["status"]
+        found.compute.client.pause(SETTLE_SECONDS, f"instances {found.name}: it is still {status}")
+        found = Observed(found.compute, found.name)
+    return found
 
-    What the options refer to has to be there. In check mode it may come before the VM: *warn* is told that it is not.
+
+def problems(options: Options) -> list[str]:
+    """Validate the options of gcp_vm; empty when nothing is wrong."""
+    return [*instance.problems(options), *snapshots.problems(options["snapshots"] or {})]
+
+
+def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | None = None) -> list[Change]:
+    """The changes from what is *found* to the options; GcpError with everything that prevents them.
+
+    What the options refer to has to exist. In check mode it may come before the VM: *warn* is told that it does not.
     """
-    named = sorted(name for name in (options["network_ip"], options["external_address"]) if vm_rules.is_name(name))
-    addresses = {name: body for name in named if (body := found.compute.get(ADDRESS, name))}
-    wrong = [*vm_rules.addresses(options, addresses), *_impossible(options, found)]
-    for each in (*vm_rules.missing_addresses(options, addresses), *_missing_subnet(options, found)):
+    named = sorted(name for name in (options["network_ip"], options["external_address"]) if instance.is_name(name))
+    reserved = {name: body for name in named if (body := found.compute.get(ADDRESS, name))}
+    wrong = [*instance.addresses(options, reserved), *_impossible(options, found)]
+    for each in (*instance.missing_addresses(options, reserved), *_missing_subnet(options, found)):
         (warn or wrong.append)(each)
-    wishes = Wishes(options, addresses)
     if wrong:
         raise GcpError(" ".join(wrong))
-    changes = [_policy(wishes, found), *_machine(wishes, found, options["recreate"])]
-    return [change for change in changes if change]
+    planned = [_schedule(options, found), *_machine(options, reserved, found)]
+    made = [change for change in planned if change]
+    _check_schedule_unused(found, made)
+    return made
 
 
-def check_done(options: Options, found: Present) -> None:
+def _check_schedule_unused(found: Observed, planned: c.Sequence[Change]) -> None:
+    """GcpError when another disk uses the schedule that the changes delete."""
+    if not any(change.resource is POLICY and change.deletes for change in planned):
+        return
+    own = {link(found.disk["selfLink"])} if found.disk else set()
+    uses = [
+        (link(body["selfLink"]), {link(each) for each in body.get("resourcePolicies", [])})
+        for body in found.compute.list_everywhere(DISK)
+        if link(body["selfLink"]) not in own
+    ]
+    users.check_removable(planned, uses, found.compute.place)
+
+
+def check_done(options: Options, found: Observed) -> None:
     """GcpError when what Google has answered to be done is not."""
-    left = [action for change in present(options, found) for action in change.actions]
+    left = [action for change in changes(options, found) for action in change.actions]
     if left:
         raise GcpError(f"Google has answered that all is done, and a second look asks for {', '.join(left)}.")
 
 
-def absent(found: Present) -> tuple[list[Change], list[str]]:
-    """The changes that remove what the collection has made, and what is left, as C(disks/x)."""
-    changes: list[Change] = []
-    kept: list[tuple[Kind, Body]] = []
+def removal(found: Observed) -> tuple[list[Change], list[str]]:
+    """The changes that remove what the collection has created, and what is kept, as C(disks/x)."""
+    planned: list[Change] = []
+    kept: list[tuple[Resource, Body]] = []
     disk_goes = False
-    if found.instance and plan.is_marked(found.instance):
-        before = vm_views.instance(found.instance)
-        check_removable(found.name, before)
-        changes.append(plan.removal(INSTANCE, found.instance, frozenset()))
+    if found.instance and is_marked(found.instance):
+        before = instance.normalized(found.instance)
+        instance.check_removable(found.name, before)
+        planned.append(plan.removal(INSTANCE, found.instance, frozenset()))
         disk_goes = before["autoDelete"]
     elif found.instance:
         kept.append((INSTANCE, found.instance))
     if found.disk and disk_goes:
         # Together with the VM, without a call of its own.
-        changes.append(dataclasses.replace(plan.removal(DISK, found.disk, frozenset()), calls=()))
+        planned.append(dataclasses.replace(plan.removal(DISK, found.disk, frozenset()), calls=()))
     elif found.disk:
         kept.append((DISK, found.disk))
     if found.policy:
         used = found.disk and not disk_goes and _has_policy(found.disk, found.policy)
-        if plan.is_marked(found.policy) and not used:
-            changes.append(plan.removal(POLICY, found.policy, frozenset({(INSTANCE.collection, found.name)})))
+        if is_marked(found.policy) and not used:
+            planned.append(plan.removal(POLICY, found.policy, frozenset({(INSTANCE.collection, found.name)})))
         else:
             kept.append((POLICY, found.policy))
-    return changes, [f"{kind.collection}/{body['name']}" for kind, body in kept]
+    _check_schedule_unused(found, planned)
+    return planned, [f"{resource.collection}/{body['name']}" for resource, body in kept]
 
 
-def _has_policy(disk: Body, policy: Body) -> bool:
-    return views.link(policy["selfLink"]) in vm_views.disk(disk)["resourcePolicies"]
+def _has_policy(body: Body, policy: Body) -> bool:
+    return link(policy["selfLink"]) in DISK.normalized(body)["resourcePolicies"]
 
 
-def _policy(wishes: Wishes, found: Present) -> Change | None:
-    """The change of the schedule; where there shall be none, it goes once nothing has it any more."""
-    if wishes.wants_policy:
-        return plan.change(wishes.policy(), found.policy, False)
-    if wishes.options["snapshots"] is None or not found.policy or not plan.is_marked(found.policy):
+def _schedule(options: Options, found: Observed) -> Change | None:
+    """The change of the schedule. One that is no longer asked for goes once nothing uses it."""
+    if snapshots.is_wanted(options):
+        return plan.change(snapshots.desired(options), found.policy, False)
+    if options["snapshots"] is None or not found.policy or not is_marked(found.policy):
         return None
     users = {(INSTANCE.collection, found.name), (DISK.collection, found.disk["name"] if found.disk else "")}
     return plan.removal(POLICY, found.policy, frozenset(users))
 
 
-def _machine(wishes: Wishes, found: Present, recreate: bool) -> list[Change | None]:
-    """The changes of the VM and its disk. A VM is made anew together with its disk, whichever of the two it is for."""
-    instance = plan.change(wishes.instance(), found.instance, recreate)
-    if found.instance is None or found.disk is None or _deletes(instance):
-        return [instance]
-    renews = recreate and plan.is_marked(found.instance)
-    disk = plan.change(wishes.disk(found.disk["name"]), found.disk, renews)
-    return [plan.renewal(wishes.instance(), found.instance)] if _deletes(disk) else [instance, disk]
+def _machine(options: Options, reserved: t.Mapping[str, Body], found: Observed) -> list[Change | None]:
+    """The changes of the VM and its disk. A VM is recreated together with its disk, whichever of the two it is for."""
+    needs = frozenset({(POLICY.collection, options["name"])} if snapshots.is_wanted(options) else ())
+    machine, recreate = instance.desired(options, reserved, needs), options["recreate"]
+    change = plan.change(machine, found.instance, recreate)
+    if found.instance is None or found.disk is None or (change and change.deletes):
+        return [change]
+    recreates = recreate and is_marked(found.instance)
+    disk_change = plan.change(disk.desired(options, found.disk["name"], needs), found.disk, recreates)
+    if disk_change and disk_change.deletes:
+        return [plan.recreation(machine, found.instance)]
+    return [change, disk_change]
 
 
-def _deletes(change: Change | None) -> bool:
-    return change is not None and any(call.verb == "delete" for call in change.calls)
-
-
-def _impossible(options: Options, found: Present) -> t.Iterator[str]:
-    """What keeps a new VM from being made, or one from having a new machine type."""
-    present = found.instance and vm_views.instance(found.instance)
-    name, zone = options["machine_type"] or NEW_MACHINE_TYPE, options["zone"]
-    if not present or options["machine_type"] not in (None, present["machineType"]):
-        yield from vm_rules.machine_type(name, zone, found.compute.get(MACHINE_TYPE, name))
-    if present:
+def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
+    """Refuse a VM that cannot be created, or a machine type that it cannot have."""
+    existing = found.instance and instance.normalized(found.instance)
+    name, zone = options["machine_type"] or instance.NEW_MACHINE_TYPE, options["zone"]
+    if not existing or options["machine_type"] not in (None, existing["machineType"]):
+        yield from instance.machine_type(name, zone, found.compute.get(MACHINE_TYPE, name))
+    if found.instance:
+        yield from instance.interfaces(options, found.instance)
         return
     if found.disk:
         yield (
@@ -156,7 +197,7 @@ def _impossible(options: Options, found: Present) -> t.Iterator[str]:
         yield f"subnet is {options['subnet']!r}: a new VM is in a subnet. Name one of {options['region']}."
 
 
-def _missing_subnet(options: Options, found: Present) -> t.Iterator[str]:
+def _missing_subnet(options: Options, found: Observed) -> t.Iterator[str]:
     if not found.instance and options["subnet"] and not found.compute.get(SUBNET, options["subnet"]):
         yield (
             f"subnet is {options['subnet']!r}: there is no such subnet in {options['region']}. Make it with "

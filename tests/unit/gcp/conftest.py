@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from tests.fake_gcp.connectors import FakeConnectors
+from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.server import FakeGcp
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute, host_keys
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client, compute
 from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info, gcp_vm
 
 RunModule = Callable[..., dict[str, Any]]
@@ -109,14 +112,28 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    monkeypatch.setattr(compute, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(host_keys, "POLL_SECONDS", 0.01)
     # Pins, and what ssh knows, are those of the test.
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeGcp]:
+def cloud_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRun]:
+    with FakeRun() as server:
+        monkeypatch.setenv("GCP_RUN_ENDPOINT", server.endpoint)
+        yield server
+
+
+@pytest.fixture
+def connectors(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConnectors]:
+    with FakeConnectors() as server:
+        monkeypatch.setenv("GCP_VPCACCESS_ENDPOINT", server.endpoint)
+        yield server
+
+
+@pytest.fixture
+def fake(cloud_run: FakeRun, connectors: FakeConnectors) -> Iterator[FakeGcp]:
     with FakeGcp() as server:
         server.state.host_keys = HOST_KEYS
         yield server

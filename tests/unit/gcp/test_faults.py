@@ -8,7 +8,7 @@ import pytest
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import DOCUMENT, KilledAfter, RunModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client
 from ansible_collections.ibops.gateway.plugins.modules import gcp_network_info
 
 SUBNET, ADDRESS = "regions/europe-west1/subnetworks/gateway", "regions/europe-west1/addresses/nat"
@@ -46,8 +46,8 @@ def test_what_passes_is_waited_for(run: RunModule, fake: FakeGcp, method: str, f
 def test_patience_with_what_is_down_has_an_end(run: RunModule, fake: FakeGcp) -> None:
     fake.fault("networks.insert", status=503, times=100)
     failed = run()
-    assert failed["msg"].startswith("networks.insert main: On order.")
-    assert len([call for call in fake.calls if call.method == "networks.insert"]) == compute.ATTEMPTS
+    assert failed["msg"].startswith("networks.insert main: On order. (HTTP 503) ")
+    assert len([call for call in fake.calls if call.method == "networks.insert"]) == client.ATTEMPTS
 
 
 def test_an_operation_that_fails_after_200(run: RunModule, fake: FakeGcp) -> None:

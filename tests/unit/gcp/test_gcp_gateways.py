@@ -173,7 +173,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 def test_what_is_refused(source: Callable[..., Path], fake: FakeGcp) -> None:
     place(fake, "a")
-    run = ansible_inventory(*(source(f"{number}.yml", **changes) for number, (changes, _) in enumerate(REFUSED)))
+    sources = [source(f"{number}.yml", **changes) for number, (changes, _) in enumerate(REFUSED)]
+    # The first one would end it.
+    run = ansible_inventory(*sources, ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="0")
     said = " ".join(run.stderr.split())
     assert [message for _changes, message in REFUSED if not re.search(message, said)] == [], said
     assert json.loads(run.stdout)["_meta"]["hostvars"] == {}
@@ -232,3 +234,18 @@ def test_an_api_that_is_busy_for_a_moment(inventory: Inventory, fake: FakeGcp) -
     place(fake, "a")
     fake.fault("instances.aggregatedList", status=503)
     assert inventory()["paper"]["hosts"] == ["a"]
+
+
+def test_a_source_that_fails_ends_the_run_of_a_checkout(source: Callable[..., Path], fake: FakeGcp) -> None:
+    """Ansible's own default is a warning, no hosts, and success."""
+    fake.enabled = False
+    environment = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    failed = ansible_inventory(source("gateways.yml"), **environment)
+    assert failed.returncode != 0
+    assert "gcloud services enable compute.googleapis.com" in " ".join(failed.stderr.split())
+
+
+def test_a_vm_that_is_starting_is_listed(inventory: Inventory, fake: FakeGcp) -> None:
+    place(fake, "ibgw-paper", status="STAGING")
+    place(fake, "asleep", number=2, status="STOPPING")
+    assert inventory()["paper"]["hosts"] == ["ibgw-paper"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.fake_gcp import state
 from tests.fake_gcp.links import HOST
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import DOCUMENT, RunModule, document
@@ -77,7 +78,7 @@ def test_create_repeat_remove(run: RunModule, fake: FakeGcp) -> None:
     assert gone["diff"] == predicted["diff"]
     deletions = {each.replace("insert", "delete") for each in EVERYTHING}
     assert set(gone["actions"]) == set(predicted["actions"]) == deletions
-    assert gone["actions"][-1] == "networks.delete main"
+    assert gone["actions"][-2:] == ["networks.delete main", "addresses.delete nat"]
     assert fake.state.resources == {}
     fake.calls.clear()
     again = run(state="absent")
@@ -337,7 +338,7 @@ def test_absent_says_first_what_is_in_the_way(run: RunModule, fake: FakeGcp) -> 
     fake.put(API, description="somebody's")
     fake.calls.clear()
     refused = run(state="absent")
-    assert "network main cannot be removed: it has firewalls/api" in refused["msg"]
+    assert "networks main is used by global/firewalls/api" in refused["msg"]
     assert fake.writes() == []
 
 
@@ -362,3 +363,19 @@ def test_independent_resources_are_made_at_the_same_time(run: RunModule, fake: F
     assert made["changed"] is True
     # The longest chain is network, subnet, internal address or router; one after the other it were eight.
     assert elapsed < 1.3 * 3
+
+
+@pytest.mark.parametrize("method", ["firewalls.update", "subnetworks.patch", "addresses.setLabels", "routers.patch"])
+def test_done_is_looked_at(run: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """An update that Google acknowledges and that has no effect."""
+    run()
+    fake.put(API, priority=1)
+    fake.put(SUBNET, logConfig={"enable": True})
+    fake.put(ADDRESS, labels={"ibops-gateway": "main"})
+    fake.put(ROUTER, nats=nat_as_it_is(minPortsPerVm=128))
+    idle = {method: lambda found, request: found.change(request, found.entry(request.target).body)}
+    monkeypatch.setattr(state, "ACTIONS", {**state.ACTIONS, **idle})
+    failed = run()
+    assert f"answered that all is done, and a second look asks for {method} " in failed["msg"]
+    assert failed["changed"] is True
+    assert len(failed["actions"]) == 4

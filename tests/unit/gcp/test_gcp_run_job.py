@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +13,8 @@ from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.platform import Asked
 from tests.fake_gcp.run import FakeRun
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import cloud_run, service
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
 from ansible_collections.ibops.gateway.plugins.modules import gcp_run_job
 
 PLACE = "projects/demo-project/locations/europe-west1"
@@ -27,9 +27,9 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRun]:
     """A Cloud Run with the job `pipeline`; what waits is quick."""
-    monkeypatch.setattr(service, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(cloud_run, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(cloud_run, "LONGEST_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(run_job, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(run_job, "LONGEST_POLL_SECONDS", 0.05)
     with FakeRun() as fake:
         deploy(fake)
         yield fake
@@ -131,7 +131,7 @@ def test_the_deadline_cancels(run: Run, cloud: FakeRun) -> None:
 
 
 def test_one_that_does_not_end_when_it_is_told_to(run: Run, cloud: FakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloud_run, "CANCEL_SECONDS", 0.1)
+    monkeypatch.setattr(run_job, "CANCEL_SECONDS", 0.1)
     cloud.execution_seconds, cloud.cancel_seconds = None, 60
     done = run(timeout=0.1)
     assert done["failed"]
@@ -166,7 +166,7 @@ def test_one_that_may_not_be_cancelled_is_said_to_run_on(run: Run, cloud: FakeRu
 
 def test_somebody_else_cancels(run: Run, cloud: FakeRun) -> None:
     cloud.execution_seconds = None
-    threading.Timer(0.1, cloud.end, ["cancelled"]).start()
+    cloud.fault("jobs.executions.get", before=lambda: cloud.end("cancelled"))
     done = run()
     assert done["failed"]
     assert done["ended"] == "cancelled"
@@ -307,7 +307,7 @@ def test_a_lost_request_is_not_sent_again(run: Run, cloud: FakeRun, fault: dict[
 
 def test_one_that_is_deleted_while_it_runs(run: Run, cloud: FakeRun) -> None:
     cloud.execution_seconds = None
-    threading.Timer(0.1, cloud.executions.clear).start()
+    cloud.fault("jobs.executions.get", before=cloud.executions.clear)
     assert "is gone: somebody has deleted it while it ran" in run()["msg"]
 
 
@@ -322,5 +322,5 @@ def test_no_credentials(run: Run, cloud: FakeRun) -> None:
 
 
 def test_no_library(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, cloud_run.RUN.package, None)
+    monkeypatch.setitem(sys.modules, run_job.LIBRARY, None)
     assert "install google-cloud-run there" in run()["msg"]

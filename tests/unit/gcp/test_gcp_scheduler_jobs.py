@@ -15,7 +15,8 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.scheduler import FakeScheduler
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import scheduler, service
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 from ansible_collections.ibops.gateway.plugins.modules import gcp_scheduler_jobs
 
 PLACE = "projects/demo-project/locations/europe-west1"
@@ -28,7 +29,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeScheduler]:
-    monkeypatch.setattr(service, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
     with FakeScheduler() as fake:
         yield fake
 
@@ -81,8 +82,8 @@ DRIFT: dict[str, dict[str, Any]] = {
     "deadline": {"attemptDeadline": "180s"},
 }
 TARGETS: dict[str, dict[str, Any]] = {
-    "another zone": {
-        "uri": "https://compute.googleapis.com/compute/v1/projects/demo-project/zones/z/instances/vm/stop"
+    "another action": {
+        "uri": "https://compute.googleapis.com/compute/v1/projects/demo-project/zones/europe-west1-b/instances/vm/start"
     },
     "method": {"httpMethod": "PUT"},
     "body": {"body": "e30="},
@@ -138,7 +139,7 @@ def test_only_what_carries_the_mark_and_is_this_vm_s_is_deleted(run: Run, cloud:
     ("instance", "description", "said"),
     [
         ("vm", "by hand", "its description does not end in [ibops.gateway]"),
-        ("other", "[ibops.gateway]", "it starts or stops other"),
+        ("other", "[ibops.gateway]", "it starts or stops projects/demo-project/zones/europe-west1-b/instances/other"),
     ],
 )
 def test_a_name_that_is_taken(run: Run, cloud: FakeScheduler, instance: str, description: str, said: str) -> None:
@@ -226,9 +227,25 @@ def test_what_gcloud_makes_is_the_same(run: Run, cloud: FakeScheduler, tmp_path:
     uri = "https://compute.googleapis.com/compute/v1/projects/demo-project/zones/europe-west1-b/instances/vm/start"
     command = ["gcloud", "scheduler", "jobs", "create", "http", "vm-start", "--location=europe-west1", f"--uri={uri}"]
     command += ["--schedule=15 9 * * 1-5", "--time-zone=America/New_York", "--http-method=POST", "--quiet"]
-    command += [f"--oauth-service-account-email={ACCOUNT}", f"--oauth-token-scope={scheduler.SCOPE}"]
+    command += [f"--oauth-service-account-email={ACCOUNT}", f"--oauth-token-scope={scheduler_job.SCOPE}"]
     command += ["--description=Start vm [ibops.gateway]", "--attempt-deadline=60s", "--max-retry-attempts=3"]
     command += ["--min-backoff=10s", "--max-backoff=60s", "--max-doublings=3"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert run(jobs=[START])["diff"] == {"before": {}, "after": {}}
+
+
+@pytest.mark.parametrize("place", ["projects/other/zones/europe-west1-b", "projects/demo-project/zones/europe-west1-c"])
+def test_a_job_of_a_namesake_vm_is_not_ours(run: Run, cloud: FakeScheduler, place: str) -> None:
+    run(jobs=[START])
+    (name,) = cloud.jobs
+    theirs = f"{PLACE}/jobs/theirs"
+    cloud.jobs[theirs] = {**cloud.jobs[name], "name": theirs}
+    target = cloud.jobs[theirs]["httpTarget"]
+    uri = f"https://compute.googleapis.com/compute/v1/{place}/instances/vm/start"
+    cloud.jobs[theirs] = {**cloud.jobs[theirs], "httpTarget": {**target, "uri": uri}}
+    assert run(jobs=[START])["actions"] == []
+    assert run(jobs=[])["actions"] == ["jobs.delete vm-start"]
+    assert list(cloud.jobs) == [theirs]
+    refused = run(jobs=[{**START, "name": "theirs"}])
+    assert f"it starts or stops {place}/instances/vm" in refused["msg"]

@@ -14,7 +14,7 @@ from tests.unit.gcp.conftest import HOST_KEYS, Ask, RunModule, host_key
 from tests.unit.gcp.test_gcp_vm import INSTANCE, SAFE
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import host_keys
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 from ansible_collections.ibops.gateway.plugins.modules import gcp_vm
 
 ED = host_key("ssh-ed25519", b"e")

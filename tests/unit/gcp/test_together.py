@@ -18,11 +18,10 @@ from google.oauth2.credentials import Credentials
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import MACHINE, RunModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import credentials as module_credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, vm
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.compute import Compute
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.kinds import KINDS
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.run import Runner
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials as module_credentials
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.apply import Runner
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.compute import Compute
 
 
 @pytest.fixture
@@ -67,9 +66,9 @@ def test_two_runs_at_once(run: RunModule, fake: FakeGcp, options: dict[str, Any]
 
     def change() -> list[Exception]:
         credentials = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth has no types
-        compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, KINDS)
-        found = network.Present(compute, "main")
-        changes = network.present(options, found) if state == "present" else network.absent(found)[0]
+        compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, network.WITH_USERS)
+        found = network.Observed(compute, "main")
+        changes = network.changes(options, found) if state == "present" else network.removal(options, found)[0]
         return [*Runner(compute).run(changes)]
 
     assert twice(change) == [[], []]
@@ -87,9 +86,9 @@ def test_two_runs_at_once_for_one_vm(machine: RunModule, fake: FakeGcp, state: s
     def change() -> list[Exception]:
         credentials = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth has no types
         place = ("demo-project", "europe-west1")
-        compute = Compute(*place, lambda: credentials, fake.endpoint, 20, vm.KINDS, "europe-west1-b")
-        found = vm.Present(compute, "ibgw-paper")
-        changes = vm.absent(found)[0] if state == "absent" else vm.present(options, found)
+        compute = Compute(*place, lambda: credentials, fake.endpoint, 20, vm.RESOURCES, "europe-west1-b")
+        found = vm.Observed(compute, "ibgw-paper")
+        changes = vm.removal(found)[0] if state == "absent" else vm.changes(options, found)
         return [*Runner(compute).run(changes)]
 
     assert twice(change) == [[], []]

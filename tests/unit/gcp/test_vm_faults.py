@@ -76,7 +76,8 @@ def test_no_look_afterwards(machine: RunModule, fake: FakeGcp) -> None:
     machine()
     fake.fault("instances.setTags", before=lambda: fake.fault("instances.get", status=503, times=100))
     failed = machine(tags=[])
-    assert failed["msg"].startswith("instances.get ibgw-paper: On order. Done before: instances.setTags ibgw-paper.")
+    assert failed["msg"].startswith("instances.get ibgw-paper: On order. (HTTP 503) ")
+    assert failed["actions"] == ["instances.setTags ibgw-paper"]
 
 
 def test_a_deadline_for_everything(machine: RunModule, fake: FakeGcp) -> None:
@@ -195,3 +196,53 @@ def test_killed_between_two_writes(
     again = machine(**options)
     assert again["changed"] is False
     assert (again["vm"] or {}).get("status") == {"made": "TERMINATED", "removed": None}.get(kind, "RUNNING")
+
+
+BIGGER = {"machine_type": "e2-medium", "stop_for_update": True}
+REFUSALS: dict[str, dict[str, Any]] = {
+    "refused": {"status": 403},
+    "quota": {"operation_error": ("QUOTA_EXCEEDED", "Quota 'CPUS' exceeded.")},
+    "lost": {"status": 503, "times": 100},
+    "deadline": {"seconds": 4},
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=list(REFUSALS))
+def test_what_was_stopped_is_started_again(
+    machine: RunModule, fake: FakeGcp, refusal: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine()
+    fake.wait_seconds = 0.05
+    fake.fault("instances.setMachineType", **refusal)
+    failed = machine(**BIGGER, timeout=2.5 if "seconds" in refusal else 60)
+    assert failed["failed"] is True
+    assert failed["actions"] == ["instances.stop ibgw-paper", "instances.start ibgw-paper"]
+    assert fake.resource(INSTANCE)["status"] == "RUNNING"
+
+
+def test_one_that_cannot_be_started_again(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    fake.fault("instances.setMachineType", status=403)
+    fake.fault("instances.start", status=403)
+    failed = machine(**BIGGER)
+    command = "`gcloud compute instances start ibgw-paper --zone europe-west1-b --project demo-project` starts it."
+    assert f"VM ibgw-paper is stopped: {command}" in failed["msg"]
+    assert fake.resource(INSTANCE)["status"] == "TERMINATED"
+    # The next run starts it, though the change is refused again.
+    fake.fault("instances.setMachineType", status=403)
+    again = machine(**BIGGER)
+    assert (again["failed"], again["actions"]) == (True, ["instances.start ibgw-paper"])
+    assert fake.resource(INSTANCE)["status"] == "RUNNING"
+
+
+def test_no_start_where_nothing_was_stopped(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    for method in ("instances.setLabels", "instances.stop"):
+        fake.fault(method, status=403)
+        fake.calls.clear()
+        assert "is stopped" not in machine(**BIGGER, labels={"x": method[-4:].lower()})["msg"]
+        assert "instances.start ibgw-paper" not in fake.writes()
+    fake.calls.clear()
+    fake.fault("instances.setMachineType", status=403)
+    assert machine(machine_type="e2-medium", state="stopped")["failed"] is True
+    assert "instances.start ibgw-paper" not in fake.writes()

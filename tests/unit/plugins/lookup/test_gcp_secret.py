@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.fake_gcp.secrets import TOKEN, FakeSecrets
 
 from ansible_collections.ibops.gateway.plugins.lookup.gcp_secret import DOCUMENTATION, LookupModule
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import secret_manager
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
 
 NAME = "projects/demo/secrets/ibkr-live/versions/latest"
 PASSWORD = "correct horse; ünïcode = 1"
@@ -171,3 +173,12 @@ def test_no_flipped_bit_goes_unseen(data: bytes, draw: st.DataObject) -> None:
     reply = {"payload": {**secrets.payload(data), "data": base64.b64encode(damaged).decode()}}
     with pytest.raises(secret_manager.SecretError, match="checksum"):
         secret_manager._payload(NAME, json.dumps(reply).encode())
+
+
+def test_a_token_that_does_not_come(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google's library waits for two minutes, each read anew."""
+    never = threading.Event()
+    monkeypatch.setattr(credentials, "token", lambda *_options: never.wait(60))
+    with pytest.raises(AnsibleLookupError, match=r"Google gives no access token: no answer within 0\.2 seconds"):
+        lookup(NAME, timeout=0.2)
+    never.set()

@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Google's errors in one table: what each means, what to do next, and whether to retry.
+
+Reasons and codes: https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-api-errors
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+NEVER, SOME, ALWAYS = "never", "some", "always"
+LONGEST_TEXT = 600
+
+
+class GcpError(Exception):
+    """Something a person has to fix; the message says what and how.
+
+    *unknown* says that an earlier attempt may have been carried out.
+    """
+
+    unknown = False
+
+
+class NotFoundError(GcpError):
+    """The resource does not exist."""
+
+
+class ChangedMeanwhileError(GcpError):
+    """Somebody else changed or created the resource since it was read."""
+
+
+class NoAnswerError(GcpError):
+    """No usable answer: the request may have been carried out, or not."""
+
+
+class InterruptedRunError(GcpError):
+    """A signal ended the run."""
+
+
+class DisabledError(GcpError):
+    """The API is not enabled in the project."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """An error as Google answers it: HTTP status (0 without one), reasons or codes, and Google's text."""
+
+    status: int
+    reasons: frozenset[str]
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A kind of error. It matches by any of *statuses* or *reasons*, and by *pattern* in the text.
+
+    *next_step* may use {project}, {api} and {roles}. *retry*: never, some times, or always until the deadline.
+    *error* is what is raised.
+    """
+
+    id: str
+    meaning: str
+    next_step: str
+    statuses: frozenset[int] = frozenset()
+    reasons: frozenset[str] = frozenset()
+    pattern: str = ""
+    retry: str = NEVER
+    error: type[GcpError] = GcpError
+
+    def matches(self, failure: Failure) -> bool:
+        listed = failure.status in self.statuses or bool(failure.reasons & self.reasons)
+        return listed and re.search(self.pattern, failure.text) is not None
+
+
+# The first row that matches counts.
+ROWS = (
+    Row(
+        "busy",
+        "another operation on the resource is still running",
+        "Wait for it, and run again.",
+        reasons=frozenset({"resourceNotReady", "RESOURCE_NOT_READY"}),
+        retry=ALWAYS,
+    ),
+    Row(
+        "in_use",
+        "",
+        "Remove what uses it first, and run again.",
+        reasons=frozenset({"resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE"}),
+    ),
+    Row(
+        "organization_policy",
+        "a policy of the organization forbids it",
+        "Ask its administrator for an exception for project {project}, or choose what the policy allows.",
+        statuses=frozenset({400, 403, 412}),
+        pattern=r"[Cc]onstraint '?constraints/",
+    ),
+    Row("changed", "", "", statuses=frozenset({409, 412}), error=ChangedMeanwhileError),
+    Row(
+        "api_disabled",
+        "the API {api} is not enabled in project {project}",
+        "Run `gcloud services enable {api} --project {project}`, wait a minute and run again.",
+        reasons=frozenset({"SERVICE_DISABLED", "accessNotConfigured"}),
+        error=DisabledError,
+    ),
+    Row(
+        "rate",
+        "a quota is used up",
+        "Release what is unused or ask Google for more, and run again.",
+        statuses=frozenset({429}),
+        retry=SOME,
+    ),
+    Row(
+        "quota",
+        "a quota is used up",
+        "Release what is unused or ask Google for more, and run again.",
+        reasons=frozenset({"quotaExceeded", "QUOTA_EXCEEDED", "RATE_LIMIT_EXCEEDED", "QUOTA_LIMIT_EXCEEDED"}),
+    ),
+    Row(
+        "stockout",
+        "the zone has no such machine left at the moment",
+        "Choose another machine type or zone, or run again later.",
+        reasons=frozenset({"ZONE_RESOURCE_POOL_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"}),
+    ),
+    Row(
+        "credentials",
+        "Google does not accept the credentials",
+        "Get new ones and run again.",
+        statuses=frozenset({401}),
+    ),
+    Row(
+        "forbidden",
+        "the credentials may not do this in project {project}",
+        "{roles}",
+        statuses=frozenset({403}),
+    ),
+    Row(
+        "not_found",
+        "",
+        "Check the name, the place and project {project}; Google also answers this for what the credentials may not "
+        "see.",
+        statuses=frozenset({404}),
+        error=NotFoundError,
+    ),
+    Row(
+        "unavailable",
+        "",
+        "Google's side fails; https://status.cloud.google.com shows known outages. Run again later.",
+        statuses=frozenset({408, 500, 502, 503, 504}),
+        retry=SOME,
+        error=NoAnswerError,
+    ),
+    Row("refused", "", "", statuses=frozenset({400, 405, 413})),
+)
+OTHER = Row("other", "", "")
+
+
+def row(failure: Failure) -> Row:
+    """The row that a failure falls under."""
+    return next((each for each in ROWS if each.matches(failure)), OTHER)
+
+
+def explained(failure: Failure, what: str, project: str, api: str, roles: str) -> GcpError:
+    """The error to raise. *what* was tried, for example C(firewalls.update api); *roles* says who may do it."""
+    found = row(failure)
+    names = {"project": project, "api": api, "roles": roles}
+    # An answer that is none of Google's may be a page of HTML.
+    text = printable(failure.text)
+    if not found.meaning and not failure.status:
+        text = ": ".join([*sorted(failure.reasons), text])
+    if found.id == "api_disabled":
+        text = ""
+    told = ": ".join(part for part in (what, found.meaning.format(**names), text) if part)
+    told += "." if found.meaning and not text else ""
+    code = f" (HTTP {failure.status})" if failure.status >= 500 else ""
+    return found.error(f"{told}{code} {found.next_step.format(**names)}".rstrip())
+
+
+def printable(text: str) -> str:
+    """Google's text, safe for a terminal and of bounded length."""
+    shown = "".join(each if each.isprintable() else " " for each in text[: 2 * LONGEST_TEXT])
+    shown = re.sub(r" +", " ", shown).strip()
+    return shown if len(shown) <= LONGEST_TEXT else f"{shown[:LONGEST_TEXT]}…"
+
+
+def failure(error: t.Any) -> Failure:
+    """The Failure of an exception of google.api_core."""
+    entries = [entry for entry in error.errors or [] if isinstance(entry, dict)]
+    reasons = {str(entry.get("reason")) for entry in entries} | {str(error.reason)}
+    # The message begins with the HTTP verb and the URL.
+    return Failure(int(error.code or 0), frozenset(reasons), re.sub(r"^[A-Z]+ http\S+: ", "", error.message))

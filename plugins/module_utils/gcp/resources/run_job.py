@@ -1,0 +1,293 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Cloud Run job: validate its options, read it, execute it, follow the execution to its end, cancel it."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import dataclasses
+import ipaddress
+import re
+import time
+import typing as t
+
+from ..api.client import Api, Client
+from ..api.errors import GcpError, NoAnswerError, NotFoundError
+from ..api.library import Body, load, message, plain
+from ..api.normal import last
+from ..api.resource import Options
+from ..rules import PRIVATE, place
+
+RUN = Api(
+    "run.googleapis.com",
+    "On the job, role run.viewer allows reading it and its executions, role run.jobsExecutor executing and cancelling, "
+    "role run.jobsExecutorWithOverrides that with args, env, task_count or task_timeout as well.",
+)
+LIBRARY = "google.cloud.run_v2"
+JOB = r"[a-z]([-a-z0-9]{0,47}[a-z0-9])?"
+# https://cloud.google.com/run/quotas
+TASKS, TASK_SECONDS = range(1, 10_001), range(1, 7 * 86_400 + 1)
+# An execution is inspected after this time, then after half as much again, up to the longest.
+POLL_SECONDS, LONGEST_POLL_SECONDS = 2.0, 10.0
+# How long a cancelled execution may take to end.
+CANCEL_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How an execution ended, or C(running); the execution as it was seen last; why it failed."""
+
+    how: str
+    body: Body
+    reason: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """How many tasks there were, and what became of them."""
+        names = {"tasks": "task", "succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled"}
+        found = {name: int(self.body.get(f"{field}Count", 0)) for name, field in names.items()}
+        return {**found, "retried": int(self.body.get("retriedCount", 0))}
+
+
+class Job:
+    """A job by its name. Every method raises GcpError."""
+
+    def __init__(self, client: Client, region: str, name: str) -> None:
+        self._client = client
+        (self._library,) = load("google-cloud-run", LIBRARY)
+        self._jobs, self._executions = map(client.build, (self._library.JobsClient, self._library.ExecutionsClient))
+        self._place = f"projects/{client.project}/locations/{region}"
+        self._short, self._region = name, region
+
+    @property
+    def name(self) -> str:
+        return f"{self._place}/jobs/{self._short}"
+
+    def read(self) -> Body:
+        """The job in the API's own form; GcpError when there is none."""
+        try:
+            found = self._client.ask(
+                f"jobs.get {self._short}",
+                lambda timeout: self._jobs.get_job(request={"name": self.name}, timeout=timeout, retry=None),
+            )
+        except NotFoundError as error:
+            where = f"--region {self._region} --project {self._client.project}"
+            raise GcpError(
+                f"job is {self._short!r}: {self._place} has no such job. `gcloud run jobs list {where}` shows those "
+                "that there are."
+            ) from error
+        return plain(found)
+
+    def start(self, before: Body, overrides: Body) -> tuple[str, bool]:
+        """Execute the job, which was read as *before*; the execution's name, and whether the answer was lost.
+
+        The request is sent once: twice could be two executions. Where its answer is lost, the execution that the job
+        has since is taken for this one.
+        """
+        request = message(self._library.RunJobRequest, {"name": self.name, "overrides": overrides})
+        try:
+            operation = self._client.ask(
+                f"jobs.run {self._short}",
+                lambda timeout: self._jobs.run_job(request=request, timeout=timeout, retry=None),
+                repeat=False,
+            )
+        except NotFoundError as error:
+            raise GcpError(f"job {self._short!r} was deleted meanwhile.") from error
+        except NoAnswerError as error:
+            newest = latest(self.read())
+            if newest and newest != latest(before):
+                return newest, True
+            raise GcpError(
+                f"{error}. The job has no new execution so far, but may still get one: look at `gcloud run jobs "
+                f"executions list --job {self._short} --region {self._region} --project {self._client.project}` "
+                "before you run it again."
+            ) from error
+        return str(operation.metadata.name), False
+
+    def follow(self, execution: str, seconds: float) -> Ended:
+        """Wait for the end of an execution, *seconds* at most."""
+        ends, pause = time.monotonic() + seconds, POLL_SECONDS
+        seen: Body = {"name": execution}
+        while True:
+            # It runs on, whoever looks: only the deadline ends this.
+            with contextlib.suppress(NoAnswerError):
+                seen = self._inspect(execution)
+            if seen.get("completionTime"):
+                return _judged(seen)
+            left = ends - time.monotonic()
+            if left <= 0:
+                return Ended("running", seen)
+            time.sleep(min(pause, left))
+            pause = min(1.5 * pause, LONGEST_POLL_SECONDS)
+
+    def cancel(self, execution: str) -> Ended:
+        """Cancel an execution and wait until it has ended, for a while."""
+        try:
+            self._client.ask(
+                f"executions.cancel {last(execution)}",
+                lambda timeout: self._executions.cancel_execution(
+                    request={"name": execution}, timeout=timeout, retry=None
+                ),
+            )
+        except GcpError:
+            # What has ended by itself just now cannot be cancelled.
+            if not self._inspect(execution).get("completionTime"):
+                raise
+        ended = self.follow(execution, CANCEL_SECONDS)
+        return dataclasses.replace(ended, how="timed_out") if ended.how in ("cancelled", "running") else ended
+
+    def _inspect(self, execution: str) -> Body:
+        try:
+            found = self._client.ask(
+                f"executions.get {last(execution)}",
+                lambda timeout: self._executions.get_execution(
+                    request={"name": execution}, timeout=timeout, retry=None
+                ),
+            )
+        except NotFoundError as error:
+            raise GcpError(f"execution {last(execution)} is gone: somebody has deleted it while it ran.") from error
+        return plain(found)
+
+
+def latest(job: c.Mapping[str, t.Any]) -> str:
+    """The name of a job's newest execution, empty when it has none."""
+    return str(job.get("latestCreatedExecution", {}).get("name", ""))
+
+
+def running(job: c.Mapping[str, t.Any]) -> str:
+    """The name of a job's newest execution if that has not ended."""
+    status = job.get("latestCreatedExecution", {}).get("completionStatus")
+    return latest(job) if status in ("EXECUTION_RUNNING", "EXECUTION_PENDING") else ""
+
+
+def overrides(options: c.Mapping[str, t.Any]) -> Body:
+    """What the options change for one execution, in the API's own form; empty when they change nothing."""
+    container: Body = {}
+    if options["args"] is not None:
+        container |= {"args": options["args"]} if options["args"] else {"clearArgs": True}
+    if options["env"]:
+        container["env"] = [{"name": name, "value": str(value)} for name, value in options["env"].items()]
+    if container and options["container"]:
+        container["name"] = options["container"]
+    found: Body = {"containerOverrides": [container]} if container else {}
+    if options["task_count"] is not None:
+        found["taskCount"] = options["task_count"]
+    if options["task_timeout"] is not None:
+        found["timeout"] = f"{options['task_timeout']}s"
+    return found
+
+
+def _judged(execution: Body) -> Ended:
+    completed: Body = next((each for each in execution.get("conditions", []) if each.get("type") == "Completed"), {})
+    if completed.get("state") == "CONDITION_SUCCEEDED":
+        return Ended("succeeded", execution)
+    how = "cancelled" if completed.get("executionReason") == "CANCELLED" else "failed"
+    return Ended(how, execution, told(completed))
+
+
+def told(condition: c.Mapping[str, t.Any]) -> str:
+    """The reason and the text of a condition."""
+    reason = condition.get("executionReason") or condition.get("reason")
+    return ": ".join(filter(None, (reason, condition.get("message"))))
+
+
+def problems(options: Options) -> c.Iterator[str]:
+    """Validate the options."""
+    yield from place(options)
+    if not re.fullmatch(JOB, options["job"]):
+        yield (
+            f"job is {options['job']!r}: a job's name has up to 49 of a-z, 0-9 and -, and begins with a letter. Write "
+            "the name alone, as `gcloud run jobs list` shows it."
+        )
+    for name, allowed in (("task_count", TASKS), ("task_timeout", TASK_SECONDS)):
+        if options[name] is not None and options[name] not in allowed:
+            yield f"{name} is {options[name]}: Cloud Run takes {allowed[0]} to {allowed[-1]}."
+    if options["timeout"] <= 0:
+        yield f"timeout is {options['timeout']:g}: say for how many seconds the execution may run, more than 0."
+    for name in options["env"] or {}:
+        if not re.fullmatch(r"[^=\0]+", str(name)):
+            yield f"env has {name!r}: a variable's name is not empty and has no =. Rename it."
+    address = _address(options["gateway_address"])
+    if address and (address.is_loopback or address.is_unspecified):
+        yield (
+            f"gateway_address is {options['gateway_address']!r}: no job reaches that. Offer the API at the "
+            "VM's internal address (gateway_access: [vpc]), and name that."
+        )
+
+
+def obstacles(job: c.Mapping[str, t.Any], options: Options) -> tuple[list[str], list[str]]:
+    """What prevents the job from running or from reaching the gateway, and what to warn of."""
+    task = job["template"]["template"]
+    access = task.get("vpcAccess", {})
+    interfaces = access.get("networkInterfaces", [])
+    refused: list[str] = []
+    warned: list[str] = []
+    update = f"`gcloud run jobs update {options['job']} --region {options['region']} --project {options['project']}"
+    ready = job.get("terminalCondition", {})
+    if ready.get("state") == "CONDITION_FAILED":
+        refused.append(f"job {options['job']} is not ready: {told(ready)} Mend it first.")
+    if not interfaces and not access.get("connector"):
+        found = (
+            f"job {options['job']} has no way into a VPC (vpcAccess), so that it reaches no private address. "
+            f"{update} --network NETWORK --subnet SUBNET --vpc-egress private-ranges-only` gives it one; the subnet is "
+            "its own, /26 or larger."
+        )
+        (refused if options["gateway_address"] else warned).append(found)
+    elif not _routed(access.get("egress", ""), options["gateway_address"]):
+        refused.append(
+            f"gateway_address is {options['gateway_address']!r}: the job's egress is private-ranges-only, which sends "
+            f"no public address into the VPC. Name the VM's internal address, or {update} --vpc-egress all-traffic`."
+        )
+    if (busy := running(job)) and not options["allow_parallel"]:
+        refused.append(
+            f"job {options['job']}: execution {last(busy)} still runs. Wait for its end, cancel it, or set "
+            "allow_parallel: true."
+        )
+    if any(each.get("tags") for each in interfaces):
+        warned.append(
+            f"job {options['job']} has network tags: they are for egress rules. A firewall rule that lets the job in "
+            "names its subnet's range; one with source_tags never matches it."
+        )
+    if retries := task.get("maxRetries", 0):
+        warned.append(
+            f"job {options['job']} tries a failed task again, up to {retries} times: one that has sent orders may send "
+            f"them again. {update} --max-retries 0` makes it one try."
+        )
+    return refused, warned
+
+
+def summary(job: c.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
+    """An execution with the options, in short."""
+    template = job["template"]
+    task = template["template"]
+    containers = task["containers"]
+    main = next((each for each in containers if each.get("name") == options["container"]), containers[0])
+    access = task.get("vpcAccess", {})
+    interface = (access.get("networkInterfaces") or [{}])[0]
+    return {
+        "image": main.get("image"),
+        "args": main.get("args", []) if options["args"] is None else options["args"],
+        "env": sorted({each["name"] for each in main.get("env", [])} | set(options["env"] or {})),
+        "tasks": options["task_count"] or template.get("taskCount", 1),
+        "task_timeout": f"{options['task_timeout']}s" if options["task_timeout"] else task.get("timeout"),
+        "max_retries": task.get("maxRetries", 0),
+        "service_account": task.get("serviceAccount"),
+        "connector": access.get("connector"),
+        "network": interface.get("network"),
+        "subnet": interface.get("subnetwork"),
+        "egress": access.get("egress"),
+    }
+
+
+def _address(value: str | None) -> ipaddress.IPv4Address | None:
+    """The address; None for a name, which is not resolved, as it has another address in the VPC."""
+    try:
+        return ipaddress.IPv4Address(value or "")
+    except ValueError:
+        return None
+
+
+def _routed(egress: str, value: str | None) -> bool:
+    address = _address(value)
+    return address is None or egress == "ALL_TRAFFIC" or any(address in each for each in PRIVATE)

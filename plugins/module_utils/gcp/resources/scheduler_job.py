@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Cloud Scheduler jobs that start and stop one VM."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as c
+import dataclasses
+import re
+from zoneinfo import ZoneInfo
+
+from ..api.client import Api, Client
+from ..api.errors import GcpError, NotFoundError
+from ..api.journal import State
+from ..api.library import Body, load, message, plain
+from ..api.normal import last
+from ..api.resource import MARK, Options
+from ..rules import NAME, REGION, account_domain, place
+
+SCHEDULER = Api(
+    "cloudscheduler.googleapis.com",
+    "Role cloudscheduler.admin allows it, with role iam.serviceAccountUser on the account that the jobs run as.",
+)
+SCOPE = "https://www.googleapis.com/auth/compute"
+# What a job's caller writes, in the order of the API; the state has verbs of its own.
+FIELDS = ("description", "schedule", "timeZone", "httpTarget", "retryConfig", "attemptDeadline")
+TARGET = re.compile(r"^https://compute\.googleapis\.com/compute/v1/(projects/.+/instances/[^/]+)/(?:start|stop)$")
+
+JOB = r"[A-Za-z0-9_-]{1,500}"
+EMAIL = r"[^@\s]+@[^@\s]+\.gserviceaccount\.com"
+_NUMBER = r"(\d{1,2}|[A-Za-z]{3})"
+CRON_FIELD = rf"(\*|{_NUMBER}(-{_NUMBER})?)(/\d+)?"
+LIMITS = {"count": (0, 5), "max_duration": (0, 86_400), "min_backoff": (1, 3600), "max_backoff": (1, 3600)}
+LIMITS["max_doublings"] = (0, 16)
+ATTEMPT_SECONDS = (15, 1800)
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """The verbs that take a job from one normalized form to another; None stands for a job that is not there."""
+
+    name: str
+    verbs: tuple[str, ...]
+    before: Body | None
+    after: Body | None
+
+    @property
+    def actions(self) -> list[str]:
+        return [f"jobs.{verb} {self.name}" for verb in self.verbs]
+
+
+class Jobs:
+    """The jobs of one region. Every method raises GcpError."""
+
+    def __init__(self, client: Client, region: str) -> None:
+        self._client = client
+        (self._library,) = load("google-cloud-scheduler", "google.cloud.scheduler_v1")
+        self._jobs = client.build(self._library.CloudSchedulerClient)
+        self._parent = f"projects/{client.project}/locations/{region}"
+
+    def read(self) -> dict[str, Body]:
+        """The region's jobs by their short names, in the API's own form."""
+        request = {"parent": self._parent, "page_size": 500}
+        found = self._client.ask(
+            "jobs.list",
+            lambda timeout: [
+                plain(each) for each in self._jobs.list_jobs(request=request, timeout=timeout, retry=None)
+            ],
+        )
+        return {last(body["name"]): body for body in found}
+
+    def carry_out(self, change: Change, verb: str) -> None:
+        name = f"{self._parent}/jobs/{change.name}"
+        body = {"name": name, **{field: (change.after or {})[field] for field in FIELDS if change.after}}
+        request: Body = {"name": name}
+        if verb == "create":
+            request = {"parent": self._parent, "job": message(self._library.Job, body)}
+        elif verb == "patch":
+            request = {"job": message(self._library.Job, body), "update_mask": {"paths": _paths(change)}}
+        call = getattr(self._jobs, {"patch": "update_job"}.get(verb, f"{verb}_job"))
+        what, journal = f"jobs.{verb} {change.name}", self._client.journal
+        entry = journal.send(what)
+        try:
+            self._client.ask(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
+        except NotFoundError as error:
+            if verb != "delete":
+                journal.end(entry, State.REFUSED)
+                raise GcpError(f"{what}: the job was deleted meanwhile. Run again.") from error
+        except GcpError as error:
+            # Where an answer was lost on its way, the second try is refused, as it was done by the first.
+            if not self._is_done(change, verb):
+                if not error.unknown:
+                    journal.end(entry, State.REFUSED)
+                raise
+        journal.end(entry, State.DONE)
+
+    def _is_done(self, change: Change, verb: str) -> bool:
+        found, after = self.read().get(change.name), change.after
+        if found is None or after is None:
+            return False
+        fields = FIELDS if verb in ("create", "patch") else ("state",)
+        return all(normalized(found).get(field) == after[field] for field in fields)
+
+
+def _paths(change: Change) -> list[str]:
+    before, after = change.before or {}, change.after or {}
+    differing = (field for field in FIELDS if before.get(field) != after[field])
+    return [re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", field) for field in differing]
+
+
+def changes(options: Options, found: c.Mapping[str, Body]) -> list[Change]:
+    """The changes from the jobs *found* to the options; GcpError for a name that something else uses."""
+    wanted = {job["name"]: job for job in options["jobs"] or []}
+    _check_free(options, {name: found[name] for name in wanted if name in found})
+    result = [_change(name, _desired(options, job), job["paused"], found.get(name)) for name, job in wanted.items()]
+    result += [
+        Change(name, ("delete",), normalized(body), None)
+        for name, body in sorted(found.items())
+        if name not in wanted and _is_ours(options, body)
+    ]
+    return [change for change in result if change.verbs]
+
+
+def normalized(body: Body) -> Body:
+    """A job in the form in which two are compared."""
+    target = dict(body.get("httpTarget", {}))
+    # Google adds its own.
+    headers = {name: value for name, value in target.pop("headers", {}).items() if name.lower() != "user-agent"}
+    target |= {"headers": headers} if headers else {}
+    found = {field: body[field] for field in FIELDS if field in body}
+    # The library leaves out what is 0.
+    retry = {"retryCount": 0, "maxDoublings": 0, **body.get("retryConfig", {})}
+    return {**found, "httpTarget": target, "retryConfig": retry, "state": body.get("state", "ENABLED")}
+
+
+def uri(options: Options, action: str) -> str:
+    """The URL that a job calls to start or stop the VM."""
+    place = f"projects/{options['project']}/zones/{options['zone']}"
+    return f"https://compute.googleapis.com/compute/v1/{place}/instances/{options['instance']}/{action}"
+
+
+def _check_free(options: Options, found: c.Mapping[str, Body]) -> None:
+    taken = {
+        name: f"it starts or stops {_target(body)}" if _is_marked(body) else f"its description does not end in {MARK}"
+        for name, body in found.items()
+        if not _is_ours(options, body)
+    }
+    if taken:
+        raise GcpError(
+            "jobs: "
+            + "; ".join(f"{name!r} is there already and somebody else's, as {why}" for name, why in taken.items())
+            + ". Give yours another name, or delete that one."
+        )
+
+
+def _is_marked(body: Body) -> bool:
+    return str(body.get("description", "")).endswith(MARK)
+
+
+def _is_ours(options: Options, body: Body) -> bool:
+    """Whether the collection made a job for this very VM; one of that name may be in another zone or project."""
+    return _is_marked(body) and body.get("httpTarget", {}).get("uri") in (uri(options, "start"), uri(options, "stop"))
+
+
+def _target(body: Body) -> str:
+    """The VM that a job starts or stops."""
+    match = TARGET.search(body.get("httpTarget", {}).get("uri", ""))
+    return match[1] if match else "something else"
+
+
+def _desired(options: Options, job: Options) -> Body:
+    text = job["description"] or f"{job['action'].capitalize()} {options['instance']}"
+    retry = options["retry"]
+    return {
+        "description": f"{text} {MARK}",
+        "schedule": job["schedule"],
+        "timeZone": job["time_zone"],
+        "httpTarget": {
+            "uri": uri(options, job["action"]),
+            "httpMethod": "POST",
+            "oauthToken": {"serviceAccountEmail": options["service_account"], "scope": SCOPE},
+        },
+        "retryConfig": {
+            "retryCount": retry["count"],
+            "maxRetryDuration": f"{retry['max_duration']}s",
+            "minBackoffDuration": f"{retry['min_backoff']}s",
+            "maxBackoffDuration": f"{retry['max_backoff']}s",
+            "maxDoublings": retry["max_doublings"],
+        },
+        "attemptDeadline": f"{options['attempt_deadline']}s",
+    }
+
+
+def _change(name: str, desired: Body, paused: bool | None, found: Body | None) -> Change:
+    before = normalized(found) if found else None
+    state_now = before["state"] if before else "ENABLED"
+    state = state_now if paused is None else "PAUSED" if paused else "ENABLED"
+    after = {**desired, "state": state}
+    verbs = []
+    if before is None:
+        verbs.append("create")
+    elif any(before.get(field) != after[field] for field in FIELDS):
+        verbs.append("patch")
+    if state != state_now:
+        verbs.append("pause" if state == "PAUSED" else "resume")
+    return Change(name, tuple(verbs), before, after)
+
+
+def problems(options: Options) -> c.Iterator[str]:
+    """Validate the options."""
+    yield from place(options)
+    if not re.fullmatch(rf"{REGION}-[a-z]", options["zone"]):
+        yield f"zone is {options['zone']!r}: no zone is called so. Write the VM's, for example 'europe-west1-b'."
+    if not re.fullmatch(NAME, options["instance"]):
+        yield f"instance is {options['instance']!r}: no VM is called so. Write its name, without zone and project."
+    account = options["service_account"]
+    if options["jobs"] and not re.fullmatch(EMAIL, account or ""):
+        yield (
+            f"service_account is {account!r}: the jobs run as a service account. Write its address, "
+            f"'NAME@{account_domain(options['project'])}'."
+        )
+    least, most = ATTEMPT_SECONDS
+    if not least <= options["attempt_deadline"] <= most:
+        yield f"attempt_deadline is {options['attempt_deadline']}: Cloud Scheduler takes {least} to {most} seconds."
+    for name, (least, most) in LIMITS.items():
+        if not least <= options["retry"][name] <= most:
+            yield f"retry.{name} is {options['retry'][name]}: write a number from {least} to {most}."
+    for name, count in collections.Counter(job["name"] for job in options["jobs"]).items():
+        if count > 1:
+            yield f"jobs: {name!r} is there {count} times. Give each job a name of its own."
+    for index, job in enumerate(options["jobs"]):
+        yield from (f"jobs[{index}].{problem}" for problem in _job(job))
+
+
+def _job(job: Options) -> c.Iterator[str]:
+    if not re.fullmatch(JOB, job["name"]):
+        yield f"name is {job['name']!r}: a job's name has letters, digits, - and _. Rename it."
+    fields = job["schedule"].split()
+    if len(fields) != 5 or not all(re.fullmatch(CRON_FIELD, each) for field in fields for each in field.split(",")):
+        yield f"schedule is {job['schedule']!r}: it is no line of cron. Write five fields, for example '5 9 * * 1-5'."
+    try:
+        ZoneInfo(job["time_zone"])
+    except (ValueError, OSError, KeyError):
+        yield f"time_zone is {job['time_zone']!r}: no zone is called so. Write for example 'America/New_York'."

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What uses the resources that a run would remove. It is read before the first write, and refused by name."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from .api.client import Api
+from .api.compute import Compute
+from .api.errors import DisabledError, GcpError
+from .api.normal import last, link
+from .api.plan import Change
+from .api.resource import Body, Options, Resource
+from .resources.address import ADDRESS
+from .resources.instance import INSTANCE
+from .resources.network import NETWORK
+from .resources.run_job import RUN
+from .resources.subnet import SUBNET
+
+FORWARDING_RULE = Resource("forwardingRules", "ForwardingRule", "forwarding_rule", "region")
+RESOURCES = (INSTANCE, FORWARDING_RULE)
+VPC_ACCESS = Api(
+    "vpcaccess.googleapis.com",
+    "Role vpcaccess.viewer allows reading connectors, which may use the network.",
+)
+# A user, and the paths of what it uses.
+Use = tuple[str, set[str]]
+
+
+def check_removable(
+    changes: t.Sequence[Change], uses: c.Iterable[Use], place: Options, leaving: c.Iterable[str] = ()
+) -> None:
+    """GcpError that names each use of what the changes delete, by something that they do not delete.
+
+    *leaving* are the paths of what is removed before.
+    """
+    deleted = {change.resource.path(place, change.name): change for change in changes if change.deletes}
+    gone = {*leaving, *(path for path, change in deleted.items() if change.desired is None)}
+    project = f"projects/{place['project']}/"
+    found = sorted(
+        f"{change.resource.collection} {change.name} is used by {user.removeprefix(project)}"
+        for user, used in uses
+        if user not in gone
+        for path, change in deleted.items()
+        if path in used and path != user
+    )
+    if found:
+        raise GcpError(f"Nothing can be removed: {'; '.join(dict.fromkeys(found))}. Remove what uses it first.")
+
+
+def of_network(compute: Compute, bodies: c.Iterable[Body], endpoints: t.Mapping[str, str | None]) -> c.Iterator[Use]:
+    """Every use of a network, its subnets and its addresses. *bodies* are the resources of the region.
+
+    *endpoints* are other addresses of Google's APIs, by their host names.
+    """
+    for body in bodies:
+        yield from _references(body)
+    for resource in RESOURCES:
+        for body in compute.list_everywhere(resource):
+            yield link(body["selfLink"]), _targets(body)
+    yield from _serverless(compute, endpoints)
+
+
+def _references(body: Body) -> c.Iterator[Use]:
+    """The references between resources of Compute Engine, those that the API lists at what is used included."""
+    own = link(body["selfLink"])
+    yield own, _targets(body)
+    for user in body.get("users", []):
+        yield link(user), {own}
+    for subnet in body.get("subnetworks", []) if "/global/networks/" in own else []:
+        yield link(subnet), {own}
+    for peering in body.get("peerings", []):
+        yield f"peering {peering['name']} with {link(peering.get('network', ''))}", {own}
+    if body.get("purpose") == "SERVERLESS":
+        yield f"Cloud Run, which keeps address {body['name']} for an hour or two after its last use", _targets(body)
+
+
+def _targets(body: Body) -> set[str]:
+    nats, interfaces = body.get("nats", []), body.get("networkInterfaces", [])
+    found = [part.get(field) for part in (body, *interfaces) for field in ("network", "subnetwork")]
+    for nat in nats:
+        found += [*nat.get("natIps", []), *nat.get("drainNatIps", [])]
+        found += [subnet["name"] for subnet in nat.get("subnetworks", [])]
+    return {link(each) for each in found if each}
+
+
+def _serverless(compute: Compute, endpoints: t.Mapping[str, str | None]) -> c.Iterator[Use]:
+    """What uses a network through Direct VPC egress, or through a connector."""
+    where = "projects/{project}/locations/{region}".format(**compute.place)
+    for api, version, kind in ((RUN, "v2", "jobs"), (RUN, "v2", "services"), (VPC_ACCESS, "v1", "connectors")):
+        try:
+            listed = compute.client.other(api, endpoints.get(api.host)).fetch_all(f"/{version}/{where}/{kind}", kind)
+        except DisabledError:
+            # Without the API there is nothing of it.
+            continue
+        for body in listed:
+            template = body.get("template", {})
+            access = template.get("template", template).get("vpcAccess", {})
+            interfaces = access.get("networkInterfaces", []) if api is RUN else [_of_connector(body)]
+            used = {path for each in interfaces for path in _named(compute, each)}
+            yield f"{api.host} {kind} {last(body['name'])}", used
+
+
+def _of_connector(body: Body) -> Body:
+    subnet = body.get("subnet", {})
+    project = subnet.get("projectId")
+    name = subnet.get("name", "")
+    return {"network": body.get("network", ""), "subnetwork": f"projects/{project}/x/{name}" if project else name}
+
+
+def _named(compute: Compute, interface: Body) -> c.Iterator[str]:
+    """The paths that an interface means. It names networks and subnets by their names, or by their paths."""
+    for resource, field in ((NETWORK, "network"), (SUBNET, "subnetwork")):
+        given = link(interface.get(field, ""))
+        if given and (not given.startswith("projects/") or given.startswith(f"projects/{compute.place['project']}/")):
+            yield resource.path(compute.place, last(given))
+
+
+def needed(changes: c.Iterable[Change]) -> bool:
+    """Whether the changes delete something that may be in use."""
+    return any(change.deletes and change.resource in (NETWORK, SUBNET, ADDRESS) for change in changes)

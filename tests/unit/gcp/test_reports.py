@@ -1,0 +1,221 @@
+"""A report says what was sent and what was answered, whatever went wrong: it is held against the fake's own log."""
+
+from __future__ import annotations
+
+import copy
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+from tests.fake_gcp.server import FakeGcp
+from tests.unit.gcp.conftest import DOCUMENT, MACHINE, RunModule
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import apply, client, errors
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import Failure
+from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_vm
+
+PAGE = "<html><title>Sign in to the network</title></html>"
+HTML, EMPTY = {"page": (200, PAGE)}, {"page": (200, "")}
+LASTING = {"status": 503, "times": 100}
+
+# Where it happens, what, what the message has, and the writes that stay open.
+ANSWERS: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
+    "404 on list": ("addresses.list", {"status": 404}, ["addresses.list: On order.", "project demo-project"], []),
+    "404 on wait": (
+        "globalOperations.wait",
+        {"status": 404},
+        ["networks.insert main: On order.", "gcloud compute operations describe operation-", "--global"],
+        ["networks.insert main"],
+    ),
+    "HTML on get": ("networks.get", HTML, ["networks.get main: the answer is not Google's", "Check api_endpoint"], []),
+    "empty on get": ("networks.get", EMPTY, ["networks.get main: the answer is not Google's"], []),
+    "HTML on list": ("routers.list", HTML, ["routers.list: the answer is not Google's"], []),
+    "HTML on insert": (
+        "networks.insert",
+        {**HTML, "carried_out": True},
+        ["networks.insert main: the answer is not Google's", "it may have been carried out"],
+        ["networks.insert main"],
+    ),
+    "empty on insert": ("networks.insert", {**EMPTY, "carried_out": True}, ["may have been"], ["networks.insert main"]),
+    "HTML on wait": ("globalOperations.wait", HTML, ["the answer is not Google's"], ["networks.insert main"]),
+    "HTML with 502": (
+        "networks.get",
+        {"page": (502, PAGE), "times": 100},
+        ["networks.get main: <html>", "(HTTP 502)", "Run again later"],
+        [],
+    ),
+    "503 for long": (
+        "networks.insert",
+        LASTING,
+        ["networks.insert main: On order. (HTTP 503)", "https://status.cloud.google.com", "Run again later"],
+        ["networks.insert main"],
+    ),
+    "503 for long on list": ("firewalls.list", LASTING, ["firewalls.list: On order. (HTTP 503)"], []),
+    "a policy of the organization": (
+        "networks.insert",
+        {"status": 412, "reason": "conditionNotMet", "text": "Constraint constraints/compute.x violated."},
+        ["networks.insert main: a policy of the organization forbids it: Constraint", "Ask its administrator"],
+        [],
+    ),
+    "no more machines": (
+        "networks.insert",
+        {"operation_error": ("ZONE_RESOURCE_POOL_EXHAUSTED", "Try a different zone.")},
+        ["the zone has no such machine left at the moment: Try a different zone.", "Choose another machine type"],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_what_is_answered(run: RunModule, fake: FakeGcp, kind: str) -> None:
+    method, fault, said, unfinished = ANSWERS[kind]
+    fake.state.operation_seconds = 0.02 if method.endswith("wait") else 0.0
+    fake.fault(method, **fault)
+    failed = run(addresses=None, router=None, firewalls=None)
+    assert failed["failed"] is True
+    for each in said:
+        assert each in failed["msg"]
+    assert failed.get("unfinished", []) == unfinished
+    assert ("Nothing was changed." in failed["msg"]) is (not unfinished)
+
+
+ROWS = [
+    (Failure(400, frozenset({"resourceNotReady"}), ""), "busy", errors.ALWAYS),
+    (Failure(400, frozenset({"resourceInUseByAnotherResource"}), ""), "in_use", errors.NEVER),
+    (Failure(409, frozenset({"alreadyExists"}), ""), "changed", errors.NEVER),
+    (Failure(412, frozenset({"conditionNotMet"}), ""), "changed", errors.NEVER),
+    (Failure(412, frozenset({"conditionNotMet"}), "Constraint constraints/a violated"), "organization_policy", "never"),
+    (Failure(403, frozenset({"SERVICE_DISABLED"}), ""), "api_disabled", errors.NEVER),
+    (Failure(429, frozenset(), ""), "rate", errors.SOME),
+    (Failure(403, frozenset({"quotaExceeded"}), ""), "quota", errors.NEVER),
+    (Failure(0, frozenset({"QUOTA_EXCEEDED"}), ""), "quota", errors.NEVER),
+    (Failure(0, frozenset({"ZONE_RESOURCE_POOL_EXHAUSTED"}), ""), "stockout", errors.NEVER),
+    (Failure(401, frozenset(), ""), "credentials", errors.NEVER),
+    (Failure(403, frozenset({"forbidden"}), ""), "forbidden", errors.NEVER),
+    (Failure(404, frozenset({"notFound"}), ""), "not_found", errors.NEVER),
+    *((Failure(status, frozenset(), ""), "unavailable", errors.SOME) for status in (408, 500, 502, 503, 504)),
+    (Failure(400, frozenset({"invalid"}), ""), "refused", errors.NEVER),
+    (Failure(0, frozenset({"INTERNAL_ERROR"}), ""), "other", errors.NEVER),
+]
+
+
+@pytest.mark.parametrize(("failure", "row", "retry"), ROWS, ids=[f"{f.status} {row}" for f, row, _ in ROWS])
+def test_the_table_of_errors(failure: Failure, row: str, retry: str) -> None:
+    found = errors.row(failure)
+    assert (found.id, found.retry) == (row, retry)
+
+
+def test_every_row_is_tried_and_has_a_next_step() -> None:
+    assert {row.id for row in errors.ROWS} == {row for _, row, _ in ROWS} - {"other"}
+    # Those without one are looked at again, or the text of Google is the step.
+    assert {row.id for row in errors.ROWS if not row.next_step} == {"changed", "refused"}
+
+
+def test_foreign_text_is_bounded_and_printable(run: RunModule, fake: FakeGcp) -> None:
+    fake.fault("networks.get", status=400, text="\x1b[31m" + "x" * 5000)
+    failed = run()
+    assert "\x1b" not in failed["msg"]
+    assert len(failed["msg"]) < 1000
+
+
+@pytest.mark.parametrize("where", ["networks.get", "networks.insert"])
+def test_a_drip_does_not_stretch_the_deadline(
+    run: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(client, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(client, "ATTEMPTS", 2)
+    if where == "networks.get":
+        run()
+    fake.fault(where, drip=0.1, times=2)
+    started = time.monotonic()
+    failed = run()
+    assert time.monotonic() - started < 10
+    assert f"{where} main: no answer from the API: none that was whole within 0.5 s" in failed["msg"]
+    assert failed.get("unfinished", []) == (["networks.insert main"] if where == "networks.insert" else [])
+
+
+def test_an_answer_that_is_too_long(run: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    monkeypatch.setattr(client, "LONGEST_ANSWER", 1000)
+    failed = run()
+    assert "it is longer than 1000 bytes" in failed["msg"]
+
+
+def test_a_name_that_is_not_resolved(run: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """getaddrinfo has no timeout of its own."""
+    real = time.sleep
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_arguments, **_options: real(30))
+    started = time.monotonic()
+    failed = run(timeout=1.0)
+    assert time.monotonic() - started < 10
+    assert "no answer from the API: none that was whole within" in failed["msg"]
+
+
+DEADLINE = {"seconds": 2.0}
+FAULTS: dict[str, dict[str, Any]] = {
+    "refused": {"status": 403},
+    "failed": {"operation_error": ("INTERNAL_ERROR", "It broke.")},
+    "lost": {"drop": "after", "times": 100},
+    "not sent": {"drop": "before", "times": 100},
+    "a page": {**HTML, "carried_out": True},
+    "503": LASTING,
+    "quota": {"status": 403, "reason": "quotaExceeded"},
+    "a page of a proxy": {"page": (502, PAGE), "times": 100},
+    "deadline": DEADLINE,
+    "interrupted": {},
+}
+CHANGED = {"machine_type": "e2-medium", "labels": {}, "tags": [], "stop_for_update": True, "disk": {"size": 30}}
+RUNS: dict[str, tuple[Any, list[dict[str, Any]], dict[str, Any]]] = {
+    "network made": (gcp_network.main, [], DOCUMENT),
+    "network removed": (gcp_network.main, [DOCUMENT], {**DOCUMENT, "state": "absent"}),
+    "VM made": (gcp_vm.main, [], {**MACHINE, "state": "stopped"}),
+    "VM changed": (gcp_vm.main, [MACHINE], {**MACHINE, **CHANGED}),
+    "VM removed": (gcp_vm.main, [MACHINE], {**MACHINE, "state": "absent"}),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("made", RUNS)
+def test_the_report_is_the_fakes_own_log(
+    call: RunModule,
+    request: pytest.FixtureRequest,
+    fake: FakeGcp,
+    monkeypatch: pytest.MonkeyPatch,
+    made: str,
+    kind: str,
+) -> None:
+    """At every write of every run, every fault."""
+    monkeypatch.setattr(apply, "RESTORE_SECONDS", 0.3)
+    monkeypatch.setattr(client, "ATTEMPTS", 2)
+    main, before, options = RUNS[made]
+    if main is gcp_vm.main:
+        request.getfixturevalue("around")
+    for each in before:
+        call(main, **copy.deepcopy(each))
+    start = copy.deepcopy(fake.state.resources)
+    planned = call(main, True, **copy.deepcopy(options))["actions"]
+    for method in dict.fromkeys(action.split()[0] for action in planned):
+        fake.state.resources, fake.state.operations = copy.deepcopy(start), {}
+        fake.faults.waiting.clear()
+        fault = dict(FAULTS[kind])
+        if kind == "interrupted":
+            fault["before"] = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        fake.fault(method, **fault)
+        report = call(main, **copy.deepcopy(options), **({"timeout": 1.5} if kind == "deadline" else {}))
+        # What is under way in this process ends with it in a real one.
+        for thread in [each for each in threading.enumerate() if each.name.endswith("(work)")]:
+            thread.join(10)
+        log = [each for each in fake.state.operations.values() if not each.error]
+        done = {f"{each.target.split('/')[-2]}.{each.kind} {each.target.split('/')[-1]}" for each in log}
+        known = {*report["actions"], *report.get("unfinished", [])}
+        # Nothing is reported that was not done, and nothing was done that is not reported.
+        assert set(report["actions"]) <= done, method
+        assert done <= known, method
+        assert ("Nothing was changed." in report.get("msg", "")) <= (not done), method
+        assert report["changed"] is bool(known), method
+        if made == "VM changed" and "instances.stop ibgw-paper" in known:
+            started = "instances.start ibgw-paper" in report["actions"]
+            assert started or "`gcloud compute instances start ibgw-paper" in report["msg"], method

@@ -1,0 +1,166 @@
+"""Shapes that Google allows and that the collection has not made: supported, or refused by name, never a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.fake_gcp.links import HOST
+from tests.fake_gcp.server import FakeGcp
+from tests.fake_gcp.state import Entry
+from tests.unit.gcp.conftest import DOCUMENT, MACHINE, RunModule, document
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.rules import account_domain
+from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_network_info, gcp_vm
+
+PROJECT = "projects/demo-project"
+REGION = "regions/europe-west1"
+INSTANCE = "zones/europe-west1-b/instances/ibgw-paper"
+
+
+def put_subnet(fake: FakeGcp, name: str, **fields: Any) -> None:
+    path = f"{PROJECT}/{REGION}/subnetworks/{name}"
+    body = {"name": name, "selfLink": HOST + path, "network": f"{HOST}{PROJECT}/global/networks/main", **fields}
+    fake.state.resources[path] = Entry(body)
+
+
+def test_a_subnet_of_ipv6_only(run: RunModule, fake: FakeGcp) -> None:
+    run()
+    put_subnet(fake, "six", stackType="IPV6_ONLY", ipv6AccessType="INTERNAL", internalIpv6Prefix="fd20::/64")
+    assert run()["changed"] is False
+    assert "six" in run(gcp_network_info.main)["resources"]["subnets"]
+    asked = [*DOCUMENT["subnets"], {"name": "six", "range": "10.40.0.0/24"}]
+    assert "subnetworks six: ipCidrRange is '' and should be '10.40.0.0/24'" in run(subnets=asked)["msg"]
+
+
+@pytest.mark.parametrize("owner", ["other", "gateway"])
+def test_secondary_ranges_count_in_overlaps(run: RunModule, fake: FakeGcp, owner: str) -> None:
+    run()
+    secondary = [{"rangeName": "pods", "ipCidrRange": "10.50.0.0/16"}]
+    if owner == "other":
+        put_subnet(fake, "other", ipCidrRange="10.60.0.0/24", secondaryIpRanges=secondary)
+    else:
+        fake.put(f"{REGION}/subnetworks/gateway", secondaryIpRanges=secondary)
+    fake.calls.clear()
+    asked = [*DOCUMENT["subnets"], {"name": "late", "range": "10.50.3.0/24"}]
+    refused = run(subnets=asked)
+    assert f"subnets[2].range is '10.50.3.0/24' (late): it overlaps 10.50.0.0/16 of subnet {owner}" in refused["msg"]
+    assert fake.writes() == []
+    assert run()["changed"] is False
+
+
+ADDRESS = {"name": "external-ipv6", "type": "DIRECT_IPV6", "externalIpv6": "2600:1900::1"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"ipv6AccessConfigs": [ADDRESS]}, ["nic0 has a public IPv6 address", "--stack-type IPV4_ONLY` takes it away"]),
+        (None, ["the VM has 2 network interfaces, and more than one is not supported"]),
+    ],
+    ids=["public IPv6", "second interface"],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_way_in_that_no_option_asks_for(
+    machine: RunModule, fake: FakeGcp, fields: dict[str, Any] | None, said: list[str], check: bool
+) -> None:
+    machine()
+    (first,) = fake.resource(INSTANCE)["networkInterfaces"]
+    second = {**first, "name": "nic1", "networkIP": "10.70.0.2", "accessConfigs": [{"natIP": "198.51.100.9"}]}
+    fake.put(INSTANCE, networkInterfaces=[{**first, **fields}] if fields else [first, second])
+    fake.calls.clear()
+    refused = machine(check=check)
+    for each in said:
+        assert each in refused["msg"]
+    assert fake.writes() == []
+    assert machine(state="absent")["changed"] is True
+
+
+SHARED: list[tuple[Any, dict[str, Any], str]] = [
+    (
+        gcp_vm.main,
+        {**MACHINE, "subnet": "projects/host/regions/europe-west1/subnetworks/s"},
+        "subnet is 'projects/host/",
+    ),
+    (
+        gcp_network.main,
+        document(network={"name": "projects/host/global/networks/n"}),
+        "network.name is 'projects/host/",
+    ),
+]
+
+
+@pytest.mark.parametrize(("main", "options", "said"), SHARED, ids=["VM", "network"])
+def test_a_shared_vpc_is_refused_by_name(
+    call: RunModule, fake: FakeGcp, main: Any, options: dict[str, Any], said: str
+) -> None:
+    refused = call(main, **options)
+    assert said in refused["msg"]
+    assert "(Shared VPC) is not supported" in refused["msg"]
+    assert fake.calls == []
+
+
+def test_a_project_of_a_domain(call: RunModule, fake: FakeGcp) -> None:
+    scoped = {"project": "example.com:demo-project"}
+    account = f"gateway-vm@{account_domain(scoped['project'])}"
+    assert account == "gateway-vm@demo-project.example.com.iam.gserviceaccount.com"
+    assert call(gcp_network.main, **document(**scoped))["changed"] is True
+    assert call(gcp_network.main, **document(**scoped))["changed"] is False
+    options = {**MACHINE, **scoped, "service_account": account}
+    assert call(gcp_vm.main, **options)["vm"]["status"] == "RUNNING"
+    assert call(gcp_vm.main, **options)["changed"] is False
+    assert call(gcp_vm.main, **{**options, "state": "absent"})["changed"] is True
+    assert call(gcp_network.main, **document(**scoped, state="absent"))["changed"] is True
+    assert fake.state.resources == {}
+
+
+@pytest.mark.parametrize(("now", "then", "state"), [
+    ("STAGING", "RUNNING", "running"), ("PROVISIONING", "RUNNING", "running"), ("STOPPING", "TERMINATED", "stopped"),
+])  # fmt: skip
+def test_a_vm_on_its_way_is_waited_for(
+    machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, now: str, then: str, state: str
+) -> None:
+    monkeypatch.setattr(vm, "SETTLE_SECONDS", 0.01)
+    machine(state=state)
+    fake.put(INSTANCE, status=now)
+    seen = len([call for call in fake.calls if call.method == "instances.get"])
+    fake.fault("instances.get")
+    fake.fault("instances.get", before=lambda: fake.put(INSTANCE, status=then))
+    done = machine(state=state)
+    assert (done["changed"], done["vm"]["status"]) == (False, then)
+    assert len([call for call in fake.calls if call.method == "instances.get"]) >= seen + 2
+
+
+def test_a_vm_that_stays_on_its_way(machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm, "SETTLE_SECONDS", 0.05)
+    machine()
+    fake.put(INSTANCE, status="STAGING")
+    failed = machine(timeout=3)
+    assert "instances ibgw-paper: it is still STAGING after the 3 s of timeout" in failed["msg"]
+    assert machine(check=True)["changed"] is False
+
+
+def gone(fake: FakeGcp) -> None:
+    for path in (INSTANCE, "zones/europe-west1-b/disks/ibgw-paper"):
+        fake.state.resources.pop(f"{PROJECT}/{path}", None)
+
+
+@pytest.mark.parametrize("method", ["instances.setTags", "disks.resize", "resourcePolicies.get"])
+def test_a_vm_that_vanishes(machine: RunModule, fake: FakeGcp, method: str) -> None:
+    """It is not made anew with an empty disk by the run that saw it, and there is no traceback."""
+    machine()
+    fake.fault(method, before=lambda: gone(fake))
+    changes = {"tags": ["x"]} if "Tags" in method else {"disk": {"size": 40}}
+    failed = machine(**changes)
+    assert failed["failed"] is True
+    assert "instances.insert ibgw-paper" not in fake.writes()[3:]
+    assert machine(**changes)["actions"] == ["instances.insert ibgw-paper"]
+
+
+def test_a_vm_that_vanishes_while_it_is_read(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    fake.fault("disks.get", before=lambda: gone(fake))
+    made = machine()
+    assert made["actions"] == ["instances.insert ibgw-paper"]
+    assert fake.resource(INSTANCE)["status"] == "RUNNING"
