@@ -20,6 +20,8 @@ description:
   - Run it as root.
 extends_documentation_fragment:
   - ibops.gateway.endpoint.attributes
+  - ibops.gateway.lease
+  - ibops.gateway.lease.keep
 attributes:
   check_mode:
     description: Refuses what would be refused, predicts the rest, and touches nothing.
@@ -102,17 +104,6 @@ options:
     description: Seconds for IBC's STOP, after which Docker stops the container.
     type: float
     default: 90.0
-  keep_lease:
-    description: For how many seconds the same run keeps the lease after this task, so that nobody acts in between.
-    type: float
-    default: 0.0
-  lease_owner:
-    description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
-    type: str
-  names_live:
-    description: Whether the run names its live gateways; for the action plugin of the same name.
-    type: bool
-    default: false
   settled:
     description: What the controller has seen to (V(image), V(push)); for the action plugin of the same name.
     type: list

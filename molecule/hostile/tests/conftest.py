@@ -35,13 +35,13 @@ ip -n hostile route add default via 198.18.77.1
 ip route add {address}/32 via 198.18.77.2
 """
 # As it was when the tests began: {name} of a gateway, which is also its mode.
-KEEP = "tar -cpf /root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name} /etc/shadow /etc/passwd"
+KEEP = "tar -cpf ~root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name} /etc/shadow /etc/passwd"
 RESTORE = """
 systemctl kill --signal=KILL ibgw-watch@{name}
 systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
 docker unpause ibgw-{name}; docker kill ibgw-{name}
 find /var/lib/ibgw/{name} -type p -exec timeout 1 sh -c ': >"$0"' {{}} \\;
-rm -rf /var/lib/ibgw/{name} /etc/ibgw/{name} && tar -xpf /root/{name}.tar -C /
+rm -rf /var/lib/ibgw/{name} /etc/ibgw/{name} && tar -xpf ~root/{name}.tar -C /
 """
 BEGIN = {"paper": "ibgwctl start paper && ibgwctl wait-ready paper", "live": "ibgwctl sign-in live"}
 
@@ -50,7 +50,7 @@ RESTORE_MEMORY = """
 systemctl kill --signal=KILL ibgw-watch@{name}
 systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
 rm -rf /var/lib/ibgw/{name}/session
-tar -xpf /root/{name}.tar -C / var/lib/ibgw/{name}/session etc/ibgw/{name}/alerts.json \\
+tar -xpf ~root/{name}.tar -C / var/lib/ibgw/{name}/session etc/ibgw/{name}/alerts.json \\
   etc/ibgw/{name}/gateway.json etc/ibgw/{name}/session.json
 systemctl start ibgw-watch@{name}
 """

@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from . import bounds
+
 # What Java takes beside its heap, and the desktop, in MiB: the heap of 768 MiB wants 1.5 GiB in all.
 OVERHEAD_MIB = 768
 HEAP_MIB = (256, 65536)
@@ -57,8 +59,8 @@ def _sizes(settings: Settings, prefix: str) -> list[str]:
         )
     if size(settings["log_max_size"]) is None:
         found.append(f"gateway_log_max_size: {settings['log_max_size']!r} is not a size; write it as 10m")
-    if heap is not None and not _within(heap, HEAP_MIB):
-        found.append(f"{prefix}java_heap_mb: {heap!r} is not a whole number from {HEAP_MIB[0]} to {HEAP_MIB[1]}")
+    if heap is not None and (text := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
+        found.append(text)
     elif memory is not None and memory < (least := (int(heap or 0) + OVERHEAD_MIB)) << 20:
         found.append(
             f"{prefix}memory: {settings['memory']} is less than the {least} MiB that a heap of {heap or 0} MiB needs "
@@ -71,7 +73,7 @@ def _sizes(settings: Settings, prefix: str) -> list[str]:
 
 
 def _numbers(settings: Settings, prefix: str) -> list[str]:
-    bounds = {
+    limits = {
         "pids_limit": (prefix, PIDS),
         "nofile": (prefix, NOFILE),
         "stop_grace": (prefix, STOP_SECONDS),
@@ -79,9 +81,9 @@ def _numbers(settings: Settings, prefix: str) -> list[str]:
         "port": ("gateway_", (1, 65535)),
     }
     return [
-        f"{owner}{name}: {settings[name]!r} is not a whole number from {low} to {high}"
-        for name, (owner, (low, high)) in bounds.items()
-        if settings.get(name) is not None and not _within(settings[name], (low, high))
+        text
+        for name, (owner, allowed) in limits.items()
+        if settings.get(name) is not None and (text := bounds.problem(f"{owner}{name}", settings[name], allowed))
     ]
 
 
@@ -106,11 +108,6 @@ def _number(value: object) -> float | None:
     except ValueError:
         return None
     return number if number == number and abs(number) != float("inf") else None
-
-
-def _within(value: object, bounds: tuple[int, int]) -> bool:
-    text = str(value)
-    return not isinstance(value, bool) and text.isascii() and text.isdigit() and bounds[0] <= int(text) <= bounds[1]
 
 
 def body(settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
