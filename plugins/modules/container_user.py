@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: container_user
-short_description: Reserve the uid of the containers for an account that nobody can log in to
+short_description: Reserve the containers' uid for a locked account
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:

@@ -24,7 +24,7 @@ extends_documentation_fragment:
   - ibops.gateway.lease.keep
 attributes:
   check_mode:
-    description: Refuses what would be refused, predicts the rest, and touches nothing.
+    description: Makes every check of a real run, predicts the change, and touches nothing.
     support: full
   diff_mode:
     description: Shows the files; of a secret only that it changes.
@@ -50,7 +50,7 @@ options:
     type: dict
     required: true
   descriptor:
-    description: What host-side programs need to know of this gateway; written as C(gateway.json), with its revision.
+    description: The gateway's description for programs on the host; written as C(gateway.json), with its revision.
     type: dict
     required: true
   config:
@@ -105,7 +105,7 @@ options:
     type: float
     default: 90.0
   settled:
-    description: What the controller has seen to (V(image), V(push)); for the action plugin of the same name.
+    description: Steps that the controller has done (V(image), V(push)); set by the action plugin of the same name.
     type: list
     elements: str
     default: []
@@ -129,7 +129,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 step:
-  description: What was done with the container (V(none), V(pending), V(make), V(start), V(replace),
+  description: The action on the container (V(none), V(pending), V(make), V(start), V(replace),
     V(resume), V(prove)).
   returned: success
   type: str
@@ -162,7 +162,7 @@ client_networks:
   elements: str
   sample: [ibgw-paper]
 needs:
-  description: What the controller has to see to first (V(image), V(push)); for the action plugin of the same name.
+  description: Steps that the controller has to do first (V(image), V(push)); for the action plugin of the same name.
   returned: when something is needed
   type: str
   sample: image
@@ -194,7 +194,7 @@ CONFIG_DIR, STATE_DIR, RUN_DIR = "/etc/ibgw", "/var/lib/ibgw", "/run/ibgw"
 
 
 def order_of(params: dict[str, t.Any]) -> deploy.Order:
-    """What the options ask for; the container's settings have no problems."""
+    """Build the order from the options; the container's settings have been checked."""
     settings, name = params["container"], params["gateway_name"]
     mode = params["descriptor"]["mode"]
     labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
@@ -243,7 +243,7 @@ def networks(name: str) -> list[str]:
 
 
 def predicted(module: AnsibleModule, order: deploy.Order, fault: EngineError) -> dict[str, t.Any]:
-    """What a first run would do, where there is no engine to ask yet."""
+    """Predict a first run on a host without an engine."""
     name, image = order.descriptor.container, order.descriptor.image
     wanted = settings_files.entries({**order.parameters, "jts": None})
     return {
@@ -324,7 +324,7 @@ def main() -> None:
             "again."
         )
     except EngineError as fault:
-        module.fail_json(msg=f"{fault}. What ran runs on; mend the cause and run again.")
+        module.fail_json(msg=f"{fault}. The running container was left alone; fix the cause and run again.")
     except container_user.TakenError as fault:
         module.fail_json(msg=f"{fault}. Nothing was touched.")
     except (BusyError, SessionError, ChannelError, DescriptorError) as fault:

@@ -38,7 +38,7 @@ options:
     description: The keys of C(jts.ini) to hold, as ini text. Give it only while the container is down.
     type: str
   descriptor:
-    description: What host-side programs need to know of this gateway; written as C(gateway.json).
+    description: The gateway's description for programs on the host; written as C(gateway.json).
     type: dict
   config_dir:
     description: Where settings and secrets live.

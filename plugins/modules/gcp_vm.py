@@ -131,7 +131,7 @@ options:
     description:
       - Its metadata, all of it but the keys that keep it safe, which are C(enable-oslogin=TRUE),
         C(block-project-ssh-keys=TRUE) and C(serial-port-enable=FALSE).
-      - Whoever may look at the VM can read it, so that it is no place for a secret.
+      - Users who may view the VM can read it, so keep secrets out of it.
     type: dict
   shielded:
     description: What a Shielded VM checks. It changes while the VM is stopped only.
@@ -282,7 +282,7 @@ pinned:
   returned: success
   type: bool
 ssh_arguments:
-  description: What ssh is to be called with, so that it knows the VM by its pinned keys; empty without a VM.
+  description: Arguments for ssh that verify the VM by its pinned keys; empty without a VM.
   returned: success
   type: str
   sample: -o HostKeyAlias=compute.4000000001 -o StrictHostKeyChecking=yes

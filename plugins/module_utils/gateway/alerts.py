@@ -89,13 +89,13 @@ def load(path: str) -> list[Channel]:
 def problems(channels: object, variable: str = "session_alerts") -> list[str]:
     """Return one sentence per problem of the channels: the place, the fault, the fix, and never a secret."""
     if not isinstance(channels, list):
-        return [f"{variable}: it is no list; write one entry a channel, or [] for none"]
+        return [f"{variable}: it is not a list; write one entry a channel, or [] for none"]
     return [f"{variable}[{index}]{problem}" for index, each in enumerate(channels) for problem in _faults(each)]
 
 
 def _faults(channel: object) -> list[str]:
     if not isinstance(channel, Mapping):
-        return [": it is no mapping; write kind and its options"]
+        return [": it is not a mapping; write kind and its options"]
     kind = channel.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         return [f".kind: {kind!r} is no kind of channel; choose {', '.join(KINDS)}"]

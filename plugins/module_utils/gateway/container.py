@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container that a gateway's settings ask for: what is wrong with them, and the engine's request to create it.
+"""A gateway's container from its settings: validation, and the engine's request to create it.
 
 A setting that the engine would refuse is refused here, by the name of its variable, before anything is touched.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from . import bounds
 
-# What Java takes beside its heap, and the desktop, in MiB: the heap of 768 MiB wants 1.5 GiB in all.
+# Memory of Java beside its heap, and of the desktop, in MiB: a heap of 768 MiB needs 1.5 GiB in all.
 OVERHEAD_MIB = 768
 HEAP_MIB = (256, 65536)
 PIDS = (100, 100_000)

@@ -260,7 +260,7 @@ class Summary:
         self.full_authentication: bool | None = None
         self.on_token = False
         self.read_only: bool | None = None
-        # Whether a client was refused what a read-only API does not do.
+        # Whether the API refused a client's request because it is read-only.
         self.write_refused = False
         self.gateway_version: str | None = None
         self.controller_version: str | None = None
@@ -391,7 +391,7 @@ class Summary:
             self.finding = "too_many_attempts"
 
     def _refuse(self, finding: str) -> None:
-        """A sign-in was refused; that counts once an attempt, whatever the words."""
+        """A sign-in was refused; counts once for each attempt, whatever the message."""
         if not self.refused_this_time:
             self.refused_this_time = True
             self.refused_logins += 1

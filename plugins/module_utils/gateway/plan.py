@@ -72,8 +72,8 @@ def from_data(data: object) -> Plan:
         if not low <= getattr(found, _FIELDS.get(variable, variable.removeprefix("session_"))) <= high:
             raise record_file.DamagedError(f"{variable} is not from {low} to {high}")
     if found.region not in RESETS or not DEADLINE.fullmatch(found.sign_in_deadline):
-        raise record_file.DamagedError("it has a region or a deadline that is none")
-    # Also a zone that this machine has no data for, whoever wrote it.
+        raise record_file.DamagedError("its region or deadline is invalid")
+    # This includes a zone without data on this machine.
     if found.paper_sessions and (wrong := paper_hours.problems(t.cast("dict[str, Any]", data)["paper_sessions"])):
         raise record_file.DamagedError(wrong[0])
     return found

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a type check cannot say of a gateway's settings: every problem as one sentence with its fix.
+"""Validate a gateway's settings beyond their types: one sentence with its fix for each problem.
 
 Values of ``gateway_user`` and ``gateway_password`` never stand in a sentence.
 Sources: IBC's configuration reference for formats and enumerations, IBKR for one session per user.
@@ -90,7 +90,7 @@ _SCRIPTS = "the role mounts no scripts for it to run; leave it out"
 _TUNNEL = "the image's tunnel is not used; role access has the ways to the API (gateway_access)"
 _OVERWRITTEN = "the image's scripts set it themselves, so it has no effect; leave it out"
 _BUILT = "it only describes how the image was built; gateway_image chooses the image"
-# What the image and its scripts read, and what to set or know instead (image's README, scripts run.sh, common.sh,
+# Variables of the image and its scripts, each with the option to use (image's README, scripts run.sh, common.sh,
 # run_socat.sh, run_ssh.sh). A name of the role's variable means: set that one.
 ENVIRONMENT: dict[str, str] = {
     "TWS_USERID": "gateway_user",

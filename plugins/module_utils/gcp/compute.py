@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute Engine: read one, list all, read what a VM has published, write and wait."""
+"""Compute Engine: read one, list all, read a VM's guest attributes, write and wait."""
 
 from __future__ import annotations
 

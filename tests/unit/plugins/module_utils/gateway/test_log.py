@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log is read once and onward, whatever the clock, the engine and the container do."""
+"""The log is read once and onward, through changes of clock, engine and container."""
 
 from __future__ import annotations
 
