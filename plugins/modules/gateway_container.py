@@ -13,8 +13,8 @@ description:
   - Holds the gateway's lease, looks, decides, writes the gateway's files, makes the new container beside the old one,
     signs the old one off, starts the new one and waits until its API is ready; where that fails, the old one is put
     back with its files. A paper gateway that ran is started again; a live one is left down, since a start is a push.
-  - Settings that no container can have, a port that somebody else holds, a gateway of another mode by the same name and
-    an IBKR user that another container of the host has are refused before anything is touched, also in check mode.
+  - Settings that the engine would refuse, a port that another process holds, a gateway of another mode by the same
+    name and an IBKR user that another container of the host has are refused before anything is touched, also in check mode.
   - A live gateway is left alone by a run that has no limit, and a running one keeps its container until its next
     sign-in, unless O(apply=now). A paused one is resumed on its kept sign-in.
   - Run it as root.
@@ -307,7 +307,7 @@ def main() -> None:
     problems = container.problems(params["container"], cpus())
     problems += zones.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
     if problems:
-        module.fail_json(msg="Nothing was changed. Please mend:\n- " + "\n- ".join(problems))
+        module.fail_json(msg="Nothing was changed. Please fix:\n- " + "\n- ".join(problems))
     shortage = settings_files.short_of_space([CONFIG_DIR, STATE_DIR, settings_files.DOCKER_DIR], params["min_free_mib"])
     if shortage:
         module.fail_json(msg=shortage)
@@ -320,7 +320,7 @@ def main() -> None:
         )
     except OSError as fault:
         module.fail_json(
-            msg=f"cannot write {fault.filename}: {fault.strerror}. The gateway runs as it did; mend the cause and run "
+            msg=f"cannot write {fault.filename}: {fault.strerror}. The gateway was left alone; fix the cause and run "
             "again."
         )
     except EngineError as fault:

@@ -14,7 +14,7 @@ description:
     gateway in one process. Each file is replaced whole or left as it is.
   - C(jts.ini) belongs to IBC and the gateway, which rewrite it at every start. Only the given keys are
     compared, and only a key that differs is touched, so a file that they rewrote is no change.
-  - What the container has put in the place of C(jts.ini), such as a link, is replaced and never followed.
+  - A link or another entry that the container has put in the place of C(jts.ini) is replaced, never followed.
 options:
   gateway_name:
     description: The gateway; names the directories under O(config_dir) and O(state_dir).
@@ -150,7 +150,7 @@ def main() -> None:
     except OSError as fault:
         module.fail_json(
             msg=f"cannot write {fault.filename}: {fault.strerror}. The files written so far are whole, "
-            "the others are as they were; mend the cause and run again."
+            "the others are as they were; fix the cause and run again."
         )
     result = {"changed": bool(changes), "diff": changes, "paths": [change["after_header"] for change in changes]}
     if params["descriptor"] is not None:

@@ -23,8 +23,8 @@ description:
     allows it.
   - What Google cannot change is an error that names the field, unless O(recreate) allows to make the VM anew.
   - A run that was broken off at any point is completed by the next one.
-  - Before anybody connects to a running VM, its SSH host keys are pinned on the controller, from the guest attributes
-    that its agent publishes at the first boot. A new VM has C(enable-guest-attributes=TRUE) for that.
+  - Before the first contact with a running VM, its SSH host keys are pinned on the controller, from the
+    guest attributes that its agent publishes at the first boot. A new VM has C(enable-guest-attributes=TRUE) for that.
 extends_documentation_fragment:
   - ibops.gateway.gcp
   - ibops.gateway.gcp.compute
@@ -184,7 +184,7 @@ options:
     default: 180
   unknown_host_keys:
     description:
-      - What to do where the VM has published no keys, because of an organization policy, an image without Google's
+      - Behaviour where the VM has published no keys, because of an organization policy, an image without Google's
         guest agent, or because it was made without C(enable-guest-attributes).
       - V(refuse) is an error, unless the user's own C(~/.ssh/known_hosts) knows the VM. V(accept_new) takes the key
         that answers first, and refuses another one later.

@@ -152,7 +152,7 @@ class RefusedError(Exception):
 def post(channel: Channel, alert: Alert, seconds: float) -> None:
     from . import exchange  # only where something is sent
 
-    # Redirects are not followed: they would carry the alert, and the headers' secret, to somebody else.
+    # Redirects are not followed: they would carry the alert, and the headers' secret, elsewhere.
     headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
     status, _answer = exchange.request(
         "POST", channel["url"], seconds, headers, json.dumps(body(channel, alert)).encode()

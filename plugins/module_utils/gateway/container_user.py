@@ -23,7 +23,7 @@ FIRST_FREE = 2000
 
 
 class TakenError(Exception):
-    """The uid is somebody's; the message says whose, and how to free it."""
+    """The uid is in use; the message names its user, and how to free it."""
 
 
 def reserve(uid: int, check: bool) -> list[dict[str, str]]:

@@ -39,8 +39,8 @@ ALWAYS, IF_RUNNING, NEVER = "always", "if_running", "never"
 # Label of a new container: whether the one that it replaces ran, for the run after an interrupted one.
 REPLACES_LABEL = "ibops.gateway.replaces"
 RUNNING, DOWN = "running", "down"
-# For how long the lease is kept while the controller says that a push is on its way. Nobody has it during a pull, which
-# takes minutes: whoever goes on looks again.
+# Seconds for which the lease is kept while the controller announces the push. During a pull, which takes minutes, it is
+# free: the run looks again afterwards.
 PUSH_SECONDS = 30.0
 
 
@@ -275,7 +275,7 @@ class Deployment:
         if done.needs:
             return done
         if done.step in (NONE, PENDING) and order.start == ALWAYS:
-            # Nothing of it is this run's doing, so that nothing is undone either, and others may act meanwhile.
+            # Nothing has been changed yet, so there is nothing to undo, and others may act meanwhile.
             if not wait_for(control.gateway, states.READY, order.ready_seconds):
                 raise SessionError(not_ready(control.gateway))
         elif not done.starts:

@@ -65,7 +65,7 @@ class Lease:
         try:
             self._lock(handle, patience)
             self._refuse_another(owner)
-            # Who holds it is for the message only: on a full disk it stays unsaid.
+            # The record is for the message only: on a full disk the message goes without it.
             with contextlib.suppress(OSError):
                 os.ftruncate(handle, 0)
                 told = f"{purpose} by {owner}, since {time.strftime('%H:%M:%S')}"

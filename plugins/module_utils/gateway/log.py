@@ -50,7 +50,7 @@ class Log:
         # Until a line of a new start has come, those before this moment are of an earlier one.
         self._before: float | None = None
 
-    # What is kept
+    # State
 
     def as_state(self) -> dict[str, Any]:
         """Return the state for :meth:`recall`, JSON-ready."""
@@ -58,7 +58,7 @@ class Log:
         return {"schema": SCHEMA, **texts, "gaps": self.gaps, "summary": self.summary.as_state()}
 
     def recall(self, state: object) -> None:
-        """Go on from *state*; one that is not of this form is passed over, and the log read anew."""
+        """Go on from *state*; one of another form is ignored, and the log is read from the start."""
         if not isinstance(state, dict) or state.get("schema") != SCHEMA or type(state.get("gaps")) is not int:
             return
         summary = Summary.from_state(state.get("summary"))

@@ -79,7 +79,7 @@ _GATES = (
 
 
 class _Mark:
-    """One text of the log that tells an *event*; *first* when it begins its line."""
+    """A text in the log that marks an *event*; *first* when it begins its line."""
 
     def __init__(self, event: str, text: str) -> None:
         literal, group, value = text.removeprefix("^").partition("(")
@@ -436,7 +436,7 @@ class Summary:
         self.finding = "push_missed"
 
     def _on_closing(self, _value: str) -> None:
-        """It was signed in, and is told to end."""
+        """It was signed in, and has been asked to end."""
 
     def _on_signed_in(self, _value: str) -> None:
         self.phase = SIGNED_IN

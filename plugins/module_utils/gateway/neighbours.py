@@ -81,7 +81,7 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
 
 
 def users_of(environment: Mapping[str, str], mounts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the IBKR users that a container is told, also by files of the host that it mounts."""
+    """Return a container's IBKR users, from its environment and from mounted files of the host."""
     users = set()
     for key in _USER_KEYS:
         told, file = environment.get(key, ""), environment.get(f"{key}_FILE", "")

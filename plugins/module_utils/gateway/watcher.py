@@ -54,7 +54,7 @@ def channels_path(name: str) -> str:
 
 
 class Watcher:
-    """Watches gateway *name*; *alive* tells the service manager so, *fault* is what is wrong with its settings."""
+    """Watches gateway *name*; *alive* reports to the service manager, *fault* is a fault of its settings."""
 
     def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
         self.control, self.alive, self.fault = control, alive, fault
@@ -329,7 +329,7 @@ def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
 
 
 def tell_unreadable(name: str, fault: str, now: float) -> None:
-    """Make of a gateway that cannot be watched a state that is told, by the channels that can be read."""
+    """Turn a gateway that cannot be watched into a state and an alert, by the channels that can be read."""
     memory = Store(name)
     with memory.lease.held(BY, "a look"):
         record = memory.load("")
