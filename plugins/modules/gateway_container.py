@@ -14,7 +14,8 @@ description:
     signs the old one off, starts the new one and waits until its API is ready; where that fails, the old one is put
     back with its files. A paper gateway that ran is started again; a live one is left down, since a start is a push.
   - Settings that the engine would refuse, a port that another process holds, a gateway of another mode by the same
-    name and an IBKR user that another container of the host has are refused before anything is touched, also in check mode.
+    name and an IBKR user that another container of the host has are refused before anything is touched, also in check
+    mode.
   - A live gateway is left alone by a run that has no limit, and a running one keeps its container until its next
     sign-in, unless O(apply=now). A paused one is resumed on its kept sign-in.
   - Run it as root.
