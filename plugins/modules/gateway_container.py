@@ -191,7 +191,9 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
 
-CONFIG_DIR, STATE_DIR, RUN_DIR = "/etc/ibgw", "/var/lib/ibgw", "/run/ibgw"
+CONFIG_DIR = "/etc/ibgw"
+STATE_DIR = "/var/lib/ibgw"
+RUN_DIR = "/run/ibgw"
 
 
 def order_of(params: dict[str, t.Any]) -> deploy.Order:

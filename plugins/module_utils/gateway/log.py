@@ -59,7 +59,7 @@ class Log:
 
     def recall(self, state: object) -> None:
         """Go on from *state*; one of another form is ignored, and the log is read from the start."""
-        if not isinstance(state, dict) or state.get("schema") != SCHEMA or type(state.get("gaps")) is not int:
+        if not isinstance(state, dict) or state.get("schema") != SCHEMA or not isinstance(state.get("gaps"), int):
             return
         summary = Summary.from_state(state.get("summary"))
         if summary is None or not all(isinstance(state.get(name), str) for name in _NAMES):

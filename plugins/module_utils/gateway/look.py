@@ -144,7 +144,8 @@ class Gateway:
         self._engine = engine
         self.engine_fault: str | None = None
         self.container: dict[str, Any] | None = None
-        self._log = Log(lambda: self.clock(), lambda: self._now())
+        # Looked up at each call, since a driven clock takes their place.
+        self._log = Log(lambda: self.clock(), lambda: self._now())  # pylint: disable=unnecessary-lambda
         self._recalled = self._listening = False
         self.verdict: dict[str, Any] | None = None
         self.attempts = 0

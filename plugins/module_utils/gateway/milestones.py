@@ -532,7 +532,7 @@ def _like(value: object, fresh: object, name: str) -> bool:
     """Whether *value* is of the kind that the attribute *name* of a summary has, which begins as *fresh*."""
     if name in ("commands", "exit_codes"):
         kind, most = (str, MAX_COMMANDS) if name == "commands" else (int, MAX_EXIT_CODES)
-        return isinstance(value, list) and len(value) <= most and all(type(each) is kind for each in value)
+        return isinstance(value, list) and len(value) <= most and {type(each) for each in value} <= {kind}
     if fresh is None:
         boolean = name in ("full_authentication", "read_only", "token_missing")
         return value is None or (isinstance(value, bool) if boolean else isinstance(value, str) and len(value) <= 400)
