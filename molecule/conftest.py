@@ -39,7 +39,7 @@ def ansible_playbook(playbook: str, limit: str, *arguments: str, seconds: float 
     # Molecule forces colours, and a coloured recap would be no number.
     plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **environment}
     with tempfile.TemporaryFile("w+") as output:
-        # Into a file: who lives on, such as ssh's master, keeps nobody waiting for the end of a pipe.
+        # Into a file: a child that lives on, such as ssh's master, would keep a pipe open.
         process = subprocess.Popen(
             command, cwd=ROOT, env=plain, stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )

@@ -64,7 +64,7 @@ options:
     default: ~/.ibgw/known_hosts
   unknown_host_keys:
     description:
-      - What ssh does with a VM whose keys are neither there nor in the user's own C(~/.ssh/known_hosts).
+      - Behaviour for a VM whose keys are neither there nor in the user's own C(~/.ssh/known_hosts).
       - V(refuse) does not connect. V(accept_new) takes the key that answers first, and refuses another one later.
     type: str
     default: refuse

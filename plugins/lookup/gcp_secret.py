@@ -45,7 +45,7 @@ options:
     default: https://secretmanager.googleapis.com
     env: [{name: GCP_SECRET_MANAGER_ENDPOINT}]
   timeout:
-    description: How long a secret may take in all, in seconds. What passes by itself is tried four times.
+    description: Seconds for a secret in all. Transient errors are tried four times.
     type: float
     default: 10
 """

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: container_user
-short_description: Reserve the uid of the containers for an account that nobody can log in to
+short_description: Reserve the containers' uid for a locked account
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
-  - Who has a container's uid on the host can read what its processes can, its password first of all. So the uid, and
-    the gid of the same number, must be nobody's.
+  - A user of the host with the container's uid can read the data of its processes, the password included. So the
+    uid, and the gid of the same number, must belong to no login.
   - Makes the account C(ibgateway) without password, shell and home where they are free. Fails with the commands that
-    free them where somebody has them.
+    free them where they are taken.
 options:
   uid:
     description: The uid and gid of the container's processes.
@@ -32,7 +32,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Keep everybody out of the container's uid
+- name: Reserve the containers' uid
   ibops.gateway.container_user:
 """
 

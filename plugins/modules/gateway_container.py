@@ -13,16 +13,19 @@ description:
   - Holds the gateway's lease, looks, decides, writes the gateway's files, makes the new container beside the old one,
     signs the old one off, starts the new one and waits until its API is ready; where that fails, the old one is put
     back with its files. A paper gateway that ran is started again; a live one is left down, since a start is a push.
-  - Settings that no container can have, a port that somebody else holds, a gateway of another mode by the same name and
-    an IBKR user that another container of the host has are refused before anything is touched, also in check mode.
+  - Settings that the engine would refuse, a port that another process holds, a gateway of another mode by the same
+    name and an IBKR user that another container of the host has are refused before anything is touched, also in check
+    mode.
   - A live gateway is left alone by a run that has no limit, and a running one keeps its container until its next
     sign-in, unless O(apply=now). A paused one is resumed on its kept sign-in.
   - Run it as root.
 extends_documentation_fragment:
   - ibops.gateway.endpoint.attributes
+  - ibops.gateway.lease
+  - ibops.gateway.lease.keep
 attributes:
   check_mode:
-    description: Refuses what would be refused, predicts the rest, and touches nothing.
+    description: Makes every check of a real run, predicts the change, and touches nothing.
     support: full
   diff_mode:
     description: Shows the files; of a secret only that it changes.
@@ -48,7 +51,7 @@ options:
     type: dict
     required: true
   descriptor:
-    description: What host-side programs need to know of this gateway; written as C(gateway.json), with its revision.
+    description: The gateway's description for programs on the host; written as C(gateway.json), with its revision.
     type: dict
     required: true
   config:
@@ -102,19 +105,8 @@ options:
     description: Seconds for IBC's STOP, after which Docker stops the container.
     type: float
     default: 90.0
-  keep_lease:
-    description: For how many seconds the same run keeps the lease after this task, so that nobody acts in between.
-    type: float
-    default: 0.0
-  lease_owner:
-    description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
-    type: str
-  names_live:
-    description: Whether the run names its live gateways; for the action plugin of the same name.
-    type: bool
-    default: false
   settled:
-    description: What the controller has seen to (V(image), V(push)); for the action plugin of the same name.
+    description: Steps that the controller has done (V(image), V(push)); set by the action plugin of the same name.
     type: list
     elements: str
     default: []
@@ -138,7 +130,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 step:
-  description: What was done with the container (V(none), V(pending), V(make), V(start), V(replace),
+  description: The action on the container (V(none), V(pending), V(make), V(start), V(replace),
     V(resume), V(prove)).
   returned: success
   type: str
@@ -171,7 +163,7 @@ client_networks:
   elements: str
   sample: [ibgw-paper]
 needs:
-  description: What the controller has to see to first (V(image), V(push)); for the action plugin of the same name.
+  description: Steps that the controller has to do first (V(image), V(push)); for the action plugin of the same name.
   returned: when something is needed
   type: str
   sample: image
@@ -199,11 +191,13 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
 
-CONFIG_DIR, STATE_DIR, RUN_DIR = "/etc/ibgw", "/var/lib/ibgw", "/run/ibgw"
+CONFIG_DIR = "/etc/ibgw"
+STATE_DIR = "/var/lib/ibgw"
+RUN_DIR = "/run/ibgw"
 
 
 def order_of(params: dict[str, t.Any]) -> deploy.Order:
-    """What the options ask for; the container's settings have no problems."""
+    """Build the order from the options; the container's settings have been checked."""
     settings, name = params["container"], params["gateway_name"]
     mode = params["descriptor"]["mode"]
     labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
@@ -252,7 +246,7 @@ def networks(name: str) -> list[str]:
 
 
 def predicted(module: AnsibleModule, order: deploy.Order, fault: EngineError) -> dict[str, t.Any]:
-    """What a first run would do, where there is no engine to ask yet."""
+    """Predict a first run on a host without an engine."""
     name, image = order.descriptor.container, order.descriptor.image
     wanted = settings_files.entries({**order.parameters, "jts": None})
     return {
@@ -316,7 +310,7 @@ def main() -> None:
     problems = container.problems(params["container"], cpus())
     problems += zones.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
     if problems:
-        module.fail_json(msg="Nothing was changed. Please mend:\n- " + "\n- ".join(problems))
+        module.fail_json(msg="Nothing was changed. Please fix:\n- " + "\n- ".join(problems))
     shortage = settings_files.short_of_space([CONFIG_DIR, STATE_DIR, settings_files.DOCKER_DIR], params["min_free_mib"])
     if shortage:
         module.fail_json(msg=shortage)
@@ -329,11 +323,11 @@ def main() -> None:
         )
     except OSError as fault:
         module.fail_json(
-            msg=f"cannot write {fault.filename}: {fault.strerror}. The gateway runs as it did; mend the cause and run "
+            msg=f"cannot write {fault.filename}: {fault.strerror}. The gateway was left alone; fix the cause and run "
             "again."
         )
     except EngineError as fault:
-        module.fail_json(msg=f"{fault}. What ran runs on; mend the cause and run again.")
+        module.fail_json(msg=f"{fault}. The running container was left alone; fix the cause and run again.")
     except container_user.TakenError as fault:
         module.fail_json(msg=f"{fault}. Nothing was touched.")
     except (BusyError, SessionError, ChannelError, DescriptorError) as fault:

@@ -156,7 +156,7 @@ next_valid_id:
   type: int
   sample: 1
 read_only:
-  description: Whether the gateway has said that its API is read-only (error 321); null when it has not.
+  description: Whether the gateway has reported a read-only API (error 321); null when it has not.
   returned: always
   type: bool
   sample: null
@@ -201,7 +201,7 @@ pending:
   type: bool
   sample: false
 watcher:
-  description: Why nobody watches the gateway well now, in one clause; none where its watcher works or is not wanted.
+  description: The watcher's fault in one clause; none where it works or is not wanted.
   returned: when it is deployed
   type: str
   sample: its watcher is late, its look is 95 s overdue
@@ -292,7 +292,7 @@ def look(module: AnsibleModule) -> dict[str, object]:
 
 
 def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[str], None]) -> dict[str, object]:
-    """What the host remembers of the gateway, and whether it is watched; what its watcher stopped is blocked.
+    """Add the host's memory of the gateway and its watcher's health; a gateway stopped by its watcher is blocked.
 
     A file that cannot be used is told to *warn*.
     """

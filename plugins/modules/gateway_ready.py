@@ -178,7 +178,7 @@ next_valid_id:
   type: int
   sample: 1
 read_only:
-  description: Whether the gateway has said that its API is read-only (error 321); null when it has not.
+  description: Whether the gateway has reported a read-only API (error 321); null when it has not.
   returned: always
   type: bool
   sample: null

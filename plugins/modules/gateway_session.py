@@ -28,6 +28,8 @@ description:
   - A live gateway is signed in by M(ibops.gateway.gateway_sign_in).
 extends_documentation_fragment:
   - ibops.gateway.endpoint.attributes
+  - ibops.gateway.lease
+  - ibops.gateway.lease.keep
 attributes:
   check_mode:
     support: full
@@ -65,17 +67,6 @@ options:
       - Whether V(started) may start a live gateway. That signs in and sends a push to somebody's phone.
     type: bool
     default: false
-  lease_owner:
-    description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
-    type: str
-  names_live:
-    description: Whether the run names its live gateways; for the action plugin of the same name.
-    type: bool
-    default: false
-  keep_lease:
-    description: For how many seconds the same run keeps the lease after this task, so that nobody acts in between.
-    type: float
-    default: 0.0
 seealso:
   - module: ibops.gateway.gateway_ready
   - module: ibops.gateway.gateway_info

@@ -14,7 +14,7 @@ description:
     gateway in one process. Each file is replaced whole or left as it is.
   - C(jts.ini) belongs to IBC and the gateway, which rewrite it at every start. Only the given keys are
     compared, and only a key that differs is touched, so a file that they rewrote is no change.
-  - What the container has put in the place of C(jts.ini), such as a link, is replaced and never followed.
+  - A link or another entry that the container has put in the place of C(jts.ini) is replaced, never followed.
 options:
   gateway_name:
     description: The gateway; names the directories under O(config_dir) and O(state_dir).
@@ -38,7 +38,7 @@ options:
     description: The keys of C(jts.ini) to hold, as ini text. Give it only while the container is down.
     type: str
   descriptor:
-    description: What host-side programs need to know of this gateway; written as C(gateway.json).
+    description: The gateway's description for programs on the host; written as C(gateway.json).
     type: dict
   config_dir:
     description: Where settings and secrets live.
@@ -150,7 +150,7 @@ def main() -> None:
     except OSError as fault:
         module.fail_json(
             msg=f"cannot write {fault.filename}: {fault.strerror}. The files written so far are whole, "
-            "the others are as they were; mend the cause and run again."
+            "the others are as they were; fix the cause and run again."
         )
     result = {"changed": bool(changes), "diff": changes, "paths": [change["after_header"] for change in changes]}
     if params["descriptor"] is not None:

@@ -22,6 +22,7 @@ description:
   - Run it as root.
 extends_documentation_fragment:
   - ibops.gateway.endpoint.attributes
+  - ibops.gateway.lease
 attributes:
   check_mode:
     support: full
@@ -37,13 +38,6 @@ options:
     required: true
   force:
     description: Sign in anew though the gateway is ready, for example to apply pending settings, or paused.
-    type: bool
-    default: false
-  lease_owner:
-    description: Who holds the gateway's lease meanwhile; for the action plugin of the same name.
-    type: str
-  names_live:
-    description: Whether the run names its live gateways; for the action plugin of the same name.
     type: bool
     default: false
   step:

@@ -23,8 +23,8 @@ description:
     allows it.
   - What Google cannot change is an error that names the field, unless O(recreate) allows to make the VM anew.
   - A run that was broken off at any point is completed by the next one.
-  - Before anybody connects to a running VM, its SSH host keys are pinned on the controller, from the guest attributes
-    that its agent publishes at the first boot. A new VM has C(enable-guest-attributes=TRUE) for that.
+  - Before the first contact with a running VM, its SSH host keys are pinned on the controller, from the
+    guest attributes that its agent publishes at the first boot. A new VM has C(enable-guest-attributes=TRUE) for that.
 extends_documentation_fragment:
   - ibops.gateway.gcp
   - ibops.gateway.gcp.compute
@@ -134,7 +134,7 @@ options:
     description:
       - Its metadata, all of it but the keys that keep it safe, which are C(enable-oslogin=TRUE),
         C(block-project-ssh-keys=TRUE) and C(serial-port-enable=FALSE).
-      - Whoever may look at the VM can read it, so that it is no place for a secret.
+      - Users who may view the VM can read it, so keep secrets out of it.
     type: dict
   shielded:
     description: What a Shielded VM checks. It changes while the VM is stopped only.
@@ -187,7 +187,7 @@ options:
     default: 180
   unknown_host_keys:
     description:
-      - What to do where the VM has published no keys, because of an organization policy, an image without Google's
+      - Behaviour where the VM has published no keys, because of an organization policy, an image without Google's
         guest agent, or because it was made without C(enable-guest-attributes).
       - V(refuse) is an error, unless the user's own C(~/.ssh/known_hosts) knows the VM. V(accept_new) takes the key
         that answers first, and refuses another one later.
@@ -291,7 +291,7 @@ pinned:
   returned: success
   type: bool
 ssh_arguments:
-  description: What ssh is to be called with, so that it knows the VM by its pinned keys; empty without a VM.
+  description: Arguments for ssh that verify the VM by its pinned keys; empty without a VM.
   returned: success
   type: str
   sample: -o HostKeyAlias=compute.4000000001 -o StrictHostKeyChecking=yes

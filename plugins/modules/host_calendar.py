@@ -45,7 +45,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: What the host cannot read, each with the variable, the fault and the fix.
+  description: The problems, each with the variable, the fault and the fix.
   returned: always
   type: list
   elements: str

@@ -108,11 +108,11 @@ def main() -> None:
     except OSError as fault:
         module.fail_json(
             msg=f"cannot write {fault.filename}: {fault.strerror}. The files before it are whole, the others as they "
-            "were; mend the cause and run again."
+            "were; fix the cause and run again."
         )
     except pending.CommandError as fault:
         module.fail_json(
-            msg=f"{fault}. The files are written; mend the cause and run again, which begins with this command.",
+            msg=f"{fault}. The files are written; fix the cause and run again, which begins with this command.",
             diff=changes,
             paths=paths,
         )

@@ -98,7 +98,7 @@ def main() -> None:
             if done.returncode:
                 module.fail_json(
                     msg=f"{' '.join(command)}: {done.stderr.strip()} The units before these are as wanted, and so are "
-                    "those of these that could be; mend the cause and run again."
+                    "those of these that could be; fix the cause and run again."
                 )
     after = "".join(f"{unit}: {state}\n" for unit, state in wanted.items())
     module.exit_json(changed=bool(wanted), units=wanted, diff={"before": shown(wanted, found), "after": after})

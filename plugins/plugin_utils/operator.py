@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who runs this playbook, for the lease of a gateway; and whether the run names its live gateways.
+"""The owner of a gateway's lease in this run, and whether the run names its live gateways.
 
 This plugin util is **private** to the collection: it may change at any time.
 """
@@ -19,7 +19,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 
 def owner() -> str:
-    """The one run of ansible-playbook that this is; each of its tasks runs in a child of its process."""
+    """Return the identity of this run of ansible-playbook; each task runs in a child of its process."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -221,7 +221,7 @@ def _insert(state: State, request: Request) -> Body:
 
 
 def _get_guest_attributes(state: State, request: Request) -> Body:
-    """What a VM's agent has published: at its first boot, where it might, and nothing once it may not any more."""
+    """Guest attributes that a VM's agent has published at its first boot, if allowed then and now."""
     instance, path = state.entry(request.target).body, request.query.get("queryPath", "")
     found = state.published.get(request.target, [])
     boots = state.asked_in_vain.get(instance["name"], 0)

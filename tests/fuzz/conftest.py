@@ -1,4 +1,4 @@
-"""Fuzzing: whatever comes from outside, no crash but the module's own error, no bound passed, the same answer twice.
+"""Fuzzing: any input gives the module's own error at worst, within bounds, and the same answer twice.
 
 Stage `fuzz` tries the same few hundred inputs in every run. `FUZZ=long pytest -n 2 tests/fuzz` tries thousands, others
 each time; what it finds is printed as a `@reproduce_failure` line.

@@ -31,7 +31,7 @@ def changed(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def contents(document: dict[str, Any]) -> st.SearchStrategy[bytes]:
-    """What may stand in the file of *document*: anything, a part of it, or it with other values."""
+    """Contents for the file of *document*: anything, a part of it, or it with other values."""
     whole = json.dumps(document).encode()
     return (
         st.binary(max_size=200)

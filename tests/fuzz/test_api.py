@@ -36,7 +36,7 @@ SESSION = [
     wire.message(4, 2, -1, 2104, "Market data farm connection is OK:usfarm"),
     wire.message(49, 1, 1_800_000_000),
 ]
-# What a session may say besides: an empty list, another list, another id, a loss, a refusal, its end.
+# Further messages of a session: an empty list, another list, another id, a loss, a refusal, its end.
 ASIDES = [
     wire.message(15, 1, ""),
     wire.message(15, 1, "DU1234567,DU7654321"),

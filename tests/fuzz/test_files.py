@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,26 +50,25 @@ def assert_types(value: Any) -> None:
         assert isinstance(found, kind) or (kind is float and isinstance(found, int)), (name, found)
 
 
-@given(contents(DESCRIPTOR))
-def test_a_descriptor(host: Path, content: bytes) -> None:
-    (host / "gateway.json").write_bytes(content)
+def assert_read_or_refused(load: Callable[[str], Any], path: Path, content: bytes) -> None:
+    """The file of gateway paper is read by its types, twice the same, or refused by DescriptorError."""
+    path.write_bytes(content)
     try:
-        found = descriptor.load("paper")
+        found = load("paper")
     except descriptor.DescriptorError:
         return
     assert_types(found)
-    assert found == descriptor.load("paper")
+    assert found == load("paper")
+
+
+@given(contents(DESCRIPTOR))
+def test_a_descriptor(host: Path, content: bytes) -> None:
+    assert_read_or_refused(descriptor.load, host / "gateway.json", content)
 
 
 @given(contents(PLAN))
 def test_a_plan(host: Path, content: bytes) -> None:
-    (host / "session.json").write_bytes(content)
-    try:
-        found = plan.load("paper")
-    except descriptor.DescriptorError:
-        return
-    assert_types(found)
-    assert found == plan.load("paper")
+    assert_read_or_refused(plan.load, host / "session.json", content)
 
 
 @given(contents(RECORD))

@@ -1,4 +1,4 @@
-"""What a line of the log costs: its length, and no more."""
+"""The cost of a line of the log is linear in its length."""
 
 from __future__ import annotations
 

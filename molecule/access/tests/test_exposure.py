@@ -132,7 +132,7 @@ def world() -> c.Iterator[None]:
 
 
 def seen(places: c.Iterable[Place], *command: str, user: str = "root") -> dict[Place, str]:
-    """What becomes of an attempt at each place, by *command*, which is to run Python on the VM as *user*."""
+    """The result of an attempt at each address; *command* runs Python on the VM as *user*."""
     places = list(places)
     answer = docker("exec", "--user", user, VM, *command, "-c", TRY, json.dumps(places))
     return dict(zip(places, json.loads(answer), strict=True))

@@ -35,13 +35,13 @@ ip -n hostile route add default via 198.18.77.1
 ip route add {address}/32 via 198.18.77.2
 """
 # As it was when the tests began: {name} of a gateway, which is also its mode.
-KEEP = "tar -cpf /root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name} /etc/shadow /etc/passwd"
+KEEP = "tar -cpf ~root/{name}.tar /etc/ibgw/{name} /var/lib/ibgw/{name} /etc/shadow /etc/passwd"
 RESTORE = """
 systemctl kill --signal=KILL ibgw-watch@{name}
 systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
 docker unpause ibgw-{name}; docker kill ibgw-{name}
 find /var/lib/ibgw/{name} -type p -exec timeout 1 sh -c ': >"$0"' {{}} \\;
-rm -rf /var/lib/ibgw/{name} /etc/ibgw/{name} && tar -xpf /root/{name}.tar -C /
+rm -rf /var/lib/ibgw/{name} /etc/ibgw/{name} && tar -xpf ~root/{name}.tar -C /
 """
 BEGIN = {"paper": "ibgwctl start paper && ibgwctl wait-ready paper", "live": "ibgwctl sign-in live"}
 
@@ -50,7 +50,7 @@ RESTORE_MEMORY = """
 systemctl kill --signal=KILL ibgw-watch@{name}
 systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
 rm -rf /var/lib/ibgw/{name}/session
-tar -xpf /root/{name}.tar -C / var/lib/ibgw/{name}/session etc/ibgw/{name}/alerts.json \\
+tar -xpf ~root/{name}.tar -C / var/lib/ibgw/{name}/session etc/ibgw/{name}/alerts.json \\
   etc/ibgw/{name}/gateway.json etc/ibgw/{name}/session.json
 systemctl start ibgw-watch@{name}
 """
@@ -111,7 +111,7 @@ class Target:
         )
 
     def look(self) -> tuple[dict[str, t.Any], float]:
-        """Return what `ibgwctl status` says, and the seconds that it took."""
+        """Return the output of `ibgwctl status` and its duration in seconds."""
         done, seconds = self.machine.timed(f"ibgwctl status {self.name} --json", self.LONGEST_LOOK + 10)
         assert done.stdout, (done.rc, done.stderr, seconds)
         return json.loads(done.stdout), seconds
@@ -148,7 +148,7 @@ class Target:
         return int(status.split()[1]) / 1024
 
     def restore(self) -> None:
-        """Make everything as it was when the tests began, whatever there is now."""
+        """Restore the state from before the tests."""
         self.machine.run(RESTORE.format(name=self.name))
         self.machine.out(f"systemctl start ibgw-watch@{self.name}")
         if self.machine.run(BEGIN[self.name], 90).rc != 0:
@@ -163,7 +163,7 @@ def machine(host: Host) -> Machine:
 
 @pytest.fixture(scope="session")
 def kept(machine: Machine, playbook: c.Callable[..., t.Any]) -> dict[str, Target]:
-    """Both gateways, ready, and what there is of them put aside."""
+    """Both gateways, ready, with a backup of their state."""
     targets = {name: Target(machine, name, playbook) for name in BEGIN}
     for name, target in targets.items():
         assert target.look()[0]["state"] == "ready"

@@ -1,4 +1,4 @@
-"""What the container leaves in its settings directory, and a run of root's that comes by."""
+"""Files that the container leaves in its settings directory, and a later run as root."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEFT_BEHIND = {
 
 
 def secrets(paper: t.Any) -> list[str]:
-    """What stands in a file of root's and must be in no output: root's line of shadow, the password."""
+    """Secrets that must not appear in any output: root's line of shadow, the password."""
     lines = paper.machine.out(f"grep ^root: /etc/shadow; cat {PASSWORD}").splitlines()
     return [line.strip().rpartition("=")[2] for line in lines]
 

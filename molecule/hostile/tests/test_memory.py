@@ -1,4 +1,4 @@
-"""Memory that is not what it should be: set aside by name, said, and watched on."""
+"""Damaged state files: set aside by name and reported, while the watcher goes on."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_damaged(memory: t.Any, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", PLANS)
 def test_damaged_settings(memory: t.Any, kind: str) -> None:
-    """What root wrote and cannot be read: a state and an alert, and no watcher that dies of it for ever."""
+    """Unreadable settings give a state and an alert; the watcher lives on."""
     name, content = PLANS[kind]
     before, told = memory.running(), len(memory.machine.alerts())
     damage(memory, f"{DEPLOYED}/{name}", content)

@@ -1,4 +1,4 @@
-"""Ways out of the containers, and into them: what is private is out of reach, both ways."""
+"""Network access from and to the containers: private addresses are out of reach both ways."""
 
 from __future__ import annotations
 

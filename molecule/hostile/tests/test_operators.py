@@ -1,4 +1,4 @@
-"""Two operators, other inventories, tags: a signed-in live gateway is not replaced, and nobody's phone rings twice."""
+"""Two operators, other inventories, tags: a signed-in live gateway is not replaced, and one push is sent."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def inventory(tmp_path: pathlib.Path) -> c.Callable[..., list[str]]:
 def test_two_runs(live: t.Any, play: Play, seconds: int) -> None:
     live.machine.out("ibgwctl stop live")
     starts = Starts(live.machine)
-    # A push that waits for its person is what the second run would destroy.
+    # The second run must not destroy a sign-in that waits for its push.
     slow = json.dumps({"gateway_environment": {"STANDIN_APPROVE_AFTER": "9"}})
     with concurrent.futures.ThreadPoolExecutor() as pool:
         runs = []

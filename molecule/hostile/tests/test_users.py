@@ -1,4 +1,4 @@
-"""Users of the machine: none of them is the container's, and none sees what is in it."""
+"""Users of the machine: none has the container's uid, and none can read its data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_login_user(kept: dict[str, t.Any], machine: t.Any, what: str) -> None:
 
 
 def test_uid_of_the_container(kept: dict[str, t.Any], machine: t.Any) -> None:
-    """Whoever has the uid of the container's processes on the host cannot log in."""
+    """No login has the uid of the container's processes."""
     uids = machine.out("for pid in $(docker top ibgw-paper -o pid | tail -n +2); do stat --format %u /proc/$pid; done")
     for uid in set(uids.split()):
         entry = machine.run(f"getent passwd {uid}").stdout.strip().split(":")

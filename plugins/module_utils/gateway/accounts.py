@@ -59,7 +59,7 @@ def are_ids(texts: list[str]) -> bool:
 
 
 def entry_fault(entry: object, mode: str | None = None) -> str | None:
-    """Say what is wrong with one *entry* of a list of allowed ids, with the fix; None when nothing is."""
+    """Return one sentence with fault and fix for an invalid *entry* of the allowed ids; None for a valid one."""
     text = str(entry)
     if "," in text:
         return "one entry holds several ids; make each an entry of its own"

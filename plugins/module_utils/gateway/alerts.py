@@ -89,13 +89,13 @@ def load(path: str) -> list[Channel]:
 def problems(channels: object, variable: str = "session_alerts") -> list[str]:
     """Return one sentence per problem of the channels: the place, the fault, the fix, and never a secret."""
     if not isinstance(channels, list):
-        return [f"{variable}: it is no list; write one entry a channel, or [] for none"]
+        return [f"{variable}: it is not a list; write one entry a channel, or [] for none"]
     return [f"{variable}[{index}]{problem}" for index, each in enumerate(channels) for problem in _faults(each)]
 
 
 def _faults(channel: object) -> list[str]:
     if not isinstance(channel, Mapping):
-        return [": it is no mapping; write kind and its options"]
+        return [": it is not a mapping; write kind and its options"]
     kind = channel.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         return [f".kind: {kind!r} is no kind of channel; choose {', '.join(KINDS)}"]
@@ -152,7 +152,7 @@ class RefusedError(Exception):
 def post(channel: Channel, alert: Alert, seconds: float) -> None:
     from . import exchange  # only where something is sent
 
-    # Redirects are not followed: they would carry the alert, and the headers' secret, to somebody else.
+    # Redirects are not followed: they would carry the alert, and the headers' secret, elsewhere.
     headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
     status, _answer = exchange.request(
         "POST", channel["url"], seconds, headers, json.dumps(body(channel, alert)).encode()

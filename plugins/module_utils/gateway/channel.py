@@ -12,12 +12,12 @@ from .engine import Engine, LateError, TooLongError
 from .text import printable
 
 REPLY_SECONDS = 5
-# Of the whole conversation: its end in the container, and what is still waited for from outside.
+# Seconds for the whole conversation: the limit inside the container, and the further wait outside.
 KILL_SECONDS, TALK_SECONDS = REPLY_SECONDS + 2, REPLY_SECONDS + 5
 MAX_REPLY, MAX_LINES = 1 << 16, 50
 _UNDER_WAY = "already in progress"
 _NO_SERVER = 7
-# One end for all lines, however they come. read tells its time-out by a status above 128, the connection's end by 1.
+# One deadline for all lines. read tells its time-out by a status above 128, the connection's end by 1.
 _TALK = """
 exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 7
 printf '%s\\r\\n' "$4" >&3
@@ -50,7 +50,7 @@ def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
     """
     talk = ["bash", "-c", _TALK, "bash", str(port), str(REPLY_SECONDS), str(MAX_LINES), command]
     try:
-        # What hangs while it connects, or in a bash that is none, is killed.
+        # Kill a connect that hangs, or a bash that has been replaced.
         code, output = engine.execute(
             container, ["timeout", "-k", "1", str(KILL_SECONDS), *talk], TALK_SECONDS, MAX_REPLY
         )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container that a gateway's settings ask for: what is wrong with them, and the engine's request to create it.
+"""A gateway's container from its settings: validation, and the engine's request to create it.
 
 A setting that the engine would refuse is refused here, by the name of its variable, before anything is touched.
 """
@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-# What Java takes beside its heap, and the desktop, in MiB: the heap of 768 MiB wants 1.5 GiB in all.
+from . import bounds
+
+# Memory of Java beside its heap, and of the desktop, in MiB: a heap of 768 MiB needs 1.5 GiB in all.
 OVERHEAD_MIB = 768
 HEAP_MIB = (256, 65536)
 PIDS = (100, 100_000)
@@ -57,8 +60,8 @@ def _sizes(settings: Settings, prefix: str) -> list[str]:
         )
     if size(settings["log_max_size"]) is None:
         found.append(f"gateway_log_max_size: {settings['log_max_size']!r} is not a size; write it as 10m")
-    if heap is not None and not _within(heap, HEAP_MIB):
-        found.append(f"{prefix}java_heap_mb: {heap!r} is not a whole number from {HEAP_MIB[0]} to {HEAP_MIB[1]}")
+    if heap is not None and (text := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
+        found.append(text)
     elif memory is not None and memory < (least := (int(heap or 0) + OVERHEAD_MIB)) << 20:
         found.append(
             f"{prefix}memory: {settings['memory']} is less than the {least} MiB that a heap of {heap or 0} MiB needs "
@@ -71,7 +74,7 @@ def _sizes(settings: Settings, prefix: str) -> list[str]:
 
 
 def _numbers(settings: Settings, prefix: str) -> list[str]:
-    bounds = {
+    limits = {
         "pids_limit": (prefix, PIDS),
         "nofile": (prefix, NOFILE),
         "stop_grace": (prefix, STOP_SECONDS),
@@ -79,9 +82,9 @@ def _numbers(settings: Settings, prefix: str) -> list[str]:
         "port": ("gateway_", (1, 65535)),
     }
     return [
-        f"{owner}{name}: {settings[name]!r} is not a whole number from {low} to {high}"
-        for name, (owner, (low, high)) in bounds.items()
-        if settings.get(name) is not None and not _within(settings[name], (low, high))
+        text
+        for name, (owner, allowed) in limits.items()
+        if settings.get(name) is not None and (text := bounds.problem(f"{owner}{name}", settings[name], allowed))
     ]
 
 
@@ -105,12 +108,7 @@ def _number(value: object) -> float | None:
         number = float(str(value))
     except ValueError:
         return None
-    return number if number == number and abs(number) != float("inf") else None
-
-
-def _within(value: object, bounds: tuple[int, int]) -> bool:
-    text = str(value)
-    return not isinstance(value, bool) and text.isascii() and text.isdigit() and bounds[0] <= int(text) <= bounds[1]
+    return number if math.isfinite(number) else None
 
 
 def body(settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The uid of the containers' processes, which must be nobody's who can log in to the host.
+"""Reserve the containers' uid on the host for an account that cannot log in.
 
 Who has that uid on the host reads the gateway's password in /proc/PID/root, and owns the settings directory. The image
 is built for uid 1000, the first that adduser(8) hands out, so it is reserved for an account that opens to nobody.
@@ -18,12 +18,12 @@ import subprocess
 
 NAME = "ibgateway"
 NO_SHELL = "/usr/sbin/nologin"
-# Where a person is moved to: above what adduser(8) hands out next.
+# First uid offered to a login that has to move: above those that adduser(8) hands out next.
 FIRST_FREE = 2000
 
 
 class TakenError(Exception):
-    """The uid is somebody's; the message says whose, and how to free it."""
+    """The uid is in use; the message names its user, and how to free it."""
 
 
 def reserve(uid: int, check: bool) -> list[dict[str, str]]:

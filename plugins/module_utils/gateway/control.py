@@ -98,7 +98,7 @@ class Control:
         except password.PasswordError as error:
             raise NoPasswordError(str(error)) from error
         record.grant, record.blocked, record.stopping = grant, None, ""
-        # A pause is over when the gateway runs again, not before: whoever goes on after a killed resume resumes.
+        # The pause ends once the gateway runs again, so that a resume that was killed can be repeated.
         if grant is not None or not self.live:
             record.stopped_by = ""
         self.save(record)
@@ -163,7 +163,7 @@ class Control:
             return outcome
 
     def end(self, record: Record, timeout: float = STOP_SECONDS) -> Outcome:
-        """Stop gently, for who holds the lease; what let the gateway run is used up."""
+        """Stop gently, for the lease's holder; ends the permission to run."""
         outcome = session.stop(self.gateway, self.engine, timeout, check=False)
         record.grant = None
         if outcome.changed:

@@ -104,7 +104,7 @@ COMMANDS = {
 }
 
 
-# What can be done, and has to be, where the plan is damaged.
+# Commands that work with a damaged plan.
 WITHOUT_PLAN = ("status", "stop", "wait-ready", "history")
 
 
@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def operator() -> str:
-    """Return who runs this command, for whoever is refused meanwhile."""
+    """Return the user of this command, as it is shown to others who are refused meanwhile."""
     who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"user {os.getuid()}"
     return f"{who} (ibgwctl, process {os.getpid()})"
 

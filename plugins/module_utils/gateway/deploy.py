@@ -36,17 +36,17 @@ NONE, PENDING, MAKE, START, REPLACE, RESUME, PROVE, REFUSE = (
     "refuse",
 )
 ALWAYS, IF_RUNNING, NEVER = "always", "if_running", "never"
-# On a new container: whether the one that it replaces ran, for whoever goes on after a run that was cut.
+# Label of a new container: whether the one that it replaces ran, for the run after an interrupted one.
 REPLACES_LABEL = "ibops.gateway.replaces"
 RUNNING, DOWN = "running", "down"
-# For how long the lease is kept while the controller says that a push is on its way. Nobody has it during a pull, which
-# takes minutes: whoever goes on looks again.
+# Seconds for which the lease is kept while the controller announces the push. During a pull, which takes minutes, it is
+# free: the run looks again afterwards.
 PUSH_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of a gateway's container.
+    """The state of a gateway's container.
 
     ``there``: it runs, or will by itself, or is ``frozen``; ``was_running``: it is down because a run was cut that was
     about to replace it; ``unproven``: it runs, and what it replaced is still kept; ``kept``: its sign-in is kept.
@@ -62,7 +62,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a run does with the container: the step; whether it makes a new one; whether it starts it."""
+    """The decision: the step; whether a new container is made; whether it is started."""
 
     step: str
     makes: bool = False
@@ -72,7 +72,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted of gateway ``descriptor.name``.
+    """The desired state of gateway ``descriptor.name``.
 
     ``request`` is what the engine is asked to create, ``parameters`` the options of :func:`.settings_files.entries`.
     ``start`` is ALWAYS, IF_RUNNING or NEVER; ``now``: a live gateway does not wait for its next sign-in; ``recreate``:
@@ -98,7 +98,7 @@ class Order:
 
 
 def decide(found: Found, order: Order) -> Decision:
-    """Return what to do. Pure; the cases are a table in the tests."""
+    """Decide the step. Pure; the cases are a table in the tests."""
     differs = order.recreate or found.revision != order.descriptor.revision
     if found.there:
         step = _decide_there(found, order, differs)
@@ -157,7 +157,7 @@ class Containers:
             self.engine.remove(name)
 
     def recover(self) -> None:
-        """Undo what a run that was cut has left of a replacement that does not run.
+        """Undo an interrupted run's replacement that does not run.
 
         What runs stays: it may be signed in. Its predecessor then stays, too, until it is proven.
         """
@@ -175,7 +175,7 @@ class Containers:
         self.engine.rename(self.new, self.name)
 
     def return_to_old(self) -> bool:
-        """Put the old one back, whatever was done of a replacement that is down; False where there is no old one."""
+        """Put the old container back in place of a replacement that is down; False where there is no old one."""
         waits = bool(self.status(self.new))
         self.discard(self.new)
         if not self.status(self.old):
@@ -186,7 +186,7 @@ class Containers:
 
 
 class Ended(Exception):
-    """A rule of the session ends a start: *step* says what has to be done."""
+    """A rule of the session refuses a start; *step* is the next step."""
 
     def __init__(self, step: policy.Step) -> None:
         super().__init__(step.why)
@@ -195,7 +195,7 @@ class Ended(Exception):
 
 @dataclass
 class Done:
-    """What a run did, and what it needs the controller to do first (``image``, ``push``; empty: nothing)."""
+    """The result of a run, and the controller's task before it can go on (``image``, ``push``; empty: none)."""
 
     step: str = NONE
     starts: bool = False
@@ -210,7 +210,7 @@ class Deployment:
     def __init__(self, order: Order, control: Control, settled: tuple[str, ...] = ()) -> None:
         self.order, self.control, self.engine, self.settled = order, control, control.engine, settled
         self.containers = Containers(control.engine, order.descriptor.container)
-        # What is deployed has the port of its own command server; a damaged file is written anew.
+        # The deployed descriptor has the port of its own command server; a damaged one is written anew.
         try:
             self.deployed: Descriptor | None = descriptor.load(order.descriptor.name)
         except DescriptorError:
@@ -221,7 +221,7 @@ class Deployment:
     def found(self, record: Record, around: list[neighbours.Neighbour]) -> Found:
         names = {each.name for each in around}
         container = self.containers
-        # Where a run was cut between two renames, the old one is what there is.
+        # After a run that was interrupted between two renames only the old one exists.
         name = container.name if container.name in names else container.old
         status = container.status(name)
         there = status in neighbours.THERE
@@ -239,7 +239,7 @@ class Deployment:
         )
 
     def refuse(self, around: list[neighbours.Neighbour], found: Found, decision: Decision) -> None:
-        """Raise Refused where what is deployed on this host forbids the decision."""
+        """Raise Refused where another deployment on this host forbids the decision."""
         order, wanted = self.order, self.order.descriptor
         names = neighbours.own_names(wanted.container)
         mine = neighbours.Candidate(wanted.name, names, wanted.mode, (order.user,), (wanted.port,))
@@ -264,7 +264,7 @@ class Deployment:
     # Acting
 
     def run(self, check: bool) -> Done:
-        """Carry the order out; in check mode, say what would be done. Raises SessionError, EngineError, OSError."""
+        """Carry out the order; in check mode only predict it. Raises SessionError, EngineError, OSError."""
         control, order = self.control, self.order
         if check:
             return self._run(control.store.load(order.descriptor.mode), check=True)
@@ -275,7 +275,7 @@ class Deployment:
         if done.needs:
             return done
         if done.step in (NONE, PENDING) and order.start == ALWAYS:
-            # Nothing of it is this run's doing, so that nothing is undone either, and others may act meanwhile.
+            # Nothing has been changed yet, so there is nothing to undo, and others may act meanwhile.
             if not wait_for(control.gateway, states.READY, order.ready_seconds):
                 raise SessionError(not_ready(control.gateway))
         elif not done.starts:
@@ -318,14 +318,14 @@ class Deployment:
         return done
 
     def _account(self, check: bool) -> list[dict[str, str]]:
-        """Have the uid of the container's processes for nobody else."""
+        """Reserve the uid of the container's processes."""
         try:
             return container_user.reserve(self.order.parameters["uid"], check)
         except container_user.TakenError as fault:
             raise Refused(f"{fault}. Nothing was touched.") from fault
 
     def _go_on(self, record: Record, decision: Decision, backup: Backup, ran: bool) -> None:
-        """The old one is down: from here on, what fails is undone."""
+        """The old one is down: from here on a failure is undone."""
         grant = record.grant
         try:
             if decision.makes or decision.starts:
@@ -399,7 +399,7 @@ class Deployment:
             raise SessionError(not_ready(control.gateway))
 
     def _put_back(self, record: Record, backup: Backup, grant: Grant | None, again: bool) -> str:
-        """Undo what failed; *again*: start the old one. Returns what there is now, in words."""
+        """Undo the replacement; *again*: start the old one. Returns the resulting state in words."""
         control = self.control
         if self.order.live and self._worth_its_push():
             self.containers.discard(self.containers.old)

@@ -59,7 +59,7 @@ class Descriptor:
 
 
 def path(name: str) -> str:
-    """Return where the descriptor of gateway *name* is; raises DescriptorError for what is not a name."""
+    """Return the path of gateway *name*'s descriptor; raises DescriptorError for an invalid name."""
     if not _NAME.fullmatch(name):
         raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
     return os.path.join(ROOT, name, "gateway.json")

@@ -22,7 +22,7 @@ from .text import printable
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 REQUEST_SECONDS = 20.0
-# Of what a look needs; a look has several requests and takes 20 s at most.
+# Seconds for each request of a look, which has several and takes 20 s at most.
 LOOK_SECONDS = 4.0
 MAX_ANSWER = 1 << 20
 # A stream is handed on in blocks of whole lines, so large at most, and so many wait for who reads them.
@@ -46,7 +46,7 @@ class LateError(EngineError):
 
 
 class TooLongError(EngineError):
-    """What was answered is longer than it may be."""
+    """The answer exceeds its limit in bytes."""
 
 
 class Deadline:
@@ -56,7 +56,7 @@ class Deadline:
         self._end = None if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float | None:
-        """Return the seconds that are left, None where there is no end; TimeoutError when it has passed."""
+        """Return the seconds left, None without a deadline; TimeoutError once it has passed."""
         if self._end is None:
             return None
         left = self._end - time.monotonic()
@@ -299,7 +299,7 @@ class Engine:
         listed = self._call("GET", "/containers/json?all=1", "list the containers")
         found = []
         for each in listed:
-            # One that was removed meanwhile is none.
+            # Skip one that was removed meanwhile.
             with contextlib.suppress(NotFoundError):
                 found.append(self.inspect(each["Id"]))
         return found

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTP exchange with one deadline for all of it, and a limit on what is read.
+"""One HTTP exchange with one deadline for all of it, and a limit on the bytes read.
 
 A socket's own time-out counts from byte to byte, and name resolution has none: a peer that sends a byte a second, or a
 dead name server, would hold up the caller for ever.

@@ -20,7 +20,7 @@ MAX_LINKS = 40
 
 
 class UntrustedError(OSError):
-    """A place that somebody else than root can change, or what that one has put there; the place is ``filename``."""
+    """A path that a user other than root can change, or an entry placed there; the path is ``filename``."""
 
     LOOP, NOT_EMPTY = errno.ELOOP, errno.ENOTEMPTY
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who acts on a gateway now: one owner at a time decides about its container, makes, starts, stops or replaces it.
+"""A gateway's lease: one owner at a time decides about its container, makes, starts, stops or replaces it.
 
 A process that works holds a lock of the kernel, which ends with the process. Between the tasks of one run its owner
 keeps the lease by a record, which ends by itself: its expiry goes by the clock since boot, so setting the wall's clock
@@ -17,14 +17,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-# How long an owner keeps it between two tasks, and the most that anybody may ask for, in seconds.
+# Seconds for which an owner keeps it between two tasks, and the maximum that can be asked for.
 KEEP_SECONDS = 180.0
 MOST_SECONDS = 3600.0
 _RETRY_SECONDS = 0.1
 
 
 class BusyError(Exception):
-    """Somebody else acts on this gateway; the message says who, what for, since when and until when."""
+    """Another owner holds the gateway's lease; the message has owner, purpose, start and expiry."""
 
 
 def since_boot() -> float:
@@ -65,7 +65,7 @@ class Lease:
         try:
             self._lock(handle, patience)
             self._refuse_another(owner)
-            # Who holds it is for the message only: on a full disk it stays unsaid.
+            # The record is for the message only: on a full disk the message goes without it.
             with contextlib.suppress(OSError):
                 os.ftruncate(handle, 0)
                 told = f"{purpose} by {owner}, since {time.strftime('%H:%M:%S')}"
@@ -80,7 +80,7 @@ class Lease:
             os.close(handle)
 
     def release(self, owner: str) -> None:
-        """End what *owner* keeps."""
+        """End the lease that *owner* keeps."""
         with contextlib.suppress(BusyError), self.held(owner, "the end"):
             pass
 
@@ -112,7 +112,7 @@ class Lease:
             )
 
     def _keep(self, owner: str, purpose: str, seconds: float) -> None:
-        """Write or end what the owner keeps. On a full disk it ends: nobody is locked out by it."""
+        """Write or end the record. On a full disk the lease ends, so that it locks no operator out."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._kept_path)
         if seconds <= 0:

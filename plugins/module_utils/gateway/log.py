@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container's log, read once and onward, by a cursor that no clock has a part in.
+"""A container's log, read once, onward from a cursor that does not depend on a clock.
 
 The cursor is the last line that was read: the engine's time in front of it, taken as a name, and a digest of its text.
-What lies behind that line is new. With what is known of the run it goes into the state file, so that neither a restart
+All lines behind it are new. With the summary it goes into the state file, so that neither a restart
 of the watcher, of the engine or of the host, nor a clock that is set, loses a line or reads one twice.
 """
 
@@ -23,14 +23,14 @@ from .milestones import MAX_LINE, STAMP, Summary
 SCHEMA = 1
 # How many lines from the end the cursor is looked for in; of an unknown log the last so many are read.
 TAILS = (200, 2000, 20000)
-# How long one look reads on. What a flood has left unread then is read in the next one.
+# Seconds that one look reads; the rest of a flood is read by the next look.
 READ_SECONDS = 4.0
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NAMES = ("container", "started_at", "stamp", "digest", "phase_at", "dialog_at")
 
 
 class Log:
-    """What was read of the log of one container, and how far; *clock* is one that nobody sets, *now* the wall's."""
+    """The summary of one container's log, and the cursor; *clock* is monotonic, *now* the wall clock."""
 
     def __init__(self, clock: Callable[[], float], now: Callable[[], float]) -> None:
         self._clock, self._now = clock, now
@@ -50,16 +50,16 @@ class Log:
         # Until a line of a new start has come, those before this moment are of an earlier one.
         self._before: float | None = None
 
-    # What is kept
+    # State
 
     def as_state(self) -> dict[str, Any]:
-        """Return what :meth:`recall` takes, JSON-ready."""
+        """Return the state for :meth:`recall`, JSON-ready."""
         texts = {name: getattr(self, name) for name in _NAMES}
         return {"schema": SCHEMA, **texts, "gaps": self.gaps, "summary": self.summary.as_state()}
 
     def recall(self, state: object) -> None:
-        """Go on from *state*; one that is not of this form is passed over, and the log read anew."""
-        if not isinstance(state, dict) or state.get("schema") != SCHEMA or type(state.get("gaps")) is not int:
+        """Go on from *state*; one of another form is ignored, and the log is read from the start."""
+        if not isinstance(state, dict) or state.get("schema") != SCHEMA or not isinstance(state.get("gaps"), int):
             return
         summary = Summary.from_state(state.get("summary"))
         if summary is None or not all(isinstance(state.get(name), str) for name in _NAMES):
@@ -74,7 +74,7 @@ class Log:
     # Reading on
 
     def read_on(self, engine: Engine, container: dict[str, Any], keep: bool) -> None:
-        """Read what was written until now, for READ_SECONDS at most; *keep* the stream for what comes. EngineError."""
+        """Read up to now, for READ_SECONDS at most; *keep* the stream open for later. Raises EngineError."""
         if container["id"] != self.container:
             self._forget(container["id"])
         if container["started_at"] != self.started_at:
@@ -87,7 +87,7 @@ class Log:
                 if self._stream is None:
                     tail = next(tails, None)
                     if tail is None:
-                        # The cursor's line is gone with the engine's rotation: what is there is read.
+                        # The engine has rotated the cursor's line away: read all that is left.
                         self.gaps += 1
                         self.stamp, tail = "", TAILS[-1]
                     self._follow(engine, container["name"], tail)
@@ -99,7 +99,7 @@ class Log:
         finally:
             if not keep:
                 self.close()
-        # What comes from now on is of this start, whatever its time.
+        # All further lines belong to this start, whatever their time.
         self._before = None
 
     def listen(self, timeout: float) -> bool:
@@ -121,7 +121,7 @@ class Log:
         self._stream = None
 
     def feed(self, block: bytes) -> None:
-        """Fold in what is new of *block*: lines with the engine's time in front."""
+        """Fold in the new lines of *block*; each begins with the engine's time."""
         if self._seeking:
             at = self._found(block)
             if at < 0:
@@ -142,7 +142,7 @@ class Log:
             self.stamp, self.digest = last
 
     def _begin(self, container: dict[str, Any]) -> None:
-        """The container has started since: its log goes on, what is known of the run before does not count."""
+        """The container has started since: keep the cursor, drop the summary of the earlier run."""
         self.summary, self.started_at = Summary(), container["started_at"]
         self.phase_at, self.dialog_at = container["started_at"], ""
         self.phase_since = self._moment(container["started_at"])
@@ -181,7 +181,7 @@ class Log:
         return -1
 
     def _moment(self, stamp: str) -> float:
-        """Return the engine's *stamp* as a moment of the clock that nobody sets; one to come is now."""
+        """Return the engine's *stamp* as a moment of the monotonic clock; a future one is now."""
         return self._clock() - max(0.0, self._now() - epoch(stamp)) if stamp else self._clock()
 
 

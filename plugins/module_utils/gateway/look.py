@@ -144,7 +144,8 @@ class Gateway:
         self._engine = engine
         self.engine_fault: str | None = None
         self.container: dict[str, Any] | None = None
-        self._log = Log(lambda: self.clock(), lambda: self._now())
+        # Looked up at each call, since a driven clock takes their place.
+        self._log = Log(lambda: self.clock(), lambda: self._now())  # pylint: disable=unnecessary-lambda
         self._recalled = self._listening = False
         self.verdict: dict[str, Any] | None = None
         self.attempts = 0
@@ -217,7 +218,7 @@ class Gateway:
         return goes_on
 
     def log_state(self) -> dict[str, Any]:
-        """Return what was read of the log, and how far, for the state file."""
+        """Return the log's summary and cursor for the state file."""
         return self._log.as_state()
 
     @property
@@ -232,7 +233,7 @@ class Gateway:
 
     @property
     def finding(self) -> str | None:
-        """What of the log keeps the gateway from being ready for good: a word of states.FINDINGS."""
+        """The finding in the log that keeps the gateway from getting ready, a key of states.FINDINGS."""
         stale = self.mode == "paper" and self.summary.on_token and self.summary.phase == milestones.LOGIN_WINDOW
         return self.summary.finding or ("stale_token" if stale and self._stalled() else None)
 
@@ -338,7 +339,7 @@ class Gateway:
 
 
 def container_facts(engine: Engine, name: str) -> dict[str, Any]:
-    """Return what there is of container *name* (None where there is nothing to tell).
+    """Look at container *name*; None where it does not exist.
 
     exists, running (its processes are there, paused or not), status, frozen (a process of it that a signal has
     stopped), exit_code, exit_meaning, started_at, finished_at (of the run before, where it runs), stop_grace (seconds),

@@ -79,7 +79,7 @@ _GATES = (
 
 
 class _Mark:
-    """One text of the log that tells an *event*; *first* when it begins its line."""
+    """A text in the log that marks an *event*; *first* when it begins its line."""
 
     def __init__(self, event: str, text: str) -> None:
         literal, group, value = text.removeprefix("^").partition("(")
@@ -260,7 +260,7 @@ class Summary:
         self.full_authentication: bool | None = None
         self.on_token = False
         self.read_only: bool | None = None
-        # Whether a client was refused what a read-only API does not do.
+        # Whether the API refused a client's request because it is read-only.
         self.write_refused = False
         self.gateway_version: str | None = None
         self.controller_version: str | None = None
@@ -391,7 +391,7 @@ class Summary:
             self.finding = "too_many_attempts"
 
     def _refuse(self, finding: str) -> None:
-        """A sign-in was refused; that counts once an attempt, whatever the words."""
+        """A sign-in was refused; counts once for each attempt, whatever the message."""
         if not self.refused_this_time:
             self.refused_this_time = True
             self.refused_logins += 1
@@ -436,7 +436,7 @@ class Summary:
         self.finding = "push_missed"
 
     def _on_closing(self, _value: str) -> None:
-        """It was signed in, and is told to end."""
+        """It was signed in, and has been asked to end."""
 
     def _on_signed_in(self, _value: str) -> None:
         self.phase = SIGNED_IN
@@ -532,7 +532,7 @@ def _like(value: object, fresh: object, name: str) -> bool:
     """Whether *value* is of the kind that the attribute *name* of a summary has, which begins as *fresh*."""
     if name in ("commands", "exit_codes"):
         kind, most = (str, MAX_COMMANDS) if name == "commands" else (int, MAX_EXIT_CODES)
-        return isinstance(value, list) and len(value) <= most and all(type(each) is kind for each in value)
+        return isinstance(value, list) and len(value) <= most and {type(each) for each in value} <= {kind}
     if fresh is None:
         boolean = name in ("full_authentication", "read_only", "token_missing")
         return value is None or (isinstance(value, bool) if boolean else isinstance(value, str) and len(value) <= 400)

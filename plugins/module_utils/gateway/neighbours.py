@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs on this host beside a gateway, and what of it keeps the gateway from being started or replaced.
+"""Other containers and listeners of the host, and conflicts that forbid starting or replacing a gateway.
 
 What is deployed counts, not only what the inventory wants: every container of the engine, also one of somebody else.
 """
@@ -62,7 +62,7 @@ def around(engine: Engine) -> list[Neighbour]:
 
 
 def neighbour(found: Mapping[str, Any]) -> Neighbour:
-    """Return what the engine's description of a container says of it."""
+    """Parse the engine's description of a container."""
     config = found["Config"]
     labels = config.get("Labels") or {}
     environment = dict(each.partition("=")[::2] for each in config.get("Env") or ())
@@ -70,7 +70,7 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
     stack = labels.get(STACK_LABEL, "tws" if NAME_LABEL in labels else "")
     # The portal's containers of earlier releases have no label for the name.
     ours = labels.get(NAME_LABEL) or (name.removeprefix("ibgw-").partition(".")[0] if stack else "")
-    # Whatever says live counts.
+    # Any evidence of live counts.
     modes = {labels.get(MODE_LABEL, ""), environment.get("TRADING_MODE", "").lower()}
     mode = LIVE if modes & {LIVE, "both"} else PAPER if PAPER in modes else ""
     users = users_of(environment, found.get("Mounts") or ())
@@ -81,7 +81,7 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
 
 
 def users_of(environment: Mapping[str, str], mounts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the IBKR users that a container is told, also by files of the host that it mounts."""
+    """Return a container's IBKR users, from its environment and from mounted files of the host."""
     users = set()
     for key in _USER_KEYS:
         told, file = environment.get(key, ""), environment.get(f"{key}_FILE", "")
@@ -138,7 +138,7 @@ def objection(mine: Candidate, others: Iterable[Neighbour]) -> str:
 
 
 def mode_objection(mine: Candidate, others: Iterable[Neighbour], deployed: str, change: bool) -> str:
-    """Return why *mine* may not take the place of what is deployed by its name; empty when it may.
+    """Return why *mine* may not replace the deployment of the same name; empty when it may.
 
     *deployed* is the mode that its descriptor tells (empty: none), *change* that the operator wants another mode.
     """

@@ -11,7 +11,6 @@ twice is the first, as systemd has it.
 from __future__ import annotations
 
 import collections.abc as c
-import difflib
 import itertools
 import re
 import typing as t
@@ -132,6 +131,8 @@ def _entry_problems(place: str, entry: object) -> c.Iterator[str]:
         return
     for key in entry:
         if key not in keys:
+            import difflib
+
             near = difflib.get_close_matches(str(key), keys, 1)
             hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
             yield f"{place}.{key}: a session has no such key; {hint}"

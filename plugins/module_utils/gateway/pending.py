@@ -5,7 +5,7 @@
 
 A run that is cut between a file and its command would otherwise leave the old setting in force for ever: the next
 run finds the file as it should be. A command belongs to its file: only who writes that file again runs what is left of
-it, so that one role's leftover is no other's fault, and runs of two gateways of a host do not take each other's.
+it, so that one role's leftover fails no other role, and runs of two gateways of a host keep theirs apart.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """A *command* that the file at *path* calls for; without a path it is whoever comes next who runs it."""
+    """A *command* that the file at *path* calls for; without a path, the next run executes it."""
 
     path: str
     command: str
@@ -42,7 +42,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Calls:
-    """The file: what is still to run, in order."""
+    """The file: the commands still to run, in order."""
 
     calls: list[Call] = field(default_factory=list)
 

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import alerts, descriptor, paper_hours, record_file
+from . import alerts, bounds, descriptor, paper_hours, record_file
 from .paper_hours import PaperSession
-from .settings import whole
 from .week import RESETS, SIGN_IN_DEADLINE
 
 
@@ -73,8 +72,8 @@ def from_data(data: object) -> Plan:
         if not low <= getattr(found, _FIELDS.get(variable, variable.removeprefix("session_"))) <= high:
             raise record_file.DamagedError(f"{variable} is not from {low} to {high}")
     if found.region not in RESETS or not DEADLINE.fullmatch(found.sign_in_deadline):
-        raise record_file.DamagedError("it has a region or a deadline that is none")
-    # Also a zone that this machine has no data for, whoever wrote it.
+        raise record_file.DamagedError("its region or deadline is invalid")
+    # This includes a zone without data on this machine.
     if found.paper_sessions and (wrong := paper_hours.problems(t.cast("dict[str, Any]", data)["paper_sessions"])):
         raise record_file.DamagedError(wrong[0])
     return found
@@ -94,15 +93,7 @@ BOUNDS = {
 
 def problems(settings: Mapping[str, Any]) -> list[str]:
     """Return one sentence per problem of role `session`'s variables: the variable, the value, the rule, the fix."""
-    found = []
-    for name, (low, high) in BOUNDS.items():
-        value = settings[name]
-        number = whole(value)
-        if number is None or not low <= number <= high:
-            found.append(
-                f"{name}: {repr(value) if number is None else value} is not a whole number from {low} to {high}; "
-                "set it to one"
-            )
+    found = [text for name in BOUNDS if (text := bounds.problem(name, settings[name], BOUNDS[name]))]
     deadline = settings["session_sign_in_deadline"]
     if not DEADLINE.fullmatch(str(deadline)):
         found.append(
@@ -112,7 +103,7 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     region = settings["session_region"]
     if region not in RESETS:
         found.append(f"session_region: {region!r} is not a region; choose {', '.join(RESETS)}")
-    if whole(settings["session_client_id"]) in settings["other_client_ids"]:
+    if bounds.whole(settings["session_client_id"]) in settings["other_client_ids"]:
         found.append(
             f"session_client_id: {settings['session_client_id']} is gateway_client_id's or gateway_check_client_id's; "
             "the API refuses two clients with one id, so choose another"

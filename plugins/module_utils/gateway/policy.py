@@ -79,7 +79,7 @@ class Seen:
     api_state: str | None
     restart_used: bool = False
     pushes_missed: int = 0
-    # Sign-ins that this start has tried since one succeeded, by whatever evidence.
+    # Sign-ins tried by this start since the last success, by any kind of evidence.
     logins: int = 0
     fault: str | None = None
     # Whether the API was asked in this look; what it said may be of an earlier one.
@@ -171,7 +171,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
 
 
 def _count_logins(record: Record, look: Seen, now: float) -> None:
-    """Remember the sign-ins that were tried without success; a start is one, whatever its log says."""
+    """Record the sign-ins tried without success; a start counts as one even without a line in the log."""
     recent = [at for at in record.logins if now - HOUR < at <= now]
     if look.signed_in:
         record.logins, record.logins_counted = [], 0

@@ -145,7 +145,9 @@ class Portal:
         if answer.status != 200:
             return _odd(answer)
         if "authenticated" not in status:
-            return Verdict(DOWN, "what answers is no Client Portal Gateway", "Correct host and port.", final=True)
+            return Verdict(
+                DOWN, "the service that answers is not a Client Portal Gateway", "Correct host and port.", final=True
+            )
         if status.get("competing"):
             return Verdict(
                 COMPETING,
@@ -246,7 +248,7 @@ def _odd(answer: Answer) -> Verdict:
     told = printable(str(answer.body.get("error", "")))
     reasons = {
         403: ("it refuses this address", "Add the address to ips.allow of conf.yaml (client_portal_allow)."),
-        404: ("what answers is no Client Portal Gateway", "Correct host and port."),
+        404: ("the service that answers is not a Client Portal Gateway", "Correct host and port."),
         429: ("IBKR's limit of requests is exceeded", "Wait ten minutes, and ask less often."),
     }
     reason, next_step = reasons.get(

@@ -44,7 +44,7 @@ def load(name: str) -> Deployed:
     try:
         found = record_file.load(Deployed, path)
         if not 0 < found.port < 65536 or found.mode not in ("paper", "live"):
-            raise record_file.DamagedError("mode or port is none")
+            raise record_file.DamagedError("mode or port is invalid")
         return found
     except FileNotFoundError:
         raise FileNotFoundError(

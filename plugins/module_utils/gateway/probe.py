@@ -256,7 +256,7 @@ class _Attempt:
         raise _Verdict(api_state, "" if api_state == "port_closed" else printable(str(failure)))
 
     def _addresses(self) -> list[Any]:
-        """Return what getaddrinfo finds; a name is resolved in a thread, which a dead DNS may hold for long after."""
+        """Return getaddrinfo's result; names are resolved in a thread, which a dead DNS may block for long after."""
         # As bytes, because a text would load the codec of international names: a tenth of the whole probe.
         name = self._host.encode() if self._host.isascii() else self._host
         if _is_literal(self._host):
@@ -377,7 +377,7 @@ class _Attempt:
                 self._read_only = True
 
     def _take_farm(self, kind: str, status: str, name: str) -> None:
-        """Note the status of a farm; what is broken stays so until that farm is reported to be well."""
+        """Note the status of a farm; a broken one stays so until it is reported as OK."""
         known = (kind, name) in self._farms or len(self._farms) < MAX_FARMS
         farm = (kind, name if known else _OTHER_FARMS)
         if self._farms.get(farm) != "broken" or (known and status != "connecting"):
@@ -393,7 +393,7 @@ class _Attempt:
         )
 
     def _judge(self) -> None:
-        """Raise the verdict of what was heard against a session that has started."""
+        """Raise the verdict for trouble reported in a session that has started."""
         if lost := self._lost():
             raise lost
         troubles = []

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of JSON that are read back: what is in one has the types of its dataclass, or it is damaged and set aside.
+"""JSON files that are read back: checked against the types of a dataclass, and set aside where damaged.
 
-A full disk, a bad sector, an editor or an older release can leave anything in a file. Whoever reads it gets whole data
-or :class:`DamagedError`, never a value that breaks something later.
+A full disk, a bad sector, an editor or an older release can leave anything in a file. A reader gets valid data
+or :class:`DamagedError`, never a value that fails later.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _Kind = t.TypeVar("_Kind")
 
 
 class DamagedError(ValueError):
-    """What was read is not as it should be; the message names place and fault, and shows no value."""
+    """The data is damaged; the message names place and fault, and shows no value."""
 
 
 def parse(data: bytes) -> object:
-    """The JSON of *data*; DamagedError, also for NaN, a number that is none, and lists in lists without an end."""
+    """Parse the JSON of *data*; DamagedError also for NaN, infinity and too deeply nested lists."""
     try:
         return json.loads(data.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

@@ -34,7 +34,7 @@ class SecretError(Exception):
 def resource(name: str, project: str | None, version: str = "latest") -> str:
     """The full name of a secret's version, from a full name (with its version or without) or a secret's name.
 
-    SecretError for what is no name, or for a short one without *project*.
+    SecretError for an invalid name, or for a short one without *project*.
     """
     found = name
     if "/" not in name:

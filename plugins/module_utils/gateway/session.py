@@ -17,9 +17,9 @@ from .wait import wait_for
 
 # Where the container says none.
 STOP_GRACE = 90
-# A stop ends so long after the container's grace at the latest: SIGKILL, and what the engine takes for it.
+# Seconds after the container's grace by which every stop ends: SIGKILL, and the engine's time for it.
 STOP_MARGIN = 15.0
-# What of the grace is IBC's, and what SIGTERM has at least.
+# The share of the grace for IBC's STOP, and the minimum for SIGTERM.
 IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
 PAUSE_SINCE = (3, 24, 0)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a type check cannot say of a gateway's settings: every problem as one sentence with its fix.
+"""Validate a gateway's settings beyond their types: one sentence with its fix for each problem.
 
 Values of ``gateway_user`` and ``gateway_password`` never stand in a sentence.
 Sources: IBC's configuration reference for formats and enumerations, IBKR for one session per user.
@@ -16,7 +16,7 @@ import re
 import typing as t
 
 from . import accounts as account_ids
-from . import secret_manager, zones
+from . import bounds, secret_manager, zones
 from .properties import UnrepresentableError, escape
 
 Settings = c.Mapping[str, object]
@@ -90,7 +90,7 @@ _SCRIPTS = "the role mounts no scripts for it to run; leave it out"
 _TUNNEL = "the image's tunnel is not used; role access has the ways to the API (gateway_access)"
 _OVERWRITTEN = "the image's scripts set it themselves, so it has no effect; leave it out"
 _BUILT = "it only describes how the image was built; gateway_image chooses the image"
-# What the image and its scripts read, and what to set or know instead (image's README, scripts run.sh, common.sh,
+# Variables of the image and its scripts, each with the option to use (image's README, scripts run.sh, common.sh,
 # run_socat.sh, run_ssh.sh). A name of the role's variable means: set that one.
 ENVIRONMENT: dict[str, str] = {
     "TWS_USERID": "gateway_user",
@@ -284,18 +284,11 @@ def _flag(value: object) -> bool:
     return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
 
 
-def whole(value: object) -> int | None:
-    """The whole number that a value is, or that its text is (as ``-e`` has it); None for anything else."""
-    return int(str(value)) if re.fullmatch(r"-?\d+", str(value)) else None
-
-
 def _numbers(settings: Settings) -> c.Iterator[str]:
-    for variable, (low, high) in BOUNDS.items():
+    for variable, limits in BOUNDS.items():
         value = settings.get(variable)
-        number = whole(value)
-        if _given(value) and (number is None or not low <= number <= high):
-            shown = repr(value) if number is None else value
-            yield f"{variable}: {shown} is not a whole number from {low} to {high}; set it to one"
+        if _given(value) and (text := bounds.problem(variable, value, limits)):
+            yield text
 
 
 def _trusted(settings: Settings) -> c.Iterator[str]:
@@ -342,7 +335,7 @@ def _time_zone(settings: Settings) -> c.Iterator[str]:
 
 def _client_ids(settings: Settings) -> c.Iterator[str]:
     ids = [
-        whole(settings.get(variable))
+        bounds.whole(settings.get(variable))
         for variable in ("gateway_client_id", "gateway_check_client_id", "gateway_master_client_id")
     ]
     if any(ids.count(one) > 1 for one in ids if one is not None):
@@ -410,4 +403,4 @@ def port(settings: Settings) -> int:
     portal = settings.get("gateway_stack") == "client_portal"
     usual = PORTAL_PORT if portal else API_PORTS.get(str(settings.get("gateway_mode")), 0)
     own = settings.get("gateway_port")
-    return (whole(own) or 0) if _given(own) else usual
+    return (bounds.whole(own) or 0) if _given(own) else usual

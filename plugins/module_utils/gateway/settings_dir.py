@@ -70,14 +70,14 @@ def _open_directory(parent: int, name: str, path: str) -> int:
 
 
 class SettingsDirectory:
-    """An open settings directory; what belongs in it is its owner's."""
+    """An open settings directory; new files in it get its owner."""
 
     def __init__(self, path: str, handle: int) -> None:
         self.path, self.handle = path, handle
         self.owner = os.fstat(handle).st_uid
 
     def names(self) -> list[str]:
-        """What is in it, sorted; UntrustedError for more than 10,000 entries."""
+        """Its entries, sorted; UntrustedError for more than 10,000."""
         with os.scandir(self.handle) as entries:
             found = sorted(entry.name for entry in itertools.islice(entries, MAX_ENTRIES + 1))
         if len(found) > MAX_ENTRIES:
@@ -119,7 +119,7 @@ class SettingsDirectory:
         return UntrustedError(f"it is {what}", f"{self.path}/{printable(name)}")
 
     def replace(self, name: str, content: bytes, mode: int, owner: int, group: int) -> None:
-        """Put a new file in the place of whatever is there; OSError when that fails: the old one is untouched."""
+        """Replace the entry by a new file; raises OSError with the old one untouched."""
         temporary = f".ibgw-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(temporary, flags, 0o600, dir_fd=self.handle)
@@ -146,7 +146,7 @@ class SettingsDirectory:
         raise self._untrusted(name, "made a directory again and again")
 
     def set_aside(self, name: str) -> None:
-        """Rename what nothing else can be done with; at most 10 such are kept."""
+        """Rename an entry that cannot be removed; at most 10 of them are kept."""
         if sum(each.startswith(ASIDE) for each in self.names()) >= MAX_ASIDE:
             raise UntrustedError(f"it holds {MAX_ASIDE} entries {ASIDE}*: look at them and remove them", self.path)
         aside = f"{ASIDE}{secrets.token_hex(8)}"
@@ -154,7 +154,7 @@ class SettingsDirectory:
             os.rename(name, aside, src_dir_fd=self.handle, dst_dir_fd=self.handle)
 
     def remove(self, name: str) -> None:
-        """Take a name away, whatever it is the name of; a directory that is not empty is set aside."""
+        """Remove an entry of any type; a directory that is not empty is set aside."""
         for _try in range(TRIES):
             try:
                 if stat.S_ISDIR(os.stat(name, dir_fd=self.handle, follow_symlinks=False).st_mode):
@@ -196,7 +196,7 @@ class SettingsDirectory:
 
 
 def remove_stale(descriptor: Descriptor) -> list[str]:
-    """Remove what a crash leaves behind and a new sign-in stumbles over; the names, printable.
+    """Remove the leftovers of a crash that would break a new sign-in; returns their names, printable.
 
     These are the tokens and the flags PAUSE and COLDRESTART. Raises UntrustedError or another OSError.
     """

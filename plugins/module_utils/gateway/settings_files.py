@@ -47,7 +47,7 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
     if params["config"] is not None:
         wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
     if params.get("jts_keys") is not None:
-        # What was held of jts.ini, for whoever puts a container back that was started with it.
+        # The content of jts.ini before, to restore with a container that was started with it.
         wanted.append(File(f"{config}/jts.keys", str(params["jts_keys"]), 0o600, root, group))
     if params["descriptor"] is not None:
         text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"

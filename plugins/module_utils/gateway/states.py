@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every state of the API means, what a person does about it, and whether waiting can help."""
+"""States of the API: meaning, next step, and whether waiting can help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ApiState:
         self.state, self.meaning, self.next_step, self.final = state, meaning, next_step, final
 
 
-# What a person does about each trouble of a session that has started; a verdict names those that it found.
+# Next steps for each kind of trouble in a session that has started.
 CORRECT_ACCOUNTS = "Correct gateway_accounts to the accounts of this IBKR user (site.yml writes it), or ask IBKR."
 END_OTHER_SESSION = "Sign the user out where the other session is."
 WAIT_FOR_FARM = "Wait for the farm."
@@ -112,7 +112,7 @@ API_STATES = {
     ),
 }
 
-# What an API says that is signed in to the right account, whatever is wrong behind it.
+# States of an API that is signed in to the right account, with or without trouble behind it.
 ANSWERS = ("ready", "degraded", "link_down", "port_moved")
 
 # A lost link whose cause the log names.

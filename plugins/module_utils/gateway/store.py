@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is remembered of one gateway: its state file, a bounded history, and the lease of whoever acts on it.
+"""One gateway's memory: its state file, a bounded history, and its lease.
 
 They live in ``/var/lib/ibgw/<name>/session``, root-only: ``state.json`` is a :class:`Record`; ``history.jsonl`` has one
 event a line, oldest first. All moments are epoch seconds.
@@ -27,7 +27,7 @@ GRANTS = SIGN_IN, PAPER, MANUAL = "sign_in", "paper", "manual"
 
 @dataclass(frozen=True)
 class Event:
-    """What every line of the history has; a sign-in's and others have more."""
+    """Fields of every line of the history; some kinds have more."""
 
     at: float
     event: str = ""
@@ -80,7 +80,7 @@ class Record:
     # Moments of the last hour at which a sign-in was tried that did not succeed, and how many of them this start has.
     logins: list[float] = field(default_factory=list)
     logins_counted: int = 0
-    # What the watcher has read of the container's log, and how far (log.Log.as_state).
+    # The summary and cursor of the container's log (log.Log.as_state).
     log: dict[str, Any] | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -115,7 +115,7 @@ class Store:
         return record
 
     def log(self) -> dict[str, Any] | None:
-        """Return what the watcher has read of the log, None where that cannot be read here."""
+        """Return the watcher's summary and cursor of the log, None where it is unreadable here."""
         with contextlib.suppress(OSError, ValueError):
             record = self.read()
             return record.log if record else None

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The border for foreign text: what a container, an engine, an API or a server says, made fit to be shown."""
+"""Sanitize text from containers, engines, APIs and servers before it is shown."""
 
 from __future__ import annotations
 

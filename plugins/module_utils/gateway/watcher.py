@@ -54,7 +54,7 @@ def channels_path(name: str) -> str:
 
 
 class Watcher:
-    """Watches gateway *name*; *alive* tells the service manager so, *fault* is what is wrong with its settings."""
+    """Watches gateway *name*; *alive* reports to the service manager, *fault* is a fault of its settings."""
 
     def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
         self.control, self.alive, self.fault = control, alive, fault
@@ -78,21 +78,21 @@ class Watcher:
                 except BusyError:
                     self._tell_of_another()
                     until = self.control.now() + BUSY_SECONDS
-                except Exception as error:  # whatever it is: a watcher that ends tells nobody
+                except Exception as error:  # a watcher that ends cannot alert
                     self._tell_of_failure(error)
                     until = self.control.now() + self._interval
                 self.alive()
                 self.listen(until)
 
     def _tell_of_another(self) -> None:
-        """Tell what the one has written who acts now: a dialog that waits in his sign-in, say."""
+        """Alert on the state that the lease's holder has written, such as a dialog in a sign-in."""
         with contextlib.suppress(OSError, ValueError):
             record = self.control.store.read()
             if record:
                 self._tell(record, record, urgent=True)
 
     def _tell_of_failure(self, error: Exception) -> None:
-        """A look that failed in a way that nobody has thought of is a state, and told; the next one is tried."""
+        """Turn an unexpected failure of a look into a state and an alert; the next look is tried."""
         now, kind = self.control.now(), type(error).__name__
         with contextlib.suppress(Exception):
             record = self.control.store.load(self.control.descriptor.mode)
@@ -221,7 +221,7 @@ class Watcher:
         )
 
     def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
-        """Queue what people have to know, and send what is queued."""
+        """Queue the alerts that are due, and send the queue."""
         now = self.control.now()
         serious = record.state in _TROUBLE
         # Whoever brought it back: what was told is over, and is told anew when it comes again.
@@ -289,7 +289,7 @@ def notifier() -> Callable[[str], None]:
 
 
 def send(memory: Store, outbox: Outbox, now: float) -> None:
-    """Send what is queued to the channels that can be read; a dead channel costs time and nothing else."""
+    """Send the queue through the readable channels; a dead channel costs only time."""
     path = channels_path(memory.name)
     with contextlib.suppress(OSError, ValueError):
         if os.path.exists(path):
@@ -303,7 +303,7 @@ def _degrade(record: Record, fault: str, before: Record, now: float) -> None:
 
 
 def stamp(name: str) -> tuple[object, ...]:
-    """Return what changes whenever the settings of gateway *name* are written anew."""
+    """Return a fingerprint that changes whenever the settings of gateway *name* are rewritten."""
     found: list[object] = []
     for path in (descriptor.path(name), plan.path(name)):
         try:
@@ -315,7 +315,7 @@ def stamp(name: str) -> tuple[object, ...]:
 
 
 def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
-    """Return the descriptor and the plan of gateway *name*, and what is wrong with their files.
+    """Return the descriptor and the plan of gateway *name*, and the faults of their files.
 
     In the place of what cannot be read stands what was *good* before; without that, a plan that starts nothing. None
     without a descriptor, now or before.
@@ -329,7 +329,7 @@ def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
 
 
 def tell_unreadable(name: str, fault: str, now: float) -> None:
-    """Make of a gateway that cannot be watched a state that is told, by the channels that can be read."""
+    """Turn a gateway that cannot be watched into a state and an alert, by the channels that can be read."""
     memory = Store(name)
     with memory.lease.held(BY, "a look"):
         record = memory.load("")
@@ -347,7 +347,7 @@ def tell_unreadable(name: str, fault: str, now: float) -> None:
 
 
 def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Watch gateway *name* until the process is ended; raises DescriptorError for what is not a name.
+    """Watch gateway *name* until the process is ended; raises DescriptorError for an invalid name.
 
     Settings that cannot be read are a state and an alert; they are read again whenever their files change.
     """

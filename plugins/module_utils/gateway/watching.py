@@ -33,8 +33,11 @@ def unit_name(gateway: str) -> str:
 
 
 def units(shown: str) -> list[Unit]:
-    """The units in what ``systemctl show --property=…`` printed: texts, ``restarts`` by systemd itself as a number, and
-    ``up_seconds`` since the unit became active, None where it never has."""
+    """Parse the units in the output of ``systemctl show --property=…``.
+
+    Values are texts, but for ``restarts`` (by systemd itself) and ``up_seconds`` since the unit became active, which is
+    None where it never has.
+    """
     found = []
     for block in shown.strip().split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
@@ -47,7 +50,7 @@ def units(shown: str) -> list[Unit]:
 
 
 def show(*names: str) -> list[str]:
-    """The command that prints what :func:`units` reads."""
+    """The command whose output :func:`units` parses."""
     return ["systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", *names]
 
 
@@ -68,7 +71,7 @@ def unit(gateway: str) -> Unit | None:
 
 
 def fault(unit: c.Mapping[str, t.Any] | None, late_seconds: float) -> str | None:
-    """Why nobody watches well now, in one clause; None where the watcher works, is not wanted, or cannot be asked.
+    """The watcher's fault in one clause; None where it works, is not wanted, or cannot be asked.
 
     *late_seconds* is how much longer ago its last look is than it may be (:func:`.policy.late_seconds`).
     """

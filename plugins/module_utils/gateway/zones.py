@@ -45,7 +45,7 @@ def problems(zones: c.Mapping[str, object], elsewhere: c.Container[str] = ()) ->
 
 
 def calendar_problems(time_zone: str | None, sessions: c.Sequence[c.Mapping[str, object]]) -> list[str]:
-    """Return what this machine cannot read of a gateway's zone and of its ``gateway_paper_sessions``."""
+    """Return the problems of a gateway's zone and ``gateway_paper_sessions`` with this machine's zone data."""
     wanted = {f"gateway_paper_sessions[{index}].zone": each.get("zone") for index, each in enumerate(sessions)}
     found = problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])
     if found:
@@ -74,7 +74,7 @@ def _outdated(zone: str) -> bool:
 
 
 def _links() -> dict[str, str]:
-    """Old names and what they link to."""
+    """Old names and their targets."""
     return {words[2]: words[1] for line in _lines("tzdata.zi") if len(words := line.split()) == 3 and words[0] == "L"}
 
 

@@ -55,7 +55,7 @@ def key(kind: str, text: str) -> Key | None:
 
 
 def parsed(lines: c.Iterable[str]) -> list[Key]:
-    """Keys as in ``ssh_host_ed25519_key.pub``; GcpError for a line that is none."""
+    """Keys as in ``ssh_host_ed25519_key.pub``; GcpError for an invalid line."""
     found = []
     for line in lines:
         kind, _blank, rest = line.strip().partition(" ")
@@ -98,7 +98,7 @@ def pin(folder: str, name: str, keys: c.Collection[Key]) -> bool:
         file.writelines(f"{name} {kind} {text}\n" for kind, text in keys)
         file.flush()
         try:
-            # In one step, and never over what is there.
+            # Atomically, and never over an existing file.
             os.link(file.name, path)
         except FileExistsError:
             if pinned(folder, name).isdisjoint(keys):
@@ -137,7 +137,7 @@ def ensure(
 
 
 def absent(vm: t.Mapping[str, t.Any]) -> str:
-    """Why a VM's keys are unknown, and what to do."""
+    """Explain why a VM's keys are unknown, with the way out."""
     reason = (
         "its image has no guest agent, or an organization policy forbids guest attributes"
         if vm["guest_attributes"]
@@ -160,7 +160,7 @@ def known_to_ssh(name: str) -> bool:
 
 
 def ssh_arguments(folder: str, instance_id: str, unknown: str) -> str:
-    """What ssh is called with, so that it knows the VM by its pinned keys.
+    """Return the arguments for ssh that verify the VM by its pinned keys.
 
     Once it trusts the server it takes over the keys that this adds and removes, as hardening does (``UpdateHostKeys``).
     """

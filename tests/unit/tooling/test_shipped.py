@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What role `client_portal` copies to a VM is what its program imports there, and no more."""
+"""Role `client_portal` copies to a VM exactly the files that its program imports there."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def groups(*rows: tuple[str, int, list[str]]) -> list[grp.struct_group]:
         pytest.param([OURS], [("ibgw", 1000, ["ibgateway"])], [], id="ours in hardening's group"),
         pytest.param([("alice", 20001, 100, BASH)], [("google-sudoers", 1000, [])], [], id="OS Login"),
         pytest.param(
-            [("debian", 1000, 1000, BASH)], [("debian", 1000, [])],
-            ["groupmod --gid 2000 debian && usermod --uid 2000 debian && chown -hR debian: /home/debian"],
+            [("operator", 1000, 1000, BASH)], [("operator", 1000, [])],
+            ["groupmod --gid 2000 operator && usermod --uid 2000 operator && chown -hR operator: /home/operator"],
             id="cloud image",
         ),
         pytest.param([("alice", 1000, 1001, BASH)], [], ["; usermod --uid 2000 alice"], id="another gid"),

@@ -52,7 +52,7 @@ def described(
             described(labels={"ibops.gateway.name": "live", "ibops.gateway.mode": "live"}, TWS_USERID="bob"),
             replace(COMPOSE, gateway="live", stack="tws"),
         ),
-        # Whatever says live counts.
+        # Any evidence of live counts.
         (
             described(labels={"ibops.gateway.name": "p", "ibops.gateway.mode": "paper"}, TRADING_MODE="live"),
             Neighbour("old-gateway-1", True, "p", "tws", "live", (), (4001,)),

@@ -31,7 +31,7 @@ def endpoint(port: int, timeout: float = 5.0) -> portal.Endpoint:
         ("access_denied", "down", "it refuses this address (HTTP 403"),
         ("busy", "down", "limit of requests is exceeded (HTTP 429"),
         ("server_error", "down", "servers behind it do not answer (HTTP 503"),
-        ("other", "down", "no Client Portal Gateway"),
+        ("other", "down", "not a Client Portal Gateway"),
     ],
 )
 def test_each_state_is_told_apart(

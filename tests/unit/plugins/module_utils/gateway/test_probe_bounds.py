@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a hostile peer can make the probe's process cost: memory, processor time and seconds, whatever it sends."""
+"""The probe's cost against hostile peers: memory, processor time and seconds."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Cost(NamedTuple):
 
 
 def cost(*arguments: object) -> Cost:
-    """Run the probe's command as a VM does, and say what it took."""
+    """Run the probe's command as a VM does, and measure it."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", MEASURE, sys.executable, "-I", "-S", command.__file__, *map(str, arguments)],
         capture_output=True,
