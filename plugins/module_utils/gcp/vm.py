@@ -47,7 +47,9 @@ class Observed:
         ]
         if bool(self.disk) is not bool(self.instance):
             # Another run may have created or deleted both in between.
-            self.instance = compute.get(INSTANCE, name)
+            seen, self.instance = self.instance, compute.get(INSTANCE, name)
+            if seen and not self.instance:
+                raise GcpError(f"instances {name}: it was deleted while this run inspected it. Run again")
 
     def report(self) -> dict[str, Body | None]:
         """Everything as the API has it."""
