@@ -161,6 +161,8 @@ def test_a_vm_that_vanishes(machine: RunModule, fake: FakeGcp, method: str) -> N
 def test_a_vm_that_vanishes_while_it_is_read(machine: RunModule, fake: FakeGcp) -> None:
     machine()
     fake.fault("disks.get", before=lambda: gone(fake))
-    made = machine()
-    assert made["actions"] == ["instances.insert ibgw-paper"]
+    failed = machine()
+    assert failed["failed"] is True
+    assert "was deleted while this run inspected it" in failed["msg"]
+    assert machine()["actions"] == ["instances.insert ibgw-paper"]
     assert fake.resource(INSTANCE)["status"] == "RUNNING"
