@@ -74,7 +74,7 @@ QUICK = [
     Stage("unit", "pytest -n 4 --dist worksteal tests/unit", cores=2),
     Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2),
     Stage("clients", "pytest tests/clients"),
-    Stage("playbooks", "pytest tests/playbooks"),
+    Stage("playbooks", "pytest tests/playbooks", minutes=15),
 ]
 SANDBOX = [
     Stage("image", "pytest tests/image"),

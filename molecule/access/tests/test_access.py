@@ -12,9 +12,10 @@ import typing as t
 
 import pytest
 from docs.access_matrix import MATRIX, PICTURE, PORTS, picture, printed
-from sandbox.machine.common import LABEL, NETWORK, SandboxError, docker
+from sandbox.machine.common import LABEL, NETWORK, docker
 from testinfra.host import Host
 from tests.sandbox.peers import BOB, Peers
+from tests.sandbox.reboot import reboot
 
 SLOT = os.environ["SANDBOX_SLOT"]
 VM, BASTION, NETWORK_6 = f"ibgw-sandbox-{SLOT}-paper", f"ibgw-sandbox-{SLOT}-bastion", f"ibgw-sandbox-{SLOT}-ipv6"
@@ -178,25 +179,14 @@ def container_again(_host: Host, playbook: c.Callable[..., t.Any]) -> None:
     assert run.status == 0, run.printed
 
 
-def reboot(host: Host, _playbook: c.Callable[..., t.Any]) -> None:
-    docker("restart", VM)
-
-    def up() -> bool:
-        try:
-            return docker("exec", VM, "systemctl", "is-system-running") != ""
-        except SandboxError as error:
-            # Its status says that some unit failed; whether that matters is for the matrix to say.
-            return "degraded" in str(error)
-
-    until(up, 60)
-    docker("exec", VM, "ibgwctl", "start", "paper")
-    docker("exec", VM, "ibgwctl", "wait-ready", "paper")
+def vm_reboot(host: Host, _playbook: c.Callable[..., t.Any]) -> None:
+    reboot(VM, "paper")
     order = "systemctl show --value --property=ActiveEnterTimestampMonotonic nftables.service docker.service"
     firewall, engine = (int(moment) for moment in host.check_output(order).split())
     assert 0 < firewall < engine
 
 
-@pytest.mark.parametrize("event", [nothing, engine_restart, container_again, firewall_reload, reboot])
+@pytest.mark.parametrize("event", [nothing, engine_restart, container_again, firewall_reload, vm_reboot])
 def test_the_matrix(
     watch: Watch,
     host: Host,
