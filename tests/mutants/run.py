@@ -8,6 +8,7 @@ else the machine was busy, and nobody knows.
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.machinery
 import json
@@ -32,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KILLED, HUNG, UNDECIDED, SURVIVED = "killed", "hung", "undecided", "survived"
 # A limit is this many times what the tests took before, and at least so many seconds; and what a fork may allocate.
 PATIENCE, LEAST_SECONDS, BASELINE_SECONDS, MOST_BYTES = 8, 5, 600, 4 << 30
+# What a fork ends with that has seen its failed test pass without the mutant.
+PROVEN = 99
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "faulthandler_timeout=0", "--tb=no"]
 
 
@@ -105,12 +108,15 @@ class _Server(_Profile):
         self.called: dict[str, set[str]] = {name: set(calls) for name, calls in report["called"].items()}
 
     def _traced(self, place: str) -> int:
-        called: set[str] = set()
+        called: set[CodeType] = set()
         source = str(self.path)
 
         def trace(frame: FrameType, _event: str, _argument: Any) -> None:
-            if os.path.realpath(frame.f_code.co_filename) == source:
-                called.add(frame.f_code.co_qualname.partition(".<locals>")[0])
+            called.add(frame.f_code)
+
+        @functools.cache
+        def is_of_module(filename: str) -> bool:
+            return os.path.realpath(filename) == source
 
         threading.settrace(trace)
         sys.settrace(trace)
@@ -121,7 +127,9 @@ class _Server(_Profile):
             if not _passes(item):
                 Path(place, "failed").write_text(name)
                 return 1
-            seconds[name], calls[name] = time.monotonic() - began, sorted(called)
+            seconds[name] = time.monotonic() - began
+            functions = [each.co_qualname for each in tuple(called) if is_of_module(each.co_filename)]
+            calls[name] = sorted({each.partition(".<locals>")[0] for each in functions})
         Path(place, "baseline").write_text(json.dumps({"seconds": seconds, "called": calls}))
         return 0
 
@@ -162,9 +170,13 @@ class _Server(_Profile):
         if compiled and in_place and all(each.__code__.co_freevars == compiled.co_freevars for each in in_place):
 
             def work() -> int:
+                originals = [each.__code__ for each in in_place]
                 for each in in_place:
                     each.__code__ = compiled
-                return _test(run.items, run.place.name)
+                status = _test(run.items, run.place.name)
+                for each, original in zip(in_place, originals, strict=True):
+                    each.__code__ = original
+                return PROVEN if status and _passes(self.items[run.told()]) else status
 
             return _fork(run.place.name, run.seconds, work)
         return _fork(run.place.name, run.seconds, lambda: self._imported(code, run))
@@ -181,6 +193,8 @@ class _Server(_Profile):
     def _verdict(self, run: _Run, status: int) -> str:
         if status == 0:
             return SURVIVED
+        if status == PROVEN:
+            return KILLED
         failed = run.told()
         if status == -signal.SIGALRM and not failed:
             took = self._takes(run.items, run.seconds)

@@ -17,8 +17,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-# How long an owner keeps it between two tasks, and the most that anybody may ask for, in seconds.
-KEEP_SECONDS = 180.0
+# The most that anybody may keep it for between two tasks, in seconds.
 MOST_SECONDS = 3600.0
 _RETRY_SECONDS = 0.1
 

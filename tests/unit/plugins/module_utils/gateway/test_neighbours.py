@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import neighbours
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.neighbours import Candidate, Neighbour
 
 LIVE = Candidate("live", neighbours.own_names("ibgw-live"), "live", ("Bob",), (4001,))
@@ -116,6 +117,9 @@ def test_a_containers_own_mounts_hold_its_user(tmp_path: Path) -> None:
         # The more exact mount is searched as well, and a name that only begins alike is another.
         ({"TWS_USERID_FILE": "/there/deep/user"}, ("carol",)),
         ({"TWS_USERID_FILE": "/there2/user"}, ()),
+        ({"TWS_USERID_FILE": "/user"}, ()),
+        ({"TWS_USERID_FILE": "/xX/user"}, ("bob",)),
+        ({"TWS_USERID": "a=b"}, ("a=b",)),
         ({"TWS_USERID_FILE": "/slash/user"}, ("bob",)),
         ({"TWS_USERID_FILE": "/there/latin"}, ()),
         ({"TWS_USERID_FILE": "/there/no\0thing"}, ()),
@@ -136,8 +140,25 @@ def test_the_users_that_a_container_is_told(
         {"Source": str(tmp_path), "Destination": "/there"},
         {"Source": str(tmp_path / "other"), "Destination": "/there/deep"},
         {"Source": str(tmp_path), "Destination": "/slash/"},
+        {"Source": str(tmp_path), "Destination": "/xX"},
     ]
     assert neighbours.users_of(environment, mounts) == users
+
+
+@pytest.mark.parametrize("source", [{}, {"Source": ""}, {"Source": None}])
+def test_a_mount_in_memory_shows_nothing_of_the_host(tmp_path: Path, source: dict[str, Any]) -> None:
+    (tmp_path / "user").write_text("bob")
+    told = {"TWS_USERID_FILE": f"/memory{tmp_path}/user"}
+    assert neighbours.users_of(told, [{"Type": "tmpfs", "Destination": "/memory", **source}]) == ()
+
+
+def test_all_containers_of_the_engine_are_around() -> None:
+    class Two(Engine):
+        def containers(self) -> list[dict[str, Any]]:
+            return [described(name="a"), described("exited", name="Xb", TWS_USERID="a=b")]
+
+    found = neighbours.around(Two())
+    assert [(each.name, each.there, each.users) for each in found] == [("a", True, ()), ("Xb", False, ("a=b",))]
 
 
 def test_the_user_of_a_file(tmp_path: Path) -> None:
@@ -168,6 +189,7 @@ def test_a_file_that_is_none_is_not_followed(tmp_path: Path) -> None:
         (LIVE, [replace(OTHER, there=False)], "remove that container first: docker rm ibgw-live2"),
         (LIVE, [replace(OTHER, mode="paper", there=False)], "docker rm ibgw-live2"),
         (LIVE, [COMPOSE], "docker stop old-gateway-1"),
+        (LIVE, [COMPOSE], "container old-gateway-1 (not of this collection)"),
         (LIVE, [replace(COMPOSE, there=False)], ""),
         (LIVE, [replace(COMPOSE, users=())], "gateway_port: 4001 of this host is published by container old-gateway-1"),
         (LIVE, [replace(COMPOSE, users=(), there=False)], ""),
@@ -305,12 +327,12 @@ def test_an_address_that_is_in_the_way(proc: Proc, table: str, address: str, tak
 
 def test_the_listener_is_named_among_other_sockets_and_processes(proc: Proc) -> None:
     proc.sockets("tcp", ("0100007F:0FA3", "0A", "1"), ("0100007F:0FA2", "01", "2"), ("0100007F:0FA2", "0A", "4711"))
-    proc.process(9, "client\n", "socket:[1]", "socket:[2]", "/dev/null")
-    proc.process(10, "b\x1bd\udcff\n", "/dev/null", "socket:[4711]")
-    proc.process(100, "child\n", "socket:[4711]")
+    proc.process(8, "client\n", "socket:[1]", "socket:[2]", "/dev/null")
+    proc.process(9, "b\x1bd\udcff\n", "/dev/null", "socket:[4711]")
+    proc.process(10, "child\n", "socket:[4711]")
     (proc.root / "5").mkdir()
-    assert proc.listening(4002) == "b?d\ufffd (process 10)"
-    assert proc.listening(4003) == "client (process 9)"
+    assert proc.listening(4002) == "b?d\ufffd (process 9)"
+    assert proc.listening(4003) == "client (process 8)"
 
 
 def test_a_listener_whose_process_nobody_may_see_counts_too(proc: Proc) -> None:
