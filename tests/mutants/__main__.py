@@ -31,7 +31,7 @@ MODULES: dict[str, list[str]] = {
     "deploy": ["test_deploy"],
     "policy": ["test_policy"],
     "lease": ["test_lease"],
-    "session": ["test_session"],
+    "session": ["test_session", "test_control"],
     "milestones": ["test_milestones"],
     "control": ["test_control"],
     "settings": ["test_settings"],
