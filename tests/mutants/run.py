@@ -35,7 +35,18 @@ KILLED, HUNG, UNDECIDED, SURVIVED = "killed", "hung", "undecided", "survived"
 PATIENCE, LEAST_SECONDS, BASELINE_SECONDS, MOST_BYTES = 8, 5, 600, 4 << 30
 # What a fork ends with that has seen its failed test pass without the mutant.
 PROVEN = 99
-OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "faulthandler_timeout=0", "--tb=no"]
+OPTIONS = [
+    "-q",
+    "-m",
+    "not long",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-o",
+    "faulthandler_timeout=0",
+    "--tb=no",
+]
 
 
 class BaselineError(Exception):

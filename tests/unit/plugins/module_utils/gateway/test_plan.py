@@ -93,5 +93,5 @@ def test_a_plan_with_a_zone_that_this_machine_cannot_read_is_damaged(deploy: Any
     assert plan.load("paper").paper_sessions[0].zone == "Asia/Tokyo"
     with open(plan.path("paper"), "w") as file:
         json.dump({"paper_sessions": [session | {"zone": zone}]}, file)
-    with pytest.raises(descriptor.DescriptorError, match=r"gateway_paper_sessions\[0\]\.zone"):
+    with pytest.raises(descriptor.DescriptorError, match=r"paper_sessions\[0\]\.zone"):
         plan.load("paper")
