@@ -32,7 +32,7 @@ MODULES: dict[str, list[str]] = {
     "policy": ["test_policy"],
     "lease": ["test_lease"],
     "session": ["test_session", "test_control"],
-    "milestones": ["test_milestones", "test_log", "test_look", "test_states"],
+    "milestones": ["test_milestones", "test_log", "test_states"],
     "control": ["test_control"],
     "settings": ["test_settings"],
     "access": ["test_access", "test_access_mtls", "test_access_wireguard"],

@@ -145,6 +145,10 @@ WINDOW = at("2026-11-24 09:20")
         pytest.param(paper(grant=granted(PAPER, TUESDAY)), DOWN, TUESDAY, None, None, id="paper, over and down"),
         pytest.param(live(grant=IN_TIME), DOWN, TUESDAY, "blocked", "sign_in_ended", id="it went down in a sign-in"),
         pytest.param(
+            live(grant=granted(PAPER, TUESDAY + 60)), DOWN, TUESDAY, "blocked", "session_lost",
+            id="it went down with a grant that is no sign-in's",
+        ),
+        pytest.param(
             live(grant=IN_TIME), dataclasses.replace(ASKING, pushes_missed=2), TUESDAY, None, None, id="a push is left"
         ),
         pytest.param(
@@ -194,6 +198,8 @@ def test_decisions(record: Record, look: Seen, now: float, action: str | None, c
     record.since = before
     step = policy.decide(record, look, PLAN, now)
     assert (step.action if step else None, step.cause if step else None) == (action, cause)
+    if step and step.cause:
+        assert step.why == policy.CAUSES[step.cause][0]
 
 
 SIGN_IN_LOG = (
@@ -470,6 +476,9 @@ def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
     look = dataclasses.replace(RESTARTING, logins=10**9)
     policy.observe(record, look, Plan(), TUESDAY)
     assert len(record.logins) == 2 * policy.LOGINS_PER_HOUR
+    record = paper(logins=[TUESDAY - 1] * 10)
+    policy.observe(record, look, Plan(), TUESDAY)
+    assert record.logins == [TUESDAY] * (2 * policy.LOGINS_PER_HOUR)
 
 
 @pytest.mark.parametrize(("look", "now"), [(READY, SATURDAY), (RESTARTING, SATURDAY), (READY, at("2026-11-29 02:00"))])
@@ -564,7 +573,10 @@ OLD = "2026-11-20T10:00:00.000000000Z"
             {"state": states.BLOCKED, "reason": policy.OTHER_CAUSE[0], "next_step": policy.OTHER_CAUSE[1]},
         ),
         (live(blocked="push_missed"), RESTARTING, {"state": states.STARTING, "reason": "well", "next_step": ""}),
-        (live(), dataclasses.replace(READY, fault="no engine"), {"state": states.DEGRADED, "reason": "no engine"}),
+        (
+            live(), dataclasses.replace(READY, fault="no engine"),
+            {"state": states.DEGRADED, "reason": "no engine", "since": TUESDAY},
+        ),
     ],
 )  # fmt: skip
 def test_what_a_look_changes(record: Record, look: Seen, after: dict[str, Any]) -> None:
@@ -675,3 +687,32 @@ def test_what_is_shown_has_all_of_the_record() -> None:
     assert found["sign_in_due_new_york"] == "Sun 2026-11-29 17:00"
     bare = policy.shown(Record("live", "live"), PLAN, TUESDAY)
     assert (bare["valid_until_new_york"], bare["sign_in_due_new_york"]) == (None, None)
+
+
+@pytest.mark.parametrize("api_state", ["no_handshake", "no_valid_id", "unresponsive", "tcp_timeout"])
+def test_an_api_that_hangs(api_state: str) -> None:
+    record = live(hung_looks=1)
+    look = dataclasses.replace(HUNG, api_state=api_state)
+    policy.observe(record, look, PLAN, TUESDAY)
+    step = policy.decide(record, look, PLAN, TUESDAY)
+    assert (record.hung_looks, step and step.action) == (2, "restart")
+
+
+def test_a_look_that_says_no_more_says_nothing() -> None:
+    assert (READY.restart_used, READY.pushes_missed, READY.logins, READY.fault) == (False, 0, 0, None)
+    assert policy.Step("stop", "why").grant is None
+    assert policy.moment(0.0) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_the_plans_own_deadline_for_a_sign_in() -> None:
+    record, plan = live(), Plan(sign_in_deadline="20:00")
+    policy.observe(record, READY, plan, TUESDAY)
+    assert record.sign_in_due == at("2026-11-29 20:00")
+    late = at("2026-11-22 18:00")
+    assert [policy.shown(Record("live", "live"), each, late)["week"] for each in (plan, PLAN)] == ["due", "overdue"]
+
+
+def test_a_sign_in_is_void_from_the_moment_at_which_its_week_ends() -> None:
+    record = live()
+    policy.observe(record, READY, PLAN, at("2026-11-29 01:00"))
+    assert record.valid_until is None

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -350,3 +351,26 @@ def test_a_paused_container_goes_on_to_be_signed_off(gateway: Gateway, fake_engi
     fake_engine.status = "paused"
     outcome = session.stop(gateway, Engine(), 10, check=False)
     assert (outcome.actions, outcome.how) == (["docker unpause", "IBC STOP"], "ibc")
+
+
+@pytest.mark.parametrize(
+    ("version", "knows"),
+    [("3.24.0", True), ("3.24.1", True), ("4.0", True), ("3.23.9", False), ("3.24", False), ("", False)],
+)
+def test_which_ibc_knows_a_pause(gateway: Gateway, fake_engine: Any, version: str, knows: bool) -> None:
+    fake_engine.log(*[f"IBC: version: {version}"] * bool(version))
+    gateway.look()
+    with contextlib.nullcontext() if knows else pytest.raises(session.SessionError, match=r"PAUSE came with 3\.24\.0"):
+        assert session.pause(gateway, Engine(), 5, check=True).actions == ["IBC PAUSE"]
+
+
+def test_a_pause_that_does_not_happen_is_waited_for_in_bounds(
+    gateway: Gateway, fake_engine: Any, command_server: Any
+) -> None:
+    command_server.replies["PAUSE"] = ["OK PAUSE in progress"]
+    fake_engine.log("IBC: version: 3.24.1")
+    gateway.look()
+    accepted: list[bool] = []
+    with pytest.raises(session.SessionError, match="still runs after 0 s"):
+        session.pause(gateway, Engine(), 0.1, check=False, accepted=lambda: accepted.append(True))
+    assert accepted == [True]
