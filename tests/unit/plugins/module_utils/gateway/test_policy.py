@@ -709,7 +709,10 @@ def test_the_plans_own_deadline_for_a_sign_in() -> None:
     policy.observe(record, READY, plan, TUESDAY)
     assert record.sign_in_due == at("2026-11-29 20:00")
     late = at("2026-11-22 18:00")
-    assert [policy.shown(Record("live", "live"), each, late)["week"] for each in (plan, PLAN)] == ["due", "overdue"]
+    assert [policy.shown(Record("live", "live"), each, late)["week"] for each in (plan, PLAN)] == [
+        "sign_in_due",
+        "overdue",
+    ]
 
 
 def test_a_sign_in_is_void_from_the_moment_at_which_its_week_ends() -> None:
