@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -55,6 +55,7 @@ class BaselineError(Exception):
 
 def verdicts(path: Path, tests: list[str], chosen: list[Mutant], workers: int) -> list[tuple[Mutant, str]]:
     """Return each of the *chosen* mutants of the module at *path* with what its *tests* make of it."""
+    tests = [str(ROOT / each) for each in tests]
     plugin = _Server(path, tests, chosen, workers)
     sys.path.insert(0, str(ROOT))
     status = pytest.main([*OPTIONS, "-s", "-qq", "--no-header", "--no-summary", *tests], plugins=[plugin])
@@ -194,8 +195,10 @@ class _Server(_Profile):
 
     def _imported(self, code: str, run: _Run) -> int:
         """Import everything of the project once more, with *code* in the place of what the module has."""
-        for name in [each for each in sys.modules if each.startswith(("ansible_collections.ibops", "tests.unit"))]:
-            del sys.modules[name]
+        places = (str(ROOT), str(self.path.parent))
+        for name in [name for name, module in sys.modules.items() if _is_within(module, places)]:
+            if not name.startswith("tests.mutants"):
+                del sys.modules[name]
         _replace(self.path, code)
         order = {item.nodeid: place for place, item in enumerate(run.items)}
         status = int(pytest.main([*OPTIONS, "-x", *self.tests], plugins=[_Ordered(order, run.place.name)]))
@@ -242,6 +245,13 @@ class _Ordered(_Profile):
 
 def _directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True)
+
+
+def _is_within(module: ModuleType, places: tuple[str, ...]) -> bool:
+    """Whether a module, or a package without a file, is in one of the *places*, what is installed aside."""
+    file = getattr(module, "__file__", None)
+    paths = [file] if file else [str(each) for each in getattr(module, "__path__", ())]
+    return any(each.startswith(places) and "site-packages" not in each for each in paths)
 
 
 def _function(code: CodeType, name: str) -> CodeType | None:
@@ -293,6 +303,8 @@ def _fork(place: str, seconds: int, work: Callable[[], int]) -> int:
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
         os.environ["PYTEST_DEBUG_TEMPROOT"] = place
+        # A path that a mutant has made relative stays in it.
+        os.chdir(place)
         status = work()
     finally:
         os._exit(status)
