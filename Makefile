@@ -54,7 +54,7 @@ audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes aud
 	@python -m audit $(ARGS)
 
 mutants: tools ## which small changes of the rules no test notices; ARGS="--module policy --sample 200" draws some
-	@python -m tests.mutants $(ARGS)
+	@nice python -m tests.mutants $(ARGS)
 
 bench: tools paper ## measure; writes bench/results.json
 	PYTHONPATH=.:.ansible/collections:plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)

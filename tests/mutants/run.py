@@ -1,68 +1,311 @@
-"""Run the tests of a module against its mutants: a fork each of a process that has its libraries loaded."""
+"""Run the tests of a module against its mutants: a fork each of a process that has collected them.
+
+A fork runs, the fastest first, the tests that call the changed function, and ends with the first that fails. That one
+has to pass on the module as it is at once, so that a test that fails by chance kills nothing. A mutant whose tests do
+not end within the limit counts as killed only where the same tests then need less than a fifth of the limit without it:
+else the machine was busy, and nobody knows.
+"""
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib.machinery
+import json
 import os
+import resource
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
 
 import pytest
-import yaml  # noqa: F401 - loaded once, for all forks
 from hypothesis import settings
 from tests.mutants.source import Mutant
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# A mutant that never ends is killed; so many times as long as the tests take, and at least so many seconds.
-PATIENCE, LEAST_SECONDS = 10.0, 20
+KILLED, HUNG, UNDECIDED, SURVIVED = "killed", "hung", "undecided", "survived"
+# A limit is this many times what the tests took before, and at least so many seconds; and what a fork may allocate.
+PATIENCE, LEAST_SECONDS, BASELINE_SECONDS, MOST_BYTES = 8, 5, 600, 4 << 30
+# What a fork ends with that has seen its failed test pass without the mutant.
+PROVEN = 99
+OPTIONS = [
+    "-q",
+    "-m",
+    "not long",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-o",
+    "faulthandler_timeout=0",
+    "--tb=no",
+]
 
 
 class BaselineError(Exception):
     """The tests do not pass on the module as it is."""
 
 
-def survivors(path: Path, tests: list[str], chosen: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]:
-    """Yield each of the *chosen* mutants of the module at *path*, and whether its *tests* pass with it."""
-    began = time.monotonic()
-    if _wait(_fork(path, None, tests, 600)) != 0:
-        raise BaselineError(f"{path.name}: its tests fail without any mutant: pytest {' '.join(tests)}")
-    seconds = max(int(PATIENCE * (time.monotonic() - began)), LEAST_SECONDS)
-    running: dict[int, Mutant] = {}
-    left = list(reversed(chosen))
-    while left or running:
-        while left and len(running) < workers:
-            mutant = left.pop()
-            running[_fork(path, mutant.code(), tests, seconds)] = mutant
-        process, status = os.wait()
-        if process in running:
-            yield running.pop(process), os.waitstatus_to_exitcode(status) == 0
+def verdicts(path: Path, tests: list[str], chosen: list[Mutant], workers: int) -> list[tuple[Mutant, str]]:
+    """Return each of the *chosen* mutants of the module at *path* with what its *tests* make of it."""
+    tests = [str(ROOT / each) for each in tests]
+    plugin = _Server(path, tests, chosen, workers)
+    sys.path.insert(0, str(ROOT))
+    status = pytest.main([*OPTIONS, "-s", "-qq", "--no-header", "--no-summary", *tests], plugins=[plugin])
+    if plugin.fault or status not in (0, 5):
+        raise BaselineError(f"{path.name}: its tests fail without any mutant: {plugin.fault or status}")
+    return plugin.verdicts
+
+
+@dataclass
+class _Run:
+    """A fork: its mutant, its tests, its limit, and the directory in which it says what failed."""
+
+    mutant: Mutant
+    items: list[pytest.Item]
+    seconds: int
+    place: tempfile.TemporaryDirectory[str]
+
+    def told(self) -> str:
+        file = Path(self.place.name, "failed")
+        return file.read_text() if file.exists() else ""
+
+
+@dataclass
+class _Profile:
+    """Fewer examples than `make test` tries, and none remembered: a survivor is the same in every run."""
+
+    def pytest_collection(self) -> None:
+        settings.register_profile("mutants", deadline=None, derandomize=True, database=None, max_examples=25)
+        settings.load_profile("mutants")
+
+
+@dataclass
+class _Server(_Profile):
+    path: Path
+    tests: list[str]
+    chosen: list[Mutant]
+    workers: int
+    fault: str = ""
+    verdicts: list[tuple[Mutant, str]] = field(default_factory=list)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.items = {each.nodeid: each for each in session.items}
+        try:
+            self._baseline()
+            self._judge()
+        except BaselineError as error:
+            self.fault = str(error)
+        return True
+
+    # Which tests there are for a function
+
+    def _baseline(self) -> None:
+        """Run every test once, and note how long it takes and which functions of the module it calls."""
+        with tempfile.TemporaryDirectory(prefix="mutants-") as place:
+            status = _wait(_fork(place, BASELINE_SECONDS, lambda: self._traced(place)))
+            told = Path(place, "baseline")
+            failed = Path(place, "failed")
+            if status or not told.exists():
+                raise BaselineError(failed.read_text() if failed.exists() else f"no end within {BASELINE_SECONDS} s")
+            report = json.loads(told.read_text())
+        self.seconds: dict[str, float] = report["seconds"]
+        self.called: dict[str, set[str]] = {name: set(calls) for name, calls in report["called"].items()}
+
+    def _traced(self, place: str) -> int:
+        called: set[CodeType] = set()
+        source = str(self.path)
+
+        def trace(frame: FrameType, _event: str, _argument: Any) -> None:
+            called.add(frame.f_code)
+
+        @functools.cache
+        def is_of_module(filename: str) -> bool:
+            return os.path.realpath(filename) == source
+
+        threading.settrace(trace)
+        sys.settrace(trace)
+        seconds, calls = {}, {}
+        for name, item in self.items.items():
+            called.clear()
+            began = time.monotonic()
+            if not _passes(item):
+                Path(place, "failed").write_text(name)
+                return 1
+            seconds[name] = time.monotonic() - began
+            functions = [each.co_qualname for each in tuple(called) if is_of_module(each.co_filename)]
+            calls[name] = sorted({each.partition(".<locals>")[0] for each in functions})
+        Path(place, "baseline").write_text(json.dumps({"seconds": seconds, "called": calls}))
+        return 0
+
+    def _items_of(self, mutant: Mutant) -> list[pytest.Item]:
+        names = [name for name in self.items if not mutant.body or mutant.body in self.called[name]]
+        return [self.items[name] for name in sorted(names, key=self.seconds.__getitem__)]
+
+    # Judging
+
+    def _judge(self) -> None:
+        self.functions: dict[str, list[FunctionType]] = {}
+        for each in gc.get_objects():
+            if isinstance(each, FunctionType) and os.path.realpath(each.__code__.co_filename) == str(self.path):
+                self.functions.setdefault(each.__code__.co_qualname, []).append(each)
+        gc.freeze()
+        running: dict[int, _Run] = {}
+        left = list(reversed(self.chosen))
+        while left or running:
+            while left and len(running) < self.workers:
+                run = self._run(left.pop())
+                running[self._start(run)] = run
+            process, status = os.wait()
+            if process in running:
+                _end_group(process)
+                run = running.pop(process)
+                self.verdicts.append((run.mutant, self._verdict(run, os.waitstatus_to_exitcode(status))))
+                run.place.cleanup()
+
+    def _run(self, mutant: Mutant) -> _Run:
+        items = self._items_of(mutant)
+        before = sum(self.seconds[each.nodeid] for each in items)
+        return _Run(mutant, items, max(int(PATIENCE * before), LEAST_SECONDS), _directory())
+
+    def _start(self, run: _Run) -> int:
+        code = run.mutant.code()
+        in_place = self.functions.get(run.mutant.body, []) if run.mutant.body else []
+        compiled = _function(compile(code, str(self.path), "exec", dont_inherit=True), run.mutant.body)
+        if compiled and in_place and all(each.__code__.co_freevars == compiled.co_freevars for each in in_place):
+
+            def work() -> int:
+                originals = [each.__code__ for each in in_place]
+                for each in in_place:
+                    each.__code__ = compiled
+                status = _test(run.items, run.place.name)
+                for each, original in zip(in_place, originals, strict=True):
+                    each.__code__ = original
+                return PROVEN if status and _passes(self.items[run.told()]) else status
+
+            return _fork(run.place.name, run.seconds, work)
+        return _fork(run.place.name, run.seconds, lambda: self._imported(code, run))
+
+    def _imported(self, code: str, run: _Run) -> int:
+        """Import everything of the project once more, with *code* in the place of what the module has."""
+        places = (str(ROOT), str(self.path.parent))
+        for name in [name for name, module in sys.modules.items() if _is_within(module, places)]:
+            if not name.startswith("tests.mutants"):
+                del sys.modules[name]
+        _replace(self.path, code)
+        order = {item.nodeid: place for place, item in enumerate(run.items)}
+        status = int(pytest.main([*OPTIONS, "-x", *self.tests], plugins=[_Ordered(order, run.place.name)]))
+        return status
+
+    def _verdict(self, run: _Run, status: int) -> str:
+        if status == 0:
+            return SURVIVED
+        if status == PROVEN:
+            return KILLED
+        failed = run.told()
+        if status == -signal.SIGALRM and not failed:
+            took = self._takes(run.items, run.seconds)
+            return HUNG if took < run.seconds / 5 else UNDECIDED
+        # Without a name nothing could be collected, or the process has died: the mutant's doing.
+        if not failed or self._takes([self.items[failed]], run.seconds) < run.seconds:
+            return KILLED
+        return UNDECIDED
+
+    def _takes(self, items: list[pytest.Item], seconds: int) -> float:
+        """The seconds that tests take on the module as it is; infinite where they fail or do not end in time."""
+        began = time.monotonic()
+        with _directory() as place:
+            process = _fork(place, seconds, lambda: _test(items, place))
+            status = _wait(process)
+            _end_group(process)
+        return time.monotonic() - began if status == 0 else float("inf")
+
+
+@dataclass
+class _Ordered(_Profile):
+    """The tests of a process that collects anew, in the *order* by their names; what fails is written down."""
+
+    order: dict[str, int]
+    place: str
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: self.order.get(item.nodeid, 0))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and report.nodeid in self.order:
+            Path(self.place, "failed").write_text(report.nodeid)
+
+
+def _directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True)
+
+
+def _is_within(module: ModuleType, places: tuple[str, ...]) -> bool:
+    """Whether a module, or a package without a file, is in one of the *places*, what is installed aside."""
+    file = getattr(module, "__file__", None)
+    paths = [file] if file else [str(each) for each in getattr(module, "__path__", ())]
+    return any(each.startswith(places) and "site-packages" not in each for each in paths)
+
+
+def _function(code: CodeType, name: str) -> CodeType | None:
+    """The code of the function with the qualified *name* within that of a module."""
+    inner = [each for each in code.co_consts if isinstance(each, CodeType)]
+    direct = [each for each in inner if each.co_qualname == name]
+    return direct[-1] if direct else next(filter(None, (_function(each, name) for each in inner)), None)
+
+
+def _test(items: list[pytest.Item], place: str) -> int:
+    for item in items:
+        if not _passes(item):
+            Path(place, "failed").write_text(item.nodeid)
+            return 1
+    return 0
+
+
+def _passes(item: pytest.Item) -> bool:
+    failed = item.session.testsfailed
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    return item.session.testsfailed == failed
 
 
 def _wait(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def _fork(path: Path, code: str | None, tests: list[str], seconds: int) -> int:
-    """Return the process that runs the tests, with *code* in the place of what *path* has; exit status 0: they pass."""
+def _end_group(process: int) -> None:
+    """End what a fork has started and left behind."""
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _fork(place: str, seconds: int, work: Callable[[], int]) -> int:
+    """Return the process that does the *work* and ends with what that returns."""
     process = os.fork()
     if process:
         return process
     status = 1
     try:
+        os.setsid()
         # The alarm ends also a loop that nothing else ends.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(seconds)
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
-        if code is not None:
-            _replace(path, code)
-        status = _test(tests)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = place
+        # A path that a mutant has made relative stays in it.
+        os.chdir(place)
+        status = work()
     finally:
         os._exit(status)
 
@@ -76,18 +319,3 @@ def _replace(path: Path, code: str) -> None:
         return original(self, fullname)
 
     importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
-
-
-def _test(tests: list[str]) -> int:
-    with tempfile.TemporaryDirectory(prefix="mutants-") as place:
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "faulthandler_timeout=0", "--tb=no"]
-        # Fewer examples than `make test` tries, and none remembered: a survivor is the same in every run.
-        settings.register_profile("mutants", deadline=None, derandomize=True, database=None, max_examples=25)
-        plugin = _Profile()
-        sys.path.insert(0, str(ROOT))
-        return int(pytest.main([*options, f"--basetemp={place}/tmp", *tests], plugins=[plugin]))
-
-
-class _Profile:
-    def pytest_collection(self) -> None:
-        settings.load_profile("mutants")

@@ -17,8 +17,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-# Seconds for which an owner keeps it between two tasks, and the maximum that can be asked for.
-KEEP_SECONDS = 180.0
+# The maximum for which an owner can keep it between two tasks, in seconds.
 MOST_SECONDS = 3600.0
 _RETRY_SECONDS = 0.1
 

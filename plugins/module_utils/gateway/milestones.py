@@ -491,7 +491,7 @@ class Summary:
         self.cold_restarts += 1
 
     def _on_exit_code(self, value: str) -> None:
-        code = int(value[-6:]) % 256
+        code = int(value) % 256
         self.phase = ENDED
         self.exit_codes = [*self.exit_codes[1 - MAX_EXIT_CODES :], code]
         if code == 88:

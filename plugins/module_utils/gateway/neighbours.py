@@ -71,7 +71,7 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
     # The portal's containers of earlier releases have no label for the name.
     ours = labels.get(NAME_LABEL) or (name.removeprefix("ibgw-").partition(".")[0] if stack else "")
     # Any evidence of live counts.
-    modes = {labels.get(MODE_LABEL, ""), environment.get("TRADING_MODE", "").lower()}
+    modes = {labels.get(MODE_LABEL), environment.get("TRADING_MODE", "").lower()}
     mode = LIVE if modes & {LIVE, "both"} else PAPER if PAPER in modes else ""
     users = users_of(environment, found.get("Mounts") or ())
     bindings = (found.get("HostConfig") or {}).get("PortBindings") or {}
@@ -94,13 +94,12 @@ def users_of(environment: Mapping[str, str], mounts: Iterable[Mapping[str, Any]]
 def _content(path: str, mounts: Iterable[Mapping[str, Any]]) -> str:
     """The text of a small plain file that a container sees at *path*; empty where there is none on the host."""
     for mount in mounts:
-        target, source = str(mount.get("Destination", "")), str(mount.get("Source", ""))
-        if not path or not target or not (path == target or path.startswith(target.rstrip("/") + "/")):
+        # One in memory has no place on the host.
+        source, target = mount.get("Source"), str(mount.get("Destination", "")).rstrip("/")
+        if not source or not target or not f"{path}/".startswith(f"{target}/"):
             continue
-        with contextlib.suppress(OSError, UnicodeDecodeError, ValueError):
-            handle = os.open(
-                source + path.removeprefix(target.rstrip("/")), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-            )
+        with contextlib.suppress(OSError, ValueError):
+            handle = os.open(f"{source}{path.removeprefix(target)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 if stat.S_ISREG(os.fstat(handle).st_mode):
                     return os.read(handle, _USER_BYTES).decode()
@@ -155,7 +154,7 @@ def mode_objection(mine: Candidate, others: Iterable[Neighbour], deployed: str, 
         there = there or other.there
     if not modes - {mine.mode}:
         return ""
-    was = "".join(sorted(modes - {mine.mode}))
+    was = max(modes - {mine.mode})
     if there:
         return (
             f"gateway_mode: {mine.mode} is wanted for gateway {mine.gateway}, but a {was} gateway of that name runs on "
@@ -179,7 +178,7 @@ def listening(port: int, proc: str = "/proc") -> str:
         with contextlib.suppress(OSError), open(f"{proc}/net/{table}", encoding="ascii") as file:
             for line in list(file)[1:]:
                 words = line.split()
-                address, _colon, number = words[1].rpartition(":")
+                address, number = words[1].split(":")
                 if words[3] == _LISTEN and int(number, 16) == port and _is_local(address):
                     inodes.add(words[9])
     if not inodes:
@@ -192,7 +191,7 @@ def listening(port: int, proc: str = "/proc") -> str:
                 with contextlib.suppress(OSError):
                     if os.readlink(f"{handles}/{handle}") in wanted:
                         with open(f"{proc}/{process}/comm", encoding="utf-8", errors="replace") as file:
-                            name = "".join(each if each.isprintable() else "?" for each in file.read(64).strip())
+                            name = "".join(each if each.isprintable() else "?" for each in file.read().strip())
                         return f"{name} (process {process})"
     return "a program"
 

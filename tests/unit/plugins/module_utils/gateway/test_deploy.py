@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import queue
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine impor
     NotFoundError,
     Stream,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError, since_boot
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import Outcome, SessionError
 
@@ -518,3 +519,276 @@ def test_a_killed_maintenance_is_resumed_and_no_push_is_asked_for(host: Host, mo
     assert host.engine.revision("ibgw-live") == "r2"
     record = store.Store("live").load("live")
     assert (record.stopped_by, record.grant, record.blocked) == ("", None, None)
+
+
+# What is found
+
+
+@pytest.mark.parametrize(
+    ("containers", "expected"),
+    [
+        ({}, Found()),
+        ({"": "running"}, Found(True, False, "r")),
+        ({"": "restarting"}, Found(True, False, "r")),
+        ({"": "paused"}, Found(True, True, "r")),
+        ({"": "exited"}, Found(False, False, "r")),
+        ({"": "exited", ".new": "created, running"}, Found(False, False, "r", was_running=True)),
+        ({"": "exited", ".new": "created, down"}, Found(False, False, "r")),
+        ({"": "running", ".new": "created, running"}, Found(True, False, "r")),
+        # Between two renames the old one is what there is.
+        ({".old": "exited", ".new": "created, running"}, Found(False, False, "r.old", was_running=True)),
+        ({".old": "exited"}, Found(False, False, "r.old")),
+        # The new one has its name and was not started, or runs and is not proven.
+        ({"": "created, running", ".old": "exited"}, Found(False, False, "r.old", was_running=True)),
+        ({"": "exited, down", ".old": "exited"}, Found(False, False, "r.old")),
+        ({"": "running, running", ".old": "exited"}, Found(True, False, "r", unproven=True)),
+        # What a label tells counts after a cut only.
+        ({"": "exited, running"}, Found(False, False, "r")),
+    ],
+)
+def test_what_is_found(host: Host, containers: dict[str, str], expected: Found) -> None:
+    for end, told in containers.items():
+        status, _comma, replaces = told.partition(", ")
+        labels = {"ibops.gateway.replaces": replaces} if replaces else {}
+        host.engine.made(f"ibgw-paper{end}", f"r{end}", status, **labels)
+    order = host.order()
+    made = Deployment(order, host.control(order))
+    found = made.found(store.Record("paper", "paper"), neighbours.around(host.engine))
+    assert found == expected
+
+
+def test_a_kept_sign_in_counts_while_the_live_gateway_is_down(host: Host) -> None:
+    paused(host)
+    order = host.order("live", "live")
+    record = store.Store("live").load("live")
+
+    def kept(mode: str) -> bool:
+        order = host.order("live", mode)
+        made = Deployment(order, host.control(order))
+        return made.found(record, neighbours.around(host.engine)).kept
+
+    assert (kept("live"), kept("paper")) == (True, False)
+    host.engine.start(order.descriptor.container)
+    assert kept("live") is False
+
+
+# What is refused
+
+
+def test_what_needs_nothing_is_not_refused_for_its_neighbours(host: Host) -> None:
+    host.engine.made("ibgw-paper", "r2")
+    host.engine.made("ibgw-paper2", "r2")
+    assert host.run(host.order()).step == "none"
+    host.engine.made("ibgw-paper.old", "r1", "exited")
+    assert host.run(host.order()).step == "prove"
+    with pytest.raises(Refused, match="gateway_user"):
+        host.run(host.order(revision="r3"))
+
+
+@pytest.mark.parametrize(("port", "refused"), [(4001, False), (4009, True)])
+def test_a_port_is_its_own_while_its_container_runs_on_it(host: Host, port: int, refused: bool) -> None:
+    host.engine.made("ibgw-paper", "r1")
+    host.listener = "somebody (process 12)"
+    order = host.order()
+    order = replace(order, descriptor=replace(order.descriptor, port=port))
+    if refused:
+        with pytest.raises(Refused, match="gateway_port: on 4009"):
+            host.run(order)
+        assert host.engine.calls == []
+    else:
+        assert host.run(order).step == "replace"
+
+
+@pytest.mark.parametrize(
+    ("state", "mode", "more", "refused"),
+    [
+        ("down", "live", {}, True),
+        ("down", "live", {"start": "never"}, False),
+        ("running", "live", {"now": True}, True),
+        ("running", "live", {}, False),
+        ("paused", "live", {}, False),
+        ("new", "paper", {}, False),
+    ],
+)
+def test_in_the_closed_week_only_a_sign_in_is_refused(
+    host: Host, monkeypatch: pytest.MonkeyPatch, state: str, mode: str, more: dict[str, Any], refused: bool
+) -> None:
+    STATES[state](host)
+    order = host.order("live", mode, **more)
+    saturday = datetime(2026, 11, 21, 23, 45, tzinfo=week.NEW_YORK).timestamp()
+    with host.control(order).acting("a test") as record:
+        record.signed_in_at = saturday - 3600 if state == "paused" else record.signed_in_at
+    control = Control(order.descriptor, Plan(), "the operator", host.engine, lambda: saturday, "Ann")
+    with pytest.raises(Refused, match="Sunday") if refused else contextlib.nullcontext():
+        Deployment(order, control, ("push",)).run(True)
+
+
+def test_check_mode_waits_for_nobody(host: Host) -> None:
+    with host.control(host.order(), "Bob").acting("a test"):
+        assert host.run(host.order(), check=True).step == "make"
+
+
+# What a run leaves
+
+
+def events(host: Host, name: str) -> list[str]:
+    return [each["event"] for each in store.Store(name).history()]
+
+
+def test_a_new_container_says_what_it_replaces_and_is_in_its_networks(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[tuple[str, str]] = []
+    asked: list[str] = []
+    monkeypatch.setattr(host.engine, "networks", lambda label: asked.append(label) or ["n1", "n2"])
+    monkeypatch.setattr(host.engine, "connect", lambda network, name: connected.append((network, name)), raising=False)
+    host.run(host.order(revision="r1", config="one"))
+    labels = host.engine.all["ibgw-paper"]["request"]["Labels"]
+    assert (labels["ibops.gateway.revision"], labels["ibops.gateway.replaces"]) == ("r1", "down")
+    assert labels["ibops.gateway.name"] == "paper"
+    host.run(host.order())
+    assert host.engine.all["ibgw-paper"]["request"]["Labels"]["ibops.gateway.replaces"] == "running"
+    assert connected == [("n1", "ibgw-paper.new"), ("n2", "ibgw-paper.new")] * 2
+    assert set(asked) == {f"{deploy.NETWORK_LABEL}=paper"}
+    assert events(host, "paper") == ["start", "stop", "start"]
+
+
+def test_a_network_that_is_gone_costs_no_container(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(_network: str, _name: str) -> None:
+        raise EngineError("no such network")
+
+    host.run(host.order(revision="r1", config="one"))
+    monkeypatch.setattr(host.engine, "networks", lambda _label: ["n1"])
+    monkeypatch.setattr(host.engine, "connect", refuses, raising=False)
+    with pytest.raises(EngineError, match="no such network"):
+        host.run(host.order())
+    assert (list(host.engine.all), host.engine.running()) == (["ibgw-paper"], ["ibgw-paper"])
+    assert host.engine.revision("ibgw-paper") == "r1"
+
+
+@pytest.mark.parametrize(("start", "waits"), [("always", True), ("if_running", False), ("never", False)])
+def test_one_that_is_as_it_should_be_is_proven_where_it_should_run(host: Host, start: str, waits: bool) -> None:
+    host.run(host.order())
+    host.engine.calls.clear()
+    host.ready = lambda: False
+    if waits:
+        with pytest.raises(SessionError, match="is not ready"):
+            host.run(host.order(start=start))
+    else:
+        assert host.run(host.order(start=start)).step == "none"
+    # That it is not well is not this run's doing: nothing is undone.
+    assert (host.engine.calls, host.engine.running()) == ([], ["ibgw-paper"])
+
+
+def test_a_file_that_differs_is_a_change_without_a_container(host: Host) -> None:
+    host.run(host.order())
+    (host.root / "etc/paper/ibc/config.ini.tmpl").write_text("other")
+    done = host.run(host.order())
+    assert (done.step, done.changed, bool(done.diff)) == ("none", True, True)
+    assert host.text("etc/paper/ibc/config.ini.tmpl") == "two"
+
+
+@pytest.mark.parametrize(("needs", "kept"), [("push", True), ("image", False)])
+def test_who_waits_for_a_push_keeps_the_lease_and_who_waits_for_an_image_does_not(
+    host: Host, needs: str, kept: bool
+) -> None:
+    if needs == "image":
+        host.engine.images.clear()
+    order = host.order("live", "live")
+    assert Deployment(order, host.control(order)).run(False).needs == needs
+    try:
+        with host.control(order, "Bob").acting("another"):
+            assert not kept
+    except BusyError:
+        assert kept
+    lease = host.root / "var/live/session/lease.json"
+    if kept:
+        left = json.loads(lease.read_text())["expires"] - since_boot()
+        assert left == pytest.approx(deploy.PUSH_SECONDS, abs=20)
+        assert left <= deploy.PUSH_SECONDS == 30
+    assert host.engine.calls == []
+
+
+@pytest.mark.parametrize("jts", ["", "[Logon]\nTimeZone=two\n"])
+def test_jts_ini_is_held_where_there_are_keys(host: Host, jts: str) -> None:
+    order = host.order()
+    host.run(replace(order, parameters={**order.parameters, "jts": jts}))
+    path = host.root / "var/paper/tws_settings/jts.ini"
+    assert (path.read_text() if path.exists() else "") == jts
+
+
+class Judged:
+    """What the session's rules say of a start, and what the engine is asked then."""
+
+    def __init__(self, host: Host, monkeypatch: pytest.MonkeyPatch, step: policy.Step | None) -> None:
+        self.looks = 0
+
+        def waits(*_arguments: Any, tell: Callable[[], None] = lambda: None, **_more: Any) -> bool:
+            tell()
+            self.looks += 1
+            return True
+
+        monkeypatch.setattr(deploy, "wait_for", waits)
+        monkeypatch.setattr(policy, "decide", lambda *_arguments: step)
+
+
+@pytest.mark.parametrize("action", ["kill", "stop"])
+@pytest.mark.parametrize("cause", ["sign_in_asked", None])
+def test_a_rule_of_the_session_ends_a_start(
+    host: Host, monkeypatch: pytest.MonkeyPatch, action: str, cause: str | None
+) -> None:
+    killed: list[str] = []
+    monkeypatch.setattr(host.engine, "kill", lambda name: killed.append(name) or host.engine.stop(name, 0))
+    Judged(host, monkeypatch, policy.Step(action, "a reason", cause))
+    with pytest.raises(SessionError, match="The gateway is down"):
+        host.run(host.order("live", "live"))
+    assert killed == (["ibgw-live"] if action == "kill" else [])
+    assert host.engine.running() == []
+    record = store.Store("live").load("live")
+    assert (record.blocked, record.stopped_by, record.grant) == (cause, "the operator", None)
+    blocked = [each for each in store.Store("live").history() if each["event"] == "blocked"]
+    assert [(each["text"], each["cause"]) for each in blocked] == ([("a reason", cause)] if cause else [])
+
+
+@pytest.mark.parametrize("step", [None, policy.Step("restart", "hung"), policy.Step("blocked", "x", "session_lost")])
+def test_what_is_no_end_of_a_session_ends_no_start(
+    host: Host, monkeypatch: pytest.MonkeyPatch, step: policy.Step | None
+) -> None:
+    judged = Judged(host, monkeypatch, step)
+    host.run(host.order("live", "live"))
+    assert (judged.looks, host.engine.running()) == (1, ["ibgw-live"])
+    assert events(host, "live") == ["start"]
+
+
+@pytest.mark.parametrize(("state", "kept"), [("degraded", True), ("starting", False), ("blocked", False)])
+@pytest.mark.parametrize("phase", ["configured", "signed_in", "waiting_2fa"])
+def test_an_approved_push_is_not_thrown_away_for_what_is_behind_the_api(
+    host: Host, monkeypatch: pytest.MonkeyPatch, state: str, kept: bool, phase: str
+) -> None:
+    host.engine.made("ibgw-live", "r1", "exited", "live")
+    host.ready = lambda: False
+    order = host.order("live", "live")
+    control = host.control(order)
+    control.gateway.summary.phase = phase
+    judgement = replace(control.gateway.judgement(), state=state)
+    monkeypatch.setattr(control.gateway, "judgement", lambda: judgement)
+    with pytest.raises(SessionError, match=f"is not ready but {state}"):
+        Deployment(order, control, ("push",)).run(False)
+    kept = kept and phase != "waiting_2fa"
+    assert list(host.engine.all) == ["ibgw-live"]
+    assert host.engine.revision("ibgw-live") == ("r2" if kept else "r1")
+    assert host.engine.running() == (["ibgw-live"] if kept else [])
+    assert ("put_back" in events(host, "live")) is not kept
+
+
+def test_what_is_put_back_runs_with_what_let_it_run(host: Host) -> None:
+    host.run(host.order(revision="r1", config="one"))
+    grant = store.Grant(store.MANUAL, "Bob", MONDAY, MONDAY + 600)
+    with host.control(host.order()).acting("a test") as record:
+        record.grant = grant
+    host.ready = lambda: False
+    with pytest.raises(SessionError, match="is back, and starting"):
+        host.run(host.order())
+    record = store.Store("paper").load("paper")
+    assert (record.grant, record.stopped_by, host.engine.running()) == (grant, "", ["ibgw-paper"])
+    assert events(host, "paper") == ["start", "stop", "start", "stop", "put_back"]

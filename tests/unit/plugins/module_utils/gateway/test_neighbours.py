@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import neighbours
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.neighbours import Candidate, Neighbour
 
 LIVE = Candidate("live", neighbours.own_names("ibgw-live"), "live", ("Bob",), (4001,))
@@ -57,10 +58,107 @@ def described(
             described(labels={"ibops.gateway.name": "p", "ibops.gateway.mode": "paper"}, TRADING_MODE="live"),
             Neighbour("old-gateway-1", True, "p", "tws", "live", (), (4001,)),
         ),
+        (
+            described(labels={"ibops.gateway.name": "p", "ibops.gateway.mode": "paper"}),
+            Neighbour("x", True, "p", "tws", "paper", (), (4001,)),
+        ),
+        (described(TRADING_MODE="paper"), Neighbour("x", True, "", "", "paper", (), (4001,))),
+        (described(TRADING_MODE="simulated"), Neighbour("x", True, "", "", "", (), (4001,))),
+        (
+            described(labels={"ibops.gateway.name": "web", "ibops.gateway.stack": "client_portal"}),
+            Neighbour("x", True, "web", "client_portal", "", (), (4001,)),
+        ),
     ],
 )
 def test_what_a_container_says_of_itself(found: dict[str, Any], expected: Neighbour) -> None:
     assert neighbours.neighbour(found) == replace(expected, name="x")
+
+
+@pytest.mark.parametrize("name", ["ibgw-web", "ibgw-web.new", "ibgw-web.old"])
+def test_a_portal_of_an_earlier_release_is_known_by_its_container(name: str) -> None:
+    found = neighbours.neighbour(described(name=name, labels={"ibops.gateway.stack": "client_portal"}))
+    assert (found.name, found.gateway, found.stack) == (name, "web", "client_portal")
+
+
+def test_what_the_engine_leaves_out_is_nothing() -> None:
+    bare = {"State": {"Status": "running"}, "Config": {}}
+    assert neighbours.neighbour(bare) == Neighbour("")
+    for bindings in (None, {}, {"1/tcp": [{"HostIp": ""}, {"HostPort": ""}]}):
+        assert neighbours.neighbour({**bare, "HostConfig": {"PortBindings": bindings}}).ports == ()
+
+
+def test_every_published_port_counts_once() -> None:
+    bindings = {
+        "2/tcp": [{"HostPort": "4002"}, {"HostPort": "4002"}],
+        "1/tcp": [{"HostPort": "4003"}, {"HostPort": ""}],
+    }
+    assert neighbours.neighbour({**described(), "HostConfig": {"PortBindings": bindings}}).ports == (4002, 4003)
+
+
+def test_a_containers_own_mounts_hold_its_user(tmp_path: Path) -> None:
+    (tmp_path / "user").write_text("Bob\n")
+    mounts = [{"Source": str(tmp_path), "Destination": "/run/secrets"}]
+    assert neighbours.neighbour(described(mounts=mounts, TWS_USERID_FILE="/run/secrets/user")).users == ("bob",)
+
+
+@pytest.mark.parametrize(
+    ("environment", "users"),
+    [
+        ({}, ()),
+        ({"TWS_USERID": " "}, ()),
+        ({"IBEAM_ACCOUNT": "Bob"}, ("bob",)),
+        # Without that source the variable is the user himself.
+        ({"IBEAM_ACCOUNT": "Bob", "IBEAM_SECRETS_SOURCE": "env"}, ("bob",)),
+        ({"IBEAM_ACCOUNT": "/missing", "IBEAM_SECRETS_SOURCE": "fs"}, ()),
+        ({"IBEAM_ACCOUNT": "/missing", "IBEAM_SECRETS_SOURCE": "fs", "TWS_USERID": "Ann"}, ("ann",)),
+        ({"TWS_USERID": "Bob", "TWS_USERID_PAPER": "BOB", "IBEAM_ACCOUNT": "Ann"}, ("ann", "bob")),
+        ({"TWS_USERID": "Ann", "TWS_USERID_FILE": "/there/user"}, ("ann", "bob")),
+        ({"TWS_USERID_PAPER_FILE": "/there/user"}, ("bob",)),
+        # The more exact mount is searched as well, and a name that only begins alike is another.
+        ({"TWS_USERID_FILE": "/there/deep/user"}, ("carol",)),
+        ({"TWS_USERID_FILE": "/there2/user"}, ()),
+        ({"TWS_USERID_FILE": "/user"}, ()),
+        ({"TWS_USERID_FILE": "/xX/user"}, ("bob",)),
+        ({"TWS_USERID": "a=b"}, ("a=b",)),
+        ({"TWS_USERID_FILE": "/slash/user"}, ("bob",)),
+        ({"TWS_USERID_FILE": "/there/latin"}, ()),
+        ({"TWS_USERID_FILE": "/there/no\0thing"}, ()),
+        ({"TWS_USERID_FILE": "/there/long"}, ("a" * 256,)),
+    ],
+)
+def test_the_users_that_a_container_is_told(
+    tmp_path: Path, environment: dict[str, str], users: tuple[str, ...]
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "user").write_text("Bob\n")
+    (tmp_path / "other" / "user").write_text("Carol")
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    (tmp_path / "long").write_text("a" * 300)
+    mounts = [
+        {"Source": str(tmp_path / "other")},
+        {"Destination": "/there"},
+        {"Source": str(tmp_path), "Destination": "/there"},
+        {"Source": str(tmp_path / "other"), "Destination": "/there/deep"},
+        {"Source": str(tmp_path), "Destination": "/slash/"},
+        {"Source": str(tmp_path), "Destination": "/xX"},
+    ]
+    assert neighbours.users_of(environment, mounts) == users
+
+
+@pytest.mark.parametrize("source", [{}, {"Source": ""}, {"Source": None}])
+def test_a_mount_in_memory_shows_nothing_of_the_host(tmp_path: Path, source: dict[str, Any]) -> None:
+    (tmp_path / "user").write_text("bob")
+    told = {"TWS_USERID_FILE": f"/memory{tmp_path}/user"}
+    assert neighbours.users_of(told, [{"Type": "tmpfs", "Destination": "/memory", **source}]) == ()
+
+
+def test_all_containers_of_the_engine_are_around() -> None:
+    class Two(Engine):
+        def containers(self) -> list[dict[str, Any]]:
+            return [described(name="a"), described("exited", name="Xb", TWS_USERID="a=b")]
+
+    found = neighbours.around(Two())
+    assert [(each.name, each.there, each.users) for each in found] == [("a", True, ()), ("Xb", False, ("a=b",))]
 
 
 def test_the_user_of_a_file(tmp_path: Path) -> None:
@@ -91,11 +189,18 @@ def test_a_file_that_is_none_is_not_followed(tmp_path: Path) -> None:
         (LIVE, [replace(OTHER, there=False)], "remove that container first: docker rm ibgw-live2"),
         (LIVE, [replace(OTHER, mode="paper", there=False)], "docker rm ibgw-live2"),
         (LIVE, [COMPOSE], "docker stop old-gateway-1"),
+        (LIVE, [COMPOSE], "container old-gateway-1 (not of this collection)"),
         (LIVE, [replace(COMPOSE, there=False)], ""),
         (LIVE, [replace(COMPOSE, users=())], "gateway_port: 4001 of this host is published by container old-gateway-1"),
         (LIVE, [replace(COMPOSE, users=(), there=False)], ""),
         (LIVE, [replace(COMPOSE, users=(), ports=(4002,))], ""),
         (LIVE, [replace(OTHER, users=("carol",))], ""),
+        # One that is no obstacle, or its own, hides none behind it.
+        (LIVE, [OWN, replace(OTHER, users=("carol",)), COMPOSE], "docker stop old-gateway-1"),
+        (replace(LIVE, users=(" Bob ",)), [OTHER], "gateway_user: bob"),
+        (replace(LIVE, users=("ann", "bob")), [replace(OTHER, users=("ann", "bob"))], "gateway_user: ann"),
+        (replace(LIVE, ports=(4009, 4001)), [replace(COMPOSE, users=())], "gateway_port: 4001"),
+        (PAPER, [replace(OTHER, gateway="", users=("alice",), there=False)], ""),
         (LIVE, [replace(OTHER, users=("carol",), ports=(4001,))], "gateway_port: 4001"),
         (PAPER, [replace(OTHER, mode="paper", users=("alice",))], "gateway_user: alice"),
         (PAPER, [replace(OTHER, mode="paper", users=("alice",), there=False)], ""),
@@ -127,6 +232,27 @@ def test_what_keeps_a_gateway_from_being_started(mine: Candidate, others: list[N
         (PAPER, [replace(DOWN, name="ibgw-paper")], "live", True, ""),
         (PAPER, [], "live", False, "-e gateway_change_mode=true"),
         (PAPER, [], "live", True, ""),
+        # One mode that is another suffices, whoever tells it.
+        (PAPER, [replace(DOWN, name="ibgw-paper", mode="paper")], "live", False, "-e gateway_change_mode=true"),
+        (PAPER, [replace(OWN, name="ibgw-paper", mode="paper")], "live", True, "a live gateway of that name runs"),
+        (
+            PAPER,
+            [replace(DOWN, name="ibgw-paper"), replace(DOWN, name="ibgw-paper.old", mode="paper")],
+            "",
+            False,
+            "-e gateway_change_mode=true",
+        ),
+        (
+            PAPER,
+            [replace(OWN, name="ibgw-paper"), replace(DOWN, name="ibgw-paper.new", mode="paper")],
+            "",
+            True,
+            "a live gateway of that name runs",
+        ),
+        (PAPER, [replace(DOWN, name="ibgw-paper", mode="")], "paper", False, ""),
+        # Those of other gateways do not count.
+        (PAPER, [OWN, replace(OWN, name="ibgw-paper", mode="paper")], "paper", False, ""),
+        (PAPER, [OWN, replace(DOWN, name="ibgw-paper")], "", False, "-e gateway_change_mode=true"),
         (LIVE, [replace(OWN, mode="paper")], "paper", False, "a paper gateway of that name runs"),
         (PAPER, [Neighbour("ibgw-paper", True, "", "", "live", ("bob",))], "", True, "not of this collection"),
         (PAPER, [Neighbour("ibgw-paper", False, "paper", "client_portal", "paper")], "", True, "client_portal"),
@@ -148,13 +274,71 @@ def test_who_listens_is_named() -> None:
     assert neighbours.listening(port) == ""
 
 
+class Proc:
+    """The kernel's files on sockets and processes, in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "net").mkdir()
+        (root / "self").mkdir()
+
+    def sockets(self, table: str, *rows: tuple[str, str, str]) -> None:
+        """Rows of address with port, state, inode."""
+        lines = (
+            f"   {number}: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0 0 {inode} 1\n"
+            for number, (local, state, inode) in enumerate(rows)
+        )
+        (self.root / "net" / table).write_text("header 0:0FA2 0 0A 0 0 0 0 0 1\n" + "".join(lines))
+
+    def process(self, number: int, name: str, *handles: str) -> None:
+        folder = self.root / str(number) / "fd"
+        folder.mkdir(parents=True)
+        (self.root / str(number) / "comm").write_bytes(name.encode("utf-8", "surrogateescape"))
+        for at, target in enumerate(handles):
+            (folder / str(at)).symlink_to(target)
+
+    def listening(self, port: int) -> str:
+        return neighbours.listening(port, str(self.root))
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Proc:
+    return Proc(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["tcp", "tcp6"])
 @pytest.mark.parametrize(
     ("address", "taken"),
-    [("0100007F", True), ("00000000", True), ("0" * 32, True), ("0200007F", False), ("0101A8C0", False)],
+    [
+        ("0100007F", True),
+        ("00000000", True),
+        ("0" * 32, True),
+        ("0000000000000000FFFF00000100007F", True),
+        ("0200007F", False),
+        ("0101A8C0", False),
+        ("000080FE000000000000000001000000", False),
+    ],
 )
-def test_an_address_that_is_in_the_way(tmp_path: Path, address: str, taken: bool) -> None:
-    (tmp_path / "net").mkdir()
-    line = f"   0: {address}:0FA2 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1\n"
-    (tmp_path / "net" / "tcp").write_text("header\n" + line)
-    assert bool(neighbours.listening(4002, str(tmp_path))) is taken
-    assert not neighbours.listening(4003, str(tmp_path))
+def test_an_address_that_is_in_the_way(proc: Proc, table: str, address: str, taken: bool) -> None:
+    proc.sockets(table, (f"{address}:0FA2", "0A", "4711"))
+    assert bool(proc.listening(4002)) is taken
+    assert not proc.listening(4003)
+
+
+def test_the_listener_is_named_among_other_sockets_and_processes(proc: Proc) -> None:
+    proc.sockets("tcp", ("0100007F:0FA3", "0A", "1"), ("0100007F:0FA2", "01", "2"), ("0100007F:0FA2", "0A", "4711"))
+    proc.process(8, "client\n", "socket:[1]", "socket:[2]", "/dev/null")
+    proc.process(9, "b\x1bd\udcff\n", "/dev/null", "socket:[4711]")
+    proc.process(10, "child\n", "socket:[4711]")
+    (proc.root / "5").mkdir()
+    assert proc.listening(4002) == "b?d\ufffd (process 9)"
+    assert proc.listening(4003) == "client (process 8)"
+
+
+def test_a_listener_whose_process_nobody_may_see_counts_too(proc: Proc) -> None:
+    proc.sockets("tcp", ("0100007F:0FA2", "0A", "4711"))
+    assert proc.listening(4002) == "a program"
+    # One that has just ended, in the middle of the look.
+    (proc.root / "7" / "fd").mkdir(parents=True)
+    (proc.root / "7" / "fd" / "0").symlink_to("socket:[4711]")
+    assert proc.listening(4002) == "a program"

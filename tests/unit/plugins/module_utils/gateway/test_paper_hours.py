@@ -88,6 +88,7 @@ def test_a_window_is_as_long_as_it_says(session: PaperSession, day: date) -> Non
     assert window.pipeline.date() == day
 
 
+@pytest.mark.long
 def test_a_month_with_holidays_and_a_change_of_the_clock() -> None:
     """March 2027 in New York, minute by minute: Good Friday, and one closed Monday; clocks change on the 14th."""
     session = replace(OPEN, except_dates=frozenset({"2027-03-26", "2027-03-08"}))

@@ -119,6 +119,77 @@ WINDOW = at("2026-11-24 09:20")
         pytest.param(paper(blocked="login_window_loop"), DOWN, WINDOW, "start", None, id="a slow machine tries again"),
         pytest.param(paper(grant=granted(PAPER, TUESDAY)), READY, TUESDAY, "stop", None, id="paper, its time is over"),
         pytest.param(paper(grant=granted(PAPER, TUESDAY + 1)), READY, TUESDAY, None, None, id="paper, within its time"),
+        pytest.param(live(), dataclasses.replace(DOWN, exists=False), TUESDAY, None, None, id="live, no container"),
+        pytest.param(live(stopping="Ann"), READY, TUESDAY, "stop", None, id="a stop did not end"),
+        pytest.param(live(stopping="Ann"), DOWN, TUESDAY, None, None, id="a stop ended, its process was killed"),
+        pytest.param(live(stopping="PAUSE"), READY, TUESDAY, None, None, id="a pause is on its way"),
+        pytest.param(
+            live(stopped_by="Ann"), dataclasses.replace(DOWN, finding="refused_login"), TUESDAY, None, None,
+            id="an old finding of one that is down",
+        ),
+        pytest.param(
+            live(grant=IN_TIME), dataclasses.replace(RESTARTING, finding="of a later release"), TUESDAY, None, None,
+            id="an unknown finding",
+        ),
+        pytest.param(
+            live(grant=IN_TIME, logins=[TUESDAY - 10.0] * 9, logins_counted=1), RESTARTING, TUESDAY,
+            "stop", "too_many_attempts", id="the ninth sign-in of the hour",
+        ),
+        pytest.param(
+            live(grant=IN_TIME, logins=[TUESDAY - 10.0] * 8, logins_counted=1), RESTARTING, TUESDAY, None, None,
+            id="the eighth sign-in of the hour",
+        ),
+        pytest.param(
+            live(grant=TOO_LATE), HUNG, TUESDAY, "stop", "sign_in_late", id="signed in too late, and does not answer",
+        ),
+        pytest.param(paper(grant=granted(PAPER, TUESDAY)), DOWN, TUESDAY, None, None, id="paper, over and down"),
+        pytest.param(live(grant=IN_TIME), DOWN, TUESDAY, "blocked", "sign_in_ended", id="it went down in a sign-in"),
+        pytest.param(
+            live(grant=granted(PAPER, TUESDAY + 60)), DOWN, TUESDAY, "blocked", "session_lost",
+            id="it went down with a grant that is no sign-in's",
+        ),
+        pytest.param(
+            live(grant=IN_TIME), dataclasses.replace(ASKING, pushes_missed=2), TUESDAY, None, None, id="a push is left"
+        ),
+        pytest.param(
+            live(), dataclasses.replace(RESTARTING, pushes_missed=3), TUESDAY, None, None, id="pushes of before"
+        ),
+        pytest.param(
+            live(grant=granted(SIGN_IN, at("2026-11-29 02:05"))), ASKING, at("2026-11-29 02:00"), None, None,
+            id="a sign-in of the new week",
+        ),
+        pytest.param(live(), ASKING, at("2026-11-29 02:00"), "kill", None, id="the old week's asks in the new one"),
+        pytest.param(
+            paper(), dataclasses.replace(READY, started_at=stamp(WINDOW - 60)), WINDOW, None, None,
+            id="paper, runs when its window begins",
+        ),
+        pytest.param(paper(served_window=WINDOW + 1), DOWN, WINDOW + 600, None, None, id="paper, of a later window"),
+        pytest.param(
+            paper(served_window=WINDOW, window_starts=1, since=WINDOW + 540), DOWN, WINDOW + 600, "start", None,
+            id="it ended by itself a minute ago",
+        ),
+        pytest.param(
+            paper(served_window=WINDOW, window_starts=1, blocked="ended_twice"), DOWN, WINDOW + 600, None, None,
+            id="it is blocked in this window",
+        ),
+        pytest.param(
+            live(hung_looks=1, healed_at=TUESDAY - 86400), HUNG, TUESDAY, "restart", None, id="restarted a day ago"
+        ),
+        pytest.param(
+            live(hung_looks=1, healed_at=TUESDAY - 86399), HUNG, TUESDAY, None, None, id="restarted not yet a day ago"
+        ),
+        pytest.param(
+            live(hung_looks=1), dataclasses.replace(HUNG, restart_used=True), TUESDAY, None, None,
+            id="hung, and IBC takes no RESTART",
+        ),
+        pytest.param(
+            live(hung_looks=1), dataclasses.replace(HUNG, signed_in=False), TUESDAY, None, None,
+            id="hung before it has signed in",
+        ),
+        pytest.param(
+            paper(grant=granted(PAPER, TUESDAY + 1), container_started_at=READY.started_at, hung_looks=1), HUNG,
+            TUESDAY, "restart", None, id="paper hung twice",
+        ),
     ],
 )  # fmt: skip
 def test_decisions(record: Record, look: Seen, now: float, action: str | None, cause: str | None) -> None:
@@ -127,6 +198,8 @@ def test_decisions(record: Record, look: Seen, now: float, action: str | None, c
     record.since = before
     step = policy.decide(record, look, PLAN, now)
     assert (step.action if step else None, step.cause if step else None) == (action, cause)
+    if step and step.cause:
+        assert step.why == policy.CAUSES[step.cause][0]
 
 
 SIGN_IN_LOG = (
@@ -287,6 +360,7 @@ class World:
             self.minute()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sunday", ["2026-03-01", "2026-03-08", "2026-10-25", "2026-11-01", "2026-11-22"])
 def test_a_live_week_is_closed_in_time_whatever_the_clocks_do(sunday: str) -> None:
     """Three Sundays around each change of the clocks: a sign-in at ten, closed before its token dies, and again."""
@@ -307,6 +381,7 @@ def test_a_live_week_is_closed_in_time_whatever_the_clocks_do(sunday: str) -> No
     assert world.record.counts["sign_ins"] == 3
 
 
+@pytest.mark.long
 def test_a_paper_month_runs_on_its_days_only_and_never_longer() -> None:
     """November 2026, in which the clocks change on the 1st and Thanksgiving is the 26th."""
     world = World("paper", PLAN, at("2026-10-31 12:00"))
@@ -401,3 +476,246 @@ def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
     look = dataclasses.replace(RESTARTING, logins=10**9)
     policy.observe(record, look, Plan(), TUESDAY)
     assert len(record.logins) == 2 * policy.LOGINS_PER_HOUR
+    record = paper(logins=[TUESDAY - 1] * 10)
+    policy.observe(record, look, Plan(), TUESDAY)
+    assert record.logins == [TUESDAY] * (2 * policy.LOGINS_PER_HOUR)
+
+
+@pytest.mark.parametrize(("look", "now"), [(READY, SATURDAY), (RESTARTING, SATURDAY), (READY, at("2026-11-29 02:00"))])
+def test_a_plan_without_a_weekly_close_leaves_the_week_to_ibkr(look: Seen, now: float) -> None:
+    record, plan = live(), Plan(weekly_close=False)
+    policy.observe(record, look, plan, now)
+    assert policy.decide(record, look, plan, now) is None
+
+
+def test_a_session_starts_with_what_lets_it_run_until_its_end() -> None:
+    step = policy.decide(paper(), DOWN, PLAN, WINDOW + 60)
+    assert step is not None
+    assert step.grant == Grant(PAPER, "the plan", WINDOW + 60, WINDOW + 3600, "open", WINDOW)
+    again = policy.decide(paper(served_window=WINDOW, window_starts=1), DOWN, PLAN, WINDOW + 120)
+    assert again is not None
+    assert again.grant == Grant(PAPER, "the plan", WINDOW + 120, WINDOW + 3600, "open", WINDOW)
+
+
+OLD = "2026-11-20T10:00:00.000000000Z"
+
+
+@pytest.mark.parametrize(
+    ("record", "look", "after"),
+    [
+        (live(stopped_by="Ann", stopping="Ann"), READY, {"stopped_by": "", "stopping": "Ann"}),
+        (live(stopping="Ann"), DOWN, {"stopped_by": "Ann", "stopping": ""}),
+        (live(stopped_by="Ann"), DOWN, {"stopped_by": "Ann", "stopping": ""}),
+        # Another start of the container, and the same one.
+        (
+            live(hung_looks=1, logins_counted=3, logins=[TUESDAY - 1]),
+            dataclasses.replace(RESTARTING, started_at=OLD, logins=2),
+            {
+                "counts": {"starts": 1}, "container_started_at": OLD, "hung_looks": 0, "logins_counted": 2,
+                "logins": [TUESDAY - 1, TUESDAY, TUESDAY],
+            },
+        ),
+        (
+            live(hung_looks=1, logins_counted=3, logins=[TUESDAY - 1]),
+            dataclasses.replace(RESTARTING, logins=5, asked=False),
+            {"counts": {}, "hung_looks": 1, "logins_counted": 5, "logins": [TUESDAY - 1, TUESDAY, TUESDAY]},
+        ),
+        # Fewer than were counted are none more; what is down has tried none.
+        (live(logins_counted=3), dataclasses.replace(RESTARTING, logins=2), {"logins": [], "logins_counted": 2}),
+        (live(logins_counted=3), dataclasses.replace(DOWN, logins=9), {"logins": [], "logins_counted": 3}),
+        (live(logins_counted=3, logins=[TUESDAY - 1]), READY, {"logins": [], "logins_counted": 0}),
+        (
+            live(logins=[TUESDAY - 3600, TUESDAY - 3599, TUESDAY]),
+            DOWN,
+            {"logins": [TUESDAY - 3599, TUESDAY]},
+        ),
+        (live(), dataclasses.replace(DOWN, started_at=OLD), {"counts": {}, "container_started_at": READY.started_at}),
+        # What is signed in is blocked no more; what only starts stays so.
+        (live(blocked="session_lost"), READY, {"blocked": None, "signed_in_at": SUNDAY, "counts": {}}),
+        (live(blocked="session_lost"), RESTARTING, {"blocked": "session_lost"}),
+        (live(blocked="session_lost"), dataclasses.replace(READY, running=False), {"blocked": "session_lost"}),
+        (paper(blocked="ended_twice"), READY, {"blocked": None, "signed_in_at": None}),
+        # A sign-in counts from the look that saw it, and not from after its time.
+        (live(grant=IN_TIME), READY, {"signed_in_at": TUESDAY, "grant": None, "counts": {"sign_ins": 1}}),
+        (
+            live(grant=granted(SIGN_IN, TUESDAY - 60)), READY,
+            {"signed_in_at": TUESDAY - 60, "grant": None, "counts": {"sign_ins": 1}},
+        ),
+        # Hung is what answers nothing, look by look.
+        (live(hung_looks=1), HUNG, {"hung_looks": 2}),
+        (live(hung_looks=1), READY, {"hung_looks": 0}),
+        (live(hung_looks=1), dataclasses.replace(HUNG, running=False), {"hung_looks": 0}),
+        (live(hung_looks=1), dataclasses.replace(HUNG, running=False, asked=False), {"hung_looks": 0}),
+        (live(hung_looks=1), dataclasses.replace(READY, asked=False), {"hung_looks": 1}),
+        # The week of a sign-in.
+        (live(), READY, {"valid_until": at("2026-11-29 01:00"), "sign_in_due": at("2026-11-29 17:00")}),
+        (
+            live(stopped_by="PAUSE"), DOWN,
+            {"valid_until": at("2026-11-29 01:00"), "next_step": policy._RESUME, "state": states.STOPPED},
+        ),
+        (live(stopped_by="Ann"), DOWN, {"valid_until": None, "next_step": policy._SIGN_IN}),
+        (
+            Record("live", "live", stopped_by="PAUSE"), DOWN,
+            {"valid_until": None, "next_step": policy._SIGN_IN, "sign_in_due": at("2026-11-22 17:00")},
+        ),
+        (
+            Record("live", "live", signed_in_at=SUNDAY - 7 * 86400, container_started_at=READY.started_at), READY,
+            {"valid_until": None},
+        ),
+        (paper(), READY, {"valid_until": None, "sign_in_due": None, "signed_in_at": None}),
+        # What blocks one that is down is told; while it runs its own state is.
+        (
+            live(blocked="push_missed"), DOWN,
+            {"state": states.BLOCKED, "reason": policy.CAUSES["push_missed"][0], "next_step": policy._SIGN_IN},
+        ),
+        (
+            live(blocked="of a later release"), DOWN,
+            {"state": states.BLOCKED, "reason": policy.OTHER_CAUSE[0], "next_step": policy.OTHER_CAUSE[1]},
+        ),
+        (live(blocked="push_missed"), RESTARTING, {"state": states.STARTING, "reason": "well", "next_step": ""}),
+        (
+            live(), dataclasses.replace(READY, fault="no engine"),
+            {"state": states.DEGRADED, "reason": "no engine", "since": TUESDAY},
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_look_changes(record: Record, look: Seen, after: dict[str, Any]) -> None:
+    policy.observe(record, look, PLAN, TUESDAY)
+    assert {name: getattr(record, name) for name in after} == after
+    assert record.checked_at == TUESDAY
+
+
+@pytest.mark.parametrize("started_at", [None, "", "no time"])
+def test_a_start_that_nobody_knows_gives_a_paper_gateway_its_time_from_now_on(started_at: str | None) -> None:
+    record = paper()
+    policy.observe(record, dataclasses.replace(READY, started_at=started_at), PLAN, TUESDAY)
+    assert record.grant == policy.outside_of_sessions(PLAN, "somebody", TUESDAY)
+
+
+def test_what_a_start_outside_of_the_sessions_may() -> None:
+    grant = policy.outside_of_sessions(dataclasses.replace(PLAN, manual_minutes=30), "Ann", TUESDAY)
+    assert grant == Grant("manual", "Ann", TUESDAY, TUESDAY + 1800, "outside of the sessions")
+    # A person's own limit stays where the plan has no sessions; that of the sessions does not.
+    record = paper(grant=dataclasses.replace(grant, name=""))
+    policy.observe(record, READY, Plan(), TUESDAY)
+    assert record.grant is not None
+
+
+def test_since_when_a_state_lasts() -> None:
+    record = live()
+    policy.observe(record, READY, PLAN, TUESDAY)
+    policy.observe(record, dataclasses.replace(READY, reason="other"), PLAN, TUESDAY + 60)
+    assert (record.state, record.since, record.reason) == (states.READY, TUESDAY, "other")
+    policy.fail(record, "the look broke", TUESDAY + 120)
+    assert (record.state, record.since, record.reason) == (states.DEGRADED, TUESDAY + 120, "the look broke")
+    assert record.next_step
+
+
+def test_a_look_as_the_rules_see_it() -> None:
+    nothing = policy.seen(Gateway({}))
+    assert (nothing.exists, nothing.running, nothing.started_at, nothing.api_state) == (False, False, None, None)
+    assert (nothing.signed_in, nothing.asked, nothing.fault, nothing.logins) == (False, True, None, 0)
+    gateway = Gateway({})
+    gateway.container = {
+        "exists": True, "running": True, "status": "running", "frozen": None, "started_at": OLD
+    }  # fmt: skip
+    gateway.summary.feed([*SIGN_IN_LOG[:6], "IBC: CommandServer received command: RESTART"])
+    found = policy.seen(gateway, asked=False)
+    assert (found.exists, found.running, found.started_at, found.asked) == (True, True, OLD, False)
+    assert (found.signed_in, found.asks_for_sign_in, found.restart_used, found.logins) == (False, True, True, 1)
+    judgement = gateway.judgement()
+    assert (found.state, found.reason, found.next_step) == (judgement.state, judgement.reason, judgement.next_step)
+    gateway.summary.feed(["Re-login after second factor authentication timeout not required"])
+    assert policy.seen(gateway).pushes_missed == 1
+    assert policy.seen(gateway).finding == gateway.finding == "push_missed"
+    for line in SIGN_IN_LOG[6:]:
+        gateway.summary.feed([line])
+        assert policy.seen(gateway).signed_in
+    gateway.verdict = {"api_state": "link_down", "final": False, "reason": "", "next_step": "", "connectivity": None}
+    gateway.engine_fault = "no engine"
+    assert (policy.seen(gateway).api_state, policy.seen(gateway).fault) == ("link_down", "no engine")
+
+
+@pytest.mark.parametrize(
+    ("record", "ago", "late"),
+    [
+        (paper(), 140.0, 0.0),
+        (paper(), 141.0, 1.0),
+        (paper(), 10.0, 0.0),
+        (live(grant=granted(SIGN_IN, TUESDAY + 60)), 500.0, 0.0),
+        (live(grant=granted(PAPER, TUESDAY + 60)), 500.0, 360.0),
+    ],
+)
+def test_how_late_a_look_is(record: Record, ago: float, late: float) -> None:
+    record.checked_at = TUESDAY - ago
+    assert policy.late_seconds(record, dataclasses.replace(PLAN, interval=60), TUESDAY) == late
+
+
+@pytest.mark.parametrize(
+    ("cause", "container", "told"),
+    [
+        ("push_missed", {"running": False}, True),
+        ("push_missed", {"running": True}, False),
+        ("push_missed", None, False),
+        (None, {"running": False}, False),
+        ("of a later release", {"running": False}, False),
+    ],
+)
+def test_what_a_cause_makes_of_a_report(cause: str | None, container: dict[str, Any] | None, told: bool) -> None:
+    reason, next_step = policy.CAUSES["push_missed"]
+    expected = {"state": states.BLOCKED, "reason": reason, "next_step": next_step} if told else {}
+    assert policy.blocked(cause, container) == expected
+
+
+def test_the_next_moment_is_after_this_one() -> None:
+    assert policy.next_moment(paper(grant=granted(PAPER, TUESDAY)), PLAN, TUESDAY) == TUESDAY + 60
+    assert policy.next_moment(paper(), Plan(), WINDOW - 20) == WINDOW + 40
+    # A live gateway has no sessions.
+    assert policy.next_moment(live(), PLAN, WINDOW - 20) == WINDOW + 40
+
+
+def test_every_cause_of_the_log_and_of_the_api_has_its_words() -> None:
+    assert set(states.FINDINGS) <= set(policy.CAUSES)
+    assert set(policy.PASSING) <= set(policy.CAUSES)
+    assert all(reason and next_step for reason, next_step in policy.CAUSES.values())
+
+
+def test_what_is_shown_has_all_of_the_record() -> None:
+    record = live(valid_until=at("2026-11-29 01:00"), sign_in_due=at("2026-11-29 17:00"))
+    found = policy.shown(record, PLAN, TUESDAY)
+    assert found.items() >= dataclasses.asdict(record).items()
+    assert found["sign_in_due_new_york"] == "Sun 2026-11-29 17:00"
+    bare = policy.shown(Record("live", "live"), PLAN, TUESDAY)
+    assert (bare["valid_until_new_york"], bare["sign_in_due_new_york"]) == (None, None)
+
+
+@pytest.mark.parametrize("api_state", ["no_handshake", "no_valid_id", "unresponsive", "tcp_timeout"])
+def test_an_api_that_hangs(api_state: str) -> None:
+    record = live(hung_looks=1)
+    look = dataclasses.replace(HUNG, api_state=api_state)
+    policy.observe(record, look, PLAN, TUESDAY)
+    step = policy.decide(record, look, PLAN, TUESDAY)
+    assert (record.hung_looks, step and step.action) == (2, "restart")
+
+
+def test_a_look_that_says_no_more_says_nothing() -> None:
+    assert (READY.restart_used, READY.pushes_missed, READY.logins, READY.fault) == (False, 0, 0, None)
+    assert policy.Step("stop", "why").grant is None
+    assert policy.moment(0.0) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_the_plans_own_deadline_for_a_sign_in() -> None:
+    record, plan = live(), Plan(sign_in_deadline="20:00")
+    policy.observe(record, READY, plan, TUESDAY)
+    assert record.sign_in_due == at("2026-11-29 20:00")
+    late = at("2026-11-22 18:00")
+    assert [policy.shown(Record("live", "live"), each, late)["week"] for each in (plan, PLAN)] == [
+        "sign_in_due",
+        "overdue",
+    ]
+
+
+def test_a_sign_in_is_void_from_the_moment_at_which_its_week_ends() -> None:
+    record = live()
+    policy.observe(record, READY, PLAN, at("2026-11-29 01:00"))
+    assert record.valid_until is None

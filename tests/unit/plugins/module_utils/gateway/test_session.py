@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -12,6 +13,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import chann
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError, LateError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
 
+# What the product waits between two tries; the fixture `quick` shortens it.
+RETRY_SECONDS = session._RETRY_SECONDS
 UP = [
     ".> Starting IBC/IB gateway",
     "IBC: Starting session: will exit if login dialog",
@@ -210,46 +213,164 @@ def test_without_an_engine(no_engine: Any, deploy: Any) -> None:
         session.stop(Gateway(found.endpoint(), found), Engine(), 5, False)
 
 
+class Stubborn:
+    """A gateway on a clock that only waiting moves. IBC is as *ibc* says, and SIGTERM changes nothing; *calls* are what
+    was asked of IBC and of the engine, with the seconds given."""
+
+    def __init__(self, fake_engine: Any, monkeypatch: pytest.MonkeyPatch, ibc: str) -> None:
+        self.engine, self.ibc, self.now = fake_engine, ibc, 1000.0
+        self.calls: list[tuple[str, float]] = []
+        self.ends_at = float("inf")
+        really = Engine.wait
+
+        def waits(engine: Engine, name: str, timeout: float) -> int | None:
+            self.calls.append(("wait", round(timeout, 1)))
+            self.now += timeout
+            if self.now >= self.ends_at:
+                fake_engine.exit(7)
+            return really(engine, name, 0.01 if fake_engine.status == "running" else 5.0)
+
+        def stops(_engine: Engine, _name: str, patience: int, timeout: float) -> None:
+            assert 0 < patience <= timeout
+            self.calls.append(("stop", patience))
+            self.now += timeout
+            raise LateError("late")
+
+        monkeypatch.setattr(Engine, "wait", waits)
+        monkeypatch.setattr(Engine, "stop", stops)
+        monkeypatch.setattr(channel, "send", self.send)
+        monkeypatch.setattr(session, "_RETRY_SECONDS", RETRY_SECONDS)
+
+    def send(self, *_arguments: object) -> list[str]:
+        self.calls.append(("send", 0))
+        self.now += channel.TALK_SECONDS if self.ibc == "drips" else 0.0
+        if self.ibc == "answers and does nothing":
+            return ["OK"]
+        if self.ibc == "ends":
+            self.engine.exit(7)
+        raise {
+            "is not there": channel.NoServerError,
+            "is at it": channel.UnderWayError,
+            "hangs up": EngineError,
+            "ends": EngineError,
+            "drips": channel.ChannelError,
+        }[self.ibc](self.ibc)
+
+    def stop(self, gateway: Gateway, timeout: float, grace: int | None) -> session.Outcome:
+        gateway.clock = lambda: self.now
+        self.engine.stop_grace = grace
+        return session.stop(gateway, Engine(), timeout, check=False)
+
+
 @pytest.mark.parametrize("grace", [6, None])
-@pytest.mark.parametrize("ibc", ["answers and does nothing", "drips", "hangs up", "is not there"])
+@pytest.mark.parametrize("ibc", ["answers and does nothing", "is at it", "drips", "hangs up", "is not there"])
 def test_a_stop_ends_in_its_time(
+    gateway: Gateway, fake_engine: Any, monkeypatch: pytest.MonkeyPatch, ibc: str, grace: int | None
+) -> None:
+    world = Stubborn(fake_engine, monkeypatch, ibc)
+    outcome = world.stop(gateway, 600, grace)
+    assert (outcome.exit_code, outcome.how, outcome.actions[-1]) == (137, "docker", "docker kill")
+    assert world.now - 1000.0 <= (grace or 90) + 15
+    assert session.STOP_MARGIN == 15
+
+
+KILL = [("wait", 1.0), ("wait", 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("ibc", "timeout", "grace", "calls"),
+    [
+        # IBC has two thirds of the grace, or what the caller gives; SIGTERM has the rest.
+        ("answers and does nothing", 600, 90, [("send", 0), ("wait", 60.0), ("stop", 30), *KILL]),
+        ("answers and does nothing", 600, None, [("send", 0), ("wait", 60.0), ("stop", 30), *KILL]),
+        ("answers and does nothing", 10, 90, [("send", 0), ("wait", 10.0), ("stop", 80), *KILL]),
+        ("answers and does nothing", 600, 1, [("send", 0), ("wait", 1.0), ("stop", 1), *KILL]),
+        ("is at it", 600, 90, [("send", 0), ("wait", 60.0), ("stop", 30), *KILL]),
+        # There may be a session behind an IBC that talks nonsense: SIGTERM has all of the grace to log it off.
+        ("hangs up", 600, 90, [("send", 0), ("stop", 90), *KILL]),
+        # Without a command server there is none.
+        (
+            "is not there",
+            600,
+            90,
+            [*[("send", 0), ("wait", 1.0)] * 20, ("send", 0), ("stop", 40), *KILL],
+        ),
+        ("is not there", 3, 90, [*[("send", 0), ("wait", 1.0)] * 3, ("send", 0), ("stop", 1), *KILL]),
+    ],
+)
+def test_who_has_how_long(
     gateway: Gateway,
     fake_engine: Any,
-    command_server: Any,
     monkeypatch: pytest.MonkeyPatch,
     ibc: str,
+    timeout: float,
     grace: int | None,
+    calls: list[tuple[str, float]],
 ) -> None:
-    """Whatever IBC does, and though SIGTERM changes nothing: on a clock that only the waits move."""
-    time, wait = [0.0], Engine.wait
+    world = Stubborn(fake_engine, monkeypatch, ibc)
+    world.stop(gateway, timeout, grace)
+    assert world.calls == calls
 
-    def waits(engine: Engine, name: str, timeout: float) -> int | None:
-        time[0] += timeout
-        return wait(engine, name, 0.01 if fake_engine.status == "running" else 5.0)
 
-    def stops(_engine: Engine, _name: str, patience: int, timeout: float) -> None:
-        assert 0 < patience <= timeout
-        time[0] += timeout
-        raise LateError("late")
+def test_one_that_ends_before_ibc_listens_is_asked_no_more(
+    gateway: Gateway, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Stubborn(fake_engine, monkeypatch, "is not there")
+    world.ends_at = world.now + 2.0
+    assert vars(world.stop(gateway, 600, 90)) == {"changed": False, "actions": [], "how": None, "exit_code": 7}
+    assert world.calls == [("send", 0), ("wait", 1.0)] * 2
 
-    def sends(*_arguments: object) -> list[str]:
-        time[0] += channel.TALK_SECONDS if ibc == "drips" else 0.1
-        if ibc == "answers and does nothing":
-            return ["OK"]
-        raise {"is not there": channel.NoServerError, "hangs up": EngineError, "drips": channel.ChannelError}[ibc](ibc)
 
-    monkeypatch.setattr(Engine, "wait", waits)
-    monkeypatch.setattr(Engine, "stop", stops)
-    monkeypatch.setattr(channel, "send", sends)
-    monkeypatch.setattr(session, "_RETRY_SECONDS", 1.0)
-    gateway.clock = lambda: time[0]
-    fake_engine.stop_grace = grace
-    outcome = session.stop(gateway, Engine(), 600, check=False)
-    assert (outcome.exit_code, outcome.actions[-1]) == (137, "docker kill")
-    assert time[0] <= (grace or session.STOP_GRACE) + session.STOP_MARGIN
+def test_one_that_ends_while_it_is_asked_is_not_stopped_again(
+    gateway: Gateway, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Stubborn(fake_engine, monkeypatch, "ends")
+    assert vars(world.stop(gateway, 600, 90)) == {"changed": False, "actions": [], "how": None, "exit_code": 7}
+    assert world.calls == [("send", 0)]
+
+
+@pytest.mark.parametrize("call", ["unpause", "kill"])
+def test_an_engine_that_refuses_a_step_does_not_end_the_stop(
+    gateway: Gateway, fake_engine: Any, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuses(*_arguments: object) -> None:
+        raise EngineError("refused")
+
+    world = Stubborn(fake_engine, monkeypatch, "answers and does nothing")
+    fake_engine.status = "paused"
+    monkeypatch.setattr(Engine, call, refuses)
+    if call == "kill":
+        with pytest.raises(session.SessionError, match="still runs after"):
+            world.stop(gateway, 600, 90)
+    else:
+        outcome = world.stop(gateway, 600, 90)
+        assert (outcome.actions, outcome.exit_code) == (["IBC STOP", "docker stop -t 30", "docker kill"], 137)
 
 
 def test_a_paused_container_goes_on_to_be_signed_off(gateway: Gateway, fake_engine: Any) -> None:
     fake_engine.status = "paused"
     outcome = session.stop(gateway, Engine(), 10, check=False)
     assert (outcome.actions, outcome.how) == (["docker unpause", "IBC STOP"], "ibc")
+
+
+@pytest.mark.parametrize(
+    ("version", "knows"),
+    [("3.24.0", True), ("3.24.1", True), ("4.0", True), ("3.23.9", False), ("3.24", False), ("", False)],
+)
+def test_which_ibc_knows_a_pause(gateway: Gateway, fake_engine: Any, version: str, knows: bool) -> None:
+    fake_engine.log(*[f"IBC: version: {version}"] * bool(version))
+    gateway.look()
+    with contextlib.nullcontext() if knows else pytest.raises(session.SessionError, match=r"PAUSE came with 3\.24\.0"):
+        assert session.pause(gateway, Engine(), 5, check=True).actions == ["IBC PAUSE"]
+
+
+def test_a_pause_that_does_not_happen_is_waited_for_in_bounds(
+    gateway: Gateway, fake_engine: Any, command_server: Any
+) -> None:
+    command_server.replies["PAUSE"] = ["OK PAUSE in progress"]
+    fake_engine.log("IBC: version: 3.24.1")
+    gateway.look()
+    accepted: list[bool] = []
+    with pytest.raises(session.SessionError, match="still runs after 0 s"):
+        session.pause(gateway, Engine(), 0.1, check=False, accepted=lambda: accepted.append(True))
+    assert accepted == [True]

@@ -206,6 +206,123 @@ def test_every_variable_that_the_image_reads_is_refused_by_name(pytestconfig: py
         assert not instead.startswith("gateway_") or instead in options
 
 
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("TWS_USERID", "gateway_user"),
+        ("TWS_PASSWORD", "gateway_password"),
+        ("TWS_PASSWORD_FILE", "gateway_password"),
+        ("TRADING_MODE", "gateway_mode"),
+        ("READ_ONLY_API", "gateway_read_only_api"),
+        ("TWS_ACCEPT_INCOMING", "gateway_accept_incoming_connection"),
+        ("TWS_MASTER_CLIENT_ID", "gateway_master_client_id"),
+        ("TWOFA_TIMEOUT_ACTION", "gateway_second_factor_timeout_action"),
+        ("TWOFA_DEVICE", "gateway_second_factor_device"),
+        ("TWOFA_EXIT_INTERVAL", "gateway_second_factor_exit_interval"),
+        ("RELOGIN_AFTER_TWOFA_TIMEOUT", "gateway_second_factor_relogin"),
+        ("BYPASS_WARNING", "gateway_bypass_warnings"),
+        ("AUTO_RESTART_TIME", "gateway_auto_restart_time"),
+        ("AUTO_LOGOFF_TIME", "gateway_auto_logoff_time"),
+        ("TWS_COLD_RESTART", "gateway_cold_restart_time"),
+        ("SAVE_TWS_SETTINGS", "gateway_save_settings_at"),
+        ("EXISTING_SESSION_DETECTED_ACTION", "gateway_existing_session_action"),
+        ("ALLOW_BLIND_TRADING", "gateway_allow_blind_trading"),
+        ("TIME_ZONE", "gateway_time_zone"),
+        ("TZ", "gateway_time_zone"),
+        ("JAVA_HEAP_SIZE", "gateway_java_heap_mb"),
+        ("IBC_COMMAND_PORT", "gateway_command_port"),
+    ],
+)
+def test_a_variable_of_the_image_has_one_of_the_role_instead(name: str, variable: str) -> None:
+    (problem,) = problems({**GOOD, "gateway_environment": {name: "x"}}, [])
+    assert problem == f"gateway_environment.{name}: set {variable} instead"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TWS_PASSWORD_PAPER_FILE", "VNC_SERVER_PASSWORD", "VNC_SERVER_PASSWORD_FILE", "IBC_COMMAND_HOST",
+        "IB_GATEWAY_VERSION", "TWS_MAJOR_VRSN", "GATEWAY_OR_TWS", "SSH_PASSPHRASE_FILE", "SSH_RDP_PORT", "SSH_VNC_PORT",
+    ],
+)  # fmt: skip
+def test_a_variable_of_the_image_that_nobody_sets(name: str) -> None:
+    (problem,) = problems({**GOOD, "gateway_environment": {name: "x"}}, [])
+    assert problem == f"gateway_environment.{name}: {ENVIRONMENT[name]}"
+
+
+@pytest.mark.parametrize(
+    "key", ["FIX", "FIXLoginId", "FIXPassword", "IbDir", "OverrideTwsApiPort", "BindAddress", "ControlFrom"]
+)
+def test_a_key_of_ibc_that_nobody_sets(key: str) -> None:
+    (problem,) = problems({**GOOD, "gateway_config_extra": {key: "x"}, "gateway_config_extra_unknown": True}, [])
+    assert problem.startswith(f"gateway_config_extra.{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "low", "high"),
+    [
+        ("gateway_port", 1, 65535),
+        ("gateway_command_port", 1, 65535),
+        ("gateway_client_id", 1, 2147483647),
+        ("gateway_check_client_id", 1, 2147483647),
+        ("gateway_master_client_id", 0, 2147483647),
+        ("gateway_login_dialog_timeout", 1, 86400),
+        ("gateway_second_factor_timeout", 1, 86400),
+        ("gateway_second_factor_exit_interval", 1, 86400),
+    ],
+)
+def test_the_bounds_of_each_number(variable: str, low: int, high: int) -> None:
+    assert not [each for value in (low, high) for each in problems({**GOOD, variable: value}, [])]
+    for value, shown in ((low - 1, low - 1), (high + 1, high + 1), ("many", "'many'")):
+        (problem,) = problems({**GOOD, variable: value}, [])
+        assert problem == f"{variable}: {shown} is not a whole number from {low} to {high}; set it to one"
+
+
+def test_each_credential_that_is_wrong_is_named() -> None:
+    for user in (None, "al\tice"):
+        found = problems({**GOOD, "gateway_user": user, "gateway_password": ""}, [])
+        assert [each.partition(":")[0] for each in found] == ["gateway_user", "gateway_password"]
+
+
+@pytest.mark.parametrize("yes", ["y", "T", "1", "ON"])
+def test_more_spellings_of_yes(yes: str) -> None:
+    assert problems({**GOOD, "gateway_image": "ib-gateway:stable", "gateway_allow_tag": yes}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "values"),
+    [
+        ("gateway_confirm_order_id_reset", ["confirm", "reject", "ignore", "ignore/reject"]),
+        ("gateway_trusted_client_ips", [["10.0.0.1", "fd00::1", "client-1.example"]]),
+    ],
+)
+def test_more_of_what_is_accepted(variable: str, values: list[object]) -> None:
+    assert not [each for value in values for each in problems({**GOOD, variable: value}, [])]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("gateway_command_prompt", "IB\\Key"),
+        ("gateway_auto_logoff_time", "22:00"),
+        ("gateway_second_factor_device", "IB\\Key"),
+    ],
+)
+def test_more_of_what_is_refused(variable: str, value: str) -> None:
+    found = problems({**GOOD, "gateway_auto_restart_time": "", variable: value}, [])
+    assert [each.partition(":")[0] for each in found] == [variable]
+
+
+def test_in_a_wrong_mode_the_accounts_are_judged_by_none() -> None:
+    found = problems({**GOOD, "gateway_mode": "papr", "gateway_accounts": ["U1234567"]}, [])
+    assert [each.partition(":")[0] for each in found] == ["gateway_mode"]
+
+
+def test_two_gateways_of_one_vm_with_names_of_their_own() -> None:
+    pair = [gateway("a", address="vm", gateway_name="x"), gateway("b", address="vm", gateway_name="y", gateway_port=7)]
+    assert problems(GOOD, pair) == []
+
+
 def gateway(host: str, **settings: object) -> dict[str, object]:
     return {"host": host, "address": host, "gateway_mode": "paper", **settings}
 

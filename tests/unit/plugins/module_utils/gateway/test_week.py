@@ -130,6 +130,7 @@ def test_the_operators_own_deadline() -> None:
         week.sign_in_deadline(at, "late")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("year", range(2024, 2032))
 def test_a_year_hour_by_hour(year: int) -> None:
     """An operator signs in every Sunday at noon; what is left of each week is due, closing and valid, never overdue."""
