@@ -211,6 +211,16 @@ def test_what_is_set_aside_is_bounded(directory: Path, deploy: Any) -> None:
     assert len(list(directory.glob(".ibgw-aside-*"))) == settings_dir.MAX_ASIDE
 
 
+def test_flags_without_end_are_removed(directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_dir, "MAX_ENTRIES", 7)
+    for number in range(50):
+        (directory / f"PAUSE{number}").touch()
+    (directory / "jts.ini").touch()
+    removed = settings_dir.remove_stale(deploy(settings_dir=str(directory)))
+    assert [each.name for each in directory.iterdir()] == ["jts.ini"]
+    assert len(removed) == settings_dir.MAX_TOLD
+
+
 def test_a_directory_without_end_is_refused(directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings_dir, "MAX_ENTRIES", 3)
     for number in range(4):
@@ -229,21 +239,17 @@ def test_a_directory_without_end_is_refused(directory: Path, deploy: Any, monkey
         (lambda top, secret: ((top / "abc").mkdir(), (top / "abc/autorestart").symlink_to(secret)), False),
         (lambda top, secret: ((top / "abc").mkdir(), (top / "abc/autorestart").mkdir()), False),
         (lambda top, secret: (top / "abc").symlink_to(secret.parent / "tokens"), False),
-        (lambda top, secret: shutil.rmtree(top), None),
+        (lambda top, secret: shutil.rmtree(top), False),
     ],
 )
 def test_a_token_is_a_file_of_the_gateway(
-    make: Callable[[Path, Path], Any], kept: bool | None, directory: Path, secret: Path, deploy: Any
+    make: Callable[[Path, Path], Any], kept: bool, directory: Path, secret: Path, deploy: Any
 ) -> None:
     filled(secret.parent / "tokens")
     (secret.parent / "tokens/autorestart").touch()
     make(directory, secret)
     found = deploy(settings_dir=str(directory))
-    if kept is None:
-        with pytest.raises(FileNotFoundError):
-            settings_dir.has_token(found)
-    else:
-        assert settings_dir.has_token(found) is kept
+    assert settings_dir.has_token(found) is kept
 
 
 @pytest.mark.parametrize(
