@@ -22,7 +22,7 @@ def play(*answers: Result) -> tuple[Result, list[Result]]:
         asked.append({"module": module_name, **module_args})
         return dict(left.pop(0))
 
-    task = types.SimpleNamespace(args={"container": {"image": IMAGE}}, check_mode=False, async_val=0)
+    task = types.SimpleNamespace(args={"container": {"image": IMAGE}, "pull_timeout": 20}, check_mode=False, async_val=0)
     shell = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir="/tmp"))
     action = gateway_container.ActionModule(
         task=task, connection=shell, play_context=None, loader=None, templar=None, shared_loader_obj=None
@@ -34,14 +34,14 @@ def play(*answers: Result) -> tuple[Result, list[Result]]:
 def test_pulls_within_one_deadline() -> None:
     result, asked = play(NEEDS_IMAGE, {"changed": True, "rc": 0}, MADE)
     assert result["changed"]
-    assert asked[1]["argv"] == ["timeout", "--kill-after=5", "1800", "docker", "pull", "--quiet", IMAGE]
+    assert asked[1]["argv"] == ["timeout", "--kill-after=5", "20", "docker", "pull", "--quiet", IMAGE]
     assert asked[2]["settled"] == ["image"]
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"rc": gateway_container.LATE, "stderr": ""}, "1800 s"),
+        ({"rc": gateway_container.LATE, "stderr": ""}, "20 s (gateway_pull_timeout)"),
         ({"rc": 1, "stderr": "manifest unknown\x1b[2J"}, r"manifest unknown\x1b[2J"),
         ({"msg": "no docker"}, "no docker"),
     ],
