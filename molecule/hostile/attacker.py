@@ -163,6 +163,11 @@ def log(kind: str, mebibytes: str) -> None:
 def say(*lines: str) -> None:
     """Write these lines to the log; the JVM is gone, so that nobody says more."""
     take_over()
+    add(*lines)
+
+
+def add(*lines: str) -> None:
+    """Write these lines to the log, beside those of the JVM."""
     with open("/proc/1/fd/1", "w", encoding="utf-8") as file:
         for line in lines:
             file.write(line.encode().decode("unicode_escape") + "\n")
@@ -205,6 +210,7 @@ def freeze() -> None:
 
 
 ATTACKS: dict[str, c.Callable[..., None]] = {
+    "add": add,
     "commands": commands,
     "frames": frames,
     "freeze": freeze,

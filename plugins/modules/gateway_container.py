@@ -77,6 +77,10 @@ options:
     description: Refuse to write when a file system of this gateway or of Docker has less space left, in MiB.
     type: int
     default: 0
+  pull_timeout:
+    description: Seconds that all of an image's pull may take, whatever the registry does.
+    type: int
+    default: 1800
   start:
     description: >-
       V(always) starts the gateway and waits until it is ready; V(if_running) does so only for one that ran; V(never)
@@ -291,6 +295,7 @@ def main() -> None:
             "password_secret": {"type": "str", "no_log": False},
             "paper_sessions": {"type": "list", "elements": "dict", "default": []},
             "min_free_mib": {"type": "int", "default": 0},
+            "pull_timeout": {"type": "int", "default": 1800},
             "start": {"type": "str", "choices": ["always", "if_running", "never"], "default": "always"},
             "apply": {"type": "str", "choices": ["next_signin", "now"], "default": "next_signin"},
             "recreate": {"type": "bool", "default": False},

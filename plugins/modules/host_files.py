@@ -68,11 +68,31 @@ commands:
   sample: [sysctl --system]
 """
 
+import collections.abc as c
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import pending
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import Entry, reconcile
+
+
+def plan(
+    files: c.Sequence[dict[str, Any]], entries: list[Entry], memory: pending.Memory
+) -> tuple[list[dict[str, str]], list[pending.Call], list[str]]:
+    """What differs, what that calls for, and the commands to run."""
+    changes = reconcile(entries, check=True)
+    paths = [change["after_header"] for change in changes]
+    calls = [
+        pending.Call(entry.path, command)
+        for file, entry in zip(files, entries, strict=True)
+        if entry.path in paths
+        for command in file["commands"]
+    ]
+    # What is left may need what is called for now, a daemon-reload first of all.
+    left = memory.left([entry.path for entry in entries])
+    return changes, calls, list(dict.fromkeys([*(call.command for call in calls), *left]))
 
 
 def main() -> None:
@@ -83,26 +103,17 @@ def main() -> None:
     files, memory = module.params["files"], pending.Memory(module.params["pending"])
     try:
         entries = [option.entry(file) for file in files]
-        ours = [entry.path for entry in entries]
-        left = memory.left(ours)
+        changes, calls, commands = plan(files, entries, memory)
         if memory.damage:
             module.warn(memory.damage)
-        changes = reconcile(entries, check=True)
-        paths = [change["after_header"] for change in changes]
-        calls = [
-            pending.Call(path, command)
-            for file, path in zip(files, ours, strict=True)
-            if path in paths
-            for command in file["commands"]
-        ]
-        # What is left may need what is called for now, a daemon-reload first of all.
-        commands = list(dict.fromkeys([*(call.command for call in calls), *left]))
-        if not module.check_mode:
-            if calls:
-                memory.add(calls)
-            if changes:
+        if (changes or commands) and not module.check_mode:
+            with memory.turn():
+                # Another host of this machine may have written them meanwhile.
+                changes, calls, commands = plan(files, entries, memory)
+                if calls:
+                    memory.add(calls)
                 reconcile(entries, check=False)
-            pending.run(memory, commands, ours)
+                pending.run(memory, commands, [entry.path for entry in entries])
     except ValueError as fault:
         module.fail_json(msg=f"files: {fault}. Nothing was changed.")
     except OSError as fault:
@@ -114,8 +125,9 @@ def main() -> None:
         module.fail_json(
             msg=f"{fault}. The files are written; fix the cause and run again, which begins with this command.",
             diff=changes,
-            paths=paths,
+            paths=[change["after_header"] for change in changes],
         )
+    paths = [change["after_header"] for change in changes]
     module.exit_json(changed=bool(changes or commands), diff=changes, paths=paths, commands=commands)
 
 

@@ -6,6 +6,8 @@ The row of docs/security.md that a test plays is its name without `test_`.
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
+import fcntl
 import json
 import pathlib
 import shlex
@@ -18,8 +20,6 @@ from testinfra.host import Host
 SCENARIO = pathlib.Path(__file__).resolve().parent.parent
 HERE = ("-i", str(SCENARIO / "inventory"), "-e", f"@{SCENARIO / 'vars' / 'main.yml'}")
 ALERTS = "/var/lib/ibgw-alerts.jsonl"
-LOGIN = "IBC: Login attempt"
-PUSH = "Second Factor Authentication initiated"
 
 # A network namespace with a way to it, and an address in it.
 NEIGHBOUR = """
@@ -59,7 +59,12 @@ CHEAP_FIRST = ["users", "network", "memory", "settings", "text", "logins", "outs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The rows of each gateway in a process of their own (pytest-xdist), cheap ones first."""
     items.sort(key=lambda item: CHEAP_FIRST.index(item.path.stem.removeprefix("test_")))
+    for item in items:
+        call = getattr(item, "callspec", None)
+        is_live = "live" in {*getattr(item, "fixturenames", ()), *(call.params.values() if call else ())}
+        item.add_marker(pytest.mark.xdist_group("live" if is_live else "paper"))
 
 
 class Machine:
@@ -99,12 +104,16 @@ class Target:
         self.machine, self.name, self.deploy, self.container = machine, name, deploy, f"ibgw-{name}"
         self.settings = f"/var/lib/ibgw/{name}/tws_settings"
         self.state_path = f"/var/lib/ibgw/{name}/session/state.json"
+        # Whether something was done inside of the container since it was as it had been.
+        self.entered = self.kept = False
 
     def inside(self, command: str) -> str:
         """Run a shell's command as the container's user."""
+        self.entered = True
         return self.machine.out(f"docker exec {self.container} sh -c {shlex.quote(command)}")
 
     def attack(self, *words: str) -> None:
+        self.entered = True
         program = shlex.quote((SCENARIO / "attacker.py").read_text())
         self.machine.out(
             f"printf %s {program} | docker exec -i {self.container} python3 - {shlex.join(words)}", within=120
@@ -154,6 +163,21 @@ class Target:
         if self.machine.run(BEGIN[self.name], 90).rc != 0:
             # The container is gone, or another one.
             assert self.deploy("site.yml", self.name, *HERE, "--tags", "gateway").status == 0
+        self.entered = False
+
+    @contextlib.contextmanager
+    def attacked(self) -> c.Iterator[Target]:
+        """Yield it for a row, after which it is as it was; what no row has got at is left alone."""
+        if not self.kept:
+            assert self.look()[0]["state"] == "ready"
+            self.machine.out(KEEP.format(name=self.name))
+            self.kept = True
+        before = self.running()
+        try:
+            yield self
+        finally:
+            if self.entered or self.running() != before or self.look()[0]["state"] != "ready":
+                self.restore()
 
 
 @pytest.fixture(scope="session")
@@ -163,31 +187,42 @@ def machine(host: Host) -> Machine:
 
 @pytest.fixture(scope="session")
 def kept(machine: Machine, playbook: c.Callable[..., t.Any]) -> dict[str, Target]:
-    """Both gateways, ready, with a backup of their state."""
-    targets = {name: Target(machine, name, playbook) for name in BEGIN}
-    for name, target in targets.items():
-        assert target.look()[0]["state"] == "ready"
-        machine.out(KEEP.format(name=name))
-    return targets
+    """Both gateways."""
+    return {name: Target(machine, name, playbook) for name in BEGIN}
+
+
+@pytest.fixture(scope="session")
+def with_paper(tmp_path_factory: pytest.TempPathFactory) -> c.Callable[[], t.ContextManager[None]]:
+    """Nobody else does anything with paper meanwhile: a run without a limit would mend what its row has broken."""
+    path = tmp_path_factory.getbasetemp().parent / "paper.lock"
+
+    @contextlib.contextmanager
+    def hold() -> c.Iterator[None]:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    return hold
 
 
 @pytest.fixture
-def paper(kept: dict[str, Target]) -> c.Iterator[Target]:
-    yield kept["paper"]
-    kept["paper"].restore()
+def paper(kept: dict[str, Target], with_paper: c.Callable[[], t.ContextManager[None]]) -> c.Iterator[Target]:
+    with with_paper(), kept["paper"].attacked() as target:
+        yield target
 
 
 @pytest.fixture
-def memory(kept: dict[str, Target]) -> c.Iterator[Target]:
+def memory(kept: dict[str, Target], with_paper: c.Callable[[], t.ContextManager[None]]) -> c.Iterator[Target]:
     """The paper gateway for what damages the files of its watcher only."""
-    yield kept["paper"]
-    kept["paper"].machine.run(RESTORE_MEMORY.format(name="paper"))
+    with with_paper(), kept["paper"].attacked() as target:
+        yield target
+        target.machine.run(RESTORE_MEMORY.format(name="paper"))
 
 
 @pytest.fixture
 def live(kept: dict[str, Target]) -> c.Iterator[Target]:
-    yield kept["live"]
-    kept["live"].restore()
+    with kept["live"].attacked() as target:
+        yield target
 
 
 class Listener:

@@ -7,30 +7,30 @@ import typing as t
 import pytest
 
 
-def ends_in_time(paper: t.Any) -> None:
-    restarts, process = paper.watcher("NRestarts"), paper.watcher("MainPID")
-    done, seconds = paper.machine.timed("ibgwctl stop paper", paper.LONGEST_STOP + 10)
-    assert (done.rc, paper.running()) == (0, ""), (seconds, done.stdout, done.stderr)
-    assert seconds <= paper.LONGEST_STOP
-    assert (paper.watcher("NRestarts"), paper.watcher("MainPID")) == (restarts, process)
-    assert paper.until(lambda record: record["state"] == "stopped", 15)["stopped_by"] == "the operator"
+def ends_in_time(live: t.Any) -> None:
+    restarts, process = live.watcher("NRestarts"), live.watcher("MainPID")
+    done, seconds = live.machine.timed("ibgwctl stop live", live.LONGEST_STOP + 10)
+    assert (done.rc, live.running()) == (0, ""), (seconds, done.stdout, done.stderr)
+    assert seconds <= live.LONGEST_STOP
+    assert (live.watcher("NRestarts"), live.watcher("MainPID")) == (restarts, process)
+    assert live.until(lambda record: record["state"] == "stopped", 15)["stopped_by"] == "the operator"
 
 
 @pytest.mark.parametrize(
     "kind", ["busy", "nothing", "ok_and_nothing", "flood", "one_line_without_end", "a_byte_a_second"]
 )
-def test_command_server(paper: t.Any, kind: str) -> None:
-    paper.attack("commands", kind)
-    ends_in_time(paper)
+def test_command_server(live: t.Any, kind: str) -> None:
+    live.attack("commands", kind)
+    ends_in_time(live)
 
 
 @pytest.mark.parametrize("kind", ["frozen", "paused"])
-def test_jvm(paper: t.Any, kind: str) -> None:
+def test_jvm(live: t.Any, kind: str) -> None:
     if kind == "frozen":
-        paper.attack("freeze")
+        live.attack("freeze")
     else:
-        paper.machine.out("docker pause ibgw-paper")
-    found, seconds = paper.look()
+        live.machine.out("docker pause ibgw-live")
+    found, seconds = live.look()
     assert found["state"] == "degraded", found
-    assert seconds <= paper.LONGEST_LOOK
-    ends_in_time(paper)
+    assert seconds <= live.LONGEST_LOOK
+    ends_in_time(live)

@@ -26,19 +26,19 @@ print(usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
 
 
 @pytest.mark.parametrize("kind", MEBIBYTES)
-def test_log_of(paper: t.Any, kind: str) -> None:
-    paper.machine.out("systemctl restart ibgw-watch@paper")
-    paper.until(lambda record: record["state"] == "ready", 20)
-    process, before = paper.watcher("MainPID"), paper.processor_seconds()
-    paper.attack("log", kind, str(MEBIBYTES[kind]))
-    found, seconds = paper.look()
-    assert (found["state"], seconds <= paper.LONGEST_LOOK) == ("ready", True), (found, seconds)
-    looked = paper.record()["checked_at"]
-    paper.until(lambda record: record["checked_at"] > looked + 1, paper.LONGEST_LOOK + 10)
-    assert paper.watcher("MainPID") == process
-    assert paper.processor_seconds() - before <= PROCESSOR_SECONDS
-    assert paper.peak_mebibytes() <= WATCHER_MEBIBYTES
-    assert paper.record()["state"] == "ready"
+def test_log_of(live: t.Any, kind: str) -> None:
+    live.machine.out("systemctl restart ibgw-watch@live")
+    live.until(lambda record: record["state"] == "ready", 20)
+    process, before = live.watcher("MainPID"), live.processor_seconds()
+    live.attack("log", kind, str(MEBIBYTES[kind]))
+    found, seconds = live.look()
+    assert (found["state"], seconds <= live.LONGEST_LOOK) == ("ready", True), (found, seconds)
+    looked = live.record()["checked_at"]
+    live.until(lambda record: record["checked_at"] > looked + 1, live.LONGEST_LOOK + 10)
+    assert live.watcher("MainPID") == process
+    assert live.processor_seconds() - before <= PROCESSOR_SECONDS
+    assert live.peak_mebibytes() <= WATCHER_MEBIBYTES
+    assert live.record()["state"] == "ready"
 
 
 def test_site_after_a_burst(paper: t.Any, play: Play) -> None:

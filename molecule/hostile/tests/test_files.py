@@ -18,11 +18,15 @@ IN_PLACE = {
     "hard_link": "ln jts.real jts.ini",
     "fifo": "mkfifo jts.ini",
     "directory": "mkdir jts.ini",
-    "a_quarter_of_a_gibibyte": "truncate --size=256M jts.ini",
+    "three_gibibytes": "truncate --size=3G jts.ini",
     "nothing_readable": "cp jts.real jts.ini && chmod 000 jts.ini",
+    # More than the container can do: it has no right to make one.
+    "device": "",
 }
+DEVICE = "mknod {0}/jts.ini c 1 5 && chown --reference={0} {0}/jts.ini"
 LEFT_BEHIND = {
     "pause_directory": "mkdir PAUSE_x",
+    "pause_fifo": "mkfifo PAUSE_x",
     "autorestart_directory": "mkdir -p aaaa/autorestart",
     "autorestart_fifo": "mkdir -p aaaa && mkfifo aaaa/autorestart",
     "autorestart_link": "mkdir -p aaaa && ln -s /etc/shadow aaaa/autorestart",
@@ -43,7 +47,9 @@ def leave(paper: t.Any, command: str) -> None:
 
 @pytest.mark.parametrize("kind", IN_PLACE)
 def test_jts_ini(paper: t.Any, play: Play, kind: str) -> None:
-    leave(paper, IN_PLACE[kind])
+    leave(paper, IN_PLACE[kind] or "! mknod jts.ini c 1 5 2>/dev/null")
+    if kind == "device":
+        paper.machine.out(DEVICE.format(paper.settings))
     before, hidden = paper.machine.out(FINGERPRINT), secrets(paper)
     real = f"sha256sum {paper.settings}/jts.real"
     content = paper.machine.out(real)
@@ -83,11 +89,19 @@ def test_a_hundred_thousand_files(paper: t.Any, play: Play) -> None:
 
 @pytest.mark.parametrize("kind", LEFT_BEHIND)
 def test_sign_in_after(live: t.Any, kind: str) -> None:
-    before = live.machine.out("sha256sum /etc/shadow; ls -la /etc/ibgw")
+    outside = "sha256sum /etc/shadow && stat --format '%n %a %u %g' /etc/ibgw /etc/ibgw/*"
+    before = live.machine.out(outside)
     live.inside(f"cd ~/tws_settings && {LEFT_BEHIND[kind]}")
     live.machine.out("docker kill ibgw-live")
     done = live.machine.run("ibgwctl sign-in live", 60)
     assert done.rc == 0, (done.rc, done.stdout, done.stderr)
     assert "\033" not in done.stdout + done.stderr
-    assert live.machine.out("sha256sum /etc/shadow; ls -la /etc/ibgw") == before
+    assert live.machine.out(outside) == before
     assert live.count("Second Factor Authentication initiated") <= 1
+
+
+@pytest.mark.parametrize("kind", ["pause_fifo", "autorestart_fifo"])
+def test_start_after(paper: t.Any, kind: str) -> None:
+    paper.inside(f"cd ~/tws_settings && {LEFT_BEHIND[kind]}")
+    paper.machine.out("docker kill ibgw-paper")
+    paper.machine.out("ibgwctl start paper && ibgwctl wait-ready paper")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import concurrent.futures
+import contextlib
 import json
 import pathlib
 import time
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 Play = c.Callable[..., t.Any]
+PUSH = "Second Factor Authentication initiated"
 ANOTHER_MODE = {"gateway_mode": "paper", "gateway_name": "live", "gateway_user": "sandboxlive", "gateway_port": 4001}
 # {way: (variables of the other inventory, limit, more arguments)}
 PAST_THE_GUARD: dict[str, tuple[dict[str, object], str, list[str]]] = {
@@ -67,15 +69,28 @@ def test_two_runs(live: t.Any, play: Play, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("way", PAST_THE_GUARD)
-def test_past_the_guard(live: t.Any, play: Play, inventory: c.Callable[..., list[str]], way: str) -> None:
+def test_past_the_guard(
+    live: t.Any, play: Play, inventory: c.Callable[..., list[str]], with_paper: c.Callable[[], t.Any], way: str
+) -> None:
     variables, limit, words = PAST_THE_GUARD[way]
     before, starts = live.running(), Starts(live.machine)
     try:
-        run = play("site.yml", limit, *inventory(**variables), *words, "--tags", "gateway")
+        with contextlib.nullcontext() if limit else with_paper():
+            run = play("site.yml", limit, *inventory(**variables), *words, "--tags", "gateway")
         assert run.status >= 0, "it does not end"
         assert (live.running(), starts()) == (before, 0)
     finally:
         live.machine.run("docker rm --force ibgw-live2; rm -rf /etc/ibgw/live2 /var/lib/ibgw/live2")
+
+
+def test_killed_after_the_pause(live: t.Any, play: Play) -> None:
+    """Maintenance was killed before it resumed: the kept sign-in is not thrown away."""
+    pushes = live.count(PUSH)
+    live.machine.out("ibgwctl pause live")
+    assert live.running() == ""
+    run = play("site.yml", "live", "--tags", "gateway")
+    assert (run.status, live.look()[0]["state"]) == (0, "ready"), run.printed[-2000:]
+    assert live.count(PUSH) == pushes
 
 
 def test_a_foreign_container(live: t.Any, play: Play) -> None:

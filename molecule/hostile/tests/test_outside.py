@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import json
+import pathlib
+import socket
+import threading
+import time
 import typing as t
 
 import pytest
+import yaml
 
 # One byte a second of an answer that never ends, to each of those who ask.
 DRIPPING = """
@@ -24,6 +31,31 @@ while True:
 """
 SILENT = "time.sleep(3600)"
 SERVERS = {"dead": SILENT, "dripping": DRIPPING}
+# An SSH server that says nothing; one whose first packet, of 1024 bytes, comes byte by byte.
+BASTIONS = {"dead": b"", "dripping": b"SSH-2.0-OpenSSH_10.0\r\n\0\0\4\0\x0a"}
+
+
+@contextlib.contextmanager
+def bastion(begins: bytes) -> c.Iterator[int]:
+    """A bastion of the controller's loopback, by its port."""
+
+    def drip(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(begins)
+            while begins:
+                connection.sendall(b"x")
+                time.sleep(1)
+            connection.recv(1 << 20)
+            time.sleep(3600)
+
+    def accept(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, args=(server,), daemon=True).start()
+        yield server.getsockname()[1]
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -48,7 +80,22 @@ def test_registry(paper: t.Any, play: t.Callable[..., t.Any], listener: t.Any, k
     listener.here("127.0.0.9", 5998, SERVERS[kind])
     before = paper.running()
     image = "127.0.0.9:5998/ib-gateway@sha256:" + "0" * 64
-    run = play("site.yml", "paper", "--tags", "gateway", "-e", f"gateway_image={image}")
+    run = play("site.yml", "paper", "--tags", "gateway", "-e", f"gateway_image={image} gateway_pull_timeout=20")
     assert run.status > 0, run.printed[-2000:]
     assert "gateway_image" in run.printed
+    assert paper.running() == before
+
+
+@pytest.mark.parametrize("kind", BASTIONS)
+def test_bastion(paper: t.Any, play: t.Callable[..., t.Any], tmp_path: pathlib.Path, kind: str) -> None:
+    before = paper.running()
+    with bastion(BASTIONS[kind]) as port:
+        hosts = {
+            "sandbox-bastion": {"ansible_host": "127.0.0.1", "ansible_port": port},
+            "sandbox-paper": {"gateway_access": ["ssh_tunnel"], "access_ssh_tunnel_bastion": "sandbox-bastion"},
+        }
+        (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+        run = play("site.yml", "paper", "-i", str(tmp_path / "hosts.yml"), "--tags", "access")
+    assert run.status > 0, run.printed[-2000:]
+    assert "Ask the bastion who it is" in run.printed
     assert paper.running() == before

@@ -71,10 +71,16 @@ class Memory:
                 self._write([call for call in self._read() if call not in gone])
 
     @contextlib.contextmanager
-    def _alone(self) -> c.Iterator[None]:
-        """Change the file as the only one; the lock ends with the process."""
+    def turn(self) -> c.Iterator[None]:
+        """Write files and run their commands as the only one: a machine of two gateways is two hosts of a run."""
+        with self._alone("turn"):
+            yield
+
+    @contextlib.contextmanager
+    def _alone(self, what: str = "lock") -> c.Iterator[None]:
+        """Hold a lock beside the file, which ends with the process."""
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-        handle = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(f"{self.path}.{what}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

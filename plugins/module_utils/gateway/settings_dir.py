@@ -25,6 +25,8 @@ JTS_BYTES = 1 << 20
 # A settings directory of the gateway has a few dozen entries.
 MAX_ENTRIES = 10_000
 MAX_ASIDE = 10
+# As many entries are removed at a time, so often; so many are told.
+MAX_PASSES, MAX_TOLD = 100, 10
 # The container may put another thing in the place between a look and a rename; each time is one more try.
 TRIES = 5
 # Flags by which IBC's start script goes on after an exit, in the directory itself.
@@ -83,6 +85,11 @@ class SettingsDirectory:
         if len(found) > MAX_ENTRIES:
             raise UntrustedError(f"it holds more than {MAX_ENTRIES} entries: clear it", self.path)
         return found
+
+    def flags(self) -> list[str]:
+        """What begins as a flag does; at most 10,000 of them at a time."""
+        with os.scandir(self.handle) as entries:
+            return list(itertools.islice((e.name for e in entries if e.name.startswith(FLAGS)), MAX_ENTRIES))
 
     def read(self, name: str, limit: int) -> tuple[os.stat_result, bytes]:
         """Status and content of a plain file; FileNotFoundError, or UntrustedError for anything else in its place."""
@@ -196,20 +203,24 @@ class SettingsDirectory:
 
 
 def remove_stale(descriptor: Descriptor) -> list[str]:
-    """Remove the leftovers of a crash that would break a new sign-in; returns their names, printable.
+    """Remove the leftovers of a crash that would break a new sign-in; returns the first ten names, printable.
 
     These are the tokens and the flags PAUSE and COLDRESTART. Raises UntrustedError or another OSError.
     """
     removed: list[str] = []
     with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
+        # The flags first: however many there are, what is left is what the gateway itself keeps.
+        for _pass in range(MAX_PASSES):
+            flags = directory.flags()
+            for name in flags:
+                directory.remove(name)
+            removed.extend(flags[: MAX_TOLD - len(removed)])
+            if len(flags) < MAX_ENTRIES:
+                break
         for below in directory.token_directories():
             below.remove(TOKEN)
             removed.append(TOKEN)
-        for name in directory.names():
-            if name.startswith(FLAGS):
-                directory.remove(name)
-                removed.append(printable(name))
-    return removed
+    return [printable(name) for name in removed[:MAX_TOLD]]
 
 
 def has_token(descriptor: Descriptor) -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import collections.abc as c
+import contextlib
 import functools
 import os
 import pathlib
@@ -8,6 +10,7 @@ import typing as t
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import pending
 from ansible_collections.ibops.gateway.plugins.modules import host_files
 
 
@@ -53,6 +56,23 @@ def test_a_place_that_cannot_be_written(run_module: t.Any, tmp_path: pathlib.Pat
     (tmp_path / "file").write_text("")
     blocked = run_module(host_files.main, files=[{"path": str(tmp_path / "file" / "x"), "content": ""}])
     assert f"cannot write {tmp_path}/file/x" in blocked["msg"]
+
+
+def test_what_another_host_of_the_machine_wrote_at_its_turn_is_not_written_again(
+    run_module: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ran = tmp_path / "daemon.json", tmp_path / "ran"
+
+    @contextlib.contextmanager
+    def turn(_self: pending.Memory) -> c.Iterator[None]:
+        path.write_text("{}")
+        path.chmod(0o644)
+        yield
+
+    monkeypatch.setattr(pending.Memory, "turn", turn)
+    files = [{"path": str(path), "content": "{}", "commands": [f"touch {ran}"]}]
+    assert run_module(host_files.main, files=files)["changed"] is False
+    assert not ran.exists()
 
 
 def test_commands_run_once_each_and_again_after_a_failure(run_module: t.Any, tmp_path: pathlib.Path) -> None:

@@ -86,3 +86,22 @@ def test_many_at_once_lose_nothing(path: pathlib.Path) -> None:
         thread.join()
     for number in range(4):
         assert len(Memory(str(path)).left([f"/{number}"])) == 20
+
+
+def test_a_turn_is_for_one_at_a_time(path: pathlib.Path) -> None:
+    order: list[str] = []
+    reached = threading.Event()
+
+    def second() -> None:
+        reached.set()
+        with Memory(str(path)).turn():
+            order.append("second")
+
+    with Memory(str(path)).turn():
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert reached.wait(10)
+        thread.join(0.2)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]

@@ -211,6 +211,16 @@ def test_what_is_set_aside_is_bounded(directory: Path, deploy: Any) -> None:
     assert len(list(directory.glob(".ibgw-aside-*"))) == settings_dir.MAX_ASIDE
 
 
+def test_flags_without_end_are_removed(directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_dir, "MAX_ENTRIES", 7)
+    for number in range(50):
+        (directory / f"PAUSE{number}").touch()
+    (directory / "jts.ini").touch()
+    removed = settings_dir.remove_stale(deploy(settings_dir=str(directory)))
+    assert [each.name for each in directory.iterdir()] == ["jts.ini"]
+    assert len(removed) == settings_dir.MAX_TOLD
+
+
 def test_a_directory_without_end_is_refused(directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings_dir, "MAX_ENTRIES", 3)
     for number in range(4):
