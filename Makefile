@@ -43,6 +43,7 @@ test-fast: tools ## lint, unit tests, client libraries: no sandbox
 	@python tests/run.py $(ARGS) fast
 
 test: tools setup ## every test there is
+	@sandbox/setup --release bookworm # for scenario live
 	@python tests/run.py $(ARGS) all
 
 test-vm: export SANDBOX_BACKEND := vm

@@ -30,7 +30,8 @@ def wanted(options: dict[str, Any]) -> dict[str, Any]:
     image = present("image", options["image"], "{{.Id}}")
     if image is None:
         raise SandboxError(
-            f"There is no image {options['image']} in the Docker engine. Run `make setup`, which builds it."
+            f"There is no image {options['image']} in the Docker engine. Run `sandbox/setup --release "
+            f"{options['image'].partition(':')[2]}`, which builds it."
         )
     return options | {"image_id": image, "key": keys.fingerprint()}
 
