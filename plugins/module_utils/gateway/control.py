@@ -323,7 +323,7 @@ class Control:
 
     def _push_by_push(self, record: Record, say: Say) -> None:
         deadline = self.gateway.clock() + self.plan.sign_in_minutes * 60
-        missed, cause = 0, "push_missed"
+        missed, cause, detail = 0, "push_missed", ""
         while missed < self.plan.pushes:
             left = deadline - self.gateway.clock()
             if left <= 0:
@@ -340,16 +340,17 @@ class Control:
             found = policy.seen(self.gateway)
             session.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
             if found.finding not in (None, "push_missed") or not found.pushes_missed:
-                cause = found.finding or found.api_state or "sign_in_late"
-                cause = cause if cause in policy.CAUSES else "sign_in_late"
+                known = [each for each in (found.finding, found.api_state) if each in policy.CAUSES]
+                cause = known[0] if known else "sign_in_late" if found.running else "sign_in_ended"
+                detail = "" if known else f" ({found.reason})"
                 break
             missed += found.pushes_missed
             say("push_missed", f"{missed} of {self.plan.pushes} pushes not approved in time")
         record.grant, record.blocked = None, cause
         self._look(record)
         meaning, next_step = policy.CAUSES[cause]
-        self.store.note("blocked", meaning, self.now(), cause=cause)
-        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}. {next_step}")
+        self.store.note("blocked", f"{meaning}{detail}", self.now(), cause=cause)
+        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}{detail}. {next_step}")
 
     def _signs_in(self, progress: Progress, timeout: float) -> bool:
         try:
@@ -389,7 +390,7 @@ class Progress:
     def __init__(self, control: Control, record: Record, say: Say, pushes: int) -> None:
         self._control, self._record, self._say, self._pushes = control, record, say, pushes
         self._said = ("", 0)
-        self._dialog: str | None = None
+        self._troubled: tuple[bool, str | None] = (False, None)
 
     def __call__(self) -> None:
         control, summary = self._control, self._control.gateway.summary
@@ -400,10 +401,14 @@ class Progress:
             self._said = now
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
-        if control.gateway.dialog != self._dialog:
-            self._dialog = control.gateway.dialog
-            if self._dialog is not None:
-                self._say("dialog", f'a dialog waits for a person: "{self._dialog}"')
+        judgement, dialog = control.gateway.judgement(), control.gateway.dialog
+        troubled = (judgement.state == states.DEGRADED, dialog)
+        if troubled != self._troubled:
+            self._troubled = troubled
+            if dialog is not None:
+                self._say("dialog", f'a dialog waits for a person: "{dialog}"')
+            elif troubled[0]:
+                self._say("stalled", f"{judgement.reason}. {judgement.next_step}")
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
         if summary.pushes_missed >= self._pushes:
