@@ -69,12 +69,15 @@ class Control:
         return self.descriptor.mode == policy.LIVE
 
     @contextlib.contextmanager
-    def acting(self, what: str) -> Iterator[Record]:
+    def acting(self, what: str, take_over: bool = False) -> Iterator[Record]:
         """Yield the record for an action; it is saved when the block ends, also by an error.
 
-        Raises BusyError, and SessionError when the record cannot be saved.
+        With *take_over*, also where another run keeps the lease between two of its tasks. Raises BusyError, and
+        SessionError when the record cannot be saved.
         """
-        with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep):
+        with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep, take_over) as another:
+            if another:
+                self.store.note("taken_over", f"{what} by {self.owner} ended the lease of: {another}", self.now())
             record = self.store.load(self.descriptor.mode)
             try:
                 yield record
@@ -149,10 +152,11 @@ class Control:
         return policy.outside_of_sessions(self.plan, self.by, now) if self.plan.paper_sessions else None
 
     def stop(self, timeout: float = STOP_SECONDS, check: bool = False) -> Outcome:
-        """Stop gently, and leave it stopped. Raises SessionError when it runs even then."""
+        """Stop gently, and leave it stopped; nobody is kept from it by a run that is between two of its tasks, or dead.
+        Raises SessionError when it runs even then."""
         if check:
             return session.stop(self.gateway, self.engine, timeout, check=True)
-        with self.acting("stop") as record:
+        with self.acting("stop", take_over=True) as record:
             record.stopping = self.by
             # A full disk keeps nobody from stopping.
             with contextlib.suppress(SessionError):

@@ -346,7 +346,7 @@ class Gateway:
             "container": self.container,
             "engine": {"reachable": self.engine_fault is None, "reason": self.engine_fault},
             "pending": bool(self.container and self.container["running"] and self.container["revision"] != wanted),
-            "milestones": self.summary.as_dict(),
+            "milestones": {**self.summary.as_dict(), "log_gaps": self._log.gaps},
         }
 
 

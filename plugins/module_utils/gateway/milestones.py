@@ -79,6 +79,9 @@ _GATES = (
     b"restart",
 )
 
+# What the engine's header and time are made of.
+_FRONT_BYTES = b"0123456789-:.TZ \0\1\2"
+
 
 class _Mark:
     """One text of the log that tells an *event*; *first* when it begins its line."""
@@ -118,7 +121,7 @@ class Controller:
     ) -> None:
         self.name, self.commands, self.exit_codes, self.names = name, commands, exit_codes, tuple(marks)
         self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
-        self._gates = {mark.gate for mark in self._marks}
+        self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}
 
     def events(self, block: bytes) -> Iterator[Event]:
         """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
@@ -127,7 +130,10 @@ class Controller:
         more than MAX_FINDS times counts so often, and the last time.
         """
         found: dict[int, Event] = {}
-        open_gates = {gate for gate in self._gates if gate in block}
+        # Without the bytes of the engine's fronts, which are most of what short lines cost: what is not in it even
+        # then is not in the block.
+        bare = block.translate(None, _FRONT_BYTES)
+        open_gates = {gate for gate, short in self._gates.items() if short in bare and gate in block}
         for mark in (mark for mark in self._marks if mark.gate in open_gates):
             for at, value in mark.finds(block):
                 begin, stamp = _line(block, at)
