@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 MODULE = "ibops.gateway.gateway_container"
@@ -53,9 +54,11 @@ class ActionModule(ActionBase):
             module_name=PULL, module_args={"name": image, "pull": "not_present"}, task_vars=self._vars
         )
         if found.get("failed"):
-            host = self._vars.get("inventory_hostname", "")
-            found["msg"] = (
-                f"gateway_image: {host} cannot pull {image}: {found.get('msg', '')}. Check that the VM reaches the "
-                "registry and that the digest exists there. The running container, if any, was not touched."
-            )
+            host, said = self._vars.get("inventory_hostname", ""), printable(str(found.get("msg", "")), 400)
+            # The registry's words stand in more of the result than its message.
+            return {
+                "failed": True,
+                "msg": f"gateway_image: {host} cannot pull {image}: {said}. Check that the VM reaches the registry and "
+                "that the digest exists there. The running container, if any, was not touched.",
+            }
         return found
