@@ -62,8 +62,10 @@ class ActionModule(ActionBase):
             host = self._vars.get("inventory_hostname", "")
             late = f"not there after {seconds} s (gateway_pull_timeout)" if found.get("rc") == LATE else ""
             fault = late or printable(str(found.get("stderr") or found.get("msg", "")), 500)
-            found["msg"] = (
-                f"gateway_image: {host} cannot pull {image}: {fault}. Check that the VM reaches the "
-                "registry and that the digest exists there. The running container, if any, was not touched."
-            )
+            # The registry's words stand in more of the result than its message.
+            return {
+                "failed": True,
+                "msg": f"gateway_image: {host} cannot pull {image}: {fault}. Check that the VM reaches the registry and "
+                "that the digest exists there. The running container, if any, was not touched.",
+            }
         return found

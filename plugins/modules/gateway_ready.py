@@ -222,6 +222,7 @@ milestones:
       C(pushes_missed), C(refused_logins),
       C(full_authentication) (whether a sign-in was needed), C(read_only), C(exit_codes) of the JVM,
       C(finding), C(last_error), C(last_dialog),
+      C(log_gaps) (how often lines were lost unread),
       C(gateway_version), C(controller_version) and more.
   returned: with O(gateway_name)
   type: dict

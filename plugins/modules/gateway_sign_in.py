@@ -108,6 +108,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control impo
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.ctl import ENDED, FAILED, SIGN_IN_STEP
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
 
 COMMAND = "/opt/ibgw/ibgwctl"
 LOOK_SECONDS = 0.25
@@ -150,7 +151,7 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
         ]
         code, _output, said = module.run_command(command)
         if code != 0 and "already" not in said:
-            module.fail_json(msg=f"the sign-in could not be begun: {said.strip()}")
+            module.fail_json(msg=f"the sign-in could not be begun: {printable(said.strip(), 400)}")
     return {"changed": True, "ended": module.check_mode, "since": now, "steps": []}
 
 

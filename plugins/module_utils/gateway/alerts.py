@@ -25,6 +25,7 @@ SEVERITIES = ("info", "warning", "critical")
 MAX_PENDING = 100
 MAX_TOLD = 500
 ATTEMPT_SECONDS = 10.0
+MAX_HEARD = 1 << 16
 KEEP_SECONDS = 24 * 3600.0
 BACK_OFF = (10.0, 900.0)
 # {kind: (options that it needs, options that it may have)}
@@ -161,11 +162,14 @@ def post(channel: Channel, alert: Alert, seconds: float) -> None:
         raise RefusedError(status)
 
 
-def mail(channel: Channel, alert: Alert) -> None:
+def mail(channel: Channel, alert: Alert, seconds: float) -> None:
+    """Send by SMTP, all of it in *seconds*; a server that is late, or talks without an end, is hung up on."""
     import smtplib  # only where something is sent
     import ssl
     from email.message import EmailMessage
     from email.utils import formatdate, make_msgid
+
+    from . import exchange
 
     message = EmailMessage()
     message["Subject"] = f"[{alert.severity}] {alert.title}"
@@ -174,27 +178,62 @@ def mail(channel: Channel, alert: Alert) -> None:
     message.set_content(words(alert) + "\n")
     security = channel.get("security", "starttls")
     port = int(channel.get("port") or _PORTS[security])
-    if security == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            channel["host"], port, timeout=ATTEMPT_SECONDS, context=ssl.create_default_context()
-        )
-    else:
-        server = smtplib.SMTP(channel["host"], port, timeout=ATTEMPT_SECONDS)
-    with server:
-        if security == "starttls":
-            server.starttls(context=ssl.create_default_context())
-        if channel.get("user"):
-            server.login(channel["user"], channel.get("password", ""))
-        server.send_message(message)
+    kind: Any = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
+    more = {"context": ssl.create_default_context()} if security == "tls" else {}
+    servers: list[Any] = []
+
+    class Server(kind):
+        file: Any
+        sock: Any
+
+        def __init__(self) -> None:
+            # Connecting and the greeting are part of what is made here.
+            servers.append(self)
+            super().__init__(channel["host"], port, timeout=seconds, **more)
+
+        def getreply(self) -> tuple[int, bytes]:
+            if self.file is None:
+                self.file = _Heard(self.sock.makefile("rb"))
+            code, text = super().getreply()
+            return int(code), bytes(text)
+
+    def converse() -> None:
+        with Server() as server:
+            if security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if channel.get("user"):
+                server.login(channel["user"], channel.get("password", ""))
+            server.send_message(message)
+
+    def hang_up() -> None:
+        for stream in [each.sock for each in servers if each.sock]:
+            exchange.shut(stream)
+
+    exchange.within(seconds, converse, hang_up)
+
+
+class _Heard:
+    """What an SMTP server says, MAX_HEARD bytes at most."""
+
+    def __init__(self, file: t.BinaryIO) -> None:
+        self._file, self._left = file, MAX_HEARD
+
+    def readline(self, size: int) -> bytes:
+        line = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("the server says too much")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def attempt(channel: Channel, alert: Alert, seconds: float) -> str:
     """Send once, within *seconds*; return why it failed, nothing when it did not. Names no secret."""
-    from . import exchange  # only where something is sent
-
     try:
         if channel["kind"] == "email":
-            exchange.within(seconds, lambda: mail(channel, alert))
+            mail(channel, alert, seconds)
         else:
             post(channel, alert, seconds)
     except TimeoutError:

@@ -69,12 +69,15 @@ class Control:
         return self.descriptor.mode == policy.LIVE
 
     @contextlib.contextmanager
-    def acting(self, what: str) -> Iterator[Record]:
+    def acting(self, what: str, take_over: bool = False) -> Iterator[Record]:
         """Yield the record for an action; it is saved when the block ends, also by an error.
 
-        Raises BusyError, and SessionError when the record cannot be saved.
+        With *take_over*, also where another run keeps the lease between two of its tasks. Raises BusyError, and
+        SessionError when the record cannot be saved.
         """
-        with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep):
+        with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep, take_over) as another:
+            if another:
+                self.store.note("taken_over", f"{what} by {self.owner} ended the lease of: {another}", self.now())
             record = self.store.load(self.descriptor.mode)
             try:
                 yield record
@@ -149,10 +152,11 @@ class Control:
         return policy.outside_of_sessions(self.plan, self.by, now) if self.plan.paper_sessions else None
 
     def stop(self, timeout: float = STOP_SECONDS, check: bool = False) -> Outcome:
-        """Stop gently, and leave it stopped. Raises SessionError when it runs even then."""
+        """Stop gently, and leave it stopped; nobody is kept from it by a run that is between two of its tasks, or dead.
+        Raises SessionError when it runs even then."""
         if check:
             return session.stop(self.gateway, self.engine, timeout, check=True)
-        with self.acting("stop") as record:
+        with self.acting("stop", take_over=True) as record:
             record.stopping = self.by
             # A full disk keeps nobody from stopping.
             with contextlib.suppress(SessionError):
@@ -323,7 +327,7 @@ class Control:
 
     def _push_by_push(self, record: Record, say: Say) -> None:
         deadline = self.gateway.clock() + self.plan.sign_in_minutes * 60
-        missed, cause = 0, "push_missed"
+        missed, cause, detail = 0, "push_missed", ""
         while missed < self.plan.pushes:
             left = deadline - self.gateway.clock()
             if left <= 0:
@@ -340,16 +344,17 @@ class Control:
             found = policy.seen(self.gateway)
             session.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
             if found.finding not in (None, "push_missed") or not found.pushes_missed:
-                cause = found.finding or found.api_state or "sign_in_late"
-                cause = cause if cause in policy.CAUSES else "sign_in_late"
+                known = [each for each in (found.finding, found.api_state) if each in policy.CAUSES]
+                cause = known[0] if known else "sign_in_late" if found.running else "sign_in_ended"
+                detail = "" if known else f" ({found.reason})"
                 break
             missed += found.pushes_missed
             say("push_missed", f"{missed} of {self.plan.pushes} pushes not approved in time")
         record.grant, record.blocked = None, cause
         self._look(record)
         meaning, next_step = policy.CAUSES[cause]
-        self.store.note("blocked", meaning, self.now(), cause=cause)
-        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}. {next_step}")
+        self.store.note("blocked", f"{meaning}{detail}", self.now(), cause=cause)
+        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}{detail}. {next_step}")
 
     def _signs_in(self, progress: Progress, timeout: float) -> bool:
         try:
@@ -389,7 +394,7 @@ class Progress:
     def __init__(self, control: Control, record: Record, say: Say, pushes: int) -> None:
         self._control, self._record, self._say, self._pushes = control, record, say, pushes
         self._said = ("", 0)
-        self._dialog: str | None = None
+        self._troubled: tuple[bool, str | None] = (False, None)
 
     def __call__(self) -> None:
         control, summary = self._control, self._control.gateway.summary
@@ -400,10 +405,14 @@ class Progress:
             self._said = now
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
-        if control.gateway.dialog != self._dialog:
-            self._dialog = control.gateway.dialog
-            if self._dialog is not None:
-                self._say("dialog", f'a dialog waits for a person: "{self._dialog}"')
+        judgement, dialog = control.gateway.judgement(), control.gateway.dialog
+        troubled = (judgement.state == states.DEGRADED, dialog)
+        if troubled != self._troubled:
+            self._troubled = troubled
+            if dialog is not None:
+                self._say("dialog", f'a dialog waits for a person: "{dialog}"')
+            elif troubled[0]:
+                self._say("stalled", f"{judgement.reason}. {judgement.next_step}")
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
         if summary.pushes_missed >= self._pushes:

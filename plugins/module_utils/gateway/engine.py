@@ -335,7 +335,7 @@ def _errors(attempt: str) -> Iterator[None]:
         raise LateError(f"cannot {attempt}: the Docker engine did not answer in time") from error
     except TooLongError as error:
         raise TooLongError(f"cannot {attempt}: the answer is longer than it may be") from error
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EngineError(f"cannot {attempt}: {printable(str(error)) or type(error).__name__}") from error
 
 

@@ -52,29 +52,48 @@ class Lease:
 
     @contextlib.contextmanager
     def held(
-        self, owner: str, purpose: str, patience: float = 0.0, keep: Callable[[], float] = float
-    ) -> Iterator[None]:
+        self,
+        owner: str,
+        purpose: str,
+        patience: float = 0.0,
+        keep: Callable[[], float] = float,
+        take_over: bool = False,
+    ) -> Iterator[str]:
         """Hold the lease until the block ends or the process dies; waits *patience* seconds for another process.
 
         When the block ends well, *owner* keeps the lease for so many more seconds as *keep* says, else nobody has it.
-        Raises BusyError when another process holds it, or another owner keeps it.
+        Yields who else kept it, in words; empty but with *take_over*. Raises BusyError when another process holds it,
+        or, without *take_over*, another owner keeps it.
+        """
+        with self.beside(owner, purpose, patience) as another:
+            if another and not take_over:
+                raise BusyError(
+                    f"gateway {self._name} is busy: {another}; try again when that has ended. Nothing was touched."
+                )
+            kept = 0.0
+            try:
+                yield another
+                kept = keep()
+            finally:
+                self._keep(owner, purpose, kept)
+
+    @contextlib.contextmanager
+    def beside(self, owner: str, purpose: str, patience: float = 0.0) -> Iterator[str]:
+        """Hold the lock until the block ends or the process dies, and leave the lease to who keeps it meanwhile.
+
+        Yields who that is, in words; empty where it is nobody else. Raises BusyError when another process holds it.
         """
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             self._lock(handle, patience)
-            self._refuse_another(owner)
+            another = self._another(owner)
             # The record is for the message only: on a full disk the message goes without it.
             with contextlib.suppress(OSError):
                 os.ftruncate(handle, 0)
                 told = f"{purpose} by {owner}, since {time.strftime('%H:%M:%S')}"
                 os.pwrite(handle, told.encode(), 0)
-            kept = 0.0
-            try:
-                yield
-                kept = keep()
-            finally:
-                self._keep(owner, purpose, kept)
+            yield another
         finally:
             os.close(handle)
 
@@ -97,18 +116,17 @@ class Lease:
                     ) from None
                 time.sleep(_RETRY_SECONDS)
 
-    def _refuse_another(self, owner: str) -> None:
+    def _another(self, owner: str) -> str:
+        """Who else keeps the lease now, in words; empty where nobody does, or where that cannot be read."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             with open(self._kept_path, encoding="utf-8") as file:
                 kept = json.load(file)
             left = float(kept["expires"]) - self._clock()
             if kept["boot"] != self._boot() or kept["owner"] == owner or not 0 < left <= MOST_SECONDS:
-                return
+                return ""
             until = time.strftime("%H:%M:%S", time.localtime(time.time() + left))
-            raise BusyError(
-                f"gateway {self._name} is busy: {kept['purpose']} by {kept['owner']}, since {kept['since']}, until "
-                f"{until} at the latest; try again when that has ended. Nothing was touched."
-            )
+            return f"{kept['purpose']} by {kept['owner']}, since {kept['since']}, until {until} at the latest"
+        return ""
 
     def _keep(self, owner: str, purpose: str, seconds: float) -> None:
         """Write or end the record. On a full disk the lease ends, so that it locks no operator out."""

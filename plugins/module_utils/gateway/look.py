@@ -35,7 +35,11 @@ _PHASES = {
 }
 # A start that stays in one phase for so many seconds has stalled: IBC waits for what it does not know, for ever.
 STALL_SECONDS = 180.0
-_STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0}
+# A push lives for three minutes.
+_STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
+# The image ends its display first, and Java of that, with 1.
+UNDER_JAVA = "stopped by docker stop, without a log-off at IBKR"
+_SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that waits so long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
 # So many processes of a container are looked at.
@@ -119,7 +123,8 @@ def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judg
     row = states.FINDINGS.get(summary.finding or "")
     if row is not None:
         return Judgement(states.STOPPED, f"{reason}: {row.meaning}", row.next_step, final=True)
-    step = "Start it." if container["exit_code"] in (0, 137, 143) else "Look at the container's log, then start it."
+    ended = container["exit_code"] in (0, 137, 143) or container["exit_meaning"] == UNDER_JAVA
+    step = "Start it." if ended else "Look at the container's log, then start it."
     return Judgement(states.STOPPED, reason, step, final=True)
 
 
@@ -174,6 +179,8 @@ class Gateway:
                 self._log.read_on(self._engine, self.container, self._listening)
                 if (self._log.started_at, self.summary.jvm_runs) != runs:
                     self.verdict = None
+                if self.container["exit_code"] == 1 and self.summary.jvm_runs:
+                    self.container["exit_meaning"] = UNDER_JAVA
             if not self.has_log:
                 self._log.close()
         except EngineError as error:
@@ -234,12 +241,15 @@ class Gateway:
     @property
     def finding(self) -> str | None:
         """The finding in the log that keeps the gateway from getting ready, a key of states.FINDINGS."""
-        stale = self.mode == "paper" and self.summary.on_token and self.summary.phase == milestones.LOGIN_WINDOW
-        return self.summary.finding or ("stale_token" if stale and self._stalled() else None)
+        return self.summary.finding or ("stale_token" if self.mode == "paper" and self._on_stale_token() else None)
 
     @property
     def mode(self) -> str | None:
         return self.descriptor.mode if self.descriptor else None
+
+    def _on_stale_token(self) -> bool:
+        waits = self.summary.phase in (milestones.LAUNCHED, milestones.LOGIN_WINDOW)
+        return self.summary.on_token and waits and self._stalled()
 
     def _stalled(self) -> bool:
         patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS)
@@ -270,13 +280,16 @@ class Gateway:
             return self._by_settings(found)
         if found.state not in (states.STARTING, states.WAITING_2FA):
             return found
-        if self.finding == "stale_token":
+        if self._on_stale_token():
             row = states.FINDINGS["stale_token"]
-            return Judgement(row.state, row.meaning, row.next_step, row.final)
+            if self.mode == "paper":
+                return Judgement(row.state, row.meaning, row.next_step, row.final)
+            # Nobody but a person gives a live gateway's sign-in up.
+            return Judgement(states.DEGRADED, row.meaning, _SIGN_IN_ANEW)
         if self.dialog is not None:
             reason = f'a dialog entitled "{self.dialog}" waits in the sign-in: {found.reason}'
             return replace(found, state=states.DEGRADED, reason=reason, next_step=states.OPERATOR_LOOK)
-        if found.state == states.STARTING and self._stalled():
+        if self._stalled():
             reason = f"its start has stalled: {found.reason}"
             return replace(found, state=states.DEGRADED, reason=reason, next_step=states.OPERATOR_LOOK)
         return found
@@ -334,7 +347,7 @@ class Gateway:
             "container": self.container,
             "engine": {"reachable": self.engine_fault is None, "reason": self.engine_fault},
             "pending": bool(self.container and self.container["running"] and self.container["revision"] != wanted),
-            "milestones": self.summary.as_dict(),
+            "milestones": {**self.summary.as_dict(), "log_gaps": self._log.gaps},
         }
 
 

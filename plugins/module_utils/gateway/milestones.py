@@ -53,6 +53,8 @@ PHASES = (
 )
 # Of these a dialog that waits keeps the gateway from signing in.
 SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
+# What a next JVM does not mend.
+_LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
 
 
@@ -76,6 +78,9 @@ _GATES = (
     b"ession",
     b"restart",
 )
+
+# What the engine's header and time are made of.
+_FRONT_BYTES = b"0123456789-:.TZ \0\1\2"
 
 
 class _Mark:
@@ -116,7 +121,7 @@ class Controller:
     ) -> None:
         self.name, self.commands, self.exit_codes, self.names = name, commands, exit_codes, tuple(marks)
         self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
-        self._gates = {mark.gate for mark in self._marks}
+        self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}
 
     def events(self, block: bytes) -> Iterator[Event]:
         """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
@@ -125,7 +130,10 @@ class Controller:
         more than MAX_FINDS times counts so often, and the last time.
         """
         found: dict[int, Event] = {}
-        open_gates = {gate for gate in self._gates if gate in block}
+        # Without the bytes of the engine's fronts, which are most of what short lines cost: what is not in it even
+        # then is not in the block.
+        bare = block.translate(None, _FRONT_BYTES)
+        open_gates = {gate for gate, short in self._gates.items() if short in bare and gate in block}
         for mark in (mark for mark in self._marks if mark.gate in open_gates):
             for at, value in mark.finds(block):
                 begin, stamp = _line(block, at)
@@ -186,8 +194,8 @@ IBC = Controller(
         "login_failed": ("Login failed",),
         "login_error": ("dialog entitled: Login Error", "Login error message:"),
         "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
-        "session_choice": ("User must choose whether to continue with this session",),
-        "session_taken": ("nd this session and let the other",),
+        "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),
+        "session_choice": ("User must choose whether to continue with this session", "Trading Login Handoff dialog;"),
         "contested": (
             "detected dialog entitled: (Existing session detected)",
             "detected dialog entitled: (Re-login is required)",
@@ -195,6 +203,8 @@ IBC = Controller(
         "passkey": tuple(f"{p}ass{k}ey is not supported" for p in "Pp" for k in "Kk"),
         "release_refused": ("is no longer supported",),
         "cold_restart": ("Cold restart in progress",),
+        "sign_in_follows": ("IBC will cold-restart shortly",),
+        "restart_follows": ("IBC will restart shortly",),
         "exit_code": ("IBC returned exit status (\\d{1,9})",),
         "error": ("Exiting after error with exit code=(\\d{1,9})",),
         "command": ("CommandServer received command: (\\S{1,40})",),
@@ -254,7 +264,7 @@ class Summary:
         # Sign-ins that were tried since the last one that succeeded, and JVMs that began for one.
         self.tries = 0
         self.full_runs = 0
-        self.disclaimer_accepted = False
+        self.disclaimer_accepted = self.settings_applied = False
         # Whether another session of the same user has shown itself in this run of the JVM.
         self.contested = False
         self.full_authentication: bool | None = None
@@ -274,7 +284,9 @@ class Summary:
         self.refused_this_time = False
         # Whether a dialog has shown itself since the last attempt.
         self.dialog_since_attempt = False
+        # Whether the next JVM will find no token, and whether the log has said that this JVM comes.
         self.token_missing: bool | None = None
+        self.sign_in_follows = False
 
     def feed(self, lines: Iterable[str]) -> None:
         """Fold *lines* in, oldest first."""
@@ -313,10 +325,11 @@ class Summary:
 
     @property
     def asks_for_sign_in(self) -> bool:
-        """Whether this run of the JVM is on its way to a full sign-in, or has sent its push; one that has ended is not,
-        since the next may have a token."""
+        """Whether this run of the JVM, or the one that the log announces, is on its way to a full sign-in, or has sent
+        its push; one that has ended is not, since the next may have a token."""
         before_push = self.phase in (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, ANSWERED)
-        return self.phase == WAITING_2FA or (before_push and self.full_authentication is True)
+        full = before_push and self.full_authentication is True
+        return full or self.phase == WAITING_2FA or self.sign_in_follows
 
     @property
     def restart_used(self) -> bool:
@@ -366,23 +379,25 @@ class Summary:
         self.last_error = printable(value) or "a variable and its _FILE variant are both set"
 
     def _on_jvm_start(self, _value: str) -> None:
-        self._run()
+        self._run(full=True)
         self.full_runs += 1
         self._judge_tries()
 
     def _on_jvm_restart(self, _value: str) -> None:
-        self._run()
+        self._run(full=False)
         self.on_token = True
 
-    def _run(self) -> None:
+    def _run(self, full: bool) -> None:
+        """IBC's own word for its start is the one sure sign: after a cold restart no line tells of tokens."""
         self.phase = LAUNCHED
         self.jvm_runs += 1
-        self.full_authentication = self.token_missing
+        self.full_authentication = self.token_missing = full
+        self.sign_in_follows = False
         self.commands = []
         self.last_dialog = self.open_dialog = None
-        self.disclaimer_accepted = self.contested = self.write_refused = False
+        self.disclaimer_accepted = self.settings_applied = self.contested = self.write_refused = False
         self.refused_this_time = self.on_token = False
-        if self.finding not in ("refused_login", "too_many_attempts"):
+        if self.finding not in _LASTING:
             self.finding = None
 
     def _judge_tries(self) -> None:
@@ -411,6 +426,7 @@ class Summary:
         if self.dialog_since_attempt:
             self._refuse("too_many_attempts")
         self.phase = SIGNING_IN
+        self.full_authentication = True
         self.login_attempts += 1
         self.tries += 1
         self.refused_this_time = self.dialog_since_attempt = False
@@ -439,7 +455,7 @@ class Summary:
         """It was signed in, and has been asked to end."""
 
     def _on_signed_in(self, _value: str) -> None:
-        self.phase = SIGNED_IN
+        self.phase = CONFIGURED if self.settings_applied else SIGNED_IN
         self.refused_logins = self.window_timeouts = self.cold_restarts = self.tries = self.full_runs = 0
         self.refused_this_time = self.dialog_since_attempt = False
         self.finding = self.last_error = self.open_dialog = None
@@ -448,7 +464,10 @@ class Summary:
         self.disclaimer_accepted = True
 
     def _on_configured(self, _value: str) -> None:
-        self.phase = CONFIGURED
+        """The menu can open before the sign-in has completed, which then is what is still waited for."""
+        self.settings_applied = True
+        if self.phase not in SIGN_IN_PHASES:
+            self.phase = CONFIGURED
 
     def _on_read_only(self, value: str) -> None:
         self.read_only = value == "true"
@@ -490,10 +509,18 @@ class Summary:
     def _on_cold_restart(self, _value: str) -> None:
         self.cold_restarts += 1
 
+    def _on_sign_in_follows(self, _value: str) -> None:
+        self.sign_in_follows = True
+
+    def _on_restart_follows(self, _value: str) -> None:
+        self.sign_in_follows = self.sign_in_follows or self.token_missing is True
+
     def _on_exit_code(self, value: str) -> None:
         code = int(value) % 256
         self.phase = ENDED
         self.exit_codes = [*self.exit_codes[1 - MAX_EXIT_CODES :], code]
+        if code == 87:
+            self.finding = "push_denied"
         if code == 88:
             self.window_timeouts += 1
             if self.window_timeouts >= 3:
@@ -509,6 +536,7 @@ class Summary:
         self.phase = PAUSED
 
     def _on_finished(self, _value: str) -> None:
+        self.sign_in_follows = False
         if self.phase != PAUSED:
             self.phase = ENDED
 

@@ -76,7 +76,7 @@ def _token(host: str) -> str:
         status, body = fetch(f"http://{host}{TOKEN_PATH}", _FLAVOR, TIMEOUT)
         if status == 200:
             return str(json.loads(body)["access_token"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OSError(
             f"the metadata server {host} gives no token ({error!r}): is this a VM of Google Cloud?"
         ) from error

@@ -90,6 +90,9 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
     """Return what the last look at *gateway* showed."""
     container: dict[str, Any] = gateway.container or {}
     judgement, summary = gateway.judgement(), gateway.summary
+    api_state = gateway.verdict["api_state"] if gateway.verdict else None
+    # The engine may have dropped the lines of a sign-in that is days old; its API answers all the same.
+    unwritten = summary.phase == milestones.NO_RUN and api_state in ANSWERS
     return Seen(
         state=judgement.state,
         reason=judgement.reason,
@@ -97,10 +100,10 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         exists=bool(container.get("exists")),
         running=bool(container.get("running")),
         started_at=container.get("started_at"),
-        signed_in=summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED),
+        signed_in=summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED) or unwritten,
         asks_for_sign_in=summary.asks_for_sign_in,
         finding=gateway.finding,
-        api_state=gateway.verdict["api_state"] if gateway.verdict else None,
+        api_state=api_state,
         restart_used=summary.restart_used,
         pushes_missed=summary.pushes_missed,
         logins=summary.logins,

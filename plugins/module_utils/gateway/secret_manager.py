@@ -16,6 +16,8 @@ import re
 import time
 import typing as t
 
+from .text import printable
+
 ENDPOINT = "https://secretmanager.googleapis.com"
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.5
@@ -91,7 +93,7 @@ def _payload(name: str, content: bytes) -> bytes:
         payload = json.loads(content)["payload"]
         data = base64.b64decode(payload.get("data", ""), validate=True)
         checksum = int(payload["dataCrc32c"])
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise SecretError(f"{name}: the answer is not Secret Manager's: is api_endpoint right?") from None
     if crc32c(data) != checksum:
         raise SecretError(f"{name}: the payload does not match its checksum (CRC32C): it was damaged on its way")
@@ -101,7 +103,7 @@ def _payload(name: str, content: bytes) -> bytes:
 def _explained(name: str, status: int, content: bytes) -> SecretError:
     error = _error(content)
     _projects, project, _secrets, secret, _versions, version = name.split("/")
-    text = error.get("message") or f"HTTP status {status}"
+    text = printable(str(error.get("message") or f"HTTP status {status}"), 400)
     if "SERVICE_DISABLED" in str(error.get("details")):
         fix = f"run `gcloud services enable secretmanager.googleapis.com --project {project}` and wait a minute"
     elif status == 401:
@@ -122,7 +124,8 @@ def _explained(name: str, status: int, content: bytes) -> SecretError:
 
 def _error(content: bytes) -> dict[str, t.Any]:
     try:
-        found: dict[str, t.Any] = json.loads(content)["error"]
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(content)["error"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return found
+    # OAuth's errors are a word.
+    return found if isinstance(found, dict) else {"message": found}

@@ -207,6 +207,12 @@ FINDINGS = {
         "Stop the gateway and sign in again with the phone at hand.",
         final=True,
     ),
+    "push_denied": ApiState(
+        BLOCKED,
+        "a push was answered, and the sign-in did not complete: it was denied on the phone, or IBKR did not go on",
+        "Ask who holds the phone; then sign in again, and approve the push.",
+        final=True,
+    ),
     "device_unnamed": ApiState(
         BLOCKED,
         "IBKR offers several second-factor devices, and none is named, so that no push is sent",

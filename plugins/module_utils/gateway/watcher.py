@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The watcher of one gateway: it listens to the container's log, looks each minute, and does what the policy says.
 
-One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lease while it looks and acts; while
-somebody else holds it, it only waits.
+One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lease while it looks and acts. Where
+another run keeps the lease between two of its tasks, it starts nothing, and ends what has to be ended. While somebody
+else acts, it only prevents a push that nobody has asked for.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .channel import ChannelError
 from .control import Control
 from .engine import EngineError
 from .lease import BusyError
-from .store import PAPER, Record, Store
+from .store import PAPER, SIGN_IN, Record, Store
 from .text import printable
 
 BY = "the watcher"
@@ -35,6 +36,8 @@ BUSY_SECONDS = 2.0
 # A log that ends though its container runs is not opened in a tight loop.
 REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
+# What is done also where another run keeps the lease.
+ENDS = ("stop", "kill")
 _SEVERITY = {states.BLOCKED: "critical", states.DEGRADED: "warning", states.READY: "info"}
 _TROUBLE = (states.BLOCKED, states.DEGRADED)
 # Said again while it lasts, after this many seconds.
@@ -47,6 +50,15 @@ Settings = tuple[descriptor.Descriptor, plan.Plan]
 # How often settings that cannot be read are looked at again.
 UNREADABLE_SECONDS = 10.0
 UNREADABLE_STEP = "Run site.yml, which writes it anew."
+
+
+LOG_GAP = "the log went on past the engine's rotation before it was read: some of its lines were never seen"
+
+
+def _gaps(log: dict[str, Any] | None) -> int:
+    """How often the log of a record has lost lines; 0 where it does not say."""
+    gaps = (log or {}).get("gaps")
+    return gaps if type(gaps) is int else 0
 
 
 def channels_path(name: str) -> str:
@@ -76,6 +88,7 @@ class Watcher:
                 try:
                     until = self.look()
                 except BusyError:
+                    self._guard()
                     self._tell_of_another()
                     until = self.control.now() + BUSY_SECONDS
                 except Exception as error:  # a watcher that ends cannot alert
@@ -83,6 +96,18 @@ class Watcher:
                     until = self.control.now() + self._interval
                 self.alive()
                 self.listen(until)
+
+    def _guard(self) -> None:
+        """Somebody else acts, and may be stuck: no push goes out for which there is no grant on the disk."""
+        control, name = self.control, self.control.descriptor.container
+        with contextlib.suppress(EngineError, OSError, ValueError):
+            # In this order: who signs in writes the grant first, and starts then.
+            control.gateway.refresh()
+            asks = control.gateway.has_log and control.gateway.summary.asks_for_sign_in
+            record = control.store.read()
+            if asks and record and record.mode == policy.LIVE and not record.granted(control.now(), SIGN_IN):
+                control.engine.kill(name)
+                control.store.note("kill", policy.CAUSES["sign_in_asked"][0], control.now(), cause="sign_in_asked")
 
     def _tell_of_another(self) -> None:
         """Alert on the state that the lease's holder has written, such as a dialog in a sign-in."""
@@ -105,7 +130,7 @@ class Watcher:
     def look(self) -> float:
         """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
         control, now = self.control, self.control.now
-        with control.store.lease.held(control.owner, "a look"):
+        with control.store.lease.beside(control.owner, "a look") as another:
             gateway = control.gateway
             asked = self._observe()
             record = control.store.load(control.descriptor.mode)
@@ -113,13 +138,17 @@ class Watcher:
             look = policy.seen(gateway, asked)
             policy.observe(record, look, control.plan, now())
             step = policy.decide(record, look, control.plan, now())
-            if step:
+            if step and (not another or step.action in ENDS):
                 self._do(step, record)
             if self.fault and record.state != states.BLOCKED:
                 _degrade(record, self.fault, before, now())
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
-            record.log = gateway.log_state()
+            gaps, log = _gaps(record.log), gateway.log_state()
+            record.log = log
+            if log["gaps"] > gaps:
+                control.store.note("log_gap", LOG_GAP, now())
+                self._put_gap(record, now())
             with contextlib.suppress(OSError):
                 control.store.save(record)
             next_look = policy.next_moment(record, control.plan, now())
@@ -128,6 +157,12 @@ class Watcher:
                 next_look = min(next_look, now() + SOON_SECONDS)
         self._tell(before, record, urgent=self.control.gateway.dialog is not None)
         return next_look
+
+    def _put_gap(self, record: Record, now: float) -> None:
+        name, host = record.gateway, self.control.plan.host
+        title = " on ".join(filter(None, (name, host))) + ": lines of its log are lost"
+        step = "See docker logs of its container; raise gateway_log_max_size where it writes so much rightly."
+        self.outbox.put(Alert("log_gap", name, host, "warning", title, LOG_GAP, step, now), REPEAT_SECONDS)
 
     def _observe(self) -> bool:
         """Look at container and log, and ask the API each minute, or soon when the log says that it can answer; whether

@@ -14,6 +14,8 @@ import typing as t
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_BYTES = 2**20
+# Of the answer to the upgrade, its headers included.
+_MAX_HEAD = 1 << 16
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
 
@@ -55,11 +57,12 @@ def accept_of(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _MAGIC, usedforsecurity=False).digest())
 
 
-def _expect_upgrade(stream: c.Iterable[bytes], key: bytes) -> None:
-    status, accepted = b"", b""
-    for line in stream:
-        if not line.strip():
-            break
+def _expect_upgrade(stream: t.BinaryIO, key: bytes) -> None:
+    status, accepted, left = b"", b"", _MAX_HEAD
+    while (line := stream.readline(left)).strip():
+        left -= len(line)
+        if left <= 0:
+            raise WebsocketError("it sends headers without end")
         status = status or line.strip()
         name, _colon, value = line.partition(b":")
         if name.strip().lower() == b"sec-websocket-accept":

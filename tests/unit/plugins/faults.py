@@ -512,7 +512,7 @@ FAULTS: tuple[Fault, ...] = (
         "the push is approved and the login stalls (exit 87)", "blocked: the container has ended",
         both(lambda world: world.later(90.001, lambda: world.fake.exit(87)),
              signing_in(*PUSHED, (90, "IBC returned exit status 87"))), BLOCKED, 0, "the sign-in",
-        "sign_in_late", ("state/blocked",), before=down, shows="exit status 87", pushes=1, lasts=700,
+        "push_denied", ("state/blocked",), before=down, shows="exit status 87", pushes=1, lasts=700,
     ),
     Fault(
         "the token is lost: the daily restart asks for a sign-in", "kills it before the push",

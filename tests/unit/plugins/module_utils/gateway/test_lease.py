@@ -288,3 +288,23 @@ def test_a_release_waits_for_nobody_and_tells_nobody(tmp_path: Path, boot: Boot)
 def test_the_real_clock_and_boot() -> None:
     assert lease.since_boot() > 0
     assert len(lease.this_boot()) == 36
+
+
+def test_beside_another_the_lease_stays_his(tmp_path: Path, boot: Boot) -> None:
+    with boot.lease(tmp_path).held("Ann", "a pause", keep=lambda: 600.0):
+        pass
+    with boot.lease(tmp_path).beside("the watcher", "a look") as another:
+        assert another.startswith("a pause by Ann, since ")
+    assert not taken(boot.lease(tmp_path), "Bob")
+    with boot.lease(tmp_path).beside("Ann", "a look") as another:
+        assert another == ""
+
+
+def test_who_takes_over_ends_what_another_keeps(tmp_path: Path, boot: Boot) -> None:
+    with boot.lease(tmp_path).held("Ann", "a pause", keep=lambda: 600.0):
+        pass
+    with boot.lease(tmp_path).held("Bob", "a stop", take_over=True) as another:
+        assert another.startswith("a pause by Ann, since ")
+        with pytest.raises(BusyError), boot.lease(tmp_path).held("Eve", "a stop", take_over=True):
+            pass
+    assert taken(boot.lease(tmp_path), "Eve")

@@ -261,3 +261,23 @@ def test_a_process_that_a_signal_has_stopped_is_named() -> None:
 )
 def test_epoch(stamp: str, seconds: float) -> None:
     assert log.epoch(stamp) == seconds
+
+
+@pytest.mark.parametrize(
+    ("lines", "meaning"),
+    [
+        (TO_CONFIGURED, look.UNDER_JAVA),
+        ([".> Starting IBC/IB gateway"], "no Java, or settings that the image refuses"),
+    ],
+)
+def test_what_docker_stop_leaves_is_not_a_missing_java(
+    fake_engine: Any, deploy: Any, lines: list[str], meaning: str
+) -> None:
+    fake_engine.log(*lines)
+    fake_engine.exit(1)
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.container is not None
+    assert gateway.container["exit_meaning"] == meaning
+    assert (gateway.judgement().next_step == "Start it.") == (meaning == look.UNDER_JAVA)

@@ -38,6 +38,8 @@ def test_every_finding_of_the_log_has_a_row() -> None:
     ):
         summary.feed([line])
         found.add(summary.finding)
+    summary.feed(["IBC returned exit status 87"])
+    found.add(summary.finding)
     for _run in range(3):
         summary.feed(["IBC returned exit status 88"])
     found.add(summary.finding)
