@@ -65,7 +65,7 @@ class ActionModule(ActionBase):
             # The registry's words stand in more of the result than its message.
             return {
                 "failed": True,
-                "msg": f"gateway_image: {host} cannot pull {image}: {fault}. Check that the VM reaches the registry and "
-                "that the digest exists there. The running container, if any, was not touched.",
+                "msg": f"gateway_image: {host} cannot pull {image}: {fault}. Check that the VM reaches the registry, "
+                "and that the digest exists there. The running container, if any, was not touched.",
             }
         return found

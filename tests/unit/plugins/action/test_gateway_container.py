@@ -22,7 +22,9 @@ def play(*answers: Result) -> tuple[Result, list[Result]]:
         asked.append({"module": module_name, **module_args})
         return dict(left.pop(0))
 
-    task = types.SimpleNamespace(args={"container": {"image": IMAGE}, "pull_timeout": 20}, check_mode=False, async_val=0)
+    task = types.SimpleNamespace(
+        args={"container": {"image": IMAGE}, "pull_timeout": 20}, check_mode=False, async_val=0
+    )
     shell = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir="/tmp"))
     action = gateway_container.ActionModule(
         task=task, connection=shell, play_context=None, loader=None, templar=None, shared_loader_obj=None
