@@ -251,7 +251,7 @@ class Watcher:
             summary.jvm_runs,
             summary.pushes,
             summary.finding,
-            summary.full_authentication,
+            summary.asks_for_sign_in,
             summary.open_dialog,
         )
 

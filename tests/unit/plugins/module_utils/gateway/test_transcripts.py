@@ -342,3 +342,19 @@ def test_an_operators_sign_in(
     if told is not None:
         assert troubled[0] - TUESDAY <= replay.lines[-1][0] + told
         assert len(troubled) == 2, "not in the state file"
+
+
+def test_the_watcher_hears_a_sign_in_that_is_announced(
+    monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any
+) -> None:
+    """A token that is refused at the daily restart: the container ends before the JVM that would ask for a push."""
+    lines = Replay(ROOT / "07-login-error-daily-restart.log", granted=True).lines
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY)
+    # As after a sign-in that was approved, from the restart on.
+    world.ibc = [(at - 37.9, line) for at, line in lines if at > 37.9]
+    world.watch(1)
+    fake_engine.start()
+    world.watch(60)
+    assert (fake_engine.status, world.store.load("live").blocked) == ("exited", "sign_in_asked")
+    assert "shortly" in world.written[-1]
+    assert not any(FULL in line or PUSH in line for line in world.written)
