@@ -58,6 +58,7 @@ CHEAP_FIRST = ["users", "network", "memory", "settings", "text", "logins", "outs
                "conversation"]  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The rows of each gateway in a process of their own (pytest-xdist), cheap ones first."""
     items.sort(key=lambda item: CHEAP_FIRST.index(item.path.stem.removeprefix("test_")))
