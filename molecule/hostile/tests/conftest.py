@@ -59,12 +59,7 @@ CHEAP_FIRST = ["users", "network", "memory", "settings", "text", "logins", "outs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The rows of each gateway in a process of their own (pytest-xdist), cheap ones first."""
     items.sort(key=lambda item: CHEAP_FIRST.index(item.path.stem.removeprefix("test_")))
-    for item in items:
-        call = getattr(item, "callspec", None)
-        is_live = "live" in {*getattr(item, "fixturenames", ()), *(call.params.values() if call else ())}
-        item.add_marker(pytest.mark.xdist_group("live" if is_live else "paper"))
 
 
 class Machine:
