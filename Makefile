@@ -17,7 +17,7 @@ export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools paper live lint test-fast test test-vm audit mutants bench docs lock clean
+.PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ test-fast: tools ## lint, unit tests, client libraries: no sandbox
 test: tools setup ## every test there is
 	@sandbox/setup --release bookworm # for scenario live
 	@python tests/run.py $(ARGS) all
+
+test-hostile: tools setup ## the attacks of docs/security.md on a machine of their own
+	@python tests/run.py $(ARGS) hostile
 
 test-vm: export SANDBOX_BACKEND := vm
 test-vm: tools setup ## the whole site on a virtual machine, with a reboot

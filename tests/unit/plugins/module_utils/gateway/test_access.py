@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.ibops.gateway.plugins.filter.access_problems import access_problems
 from ansible_collections.ibops.gateway.plugins.filter.gateway_problems import gateway_problems
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import access, access_mtls
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGG2KigqgRP7D91b1BXutdXtNgUuxpMh3EOQUZQbJMz1 root@bastion"
 GOOD: dict[str, Any] = {
@@ -57,6 +58,16 @@ def problems(*inventory: dict[str, Any], **changed: Any) -> list[str]:
         {"hardening_ssh_from": ["35.235.240.0/20", "10.0.0.0/8"]},
         {"hardening_ssh_from": ["35.0.0.0/8"]},
         {"access_ssh_tunnel_bastion": "bastion", "access_ssh_tunnel_host_keys": [], "bastion_is_known": True},
+        # Without a word on ways it is the loopback; on a bastion's own it is known.
+        {"gateway_access": None, "hardening_firewall": False},
+        {"gateway_access": ["iap"], "hardening_firewall": False},
+        {"access_ssh_tunnel_user": None},
+        {"access_ssh_tunnel_port": 1024},
+        {"access_ssh_tunnel_port": 65535},
+        {"access_vpc_port": 1},
+        {"access_vpc_port": 65535},
+        # Google's range counts also where the list has its bits beyond the mask.
+        {"hardening_ssh_from": ["35.235.240.9/20"]},
     ],
 )
 def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
@@ -87,6 +98,14 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
         ("access_vpc_from", ["cloud-run"], "no range of addresses"),
         ("access_vpc_from", ["10.8.0.0/26"], "nobody of access_vpc_from comes by IPv6"),
         ("access_vpc_port", 70000, "is no TCP port"),
+        ("access_vpc_port", 65536, "is no TCP port"),
+        ("access_vpc_port", 0, "is no TCP port"),
+        ("access_ssh_tunnel_port", 1023, "use one from 1024 to 65535"),
+        ("access_ssh_tunnel_port", 65536, "use one from 1024 to 65535"),
+        ("access_ssh_tunnel_user", "a user", "no account for a tunnel"),
+        # The first fault hides no second one.
+        ("access_vpc_addresses", ["vm.internal", "34.1.2.3"], "34.1.2.3 is not an address of a private network"),
+        ("access_vpc_from", ["cloud-run", "8.8.8.0/24"], "8.8.8.0/24 is not within a private network"),
         ("access_vpc_port", 22, "is that of the SSH server"),
         ("hardening_ssh_ports", [4002], "is that of the SSH server"),
         ("access_docker_network_name", "clients", "is no name for it"),
@@ -135,3 +154,90 @@ NETWORK = {"gateway_access": ["docker_network"], "access_docker_network_name": "
 def test_two_gateways(one: dict[str, Any], other: dict[str, Any], said: str | None) -> None:
     found = problems(gateway("paper", **one), gateway("live", **other))
     assert [said in problem for problem in found] == ([True] if said else [])
+
+
+def test_a_bastion_of_nobody_knows_what_is_known() -> None:
+    unsaid = {name: value for name, value in GOOD.items() if name != "bastion_is_known"}
+    assert access_problems({**unsaid, "access_ssh_tunnel_host_keys": []}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("way", "ending"),
+    [("vcp", "did you mean vpc? Name some of"), ("zzzz", "'zzzz'; Name some of"), ("ia", "iap? Name")],
+)
+def test_an_unknown_way_is_told_with_the_nearest_one(way: str, ending: str) -> None:
+    [found] = problems(gateway_access=[way])
+    assert ending in found
+
+
+@pytest.mark.parametrize("firewall", [True, False])
+@pytest.mark.parametrize("way", ["vpc", "mtls", "wireguard"])
+def test_a_way_that_opens_the_vm_needs_its_firewall(way: str, firewall: bool) -> None:
+    found = problems(gateway_access=["local", way], hardening_firewall=firewall)
+    assert any(f"{way} opens ports" in problem for problem in found) is not firewall
+
+
+@pytest.mark.parametrize(
+    ("settings", "way", "expected"),
+    [
+        ({"gateway_mode": "live"}, "", 4001),
+        ({"gateway_mode": "live"}, "vpc", 4001),
+        ({"gateway_mode": "live", "access_vpc_port": "5000"}, "vpc", 5000),
+        ({"gateway_mode": "live", "access_vpc_port": 5000}, "", 4001),
+        ({"gateway_mode": "live"}, "mtls", access_mtls.PORTS["live"]),
+        ({"gateway_mode": "paper"}, "mtls", access_mtls.PORTS["paper"]),
+        ({"gateway_mode": "paper", "access_mtls_port": 5001}, "mtls", 5001),
+        ({"gateway_mode": "paper", "access__port": 5002}, "", 4002),
+    ],
+)
+def test_the_port_of_a_way(settings: dict[str, Any], way: str, expected: int) -> None:
+    assert access.port(settings, way) == expected
+    assert access.port(settings) == access.port(settings, "")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "taken"),
+    [
+        (("10.0.0.1", 1, "a"), ("10.0.0.1", 1, "b"), True),
+        (("10.0.0.1", 1, "a"), ("10.0.0.1", 2, "b"), False),
+        (("10.0.0.1", 1, "a"), ("10.0.0.2", 1, "b"), False),
+        *[((every, 1, "a"), ("10.0.0.2", 1, "b"), True) for every in ("0.0.0.0", "::")],
+        *[(("10.0.0.2", 1, "a"), (every, 1, "b"), True) for every in ("0.0.0.0", "::")],
+        (("0.0.0.0", 1, "a"), ("10.0.0.2", 2, "b"), False),
+    ],
+)
+def test_which_listeners_are_in_each_others_way(
+    one: tuple[str, int, str], other: tuple[str, int, str], taken: bool
+) -> None:
+    assert access.same_place(one, other) is taken
+
+
+def test_where_a_gateway_is_offered() -> None:
+    settings = {**GOOD, "gateway_access": ["vpc", "mtls"], "access_mtls_addresses": ["10.128.0.7/24", "fdXX::X"]}
+    port = access_mtls.PORTS["paper"]
+    assert list(access.listeners(settings)) == [
+        ("127.0.0.1", 4002, "gateway_port"),
+        ("10.128.0.7", 4002, "access_vpc_port"),
+        ("fd20::7", 4002, "access_vpc_port"),
+        ("10.128.0.7", port, "access_mtls_port"),
+        ("fdXX::X", port, "access_mtls_port"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "shared"), [(({}, {}), None), (({"gateway_name": "x"}, {"gateway_name": "x"}), "ibgw-x")]
+)
+def test_networks_without_a_name_of_their_own(names: tuple[dict[str, str], ...], shared: str | None) -> None:
+    pair = [
+        {"inventory_hostname": mode, "ansible_host": "vm", "gateway_mode": mode, "gateway_access": ["docker_network"]}
+        for mode in ("paper", "live")
+    ]
+    found = problems(*[host | name for host, name in zip(pair, names, strict=True)])
+    assert [f"paper and live share a VM and the network '{shared}'" in each for each in found] == [True] * bool(shared)
+
+
+def test_two_tunnels_of_one_bastion_have_ports_of_their_own() -> None:
+    one, other = gateway("paper", **TUNNEL), gateway("live", **TUNNEL, ansible_host="other")
+    assert problems({**one, "access_ssh_tunnel_port": 5000}, {**other, "access_ssh_tunnel_port": 5001}) == []
+    [found] = problems({**one, "access_ssh_tunnel_port": 5000}, {**other, "access_ssh_tunnel_port": 5000})
+    assert "paper and live share port 5000 of bastion" in found

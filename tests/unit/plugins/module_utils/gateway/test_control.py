@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,9 +26,28 @@ from tests.unit.plugins.session_log import (
     signing_in,
 )
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import neighbours, plan, policy, states
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Refused
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import BlockedError, SessionError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
+    neighbours,
+    password,
+    plan,
+    policy,
+    session,
+    states,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import (
+    Control,
+    Progress,
+    Refused,
+    TooManyPushes,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import (
+    BlockedError,
+    NoPasswordError,
+    SessionError,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import SIGN_IN, Grant
 
 
 def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) -> None:
@@ -363,3 +385,185 @@ def test_in_check_mode_a_pause_and_a_resumption_are_foreseen(control: Any, fake_
     (tmp_path / "abc" / "autorestart").touch()
     assert live.resume(5, check=True).actions == ["docker start"]
     assert (fake_engine.status, live.store.load("live").stopped_by) == ("exited", "PAUSE")
+
+
+DOORS: dict[str, Callable[[Control], object]] = {
+    "start": lambda live: live.start(True),
+    "stop": lambda live: live.stop(),
+    "restart": lambda live: live.restart(60),
+    "pause": lambda live: live.pause(60),
+    "resume": lambda live: live.resume(60),
+    "sign-in": lambda live: live.sign_in(lambda _step, _text: None),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_whoever_acts_says_who_he_is_and_what_for(control: Any, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
+    live, asked = control(), []
+
+    def held(*arguments: object) -> object:
+        asked.append(arguments)
+        raise BusyError("somebody else")
+
+    monkeypatch.setattr(live.store.lease, "held", held)
+    with pytest.raises(BusyError, match="somebody else"):
+        DOORS[door](live)
+    [(owner, what, patience, keep)] = asked
+    assert (owner, what, patience, keep()) == (f"Ann (process {os.getpid()})", door, 30.0, 0.0)
+
+
+def test_who_acts_unless_he_says_so(control: Any) -> None:
+    live = control()
+    plain = Control(live.descriptor, live.plan)
+    assert (plain.by, plain.keep, plain.now) == ("the operator", 0.0, time.time)
+    assert plain.owner == f"the operator (process {os.getpid()})"
+    assert Control(live.descriptor, live.plan, owner="run 7").owner == "run 7"
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+def test_what_ibc_does_is_left_to_it(control: Any, monkeypatch: pytest.MonkeyPatch, verb: str, check: bool) -> None:
+    live, calls = control(), []
+
+    def act(gateway: object, engine: object, timeout: float, check: bool) -> session.Outcome:
+        calls.append((gateway, engine, timeout, check))
+        return session.Outcome(True, ["done"])
+
+    monkeypatch.setattr(session, verb, act)
+    assert getattr(live, verb)(17.0, check=check).actions == ["done"]
+    assert calls == [(live.gateway, live.engine, 17.0, check)]
+    told = {"stop": "stopped by Ann (done)", "restart": "RESTART by Ann"}[verb]
+    noted = [(each["event"], each["text"], each["at"]) for each in live.store.history()]
+    assert noted == ([] if check else [(verb, told, TUESDAY)])
+    assert getattr(Control, verb).__defaults__[-1] is False
+
+
+def test_in_check_mode_a_start_is_foreseen(control: Any, fake_engine: Any) -> None:
+    assert control("paper").start(False, check=True).actions == ["docker start"]
+    live = control()
+    with pytest.raises(SessionError, match="allow_signin"):
+        live.start(False, check=True)
+    assert live.start(True, check=True).actions == ["docker start"]
+    assert (fake_engine.status, live.store.history()) == ("exited", [])
+
+
+def test_in_check_mode_a_kept_sign_in_needs_no_leave(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = control()
+    monkeypatch.setattr(live, "kept", lambda record: record.mode == "live")
+    assert live.start(False, check=True).actions == ["docker start"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "grant", "left"),
+    [("live", False, "PAUSE"), ("live", True, ""), ("paper", False, ""), ("paper", True, "")],
+)
+def test_a_pause_is_over_when_the_gateway_runs_again(control: Any, mode: str, grant: bool, left: str) -> None:
+    made = control(mode)
+    record = made.store.load(mode)
+    record.stopped_by, record.stopping, record.blocked = "PAUSE", "Ann", "push_missed"
+    allowed = Grant(SIGN_IN, "Ann", TUESDAY, TUESDAY + 1) if grant else None
+    made.allow(record, allowed)
+    saved = made.store.load(mode)
+    assert (saved.stopped_by, saved.stopping, saved.blocked, saved.grant) == (left, "", None, allowed)
+
+
+def test_without_its_password_nothing_is_started(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_descriptor: object) -> None:
+        raise password.PasswordError("no answer from Secret Manager")
+
+    monkeypatch.setattr(password, "provide", fails)
+    with pytest.raises(NoPasswordError, match="no answer from Secret Manager"):
+        control().start(True)
+    assert fake_engine.status == "exited"
+
+
+def test_a_start_is_noted_and_a_stop_is_known_while_it_lasts(
+    control: Any, fake_engine: Any, command_server: Any
+) -> None:
+    paper, seen = control("paper"), []
+
+    def stops(_command: str) -> None:
+        seen.append(paper.store.load("paper").stopping)
+        fake_engine.exit(0)
+
+    command_server.on_command = stops
+    paper.start(False)
+    assert paper.store.load("paper").grant is None
+    paper.stop()
+    assert seen == ["Ann"]
+    record = paper.store.load("paper")
+    assert (record.stopped_by, record.stopping) == ("Ann", "")
+    noted = [(each["event"], each["text"]) for each in paper.store.history()]
+    assert noted == [("start", "started by Ann"), ("stop", "stopped by Ann (IBC STOP)")]
+
+
+def test_a_full_disk_keeps_nobody_from_stopping(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_record: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    paper = control("paper")
+    fake_engine.start()
+    monkeypatch.setattr(paper.store, "save", full)
+    with pytest.raises(SessionError, match="No space left on device"):
+        paper.stop()
+    assert fake_engine.status == "exited"
+
+
+PHASES = ["login_window", "signing_in", "push_sent", "signed_in", "configured"]
+
+
+def progress(live: Control, pushes: int = 3) -> tuple[Progress, Said]:
+    said: Said = []
+    return Progress(live, live.store.load("live"), lambda step, text: said.append((step, text)), pushes), said
+
+
+def test_a_dialog_is_told_once_and_written_down(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = control()
+    look, said = progress(live)
+    live.gateway.look()
+    monkeypatch.setattr(Gateway, "dialog", None)
+    look()
+    assert (said, live.store.read()) == ([], None)
+    for title in ("Update", "Update", None, "Other"):
+        monkeypatch.setattr(Gateway, "dialog", title)
+        look()
+    assert [step for step, _text in said] == ["dialog", "dialog"]
+    assert ["Update" in said[0][1], "Other" in said[1][1]] == [True, True]
+    assert live.store.load("live").checked_at == TUESDAY
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ((BEGUN[:3],), []),
+        ((BEGUN[:4], BEGUN[4:], (PUSH,), IN[:1], IN[1:]), PHASES),
+        (((*BEGUN, PUSH, *IN),), PHASES),
+        ((BEGUN[:4], (*BEGUN[4:], PUSH), (), IN), PHASES),
+        # Without a push there is none to tell of.
+        ((BEGUN[:4], (*BEGUN[4:], *IN)), [each for each in PHASES if each != "push_sent"]),
+    ],
+)
+def test_each_phase_is_told_once_also_where_several_came_at_once(
+    control: Any, looks: tuple[tuple[str, ...], ...], expected: list[str]
+) -> None:
+    live = control()
+    look, said = progress(live)
+    for lines in looks:
+        live.gateway.summary.feed(lines)
+        look()
+    assert [step for step, _text in said] == expected
+    assert (live.store.read() is not None) is bool(expected)
+
+
+@pytest.mark.parametrize(("missed", "ends"), [(1, False), (2, True), (3, True)])
+def test_the_wait_ends_with_the_last_push(control: Any, missed: int, ends: bool) -> None:
+    live = control()
+    look, _said = progress(live, pushes=2)
+    live.gateway.look()
+    live.gateway.summary.pushes_missed = missed
+    with pytest.raises(TooManyPushes) if ends else contextlib.nullcontext():
+        look()
