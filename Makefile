@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench docs lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@sed -n 's/^#  /   /p' Makefile
 
 setup: ## the virtual environment .venv and the sandbox's parts, nothing started
@@ -42,7 +42,7 @@ lint: tools ## every static check
 test-fast: tools ## lint, unit tests, client libraries: no sandbox
 	@python tests/run.py $(ARGS) fast
 
-test: tools setup ## every test there is
+test: tools setup ## lint, and every test that takes minutes
 	@sandbox/setup --release bookworm # for scenario live
 	@python tests/run.py $(ARGS) all
 
