@@ -399,7 +399,8 @@ ACTS: dict[str, Callable[[Control], object]] = {
 
 @pytest.mark.parametrize("door", ACTS)
 def test_whoever_acts_says_who_he_is_and_what_for(control: Any, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
-    live, asked = control(), []
+    live = control()
+    asked: list[Any] = []
 
     def held(*arguments: object) -> object:
         asked.append(arguments)

@@ -35,6 +35,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine impor
     Stream,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError, since_boot
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import NETWORK_LABEL
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import Outcome, SessionError
 
@@ -640,7 +641,12 @@ def test_a_new_container_says_what_it_replaces_and_is_in_its_networks(
 ) -> None:
     connected: list[tuple[str, str]] = []
     asked: list[str] = []
-    monkeypatch.setattr(host.engine, "networks", lambda label: asked.append(label) or ["n1", "n2"])
+
+    def networks(label: str) -> list[str]:
+        asked.append(label)
+        return ["n1", "n2"]
+
+    monkeypatch.setattr(host.engine, "networks", networks)
     monkeypatch.setattr(host.engine, "connect", lambda network, name: connected.append((network, name)), raising=False)
     host.run(host.order(revision="r1", config="one"))
     labels = host.engine.all["ibgw-paper"]["request"]["Labels"]
@@ -649,7 +655,7 @@ def test_a_new_container_says_what_it_replaces_and_is_in_its_networks(
     host.run(host.order())
     assert host.engine.all["ibgw-paper"]["request"]["Labels"]["ibops.gateway.replaces"] == "running"
     assert connected == [("n1", "ibgw-paper.new"), ("n2", "ibgw-paper.new")] * 2
-    assert set(asked) == {f"{deploy.NETWORK_LABEL}=paper"}
+    assert set(asked) == {f"{NETWORK_LABEL}=paper"}
     assert events(host, "paper") == ["start", "stop", "start"]
 
 
@@ -738,7 +744,12 @@ def test_a_rule_of_the_session_ends_a_start(
     host: Host, monkeypatch: pytest.MonkeyPatch, action: str, cause: str | None
 ) -> None:
     killed: list[str] = []
-    monkeypatch.setattr(host.engine, "kill", lambda name: killed.append(name) or host.engine.stop(name, 0))
+
+    def kill(name: str) -> None:
+        killed.append(name)
+        host.engine.stop(name, 0)
+
+    monkeypatch.setattr(host.engine, "kill", kill)
     Judged(host, monkeypatch, policy.Step(action, "a reason", cause))
     with pytest.raises(SessionError, match="The gateway is down"):
         host.run(host.order("live", "live"))
