@@ -8,7 +8,6 @@ else the machine was busy, and nobody knows.
 
 from __future__ import annotations
 
-import functools
 import gc
 import importlib.machinery
 import json
@@ -96,7 +95,14 @@ class _Server(_Profile):
     fault: str = ""
     verdicts: list[tuple[Mutant, str]] = field(default_factory=list)
 
+    def pytest_collection(self) -> None:
+        super().pytest_collection()
+        self.imports = _Calls(self.path)
+        self.imports.begin()
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        # What an import has called is part of what the module is: a change of it needs the import anew.
+        self.at_import = self.imports.end()
         self.items = {each.nodeid: each for each in session.items}
         try:
             self._baseline()
@@ -120,33 +126,21 @@ class _Server(_Profile):
         self.called: dict[str, set[str]] = {name: set(calls) for name, calls in report["called"].items()}
 
     def _traced(self, place: str) -> int:
-        called: set[CodeType] = set()
-        source = str(self.path)
-
-        def trace(frame: FrameType, _event: str, _argument: Any) -> None:
-            called.add(frame.f_code)
-
-        @functools.cache
-        def is_of_module(filename: str) -> bool:
-            return os.path.realpath(filename) == source
-
-        threading.settrace(trace)
-        sys.settrace(trace)
-        seconds, calls = {}, {}
+        calls = _Calls(self.path)
+        seconds, called = {}, {}
         for name, item in self.items.items():
-            called.clear()
+            calls.begin()
             began = time.monotonic()
             if not _passes(item):
                 Path(place, "failed").write_text(name)
                 return 1
-            seconds[name] = time.monotonic() - began
-            functions = [each.co_qualname for each in tuple(called) if is_of_module(each.co_filename)]
-            calls[name] = sorted({each.partition(".<locals>")[0] for each in functions})
-        Path(place, "baseline").write_text(json.dumps({"seconds": seconds, "called": calls}))
+            seconds[name], called[name] = time.monotonic() - began, sorted(calls.end())
+        Path(place, "baseline").write_text(json.dumps({"seconds": seconds, "called": called}))
         return 0
 
     def _items_of(self, mutant: Mutant) -> list[pytest.Item]:
-        names = [name for name in self.items if not mutant.body or mutant.body in self.called[name]]
+        everywhere = not mutant.body or mutant.body in self.at_import
+        names = [name for name in self.items if everywhere or mutant.body in self.called[name]]
         return [self.items[name] for name in sorted(names, key=self.seconds.__getitem__)]
 
     # Judging
@@ -177,7 +171,7 @@ class _Server(_Profile):
 
     def _start(self, run: _Run) -> int:
         code = run.mutant.code()
-        in_place = self.functions.get(run.mutant.body, []) if run.mutant.body else []
+        in_place = [] if run.mutant.body in self.at_import else self.functions.get(run.mutant.body, [])
         compiled = _function(compile(code, str(self.path), "exec", dont_inherit=True), run.mutant.body)
         if compiled and in_place and all(each.__code__.co_freevars == compiled.co_freevars for each in in_place):
 
@@ -241,6 +235,29 @@ class _Ordered(_Profile):
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and report.nodeid in self.order:
             Path(self.place, "failed").write_text(report.nodeid)
+
+
+class _Calls:
+    """Which functions of the module at *path* are called between begin and end, in any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._called = str(path), set[CodeType]()
+
+    def begin(self) -> None:
+        self._called.clear()
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
+
+    def end(self) -> set[str]:
+        """Their qualified names, a function within a function under its outermost one."""
+        sys.settrace(None)
+        threading.settrace(None)
+        files = {each.co_filename: os.path.realpath(each.co_filename) for each in tuple(self._called)}
+        names = {each.co_qualname for each in self._called if files.get(each.co_filename) == self._path}
+        return {each.partition(".<locals>")[0] for each in names}
+
+    def _trace(self, frame: FrameType, _event: str, _argument: Any) -> None:
+        self._called.add(frame.f_code)
 
 
 def _directory() -> tempfile.TemporaryDirectory[str]:

@@ -228,7 +228,7 @@ def test_where_a_gateway_is_offered() -> None:
     ("names", "shared"), [(({}, {}), None), (({"gateway_name": "x"}, {"gateway_name": "x"}), "ibgw-x")]
 )
 def test_networks_without_a_name_of_their_own(names: tuple[dict[str, str], ...], shared: str | None) -> None:
-    pair = [
+    pair: list[dict[str, Any]] = [
         {"inventory_hostname": mode, "ansible_host": "vm", "gateway_mode": mode, "gateway_access": ["docker_network"]}
         for mode in ("paper", "live")
     ]

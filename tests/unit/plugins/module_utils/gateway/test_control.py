@@ -387,7 +387,7 @@ def test_in_check_mode_a_pause_and_a_resumption_are_foreseen(control: Any, fake_
     assert (fake_engine.status, live.store.load("live").stopped_by) == ("exited", "PAUSE")
 
 
-DOORS: dict[str, Callable[[Control], object]] = {
+ACTS: dict[str, Callable[[Control], object]] = {
     "start": lambda live: live.start(True),
     "stop": lambda live: live.stop(),
     "restart": lambda live: live.restart(60),
@@ -397,9 +397,10 @@ DOORS: dict[str, Callable[[Control], object]] = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", ACTS)
 def test_whoever_acts_says_who_he_is_and_what_for(control: Any, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
-    live, asked = control(), []
+    live = control()
+    asked: list[Any] = []
 
     def held(*arguments: object) -> object:
         asked.append(arguments)
@@ -407,7 +408,7 @@ def test_whoever_acts_says_who_he_is_and_what_for(control: Any, monkeypatch: pyt
 
     monkeypatch.setattr(live.store.lease, "held", held)
     with pytest.raises(BusyError, match="somebody else"):
-        DOORS[door](live)
+        ACTS[door](live)
     [(owner, what, patience, keep)] = asked
     assert (owner, what, patience, keep()) == (f"Ann (process {os.getpid()})", door, 30.0, 0.0)
 

@@ -35,6 +35,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine impor
     Stream,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError, since_boot
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import NETWORK_LABEL
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import Outcome, SessionError
 
@@ -640,7 +641,12 @@ def test_a_new_container_says_what_it_replaces_and_is_in_its_networks(
 ) -> None:
     connected: list[tuple[str, str]] = []
     asked: list[str] = []
-    monkeypatch.setattr(host.engine, "networks", lambda label: asked.append(label) or ["n1", "n2"])
+
+    def networks(label: str) -> list[str]:
+        asked.append(label)
+        return ["n1", "n2"]
+
+    monkeypatch.setattr(host.engine, "networks", networks)
     monkeypatch.setattr(host.engine, "connect", lambda network, name: connected.append((network, name)), raising=False)
     host.run(host.order(revision="r1", config="one"))
     labels = host.engine.all["ibgw-paper"]["request"]["Labels"]
@@ -649,7 +655,7 @@ def test_a_new_container_says_what_it_replaces_and_is_in_its_networks(
     host.run(host.order())
     assert host.engine.all["ibgw-paper"]["request"]["Labels"]["ibops.gateway.replaces"] == "running"
     assert connected == [("n1", "ibgw-paper.new"), ("n2", "ibgw-paper.new")] * 2
-    assert set(asked) == {f"{deploy.NETWORK_LABEL}=paper"}
+    assert set(asked) == {f"{NETWORK_LABEL}=paper"}
     assert events(host, "paper") == ["start", "stop", "start"]
 
 
@@ -729,7 +735,13 @@ class Judged:
             return True
 
         monkeypatch.setattr(deploy, "wait_for", waits)
-        monkeypatch.setattr(policy, "decide", lambda *_arguments: step)
+        self.asked: list[tuple[store.Record, policy.Seen, Plan, float]] = []
+
+        def decide(record: store.Record, look: policy.Seen, plan: Plan, now: float) -> policy.Step | None:
+            self.asked.append((record, look, plan, now))
+            return step
+
+        monkeypatch.setattr(policy, "decide", decide)
 
 
 @pytest.mark.parametrize("action", ["kill", "stop"])
@@ -738,7 +750,12 @@ def test_a_rule_of_the_session_ends_a_start(
     host: Host, monkeypatch: pytest.MonkeyPatch, action: str, cause: str | None
 ) -> None:
     killed: list[str] = []
-    monkeypatch.setattr(host.engine, "kill", lambda name: killed.append(name) or host.engine.stop(name, 0))
+
+    def kill(name: str) -> None:
+        killed.append(name)
+        host.engine.stop(name, 0)
+
+    monkeypatch.setattr(host.engine, "kill", kill)
     Judged(host, monkeypatch, policy.Step(action, "a reason", cause))
     with pytest.raises(SessionError, match="The gateway is down"):
         host.run(host.order("live", "live"))
@@ -757,6 +774,8 @@ def test_what_is_no_end_of_a_session_ends_no_start(
     judged = Judged(host, monkeypatch, step)
     host.run(host.order("live", "live"))
     assert (judged.looks, host.engine.running()) == (1, ["ibgw-live"])
+    [(record, look, plan, now)] = judged.asked
+    assert (record.gateway, record.checked_at, look.asked, plan, now) == ("live", MONDAY, False, Plan(), MONDAY)
     assert events(host, "live") == ["start"]
 
 
@@ -792,3 +811,35 @@ def test_what_is_put_back_runs_with_what_let_it_run(host: Host) -> None:
     record = store.Store("paper").load("paper")
     assert (record.grant, record.stopped_by, host.engine.running()) == (grant, "", ["ibgw-paper"])
     assert events(host, "paper") == ["start", "stop", "start", "stop", "put_back"]
+
+
+def test_what_runs_and_is_not_proven_is_judged_by_its_record_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.engine.made("ibgw-paper.old", "r1", "exited")
+    host.engine.made("ibgw-paper", "r2", "running")
+    judged = Judged(host, monkeypatch, None)
+    assert host.run(host.order()).step == "prove"
+    assert [each[0].gateway for each in judged.asked] == ["paper"]
+    assert list(host.engine.all) == ["ibgw-paper"]
+
+
+def test_others_are_told_that_a_deployment_is_under_way(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, told = host.order(), []
+
+    def ready() -> bool:
+        with pytest.raises(BusyError) as busy, host.control(order, "Bob").store.lease.held("Bob", "x"):
+            pass
+        told.append(str(busy.value))
+        return True
+
+    host.ready = ready
+    host.run(order)
+    assert "a deployment by Ann" in told[0]
+
+
+def test_an_order_asks_for_nothing_that_it_does_not_say(host: Host) -> None:
+    order = host.order()
+    assert (order.start, order.now, order.recreate, order.asked, order.change_mode) == (
+        "always", False, False, True, False,
+    )  # fmt: skip
+    assert (order.ready_seconds, order.stop_seconds) == (180.0, 90.0)
+    assert (deploy.Decision("none").why, deploy.Done().step, deploy.Done().needs) == ("", "none", "")

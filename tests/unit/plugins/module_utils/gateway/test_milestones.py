@@ -364,7 +364,7 @@ def test_a_log_that_has_not_begun() -> None:
         "full_authentication", "read_only", "gateway_version", "controller_version", "finding", "last_error",
         "last_dialog", "open_dialog", "token_missing",
     )  # fmt: skip
-    fresh = {"phase": "none", "commands": [], "exit_codes": []}
+    fresh: dict[str, Any] = {"phase": "none", "commands": [], "exit_codes": []}
     fresh |= dict.fromkeys(numbers, 0) | dict.fromkeys(flags, False) | dict.fromkeys(unknown)
     assert Summary().as_state() == fresh
     assert all(Summary().as_state()[name] is False for name in flags)

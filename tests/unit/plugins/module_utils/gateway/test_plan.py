@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, record_file
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan, problems
 
 GOOD: dict[str, Any] = {
@@ -95,3 +95,44 @@ def test_a_plan_with_a_zone_that_this_machine_cannot_read_is_damaged(deploy: Any
         json.dump({"paper_sessions": [session | {"zone": zone}]}, file)
     with pytest.raises(descriptor.DescriptorError, match=r"paper_sessions\[0\]\.zone"):
         plan.load("paper")
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "low", "high"),
+    [
+        ("session_interval", "interval", 10, 600),
+        ("session_client_id", "client_id", 1, 999999),
+        ("session_sign_in_pushes", "pushes", 1, 5),
+        ("session_sign_in_minutes", "sign_in_minutes", 4, 30),
+        ("session_manual_minutes", "manual_minutes", 5, 1440),
+    ],
+)
+def test_the_bounds_are_those_of_the_file_and_of_the_variable(variable: str, field: str, low: int, high: int) -> None:
+    for value in (low, high):
+        assert problems({**GOOD, variable: value}) == []
+        assert getattr(plan.from_data({field: value}), field) == value
+    for value in (low - 1, high + 1):
+        assert len(problems({**GOOD, variable: value})) == 1
+        with pytest.raises(record_file.DamagedError, match=variable):
+            plan.from_data({field: value})
+
+
+@pytest.mark.parametrize("change", [{"region": "mars"}, {"sign_in_deadline": "02:59"}, {"sign_in_deadline": "x"}])
+def test_a_file_with_a_region_or_a_deadline_that_is_none_is_damaged(change: dict[str, str]) -> None:
+    with pytest.raises(record_file.DamagedError, match="region or a deadline"):
+        plan.from_data(change)
+
+
+def test_a_gateway_without_a_plan_has_the_default_and_a_damaged_one_its_fault(deploy: Any) -> None:
+    deploy()
+    assert plan.path("paper") == f"{descriptor.ROOT}/paper/session.json"
+    assert plan.load_or_default("paper") == (Plan(), "")
+    assert (Plan().host, Plan().paper_sessions) == ("", ())
+    with open(plan.path("paper"), "w") as file:
+        json.dump({"interval": 300}, file)
+    assert plan.load_or_default("paper") == (Plan(interval=300), "")
+    with open(plan.path("paper"), "w") as file:
+        file.write("{")
+    found, fault = plan.load_or_default("paper")
+    assert found == Plan()
+    assert fault.startswith(f"{plan.path('paper')} is damaged")

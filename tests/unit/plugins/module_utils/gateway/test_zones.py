@@ -112,3 +112,25 @@ def test_a_machine_without_lists_of_names(machine: Machine) -> None:
 def test_what_is_no_text(value: object) -> None:
     assert not zones.readable(value)
     assert len(zones.problems({"zone": value})) == 1
+
+
+SESSION = {"name": "a", "days": ["mon"], "time": "09:30", "zone": "Asia/Tokyo", "lead_minutes": 1, "max_minutes": 9}
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "changes", "begin"),
+    [
+        (None, {}, None),
+        ("Europe/Zurich", {}, None),
+        ("Mars/Olympus", {}, "gateway_time_zone: "),
+        ("", {"zone": "Mars/Olympus"}, "gateway_paper_sessions[1].zone: "),
+        (None, {"time": "25:00"}, "gateway_paper_sessions[1].time: "),
+    ],
+)
+def test_what_this_machine_cannot_read_of_a_calendar(
+    time_zone: str | None, changes: dict[str, str], begin: str | None
+) -> None:
+    other = {**SESSION, "name": "b", "days": ["tue"], **changes}
+    found = zones.calendar_problems(time_zone, [SESSION, other])
+    assert [each[: len(begin or "")] for each in found] == ([begin] if begin else [])
+    assert set(zones.NEEDED) == {"America/New_York", "Europe/Zurich", "Asia/Hong_Kong"}
