@@ -409,8 +409,10 @@ def test_whoever_acts_says_who_he_is_and_what_for(control: Any, monkeypatch: pyt
     monkeypatch.setattr(live.store.lease, "held", held)
     with pytest.raises(BusyError, match="somebody else"):
         ACTS[door](live)
-    [(owner, what, patience, keep)] = asked
+    [(owner, what, patience, keep, take_over)] = asked
     assert (owner, what, patience, keep()) == (f"Ann (process {os.getpid()})", door, 30.0, 0.0)
+    # A run that keeps the lease between its tasks keeps nobody from stopping.
+    assert take_over is (door == "stop")
 
 
 def test_who_acts_unless_he_says_so(control: Any) -> None:

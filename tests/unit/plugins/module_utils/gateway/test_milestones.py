@@ -156,8 +156,10 @@ def summed(*parts: list[str]) -> Summary:
         # On the way to a push, or not.
         ([BANNER], {"asks_for_sign_in": False}),
         ([FRESH], {"asks_for_sign_in": True, "on_token": False}),
-        ([FRESH[1:], LOGIN], {"asks_for_sign_in": False, "full_authentication": None}),
-        ([KEPT, LOGIN], {"asks_for_sign_in": False, "on_token": True}),
+        ([FRESH[1:], LOGIN], {"asks_for_sign_in": True, "full_authentication": True}),
+        # Nobody enters a password on a token: IBKR has refused it.
+        ([KEPT, LOGIN], {"asks_for_sign_in": True, "on_token": True}),
+        ([KEPT, LOGIN[:1]], {"asks_for_sign_in": False, "on_token": True}),
         ([KEPT, PUSH], {"asks_for_sign_in": True}),
         ([KEPT, FRESH[1:]], {"on_token": False}),
         ([FRESH, LOGIN, DONE], {"asks_for_sign_in": False}),
@@ -359,6 +361,7 @@ def test_a_log_that_has_not_begun() -> None:
     )  # fmt: skip
     flags = (
         "disclaimer_accepted", "contested", "on_token", "write_refused", "refused_this_time", "dialog_since_attempt",
+        "settings_applied", "sign_in_follows",
     )  # fmt: skip
     unknown = (
         "full_authentication", "read_only", "gateway_version", "controller_version", "finding", "last_error",
