@@ -89,4 +89,4 @@ def test_an_address_that_is_taken_is_named(machine: Machine) -> None:
 def test_an_image_that_is_missing_is_named(machine: Machine) -> None:
     output = machine.make("-e", "sandbox_vm_image=ibgw-sandbox-machine:none", status=2)
     assert "ibgw-sandbox-machine:none" in output
-    assert "make setup" in output
+    assert "sandbox/setup" in output
