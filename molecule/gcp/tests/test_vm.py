@@ -74,7 +74,7 @@ def test_only_cloud_run_reaches_the_api_and_only_the_proxy_reaches_ssh() -> None
         "ibgw-allow-api-sandbox-live": (["10.211.1.0/24"], ["4001"]),
     }
     api = rules["ibgw-allow-api-sandbox-paper"]
-    assert api["targetServiceAccounts"] == ["gateway-vm@demo-project.iam.gserviceaccount.com"]
+    assert api["targetServiceAccounts"] == ["gateway-paper@demo-project.iam.gserviceaccount.com"]
     assert "targetTags" not in api
 
 

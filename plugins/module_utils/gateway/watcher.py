@@ -58,7 +58,7 @@ LOG_GAP = "the log went on past the engine's rotation before it was read: some o
 def _gaps(log: dict[str, Any] | None) -> int:
     """How often the log of a record has lost lines; 0 where it does not say."""
     gaps = (log or {}).get("gaps")
-    return gaps if type(gaps) is int else 0
+    return gaps if isinstance(gaps, int) else 0
 
 
 def channels_path(name: str) -> str:
