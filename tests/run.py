@@ -72,24 +72,24 @@ LINT = [
 ]
 QUICK = [
     # Mostly waiting: for timeouts, for servers to come up.
-    Stage("unit", "pytest -n 4 --dist worksteal tests/unit", cores=2),
-    Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2),
-    Stage("clients", "pytest tests/clients"),
-    Stage("playbooks", "pytest tests/playbooks", minutes=15),
+    Stage("unit", "pytest -n 4 --dist worksteal tests/unit", cores=2, minutes=20),
+    Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2, minutes=10),
+    Stage("clients", "pytest tests/clients", minutes=10),
+    Stage("playbooks", "pytest tests/playbooks", minutes=20),
 ]
 SANDBOX = [
-    Stage("image", "pytest tests/image"),
-    Stage("sandbox", "pytest tests/sandbox/container --ignore tests/sandbox/container/test_lockout.py", minutes=15),
-    Stage("molecule-default", "molecule test", minutes=20),
+    Stage("image", "pytest tests/image", minutes=10),
+    Stage("sandbox", "pytest tests/sandbox/container --ignore tests/sandbox/container/test_lockout.py", minutes=20),
+    Stage("molecule-default", "molecule test", minutes=40),
     # On the machine of stage sandbox, so after it.
     Stage("lockout", "pytest tests/sandbox/container/test_lockout.py", minutes=20),
-    Stage("molecule-live", "molecule test -s live", minutes=20),
-    Stage("molecule-access", "molecule test -s access", minutes=20),
-    Stage("molecule-access-tls", "molecule test -s access_tls", minutes=20),
-    Stage("molecule-live-week", "molecule test -s live_week", minutes=20),
-    Stage("molecule-gcp", "molecule test -s gcp", minutes=20),
-    Stage("molecule-paper-session", "molecule test -s paper_session", minutes=20),
-    Stage("molecule-client-portal", "molecule test -s client_portal", minutes=20),
+    Stage("molecule-live", "molecule test -s live", minutes=40),
+    Stage("molecule-access", "molecule test -s access", minutes=40),
+    Stage("molecule-access-tls", "molecule test -s access_tls", minutes=40),
+    Stage("molecule-live-week", "molecule test -s live_week", minutes=40),
+    Stage("molecule-gcp", "molecule test -s gcp", minutes=40),
+    Stage("molecule-paper-session", "molecule test -s paper_session", minutes=40),
+    Stage("molecule-client-portal", "molecule test -s client_portal", minutes=40),
 ]
 VM = [
     Stage("sandbox-vm", "pytest tests/sandbox/vm", cores=2, minutes=30),
