@@ -70,6 +70,8 @@ def test_only_cloud_run_reaches_the_api_and_only_the_proxy_reaches_ssh() -> None
     }
     assert allowed == {
         "ibgw-allow-ssh": (["35.235.240.0/20"], ["22"]),
+        # The inventory has a bastion, which the role would make too.
+        "ibgw-allow-tunnel": (["10.211.0.0/24"], ["22"]),
         "ibgw-allow-api-sandbox-paper": (["10.211.1.0/24"], ["4002"]),
         "ibgw-allow-api-sandbox-live": (["10.211.1.0/24"], ["4001"]),
     }
