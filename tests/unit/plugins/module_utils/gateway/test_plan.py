@@ -119,7 +119,7 @@ def test_the_bounds_are_those_of_the_file_and_of_the_variable(variable: str, fie
 
 @pytest.mark.parametrize("change", [{"region": "mars"}, {"sign_in_deadline": "02:59"}, {"sign_in_deadline": "x"}])
 def test_a_file_with_a_region_or_a_deadline_that_is_none_is_damaged(change: dict[str, str]) -> None:
-    with pytest.raises(record_file.DamagedError, match="region or a deadline"):
+    with pytest.raises(record_file.DamagedError, match="region or deadline"):
         plan.from_data(change)
 
 
