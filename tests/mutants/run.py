@@ -335,4 +335,4 @@ def _replace(path: Path, code: str) -> None:
             return compile(code, self.path, "exec", dont_inherit=True)
         return original(self, fullname)
 
-    importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
+    importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]  # each import goes through it

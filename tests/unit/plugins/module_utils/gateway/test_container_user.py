@@ -74,7 +74,7 @@ class Host:
         monkeypatch.setattr(pwd, "getpwall", lambda: list(self.users))
         monkeypatch.setattr(grp, "getgrall", lambda: list(self.groups))
         monkeypatch.setattr(pwd, "getpwuid", self.by_uid)
-        monkeypatch.setattr(container_user.subprocess, "run", self.run)  # type: ignore[attr-defined]
+        monkeypatch.setattr(container_user.subprocess, "run", self.run)  # type: ignore[attr-defined]  # its import
 
     def by_uid(self, uid: int) -> pwd.struct_passwd:
         found = {user.pw_uid: user for user in [*self.users, *self.hidden]}

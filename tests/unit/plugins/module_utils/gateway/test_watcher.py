@@ -524,7 +524,7 @@ def test_a_damaged_plan_is_told(ready: Control, monkeypatch: pytest.MonkeyPatch)
     watching = Watcher(ready, fault="session.json is damaged")
     begun = ready.now()
     for seconds in (0, 61):
-        ready.now = lambda seconds=seconds: begun + seconds  # type: ignore[misc]
+        ready.now = lambda seconds=seconds: begun + seconds  # type: ignore[misc]  # bound now, not late
         watching.look()
     assert "state/degraded" in told
     record = ready.store.load("live")
