@@ -33,7 +33,7 @@ LIMIT_SECONDS = 15
 CLIENT = """
 import json, sys, time
 import ib_async
-from gateway.probe import probe
+from agent.api.probe import probe
 host, port, trips = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 verdicts = []
 for number in range(10):
@@ -78,7 +78,7 @@ def certificate() -> pathlib.Path:
 def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
     """Samples of each way, interleaved over two rounds."""
     docker("cp", f"{VM}:{SITE}", str(site))
-    shutil.copytree(ROOT / "plugins/module_utils/gateway", site / "gateway")
+    shutil.copytree(ROOT / "plugins/module_utils/agent", site / "agent")
     for machine in (VM, BASTION):
         docker("exec", machine, "rm", "-rf", PLACE)
         docker("cp", str(site), f"{machine}:{PLACE}")
@@ -115,7 +115,7 @@ def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
 def ready() -> bool:
     """Whether the API answers at the bastion's end."""
     try:
-        probe = ("python3", "-m", "gateway", "127.0.0.1", "4002", "--client-id", "61")
+        probe = ("python3", "-m", "agent.api", "127.0.0.1", "4002", "--client-id", "61")
         return docker("exec", "--workdir", PLACE, BASTION, *probe).startswith("ready")
     except SandboxError:
         return False

@@ -7,10 +7,10 @@ import pathlib
 import subprocess
 import time
 
-from gateway.descriptor import Descriptor
-from gateway.engine import Engine
-from gateway.look import Gateway
-from gateway.wait import wait_for
+from agent.engine.client import Engine
+from agent.session.descriptor import Descriptor
+from agent.session.inspection import Gateway
+from agent.session.wait import wait_for
 
 BUILD = pathlib.Path(__file__).resolve().parent.parent / "sandbox" / "gateway" / "build"
 CONTAINER = "ibgw-bench"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.log import Log
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.log import Log
 
 STAMP = b"2026-11-30T22:08:42.123456789Z "
 RUN = (".> Starting IBC/IB gateway", "Starting session: will exit if login dialog", "Login attempt: 1")

@@ -13,7 +13,7 @@ from ibgw_standin import faults
 from ibgw_standin.testing import running
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROBE = ROOT / "plugins" / "module_utils" / "gateway" / "__main__.py"
+PROBE = ROOT / "plugins" / "module_utils" / "agent" / "api" / "__main__.py"
 SYSTEM_PYTHON = "/usr/bin/python3"  # what runs the modules on a VM; ib_async needs the virtual environment's
 TIMEOUT = 4.0
 # Each floods the client without end; ib_async alone would need minutes and hundreds of MiB.

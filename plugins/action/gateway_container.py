@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 MODULE = "ibops.gateway.gateway_container"

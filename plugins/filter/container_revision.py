@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import collections.abc as c
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.container import revision
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.container import revision
 
 
 def container_revision(request: c.Mapping[str, object], *files: str) -> str:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import collections.abc as c
 import re
 
-from ansible_collections.ibops.gateway.plugins.module_utils._inventory import gateways
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings import problems
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.gateway import problems
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.inventory import gateways
 
 COMPARED = re.compile(r"gateway_(name|mode|stack|user|port)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import collections.abc as c
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.hardening import problems, services_to_change
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import problems, services_to_change
 
 
 class FilterModule:

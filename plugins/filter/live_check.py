@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import collections.abc as c
 
-from ansible_collections.ibops.gateway.plugins.module_utils._live_check import report
-from ansible_collections.ibops.gateway.plugins.module_utils._live_drift import drift
+from ansible_collections.ibops.gateway.plugins.module_utils.report.drift import drift
+from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import report
 
 
 class FilterModule:

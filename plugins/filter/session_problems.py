@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import collections.abc as c
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import problems
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import problems
 
 
 class FilterModule:

@@ -10,7 +10,7 @@ import dataclasses
 
 from ansible.utils.display import Display
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import record_file
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import record_file
 
 
 @dataclasses.dataclass(frozen=True)

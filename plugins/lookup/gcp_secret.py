@@ -73,7 +73,8 @@ from ansible.errors import AnsibleLookupError
 from ansible.module_utils.urls import open_url
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import exchange, secret_manager
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import bounded_http
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import secret_manager
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
 
@@ -84,14 +85,14 @@ def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes
     def open_and_read() -> tuple[int, bytes]:
         try:
             with open_url(url, headers=headers, timeout=timeout) as reply:
-                return reply.status, reply.read(exchange.MAX_BYTES)
+                return reply.status, reply.read(bounded_http.MAX_BYTES)
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read(exchange.MAX_BYTES)
+                return error.code, error.read(bounded_http.MAX_BYTES)
         except http.client.HTTPException as error:
             raise OSError(repr(error)) from error
 
-    return exchange.within(timeout, open_and_read)
+    return bounded_http.within(timeout, open_and_read)
 
 
 class LookupModule(LookupBase):
@@ -111,7 +112,7 @@ class LookupModule(LookupBase):
             self.get_option("timeout"),
         )
         try:
-            return exchange.within(seconds, lambda: credentials.token(*given))
+            return bounded_http.within(seconds, lambda: credentials.token(*given))
         except TimeoutError as error:
             raise GcpError(f"Google gives no access token: {error}. Check the network and the credentials.") from error
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.accounts import entry_fault
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import Gateway
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import CLIENT_ID, SETTLE_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.accounts import entry_fault
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import CLIENT_ID, SETTLE_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 
 
 def argument_spec(**more: dict[str, Any]) -> dict[str, Any]:

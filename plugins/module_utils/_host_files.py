@@ -14,8 +14,8 @@ import os
 import pwd
 from typing import Any
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import files
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.edits import replace_lines, set_keys
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
+from ansible_collections.ibops.gateway.plugins.module_utils.host.edits import replace_lines, set_keys
 
 LINE = {
     "match": {"type": "str", "required": True},

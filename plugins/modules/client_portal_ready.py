@@ -93,7 +93,7 @@ EXAMPLES = r"""
 
 - name: Look at any Client Portal Gateway, also one that was not deployed by this collection
   ibops.gateway.client_portal_ready:
-    host: portal.example.internal
+    host: client.example.internal
     port: 5000
     ca_path: /etc/ssl/certs/internal-ca.pem
     timeout: 5
@@ -153,7 +153,8 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import accounts, portal, portal_file
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import accounts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import client, tickle
 
 MIN_DELAY = 2.0
 
@@ -161,7 +162,7 @@ MIN_DELAY = 2.0
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": list(portal.STATES), "default": portal.READY},
+            "state": {"type": "str", "choices": list(client.STATES), "default": client.READY},
             "gateway_name": {"type": "str"},
             "host": {"type": "str"},
             "port": {"type": "int"},
@@ -179,11 +180,11 @@ def main() -> None:
     if given["delay"] < MIN_DELAY:
         module.fail_json(msg=f"delay is {given['delay']}: it must be at least {MIN_DELAY} seconds")
     try:
-        deployed = portal_file.load(given["gateway_name"]) if given["gateway_name"] else portal_file.Deployed()
+        deployed = tickle.load(given["gateway_name"]) if given["gateway_name"] else tickle.Deployed()
         options = ("host", "port", "ca_path", "mode", "accounts")
         place = deployed.replace({option: given[option] for option in options if given[option] is not None})
         _endpoint.refuse_accounts(module, place.accounts, place.mode)
-        gateway = portal.Portal(place.endpoint(), place.mode, place.accounts, given["websocket"])
+        gateway = client.Portal(place.endpoint(), place.mode, place.accounts, given["websocket"])
     except FileNotFoundError as error:
         if module.check_mode:
             module.exit_json(changed=False, msg=str(error))
@@ -196,7 +197,7 @@ def main() -> None:
         attempts += 1
         elapsed = time.monotonic() - started
         met = module.check_mode or verdict.state == given["state"]
-        if met or (verdict.final and given["state"] != portal.DOWN) or elapsed + given["delay"] > given["timeout"]:
+        if met or (verdict.final and given["state"] != client.DOWN) or elapsed + given["delay"] > given["timeout"]:
             break
         time.sleep(given["delay"])
     report = {

@@ -40,7 +40,7 @@ RETURN = r""" # """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.container_user import TakenError, reserve
+from ansible_collections.ibops.gateway.plugins.module_utils.host.container_user import TakenError, reserve
 
 
 def main() -> None:

@@ -131,8 +131,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import accounts, client_check, descriptor
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import accounts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
+from ansible_collections.ibops.gateway.plugins.module_utils.host import client_check
 
 CLIENT_ID = 918
 START_SECONDS = 15.0

@@ -177,30 +177,28 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
-    container,
-    container_user,
-    deploy,
-    files,
-    plan,
-    settings_files,
-    zones,
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.commands import ChannelError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.properties import UnrepresentableError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
+    Descriptor,
+    DescriptorError,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.channel import ChannelError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import Descriptor, DescriptorError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import NETWORK_LABEL
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import NETWORK_LABEL
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import container, deployment, settings_files
+from ansible_collections.ibops.gateway.plugins.module_utils.host import calendar_data, container_user
 
 CONFIG_DIR = "/etc/ibgw"
 STATE_DIR = "/var/lib/ibgw"
 RUN_DIR = "/run/ibgw"
 
 
-def order_of(params: dict[str, t.Any]) -> deploy.Order:
+def order_of(params: dict[str, t.Any]) -> deployment.Order:
     """Build the order from the options; the container's settings have been checked."""
     settings, name = params["container"], params["gateway_name"]
     mode = params["descriptor"]["mode"]
@@ -223,7 +221,7 @@ def order_of(params: dict[str, t.Any]) -> deploy.Order:
         "jts_keys": params["jts"],
         "descriptor": written,
     }
-    return deploy.Order(
+    return deployment.Order(
         Descriptor(**known),
         params["user"],
         request,
@@ -249,15 +247,15 @@ def networks(name: str) -> list[str]:
     return Engine().networks(f"{NETWORK_LABEL}={name}")
 
 
-def predicted(module: AnsibleModule, order: deploy.Order, fault: EngineError) -> dict[str, t.Any]:
+def predicted(module: AnsibleModule, order: deployment.Order, fault: EngineError) -> dict[str, t.Any]:
     """Predict a first run on a host without an engine."""
     name, image = order.descriptor.container, order.descriptor.image
     wanted = settings_files.entries({**order.parameters, "jts": None})
     return {
         "changed": True,
         "diff": container_user.reserve(order.parameters["uid"], check=True) + files.reconcile(wanted, check=True),
-        "step": deploy.MAKE,
-        "starts": order.start == deploy.ALWAYS,
+        "step": deployment.MAKE,
+        "starts": order.start == deployment.ALWAYS,
         "deployed": False,
         "pending": False,
         "container": None,
@@ -267,7 +265,7 @@ def predicted(module: AnsibleModule, order: deploy.Order, fault: EngineError) ->
     }
 
 
-def report(order: deploy.Order, control: Control, done: deploy.Done, check: bool) -> dict[str, t.Any]:
+def report(order: deployment.Order, control: Control, done: deployment.Done, check: bool) -> dict[str, t.Any]:
     if check:
         control.gateway.look(ask=False)
     found = control.gateway.report()
@@ -313,7 +311,7 @@ def main() -> None:
     )
     params = {**module.params, "check": module.check_mode}
     problems = container.problems(params["container"], cpus())
-    problems += zones.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
+    problems += calendar_data.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
     if problems:
         module.fail_json(msg="Nothing was changed. Please fix:\n- " + "\n- ".join(problems))
     shortage = settings_files.short_of_space([CONFIG_DIR, STATE_DIR, settings_files.DOCKER_DIR], params["min_free_mib"])
@@ -339,7 +337,7 @@ def main() -> None:
         module.fail_json(msg=str(fault))
 
 
-def carry_out(module: AnsibleModule, order: deploy.Order) -> dict[str, t.Any]:
+def carry_out(module: AnsibleModule, order: deployment.Order) -> dict[str, t.Any]:
     params = module.params
     try:
         control = Control(
@@ -348,7 +346,7 @@ def carry_out(module: AnsibleModule, order: deploy.Order) -> dict[str, t.Any]:
             owner=params["lease_owner"] or "",
             keep=params["keep_lease"],
         )
-        done = deploy.Deployment(order, control, tuple(params["settled"])).run(module.check_mode)
+        done = deployment.Deployment(order, control, tuple(params["settled"])).run(module.check_mode)
         if done.needs:
             return {"changed": False, "needs": done.needs, "msg": NEEDS[done.needs].format(**params)}
         return report(order, control, done, module.check_mode)

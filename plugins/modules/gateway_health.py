@@ -157,9 +157,9 @@ client:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import DescriptorError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import ATTEMPT_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import ATTEMPT_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import DescriptorError
 
 
 def main() -> None:

@@ -234,16 +234,16 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan, policy, watching
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import (
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import ATTEMPT_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan, policy, watching
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
     Descriptor,
     DescriptorError,
     NotDeployedError,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import NETWORK_LABEL
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import ATTEMPT_SECONDS
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import NETWORK_LABEL
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Store
 
 
 def main() -> None:

@@ -234,15 +234,18 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import states
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import DescriptorError, NotDeployedError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.wait import MIN_DELAY, wait_for
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
+    DescriptorError,
+    NotDeployedError,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.wait import MIN_DELAY, wait_for
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=_endpoint.argument_spec(
-            state={"type": "str", "choices": list(states.GATEWAY_STATES), "default": states.READY},
+            state={"type": "str", "choices": list(verdicts.GATEWAY_STATES), "default": verdicts.READY},
             timeout={"type": "float", "default": 180},
             delay={"type": "float", "default": MIN_DELAY},
             settle=_endpoint.settle_option(),
@@ -254,7 +257,7 @@ def main() -> None:
     _endpoint.refuse_not_positive(module, "timeout")
     if module.params["delay"] < MIN_DELAY:
         module.fail_json(msg=f"delay is {module.params['delay']}: it must be at least {MIN_DELAY} seconds")
-    if wanted != states.READY and not name:
+    if wanted != verdicts.READY and not name:
         module.fail_json(msg=f"state {wanted} shows in the container and its log: add gateway_name, or wait for ready")
     started = time.monotonic()
     try:

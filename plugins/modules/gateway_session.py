@@ -146,16 +146,16 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, session
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.channel import ChannelError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import UNASKED, Control, Refused
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.commands import ChannelError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, lifecycle, plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNASKED, Control, Refused
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 
 TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0, "resumed": 300.0}
 
 
-def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> session.Outcome:
+def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> lifecycle.Outcome:
     """Do what *wanted* names, or in check mode say what would be done."""
     check = module.check_mode
     if wanted == "started" and control.live and not module.params["names_live"] and not check:
@@ -198,7 +198,7 @@ def main() -> None:
         outcome = bring_about(control, wanted, timeout, module)
         if outcome.changed and wanted not in ("restarted", "resumed") and not module.check_mode:
             control.gateway.refresh()
-    except (descriptor.DescriptorError, EngineError, ChannelError, session.SessionError, BusyError) as error:
+    except (descriptor.DescriptorError, EngineError, ChannelError, lifecycle.SessionError, BusyError) as error:
         module.fail_json(msg=str(error), elapsed=round(time.monotonic() - started, 3))
     module.exit_json(**vars(outcome), elapsed=round(time.monotonic() - started, 3), **control.gateway.report())
 

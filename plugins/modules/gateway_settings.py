@@ -104,15 +104,16 @@ secret_revision:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user, password
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import reconcile
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.settings_files import (
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.properties import UnrepresentableError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.files import reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.settings_files import (
     DOCKER_DIR,
     entries,
     secret_revision,
     short_of_space,
 )
+from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 
 
 def main() -> None:

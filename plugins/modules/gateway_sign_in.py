@@ -103,12 +103,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, plan, states
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import UNASKED, Control, Refused
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.ctl import ENDED, FAILED, SIGN_IN_STEP
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.text import printable
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNASKED, Control, Refused
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.ctl import ENDED, FAILED, SIGN_IN_STEP
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
 
 COMMAND = "/opt/ibgw/ibgwctl"
 LOOK_SECONDS = 0.25
@@ -127,7 +128,7 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
         )
     control.refuse_closed_week()
     control.gateway.look()
-    ready = control.gateway.judgement().state == states.READY
+    ready = control.gateway.judgement().state == verdicts.READY
     now = control.now()
     if ready and not module.params["force"]:
         if module.params["lease_owner"] and not module.check_mode:

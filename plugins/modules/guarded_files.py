@@ -124,7 +124,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import guard
+from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed
 
 
 def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
     params = module.params
     name = params["name"]
     entries = [option.entry(file) for file in params["files"]]
-    went_back = guard.pending(root, name) if module.check_mode else guard.settle(root, name)
+    went_back = commit_confirmed.pending(root, name) if module.check_mode else commit_confirmed.settle(root, name)
     for past in went_back:
         moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(past["at"]))
         what = ", ".join(past["paths"]) or "commands"
@@ -140,8 +140,8 @@ def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
     result: dict[str, Any] = {"state": "same", "changed": False, "paths": [], "commands": [], "diff": []}
     result["went_back"] = went_back
     if not module.check_mode:
-        guard.sweep(name, [entry.path for entry in entries])
-    changes = guard.plan(entries)
+        commit_confirmed.sweep(name, [entry.path for entry in entries])
+    changes = commit_confirmed.plan(entries)
     in_force = not params["probe"] or all(succeeds(command, params["seconds"]) for command in params["probe"])
     if not changes and in_force:
         return result
@@ -155,36 +155,36 @@ def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
     result |= {"changed": True, "paths": paths, "commands": list(commands)}
     result["diff"] = [change.difference for change in changes]
     if not module.check_mode:
-        kit = guard.Kit(root, name, params["token"])
+        kit = commit_confirmed.Kit(root, name, params["token"])
         undo = params["undo"] or list(commands)
-        guard.apply(kit, changes, params["validate"], list(commands), undo, params["seconds"])
+        commit_confirmed.apply(kit, changes, params["validate"], list(commands), undo, params["seconds"])
         result |= {"state": "armed", "login": kit.record()["login"]}
     return result
 
 
 def succeeds(command: str, seconds: float) -> bool:
     try:
-        guard.execute(command, seconds)
-    except guard.GuardError:
+        commit_confirmed.execute(command, seconds)
+    except commit_confirmed.GuardError:
         return False
     return True
 
 
 def keep(module: AnsibleModule, root: str) -> dict[str, Any]:
     """``state`` kept; or armed still when this is no new login; or what :func:`look` finds."""
-    kit = guard.Kit(root, module.params["name"], module.params["token"])
+    kit = commit_confirmed.Kit(root, module.params["name"], module.params["token"])
     before = kit.record()["login"]
-    if before is not None and before == guard.login():
+    if before is not None and before == commit_confirmed.login():
         return {"state": "armed", "fresh": False}
     return {"state": "kept"} if kit.keep() else look(module, root)
 
 
 def look(module: AnsibleModule, root: str) -> dict[str, Any]:
     """What became of a change: ``state`` armed, undo, back (with its paths and why), or none: kept, or never begun."""
-    kit = guard.Kit(root, module.params["name"], module.params["token"])
+    kit = commit_confirmed.Kit(root, module.params["name"], module.params["token"])
     if kit.state == "armed" and not kit.timer_runs():
         kit.go_back()
-    outcome = guard.told_of(kit)
+    outcome = commit_confirmed.told_of(kit)
     if outcome:
         return {"state": "back", **outcome}
     return {"state": kit.state if kit.state in ("armed", "undo") else "none"}
@@ -192,8 +192,8 @@ def look(module: AnsibleModule, root: str) -> dict[str, Any]:
 
 def forget(module: AnsibleModule, root: str) -> dict[str, Any]:
     """Somebody was told; the next run need not tell it again."""
-    kit = guard.Kit(root, module.params["name"], module.params["token"])
-    if guard.told_of(kit):
+    kit = commit_confirmed.Kit(root, module.params["name"], module.params["token"])
+    if commit_confirmed.told_of(kit):
         kit.drop()
     return {"state": "none"}
 
@@ -225,16 +225,16 @@ def main() -> None:
     try:
         # What ends a change is one rename; it must not wait for a second run, which waits for that end.
         if module.check_mode or params["step"] != "apply":
-            result = step(module, guard.ROOT)
+            result = step(module, commit_confirmed.ROOT)
         else:
-            with guard.alone(guard.ROOT, params["seconds"] + guard.UNDO_SECONDS):
-                result = step(module, guard.ROOT)
-    except guard.GuardError as fault:
+            with commit_confirmed.alone(commit_confirmed.ROOT, params["seconds"] + commit_confirmed.UNDO_SECONDS):
+                result = step(module, commit_confirmed.ROOT)
+    except commit_confirmed.GuardError as fault:
         module.fail_json(msg=f"{params['name']}: {fault}.", state="same", rolled_back=fault.rolled_back)
     except ValueError as fault:
         module.fail_json(msg=f"{params['name']}: {fault}. Nothing was changed.", state="same")
     except OSError as fault:
-        module.fail_json(msg=f"{params['name']}: {guard.reason(fault)}. Nothing was changed.", state="same")
+        module.fail_json(msg=f"{params['name']}: {commit_confirmed.reason(fault)}. Nothing was changed.", state="same")
     module.exit_json(**result)
 
 

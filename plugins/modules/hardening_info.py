@@ -162,32 +162,32 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import host
+from ansible_collections.ibops.gateway.plugins.module_utils.host import facts
 
 
 def main() -> None:
     names = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(argument_spec={"services": names, "sysctls": names}, supports_check_mode=True)
-    connection = host.connection()
+    connection = facts.connection()
     module.exit_json(
         changed=False,
-        connection={**connection, "groups": host.groups_of(connection["user"])},
-        distribution=host.distribution(),
+        connection={**connection, "groups": facts.groups_of(connection["user"])},
+        distribution=facts.distribution(),
         kernel=os.uname().release,
         machine=os.uname().machine,
-        product=host.text("/sys/class/dmi/id/product_name").strip(),
-        container=bool(host.text("/run/systemd/container")),
+        product=facts.text("/sys/class/dmi/id/product_name").strip(),
+        container=bool(facts.text("/run/systemd/container")),
         grub=os.path.isdir("/boot/grub"),
-        packages=host.packages(),
-        services=host.services(module.params["services"]),
-        journal_sealed=host.journal_sealed(),
-        algorithms=host.algorithms(),
-        host_keys=host.host_keys(),
-        key_helpers=host.key_helpers(),
-        resolvers=host.resolvers(),
-        sysctls=host.sysctls(module.params["sysctls"]),
-        mounts=host.mounts(),
-        **host.accounts(),
+        packages=facts.packages(),
+        services=facts.services(module.params["services"]),
+        journal_sealed=facts.journal_sealed(),
+        algorithms=facts.algorithms(),
+        host_keys=facts.host_keys(),
+        key_helpers=facts.key_helpers(),
+        resolvers=facts.resolvers(),
+        sysctls=facts.sysctls(module.params["sysctls"]),
+        mounts=facts.mounts(),
+        **facts.accounts(),
     )
 
 

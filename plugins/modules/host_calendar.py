@@ -54,7 +54,7 @@ problems:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import zones
+from ansible_collections.ibops.gateway.plugins.module_utils.host import calendar_data
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    found = zones.calendar_problems(module.params["time_zone"], module.params["paper_sessions"])
+    found = calendar_data.calendar_problems(module.params["time_zone"], module.params["paper_sessions"])
     if found:
         module.fail_json(msg=f"Nothing was changed. Fix: {' '.join(found)}", problems=found)
     module.exit_json(changed=False, problems=[])

@@ -74,8 +74,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import pending
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.files import Entry, reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.files import Entry, reconcile
+from ansible_collections.ibops.gateway.plugins.module_utils.host import pending
 
 
 def plan(

@@ -57,8 +57,8 @@ import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import host
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.hardening import services_to_change
+from ansible_collections.ibops.gateway.plugins.module_utils.host import facts
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import services_to_change
 
 STATES = ("started", "stopped", "masked")
 Found = c.Mapping[str, c.Mapping[str, bool]]
@@ -90,7 +90,7 @@ def main() -> None:
             module.fail_json(
                 msg=f"units: {unit} cannot be {state!r}. Write one of {', '.join(STATES)}. Nothing was changed."
             )
-    found = host.services(list(units))
+    found = facts.services(list(units))
     wanted = services_to_change(units, found, module.check_mode)
     if not module.check_mode:
         for command in commands(wanted, found):

@@ -79,10 +79,14 @@ gateways_running:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import updates
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.descriptor import DescriptorError, deployed, load
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import Engine, EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.look import container_facts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
+    DescriptorError,
+    deployed,
+    load,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import container_facts
+from ansible_collections.ibops.gateway.plugins.module_utils.host import updates
 
 
 def main() -> None:

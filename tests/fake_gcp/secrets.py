@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.secret_manager import crc32c
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.secret_manager import crc32c
 
 TOKEN = "token"
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import descriptor, store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store
 
 # A folder of a test's own serves all examples of it: each writes its file anew.
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

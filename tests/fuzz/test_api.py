@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import accounts, states, wire
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import probe as probe_module
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import accounts, verdicts, wire
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import probe as probe_module
 
 RESULT_BYTES = 200_000
 MODES = st.sampled_from(["live", "paper", None])
@@ -120,7 +120,7 @@ def test_a_probe_answers_whatever_comes_and_however_it_is_cut(
     rounds = (size for _round in range(10**6) for size in sizes)
     pieces = ask(Peer(cut(stream, rounds), ends, mute_ends), mode, allowed)
     assert {**whole, "timings": None} == {**pieces, "timings": None}
-    assert states.describe(whole["api_state"]).final == whole["final"]
+    assert verdicts.describe(whole["api_state"]).final == whole["final"]
     assert len(json.dumps(whole)) < RESULT_BYTES
     texts = [whole["reason"], whole["next_step"], *(notice["text"] for notice in whole["notices"])]
     assert all(text.isprintable() for text in texts)

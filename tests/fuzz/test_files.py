@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.documents import VALUES, changed, contents
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import alerts, descriptor, plan, store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, descriptor, plan, store
 
 DESCRIPTOR: dict[str, Any] = {
     "name": "paper",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import channel, milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import commands, milestones
 
 LINES = [
     ".> Starting IBC/IB gateway",
@@ -80,8 +80,8 @@ class Container:
 def test_whatever_answers_a_command_is_replies_or_an_error_of_the_channel(code: int, output: str) -> None:
     def send() -> list[str] | str:
         try:
-            return channel.send(Container(code, output), "ibgw-paper", 7462, "STOP")  # type: ignore[arg-type]  # all it is asked for
-        except channel.ChannelError as error:
+            return commands.send(Container(code, output), "ibgw-paper", 7462, "STOP")  # type: ignore[arg-type]  # all it is asked for
+        except commands.ChannelError as error:
             return str(error)
 
     said = send()

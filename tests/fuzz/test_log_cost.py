@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.test_log import PIECES
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
 
 
 @given(st.lists(PIECES, min_size=1, max_size=5).map("".join), st.sampled_from(["", " ", ": ", "\t", "; event="]))

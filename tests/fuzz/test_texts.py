@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import jts, properties
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import jts, properties
 from ibgw_standin import properties as java
 
 NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}", fullmatch=True)

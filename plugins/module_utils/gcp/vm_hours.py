@@ -16,9 +16,9 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from ..gateway.paper_hours import PaperSession, window
-from ..gateway.paper_hours import problems as session_problems
-from ..gateway.week import DAYS
+from ..agent.session.week import DAYS
+from ..agent.session.windows import PaperSession, window
+from ..agent.session.windows import problems as session_problems
 
 # A VM that is to start again so soon after its stop is not stopped: it takes that long to be down.
 SETTLE = timedelta(minutes=5)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.fake_gcp.scheduler import check_cron
 
 from ansible_collections.ibops.gateway.plugins.filter.vm_hours import vm_hours
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import paper_hours
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.week import DAYS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import windows
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.week import DAYS
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.vm_hours import SETTLE, HoursError, jobs
 
 WEEKDAYS = list(DAYS[:5])
@@ -126,11 +126,9 @@ def wanted(sessions: Iterable[dict[str, Any]]) -> list[Span]:
     """What the VM has to be on for in a year, by the windows of the gateway's sessions; what hangs together is one."""
     found: list[Span] = []
     for entry in sessions:
-        each = paper_hours.PaperSession.from_data({**entry, "except_dates": []})
-        windows = (paper_hours.window(each, FIRST + timedelta(days=day)) for day in range(7, 358))
-        found += [
-            (run.start.astimezone(UTC) - BOOT, run.end.astimezone(UTC) + STOP) for run in windows if run is not None
-        ]
+        each = windows.PaperSession.from_data({**entry, "except_dates": []})
+        runs = (windows.window(each, FIRST + timedelta(days=day)) for day in range(7, 358))
+        found += [(run.start.astimezone(UTC) - BOOT, run.end.astimezone(UTC) + STOP) for run in runs if run is not None]
     merged: list[Span] = []
     for start, end in sorted(found):
         if merged and start - SETTLE <= merged[-1][1]:

@@ -24,7 +24,8 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from sandbox.client_portal import standin
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user, descriptor, store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store
+from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 
 HEALTHY_NOTICES = (
     (2104, "Market data farm connection is OK:usfarm.nj"),

@@ -21,23 +21,23 @@ import pytest
 from tests.unit.plugins.conftest import HEALTHY_NOTICES
 from tests.unit.plugins.session_log import PUSH
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import probe
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import client
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
     control,
-    engine,
-    files,
-    look,
+    inspection,
+    lifecycle,
     policy,
-    probe,
-    session,
     store,
     watcher,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.alerts import Alert, Outbox
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.lease import BusyError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.plan import Plan
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.session import SessionError
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import SIGN_IN, Record
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Alert, Outbox
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Record
 
 Action = Callable[[], object]
 # What IBC writes after a start: seconds from it, and the line.
@@ -69,7 +69,7 @@ class Lines(queue.Queue["bytes | None"]):
         return found[0]
 
 
-class DrivenEngine(engine.Engine):
+class DrivenEngine(client.Engine):
     """The engine's client; its waits pass in the driven time, and nobody answers while ``world.engine_down``."""
 
     def __init__(self, world: World) -> None:
@@ -144,9 +144,9 @@ class World:
         self._order, self._ticks = itertools.count(), itertools.count(1)
         self._monkeypatch, self._write = monkeypatch, files.write
 
-        monkeypatch.setattr(look, "probe", self.probe)
+        monkeypatch.setattr(inspection, "probe", self.probe)
         monkeypatch.setattr(control, "PATIENCE", 0.0)
-        monkeypatch.setattr(session, "_RETRY_SECONDS", 1.0)
+        monkeypatch.setattr(lifecycle, "_RETRY_SECONDS", 1.0)
         monkeypatch.setattr(watcher, "BUSY_SECONDS", 2.0)
         fake.clock, fake.name = self.stamp, f"ibgw-{mode}"
         fake.exit(0)

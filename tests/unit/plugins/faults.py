@@ -25,12 +25,12 @@ from tests.unit.plugins.driven import (
 )
 from tests.unit.plugins.session_log import BEGUN, IN, MISSED, ON_TOKEN, PUSH, TUESDAY, new_york
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import states
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.paper_hours import PaperSession
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.windows import PaperSession
 
-BLOCKED, DEGRADED, READY, STARTING = states.BLOCKED, states.DEGRADED, states.READY, states.STARTING
-STOPPED, WAITING = states.STOPPED, states.WAITING_2FA
+BLOCKED, DEGRADED, READY, STARTING = verdicts.BLOCKED, verdicts.DEGRADED, verdicts.READY, verdicts.STARTING
+STOPPED, WAITING = verdicts.STOPPED, verdicts.WAITING_2FA
 
 # IBC's log of a start, in seconds from it.
 ASKING = [*zip((0, 0, 2, 8, 9), BEGUN, strict=True)]

@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.properties import UnrepresentableError, escape
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.properties import (
+    UnrepresentableError,
+    escape,
+)
 from ibgw_standin import properties, settings
 from ibgw_standin.testing import PACKAGE_ROOT
 

@@ -20,7 +20,7 @@ from tests.fake_gcp import secrets
 from tests.fake_gcp.secrets import TOKEN, FakeSecrets
 
 from ansible_collections.ibops.gateway.plugins.lookup.gcp_secret import DOCUMENTATION, LookupModule
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import secret_manager
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import secret_manager
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
 
 NAME = "projects/demo/secrets/ibkr-live/versions/latest"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sandbox.client_portal import standin
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import portal_file
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import tickle
 from ansible_collections.ibops.gateway.plugins.modules import client_portal_ready
 
 
 @pytest.fixture
 def deploy(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, portal_port: int) -> None:
-    monkeypatch.setattr(portal_file, "ROOT", str(tmp_path))
+    monkeypatch.setattr(tickle, "ROOT", str(tmp_path))
     (tmp_path / "paper").mkdir()
     found = {"host": "127.0.0.1", "port": portal_port, "ca_path": None, "mode": "paper", "accounts": []}
     (tmp_path / "paper/client_portal.json").write_text(json.dumps(found))
@@ -84,15 +84,15 @@ def test_bad_input_is_refused(run_module: Any, options: dict[str, object], said:
 
 @pytest.mark.usefixtures("deploy")
 def test_what_keeps_a_session(portal_state: standin.State, tmp_path: pathlib.Path) -> None:
-    assert portal_file.keep("paper") == "HTTP 200, authenticated"
+    assert tickle.keep("paper") == "HTTP 200, authenticated"
     assert portal_state.requests == ["POST /tickle"]
     portal_state.faults = {"competing"}
-    assert portal_file.keep("paper") == "HTTP 200, not authenticated, competing"
+    assert tickle.keep("paper") == "HTTP 200, not authenticated, competing"
     (tmp_path / "paper/client_portal.json").write_text("{}")
     with pytest.raises(ValueError, match="is damaged"):
-        portal_file.keep("paper")
+        tickle.keep("paper")
 
 
 def test_nothing_to_keep(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
-    monkeypatch.setattr(portal_file, "load", lambda _name: portal_file.Deployed(port=closed_port))
-    assert portal_file.keep("paper") == "no session to keep: nothing listens on the port"
+    monkeypatch.setattr(tickle, "load", lambda _name: tickle.Deployed(port=closed_port))
+    assert tickle.keep("paper") == "no session to keep: nothing listens on the port"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.plugins.module_utils.gateway.test_container import BAD, GOOD
-from tests.unit.plugins.module_utils.gateway.test_deploy import IMAGE, Host
+from tests.unit.plugins.module_utils.deploy.test_container import BAD, GOOD
+from tests.unit.plugins.module_utils.deploy.test_deployment import IMAGE, Host
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import control
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.engine import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control
 from ansible_collections.ibops.gateway.plugins.modules import gateway_container
 
 SECRET = "top-secret"

@@ -7,9 +7,10 @@ import typing as t
 import pytest
 from tests.unit.plugins import live_facts
 
-from ansible_collections.ibops.gateway.plugins.module_utils._live_check import report
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import health, record_file
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import record_file
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import report
 from ansible_collections.ibops.gateway.plugins.modules import gateway_health
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import plan
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Record, Store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Record, Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_info
 
 

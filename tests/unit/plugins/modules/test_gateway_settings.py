@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import container_user
+from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 from ansible_collections.ibops.gateway.plugins.modules import gateway_settings
 
 PASSWORD = "top\\secret-\u20ac"

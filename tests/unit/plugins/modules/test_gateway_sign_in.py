@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.action import gateway_sign_in as action
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import week
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import week
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_sign_in
 
 LIVE = {"name": "live", "mode": "live", "container": "ibgw-live"}

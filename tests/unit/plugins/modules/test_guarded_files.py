@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import guard
+from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed
 from ansible_collections.ibops.gateway.plugins.modules import guarded_files
 
 Step = t.Callable[..., dict[str, t.Any]]
@@ -22,8 +22,8 @@ def step(run_module: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (fake / name).write_text("#!/bin/sh\n")
         (fake / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake}:{os.environ['PATH']}")
-    monkeypatch.setattr(guard, "ROOT", str(tmp_path / "rollback"))
-    monkeypatch.setattr(guard, "UNITS", str(tmp_path / "units"))
+    monkeypatch.setattr(commit_confirmed, "ROOT", str(tmp_path / "rollback"))
+    monkeypatch.setattr(commit_confirmed, "UNITS", str(tmp_path / "units"))
     monkeypatch.setattr(
         guarded_files.os.path, "isdir", lambda path: path == "/run/systemd/system" or Path(path).is_dir()
     )
@@ -49,36 +49,43 @@ def test_check_apply_keep_repeat(step: Step, tmp_path: Path) -> None:
 
 
 def test_an_old_login_proves_nothing(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "login", lambda: "10.0.0.1 1000 10.0.0.2 22")
+    monkeypatch.setattr(commit_confirmed, "login", lambda: "10.0.0.1 1000 10.0.0.2 22")
     step()
     assert step("keep")["fresh"] is False
-    monkeypatch.setattr(guard, "login", lambda: "10.0.0.1 1001 10.0.0.2 22")
+    monkeypatch.setattr(commit_confirmed, "login", lambda: "10.0.0.1 1001 10.0.0.2 22")
     assert step("keep")["state"] == "kept"
 
 
 def test_what_the_host_took_back_is_told_until_somebody_heard_it(step: Step, tmp_path: Path) -> None:
     step()
-    kit = guard.Kit(guard.ROOT, "access", "0a1b")
+    kit = commit_confirmed.Kit(commit_confirmed.ROOT, "access", "0a1b")
     assert step("look")["state"] == "armed"
     subprocess.run(["/bin/sh", f"{kit.path('armed')}/rollback", "time"], check=True)
     late = step("keep")
-    assert (late["state"], late["paths"], late["why"]) == ("back", [str(tmp_path / "file")], guard.WHY["time"])
+    assert (late["state"], late["paths"], late["why"]) == (
+        "back",
+        [str(tmp_path / "file")],
+        commit_confirmed.WHY["time"],
+    )
     assert step("look")["state"] == "back"
     assert step(check=True)["went_back"][0]["paths"] == [str(tmp_path / "file")]
-    assert step(token="2c3d")["went_back"][0]["why"] == guard.WHY["time"]
+    assert step(token="2c3d")["went_back"][0]["why"] == commit_confirmed.WHY["time"]
     assert step("look")["state"] == "none"
 
 
 def test_forgotten_once_told(step: Step) -> None:
     step()
-    subprocess.run(["/bin/sh", f"{guard.Kit(guard.ROOT, 'access', '0a1b').path('armed')}/rollback", "time"], check=True)
+    subprocess.run(
+        ["/bin/sh", f"{commit_confirmed.Kit(commit_confirmed.ROOT, 'access', '0a1b').path('armed')}/rollback", "time"],
+        check=True,
+    )
     step("forget")
     assert step("look")["state"] == "none"
 
 
 def test_a_change_is_kept_while_a_second_run_waits_for_its_end(step: Step) -> None:
     step()
-    with guard.alone(guard.ROOT, 1):
+    with commit_confirmed.alone(commit_confirmed.ROOT, 1):
         assert step("keep")["state"] == "kept"
 
 

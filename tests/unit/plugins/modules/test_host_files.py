@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import pending
+from ansible_collections.ibops.gateway.plugins.module_utils.host import pending
 from ansible_collections.ibops.gateway.plugins.modules import host_files
 
 

@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import updates
+from ansible_collections.ibops.gateway.plugins.module_utils.host import updates
 from ansible_collections.ibops.gateway.plugins.modules import host_updates
 
 NOTHING: dict[str, t.Any] = {

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway import __main__ as command
-from ansible_collections.ibops.gateway.plugins.module_utils.gateway.probe import probe
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import __main__ as command
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import probe
 from ansible_collections.ibops.gateway.plugins.modules import gateway_ready
 from ibgw_standin import faults, testing
 

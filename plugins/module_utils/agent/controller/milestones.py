@@ -1,0 +1,567 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the container's log says: one table of patterns per controller, folded into one summary.
+
+IBC is the controller of the image today and is retired upstream; a successor is one more :class:`Controller`.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from ..text import printable
+
+# Of a line so many bytes matter, and of one mark so many finds in a block.
+MAX_LINE = 2000
+MAX_FINDS = 200
+MAX_EXIT_CODES = 20
+MAX_COMMANDS = 10
+# Sign-ins that one start may try without success, and refusals among them.
+MAX_TRIES, MAX_REFUSALS = 3, 2
+
+# Phases of one JVM run, in the order of a start.
+NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, SIGNED_IN, CONFIGURED, ENDED, PAUSED = (
+    "none",
+    "launched",
+    "login_window",
+    "signing_in",
+    "waiting_2fa",
+    "answered",
+    "signed_in",
+    "configured",
+    "ended",
+    "paused",
+)
+
+
+PHASES = (
+    NO_RUN,
+    LAUNCHED,
+    LOGIN_WINDOW,
+    SIGNING_IN,
+    WAITING_2FA,
+    ANSWERED,
+    SIGNED_IN,
+    CONFIGURED,
+    ENDED,
+    PAUSED,
+)
+# Of these a dialog that waits keeps the gateway from signing in.
+SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
+# What a next JVM does not mend.
+_LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
+SECOND_FACTOR = "Second Factor Authentication"
+
+
+class Event(NamedTuple):
+    """An event of a log: its name, its value (empty without one), the engine's time in front (empty without one)."""
+
+    name: str
+    value: str
+    stamp: str
+
+
+# Texts that several marks have in common: in a block without one, none of them is searched.
+_GATES = (
+    b"ogin",
+    b"uthentication",
+    b"entitled: ",
+    b"IBC",
+    b"sername or ",
+    b"ot supported",
+    b"API",
+    b"ession",
+    b"restart",
+)
+
+# What the engine's header and time are made of.
+_FRONT_BYTES = b"0123456789-:.TZ \0\1\2"
+
+
+class _Mark:
+    """A text in the log that marks an *event*; *first* when it begins its line."""
+
+    def __init__(self, event: str, text: str) -> None:
+        literal, group, value = text.removeprefix("^").partition("(")
+        self.event, self.first, self._text = event, text[0] == "^", literal.encode()
+        self.gate = next((gate for gate in _GATES if gate in self._text), self._text)
+        self._valued = re.compile(re.escape(self._text) + (group + value).encode()) if group else None
+
+    def finds(self, block: bytes) -> Iterator[tuple[int, str]]:
+        """Yield where it stands in *block*, and its value: MAX_FINDS times, and the last time."""
+        at = block.find(self._text)
+        if at >= 0 and self._valued:
+            matches = self._valued.finditer(block, at)
+            for match in (*itertools.islice(matches, MAX_FINDS), *collections.deque(matches, 1)):
+                yield match.start(), match[1].decode("utf-8", "replace").strip()
+        elif at >= 0:
+            for _each in range(MAX_FINDS):
+                yield at, ""
+                at = block.find(self._text, at + len(self._text))
+                if at < 0:
+                    return
+            yield block.rfind(self._text), ""
+
+
+class Controller:
+    """One program that signs the gateway in: its log's marks by event, its commands, its exit codes.
+
+    A mark is a literal text; ``^`` before it: at the line's start; a group behind it is the event's value. The
+    events are the methods ``_on_<event>`` of :class:`Summary`, so that a second table needs no second program. Of a
+    line only the first event in the table's order counts.
+    """
+
+    def __init__(
+        self, name: str, marks: dict[str, tuple[str, ...]], commands: dict[str, str], exit_codes: dict[int, str]
+    ) -> None:
+        self.name, self.commands, self.exit_codes, self.names = name, commands, exit_codes, tuple(marks)
+        self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
+        self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}
+
+    def events(self, block: bytes) -> Iterator[Event]:
+        """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
+
+        The cost is linear whatever the block holds: marks are searched as literals, and one that stands in a block
+        more than MAX_FINDS times counts so often, and the last time.
+        """
+        found: dict[int, Event] = {}
+        # Without the bytes of the engine's fronts, which are most of what short lines cost: what is not in it even
+        # then is not in the block.
+        bare = block.translate(None, _FRONT_BYTES)
+        open_gates = {gate for gate, short in self._gates.items() if short in bare and gate in block}
+        for mark in (mark for mark in self._marks if mark.gate in open_gates):
+            for at, value in mark.finds(block):
+                begin, stamp = _line(block, at)
+                if begin is not None and begin not in found and not (mark.first and begin != at):
+                    found[begin] = Event(mark.event, value, stamp)
+        for begin in sorted(found):
+            yield found[begin]
+
+
+STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) ")
+# In front of a line's text: 8 bytes of the engine's header, of which one may look like the end of a line, and the time.
+_FRONT = 8 + 31
+
+
+def _line(block: bytes, at: int) -> tuple[int | None, str]:
+    """Return where the text of the line around *at* begins, and the engine's time in front of it; None where *at* is
+    beyond what matters of a line."""
+    floor = max(0, at - MAX_LINE - _FRONT)
+    begin = block.rfind(b"\n", floor, at) + 1
+    if not begin and floor:
+        return None, ""
+    stamp = STAMP.search(block, begin, min(at, begin + _FRONT))
+    if stamp is None:
+        return begin, ""
+    return stamp.end() if at - stamp.end() <= MAX_LINE else None, stamp[1].decode()
+
+
+IBC = Controller(
+    "ibc",
+    marks={
+        "container_start": ("^.> Starting IBC/IB gateway",),
+        "bad_settings": ("^.> (Invalid TRADING_MODE: [^\n]{0,200})", "^error: both"),
+        "gateway_version": ("\tVersion: (\\S{1,40})",),
+        "controller_version": ("IBC: version: (\\d\\S{0,40})",),
+        "jvm_start": ("Starting session: will exit if login dialog",),
+        "jvm_restart": ("Re-starting session",),
+        # Of two tokens neither is used, and the words stand on two lines.
+        "token_missing": ("ull authentication will be required", "Full authentication will\n"),
+        "token_found": ("authentication will not be required",),
+        "login_window": ("LoginState is LOGGED_OUT",),
+        "login_attempt": ("Login attempt: (\\d{1,9})",),
+        "push_sent": ("Second Factor Authentication initiated",),
+        "device_unnamed": ("You should specify the required second factor device",),
+        "device_unknown": ("could not find second factor device",),
+        "push_missed_again": ("Re-login after second factor authentication timeout in",),
+        "push_missed": ("Re-login after second factor authentication timeout not required",),
+        "closing": ("Login has completed: exiting",),
+        "signed_in": ("Login has completed",),
+        "disclaimer_accepted": ("Click button: I understand and accept",),
+        "configured": ("Configuration tasks completed",),
+        "read_only": (
+            "Read-Only API checkbox is now set to: (true|false)",
+            "Read-Only API checkbox is already set to: (true|false)",
+            "API in Read-Only mode: (true|false)",
+        ),
+        "write_refused": ("API client needs write access action confirmation",),
+        "too_many_logins": ("oo many failed login attempts",),
+        "login_failed": ("Login failed",),
+        "login_error": ("dialog entitled: Login Error", "Login error message:"),
+        "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
+        "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),
+        "session_choice": ("User must choose whether to continue with this session", "Trading Login Handoff dialog;"),
+        "contested": (
+            "detected dialog entitled: (Existing session detected)",
+            "detected dialog entitled: (Re-login is required)",
+        ),
+        "passkey": tuple(f"{p}ass{k}ey is not supported" for p in "Pp" for k in "Kk"),
+        "release_refused": ("is no longer supported",),
+        "cold_restart": ("Cold restart in progress",),
+        "sign_in_follows": ("IBC will cold-restart shortly",),
+        "restart_follows": ("IBC will restart shortly",),
+        "exit_code": ("IBC returned exit status (\\d{1,9})",),
+        "error": ("Exiting after error with exit code=(\\d{1,9})",),
+        "command": ("CommandServer received command: (\\S{1,40})",),
+        "paused": ("IBC is paused",),
+        "finished": ("Gateway finished",),
+        "terminated": ("Received SIGINT or SIGTERM",),
+        "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
+    },
+    commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
+    exit_codes={
+        0: "a clean close",
+        1: "no Java, or settings that the image refuses",
+        2: "no gateway version was given to ibcstart.sh",
+        3: "a wrong argument of ibcstart.sh (two-factor action or mode)",
+        4: "the gateway version is not in the image",
+        5: "the IBC or the settings directory is missing",
+        6: "config.ini is missing",
+        7: "ibgateway.vmoptions is missing",
+        76: "IBC: an unhandled exception",
+        77: "IBC: an element of the gateway's window was not found",
+        79: "IBC: config.ini is missing",
+        80: "IBC: a bad trading mode",
+        81: "IBC: a setting has an invalid value",
+        82: "IBC: the settings directory cannot be created",
+        83: "IBC and this release of the gateway do not fit together",
+        84: "IBC: a wrong path of jts.ini",
+        85: "IBC: jts.ini cannot be read or written",
+        86: "IBC: an invalid internal state",
+        87: "the sign-in did not complete after the approval",
+        88: "the login window did not show in time",
+        137: "killed (out of memory, or the stop took too long)",
+        143: "stopped by SIGTERM, without a log-off at IBKR",
+    },
+)
+
+
+class Summary:
+    """The state of a container's log so far: feed it lines in order, read its attributes at any time.
+
+    A new start of the container begins afresh; a new JVM run in it keeps the counts, because loops of runs
+    (refused password, login window that never shows) are what the counts are for. A completed sign-in clears them.
+    """
+
+    def __init__(self, controller: Controller = IBC) -> None:
+        self.controller = controller
+        self._begin()
+
+    def _begin(self) -> None:
+        self.phase = NO_RUN
+        self.jvm_runs = 0
+        self.login_attempts = 0
+        self.pushes = 0
+        self.pushes_missed = 0
+        self.refused_logins = 0
+        self.window_timeouts = 0
+        self.cold_restarts = 0
+        # Sign-ins that were tried since the last one that succeeded, and JVMs that began for one.
+        self.tries = 0
+        self.full_runs = 0
+        self.disclaimer_accepted = self.settings_applied = False
+        # Whether another session of the same user has shown itself in this run of the JVM.
+        self.contested = False
+        self.full_authentication: bool | None = None
+        self.on_token = False
+        self.read_only: bool | None = None
+        # Whether the API refused a client's request because it is read-only.
+        self.write_refused = False
+        self.gateway_version: str | None = None
+        self.controller_version: str | None = None
+        self.commands: list[str] = []
+        self.exit_codes: list[int] = []
+        self.finding: str | None = None
+        self.last_error: str | None = None
+        self.last_dialog: str | None = None
+        # A dialog that has opened in a sign-in and not closed, other than the second factor's.
+        self.open_dialog: str | None = None
+        self.refused_this_time = False
+        # Whether a dialog has shown itself since the last attempt.
+        self.dialog_since_attempt = False
+        # Whether the next JVM will find no token, and whether the log has said that this JVM comes.
+        self.token_missing: bool | None = None
+        self.sign_in_follows = False
+
+    def feed(self, lines: Iterable[str]) -> None:
+        """Fold *lines* in, oldest first."""
+        for line in lines:
+            for event in self.controller.events(line.encode("utf-8", "surrogatepass") + b"\n"):
+                self.fold(event)
+
+    def fold(self, event: Event) -> None:
+        getattr(self, f"_on_{event.name}")(event.value)
+
+    def as_state(self) -> dict[str, Any]:
+        """Return everything that is known, JSON-ready, for :meth:`from_state`."""
+        return {name: value for name, value in vars(self).items() if name != "controller"}
+
+    @classmethod
+    def from_state(cls, state: object, controller: Controller = IBC) -> Summary | None:
+        """Return the summary that :meth:`as_state` has told; None for anything else."""
+        summary = cls(controller)
+        fresh = summary.as_state()
+        if not isinstance(state, dict) or state.keys() != fresh.keys() or state["phase"] not in PHASES:
+            return None
+        if not all(_like(value, fresh[name], name) for name, value in state.items()):
+            return None
+        vars(summary).update(state)
+        return summary
+
+    @property
+    def logins(self) -> int:
+        """How many sign-ins this start has tried since one succeeded, by the log's words or by the JVMs that began."""
+        return max(self.tries, self.full_runs)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the log says that nothing stands between a client and the API any more."""
+        return self.phase == CONFIGURED or (self.phase == SIGNED_IN and self.disclaimer_accepted)
+
+    @property
+    def asks_for_sign_in(self) -> bool:
+        """Whether this run of the JVM, or the one that the log announces, is on its way to a full sign-in, or has sent
+        its push; one that has ended is not, since the next may have a token."""
+        before_push = self.phase in (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, ANSWERED)
+        full = before_push and self.full_authentication is True
+        return full or self.phase == WAITING_2FA or self.sign_in_follows
+
+    @property
+    def restart_used(self) -> bool:
+        """Whether this JVM has had its one RESTART (or PAUSE)."""
+        return any(command in ("RESTART", "PAUSE") for command in self.commands)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a person wants to know, JSON-ready."""
+        return {
+            "controller": self.controller.name,
+            **{
+                name: getattr(self, name)
+                for name in (
+                    "phase",
+                    "jvm_runs",
+                    "login_attempts",
+                    "pushes",
+                    "pushes_missed",
+                    "refused_logins",
+                    "window_timeouts",
+                    "cold_restarts",
+                    "full_authentication",
+                    "read_only",
+                    "gateway_version",
+                    "controller_version",
+                    "exit_codes",
+                    "finding",
+                    "last_error",
+                    "last_dialog",
+                )
+            },
+        }
+
+    # Events. The value is what the pattern's group caught.
+
+    def _on_container_start(self, _value: str) -> None:
+        self._begin()
+
+    def _on_gateway_version(self, value: str) -> None:
+        self.gateway_version = printable(value, 40)
+
+    def _on_controller_version(self, value: str) -> None:
+        self.controller_version = printable(value, 40)
+
+    def _on_bad_settings(self, value: str) -> None:
+        self.finding = "bad_settings"
+        self.last_error = printable(value) or "a variable and its _FILE variant are both set"
+
+    def _on_jvm_start(self, _value: str) -> None:
+        self._run(full=True)
+        self.full_runs += 1
+        self._judge_tries()
+
+    def _on_jvm_restart(self, _value: str) -> None:
+        self._run(full=False)
+        self.on_token = True
+
+    def _run(self, full: bool) -> None:
+        """IBC's own word for its start is the one sure sign: after a cold restart no line tells of tokens."""
+        self.phase = LAUNCHED
+        self.jvm_runs += 1
+        self.full_authentication = self.token_missing = full
+        self.sign_in_follows = False
+        self.commands = []
+        self.last_dialog = self.open_dialog = None
+        self.disclaimer_accepted = self.settings_applied = self.contested = self.write_refused = False
+        self.refused_this_time = self.on_token = False
+        if self.finding not in _LASTING:
+            self.finding = None
+
+    def _judge_tries(self) -> None:
+        """A sign-in that was tried so often, and is begun once more, does not succeed; who goes on is locked out."""
+        if self.logins > MAX_TRIES and self.finding is None:
+            self.finding = "too_many_attempts"
+
+    def _refuse(self, finding: str) -> None:
+        """A sign-in was refused; counts once for each attempt, whatever the message."""
+        if not self.refused_this_time:
+            self.refused_this_time = True
+            self.refused_logins += 1
+            if self.refused_logins >= MAX_REFUSALS:
+                self.finding = finding
+
+    def _on_token_missing(self, _value: str) -> None:
+        self.token_missing = True
+
+    def _on_token_found(self, _value: str) -> None:
+        self.token_missing = False
+
+    def _on_login_window(self, _value: str) -> None:
+        self.phase = LOGIN_WINDOW
+
+    def _on_login_attempt(self, _value: str) -> None:
+        if self.dialog_since_attempt:
+            self._refuse("too_many_attempts")
+        self.phase = SIGNING_IN
+        self.full_authentication = True
+        self.login_attempts += 1
+        self.tries += 1
+        self.refused_this_time = self.dialog_since_attempt = False
+        self._judge_tries()
+
+    def _on_push_sent(self, _value: str) -> None:
+        self.phase = WAITING_2FA
+        self.pushes += 1
+
+    def _on_device_unnamed(self, _value: str) -> None:
+        self.finding = "device_unnamed"
+
+    def _on_device_unknown(self, _value: str) -> None:
+        self.finding = "device_unknown"
+
+    def _on_push_missed_again(self, _value: str) -> None:
+        self.phase = LOGIN_WINDOW
+        self.pushes_missed += 1
+
+    def _on_push_missed(self, _value: str) -> None:
+        self.phase = LOGIN_WINDOW
+        self.pushes_missed += 1
+        self.finding = "push_missed"
+
+    def _on_closing(self, _value: str) -> None:
+        """It was signed in, and has been asked to end."""
+
+    def _on_signed_in(self, _value: str) -> None:
+        self.phase = CONFIGURED if self.settings_applied else SIGNED_IN
+        self.refused_logins = self.window_timeouts = self.cold_restarts = self.tries = self.full_runs = 0
+        self.refused_this_time = self.dialog_since_attempt = False
+        self.finding = self.last_error = self.open_dialog = None
+
+    def _on_disclaimer_accepted(self, _value: str) -> None:
+        self.disclaimer_accepted = True
+
+    def _on_configured(self, _value: str) -> None:
+        """The menu can open before the sign-in has completed, which then is what is still waited for."""
+        self.settings_applied = True
+        if self.phase not in SIGN_IN_PHASES:
+            self.phase = CONFIGURED
+
+    def _on_read_only(self, value: str) -> None:
+        self.read_only = value == "true"
+
+    def _on_write_refused(self, _value: str) -> None:
+        self.write_refused = True
+
+    def _on_login_failed(self, _value: str) -> None:
+        self.last_error = "Login failed"
+        self._refuse("refused_login")
+
+    def _on_login_error(self, _value: str) -> None:
+        self.last_error = "Login Error"
+        self._refuse("too_many_attempts")
+
+    def _on_login_stuck(self, _value: str) -> None:
+        self.refused_logins += 1
+        self.finding = "refused_login"
+
+    def _on_session_choice(self, _value: str) -> None:
+        self.finding = "session_choice"
+
+    def _on_session_taken(self, _value: str) -> None:
+        self.finding = "session_taken"
+
+    def _on_contested(self, value: str) -> None:
+        self.contested = True
+        self.last_dialog = value
+
+    def _on_too_many_logins(self, _value: str) -> None:
+        self.finding = "too_many_logins"
+
+    def _on_passkey(self, _value: str) -> None:
+        self.finding = "passkey"
+
+    def _on_release_refused(self, _value: str) -> None:
+        self.finding = "release_refused"
+
+    def _on_cold_restart(self, _value: str) -> None:
+        self.cold_restarts += 1
+
+    def _on_sign_in_follows(self, _value: str) -> None:
+        self.sign_in_follows = True
+
+    def _on_restart_follows(self, _value: str) -> None:
+        self.sign_in_follows = self.sign_in_follows or self.token_missing is True
+
+    def _on_exit_code(self, value: str) -> None:
+        code = int(value) % 256
+        self.phase = ENDED
+        self.exit_codes = [*self.exit_codes[1 - MAX_EXIT_CODES :], code]
+        if code == 87:
+            self.finding = "push_denied"
+        if code == 88:
+            self.window_timeouts += 1
+            if self.window_timeouts >= 3:
+                self.finding = "login_window_loop"
+
+    def _on_error(self, value: str) -> None:
+        self.last_error = f"error with exit code {value}"
+
+    def _on_command(self, value: str) -> None:
+        self.commands = [*self.commands[1 - MAX_COMMANDS :], printable(value.upper(), 40)]
+
+    def _on_paused(self, _value: str) -> None:
+        self.phase = PAUSED
+
+    def _on_finished(self, _value: str) -> None:
+        self.sign_in_follows = False
+        if self.phase != PAUSED:
+            self.phase = ENDED
+
+    def _on_terminated(self, _value: str) -> None:
+        self.phase = ENDED
+
+    def _on_dialog(self, value: str) -> None:
+        title, _mark, what = value.rpartition("; event=")
+        title = printable(title, 100)
+        if what == "Closed":
+            if title == SECOND_FACTOR and self.phase == WAITING_2FA:
+                self.phase = ANSWERED
+            self.open_dialog = None if self.open_dialog == title else self.open_dialog
+            return
+        self.last_dialog = title
+        if self.phase in SIGN_IN_PHASES and title != SECOND_FACTOR:
+            self.open_dialog, self.dialog_since_attempt = title, True
+
+
+def _like(value: object, fresh: object, name: str) -> bool:
+    """Whether *value* is of the kind that the attribute *name* of a summary has, which begins as *fresh*."""
+    if name in ("commands", "exit_codes"):
+        kind, most = (str, MAX_COMMANDS) if name == "commands" else (int, MAX_EXIT_CODES)
+        return isinstance(value, list) and len(value) <= most and {type(each) for each in value} <= {kind}
+    if fresh is None:
+        boolean = name in ("full_authentication", "read_only", "token_missing")
+        return value is None or (isinstance(value, bool) if boolean else isinstance(value, str) and len(value) <= 400)
+    return type(value) is type(fresh)

@@ -1,0 +1,283 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A gateway's settings directory, which the container can write: root works in it by descriptor, never by path.
+
+Whatever stands in a file's place there (a link, a second name of another file, a FIFO, a device, a file of gigabytes)
+is neither read nor written through: it is named, and replaced by a rename or removed as the name that it is.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import itertools
+import os
+import secrets
+import stat
+
+from ..files import Entry, State, UntrustedError, refuse_shared
+from ..session.descriptor import Descriptor
+from .jts import Keys, keys, reconcile
+
+JTS_INI, TOKEN = "jts.ini", "autorestart"
+JTS_BYTES = 1 << 20
+# A settings directory of the gateway has a few dozen entries.
+MAX_ENTRIES = 10_000
+MAX_ASIDE = 10
+# As many entries are removed at a time, so often; so many are told.
+MAX_PASSES, MAX_TOLD = 100, 10
+# The container may put another thing in the place between a look and a rename; each time is one more try.
+TRIES = 5
+# Flags by which IBC's start script goes on after an exit, in the directory itself.
+FLAGS = ("PAUSE", "COLDRESTART")
+ASIDE = ".ibgw-aside-"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def printable(text: str, limit: int = 60) -> str:
+    """A text of the container's in printable characters, at most *limit* of them."""
+    shown = "".join(character if character.isprintable() else "?" for character in text[:limit])
+    return shown.encode("utf-8", "replace").decode() + ("..." if len(text) > limit else "")
+
+
+@contextlib.contextmanager
+def opened(path: str) -> c.Iterator[SettingsDirectory]:
+    """The directory at *path*; its parents are root's alone, and no link leads there.
+
+    Raises FileNotFoundError where it is missing, and UntrustedError.
+    """
+    handle = os.open("/", _DIRECTORY)
+    try:
+        names = [name for name in path.split("/") if name]
+        for depth, name in enumerate(names):
+            refuse_shared("/" + "/".join(names[:depth]), os.fstat(handle))
+            below = _open_directory(handle, name, path)
+            os.close(handle)
+            handle = below
+        yield SettingsDirectory(path, handle)
+    finally:
+        os.close(handle)
+
+
+def _open_directory(parent: int, name: str, path: str) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    except NotADirectoryError as fault:
+        raise UntrustedError(f"{printable(name)} is not a directory", path) from fault
+    except OSError as fault:
+        if fault.errno == UntrustedError.LOOP:
+            raise UntrustedError(f"{printable(name)} is a link", path) from fault
+        raise
+
+
+class SettingsDirectory:
+    """An open settings directory; new files in it get its owner."""
+
+    def __init__(self, path: str, handle: int) -> None:
+        self.path, self.handle = path, handle
+        self.owner = os.fstat(handle).st_uid
+
+    def names(self) -> list[str]:
+        """Its entries, sorted; UntrustedError for more than 10,000."""
+        with os.scandir(self.handle) as entries:
+            found = sorted(entry.name for entry in itertools.islice(entries, MAX_ENTRIES + 1))
+        if len(found) > MAX_ENTRIES:
+            raise UntrustedError(f"it holds more than {MAX_ENTRIES} entries: clear it", self.path)
+        return found
+
+    def flags(self) -> list[str]:
+        """What begins as a flag does; at most 10,000 of them at a time."""
+        with os.scandir(self.handle) as entries:
+            return list(itertools.islice((e.name for e in entries if e.name.startswith(FLAGS)), MAX_ENTRIES))
+
+    def read(self, name: str, limit: int) -> tuple[os.stat_result, bytes]:
+        """Status and content of a plain file; FileNotFoundError, or UntrustedError for anything else in its place."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        try:
+            handle = os.open(name, flags, dir_fd=self.handle)
+        except FileNotFoundError:
+            raise
+        except OSError as fault:
+            raise self._untrusted(name, "a link" if fault.errno == UntrustedError.LOOP else "not a file") from fault
+        try:
+            status = os.fstat(handle)
+            self._expect_ours(name, status, limit)
+            content = b""
+            while len(content) <= limit and (more := os.read(handle, limit + 1 - len(content))):
+                content += more
+        finally:
+            os.close(handle)
+        if len(content) > limit:
+            raise self._untrusted(name, f"larger than {limit} bytes")
+        return status, content
+
+    def _expect_ours(self, name: str, status: os.stat_result, limit: int) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise self._untrusted(name, "not a file")
+        if status.st_nlink != 1:
+            raise self._untrusted(name, "another name of a file elsewhere")
+        if status.st_uid != self.owner:
+            raise self._untrusted(name, f"a file of user {status.st_uid}")
+        if status.st_size > limit:
+            raise self._untrusted(name, f"larger than {limit} bytes")
+
+    def _untrusted(self, name: str, what: str) -> UntrustedError:
+        return UntrustedError(f"it is {what}", f"{self.path}/{printable(name)}")
+
+    def replace(self, name: str, content: bytes, mode: int, owner: int, group: int) -> None:
+        """Replace the entry by a new file; raises OSError with the old one untouched."""
+        temporary = f".ibgw-{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(temporary, flags, 0o600, dir_fd=self.handle)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchown(handle, owner, group)
+                os.fchmod(handle, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(handle)
+            self._rename_over(temporary, name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=self.handle)
+            raise
+
+    def _rename_over(self, temporary: str, name: str) -> None:
+        for _try in range(TRIES):
+            try:
+                os.rename(temporary, name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+                return
+            except IsADirectoryError:
+                self.set_aside(name)
+        raise self._untrusted(name, "made a directory again and again")
+
+    def set_aside(self, name: str) -> None:
+        """Rename an entry that cannot be removed; at most 10 of them are kept."""
+        if sum(each.startswith(ASIDE) for each in self.names()) >= MAX_ASIDE:
+            raise UntrustedError(f"it holds {MAX_ASIDE} entries {ASIDE}*: look at them and remove them", self.path)
+        aside = f"{ASIDE}{secrets.token_hex(8)}"
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(name, aside, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+
+    def remove(self, name: str) -> None:
+        """Remove an entry of any type; a directory that is not empty is set aside."""
+        for _try in range(TRIES):
+            try:
+                if stat.S_ISDIR(os.stat(name, dir_fd=self.handle, follow_symlinks=False).st_mode):
+                    os.rmdir(name, dir_fd=self.handle)
+                else:
+                    os.unlink(name, dir_fd=self.handle)
+                return
+            except FileNotFoundError:
+                return
+            except (IsADirectoryError, NotADirectoryError):
+                # It was swapped since the look.
+                continue
+            except OSError as fault:
+                if fault.errno != UntrustedError.NOT_EMPTY:
+                    raise
+                self.set_aside(name)
+                return
+        raise self._untrusted(name, "another thing at each look")
+
+    def token_directories(self) -> c.Iterator[SettingsDirectory]:
+        """The directories in it that hold something by the name of a token, each open until the next one."""
+        for name in self.names():
+            try:
+                handle = os.open(name, _DIRECTORY, dir_fd=self.handle)
+            except OSError:
+                continue
+            try:
+                found = SettingsDirectory(f"{self.path}/{printable(name)}", handle)
+                if not name.startswith(ASIDE) and found.holds(TOKEN):
+                    yield found
+            finally:
+                os.close(handle)
+
+    def holds(self, name: str) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(name, dir_fd=self.handle, follow_symlinks=False)
+            return True
+        return False
+
+
+def remove_stale(descriptor: Descriptor) -> list[str]:
+    """Remove the leftovers of a crash that would break a new sign-in; returns the first ten names, printable.
+
+    These are the tokens and the flags PAUSE and COLDRESTART. Raises UntrustedError or another OSError.
+    """
+    removed: list[str] = []
+    with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
+        # The flags first: however many there are, what is left is what the gateway itself keeps.
+        for _pass in range(MAX_PASSES):
+            flags = directory.flags()
+            for name in flags:
+                directory.remove(name)
+            removed.extend(flags[: MAX_TOLD - len(removed)])
+            if len(flags) < MAX_ENTRIES:
+                break
+        for below in directory.token_directories():
+            below.remove(TOKEN)
+            removed.append(TOKEN)
+    return [printable(name) for name in removed[:MAX_TOLD]]
+
+
+def has_token(descriptor: Descriptor) -> bool:
+    """Whether a sign-in is kept: a token of the gateway's own is there. Raises UntrustedError or another OSError."""
+    with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
+        for below in directory.token_directories():
+            with contextlib.suppress(UntrustedError):
+                below.read(TOKEN, JTS_BYTES)
+                return True
+    return False
+
+
+class JtsIni(Entry):
+    """``jts.ini``, of which some keys are ours; anything else than the gateway's own file in its place is replaced."""
+
+    def __init__(self, directory: str, wanted: str, owner: int, group: int) -> None:
+        super().__init__(f"{directory}/{JTS_INI}", None, owner, group)
+        self.directory, self.ours = directory, wanted
+        self.new_mode = 0o600
+
+    def found(self) -> State:
+        try:
+            with opened(self.directory) as directory:
+                status, content = directory.read(JTS_INI, JTS_BYTES)
+        except FileNotFoundError:
+            return {}
+        except UntrustedError as fault:
+            if fault.filename != self.path:
+                raise
+            return {"untrusted": str(fault.strerror)}
+        return {
+            "mode": stat.S_IMODE(status.st_mode),
+            "owner": status.st_uid,
+            "group": status.st_gid,
+            "content": content.decode("utf-8", "surrogateescape"),
+        }
+
+    def wanted(self, found: State) -> State:
+        attributes = self.attributes(found)
+        text = reconcile(str(found.get("content", "")), self.ours)
+        return {**attributes, "mode": int(attributes["mode"]) & 0o666, "content": text}
+
+    def make(self, wanted: State) -> None:
+        content = str(wanted["content"]).encode("utf-8", "surrogateescape")
+        with opened(self.directory) as directory:
+            directory.replace(JTS_INI, content, int(wanted["mode"]), int(wanted["owner"]), int(wanted["group"]))
+
+    def shown(self, state: State) -> str:
+        """The keys that are ours, and nothing else of a file that the container writes."""
+        if not state:
+            return ""
+        if "untrusted" in state:
+            return f"({state['untrusted']}; not shown)\n"
+        held: Keys = keys(str(state["content"]))
+        lines = [
+            f"[{section}] {key}={printable(held[section, key], 200)}\n"
+            for section, key in keys(self.ours)
+            if (section, key) in held
+        ]
+        return super().shown({**state, "content": "".join(lines)})

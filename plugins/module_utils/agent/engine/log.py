@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container's log, read once, onward from a cursor that does not depend on a clock.
+
+The cursor is the last line that was read: the engine's time in front of it, taken as a name, and a digest of its text.
+All lines behind it are new. With the summary it goes into the state file, so that neither a restart
+of the watcher, of the engine or of the host, nor a clock that is set, loses a line or reads one twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import queue
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from ..controller.milestones import MAX_LINE, STAMP, Summary
+from .client import Engine, Stream
+
+SCHEMA = 1
+# How many lines from the end the cursor is looked for in; of an unknown log the last so many are read.
+TAILS = (200, 2000, 20000)
+# Seconds that one look reads; the rest of a flood is read by the next look.
+READ_SECONDS = 4.0
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_NAMES = ("container", "started_at", "stamp", "digest", "phase_at", "dialog_at")
+
+
+class Log:
+    """The summary of one container's log, and the cursor; *clock* is monotonic, *now* the wall clock."""
+
+    def __init__(self, clock: Callable[[], float], now: Callable[[], float]) -> None:
+        self._clock, self._now = clock, now
+        self._open = contextlib.ExitStack()
+        self._stream: Stream | None = None
+        self._forget("")
+
+    def _forget(self, container: str) -> None:
+        self.close()
+        self.summary = Summary()
+        self.container, self.started_at = container, ""
+        self.stamp = self.digest = self.phase_at = self.dialog_at = ""
+        # How often lines were gone before they were read, and whether the last look did not come to the log's end.
+        self.gaps, self.behind = 0, False
+        self.phase_since = self.dialog_since = self._clock()
+        self._seeking = False
+        # Until a line of a new start has come, those before this moment are of an earlier one.
+        self._before: float | None = None
+
+    # State
+
+    def as_state(self) -> dict[str, Any]:
+        """Return the state for :meth:`recall`, JSON-ready."""
+        texts = {name: getattr(self, name) for name in _NAMES}
+        return {"schema": SCHEMA, **texts, "gaps": self.gaps, "summary": self.summary.as_state()}
+
+    def recall(self, state: object) -> None:
+        """Go on from *state*; one of another form is ignored, and the log is read from the start."""
+        if not isinstance(state, dict) or state.get("schema") != SCHEMA or not isinstance(state.get("gaps"), int):
+            return
+        summary = Summary.from_state(state.get("summary"))
+        if summary is None or not all(isinstance(state.get(name), str) for name in _NAMES):
+            return
+        if state["stamp"] and not STAMP.fullmatch(f"{state['stamp']} ".encode()):
+            return
+        self.summary, self.gaps = summary, state["gaps"]
+        for name in _NAMES:
+            setattr(self, name, state[name])
+        self.phase_since, self.dialog_since = self._moment(self.phase_at), self._moment(self.dialog_at)
+
+    # Reading on
+
+    def read_on(self, engine: Engine, container: dict[str, Any], keep: bool) -> None:
+        """Read up to now, for READ_SECONDS at most; *keep* the stream open for later. Raises EngineError."""
+        if container["id"] != self.container:
+            self._forget(container["id"])
+        if container["started_at"] != self.started_at:
+            self._begin(container)
+        last = _last(engine.last_line(container["name"]))
+        end = self._clock() + READ_SECONDS
+        tails = iter(TAILS if self.stamp else TAILS[-1:])
+        try:
+            while last != (self.stamp, self.digest) or (keep and self._stream is None and container["running"]):
+                if self._stream is None:
+                    tail = next(tails, None)
+                    if tail is None:
+                        # The engine has rotated the cursor's line away: read all that is left.
+                        self.gaps += 1
+                        self.stamp, tail = "", TAILS[-1]
+                    self._follow(engine, container["name"], tail)
+                self._read_to(last, end)
+                if not self._seeking or self._clock() >= end:
+                    break
+                self.close()
+            self.behind = bool(last) and last != (self.stamp, self.digest) and self._clock() >= end
+        finally:
+            if not keep:
+                self.close()
+        # All further lines belong to this start, whatever their time.
+        self._before = None
+
+    def listen(self, timeout: float) -> bool:
+        """Wait for lines, at most *timeout* seconds, and read them; whether the log goes on. Needs a stream kept."""
+        if self._stream is None:
+            return False
+        try:
+            block = self._stream.get(timeout=max(timeout, 0.0))
+        except queue.Empty:
+            return True
+        if block is None:
+            self.close()
+            return False
+        self.feed(block)
+        return True
+
+    def close(self) -> None:
+        self._open.close()
+        self._stream = None
+
+    def feed(self, block: bytes) -> None:
+        """Fold in the new lines of *block*; each begins with the engine's time."""
+        if self._seeking:
+            at = self._found(block)
+            if at < 0:
+                return
+            block, self._seeking = block[at:], False
+        for event in self.summary.controller.events(block):
+            if self._before is not None and event.stamp and epoch(event.stamp) < self._before:
+                continue
+            self._before = None
+            phase, dialog = self.summary.phase, self.summary.open_dialog
+            self.summary.fold(event)
+            if self.summary.phase != phase:
+                self.phase_at, self.phase_since = event.stamp, self._moment(event.stamp)
+            if self.summary.open_dialog != dialog:
+                self.dialog_at, self.dialog_since = event.stamp, self._moment(event.stamp)
+        last = _last(block)
+        if last:
+            self.stamp, self.digest = last
+
+    def _begin(self, container: dict[str, Any]) -> None:
+        """The container has started since: keep the cursor, drop the summary of the earlier run."""
+        self.summary, self.started_at = Summary(), container["started_at"]
+        self.phase_at, self.dialog_at = container["started_at"], ""
+        self.phase_since = self._moment(container["started_at"])
+        started, ended = epoch(container["started_at"]), epoch(container["finished_at"] or "")
+        # The engine notes a start a little after the first line; the run before ended earlier, or later where the clock
+        # was set back.
+        self._before = max(started - 1, ended if ended <= started else 0.0)
+
+    def _follow(self, engine: Engine, name: str, tail: int) -> None:
+        self._stream = self._open.enter_context(engine.follow(name, tail))
+        self._seeking = bool(self.stamp)
+
+    def _read_to(self, last: tuple[str, str] | None, end: float) -> None:
+        """Read until the line *last* has come, the stream has ended, or the moment *end*."""
+        while self._stream is not None and last is not None and self._clock() < end:
+            try:
+                block = self._stream.get(timeout=end - self._clock())
+            except queue.Empty:
+                return
+            if block is None:
+                self.close()
+                return
+            self.feed(block)
+            if last[0].encode() in block:
+                return
+
+    def _found(self, block: bytes) -> int:
+        """Return where the lines behind the cursor begin, -1 where the cursor's line is not in *block*."""
+        stamp = self.stamp.encode() + b" "
+        at = block.rfind(stamp)
+        while at >= 0:
+            end = block.find(b"\n", at) + 1 or len(block)
+            if _digest(block[at + len(stamp) : end]) == self.digest:
+                return end
+            at = block.rfind(stamp, 0, at)
+        return -1
+
+    def _moment(self, stamp: str) -> float:
+        """Return the engine's *stamp* as a moment of the monotonic clock; a future one is now."""
+        return self._clock() - max(0.0, self._now() - epoch(stamp)) if stamp else self._clock()
+
+
+def _last(block: bytes) -> tuple[str, str] | None:
+    """Return the cursor of the last line of *block*, also of one that has not ended; None where there is none."""
+    ended = block.endswith(b"\n")
+    end = len(block) - ended
+    begin = block.rfind(b"\n", 0, end) + 1
+    while not (stamps := list(STAMP.finditer(block, begin, begin + 40 if ended else end))):
+        # A byte of the engine's header can look like the end of a line.
+        if not begin:
+            return None
+        begin = block.rfind(b"\n", 0, begin - 1) + 1
+    return stamps[-1][1].decode(), _digest(block[stamps[-1].end() : end])
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.blake2b(text.rstrip(b"\n")[:MAX_LINE], digest_size=8).hexdigest()
+
+
+def epoch(stamp: str) -> float:
+    """Return the epoch seconds of the engine's time stamps (``2026-11-20T09:43:55.123456789Z``), to the microsecond;
+    0 for anything else."""
+    try:
+        moment = datetime.fromisoformat(stamp[:26].rstrip("Z")).replace(tzinfo=UTC)
+    except ValueError:
+        return 0.0
+    return (moment - _EPOCH).total_seconds()

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What role `client_portal` deployed (``/etc/ibgw/<name>/client_portal.json``), and what keeps its session."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import os
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from .. import record_file
+from . import client
+
+ROOT = "/etc/ibgw"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    host: str = "127.0.0.1"
+    port: int = 5000
+    ca_path: str | None = None
+    mode: str | None = None
+    accounts: list[str] = field(default_factory=list)
+
+    def replace(self, values: c.Mapping[str, t.Any]) -> Deployed:
+        return dataclasses.replace(self, **values)
+
+    def endpoint(self) -> client.Endpoint:
+        """Where to ask; ValueError where the values cannot be used, OSError where the authority cannot be read."""
+        if not 0 < self.port < 65536:
+            raise ValueError(f"port {self.port} is no TCP port: use 1 to 65535")
+        return client.Endpoint(self.host, self.port, client.context_for(self.host, self.ca_path))
+
+
+def load(name: str) -> Deployed:
+    """What is deployed under *name*; FileNotFoundError, OSError or ValueError with the fix in it."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"gateway_name {name!r} is no name of a gateway: use a-z, 0-9 and '-'")
+    path = os.path.join(ROOT, name, "client_portal.json")
+    try:
+        found = record_file.load(Deployed, path)
+        if not 0 < found.port < 65536 or found.mode not in ("paper", "live"):
+            raise record_file.DamagedError("mode or port is invalid")
+        return found
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"no Client Portal Gateway {name} is deployed on this host: run site.yml, or correct gateway_name"
+        ) from None
+    except PermissionError:
+        raise PermissionError(f"{path} may be read by root only: run with become: true") from None
+    except record_file.DamagedError as error:
+        raise ValueError(f"{path} is damaged ({error}): run site.yml to write it anew") from error
+
+
+def keep(name: str) -> str:
+    """Keep the session of gateway *name*, and say in one line what was answered; raises as :func:`load` does."""
+    try:
+        answer = client.tickle(load(name).endpoint())
+    except client.NoAnswerError as error:
+        return f"no session to keep: {error.reason}"
+    status = answer.body.get("iserver", {}).get("authStatus", {})
+    told = "authenticated" if status.get("authenticated") else "not authenticated"
+    return f"HTTP {answer.status}, {told}{', competing' if status.get('competing') else ''}"

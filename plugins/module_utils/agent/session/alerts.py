@@ -1,0 +1,355 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Telling people: alerts wait in an outbox on disk until each channel has them, and a dead channel delays nobody else.
+
+What sends (http.client, smtplib, ssl) is imported when something is sent: a watcher with nothing to tell stays small.
+URLs and passwords of channels are secrets: no message of this module contains one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import files, record_file
+
+SEVERITIES = ("info", "warning", "critical")
+MAX_PENDING = 100
+MAX_TOLD = 500
+ATTEMPT_SECONDS = 10.0
+MAX_HEARD = 1 << 16
+KEEP_SECONDS = 24 * 3600.0
+BACK_OFF = (10.0, 900.0)
+# {kind: (options that it needs, options that it may have)}
+KINDS = {
+    "webhook": (("url",), ("headers",)),
+    "slack": (("url",), ()),
+    "google_chat": (("url",), ()),
+    "email": (("host", "from", "to"), ("port", "user", "password", "security")),
+}
+# Of options that are not text.
+_TYPES: dict[str, t.Any] = {"headers": dict[str, str], "to": list[str], "port": int}
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+Channel = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something to tell. *key* is its identity (``state/blocked``), *at* epoch seconds; no secrets in any of it."""
+
+    key: str
+    gateway: str
+    host: str
+    severity: str
+    title: str
+    text: str
+    next_step: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An alert on its way, and the channels that *got* it."""
+
+    alert: Alert
+    got: list[str]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """``outbox.json``: when each key was *told*, and of each channel until when it rests and for how long."""
+
+    told: dict[str, float]
+    pending: list[Waiting]
+    rests: dict[str, list[float]]
+
+
+class ChannelsError(ValueError):
+    """The file with the channels cannot be used."""
+
+
+def load(path: str) -> list[Channel]:
+    """Return the channels of a file that role `session` wrote; raises ChannelsError."""
+    try:
+        channels = record_file.read(path)
+    except (OSError, ValueError) as error:
+        raise ChannelsError(f"{path} cannot be read ({type(error).__name__}): run site.yml to write it anew") from error
+    if problems(channels):
+        raise ChannelsError(f"{path} is damaged: run site.yml to write it anew")
+    return list(t.cast("list[Channel]", channels))
+
+
+def problems(channels: object, variable: str = "session_alerts") -> list[str]:
+    """Return one sentence per problem of the channels: the place, the fault, the fix, and never a secret."""
+    if not isinstance(channels, list):
+        return [f"{variable}: it is not a list; write one entry a channel, or [] for none"]
+    return [f"{variable}[{index}]{problem}" for index, each in enumerate(channels) for problem in _faults(each)]
+
+
+def _faults(channel: object) -> list[str]:
+    if not isinstance(channel, Mapping):
+        return [": it is not a mapping; write kind and its options"]
+    kind = channel.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        return [f".kind: {kind!r} is no kind of channel; choose {', '.join(KINDS)}"]
+    needed, allowed = KINDS[kind]
+    known = ("kind", "min_severity", *needed, *allowed)
+    found = [f".{key}: {kind} has no such option; it has {', '.join(known)}" for key in channel if key not in known]
+    found += [f".{key}: it is missing; {kind} needs {', '.join(needed)}" for key in needed if not channel.get(key)]
+    for key in (key for key in known if key in channel):
+        try:
+            record_file.value(_TYPES.get(key, str), channel[key], f".{key}")
+        except record_file.DamagedError as fault:
+            found.append(f"{fault}; write it so")
+    if found:
+        return found
+    if channel.get("min_severity", "info") not in SEVERITIES:
+        found.append(f".min_severity: choose {', '.join(SEVERITIES)}")
+    if channel.get("url") and not _safe(str(channel["url"])):
+        found.append(".url: it is not https; what it carries, its secret included, could be read on the way")
+    if channel.get("security", "starttls") not in _PORTS:
+        found.append(f".security: choose {', '.join(_PORTS)}")
+    return found
+
+
+def _safe(url: str) -> bool:
+    scheme, _colon, rest = url.partition("://")
+    host = rest.partition("/")[0].rpartition("@")[2]
+    name = host.rpartition(":")[0] or host
+    return scheme == "https" or (scheme == "http" and name in ("127.0.0.1", "localhost", "[::1]"))
+
+
+# What each kind of channel is sent
+
+
+def words(alert: Alert) -> str:
+    """Return an alert for a person to read."""
+    return "\n".join(part for part in (alert.title, alert.text, alert.next_step) if part)
+
+
+def body(channel: Channel, alert: Alert) -> dict[str, Any]:
+    """Return the JSON that a channel with a URL is sent."""
+    if channel["kind"] == "webhook":
+        return {"schema": 1, **dataclasses.asdict(alert)}
+    text = words(alert)
+    if channel["kind"] == "slack":
+        for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+            text = text.replace(sign, entity)
+    return {"text": text}
+
+
+class RefusedError(Exception):
+    """The other end answered, and did not take it; the message is the status."""
+
+
+def post(channel: Channel, alert: Alert, seconds: float) -> None:
+    from .. import bounded_http  # only where something is sent
+
+    # Redirects are not followed: they would carry the alert, and the headers' secret, elsewhere.
+    headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
+    status, _answer = bounded_http.request(
+        "POST", channel["url"], seconds, headers, json.dumps(body(channel, alert)).encode()
+    )
+    if not 200 <= status < 300:
+        raise RefusedError(status)
+
+
+def mail(channel: Channel, alert: Alert, seconds: float) -> None:
+    """Send by SMTP, all of it in *seconds*; a server that is late, or talks without an end, is hung up on."""
+    import smtplib  # only where something is sent
+    import ssl
+    from email.message import EmailMessage
+    from email.utils import formatdate, make_msgid
+
+    from .. import bounded_http
+
+    message = EmailMessage()
+    message["Subject"] = f"[{alert.severity}] {alert.title}"
+    message["From"], message["To"] = channel["from"], ", ".join(channel["to"])
+    message["Date"], message["Message-ID"] = formatdate(alert.at), make_msgid(domain="ibgw.invalid")
+    message.set_content(words(alert) + "\n")
+    security = channel.get("security", "starttls")
+    port = int(channel.get("port") or _PORTS[security])
+    kind: Any = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
+    more = {"context": ssl.create_default_context()} if security == "tls" else {}
+    servers: list[Any] = []
+
+    class Server(kind):
+        file: Any
+        sock: Any
+
+        def __init__(self) -> None:
+            # Connecting and the greeting are part of what is made here.
+            servers.append(self)
+            super().__init__(channel["host"], port, timeout=seconds, **more)
+
+        def getreply(self) -> tuple[int, bytes]:
+            if self.file is None:
+                self.file = _Heard(self.sock.makefile("rb"))
+            code, text = super().getreply()
+            return int(code), bytes(text)
+
+    def converse() -> None:
+        with Server() as server:
+            if security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if channel.get("user"):
+                server.login(channel["user"], channel.get("password", ""))
+            server.send_message(message)
+
+    def hang_up() -> None:
+        for stream in [each.sock for each in servers if each.sock]:
+            bounded_http.shut(stream)
+
+    bounded_http.within(seconds, converse, hang_up)
+
+
+class _Heard:
+    """What an SMTP server says, MAX_HEARD bytes at most."""
+
+    def __init__(self, file: t.BinaryIO) -> None:
+        self._file, self._left = file, MAX_HEARD
+
+    def readline(self, size: int) -> bytes:
+        line = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("the server says too much")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def attempt(channel: Channel, alert: Alert, seconds: float) -> str:
+    """Send once, within *seconds*; return why it failed, nothing when it did not. Names no secret."""
+    try:
+        if channel["kind"] == "email":
+            mail(channel, alert, seconds)
+        else:
+            post(channel, alert, seconds)
+    except TimeoutError:
+        return "it did not answer in time"
+    except RefusedError as error:
+        return f"HTTP status {error}"
+    except Exception as error:
+        # Its text may contain the address; its kind and an SMTP status do not.
+        return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
+    return ""
+
+
+class Outbox:
+    """Alerts on their way, in ``alerts.json`` below *directory*: what was told, what waits, which channel rests.
+
+    A damaged file is begun anew. A full disk keeps alerts in memory only.
+    """
+
+    def __init__(self, directory: str, clock: Callable[[], float] = time.time) -> None:
+        self.path = os.path.join(directory, "alerts.json")
+        self._clock = clock
+        self._told: dict[str, float] = {}
+        self._pending: list[dict[str, Any]] = []
+        self._rests: dict[str, list[float]] = {}
+        self.dropped = 0
+        # Why the file was set aside, where it was.
+        self.damage = ""
+        self._read()
+
+    def put(self, alert: Alert, repeat_after: float | None = None) -> bool:
+        """Queue an alert, unless its key is on its way or was told less than *repeat_after* seconds ago (None: ever).
+
+        Of more than 100 that wait, the least serious and oldest is dropped.
+        """
+        told = self._told.get(alert.key)
+        if told is not None and (repeat_after is None or self._clock() - told < repeat_after):
+            return False
+        self._told[alert.key] = self._clock()
+        self._pending = [entry for entry in self._pending if entry["alert"]["key"] != alert.key]
+        self._pending.append({"alert": dataclasses.asdict(alert), "got": []})
+        while len(self._pending) > MAX_PENDING:
+            self._pending.remove(min(self._pending, key=lambda entry: SEVERITIES.index(entry["alert"]["severity"])))
+            self.dropped += 1
+        self._write()
+        return True
+
+    def forget(self, key: str) -> bool:
+        """Have the next alert with this key told, however soon it comes; return whether one was told."""
+        told = self._told.pop(key, None) is not None
+        if told:
+            self._write()
+        return told
+
+    def flush(self, channels: list[Channel], budget: float) -> list[str]:
+        """Offer what waits to every channel that lacks it, for *budget* seconds at most; return what failed, in words.
+
+        A channel that fails rests for 10 seconds, then twice as long each time, up to 15 minutes.
+        """
+        if not self._pending:
+            return []
+        failed: list[str] = []
+        deadline = time.monotonic() + budget
+        names = {f"{channel['kind']}/{index}": channel for index, channel in enumerate(channels)}
+        for name, channel in names.items():
+            if self._rests.get(name, [0.0])[0] <= self._clock():
+                self._serve(name, channel, deadline, failed)
+        self._settle(names)
+        self._write()
+        return failed
+
+    def _serve(self, name: str, channel: Channel, deadline: float, failed: list[str]) -> None:
+        least = SEVERITIES.index(channel.get("min_severity", "info"))
+        for entry in self._pending:
+            if name in entry["got"]:
+                continue
+            if SEVERITIES.index(entry["alert"]["severity"]) >= least:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                fault = attempt(channel, Alert(**entry["alert"]), min(left, ATTEMPT_SECONDS))
+                if fault:
+                    _until, rest = self._rests.get(name, [0.0, BACK_OFF[0] / 2])
+                    rest = min(rest * 2, BACK_OFF[1])
+                    self._rests[name] = [self._clock() + rest, rest]
+                    failed.append(f"{name}: {fault}")
+                    return
+            entry["got"].append(name)
+            self._rests.pop(name, None)
+
+    def _settle(self, names: Mapping[str, Channel]) -> None:
+        """Let go of what every channel has, and of what nobody could be told within a day."""
+        old = self._clock() - KEEP_SECONDS
+        waiting = [entry for entry in self._pending if not names.keys() <= set(entry["got"])]
+        self._pending = [entry for entry in waiting if entry["alert"]["at"] >= old]
+        self.dropped += len(waiting) - len(self._pending)
+
+    def _read(self) -> None:
+        try:
+            kept = record_file.load(Kept, self.path)
+            if any(each.alert.severity not in SEVERITIES for each in kept.pending) or any(
+                len(rest) != 2 for rest in kept.rests.values()
+            ):
+                raise record_file.DamagedError("it has alerts or rests of no known kind")
+        except FileNotFoundError:
+            return
+        except (OSError, record_file.DamagedError) as error:
+            self.damage = f"{self.path} is damaged: {error}; it is kept as {record_file.set_aside(self.path)}"
+            return
+        self._told, self._rests = kept.told, kept.rests
+        self._pending = [dataclasses.asdict(each) for each in kept.pending]
+
+    def _write(self) -> None:
+        newest = sorted(self._told, key=self._told.__getitem__)[-MAX_TOLD:]
+        self._told = {key: self._told[key] for key in newest}
+        data = {"schema": record_file.SCHEMA, "told": self._told, "pending": self._pending, "rests": self._rests}
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            content = json.dumps(data) + "\n"
+            files.write(self.path, {"content": content, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})

@@ -1,0 +1,434 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Acting on one gateway with its memory: what is done here is granted first, noted, and done by one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from ..api import verdicts
+from ..controller import milestones, password, settings_dir
+from ..engine import neighbours
+from ..engine.client import Engine, NotFoundError
+from . import lifecycle, policy, week
+from .descriptor import Descriptor
+from .inspection import Gateway
+from .lifecycle import BlockedError, NoPasswordError, Outcome, SessionError
+from .plan import Plan
+from .store import MANUAL, SIGN_IN, Grant, Record, Store
+from .wait import wait_for
+
+STOP_SECONDS = 60.0
+PAUSE_MARGIN_SECONDS = 1800.0
+RESUME_SECONDS = 300.0
+# A watcher that is looking lets the next one in after one look.
+PATIENCE = 30.0
+# The one word on a live gateway in a run that names none.
+UNASKED = (
+    "gateway {name} is a live gateway and this run has no limit. A change could cost a sign-in on somebody's phone. "
+    "Name what you mean: -l live, or -e gateway_touch_live=true for all"
+)
+Say = Callable[[str, str], None]
+_WORDS = {
+    milestones.LOGIN_WINDOW: ("login_window", "the login window is open"),
+    milestones.SIGNING_IN: ("signing_in", "user and password are entered"),
+    milestones.WAITING_2FA: ("push_sent", "a push was sent: approve it on the phone now"),
+    milestones.SIGNED_IN: ("signed_in", "logged in"),
+    milestones.CONFIGURED: ("configured", "the API's settings are applied"),
+}
+
+
+class Refused(SessionError):
+    """A rule forbids it; nothing was touched."""
+
+
+@dataclass
+class Control:
+    """One gateway of this host, whose *by* acts on it. *now* gives epoch seconds.
+
+    *owner* is who holds the lease meanwhile, and who keeps it for *keep* more seconds after an action that went well.
+    """
+
+    descriptor: Descriptor
+    plan: Plan
+    by: str = "the operator"
+    engine: Engine = field(default_factory=Engine)
+    now: Callable[[], float] = time.time
+    owner: str = ""
+    keep: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.owner = self.owner or f"{self.by} (process {os.getpid()})"
+        self.store = Store(self.descriptor.name)
+        self.gateway = Gateway(self.descriptor.endpoint(), self.descriptor, self.engine)
+
+    @property
+    def live(self) -> bool:
+        return self.descriptor.mode == policy.LIVE
+
+    @contextlib.contextmanager
+    def acting(self, what: str, take_over: bool = False) -> Iterator[Record]:
+        """Yield the record for an action; it is saved when the block ends, also by an error.
+
+        With *take_over*, also where another run keeps the lease between two of its tasks. Raises BusyError, and
+        SessionError when the record cannot be saved.
+        """
+        with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep, take_over) as another:
+            if another:
+                self.store.note("taken_over", f"{what} by {self.owner} ended the lease of: {another}", self.now())
+            record = self.store.load(self.descriptor.mode)
+            try:
+                yield record
+            finally:
+                self.save(record)
+
+    def save(self, record: Record) -> None:
+        try:
+            self.store.save(record)
+        except OSError as error:
+            raise SessionError(
+                f"what gateway {self.descriptor.name} may do cannot be written to {self.store.state_path}: "
+                f"{error.strerror}. Mend that and try again"
+            ) from error
+
+    def allow(self, record: Record, grant: Grant | None) -> None:
+        """Let the gateway run, its password at hand; on disk before anything is started, so that the watcher leaves it
+        alone. Raises SessionError."""
+        try:
+            password.provide(self.descriptor)
+        except password.PasswordError as error:
+            raise NoPasswordError(str(error)) from error
+        record.grant, record.blocked, record.stopping = grant, None, ""
+        # The pause ends once the gateway runs again, so that a resume that was killed can be repeated.
+        if grant is not None or not self.live:
+            record.stopped_by = ""
+        self.save(record)
+
+    def refuse_closed_week(self) -> None:
+        if self.live and self.plan.weekly_close and week.closing(policy.moment(self.now())):
+            raise Refused(
+                f"gateway {self.descriptor.name}: IBKR voids every sign-in on Sunday 01:00 New York time, so one that "
+                "is made now is worth nothing: sign in from Sunday 01:15 on"
+            )
+
+    def start(self, allow_signin: bool, minutes: float | None = None, check: bool = False) -> Outcome:
+        """Start the existing container and do not wait; a paper gateway with sessions for at most *minutes*.
+
+        A paused gateway is resumed instead, which sends no push, and waited for. Raises SessionError.
+        """
+        if allow_signin:
+            self.refuse_closed_week()
+        if check:
+            kept = self.kept(self.store.load(self.descriptor.mode))
+            return lifecycle.start(self.gateway, allow_signin or kept)
+        with self.acting("start") as record:
+            if not self.gateway.seen()["running"] and self.kept(record):
+                return self.resume_kept(record, RESUME_SECONDS)
+            outcome = lifecycle.start(self.gateway, allow_signin)
+            if outcome.changed:
+                self.begin(record, self.grant(minutes))
+                self.store.note("start", f"started by {self.by}", self.now())
+                self._look(record)
+            return outcome
+
+    def begin(self, record: Record, grant: Grant | None) -> None:
+        """Start the container, for who holds the lease, and let nothing of an earlier session keep it from signing in.
+        Raises SessionError, EngineError."""
+        self.admit()
+        with self._settings_directory():
+            settings_dir.remove_stale(self.descriptor)
+        self.allow(record, grant)
+        self.engine.start(self.descriptor.container)
+
+    def grant(self, minutes: float | None) -> Grant | None:
+        """What a start by a person allows; a paper gateway without sessions runs until it is stopped."""
+        now = self.now()
+        if self.live:
+            return Grant(SIGN_IN, self.by, now, now + self.plan.sign_in_minutes * 60)
+        if minutes is not None:
+            return Grant(MANUAL, self.by, now, now + minutes * 60)
+        return policy.outside_of_sessions(self.plan, self.by, now) if self.plan.paper_sessions else None
+
+    def stop(self, timeout: float = STOP_SECONDS, check: bool = False) -> Outcome:
+        """Stop gently, and leave it stopped; nobody is kept from it by a run that is between two of its tasks, or dead.
+        Raises SessionError when it runs even then."""
+        if check:
+            return lifecycle.stop(self.gateway, self.engine, timeout, check=True)
+        with self.acting("stop", take_over=True) as record:
+            record.stopping = self.by
+            # A full disk keeps nobody from stopping.
+            with contextlib.suppress(SessionError):
+                self.save(record)
+            outcome = self.end(record, timeout)
+            record.stopped_by, record.stopping = self.by, ""
+            self._look(record)
+            return outcome
+
+    def end(self, record: Record, timeout: float = STOP_SECONDS) -> Outcome:
+        """Stop gently, for the lease's holder; ends the permission to run."""
+        outcome = lifecycle.stop(self.gateway, self.engine, timeout, check=False)
+        record.grant = None
+        if outcome.changed:
+            self.store.note("stop", f"stopped by {self.by} ({', '.join(outcome.actions)})", self.now())
+        return outcome
+
+    def restart(self, timeout: float, check: bool = False) -> Outcome:
+        """Restart the JVM by IBC, which costs no push, and wait until the API is ready. Raises SessionError."""
+        if check:
+            return lifecycle.restart(self.gateway, self.engine, timeout, check=True)
+        with self.acting("restart"):
+            self.store.note("restart", f"RESTART by {self.by}", self.now())
+            return lifecycle.restart(self.gateway, self.engine, timeout, check=False)
+
+    def pause(self, timeout: float, check: bool = False) -> Outcome:
+        """Stop a live gateway by IBC's PAUSE, which keeps the sign-in for :meth:`resume`. Raises SessionError.
+
+        The gateway does it at the next full minute.
+        """
+        with self.acting("pause") as record:
+            self.gateway.look()
+            policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
+            if record.valid_until is None or record.valid_until - self.now() < PAUSE_MARGIN_SECONDS:
+                raise Refused(
+                    f"gateway {self.descriptor.name}: a pause keeps a sign-in until Sunday 01:00 New York time, and "
+                    "there is none that lasts another half an hour. Nothing was touched."
+                )
+            if check:
+                return lifecycle.pause(self.gateway, self.engine, timeout, check=True)
+
+            def accepted() -> None:
+                record.stopping = policy.PAUSE
+                self.save(record)
+
+            try:
+                outcome = lifecycle.pause(self.gateway, self.engine, timeout, check=False, accepted=accepted)
+            except SessionError:
+                record.stopping = ""
+                raise
+            record.stopped_by, record.stopping, record.grant = policy.PAUSE, "", None
+            self.store.note("pause", f"PAUSE by {self.by}", self.now())
+            return outcome
+
+    def resume(self, timeout: float, check: bool = False) -> Outcome:
+        """Start a paused gateway on its kept sign-in and wait until it is ready; a push that it wants to send is
+        prevented. Raises SessionError."""
+        with self.acting("resume") as record:
+            if record.stopped_by != policy.PAUSE:
+                raise Refused(f"gateway {self.descriptor.name} is not paused: there is nothing to resume")
+            if not self.kept(record):
+                raise Refused(
+                    f"gateway {self.descriptor.name} has no kept sign-in (no autorestart file, or its week is over): "
+                    "sign in by playbooks/live_signin.yml"
+                )
+            if check:
+                return Outcome(True, ["docker start"])
+            return self.resume_kept(record, timeout)
+
+    def kept(self, record: Record) -> bool:
+        """Whether the gateway is down by a PAUSE, and the sign-in that it kept is still worth something."""
+        if record.stopped_by != policy.PAUSE or record.signed_in_at is None:
+            return False
+        if self.now() >= week.valid_until(policy.moment(record.signed_in_at)).timestamp():
+            return False
+        with self._settings_directory():
+            return settings_dir.has_token(self.descriptor)
+
+    def resume_kept(self, record: Record, timeout: float) -> Outcome:
+        """Resume, for who holds the lease. Raises SessionError."""
+        outcome = Outcome()
+        outcome.did("docker start")
+        self.admit()
+        self.allow(record, None)
+        self.engine.start(self.descriptor.container)
+        try:
+            ready = wait_for(self.gateway, verdicts.READY, timeout, tell=self._no_push)
+        except SessionError:
+            self.engine.kill(self.descriptor.container)
+            record.blocked, record.stopped_by = "sign_in_asked", ""
+            raise
+        if not ready:
+            judgement = self.gateway.judgement()
+            raise SessionError(f"the gateway is resumed but {judgement.state}: {judgement.reason}")
+        self._look(record)
+        self.store.note("resume", f"resumed by {self.by}", self.now())
+        return outcome
+
+    def admit(self) -> None:
+        """Refuse a start beside what else runs on this host: its user, its port, a container of another mode."""
+        names = neighbours.own_names(self.descriptor.container)
+        try:
+            own = neighbours.neighbour(self.engine.inspect(names[0]))
+        except NotFoundError:
+            raise Refused(f"container {names[0]} does not exist: run site.yml to create it") from None
+        mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)
+        fault = neighbours.mode_objection(mine, [replace(own, there=False)], "", False) or neighbours.objection(
+            mine, neighbours.around(self.engine)
+        )
+        if fault:
+            raise Refused(f"{fault}. Nothing was touched.")
+
+    def _no_push(self) -> None:
+        if self.gateway.summary.asks_for_sign_in:
+            raise SessionError(
+                f"gateway {self.descriptor.name} asked for a full sign-in instead of resuming, and was stopped before "
+                "a push was sent: sign in by playbooks/live_signin.yml"
+            )
+
+    def sign_in(self, say: Say, force: bool = False) -> Record:
+        """Sign a live gateway in with a person at the phone, in at most ``plan.pushes`` pushes and
+        ``plan.sign_in_minutes`` minutes; each step goes to *say* as (step, text). A paused gateway is resumed instead,
+        which sends no push, unless *force* is set.
+
+        Returns the record of the ready gateway; one that is ready already is left alone unless *force* is set. Raises
+        Refused before anything is touched, SessionError when it did not come about: the gateway is then stopped and
+        blocked.
+        """
+        name = self.descriptor.name
+        if not self.live:
+            raise Refused(f"gateway {name} is a paper gateway, which signs in by itself: start it")
+        self.refuse_closed_week()
+        with self.acting("sign-in") as record:
+            if not self.gateway.seen()["exists"]:
+                raise Refused(f"container {self.descriptor.container} does not exist: run site.yml to create it")
+            self.gateway.ask()
+            if self.gateway.judgement().state == verdicts.READY and not force:
+                say("already", f"{name} is signed in and ready; nothing to do")
+                return record
+            if self.kept(record) and not force:
+                say("resuming", f"{name} is paused: resuming on the kept sign-in, which sends no push")
+                self.resume_kept(record, RESUME_SECONDS)
+                self._signed_in(record, say)
+                return record
+            self.admit()
+            self.allow(record, self.grant(None))
+            self._clear(say)
+            self._push_by_push(record, say)
+            return record
+
+    def _clear(self, say: Say) -> None:
+        """Leave nothing of an earlier session that keeps a new one from signing in."""
+        if lifecycle.stop(self.gateway, self.engine, STOP_SECONDS, check=False).changed:
+            say("stopped", "the old session was signed off")
+        with self._settings_directory():
+            for name in settings_dir.remove_stale(self.descriptor):
+                say("cleaned", f"removed a stale {name}")
+
+    @contextlib.contextmanager
+    def _settings_directory(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            place = error.filename or self.descriptor.settings_dir
+            raise SessionError(
+                f"gateway {self.descriptor.name}: {place}: {error.strerror}. Mend that on the host and try again"
+            ) from error
+
+    def _push_by_push(self, record: Record, say: Say) -> None:
+        deadline = self.gateway.clock() + self.plan.sign_in_minutes * 60
+        missed, cause, detail = 0, "push_missed", ""
+        while missed < self.plan.pushes:
+            left = deadline - self.gateway.clock()
+            if left <= 0:
+                cause = "sign_in_late"
+                break
+            say("starting", f"starting the gateway ({self.plan.pushes - missed} pushes and {left:.0f} s at most)")
+            self.engine.start(self.descriptor.container)
+            progress = Progress(self, record, say, self.plan.pushes - missed)
+            signed_in = self._signs_in(progress, left)
+            record.count("pushes", self.gateway.summary.pushes)
+            if signed_in:
+                self._signed_in(record, say)
+                return
+            found = policy.seen(self.gateway)
+            lifecycle.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
+            if found.finding not in (None, "push_missed") or not found.pushes_missed:
+                known = [each for each in (found.finding, found.api_state) if each in policy.CAUSES]
+                cause = known[0] if known else "sign_in_late" if found.running else "sign_in_ended"
+                detail = "" if known else f" ({found.reason})"
+                break
+            missed += found.pushes_missed
+            say("push_missed", f"{missed} of {self.plan.pushes} pushes not approved in time")
+        record.grant, record.blocked = None, cause
+        self._look(record)
+        meaning, next_step = policy.CAUSES[cause]
+        self.store.note("blocked", f"{meaning}{detail}", self.now(), cause=cause)
+        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}{detail}. {next_step}")
+
+    def _signs_in(self, progress: Progress, timeout: float) -> bool:
+        try:
+            return wait_for(self.gateway, verdicts.READY, timeout, tell=progress)
+        except SignedIn:
+            return True
+        except TooManyPushes:
+            return False
+
+    def _signed_in(self, record: Record, say: Say) -> None:
+        policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
+        accounts = ", ".join((self.gateway.verdict or {}).get("accounts", ()))
+        but = "" if record.state == verdicts.READY else f", but it is {record.state}: {record.reason}"
+        say("verified", f"the API answers and serves account {accounts}{but}")
+        self.store.note("sign_in", "signed in", self.now(), by=self.by)
+        if record.valid_until:
+            until = policy.moment(record.valid_until).astimezone(week.NEW_YORK)
+            say("valid", f"valid until {until:%A %Y-%m-%d %H:%M} New York time")
+
+    def _look(self, record: Record) -> None:
+        """Bring the record up to date with what was just done, for who reads it before the watcher has looked."""
+        self.gateway.refresh()
+        policy.observe(record, policy.seen(self.gateway, asked=False), self.plan, self.now())
+
+
+class TooManyPushes(Exception):
+    """IBC is about to send a push more than the sign-in may take."""
+
+
+class SignedIn(Exception):
+    """The sign-in is done, though something behind the API is not well: an approved push is not thrown away for it."""
+
+
+class Progress:
+    """Says each new phase of a sign-in once, writes it to the record, and ends the wait after *pushes* missed ones."""
+
+    def __init__(self, control: Control, record: Record, say: Say, pushes: int) -> None:
+        self._control, self._record, self._say, self._pushes = control, record, say, pushes
+        self._said = ("", 0)
+        self._troubled: tuple[bool, str | None] = (False, None)
+
+    def __call__(self) -> None:
+        control, summary = self._control, self._control.gateway.summary
+        now = (summary.phase, summary.pushes)
+        if now != self._said and summary.phase in _WORDS:
+            for phase in self._passed(*now):
+                self._say(*_WORDS[phase])
+            self._said = now
+            policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
+            control.save(self._record)
+        judgement, dialog = control.gateway.judgement(), control.gateway.dialog
+        troubled = (judgement.state == verdicts.DEGRADED, dialog)
+        if troubled != self._troubled:
+            self._troubled = troubled
+            if dialog is not None:
+                self._say("dialog", f'a dialog waits for a person: "{dialog}"')
+            elif troubled[0]:
+                self._say("stalled", f"{judgement.reason}. {judgement.next_step}")
+            policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
+            control.save(self._record)
+        if summary.pushes_missed >= self._pushes:
+            raise TooManyPushes
+        if summary.usable and (control.gateway.verdict or {}).get("api_state") in policy.ANSWERS:
+            raise SignedIn
+
+    def _passed(self, phase: str, pushes: int) -> list[str]:
+        """Return the phases since the last one: several lines of the log may come at once."""
+        order = list(_WORDS)
+        before, pushed = self._said
+        first = order.index(before) + 1 if before in order else 0
+        between = [
+            each for each in order[first : order.index(phase)] if each != milestones.WAITING_2FA or pushes > pushed
+        ]
+        return [*between, phase]

@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``ibgwctl``: the session of a gateway, on its host and from a shell. Role `session` installs it.
+
+Exit status: 0 done (status, wait-ready: the gateway is ready); 1 not so, or it failed; 2 wrong usage; 3 it needs a
+person (the reason is printed); 4 somebody else acts on this gateway; 5 refused by a rule, nothing was touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..api import verdicts
+from ..controller.commands import ChannelError
+from ..engine.client import EngineError
+from . import descriptor, lifecycle, plan, policy, watching
+from .control import Control, Refused
+from .lease import BusyError
+from .lifecycle import SessionError
+from .wait import wait_for
+
+DONE, NOT_SO, USAGE, NEEDS_PERSON, BUSY, REFUSED = range(6)
+# Events of the history that a sign-in leaves, and the last one of it.
+SIGN_IN_STEP, ENDED, FAILED = "sign_in_step", "ended", "failed"
+Result = dict[str, Any]
+Say = Callable[[str, str], None]
+
+
+def status(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    """Look at the gateway now; nothing is changed."""
+    control.gateway.look()
+    record = control.store.load(control.descriptor.mode)
+    late = policy.late_seconds(record, control.plan, control.now())
+    policy.observe(record, policy.seen(control.gateway), control.plan, control.now())
+    codes = {verdicts.READY: DONE, verdicts.BLOCKED: NEEDS_PERSON}
+    watcher = watching.fault(watching.unit(control.descriptor.name), late)
+    return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now()) | {"watcher": watcher}
+
+
+def start(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    outcome = control.start(options.allow_signin, options.minutes)
+    return DONE, dataclasses.asdict(outcome)
+
+
+def stop(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, dataclasses.asdict(control.stop(options.timeout or 60.0))
+
+
+def restart(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, dataclasses.asdict(control.restart(options.timeout or 300.0))
+
+
+def pause(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, dataclasses.asdict(control.pause(options.timeout or 180.0))
+
+
+def resume(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, dataclasses.asdict(control.resume(options.timeout or 300.0))
+
+
+def wait_ready(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    ready = wait_for(control.gateway, verdicts.READY, options.timeout or 180.0)
+    report = control.gateway.report()
+    code = DONE if ready else NEEDS_PERSON if report["final"] else NOT_SO
+    return code, {name: report[name] for name in ("state", "api_state", "reason", "next_step", "accounts")}
+
+
+def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[int, Result]:
+    """Sign in; the steps also go to the history, where whoever began this from afar follows them."""
+
+    def tell(step: str, text: str) -> None:
+        control.store.note(SIGN_IN_STEP, text, control.now(), step=step)
+        say(step, text)
+
+    try:
+        record = control.sign_in(tell, options.force)
+    except Exception as error:
+        control.store.note(SIGN_IN_STEP, str(error), control.now(), step=FAILED)
+        raise
+    control.store.note(SIGN_IN_STEP, "", control.now(), step=ENDED)
+    return DONE, policy.shown(record, control.plan, control.now())
+
+
+def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, {"events": control.store.history(last=options.last)}
+
+
+COMMANDS = {
+    "status": (status, "what the gateway does, and until when"),
+    "start": (start, "start a paper gateway (live: see sign-in)"),
+    "stop": (stop, "sign off at IBKR and stop"),
+    "restart": (restart, "restart by IBC, which keeps the sign-in"),
+    "wait-ready": (wait_ready, "wait until the API is ready"),
+    "sign-in": (sign_in, "sign a live gateway in: somebody approves a push"),
+    "pause": (pause, "stop a live gateway and keep its sign-in (experimental)"),
+    "resume": (resume, "start a paused gateway on the kept sign-in (experimental)"),
+    "history": (history, "what happened"),
+}
+
+
+# Commands that work with a damaged plan.
+WITHOUT_PLAN = ("status", "stop", "wait-ready", "history")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("ibgwctl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_function, help_text) in COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, description=help_text)
+        command.add_argument("name", help="the gateway", nargs="?")
+        # A run of Ansible that goes on by this command, in the lease that it has.
+        command.add_argument("--owner", help=argparse.SUPPRESS)
+        command.add_argument("--json", action="store_true", help="print JSON; sign-in: an object a line")
+        if name in ("stop", "restart", "wait-ready", "pause", "resume"):
+            command.add_argument("--timeout", type=float, help="seconds")
+        if name == "start":
+            command.add_argument("--allow-signin", action="store_true", help="live: the phone is at hand")
+            command.add_argument("--minutes", type=float, help="stop it after so many minutes")
+        if name == "sign-in":
+            command.add_argument("--force", action="store_true", help="sign in anew though it is ready")
+        if name == "history":
+            command.add_argument("--last", type=int, default=50, help="so many events (default: 50)")
+    commands.add_parser("watch", help="watch a gateway for ever; systemd runs it").add_argument("name")
+    return top
+
+
+def operator() -> str:
+    """Return the user of this command, as it is shown to others who are refused meanwhile."""
+    who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"user {os.getuid()}"
+    return f"{who} (ibgwctl, process {os.getpid()})"
+
+
+def named(name: str | None) -> str:
+    """Return the gateway's name, where this host has only one also without saying it."""
+    here = descriptor.deployed()
+    if name or len(here) == 1:
+        return name or here[0]
+    raise descriptor.DescriptorError(f"name one of the gateways of this host: {', '.join(here) or 'there is none'}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out one command; return the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "watch":
+            from .watcher import watch  # only here: what sends alerts
+
+            watch(options.name)
+        name = named(options.name)
+        found, (wanted, fault) = descriptor.load(name), plan.load_or_default(name)
+        if fault and options.command not in WITHOUT_PLAN:
+            raise descriptor.DescriptorError(fault)
+        control = Control(found, wanted, owner=options.owner or operator())
+        code, result = COMMANDS[options.command][0](control, options, teller(options.json))
+        if fault:
+            result["plan_fault"] = fault
+    except (SessionError, BusyError, ChannelError, EngineError, descriptor.DescriptorError) as error:
+        code, result = code_of(error), {"error": str(error)}
+    print_result(options, result)
+    return code
+
+
+def code_of(error: Exception) -> int:
+    if isinstance(error, Refused):
+        return REFUSED
+    if isinstance(error, BusyError):
+        return BUSY
+    return NEEDS_PERSON if isinstance(error, lifecycle.BlockedError) else NOT_SO
+
+
+def teller(as_json: bool) -> Say:
+    """Return what prints a step of a sign-in as it happens."""
+
+    def say(step: str, text: str) -> None:
+        write(json.dumps({"step": step, "text": text}) if as_json else text)
+
+    return say
+
+
+def write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def print_result(options: argparse.Namespace, result: Result) -> None:
+    if options.json:
+        write(json.dumps(result))
+    elif "error" in result:
+        sys.stderr.write(f"ibgwctl: {result['error']}\n")
+    elif "events" in result:
+        for event in result["events"]:
+            write(f"{policy.moment(event['at']):%Y-%m-%d %H:%M:%S} UTC  {event['event']:<12} {event['text']}")
+    elif "state" in result:
+        write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
+        if result.get("valid_until_new_york"):
+            write(f"valid until {result['valid_until_new_york']} New York time")
+        for line in filter(None, (result["next_step"], result.get("watcher"), result.get("plan_fault"))):
+            write(line)
+    else:
+        write(", ".join(result["actions"]) or "nothing to do")

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The descriptor of a deployed gateway: ``/etc/ibgw/<name>/gateway.json``, written by role `gateway`."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .. import record_file
+
+ROOT = "/etc/ibgw"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class DescriptorError(Exception):
+    """The descriptor cannot be used; the message names the file, the fault and the fix."""
+
+
+class NotDeployedError(DescriptorError):
+    """This host has no gateway of that name."""
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What role `gateway` deployed; ``revision`` changes with everything that a container is started with.
+
+    ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
+    ``read_only_api`` is what the inventory wants, None where an older release has written the file.
+    """
+
+    name: str
+    mode: str
+    container: str
+    image: str
+    host: str
+    port: int
+    client_id: int
+    accounts: list[str]
+    time_zone: str
+    command_port: int
+    settings_dir: str
+    revision: str
+    password_secret: dict[str, str] | None = None
+    read_only_api: bool | None = None
+
+    def endpoint(self) -> dict[str, Any]:
+        """Return the arguments of :func:`.probe.probe` that this gateway has."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "client_id": self.client_id,
+            "mode": self.mode,
+            "accounts": self.accounts,
+        }
+
+
+def path(name: str) -> str:
+    """Return the path of gateway *name*'s descriptor; raises DescriptorError for an invalid name."""
+    if not _NAME.fullmatch(name):
+        raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
+    return os.path.join(ROOT, name, "gateway.json")
+
+
+def load(name: str) -> Descriptor:
+    """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
+    place = path(name)
+    try:
+        return checked(record_file.load(Descriptor, place), name)
+    except FileNotFoundError:
+        here = ", ".join(deployed()) or "none"
+        raise NotDeployedError(
+            f"gateway {name} is not deployed on this host (deployed here: {here}); run site.yml or correct gateway_name"
+        ) from None
+    except PermissionError:
+        raise DescriptorError(f"{place} may be read by root only: run with become: true") from None
+    except (OSError, record_file.DamagedError) as error:
+        raise DescriptorError(f"{place} is damaged ({error}): run site.yml to write it anew") from error
+
+
+def checked(found: Descriptor, name: str) -> Descriptor:
+    """*found* itself, where its values can be used; DamagedError."""
+    if found.name != name:
+        raise record_file.DamagedError("name is another gateway's")
+    if found.mode not in ("paper", "live"):
+        raise record_file.DamagedError("mode is neither paper nor live")
+    if not 0 < found.port < 65536 or not 0 <= found.command_port < 65536:
+        raise record_file.DamagedError("port or command_port is not a TCP port")
+    if not os.path.isabs(found.settings_dir):
+        raise record_file.DamagedError("settings_dir is not an absolute path")
+    secret = found.password_secret
+    if secret is not None and not {"name", "endpoint", "metadata_host"} <= secret.keys():
+        raise record_file.DamagedError("password_secret lacks a key")
+    return found
+
+
+def deployed() -> list[str]:
+    """Return the names of the gateways of this host, sorted; empty as well when they may not be read."""
+    try:
+        return sorted(name for name in os.listdir(ROOT) if os.path.exists(os.path.join(ROOT, name, "gateway.json")))
+    except OSError:
+        return []

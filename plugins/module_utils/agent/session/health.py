@@ -1,0 +1,332 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is to know of one gateway and its host: facts without a judgement, and nothing is changed for them.
+
+Each fact is had by itself. Of one that cannot be had, the values are None and ``reason`` says why. No secret is read,
+and account ids are masked.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import glob
+import json
+import math
+import os
+import pwd
+import shutil
+import ssl
+import stat
+import subprocess
+import time
+import typing as t
+from functools import partial
+
+from ..api import accounts
+from ..controller import password
+from ..engine.client import Engine, EngineError
+from ..engine.log import epoch
+from ..text import printable
+from . import descriptor, plan, policy, watching, week, windows
+from .inspection import Gateway
+from .store import Store
+
+CLIENT = "/opt/ibgw/client/bin/python"
+DOCKER_DIR = "/var/lib/docker"
+CONTAINER_MARK = "/run/systemd/container"
+COMMAND_SECONDS = 20
+DAY = 86400.0
+HISTORY_SECONDS = 8 * DAY
+MAX_EVENTS = 5000
+MAX_CERTIFICATES = 50
+# What openssl is asked for the end of each kind of file.
+ENDS = {".crt": ("x509", "-enddate"), ".crl": ("crl", "-nextupdate")}
+UPDATES_TIMER = "apt-daily-upgrade.timer"
+UNITS = ("ibgw-*", "apt-daily.timer", UPDATES_TIMER, "docker.service")
+Fact = dict[str, t.Any]
+
+
+class UnknownError(Exception):
+    """A fact cannot be had; the message says why."""
+
+
+def fact(read: c.Callable[[], Fact], *names: str) -> Fact:
+    """Return what *read* returns and no ``reason``; None of each of *names* and the reason when it cannot be had."""
+    reason = None
+    found: Fact = {}
+    try:
+        found = read()
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    except (UnknownError, EngineError, descriptor.DescriptorError) as error:
+        reason = str(error)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = f"it cannot be understood ({error!r})"
+    return {**dict.fromkeys(names), **found, "reason": reason and printable(reason)}
+
+
+def output(*command: str) -> str:
+    """Standard output of a program; UnknownError when it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError:
+        raise UnknownError(f"{command[0]} is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise UnknownError(f"{command[0]} did not answer within {COMMAND_SECONDS} s") from None
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise UnknownError(f"{command[0]}: {last}")
+    return done.stdout
+
+
+def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
+    """Return everything about a gateway that is deployed here, and about its host; one look at its API included."""
+    found = gateway.deployed()
+    gateway.look(timeout)
+    report = gateway.report()
+    remembered = fact(lambda: session(found, now), "state", "blocked", "valid_until", "plan")
+    report |= policy.blocked(remembered["blocked"], report["container"])
+    details = fact(lambda: {"inspected": Engine().inspect(found.container)}, "inspected")
+    return {
+        "deployed": True,
+        "gateway_name": found.name,
+        "mode": found.mode,
+        "checked_at": now,
+        "look": report,
+        "accounts": fit(found, report),
+        "session": remembered,
+        "history": fact(lambda: history(found, now), "events"),
+        "image": image(found, report),
+        "log": fact(lambda: log(details["inspected"], details["reason"]), "bytes", "files", "since", "bytes_per_day"),
+        "restarts": fact(lambda: restarts(details["inspected"], details["reason"], report, now), *RESTARTS),
+        "clock": fact(clock, "synchronised", "service") | {"container": os.path.exists(CONTAINER_MARK)},
+        "disks": disks(("/", DOCKER_DIR, found.settings_dir)),
+        "units": fact(lambda: {"units": units(found.name)}, "units"),
+        "secret": fact(lambda: secret(found, now), "age_days", "mode", "owner", "source"),
+        "certificates": certificates(now),
+        "client": {"installed": os.access(CLIENT, os.X_OK), "python": CLIENT},
+    }
+
+
+def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
+    """Whether the accounts are those that are allowed; None where the API named none."""
+    fault = report["account_fault"]
+    return {
+        "fit": False if fault else True if report["accounts"] else None,
+        "allowed": len(found.accounts),
+        "served": report["account_count"],
+        "reason": fault or (None if report["accounts"] else "the API named no account"),
+    }
+
+
+# What the host remembers
+
+
+def session(found: descriptor.Descriptor, now: float) -> Fact:
+    """What is remembered of the gateway, and what its plan says of now. UnknownError where role session never ran."""
+    settings = plan.load(found.name)
+    kept = Store(found.name).read()
+    if kept is None:
+        raise UnknownError("role session has not run on this host, or its watcher never looked: nothing is remembered")
+    shown = policy.shown(kept, settings, now)
+    shown["stale_seconds"] = max(now - kept.checked_at, 0.0)
+    shown["late_seconds"] = policy.late_seconds(kept, settings, now)
+    shown["plan"] = {
+        "interval": settings.interval,
+        "sign_in_deadline": settings.sign_in_deadline,
+        "weekly_close": settings.weekly_close,
+        "sessions": len(settings.paper_sessions),
+    }
+    at = policy.moment(now)
+    until = week.reset_ends(at, settings.region)
+    shown["reset_until"] = until.timestamp() if until else None
+    shown["window"] = _window(windows.current(settings.paper_sessions, at))
+    shown["next_window"] = _window(windows.upcoming(settings.paper_sessions, at))
+    shown["reason_remembered"] = accounts.hide(printable(shown.pop("reason")), found.accounts)
+    return shown
+
+
+def _window(found: windows.Window | None) -> Fact | None:
+    if found is None:
+        return None
+    return {"name": found.session.name, "start": found.start.timestamp(), "end": found.end.timestamp()}
+
+
+def history(found: descriptor.Descriptor, now: float) -> Fact:
+    """The events of the last eight days, oldest first; what is damaged is passed over."""
+    shown = []
+    for event in Store(found.name).history(now - HISTORY_SECONDS, MAX_EVENTS):
+        at = event["at"]
+        if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or at > now:
+            continue
+        words = {
+            name: accounts.hide(printable(str(event[name])), found.accounts)
+            for name in ("event", "text", "state", "cause", "by", "step")
+            if event.get(name) is not None
+        }
+        shown.append({"at": float(at), "event": "", "text": "", **words})
+    return {"events": sorted(shown, key=lambda event: float(event["at"]))}
+
+
+# The container
+
+
+def image(found: descriptor.Descriptor, report: Fact) -> Fact:
+    """Which image is asked for and which one runs."""
+    running = (report["container"] or {}).get("image")
+    result = {
+        "wanted": found.image,
+        "running": running,
+        "pinned": "@sha256:" in found.image,
+        "same": None if running is None else running == found.image,
+    }
+    return {**result, **fact(lambda: {"present": Engine().image_present(found.image)}, "present")}
+
+
+def log(inspected: Fact | None, reason: str | None) -> Fact:
+    """How large the container's log is, the rotated files with it, and how fast it grows."""
+    if inspected is None:
+        raise UnknownError(reason or "there is no container")
+    path = inspected.get("LogPath")
+    if not path:
+        raise UnknownError("the container's log driver keeps no file")
+    files = [path, *glob.glob(glob.escape(path) + ".*")]
+    sizes = {file: os.stat(file) for file in files}
+    total = sum(each.st_size for each in sizes.values())
+    newest = max(each.st_mtime for each in sizes.values())
+    since = _first_line_at(min(files, key=lambda file: sizes[file].st_mtime))
+    lasted = newest - since if since else 0.0
+    return {
+        "bytes": total,
+        "files": len(files),
+        "since": since,
+        # Of less than an hour, a day cannot be told.
+        "bytes_per_day": round(total / lasted * DAY) if lasted >= 3600 else None,
+    }
+
+
+def _first_line_at(path: str) -> float | None:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        line = file.readline(1 << 16)
+    try:
+        return epoch(str(json.loads(line)["time"])) or None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+RESTARTS = ("jvm_runs", "by_docker", "started_at", "up_days")
+
+
+def restarts(inspected: Fact | None, reason: str | None, report: Fact, now: float) -> Fact:
+    """How often the JVM was started in the container's present run, and what Docker itself has restarted."""
+    if inspected is None:
+        raise UnknownError(reason or "there is no container")
+    container = report["container"] or {}
+    started = epoch(container.get("started_at") or "")
+    return {
+        "jvm_runs": report["milestones"]["jvm_runs"],
+        "by_docker": int(inspected.get("RestartCount") or 0),
+        "started_at": started or None,
+        "up_days": round(max(now - started, 0.0) / DAY, 3) if started and container.get("running") else None,
+    }
+
+
+# The host
+
+
+def clock() -> Fact:
+    """Whether the clock follows a time server, as systemd-timedated(8) tells it."""
+    shown = output("timedatectl", "show", "--property=NTP", "--property=NTPSynchronized")
+    values = dict(line.partition("=")[::2] for line in shown.splitlines())
+    return {"synchronised": values["NTPSynchronized"] == "yes", "service": values.get("NTP") == "yes"}
+
+
+def disks(paths: c.Iterable[str]) -> list[Fact]:
+    """The file systems below *paths*, each once, with what is free for programs, as df(1) counts it."""
+    found: list[Fact] = []
+    devices = set()
+    for path in paths:
+        room = fact(partial(_room, path), "device", "total", "free", "free_percent", "inodes_percent")
+        device = room.pop("device")
+        if device is None or device not in devices:
+            found.append({"path": path, **room})
+        devices.add(device)
+    return found
+
+
+def _room(path: str) -> Fact:
+    status = os.statvfs(path)
+    usable = status.f_blocks - status.f_bfree + status.f_bavail
+    return {
+        "device": os.stat(path).st_dev,
+        "total": usable * status.f_frsize,
+        "free": status.f_bavail * status.f_frsize,
+        "free_percent": round(100 * status.f_bavail / usable, 1),
+        "inodes_percent": round(100 * status.f_favail / status.f_files, 1) if status.f_files else None,
+    }
+
+
+def units(name: str) -> list[Fact]:
+    """The units of ours and those that keep the host up to date; other gateways' watchers are theirs."""
+    watcher = watching.unit_name(name)
+    found = {unit["name"]: unit for unit in watching.units(output(*watching.show(watcher, *UNITS))) if unit["name"]}
+    return [unit for name, unit in found.items() if name == watcher or not name.startswith("ibgw-watch@")]
+
+
+def secret(found: descriptor.Descriptor, now: float) -> Fact:
+    """How old the password's file is and who may read it; it is not opened. *source* is where it is fetched from."""
+    path, source = password.path(found), (found.password_secret or {}).get("name")
+    if source and not os.path.exists(path):
+        # Nothing was started since the boot.
+        return {"path": path, "age_days": None, "mode": None, "owner": None, "source": source}
+    status = os.stat(path)
+    try:
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        owner = str(status.st_uid)
+    return {
+        "path": path,
+        "age_days": round((now - status.st_mtime) / DAY, 1),
+        "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+        "owner": owner,
+        "source": source,
+    }
+
+
+def certificates(now: float, root: str | None = None) -> list[Fact]:
+    """The certificates and lists of revoked ones of this host's gateways, and the days that each is still good for."""
+    below = glob.escape(root or descriptor.ROOT)
+    paths = [path for kind in ENDS for path in glob.iglob(os.path.join(below, "**", f"*{kind}"), recursive=True)]
+    return [
+        {"path": path, **fact(partial(_certificate, path, now), "days_left", "ends_at")}
+        for path in sorted(paths)[:MAX_CERTIFICATES]
+    ]
+
+
+def _certificate(path: str, now: float) -> Fact:
+    if not shutil.which("openssl"):
+        raise UnknownError("openssl is not installed")
+    shown = output("openssl", *ENDS[os.path.splitext(path)[1]], "-noout", "-in", path)
+    ends = ssl.cert_time_to_seconds(shown.strip().partition("=")[2])
+    return {"ends_at": float(ends), "days_left": round((ends - now) / DAY, 1)}
+
+
+def look(name: str, timeout: float, settle: float, now: float | None = None) -> Fact:
+    """Return the facts of gateway *name*; one that is not deployed here is a fact as well. DescriptorError for a name
+    or a descriptor that cannot be used."""
+    at = time.time() if now is None else now
+    try:
+        found = descriptor.load(name)
+    except descriptor.NotDeployedError as error:
+        return {"deployed": False, "gateway_name": name, "mode": None, "checked_at": at, "reason": str(error)}
+    return examine(Gateway({**found.endpoint(), "settle": settle}, found), at, timeout)

@@ -1,0 +1,421 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of one gateway, from what its container, its log and its API show."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..api import verdicts
+from ..api.probe import ATTEMPT_SECONDS, probe
+from ..controller import milestones
+from ..engine.client import Engine, EngineError, NotFoundError
+from ..engine.log import Log
+from ..text import printable
+from . import store
+from .descriptor import Descriptor
+
+REVISION_LABEL = "ibops.gateway.revision"
+# Of a network of a gateway's clients; its value is the gateway's name.
+NETWORK_LABEL = "ibops.gateway.clients"
+_PHASES = {
+    milestones.NO_RUN: "the container has started, the gateway's JVM not yet",
+    milestones.LAUNCHED: "the gateway's JVM has started and shows no login window yet",
+    milestones.LOGIN_WINDOW: "the login window is open",
+    milestones.SIGNING_IN: "the sign-in is under way",
+    milestones.WAITING_2FA: "a push was sent and waits for approval",
+    milestones.ANSWERED: "the push was answered, and the sign-in has not completed: it was denied, or IBKR is slow",
+    milestones.SIGNED_IN: "the sign-in has completed, the API settings are being applied",
+    milestones.CONFIGURED: "IBC has completed its configuration",
+    milestones.ENDED: "the gateway's JVM has ended in a running container",
+    milestones.PAUSED: "the gateway is paused: its sign-in is kept",
+}
+# A start that stays in one phase for so many seconds has stalled: IBC waits for what it does not know, for ever.
+STALL_SECONDS = 180.0
+# A push lives for three minutes.
+_STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
+# The image ends its display first, and Java of that, with 1.
+UNDER_JAVA = "stopped by docker stop, without a log-off at IBKR"
+_SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
+# A dialog that waits so long in a sign-in is one that IBC does not know.
+DIALOG_SECONDS = 10.0
+# So many processes of a container are looked at.
+MAX_PROCESSES = 200
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The state of a gateway (one of :data:`.states.GATEWAY_STATES`) with its reason and what a person does next;
+    *final* when waiting cannot make it ready."""
+
+    state: str
+    reason: str
+    next_step: str
+    final: bool = False
+
+
+def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict: dict[str, Any] | None) -> Judgement:
+    """Weigh the three observations; None stands for one that could not, or need not, be made."""
+    if container is not None and not container["running"]:
+        return _not_running(container, summary)
+    answers = verdict is not None and verdict["api_state"] == "ready"
+    if container is not None and container["status"] == "paused":
+        step = f"docker unpause {container['name']}: it goes on where it stands. A stop lets it go on first."
+        return Judgement(verdicts.DEGRADED, "its container is paused (docker pause): its processes stand still", step)
+    if container is not None and container["frozen"] and not answers:
+        reason = (
+            f"its process {container['frozen']} is frozen: it was stopped by a signal (SIGSTOP) and has not gone on"
+        )
+        step = f"docker kill -s CONT {container['name']} lets the main process go on; else stop it and start it."
+        return Judgement(verdicts.DEGRADED, reason, step)
+    if verdict is not None and (verdict["final"] or verdict["api_state"] == "ready"):
+        return _by_api(verdict)
+    if summary.finding is not None:
+        row = verdicts.FINDINGS[summary.finding]
+        said = f" ({summary.last_error})" if summary.last_error else ""
+        return Judgement(row.state, row.meaning + said, row.next_step, row.final)
+    starting = verdict is None or verdicts.describe(verdict["api_state"]).state == verdicts.STARTING
+    if summary.phase == milestones.WAITING_2FA and starting:
+        return Judgement(
+            verdicts.WAITING_2FA,
+            f"{_PHASES[summary.phase]} (push {summary.pushes} of this start)",
+            "Approve it on the phone within three minutes.",
+        )
+    if verdict is None:
+        return Judgement(verdicts.STARTING, _PHASES[summary.phase], "Wait for the sign-in.")
+    if starting and container is not None:
+        state = verdicts.DEGRADED if summary.usable else verdicts.STARTING
+        signing_in = summary.phase in (milestones.LOGIN_WINDOW, milestones.SIGNING_IN)
+        dialog = f'; the last dialog is entitled "{summary.last_dialog}"' if signing_in and summary.last_dialog else ""
+        return Judgement(state, f"{_PHASES[summary.phase]}{dialog}; {verdict['reason']}", verdict["next_step"])
+    if verdict["api_state"] == "link_down" and summary.contested:
+        row = verdicts.SIGNED_IN_ELSEWHERE
+        return Judgement(row.state, f"{row.meaning} (dialog {summary.last_dialog!r})", row.next_step)
+    return _by_api(verdict)
+
+
+def _by_api(verdict: dict[str, Any]) -> Judgement:
+    row = verdicts.describe(verdict["api_state"])
+    return Judgement(row.state, verdict["reason"], verdict["next_step"], verdict["final"])
+
+
+_STATUSES = {
+    "created": ("has never been started", "Start it."),
+    "removing": ("is being removed", "Wait until it is gone, then run site.yml."),
+    "dead": ("is dead: Docker could not remove it whole", "docker rm -f it, then run site.yml."),
+}
+
+
+def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judgement:
+    if not container["exists"]:
+        return Judgement(verdicts.STOPPED, "its container does not exist", "Run site.yml to create it.", final=True)
+    if container["status"] == "restarting":
+        return Judgement(verdicts.STARTING, "Docker is about to start the container again", "Wait for the sign-in.")
+    if container["status"] != "exited":
+        meaning, step = _STATUSES.get(container["status"], (f"is {container['status']}", "See docker inspect of it."))
+        return Judgement(verdicts.STOPPED, f"its container {meaning}", step, final=True)
+    reason = f"its container has exited with code {container['exit_code']}"
+    if container["exit_meaning"]:
+        reason += f" ({container['exit_meaning']})"
+    row = verdicts.FINDINGS.get(summary.finding or "")
+    if row is not None:
+        return Judgement(verdicts.STOPPED, f"{reason}: {row.meaning}", row.next_step, final=True)
+    ended = container["exit_code"] in (0, 137, 143) or container["exit_meaning"] == UNDER_JAVA
+    step = "Start it." if ended else "Look at the container's log, then start it."
+    return Judgement(verdicts.STOPPED, reason, step, final=True)
+
+
+class Gateway:
+    """One gateway under observation: an API endpoint and, for one of ours, the container with its log behind it.
+
+    *endpoint* holds the arguments of :func:`.probe.probe` (host, port, …). Without *descriptor* there is only the
+    endpoint; without a reachable engine too, and :attr:`engine_fault` then says why.
+    """
+
+    def __init__(
+        self,
+        endpoint: dict[str, Any],
+        descriptor: Descriptor | None = None,
+        engine: Engine | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.endpoint, self.descriptor = endpoint, descriptor
+        self.clock, self._now, self.sleep = clock, now, sleep
+        self._engine = engine
+        self.engine_fault: str | None = None
+        self.container: dict[str, Any] | None = None
+        # Looked up at each call, since a driven clock takes their place.
+        self._log = Log(lambda: self.clock(), lambda: self._now())  # pylint: disable=unnecessary-lambda
+        self._recalled = self._listening = False
+        self.verdict: dict[str, Any] | None = None
+        self.attempts = 0
+
+    @property
+    def summary(self) -> milestones.Summary:
+        return self._log.summary
+
+    @property
+    def has_log(self) -> bool:
+        return bool(self.container and self.container["running"] and not self.engine_fault)
+
+    def refresh(self) -> None:
+        """Look at the container and read its log on; the endpoint is left alone."""
+        if self.descriptor is None:
+            return
+        if not self._recalled:
+            self._recalled = True
+            self._log.recall(store.Store(self.descriptor.name).log())
+        try:
+            self._engine = self._engine or Engine()
+            self.container = container_facts(self._engine, self.descriptor.container)
+            self.engine_fault = None
+            if self.container["exists"] and self.container["started_at"]:
+                runs = (self._log.started_at, self.summary.jvm_runs)
+                self._log.read_on(self._engine, self.container, self._listening)
+                if (self._log.started_at, self.summary.jvm_runs) != runs:
+                    self.verdict = None
+                if self.container["exit_code"] == 1 and self.summary.jvm_runs:
+                    self.container["exit_meaning"] = UNDER_JAVA
+            if not self.has_log:
+                self._log.close()
+        except EngineError as error:
+            self._log.close()
+            self.engine_fault, self.container = str(error), None
+
+    def deployed(self) -> Descriptor:
+        """Return the descriptor, for what only a gateway of ours has."""
+        if self.descriptor is None:
+            raise ValueError("this gateway is an endpoint only")
+        return self.descriptor
+
+    def seen(self) -> dict[str, Any]:
+        """Look at the container and return what there is of it; EngineError when the engine cannot be asked."""
+        self.refresh()
+        if self.container is None:
+            raise EngineError(self.engine_fault)
+        return self.container
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep the log's stream open from one look to the next, for :meth:`listen`."""
+        self._listening = True
+        try:
+            yield
+        finally:
+            self._listening = False
+            self._log.close()
+
+    def listen(self, timeout: float) -> bool:
+        """Wait for lines of the log, at most *timeout* seconds, and read them; without a log it only waits.
+
+        Returns whether it goes on: at False it has ended, or was never read, and a refresh tells more.
+        """
+        if not self.has_log:
+            self.sleep(timeout)
+            return True
+        runs = self.summary.jvm_runs
+        goes_on = self._log.listen(timeout)
+        if self.summary.jvm_runs != runs:
+            self.verdict = None
+        return goes_on
+
+    def log_state(self) -> dict[str, Any]:
+        """Return the log's summary and cursor for the state file."""
+        return self._log.as_state()
+
+    @property
+    def phase_since(self) -> float:
+        return self._log.phase_since
+
+    @property
+    def dialog(self) -> str | None:
+        """The title of a dialog that waits for a person in the sign-in."""
+        title = self.summary.open_dialog if self.summary.phase in milestones.SIGN_IN_PHASES else None
+        return title if title is not None and self.clock() - self._log.dialog_since >= DIALOG_SECONDS else None
+
+    @property
+    def finding(self) -> str | None:
+        """The finding in the log that keeps the gateway from getting ready, a key of verdicts.FINDINGS."""
+        return self.summary.finding or ("stale_token" if self.mode == "paper" and self._on_stale_token() else None)
+
+    @property
+    def mode(self) -> str | None:
+        return self.descriptor.mode if self.descriptor else None
+
+    def _on_stale_token(self) -> bool:
+        waits = self.summary.phase in (milestones.LAUNCHED, milestones.LOGIN_WINDOW)
+        return self.summary.on_token and waits and self._stalled()
+
+    def _stalled(self) -> bool:
+        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS)
+        return self.has_log and self.clock() - self.phase_since >= patience
+
+    def ask(self, timeout: float = ATTEMPT_SECONDS) -> None:
+        """Probe the API once and keep the verdict."""
+        self.verdict = probe(**self.endpoint, timeout=timeout)
+        self.attempts += 1
+
+    def look(self, timeout: float = ATTEMPT_SECONDS, ask: bool = True) -> None:
+        """Look once at everything that there is: container, log and, unless told otherwise, the API."""
+        self.refresh()
+        if ask:
+            self.ask(timeout)
+
+    def judgement(self) -> Judgement:
+        found = judge(self.container, self.summary, self.verdict)
+        if not self.has_log or found.final:
+            return found
+        if self._log.behind:
+            return Judgement(
+                verdicts.DEGRADED,
+                "its log is written faster than it can be read, so that its state is not known",
+                "See docker logs --tail 50 of its container; stop it where that is nothing that it should say.",
+            )
+        if found.state == verdicts.READY:
+            return self._by_settings(found)
+        if found.state not in (verdicts.STARTING, verdicts.WAITING_2FA):
+            return found
+        if self._on_stale_token():
+            row = verdicts.FINDINGS["stale_token"]
+            if self.mode == "paper":
+                return Judgement(row.state, row.meaning, row.next_step, row.final)
+            # Nobody but a person gives a live gateway's sign-in up.
+            return Judgement(verdicts.DEGRADED, row.meaning, _SIGN_IN_ANEW)
+        if self.dialog is not None:
+            reason = f'a dialog entitled "{self.dialog}" waits in the sign-in: {found.reason}'
+            return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=verdicts.OPERATOR_LOOK)
+        if self._stalled():
+            reason = f"its start has stalled: {found.reason}"
+            return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=verdicts.OPERATOR_LOOK)
+        return found
+
+    def _by_settings(self, found: Judgement) -> Judgement:
+        """A gateway whose API is read-only where the inventory wants it otherwise, or the other way round, is not what
+        it should be."""
+        wanted = self.descriptor.read_only_api if self.descriptor else None
+        refused = self.summary.write_refused or (self.verdict or {}).get("read_only")
+        is_so = True if refused else self.summary.read_only
+        if wanted is None or is_so is None or is_so == wanted:
+            return found
+        return Judgement(
+            verdicts.DEGRADED,
+            f"its API is {'' if is_so else 'not '}read-only, and gateway_read_only_api is {str(wanted).lower()}",
+            "Apply the setting: a new start (live: playbooks/live_signin.yml), or correct gateway_read_only_api.",
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""
+        judgement = self.judgement()
+        api = self.verdict or dict.fromkeys(
+            (
+                "api_state",
+                "server_version",
+                "connection_time",
+                "account_count",
+                "account_fault",
+                "next_valid_id",
+                "read_only",
+                "clock_skew",
+                "notice_count",
+            )
+        )
+        report = {
+            "notices": [],
+            "timings": {},
+            "accounts": [],
+            **api,
+            "attempts": self.attempts,
+            "host": self.endpoint.get("host"),
+            "port": self.endpoint.get("port"),
+            "reason": judgement.reason,
+            "next_step": judgement.next_step,
+            "final": judgement.final,
+        }
+        if self.descriptor is None:
+            return report
+        wanted = self.descriptor.revision
+        return {
+            **report,
+            "state": judgement.state,
+            "gateway_name": self.descriptor.name,
+            "mode": self.descriptor.mode,
+            "container": self.container,
+            "engine": {"reachable": self.engine_fault is None, "reason": self.engine_fault},
+            "pending": bool(self.container and self.container["running"] and self.container["revision"] != wanted),
+            "milestones": {**self.summary.as_dict(), "log_gaps": self._log.gaps},
+        }
+
+
+def container_facts(engine: Engine, name: str) -> dict[str, Any]:
+    """Look at container *name*; None where it does not exist.
+
+    exists, running (its processes are there, paused or not), status, frozen (a process of it that a signal has
+    stopped), exit_code, exit_meaning, started_at, finished_at (of the run before, where it runs), stop_grace (seconds),
+    id, image, revision, networks.
+    """
+    names = (
+        "id",
+        "status",
+        "frozen",
+        "stop_grace",
+        "exit_code",
+        "exit_meaning",
+        "started_at",
+        "finished_at",
+        "image",
+        "revision",
+        "networks",
+    )
+    facts: dict[str, Any] = dict.fromkeys(names)
+    facts.update(name=name, exists=False, running=False)
+    try:
+        found = engine.inspect(name)
+    except NotFoundError:
+        return facts
+    state, config = found["State"], found["Config"]
+    facts.update(
+        exists=True,
+        id=found["Id"],
+        running=state["Status"] in ("running", "paused"),
+        status=printable(state["Status"], 40),
+        stop_grace=config.get("StopTimeout"),
+        image=config["Image"],
+        revision=(config.get("Labels") or {}).get(REVISION_LABEL),
+        networks=sorted(found["NetworkSettings"]["Networks"]),
+    )
+    for fact, key in (("started_at", "StartedAt"), ("finished_at", "FinishedAt")):
+        if not state[key].startswith("0001-"):
+            facts[fact] = state[key]
+    if facts["status"] in ("exited", "dead"):
+        facts["exit_code"] = state["ExitCode"]
+        facts["exit_meaning"] = milestones.IBC.exit_codes.get(state["ExitCode"])
+    if facts["status"] == "running":
+        facts["frozen"] = frozen(state.get("Pid") or 0)
+    return facts
+
+
+def frozen(pid: int) -> str | None:
+    """Return the name of a process that a signal has stopped: process *pid* of this host, or one below it.
+
+    None where there is none, or where the kernel does not tell.
+    """
+    waiting = [pid] if pid > 0 else []
+    for at in range(MAX_PROCESSES):
+        if at >= len(waiting):
+            break
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            place = f"/proc/{waiting[at]}"
+            with open(f"{place}/stat", encoding="utf-8", errors="replace") as file:
+                name, _end, rest = file.read(1000).partition("(")[2].rpartition(")")
+            if rest.split()[0] == "T":
+                return printable(name, 40)
+            with open(f"{place}/task/{waiting[at]}/children", encoding="ascii") as file:
+                waiting.extend(int(child) for child in file.read(10000).split())
+    return None

@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting, stopping and restarting one gateway of this host, gently and within bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..api import verdicts
+from ..controller import commands, milestones
+from ..engine.client import Engine, EngineError
+from .inspection import Gateway
+from .wait import wait_for
+
+# Where the container says none.
+STOP_GRACE = 90
+# Seconds after the container's grace by which every stop ends: SIGKILL, and the engine's time for it.
+STOP_MARGIN = 15.0
+# The share of the grace for IBC's STOP, and the minimum for SIGTERM.
+IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
+COMMAND_PATIENCE = 20.0
+PAUSE_SINCE = (3, 24, 0)
+_RETRY_SECONDS = 1.0
+_KILL_SECONDS = 4.0
+
+
+class SessionError(Exception):
+    """What was asked for cannot be done, or did not come about; the message says why and what to do."""
+
+
+class BlockedError(SessionError):
+    """The gateway was stopped and stays so until a person acts; the message says how."""
+
+
+class NoPasswordError(SessionError):
+    """The password could not be had, so that nothing was started; the message says why."""
+
+
+@dataclass
+class Outcome:
+    """What was done: ``actions`` in words, ``how`` a gateway was stopped (``ibc`` or ``docker``)."""
+
+    changed: bool = False
+    actions: list[str] = field(default_factory=list)
+    how: str | None = None
+    exit_code: int | None = None
+
+    def did(self, action: str) -> None:
+        self.changed = True
+        self.actions.append(action)
+
+
+def start(gateway: Gateway, allow_signin: bool) -> Outcome:
+    """Return what a start does with the container, which signs in; a live gateway only with *allow_signin*, since that
+    sends a push. Nothing is started. Raises SessionError."""
+    descriptor, container, outcome = gateway.deployed(), gateway.seen(), Outcome()
+    if container["running"]:
+        return outcome
+    if not container["exists"]:
+        raise SessionError(f"container {descriptor.container} does not exist: run site.yml to create it")
+    if descriptor.mode == "live" and not allow_signin:
+        raise SessionError(
+            f"starting gateway {descriptor.name} signs in to a live account and sends a push to somebody's phone; "
+            "set allow_signin: true when that person is ready"
+        )
+    outcome.did("docker start")
+    return outcome
+
+
+def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+    """Stop by IBC's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by Docker.
+
+    IBC has two thirds of the container's own grace at most, and all of it ends STOP_MARGIN seconds after the grace:
+    by STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
+    """
+    descriptor, outcome = gateway.deployed(), Outcome()
+    name, container = descriptor.container, gateway.seen()
+    if not container["running"]:
+        return outcome
+    if check:
+        outcome.did("IBC STOP")
+        return outcome
+    begun = gateway.clock()
+    grace = container["stop_grace"] or STOP_GRACE
+    killed_at, ibc_until = begun + grace, begun + min(timeout, grace * IBC_SHARE)
+    if container["status"] == "paused":
+        with contextlib.suppress(EngineError):
+            engine.unpause(name)
+            outcome.did("docker unpause")
+    signs_off = _ask_to_stop(gateway, engine, outcome, ibc_until)
+    if outcome.how and outcome.exit_code is None:
+        outcome.exit_code = _ended(engine, name, max(ibc_until - gateway.clock(), _RETRY_SECONDS))
+    if outcome.exit_code is None:
+        # Without a session no time is needed to log off.
+        left = (killed_at if signs_off else ibc_until) - gateway.clock()
+        patience = round(max(left, TERM_SECONDS))
+        outcome.did(f"docker stop -t {patience}")
+        outcome.how = "docker"
+        with contextlib.suppress(EngineError):
+            engine.stop(name, patience, patience + _KILL_SECONDS)
+        outcome.exit_code = _ended(engine, name, _RETRY_SECONDS)
+    if outcome.exit_code is None:
+        outcome.did("docker kill")
+        with contextlib.suppress(EngineError):
+            engine.kill(name)
+        outcome.exit_code = _ended(engine, name, _KILL_SECONDS)
+    if outcome.exit_code is None:
+        raise SessionError(f"container {name} still runs after IBC's STOP and docker kill: see journalctl -u docker")
+    return outcome
+
+
+def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: float) -> bool:
+    """Send IBC its STOP; an IBC that does not listen yet is waited for. Returns whether there may be a session."""
+    descriptor, patience = gateway.deployed(), min(gateway.clock() + COMMAND_PATIENCE, until)
+    while outcome.exit_code is None:
+        try:
+            commands.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["stop"])
+            outcome.did("IBC STOP")
+            outcome.how = "ibc"
+            return True
+        except commands.UnderWayError:
+            # Asked for by a stop that was killed: a signal now would cut the logging off short.
+            outcome.did("IBC STOP (already in progress)")
+            outcome.how = "ibc"
+            return True
+        except commands.NoServerError as error:
+            # IBC listens before it signs in: where it does not listen, no session is cut off.
+            if gateway.clock() >= patience:
+                outcome.did(f"IBC STOP failed: {error}")
+                return False
+            outcome.exit_code = _ended(engine, descriptor.container, _RETRY_SECONDS)
+        except (commands.ChannelError, EngineError) as error:
+            # It may have ended by itself just now; else no engine, no bash or no IBC that answers keeps a stop.
+            found = gateway.seen()
+            outcome.exit_code = None if found["running"] else found["exit_code"]
+            if found["running"]:
+                outcome.did(f"IBC STOP failed: {error}")
+            return True
+    return False
+
+
+def _ended(engine: Engine, name: str, timeout: float) -> int | None:
+    """Wait for the container's end; None when it runs on, or the engine does not tell."""
+    try:
+        return engine.wait(name, timeout)
+    except EngineError:
+        return None
+
+
+def pause(
+    gateway: Gateway, engine: Engine, timeout: float, check: bool, accepted: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Stop the gateway by IBC's PAUSE, which keeps the sign-in; it happens at the next full minute.
+
+    *accepted* is called when IBC has said that it will. Raises SessionError, also for an IBC without PAUSE.
+    """
+    check_restart(gateway)
+    descriptor, version, outcome = gateway.deployed(), gateway.summary.controller_version, Outcome()
+    if _numbers(version) < PAUSE_SINCE:
+        raise SessionError(
+            f"gateway {descriptor.name} has IBC {version or 'of an unknown version'}, and PAUSE came with "
+            f"{'.'.join(map(str, PAUSE_SINCE))}: move to a newer image"
+        )
+    outcome.did("IBC PAUSE")
+    if check:
+        return outcome
+    outcome.actions.extend(
+        commands.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["pause"])
+    )
+    accepted()
+    outcome.exit_code = engine.wait(descriptor.container, timeout)
+    if outcome.exit_code is None:
+        raise SessionError(
+            f"IBC accepted PAUSE, but gateway {descriptor.name} still runs after {timeout:.0f} s: compare the "
+            "container's TZ with TimeZone in jts.ini"
+        )
+    outcome.how = "pause"
+    return outcome
+
+
+def _numbers(version: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version or ""))
+
+
+def request_restart(gateway: Gateway, engine: Engine) -> list[str]:
+    """Ask IBC for its RESTART, which the gateway does at the next full minute; return IBC's replies.
+
+    Raises SessionError when this gateway cannot, ChannelError when IBC refuses.
+    """
+    check_restart(gateway)
+    descriptor = gateway.deployed()
+    return commands.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["restart"])
+
+
+def check_restart(gateway: Gateway) -> None:
+    """Raise SessionError when the gateway cannot restart without a sign-in."""
+    name, container, summary = gateway.deployed().name, gateway.seen(), gateway.summary
+    if not container["running"]:
+        raise SessionError(f"gateway {name} is stopped: RESTART needs a signed-in gateway.")
+    if summary.jvm_runs and summary.phase not in (milestones.SIGNED_IN, milestones.CONFIGURED):
+        raise SessionError(
+            f"gateway {name} is not signed in (phase {summary.phase}), and RESTART keeps a "
+            "sign-in: wait until it is ready"
+        )
+    if summary.restart_used:
+        raise SessionError(
+            f"gateway {name} has had its RESTART: IBC takes one in a JVM's life. Wait until "
+            "the restart has happened (two minutes at most); if it does not, stop and start it, which "
+            "is a new sign-in"
+        )
+
+
+def restart(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
+    """Restart the gateway's JVM by IBC's RESTART, which keeps the sign-in, and wait until the API is ready again.
+
+    Raises SessionError.
+    """
+    outcome = Outcome()
+    check_restart(gateway)
+    outcome.did("IBC RESTART")
+    if check:
+        return outcome
+    runs = gateway.summary.jvm_runs
+    replies = request_restart(gateway, engine)
+    outcome.actions.extend(replies)
+    if wait_for(gateway, verdicts.READY, timeout, after_run=runs):
+        outcome.did("ready again")
+        return outcome
+    judgement = gateway.judgement()
+    if gateway.summary.jvm_runs <= runs and gateway.has_log:
+        raise SessionError(
+            f"IBC accepted RESTART ({replies[-1]}), but no restart began within {timeout:.0f} s: "
+            "compare the container's TZ with TimeZone in jts.ini"
+        )
+    raise SessionError(f"the gateway restarted but is {judgement.state}: {judgement.reason}. {judgement.next_step}")

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When and within which bounds a gateway may run: ``/etc/ibgw/<name>/session.json``, written by role `session`."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import bounds, record_file
+from . import alerts, descriptor, windows
+from .week import RESETS, SIGN_IN_DEADLINE
+from .windows import PaperSession
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The session's settings. Without the file, on a host on which role `session` has not run, these are in force."""
+
+    host: str = ""
+    paper_sessions: tuple[PaperSession, ...] = ()
+    # How long a paper gateway with sessions may run that somebody started outside of them, in minutes.
+    manual_minutes: int = 240
+    # Close live before IBKR voids its token, Saturday 23:30 New York, and hold that no older sign-in is worth anything.
+    weekly_close: bool = True
+    # New York time on Sunday by which live should be signed in.
+    sign_in_deadline: str = SIGN_IN_DEADLINE
+    # Pushes and minutes that one sign-in may take.
+    pushes: int = 3
+    sign_in_minutes: int = 10
+    # Region of IBKR's daily reset, in which a lost link is nobody's fault (week.RESETS).
+    region: str = "north_america"
+    # The watcher's own API client id: two clients with one id are refused.
+    client_id: int = 916
+    # Seconds between two looks at a gateway of which nothing is heard.
+    interval: int = 60
+
+
+def path(name: str) -> str:
+    return os.path.join(descriptor.ROOT, name, "session.json")
+
+
+def load(name: str) -> Plan:
+    """Return the plan of gateway *name*; raises DescriptorError when its file is damaged."""
+    try:
+        return from_data(record_file.read(path(name)))
+    except FileNotFoundError:
+        return Plan()
+    except (OSError, record_file.DamagedError) as error:
+        raise descriptor.DescriptorError(f"{path(name)} is damaged ({error}): run site.yml to write it anew") from error
+
+
+def load_or_default(name: str) -> tuple[Plan, str]:
+    """Return the plan and "", or, where its file is damaged, one that starts nothing and the fault."""
+    try:
+        return load(name), ""
+    except descriptor.DescriptorError as error:
+        return Plan(), str(error)
+
+
+def from_data(data: object) -> Plan:
+    """Return the plan that the file's content stands for; keys of later releases are passed over.
+
+    Raises DamagedError for what :func:`problems` would have refused.
+    """
+    found = record_file.build(Plan, data)
+    for variable, (low, high) in BOUNDS.items():
+        if not low <= getattr(found, _FIELDS.get(variable, variable.removeprefix("session_"))) <= high:
+            raise record_file.DamagedError(f"{variable} is not from {low} to {high}")
+    if found.region not in RESETS or not DEADLINE.fullmatch(found.sign_in_deadline):
+        raise record_file.DamagedError("its region or deadline is invalid")
+    # This includes a zone without data on this machine.
+    if found.paper_sessions and (wrong := windows.problems(t.cast("dict[str, Any]", data)["paper_sessions"])):
+        raise record_file.DamagedError(wrong[0])
+    return found
+
+
+# Of the plan, where the variable has another name.
+_FIELDS = {"session_sign_in_pushes": "pushes"}
+DEADLINE = re.compile(r"(0[3-9]|1\d|2[0-3]):[0-5]\d")
+BOUNDS = {
+    "session_interval": (10, 600),
+    "session_client_id": (1, 999_999),
+    "session_sign_in_pushes": (1, 5),
+    "session_sign_in_minutes": (4, 30),
+    "session_manual_minutes": (5, 1440),
+}
+
+
+def problems(settings: Mapping[str, Any]) -> list[str]:
+    """Return one sentence per problem of role `session`'s variables: the variable, the value, the rule, the fix."""
+    found = [text for name in BOUNDS if (text := bounds.problem(name, settings[name], BOUNDS[name]))]
+    deadline = settings["session_sign_in_deadline"]
+    if not DEADLINE.fullmatch(str(deadline)):
+        found.append(
+            f"session_sign_in_deadline: {deadline!r} is no time of Sunday from 03:00 to 23:59 as HH:MM; IBKR takes "
+            "sign-ins from 01:15 on, so leave room for a person"
+        )
+    region = settings["session_region"]
+    if region not in RESETS:
+        found.append(f"session_region: {region!r} is not a region; choose {', '.join(RESETS)}")
+    if bounds.whole(settings["session_client_id"]) in settings["other_client_ids"]:
+        found.append(
+            f"session_client_id: {settings['session_client_id']} is gateway_client_id's or gateway_check_client_id's; "
+            "the API refuses two clients with one id, so choose another"
+        )
+    return found + alerts.problems(settings["session_alerts"])

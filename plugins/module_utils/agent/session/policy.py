@@ -1,0 +1,318 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the watcher makes of a look at a gateway: what is remembered, and the one thing to do next, if any.
+
+Pure: the moment comes with the call, and nothing is touched. The rules are those of gateway operations that IBC leaves
+to a person (docs/sessions.md): a live gateway asks for no push outside a sign-in, nobody tries a refused password
+again, nothing outlives its time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ..api import verdicts
+from ..controller import milestones
+from ..engine.log import epoch
+from . import week, windows
+from .inspection import Gateway
+from .plan import Plan
+from .store import MANUAL, PAPER, SIGN_IN, Grant, Record
+
+LIVE = "live"
+# In ``Record.stopped_by``: stopped by IBC's PAUSE, which keeps the sign-in.
+PAUSE = "PAUSE"
+ANSWERS = verdicts.ANSWERS
+HUNG = ("no_handshake", "no_valid_id", "unresponsive", "tcp_timeout")
+HUNG_LOOKS = 2
+HEAL_SECONDS = 24 * 3600.0
+# Name of the grant of whoever starts a gateway outside of its sessions.
+OUTSIDE = "outside of the sessions"
+# A paper gateway that ended by itself within its window is started once more, after this long.
+RETRY_SECONDS = 60.0
+WINDOW_STARTS = 2
+# Sign-ins without success within an hour; IBKR locks a user after ten.
+LOGINS_PER_HOUR = 8
+HOUR = 3600.0
+# A look takes this long at most.
+LOOK_SECONDS = 20.0
+
+_SIGN_IN = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
+_RESUME = "Its sign-in is kept, so no push is needed: ibgwctl resume, or ansible-playbook site.yml -l live"
+CAUSES = {
+    "session_lost": ("the live gateway is down, and a start would send a push to somebody's phone", _SIGN_IN),
+    "sign_in_asked": ("the live gateway asked for a full sign-in that nobody had started, and was stopped", _SIGN_IN),
+    "sign_in_ended": ("the gateway went down in the middle of its sign-in", _SIGN_IN),
+    "push_missed": ("no push was approved within the bounds of the sign-in", _SIGN_IN),
+    "sign_in_late": ("the sign-in did not complete in its time", _SIGN_IN),
+    "ended_twice": (
+        "the gateway ended by itself twice in its session",
+        "Look at its log, docker logs; the next session tries again, and ibgwctl start does so now.",
+    ),
+    "no_password": (
+        "the gateway's password could not be fetched from Secret Manager",
+        "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
+    ),
+    "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),
+    **{name: (row.meaning, row.next_step) for name, row in verdicts.FINDINGS.items() if name != "push_missed"},
+}
+# Of a later release, after the way back to this one.
+OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
+# What the next paper window may try again; the other causes stay until a person has mended them.
+PASSING = ("ended_twice", "no_password", "login_window_loop", "session_choice", "session_taken", "stale_token")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at a gateway, reduced to what the rules go by."""
+
+    state: str
+    reason: str
+    next_step: str
+    exists: bool
+    running: bool
+    started_at: str | None
+    signed_in: bool
+    asks_for_sign_in: bool
+    finding: str | None
+    api_state: str | None
+    restart_used: bool = False
+    pushes_missed: int = 0
+    # Sign-ins tried by this start since the last success, by any kind of evidence.
+    logins: int = 0
+    fault: str | None = None
+    # Whether the API was asked in this look; what it said may be of an earlier one.
+    asked: bool = True
+
+
+def seen(gateway: Gateway, asked: bool = True) -> Seen:
+    """Return what the last look at *gateway* showed."""
+    container: dict[str, Any] = gateway.container or {}
+    judgement, summary = gateway.judgement(), gateway.summary
+    api_state = gateway.verdict["api_state"] if gateway.verdict else None
+    # The engine may have dropped the lines of a sign-in that is days old; its API answers all the same.
+    unwritten = summary.phase == milestones.NO_RUN and api_state in ANSWERS
+    return Seen(
+        state=judgement.state,
+        reason=judgement.reason,
+        next_step=judgement.next_step,
+        exists=bool(container.get("exists")),
+        running=bool(container.get("running")),
+        started_at=container.get("started_at"),
+        signed_in=summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED) or unwritten,
+        asks_for_sign_in=summary.asks_for_sign_in,
+        finding=gateway.finding,
+        api_state=api_state,
+        restart_used=summary.restart_used,
+        pushes_missed=summary.pushes_missed,
+        logins=summary.logins,
+        fault=gateway.engine_fault,
+        asked=asked,
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is about to be sent),
+    ``restart`` (by IBC, no push), ``start``, or ``blocked`` (only to say so); *cause* blocks the gateway until a
+    person acts."""
+
+    action: str
+    why: str
+    cause: str | None = None
+    grant: Grant | None = None
+
+
+def moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def outside_of_sessions(plan: Plan, by: str, begun: float) -> Grant:
+    """Return what a gateway with sessions has that was started outside of them; without sessions it has no limit."""
+    return Grant(MANUAL, by, begun, begun + plan.manual_minutes * 60, OUTSIDE)
+
+
+def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
+    """Bring *record* up to date with a look."""
+    record.checked_at = now
+    if look.fault:
+        _tell(record, verdicts.DEGRADED, look.fault, "See systemctl status docker; running containers stay.", now)
+        return
+    if look.running:
+        record.stopped_by = ""
+    elif record.stopping:
+        record.stopped_by, record.stopping = record.stopping, ""
+    if look.running and look.started_at != record.container_started_at:
+        record.count("starts")
+        record.container_started_at = look.started_at
+        record.hung_looks = record.logins_counted = 0
+    if look.running and (look.state == verdicts.READY or (look.signed_in and look.api_state in ANSWERS)):
+        record.blocked = None
+        if record.mode == LIVE and (record.grant or record.signed_in_at is None):
+            # Of a gateway that was signed in before anybody watched, only the start is known.
+            record.signed_in_at = min(now, record.grant.ends_at) if record.grant else epoch(look.started_at or "")
+            record.grant = None
+            record.count("sign_ins")
+    _count_logins(record, look, now)
+    if record.mode != LIVE and look.running and plan.paper_sessions and record.grant is None:
+        begun = epoch(look.started_at or "") or now
+        record.grant = outside_of_sessions(plan, "somebody", begun)
+    if record.grant and record.grant.name == OUTSIDE and not plan.paper_sessions:
+        record.grant = None
+    if record.mode == LIVE:
+        _note_validity(record, look, plan, now)
+    if look.asked or not look.running:
+        record.hung_looks = record.hung_looks + 1 if look.running and look.api_state in HUNG else 0
+    state, reason, next_step = look.state, look.reason, look.next_step
+    if record.blocked and not look.running:
+        state = verdicts.BLOCKED
+        reason, next_step = CAUSES.get(record.blocked, OTHER_CAUSE)
+    elif record.mode == LIVE and not look.running:
+        next_step = _RESUME if record.stopped_by == PAUSE and record.valid_until else _SIGN_IN
+    _tell(record, state, reason, next_step, now)
+
+
+def _count_logins(record: Record, look: Seen, now: float) -> None:
+    """Record the sign-ins tried without success; a start counts as one even without a line in the log."""
+    recent = [at for at in record.logins if now - HOUR < at <= now]
+    if look.signed_in:
+        record.logins, record.logins_counted = [], 0
+    elif look.running:
+        tried = max(look.logins, 1)
+        new = min(max(tried - record.logins_counted, 0), 2 * LOGINS_PER_HOUR)
+        record.logins = [*recent, *[now] * new][-2 * LOGINS_PER_HOUR :]
+        record.logins_counted = tried
+    else:
+        record.logins = recent
+
+
+def _note_validity(record: Record, look: Seen, plan: Plan, now: float) -> None:
+    """A sign-in is worth the week that it lies in, as long as the gateway runs (or starts again on its token)."""
+    week_of = record.signed_in_at if record.signed_in_at is not None else 0.0
+    ends = week.valid_until(moment(week_of)).timestamp()
+    valid = (look.running or record.stopped_by == PAUSE) and record.signed_in_at is not None and now < ends
+    record.valid_until = ends if valid else None
+    record.sign_in_due = week.sign_in_deadline(moment(ends if valid else now), plan.sign_in_deadline).timestamp()
+
+
+def fail(record: Record, reason: str, now: float) -> None:
+    """A look that did not come about is a state too."""
+    _tell(record, verdicts.DEGRADED, reason, "See journalctl -u ibgw-watch@ and ibgwctl history.", now)
+
+
+def _tell(record: Record, state: str, reason: str, next_step: str, now: float) -> None:
+    if state != record.state:
+        record.since = now
+    record.state, record.reason, record.next_step = state, reason, next_step
+
+
+def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
+    """Return what has to be done now, None when nothing has. Call it after :func:`observe`."""
+    if look.fault or not look.exists:
+        return None
+    cause = look.finding or look.api_state
+    if look.running and cause in CAUSES:
+        return Step("stop", CAUSES[cause][0], cause)
+    if look.running and not look.signed_in and len(record.logins) > LOGINS_PER_HOUR:
+        return Step("stop", CAUSES["too_many_attempts"][0], "too_many_attempts")
+    # A PAUSE that IBC has accepted comes at the next full minute; a STOP now would throw the sign-in away.
+    if look.running and record.stopping and record.stopping != PAUSE:
+        return Step("stop", f"the stop that {record.stopping} began did not end")
+    if look.running and record.grant and now >= record.grant.ends_at:
+        return _over(record, look)
+    rules = _live if record.mode == LIVE else _paper
+    return rules(record, look, plan, now) or _heal(record, look, now)
+
+
+def _over(record: Record, look: Seen) -> Step:
+    if record.mode == LIVE:
+        return Step("stop" if look.signed_in else "kill", CAUSES["sign_in_late"][0], "sign_in_late")
+    return Step("stop", "its time is over")
+
+
+def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
+    signing_in = record.granted(now, SIGN_IN)
+    if not look.running and signing_in:
+        # Whoever signs in holds the lock until that is done, so nobody is at it any more.
+        return Step("blocked", CAUSES["sign_in_ended"][0], "sign_in_ended")
+    if not look.running:
+        lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked
+        return Step("blocked", CAUSES["session_lost"][0], "session_lost") if lost else None
+    void = record.signed_in_at is not None and record.valid_until is None and not signing_in
+    if plan.weekly_close and (void or week.closing(moment(now))):
+        return Step("stop" if look.signed_in else "kill", "IBKR's week is over: the sign-in is void from Sunday 01:00")
+    if signing_in and look.pushes_missed >= plan.pushes:
+        return Step("stop", CAUSES["push_missed"][0], "push_missed")
+    if look.asks_for_sign_in and not signing_in:
+        return Step("kill", CAUSES["sign_in_asked"][0], "sign_in_asked")
+    return None
+
+
+def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
+    window = windows.current(plan.paper_sessions, moment(now))
+    if look.running or window is None or (record.blocked and record.blocked not in PASSING):
+        return None
+    begin, end = window.start.timestamp(), window.end.timestamp()
+    grant = Grant(PAPER, "the plan", now, end, window.session.name, begin)
+    if begin > record.served_window:
+        return Step("start", f"session {window.session.name} is due", grant=grant)
+    if record.served_window != begin or record.stopped_by or record.blocked:
+        return None
+    if record.window_starts >= WINDOW_STARTS:
+        return Step("blocked", CAUSES["ended_twice"][0], "ended_twice")
+    rested = now - record.since >= RETRY_SECONDS
+    return Step("start", f"session {window.session.name} ended by itself: once more", grant=grant) if rested else None
+
+
+def _heal(record: Record, look: Seen, now: float) -> Step | None:
+    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not mend, a person does."""
+    hung = look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
+    if hung and not look.restart_used and now - record.healed_at >= HEAL_SECONDS:
+        return Step("restart", f"the API has hung for {record.hung_looks} looks in a row")
+    return None
+
+
+def next_moment(record: Record, plan: Plan, now: float) -> float:
+    """Return the next moment at which a rule may say something else though nothing is heard of the gateway."""
+    moments = [now + plan.interval]
+    if record.grant:
+        moments.append(record.grant.ends_at)
+    if record.mode == LIVE:
+        moments.append(week.next_close(moment(now)).timestamp())
+    elif window := windows.upcoming(plan.paper_sessions, moment(now)):
+        moments.append(window.start.timestamp())
+    return min(each for each in moments if each > now)
+
+
+def late_seconds(record: Record, plan: Plan, now: float) -> float:
+    """Return how much longer ago the last look is than it may be: two intervals and a look; 0 while somebody signs in,
+    who looks instead of the watcher."""
+    patience = 2 * plan.interval + LOOK_SECONDS
+    return 0.0 if record.granted(now, SIGN_IN) else max(now - record.checked_at - patience, 0.0)
+
+
+def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, str]:
+    """Return what *cause* makes of a report on a gateway that is down: state, reason and next step; else nothing."""
+    if cause not in CAUSES or not container or container["running"]:
+        return {}
+    reason, next_step = CAUSES[cause]
+    return {"state": verdicts.BLOCKED, "reason": reason, "next_step": next_step}
+
+
+def shown(record: Record, plan: Plan, now: float) -> dict[str, Any]:
+    """Return a record for a person or a program: moments as epoch seconds, and the week's as New York time too.
+
+    Of a live gateway also the *week* (:func:`.week.phase`).
+    """
+    result: dict[str, Any] = asdict(record)
+    for name in ("valid_until", "sign_in_due"):
+        at = result[name]
+        local = moment(at).astimezone(week.NEW_YORK).strftime("%a %Y-%m-%d %H:%M") if at else None
+        result[f"{name}_new_york"] = local
+    if record.mode == LIVE:
+        signed_in = moment(record.signed_in_at) if record.signed_in_at and record.valid_until else None
+        result["week"] = week.phase(moment(now), signed_in, plan.sign_in_deadline)
+    return result

@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for a state, driven by the container's log: the API is asked when a milestone says that it can answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ..api import verdicts
+from ..api.probe import ATTEMPT_SECONDS
+from ..controller import milestones
+from .inspection import DIALOG_SECONDS, Gateway
+
+MIN_DELAY = 2.0
+# After how many seconds of a phase the API is asked though no milestone calls for it, and how often from then on:
+# a net under a log whose wording has changed.
+_PATIENCE = {
+    milestones.NO_RUN: (10.0, 10.0),
+    milestones.SIGNED_IN: (5.0, MIN_DELAY),
+    milestones.WAITING_2FA: (60.0, 30.0),
+}
+_DEFAULT_PATIENCE = (30.0, 30.0)
+_REOPEN_SECONDS = 0.2
+# While an attempt lasts, the log is not heard.
+_LONGEST_ATTEMPT = 8 * ATTEMPT_SECONDS
+
+
+def wait_for(
+    gateway: Gateway,
+    wanted: str,
+    timeout: float,
+    delay: float = MIN_DELAY,
+    after_run: int | None = None,
+    tell: Callable[[], None] = lambda: None,
+) -> bool:
+    """Observe *gateway* until it is in state *wanted* (True), or cannot come there, or *timeout* seconds are over.
+
+    The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word. An
+    attempt lasts 5 s at most, and twice as long as the one before when that one's time ran out before the gateway
+    had answered; it may last for all that is left where that would not hold another one of twice its length, but never
+    longer than 40 s. An attempt that was cut shorter than the ones before and ran out of time has shown nothing: the
+    verdict stays the last complete one.
+    With *after_run* only a JVM run after that one counts (a restart was asked for and has yet to happen). *tell* is
+    called whenever something was observed; what it raises ends the wait.
+    """
+    deadline = gateway.clock() + timeout
+    asked_at, length = -math.inf, ATTEMPT_SECONDS
+    with gateway.listening():
+        while True:
+            gateway.refresh()
+            goes_on = True
+            while goes_on:
+                now = gateway.clock()
+                judgement = gateway.judgement()
+                tell()
+                counts = after_run is None or gateway.summary.jvm_runs > after_run
+                if counts and judgement.state == wanted:
+                    return True
+                if (judgement.final and wanted != verdicts.STOPPED) or now >= deadline:
+                    return False
+                due = max(_due(gateway, wanted, asked_at), asked_at + delay) if counts else math.inf
+                if due <= now:
+                    length = _ask(gateway, length, deadline - now, delay)
+                    asked_at = gateway.clock()
+                    continue
+                look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
+                waits_at = now + DIALOG_SECONDS if gateway.summary.open_dialog and not gateway.dialog else math.inf
+                goes_on = gateway.listen(min(due, deadline, look_again, waits_at) - now)
+                goes_on = goes_on and gateway.clock() < look_again
+            gateway.sleep(_REOPEN_SECONDS)
+
+
+def _ask(gateway: Gateway, length: float, left: float, delay: float) -> float:
+    """Ask the API for about *length* of the *left* seconds; return how long the next attempt may last."""
+    known = gateway.verdict
+    seconds = min(left if left < length + delay + 2 * length else length, left, _LONGEST_ATTEMPT)
+    gateway.ask(seconds)
+    if gateway.verdict is None or gateway.verdict["api_state"] not in verdicts.LATE:
+        return length
+    if known is not None and seconds < length:
+        gateway.verdict = known
+        return length
+    return min(2 * length, _LONGEST_ATTEMPT)
+
+
+def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
+    """Return the moment from which asking the API makes sense (the distance between two attempts aside)."""
+    if wanted not in (verdicts.READY, verdicts.DEGRADED):
+        return math.inf
+    if not gateway.has_log or gateway.summary.usable:
+        return -math.inf
+    patience, every = _PATIENCE.get(gateway.summary.phase, _DEFAULT_PATIENCE)
+    return max(gateway.phase_since + patience, asked_at + every)

@@ -1,0 +1,408 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The watcher of one gateway: it listens to the container's log, looks each minute, and does what the policy says.
+
+One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lease while it looks and acts. Where
+another run keeps the lease between two of its tasks, it starts nothing, and ends what has to be ended. While somebody
+else acts, it only prevents a push that nobody has asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import os
+import queue
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..api import verdicts
+from ..controller.commands import ChannelError
+from ..engine.client import EngineError
+from ..text import printable
+from . import alerts, descriptor, lifecycle, plan, policy, week
+from .alerts import Alert, Outbox
+from .control import Control
+from .lease import BusyError
+from .store import PAPER, SIGN_IN, Record, Store
+
+BY = "the watcher"
+ALERT_BUDGET_SECONDS = 20.0
+BUSY_SECONDS = 2.0
+# A log that ends though its container runs is not opened in a tight loop.
+REOPEN_SECONDS = 0.1
+SOON_SECONDS = 5.0
+# What is done also where another run keeps the lease.
+ENDS = ("stop", "kill")
+_SEVERITY = {verdicts.BLOCKED: "critical", verdicts.DEGRADED: "warning", verdicts.READY: "info"}
+_TROUBLE = (verdicts.BLOCKED, verdicts.DEGRADED)
+# Said again while it lasts, after this many seconds.
+REPEAT_SECONDS = 6 * 3600.0
+# How often the ends of certificates are looked at, and who is told how many days before one.
+ENDS_SECONDS = 6 * 3600.0
+ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
+Known = tuple[Any, tuple[Any, int]]
+Settings = tuple[descriptor.Descriptor, plan.Plan]
+# How often settings that cannot be read are looked at again.
+UNREADABLE_SECONDS = 10.0
+UNREADABLE_STEP = "Run site.yml, which writes it anew."
+
+
+LOG_GAP = "the log went on past the engine's rotation before it was read: some of its lines were never seen"
+
+
+def _gaps(log: dict[str, Any] | None) -> int:
+    """How often the log of a record has lost lines; 0 where it does not say."""
+    gaps = (log or {}).get("gaps")
+    return gaps if isinstance(gaps, int) else 0
+
+
+def channels_path(name: str) -> str:
+    return os.path.join(descriptor.ROOT, name, "alerts.json")
+
+
+class Watcher:
+    """Watches gateway *name*; *alive* reports to the service manager, *fault* is a fault of its settings."""
+
+    def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
+        self.control, self.alive, self.fault = control, alive, fault
+        self.outbox = Outbox(control.store.directory)
+        if self.outbox.damage:
+            control.store.note("damaged", self.outbox.damage, control.now())
+        self._asked_at = self._ends_looked_at = float("-inf")
+        self._interval = float(control.plan.interval)
+        # The watcher's own API client: others may be asking at the same time.
+        control.gateway.endpoint["client_id"] = control.plan.client_id
+
+    def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
+        """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
+        with self.control.gateway.listening():
+            for _round in itertools.count() if rounds is None else range(rounds):
+                self.alive()
+                if ended():
+                    return
+                try:
+                    until = self.look()
+                except BusyError:
+                    self._guard()
+                    self._tell_of_another()
+                    until = self.control.now() + BUSY_SECONDS
+                except Exception as error:  # a watcher that ends cannot alert
+                    self._tell_of_failure(error)
+                    until = self.control.now() + self._interval
+                self.alive()
+                self.listen(until)
+
+    def _guard(self) -> None:
+        """Somebody else acts, and may be stuck: no push goes out for which there is no grant on the disk."""
+        control, name = self.control, self.control.descriptor.container
+        with contextlib.suppress(EngineError, OSError, ValueError):
+            # In this order: who signs in writes the grant first, and starts then.
+            control.gateway.refresh()
+            asks = control.gateway.has_log and control.gateway.summary.asks_for_sign_in
+            record = control.store.read()
+            if asks and record and record.mode == policy.LIVE and not record.granted(control.now(), SIGN_IN):
+                control.engine.kill(name)
+                control.store.note("kill", policy.CAUSES["sign_in_asked"][0], control.now(), cause="sign_in_asked")
+
+    def _tell_of_another(self) -> None:
+        """Alert on the state that the lease's holder has written, such as a dialog in a sign-in."""
+        with contextlib.suppress(OSError, ValueError):
+            record = self.control.store.read()
+            if record:
+                self._tell(record, record, urgent=True)
+
+    def _tell_of_failure(self, error: Exception) -> None:
+        """Turn an unexpected failure of a look into a state and an alert; the next look is tried."""
+        now, kind = self.control.now(), type(error).__name__
+        with contextlib.suppress(Exception):
+            record = self.control.store.load(self.control.descriptor.mode)
+            self.control.store.note("failed", f"the look failed: {kind}: {printable(str(error))}", now)
+            policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
+            self.control.store.save(record)
+            self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
+            send(self.control.store, self.outbox, now)
+
+    def look(self) -> float:
+        """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
+        control, now = self.control, self.control.now
+        with control.store.lease.beside(control.owner, "a look") as another:
+            gateway = control.gateway
+            asked = self._observe()
+            record = control.store.load(control.descriptor.mode)
+            before = copy.copy(record)
+            look = policy.seen(gateway, asked)
+            policy.observe(record, look, control.plan, now())
+            step = policy.decide(record, look, control.plan, now())
+            if step and (not another or step.action in ENDS):
+                self._do(step, record)
+            if self.fault and record.state != verdicts.BLOCKED:
+                _degrade(record, self.fault, before, now())
+            if record.state != before.state:
+                control.store.note("state", record.reason, now(), state=record.state)
+            gaps, log = _gaps(record.log), gateway.log_state()
+            record.log = log
+            if log["gaps"] > gaps:
+                control.store.note("log_gap", LOG_GAP, now())
+                self._put_gap(record, now())
+            with contextlib.suppress(OSError):
+                control.store.save(record)
+            next_look = policy.next_moment(record, control.plan, now())
+            waits = gateway.summary.open_dialog is not None and gateway.dialog is None
+            if waits or (gateway.summary.usable and record.state == verdicts.STARTING):
+                next_look = min(next_look, now() + SOON_SECONDS)
+        self._tell(before, record, urgent=self.control.gateway.dialog is not None)
+        return next_look
+
+    def _put_gap(self, record: Record, now: float) -> None:
+        name, host = record.gateway, self.control.plan.host
+        title = " on ".join(filter(None, (name, host))) + ": lines of its log are lost"
+        step = "See docker logs of its container; raise gateway_log_max_size where it writes so much rightly."
+        self.outbox.put(Alert("log_gap", name, host, "warning", title, LOG_GAP, step, now), REPEAT_SECONDS)
+
+    def _observe(self) -> bool:
+        """Look at container and log, and ask the API each minute, or soon when the log says that it can answer; whether
+        it was asked."""
+        gateway = self.control.gateway
+        self._refresh(self._known())
+        rested = gateway.clock() - self._asked_at
+        answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
+        soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
+        stands = gateway.container is not None and gateway.container["status"] == "paused"
+        if not gateway.has_log or stands or not (soon or rested >= self._interval - 1):
+            return False
+        gateway.ask()
+        self._asked_at = gateway.clock()
+        return True
+
+    def _refresh(self, known: Known) -> None:
+        """Look at container and log; what the API said last holds for the same run of the JVM."""
+        gateway = self.control.gateway
+        verdict, run = known
+        gateway.refresh()
+        gateway.verdict = verdict if self._known()[1] == run else None
+
+    def _known(self) -> Known:
+        """Return what the API said last, and the run of the JVM that said it."""
+        gateway = self.control.gateway
+        return gateway.verdict, ((gateway.container or {}).get("started_at"), gateway.summary.jvm_runs)
+
+    def _do(self, step: policy.Step, record: Record) -> None:
+        control, known = self.control, self._known()
+        control.store.note(step.action, step.why, control.now(), cause=step.cause)
+        if step.cause:
+            record.blocked, record.grant = step.cause, None
+            record.count(f"blocked_{step.cause}")
+        try:
+            match step.action:
+                case "stop":
+                    control.end(record)
+                case "kill":
+                    control.engine.kill(control.descriptor.container)
+                    record.grant = None
+                case "restart":
+                    record.healed_at = control.now()
+                    control.store.save(record)
+                    lifecycle.request_restart(control.gateway, control.engine)
+                case "start":
+                    self._start(step, record)
+        except (lifecycle.SessionError, ChannelError, EngineError, OSError) as error:
+            control.store.note("failed", f"{step.action}: {error}", control.now())
+            if isinstance(error, lifecycle.NoPasswordError) and record.window_starts >= policy.WINDOW_STARTS:
+                record.blocked = "no_password"
+        if step.action in ("stop", "kill") and not step.cause:
+            record.stopped_by = "the plan"
+        self._refresh(known)
+        policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
+
+    def _start(self, step: policy.Step, record: Record) -> None:
+        grant = step.grant
+        if grant and grant.kind == PAPER:
+            first = grant.window > record.served_window
+            record.served_window, record.window_starts = grant.window, 1 if first else record.window_starts + 1
+        self.control.begin(record, grant)
+
+    def listen(self, until: float) -> None:
+        """Return when the log, or a start, tells something that may change a decision, or at the moment *until*, also
+        where the clock on the wall is set meanwhile."""
+        gateway, control = self.control.gateway, self.control
+        deadline = gateway.clock() + until - control.now()
+        if gateway.has_log:
+            before = self._heard()
+            while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
+                if not gateway.listen(left):
+                    gateway.sleep(REOPEN_SECONDS)
+                    return
+            return
+        try:
+            with control.engine.starts(control.descriptor.container) as starts, contextlib.suppress(queue.Empty):
+                starts.get(timeout=max(deadline - gateway.clock(), 0.0))
+        except EngineError:
+            gateway.sleep(BUSY_SECONDS)
+
+    def _heard(self) -> tuple[object, ...]:
+        summary = self.control.gateway.summary
+        return (
+            summary.phase,
+            summary.jvm_runs,
+            summary.pushes,
+            summary.finding,
+            summary.asks_for_sign_in,
+            summary.open_dialog,
+        )
+
+    def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
+        """Queue the alerts that are due, and send the queue."""
+        now = self.control.now()
+        serious = record.state in _TROUBLE
+        # Whoever brought it back: what was told is over, and is told anew when it comes again.
+        over = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if record.state == verdicts.READY else []
+        calm = (
+            record.state == verdicts.DEGRADED
+            and not urgent
+            and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
+        )
+        if (serious and not calm) or any(over):
+            self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
+        if record.mode == policy.LIVE:
+            self._remind(record, now)
+        if now - self._ends_looked_at >= ENDS_SECONDS:
+            self._ends_looked_at = now
+            self._tell_of_ends(record, now)
+        send(self.control.store, self.outbox, now)
+
+    def _remind(self, record: Record, now: float) -> None:
+        signed_in = policy.moment(record.signed_in_at) if record.signed_in_at else None
+        deadline = self.control.plan.sign_in_deadline
+        # The outbox knows what was told: it takes the same reminder once.
+        key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
+        if key:
+            self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
+
+    def _tell_of_ends(self, record: Record, now: float) -> None:
+        """Queue what ends soon of the certificates of way mtls: each once at 21 days, at 7 and at its end."""
+        place = os.path.join(descriptor.ROOT, record.gateway, "mtls")
+        if not os.path.isdir(place):
+            return
+        from . import health  # and ssl with it, only where there are certificates
+
+        for found in health.certificates(now, place):
+            days, file = found["days_left"], os.path.basename(found["path"])
+            due = [limit for limit in ENDS_TOLD if days is not None and days < limit]
+            if due:
+                what = f"{file} of mutual TLS {f'ends in {days:.0f} days' if days >= 0 else 'has ended'}"
+                title = " on ".join(filter(None, (record.gateway, self.control.plan.host))) + f": {what}"
+                text = "With it, clients of mutual TLS are let in no more."
+                step = "ansible-playbook site.yml renews it; an authority (ca.crt) is made anew, docs/access.md."
+                key = f"ends/{file}/{found['ends_at']:.0f}/{due[0]}"
+                alert = Alert(key, record.gateway, self.control.plan.host, ENDS_TOLD[due[0]], title, text, step, now)
+                self.outbox.put(alert)
+
+    def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
+        name, host = record.gateway, self.control.plan.host
+        title = f"{name} on {host} {what}" if host else f"{name} {what}"
+        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
+        self.outbox.put(alert, REPEAT_SECONDS if key.startswith("state/") else None)
+
+
+def notifier() -> Callable[[str], None]:
+    """Return what tells systemd (sd_notify(3)) how the service is; it does nothing where there is no systemd."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return lambda _text: None
+    address = "\0" + address[1:] if address.startswith("@") else address
+
+    def notify(text: str) -> None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.sendto(text.encode(), address)
+
+    return notify
+
+
+def send(memory: Store, outbox: Outbox, now: float) -> None:
+    """Send the queue through the readable channels; a dead channel costs only time."""
+    path = channels_path(memory.name)
+    with contextlib.suppress(OSError, ValueError):
+        if os.path.exists(path):
+            for failed in outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
+                memory.note("alert_failed", f"an alert was not delivered by {failed}", now)
+
+
+def _degrade(record: Record, fault: str, before: Record, now: float) -> None:
+    record.since = before.since if before.state == verdicts.DEGRADED else now
+    record.state, record.reason, record.next_step = verdicts.DEGRADED, fault, UNREADABLE_STEP
+
+
+def stamp(name: str) -> tuple[object, ...]:
+    """Return a fingerprint that changes whenever the settings of gateway *name* are rewritten."""
+    found: list[object] = []
+    for path in (descriptor.path(name), plan.path(name)):
+        try:
+            status = os.stat(path)
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        except OSError as error:
+            found.append(error.errno)
+    return tuple(found)
+
+
+def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
+    """Return the descriptor and the plan of gateway *name*, and the faults of their files.
+
+    In the place of what cannot be read stands what was *good* before; without that, a plan that starts nothing. None
+    without a descriptor, now or before.
+    """
+    try:
+        found, fault = descriptor.load(name), ""
+    except descriptor.DescriptorError as error:
+        return good, str(error)
+    wanted, fault = plan.load_or_default(name)
+    return (found, good[1] if fault and good else wanted), fault
+
+
+def tell_unreadable(name: str, fault: str, now: float) -> None:
+    """Turn a gateway that cannot be watched into a state and an alert, by the channels that can be read."""
+    memory = Store(name)
+    with memory.lease.held(BY, "a look"):
+        record = memory.load("")
+        before = copy.copy(record)
+        _degrade(record, fault, before, now)
+        if before.reason != fault:
+            memory.note("state", fault, now, state=record.state)
+        memory.save(record)
+    outbox = Outbox(memory.directory)
+    outbox.put(
+        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, UNREADABLE_STEP, now),
+        REPEAT_SECONDS,
+    )
+    send(memory, outbox, now)
+
+
+def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Watch gateway *name* until the process is ended; raises DescriptorError for an invalid name.
+
+    Settings that cannot be read are a state and an alert; they are read again whenever their files change.
+    """
+    notify = notifier()
+    good: Settings | None = None
+    notify("READY=1")
+    while True:
+        seen = stamp(name)
+        good, fault = settings(name, good)
+        if good:
+            control = Control(*good, by=BY)
+            Watcher(control, lambda: notify("WATCHDOG=1"), fault).run(ended=partial(_changed, name, seen))
+            continue
+        while not _changed(name, seen):
+            notify("WATCHDOG=1")
+            with contextlib.suppress(BusyError, OSError):
+                tell_unreadable(name, fault, time.time())
+            sleep(UNREADABLE_SECONDS)
+
+
+def _changed(name: str, before: tuple[object, ...]) -> bool:
+    return stamp(name) != before

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time zones by the data of the machine that this runs on.
+
+Machines differ: Debian 13 and Ubuntu 24.04 (the image's base) ship the names of before 1993 and of other spellings
+(``US/Eastern``, ``Asia/Calcutta``, ``Japan``) in a package of their own, tzdata-legacy. ``zone.tab`` lists the current
+names, ``tzdata.zi`` the links from old ones, both also where the old ones are not installed (tzfile(5), zic(8)).
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import os
+import zoneinfo
+
+# The calendar's own zones (week.py): without them nothing on this machine can tell the time in New York.
+NEEDED = ("America/New_York", "Europe/Zurich", "Asia/Hong_Kong")
+# In no zone.tab, since they are of no place. A libc that has no data for them takes UTC, which they are.
+_PLACELESS = ("UTC", "GMT")
+
+
+def readable(zone: object) -> bool:
+    """Whether this machine has the rules of *zone*."""
+    try:
+        return isinstance(zone, str) and bool(zoneinfo.ZoneInfo(zone))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+def problems(zones: c.Mapping[str, object], elsewhere: c.Container[str] = ()) -> list[str]:
+    """Return a sentence for each of *zones* (by its variable) that this machine cannot read; [] when it reads all.
+
+    The variables among *elsewhere* are read by another machine too, which may have the current names only: an old name
+    is refused for them even where this machine knows it.
+    """
+    if missing := [zone for zone in NEEDED if not readable(zone)]:
+        return [f"time zones: this machine has no data for {', '.join(missing)}; install its package tzdata"]
+    return [
+        fault
+        for variable, zone in zones.items()
+        if (fault := _fault(variable, str(zone), readable(zone), variable in elsewhere))
+    ]
+
+
+def _fault(variable: str, zone: str, known: bool, strict: bool) -> str | None:
+    if known and not (strict and _outdated(zone)):
+        return None
+    current = _links().get(zone)
+    if current:
+        who = "the image may have current names only" if known else "this machine has no data for it (no tzdata-legacy)"
+        return f"{variable}: {zone!r} is an old name of {current}, and {who}; write {current}"
+    if known:
+        return f"{variable}: {zone!r} is no current name of a time zone, and the image may lack it; name a city's zone"
+    return f"{variable}: this machine has no time zone {zone!r}; write a name such as America/New_York"
+
+
+def _outdated(zone: str) -> bool:
+    """Whether *zone* is not among the current names; False where this machine has no list of them."""
+    current = {line.split("\t")[2].strip() for line in _lines("zone.tab") if line.count("\t") > 1}
+    return bool(current) and zone not in current and zone not in _PLACELESS and not zone.startswith("Etc/")
+
+
+def _links() -> dict[str, str]:
+    """Old names and their targets."""
+    return {words[2]: words[1] for line in _lines("tzdata.zi") if len(words := line.split()) == 3 and words[0] == "L"}
+
+
+def _lines(name: str) -> list[str]:
+    """The lines of a file of the zone database without its comments; [] where there is no such file."""
+    for directory in zoneinfo.TZPATH:
+        try:
+            with open(os.path.join(directory, name), encoding="utf-8") as file:
+                return [line for line in file if not line.startswith("#")]
+        except OSError:
+            continue
+    return []

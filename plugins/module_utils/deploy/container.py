@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A gateway's container from its settings: validation, and the engine's request to create it.
+
+A setting that the engine would refuse is refused here, by the name of its variable, before anything is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..agent import bounds
+
+# Memory of Java beside its heap, and of the desktop, in MiB: a heap of 768 MiB needs 1.5 GiB in all.
+OVERHEAD_MIB = 768
+HEAP_MIB = (256, 65536)
+PIDS = (100, 100_000)
+NOFILE = (1024, 1_048_576)
+STOP_SECONDS = (1, 600)
+LOG_FILES = (1, 1000)
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt])b?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+Settings = Mapping[str, Any]
+
+
+def size(text: object) -> int | None:
+    """Return the bytes of a size such as ``2g`` or ``1536m``, None for anything else."""
+    found = _SIZE.fullmatch(str(text).lower())
+    return int(float(found[1]) * _UNITS[found[2]]) if found else None
+
+
+def problems(settings: Settings, cpus: int | None, prefix: str = "gateway_") -> list[str]:
+    """Return one sentence a setting that no container can have: the variable, its value, the fault, the fix.
+
+    *cpus* is how many the host has, None where the engine cannot be asked. *settings* are the options ``container`` of
+    module gateway_container.
+    """
+    found = [*_sizes(settings, prefix), *_numbers(settings, prefix), *_environment(settings, prefix)]
+    share = _number(settings["cpus"])
+    if share is None or share < 0 or 0 < share < 0.01:
+        found.append(f"{prefix}cpus: {settings['cpus']!r} is not 0 (no limit) and not a number from 0.01")
+    elif cpus is not None and share > cpus:
+        found.append(f"{prefix}cpus: {share:g} is more than the {cpus} CPUs of this host; lower it, or 0 sets no limit")
+    return found
+
+
+def _sizes(settings: Settings, prefix: str) -> list[str]:
+    found, memory, heap = [], size(settings["memory"]), settings.get("heap_mb")
+    if memory is None:
+        found.append(
+            f"{prefix}memory: {settings['memory']!r} is not a size; write a number with its unit and no blank, as 2g "
+            "or 2048m"
+        )
+    if size(settings["log_max_size"]) is None:
+        found.append(f"gateway_log_max_size: {settings['log_max_size']!r} is not a size; write it as 10m")
+    if heap is not None and (text := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
+        found.append(text)
+    elif memory is not None and memory < (least := (int(heap or 0) + OVERHEAD_MIB)) << 20:
+        found.append(
+            f"{prefix}memory: {settings['memory']} is less than the {least} MiB that a heap of {heap or 0} MiB needs "
+            f"with all around it; raise it, or lower {prefix}java_heap_mb"
+        )
+    shared = settings.get("shm_size")
+    if shared and size(shared) is None:
+        found.append(f"{prefix}shm_size: {shared!r} is not a size; write it as 256m")
+    return found
+
+
+def _numbers(settings: Settings, prefix: str) -> list[str]:
+    limits = {
+        "pids_limit": (prefix, PIDS),
+        "nofile": (prefix, NOFILE),
+        "stop_grace": (prefix, STOP_SECONDS),
+        "log_max_files": ("gateway_", LOG_FILES),
+        "port": ("gateway_", (1, 65535)),
+    }
+    return [
+        text
+        for name, (owner, allowed) in limits.items()
+        if settings.get(name) is not None and (text := bounds.problem(f"{owner}{name}", settings[name], allowed))
+    ]
+
+
+def _environment(settings: Settings, prefix: str) -> list[str]:
+    environment = settings["environment"]
+    if not isinstance(environment, Mapping):
+        return [f"{prefix}environment: it is not a mapping of names to texts"]
+    # Values are named by their type only: one of them may be a secret.
+    return [
+        f"{prefix}environment: {name!r} is not the name of a variable"
+        if not _VARIABLE.fullmatch(str(name))
+        else f"{prefix}environment: the value of {name} is not a text of one line "
+        f"({type(value).__name__}); put it in quotes"
+        for name, value in environment.items()
+        if not (_VARIABLE.fullmatch(str(name)) and isinstance(value, str) and not re.search(r"[\0\r\n]", value))
+    ]
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def body(settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return the request to create the container (``POST /containers/create``) of settings without problems."""
+    port = f"{settings['container_port']}/tcp"
+    uid = int(settings["uid"])
+    limits: dict[str, Any] = {
+        "Mounts": [
+            {"Type": "bind", "Source": each["source"], "Target": each["target"], "ReadOnly": bool(each["read_only"])}
+            for each in settings["mounts"]
+        ],
+        "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": str(settings["port"])}]},
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true"],
+        "RestartPolicy": {"Name": "no"},
+        "Memory": size(settings["memory"]),
+        "PidsLimit": int(settings["pids_limit"]),
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": str(settings["log_max_size"]), "max-file": str(settings["log_max_files"])},
+        },
+    }
+    if settings.get("tmpfs"):
+        limits["Tmpfs"] = dict(settings["tmpfs"])
+    if settings.get("nofile"):
+        limits["Ulimits"] = [{"Name": "nofile", "Soft": int(settings["nofile"]), "Hard": int(settings["nofile"])}]
+    if settings.get("shm_size"):
+        limits["ShmSize"] = size(settings["shm_size"])
+    if float(settings["cpus"]) > 0:
+        limits["NanoCpus"] = int(float(settings["cpus"]) * 1e9)
+    return {
+        "Image": settings["image"],
+        "User": f"{uid}:{uid}",
+        "Env": sorted(f"{name}={value}" for name, value in settings["environment"].items()),
+        "Labels": dict(labels),
+        "ExposedPorts": {port: {}},
+        "StopTimeout": int(settings["stop_grace"]),
+        "HostConfig": limits,
+    }
+
+
+def revision(request: Mapping[str, Any], *files: str | None) -> str:
+    """Return the digest of everything that a container is started with: its request, and the *files* that it reads."""
+    text = json.dumps([request, *files], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

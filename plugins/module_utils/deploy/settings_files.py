@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directories and files that one gateway has on its VM."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..agent.controller import password
+from ..agent.controller.properties import escape
+from ..agent.controller.settings_dir import JtsIni
+from ..agent.files import Absent, Directory, Entry, File, Secret
+
+DOCKER_DIR = "/var/lib/docker"
+
+
+def entries(params: Mapping[str, Any]) -> list[Entry]:
+    """The wanted directories and files, parents first."""
+    config, state = (
+        f"{params['config_dir']}/{params['gateway_name']}",
+        f"{params['state_dir']}/{params['gateway_name']}",
+    )
+    root, uid = os.geteuid(), int(str(params["uid"]))
+    group = os.getegid()
+    wanted: list[Entry] = [
+        Directory(str(params["config_dir"]), 0o700, root, group),
+        Directory(config, 0o700, root, group),
+        Directory(f"{config}/ibc", 0o750, root, uid),
+        Directory(f"{config}/secrets", 0o750, root, uid),
+        Directory(str(params["state_dir"]), 0o711, root, group),
+        Directory(state, 0o711, root, group),
+        Directory(f"{state}/tws_settings", 0o700, uid, uid),
+    ]
+    secret = f"{config}/secrets/tws_password"
+    if params["password"] is not None:
+        wanted.append(Secret(secret, escape(str(params["password"])), 0o440, root, uid))
+    if params["password_fetched"]:
+        wanted += [
+            *password.directories(str(params["run_dir"]), str(params["gateway_name"]), uid),
+            Absent(secret),
+        ]
+    if params["config"] is not None:
+        wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
+    if params.get("jts_keys") is not None:
+        # The content of jts.ini before, to restore with a container that was started with it.
+        wanted.append(File(f"{config}/jts.keys", str(params["jts_keys"]), 0o600, root, group))
+    if params["descriptor"] is not None:
+        text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
+        wanted.append(File(f"{config}/gateway.json", text, 0o600, root, group))
+    if params["jts"] is not None:
+        wanted.append(JtsIni(f"{state}/tws_settings", str(params["jts"]), uid, uid))
+    return wanted
+
+
+def short_of_space(directories: list[str], min_free_mib: int) -> str:
+    """Name the first file system with less than *min_free_mib* MiB left, or return an empty text."""
+    for directory in directories:
+        while not os.path.isdir(directory):
+            directory = os.path.dirname(directory)
+        status = os.statvfs(directory)
+        free_mib = status.f_bavail * status.f_frsize // 2**20
+        if free_mib < min_free_mib:
+            return (
+                f"gateway_min_free_mib: {free_mib} MiB are left at {directory}, {min_free_mib} are asked for; "
+                "free some (docker system prune, journalctl --vacuum-size) or lower the variable. "
+                "Nothing was changed."
+            )
+    return ""
+
+
+def secret_revision(name: str, secret: str) -> str:
+    """Return a salted, slow digest of the password of gateway *name*: a change shows, the password does not."""
+    salt = f"ibops.gateway/{name}".encode()
+    return hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=16).hex()

@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check a gateway's time zones and paper sessions with the zone data of the host that will interpret them."""
+
+from __future__ import annotations
+
+import collections.abc as c
+
+from ..agent.session import zones
+
+GATEWAY_ZONE = "gateway_time_zone"
+
+
+def calendar_problems(time_zone: str | None, sessions: c.Sequence[c.Mapping[str, object]]) -> list[str]:
+    """Return the problems of a gateway's zone and ``gateway_paper_sessions`` with this machine's zone data."""
+    wanted = {f"gateway_paper_sessions[{index}].zone": each.get("zone") for index, each in enumerate(sessions)}
+    found = zones.problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])
+    if found:
+        return found
+    from ..agent.session import windows  # only here: it takes New York's zone for granted
+
+    return windows.problems(sessions)

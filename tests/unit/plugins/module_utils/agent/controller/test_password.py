@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fake_gcp.secrets import FakeSecrets, error
+from tests.unit.plugins.session_log import BEGUN, IN, TUESDAY
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password, secret_manager
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import NoPasswordError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import Watcher
+
+NAME = "projects/demo/secrets/ibkr/versions/latest"
+PASSWORD = "top\\secret-\u20ac"
+SESSION = {
+    "name": "open",
+    "days": ["tue"],
+    "time": "12:10",
+    "zone": "America/New_York",
+    "lead_minutes": 30,
+    "max_minutes": 120,
+}
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeSecrets]:
+    """A metadata server and a Secret Manager with one password; the place for it is not this host's own."""
+    monkeypatch.setattr(password, "ROOT", str(tmp_path / "run"))
+    monkeypatch.setattr(secret_manager, "PAUSE_SECONDS", 0.01)
+    with FakeSecrets() as server:
+        server.versions[NAME] = PASSWORD.encode()
+        yield server
+
+
+@pytest.fixture
+def source(fake: FakeSecrets) -> dict[str, str]:
+    return {"name": NAME, "endpoint": fake.endpoint, "metadata_host": fake.host}
+
+
+def kept(tmp_path: Path) -> str | None:
+    file = tmp_path / "run/paper/secrets/tws_password"
+    return file.read_text() if file.exists() else None
+
+
+def test_it_is_fetched_anew_for_each_start(
+    deploy: Any, tmp_path: Path, fake: FakeSecrets, source: dict[str, str]
+) -> None:
+    found = deploy(password_secret=source)
+    password.provide(found)
+    assert kept(tmp_path) == "top\\\\secret-\\u20ac"
+    modes = {str(each.relative_to(tmp_path)): f"{each.stat().st_mode & 0o777:o}" for each in tmp_path.glob("run/**/*")}
+    assert modes == {"run/paper": "711", "run/paper/secrets": "750", "run/paper/secrets/tws_password": "440"}
+    fake.versions[NAME] = b"another"
+    password.provide(found)
+    assert kept(tmp_path) == "another"
+
+
+def test_a_gateway_whose_password_is_written_asks_nobody(deploy: Any, fake: FakeSecrets, tmp_path: Path) -> None:
+    password.provide(deploy())
+    assert (fake.paths, kept(tmp_path)) == ([], None)
+
+
+def no_text(fake: FakeSecrets) -> None:
+    fake.versions[NAME] = b"\xff\xfe"
+
+
+def line_break(fake: FakeSecrets) -> None:
+    fake.versions[NAME] = b"secret\n"
+
+
+def no_secret(fake: FakeSecrets) -> None:
+    fake.versions.clear()
+
+
+def no_service_account(fake: FakeSecrets) -> None:
+    fake.answers = [error(404, "Not Found")]
+
+
+def no_json(fake: FakeSecrets) -> None:
+    fake.answers = [(200, b"<html>")]
+
+
+def not_allowed(fake: FakeSecrets) -> None:
+    fake.answers = [(200, {"access_token": "token"}), error(403, "Permission denied.")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (no_text, "holds no text"),
+        (line_break, "begins or ends with a blank.*gcloud secrets versions add"),
+        (no_secret, "cannot be fetched: .*not found.*gcloud secrets versions list ibkr --project demo"),
+        (no_service_account, r"gives no token \(HTTP status 404\): the VM needs a service account"),
+        (no_json, "gives no token .*is this a VM of Google Cloud"),
+        (not_allowed, "roles/secretmanager.secretAccessor"),
+    ],
+)
+def test_why_it_cannot_be_had(
+    deploy: Any,
+    tmp_path: Path,
+    fake: FakeSecrets,
+    source: dict[str, str],
+    fault: Callable[[FakeSecrets], None],
+    message: str,
+) -> None:
+    fault(fake)
+    with pytest.raises(password.PasswordError, match=message) as caught:
+        password.provide(deploy(password_secret=source))
+    assert "secret\n" not in str(caught.value)
+    assert kept(tmp_path) is None
+
+
+def test_nobody_there(deploy: Any, source: dict[str, str], fake: FakeSecrets) -> None:
+    with pytest.raises(password.PasswordError, match=r"127\.0\.0\.1:1 gives no token"):
+        password.provide(deploy(password_secret=source | {"metadata_host": "127.0.0.1:1"}))
+
+
+def test_without_it_nothing_is_allowed_and_nothing_started(
+    control: Any, deploy: Any, fake_engine: Any, fake: FakeSecrets, source: dict[str, str]
+) -> None:
+    live = control()
+    live.descriptor = deploy(name="live", mode="live", password_secret=source)
+    no_secret(fake)
+    with pytest.raises(NoPasswordError):
+        live.sign_in(lambda *_said: None)
+    with pytest.raises(NoPasswordError):
+        live.start(allow_signin=True)
+    assert (fake_engine.status, live.store.load("live").grant) == ("exited", None)
+
+
+def test_a_paper_session_tries_twice_and_is_told(
+    control: Any, deploy: Any, fake_engine: Any, fake: FakeSecrets, source: dict[str, str]
+) -> None:
+    paper = control(of="paper", now=TUESDAY)
+    paper.plan = plan.from_data({"paper_sessions": [SESSION]})
+    paper.descriptor = deploy(container="ibgw-paper", port=paper.descriptor.port, password_secret=source)
+    no_secret(fake)
+    watcher = Watcher(paper)
+    times = [TUESDAY, TUESDAY + 61, TUESDAY + 122]
+    states_seen = []
+    for now in times:
+        paper.now = lambda now=now: now
+        watcher.look()
+        states_seen.append(paper.store.load("paper").state)
+    record = paper.store.load("paper")
+    assert (states_seen[-1], record.blocked, record.window_starts) == (verdicts.BLOCKED, "no_password", 2)
+    assert "could not be fetched" in record.reason
+    assert sum(each["event"] == "failed" for each in paper.store.history()) == 2
+    # The next session's start, with the secret in its place again.
+    fake.versions[NAME] = b"found"
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN)
+    paper.now = lambda: TUESDAY + 7 * 86400
+    watcher.look()
+    assert fake_engine.status == "running"

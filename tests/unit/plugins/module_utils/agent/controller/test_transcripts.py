@@ -1,0 +1,362 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every recorded log of the real IBC, line by line at its times, as the watcher takes it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.plugins.driven import World
+from tests.unit.plugins.session_log import PUSH, TUESDAY
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import inspection, policy
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import Descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Grant, Record
+
+ROOT = Path(__file__).parents[6] / "tests" / "transcripts"
+# More of them, of the same form.
+MORE = os.environ.get("IBC_TRANSCRIPTS")
+FILES = sorted({each.name: each for place in (ROOT, Path(MORE or ROOT)) for each in place.glob("*.log")}.values())
+BEGAN = 1_795_000_000.0
+# The line by which a full sign-in is known from a start on a token.
+FULL = "Starting session: will exit if login dialog"
+PATIENCE = 900.0
+
+
+@dataclass
+class Replay:
+    """One gateway whose container writes a transcript; *granted* when somebody has asked for the first sign-in."""
+
+    path: Path
+    granted: bool
+    now: float = BEGAN
+    seen: list[tuple[float, Record]] = field(default_factory=list)
+    step: policy.Step | None = None
+    pushes: list[bool] = field(default_factory=list)
+    # Of each, whether the log had refused one before.
+    logins: list[bool] = field(default_factory=list)
+    stepped_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        text = self.path.read_text(encoding="utf-8", errors="surrogateescape")
+        header = dict(re.findall(r"^# ([^:\n]+): (.*)$", text, re.MULTILINE))
+        self.mode = header["mode"].split()[0]
+        code = re.match(r"\d+", header["exit code of the container (run.sh)"])
+        self.exit_code = int(code[0]) if code else None
+        self.lines = [(float(at), line) for at, line in re.findall(r"^(\d+\.\d+)\t(.*)$", text, re.MULTILINE)]
+        found = Descriptor(
+            "gateway", self.mode, "ibgw", "image", "127.0.0.1", 4001, 900, [], "UTC", 7462, "/nowhere", "r1"
+        )
+        self.gateway = Gateway(found.endpoint(), found, clock=lambda: self.now, now=lambda: self.now)
+        self.gateway.container = {
+            "exists": True, "running": True, "status": "running", "frozen": None, "name": "ibgw", "revision": "r1",
+            "started_at": self.stamp()[:-1] + "Z", "exit_code": None, "exit_meaning": None,
+        }  # fmt: skip
+        self.plan, self.record = Plan(), Record("gateway", self.mode)
+        if self.granted and self.mode == "live":
+            self.record.grant = Grant(SIGN_IN, "Ann", BEGAN, BEGAN + self.plan.sign_in_minutes * 60)
+
+    def stamp(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.now)) + f".{int(self.now % 1 * 1e9):09d}Z"
+
+    def look(self) -> None:
+        """Look as the watcher does, the API answering from the sign-in to the JVM's end."""
+        gateway, summary = self.gateway, self.gateway.summary
+        signed_in = summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED)
+        api_state = "ready" if summary.usable and signed_in else "proxy_up_gateway_down"
+        row = verdicts.describe(api_state)
+        gateway.verdict = {"api_state": api_state, "final": row.final, "reason": row.meaning, "next_step": "",
+                           "read_only": None}  # fmt: skip
+        shows = policy.seen(gateway)
+        policy.observe(self.record, shows, self.plan, self.now)
+        self.step = policy.decide(self.record, shows, self.plan, self.now)
+        self.stepped_at = self.now
+        self.seen.append((self.now - BEGAN, Record(**vars(self.record))))
+
+    def heard(self) -> tuple[object, ...]:
+        summary = self.gateway.summary
+        return (summary.phase, summary.jvm_runs, summary.pushes, summary.finding, summary.asks_for_sign_in,
+                summary.open_dialog)  # fmt: skip
+
+    def moments(self) -> Iterator[tuple[float, str | None]]:
+        """The lines, the looks of each minute in between, and those of a while after the last line."""
+        at = 0.0
+        for seconds, line in self.lines:
+            while at + 60 < seconds:
+                at += 60
+                yield at, None
+            yield seconds, line
+        if self.exit_code is None:
+            for more in range(1, int(PATIENCE / 20)):
+                yield seconds + 20.0 * more, None
+
+    def play(self) -> Replay:
+        """Play until the watcher acts, or to the end."""
+        refused = False
+        for seconds, line in self.moments():
+            self.now = BEGAN + seconds
+            before = self.heard()
+            if line is not None:
+                self.pushes += [self.record.granted(self.now, SIGN_IN)] * (PUSH in line)
+                self.logins += [refused] * ("Login attempt:" in line)
+                refused = refused or "Login failed" in line or "Login error message" in line
+                framed = f"{self.stamp()} {line}\n".encode("utf-8", "surrogateescape")
+                self.gateway._log.feed(b"\1\0\0\0" + len(framed).to_bytes(4, "big") + framed)
+            if line is None or self.heard() != before:
+                self.look()
+            if self.step is not None:
+                return self
+        if self.exit_code is not None and self.gateway.container:
+            under_java = self.exit_code == 1 and self.gateway.summary.jvm_runs
+            meaning = inspection.UNDER_JAVA if under_java else milestones.IBC.exit_codes.get(self.exit_code)
+            self.gateway.container |= {"running": False, "status": "exited", "exit_code": self.exit_code,
+                                       "exit_meaning": meaning}  # fmt: skip
+            self.look()
+        return self
+
+
+# What the watcher makes of each in the end: state, and the cause of a stop or of what it tells; of a transcript that
+# is not named here only that what holds for all of them holds.
+ENDS: dict[str, tuple[str, str | None]] = {
+    "01-paper-ready": ("ready", None),
+    "02-live-approved-8s": ("ready", None),
+    "03-push-missed-program-exits": ("blocked", "push_missed"),
+    "03-push-missed-relogin-no-exit": ("blocked", "push_missed"),
+    "03-push-missed-relogin-no-restart": ("blocked", "push_missed"),
+    "03-push-missed-relogin-yes-exit": ("ready", None),
+    "03-push-missed-relogin-yes-restart": ("ready", None),
+    "04-push-denied-login-failed": ("blocked", "refused_login"),
+    "04-push-denied-relogin-no": ("degraded", "sign_in_late"),
+    "04-push-denied-relogin-yes-exit": ("blocked", "push_denied"),
+    "04-push-denied-relogin-yes-restart": ("blocked", "push_denied"),
+    "05-device-in-list": ("ready", None),
+    "05-device-not-in-list": ("blocked", "device_unknown"),
+    "05-device-not-named": ("blocked", "device_unnamed"),
+    "06-login-failed-3-times-then-ok": ("blocked", "refused_login"),
+    "06-login-failed-live": ("blocked", "refused_login"),
+    "06-password-expiry": ("ready", None),
+    "06-unrecognized-dialog": ("blocked", "refused_login"),
+    "07-login-dialog-invalidated": ("stopped", "sign_in_ended"),
+    "07-login-dialog-invalidated-2": ("ready", None),
+    "07-login-error-daily-restart": ("starting", "sign_in_asked"),
+    "07-login-error-first-start": ("ready", None),
+    "09-existing-manual": ("blocked", "session_choice"),
+    "09-existing-primary-first": ("ready", None),
+    "09-existing-primary-signed-in": ("ready", None),
+    "09-existing-primary-twice": ("blocked", "session_taken"),
+    "09-existing-primaryoverride-signed-in": ("ready", "session_taken"),
+    "09-existing-relogin-required": ("ready", "session_taken"),
+    "09-existing-relogin-required-ok": ("ready", None),
+    "09-existing-secondary": ("blocked", "session_taken"),
+    "09-existing-secondary-signed-in": ("ready", "session_taken"),
+    "09-handoff-manual": ("blocked", "session_choice"),
+    "09-handoff-secondary": ("blocked", "session_taken"),
+    "10-locked-login-failed": ("blocked", "refused_login"),
+    "10-too-many-relogin-no": ("blocked", "too_many_logins"),
+    "10-too-many-relogin-yes": ("blocked", "too_many_logins"),
+    "11-passkey-2fa-dialog": ("degraded", "sign_in_late"),
+    "11-passkey-gateway-dialog": ("blocked", "passkey"),
+    "12-code-untitled": ("degraded", "sign_in_late"),
+    "12-totp": ("degraded", "sign_in_late"),
+    "13-restart-by-own-time": ("ready", None),
+    "13-restart-command-live": ("ready", None),
+    "13-restart-command-paper": ("ready", None),
+    "13-restart-twice": ("ready", None),
+    "14-stop-at-login-window": ("stopped", "sign_in_ended"),
+    "14-stop-close-hangs": ("ready", None),
+    "14-stop-during-auto-restart-token-there": ("ready", None),
+    "14-stop-during-auto-restart-token-used": ("stopped", "session_lost"),
+    "14-stop-during-push": ("stopped", "sign_in_ended"),
+    "14-stop-paper-restarting-login": ("stopped", None),
+    "14-stop-signed-in": ("stopped", None),
+    "15-pause-and-start": ("ready", None),
+    "16-stale-token-live": ("degraded", "sign_in_late"),
+    "16-stale-token-live-then-login-window-timeout": ("degraded", "sign_in_late"),
+    "16-stale-token-paper": ("blocked", "stale_token"),
+    "17-two-tokens": ("ready", None),
+    "18-login-window-never": ("blocked", "login_window_loop"),
+    "19-slow-login-relogin-yes": ("ready", None),
+    "19-stall-after-approval-relogin-no": ("degraded", "sign_in_late"),
+    "19-stall-after-approval-relogin-yes-exit": ("blocked", "push_denied"),
+    "20-closedown-daily": ("stopped", None),
+    "20-cold-restart-sunday-live": ("starting", "sign_in_asked"),
+    "20-cold-restart-sunday-paper": ("ready", None),
+    "21-docker-stop-during-start": ("stopped", "sign_in_ended"),
+    "21-docker-stop-signed-in": ("stopped", None),
+    "22-jvm-killed": ("stopped", None),
+    "22-jvm-terminated": ("stopped", None),
+    "23-incoming-accept": ("ready", None),
+    "23-incoming-reject": ("ready", None),
+    "23-read-only-off": ("ready", None),
+    "23-write-access": ("ready", None),
+    "24-newer-version-frame": ("ready", None),
+    "24-newer-version-pane": ("ready", None),
+    "24-no-longer-supported-gateway-dialog": ("blocked", "release_refused"),
+    "25-configured-before-login-completed": ("ready", None),
+    "25-configured-before-login-completed-paper": ("ready", None),
+    "26-auto-logoff": ("stopped", None),
+    "27-2fa-action": ("stopped", "sign_in_ended"),
+    "27-autorestart-24h": ("ready", None),
+    "27-closedown-bad": ("stopped", "sign_in_ended"),
+    "27-coldrestart-bad": ("stopped", "sign_in_ended"),
+    "27-existing-action-bad": ("blocked", "session_taken"),
+    "27-ini-template-missing": ("stopped", "sign_in_ended"),
+    "27-jtsini-bad-bytes": ("stopped", "sign_in_ended"),
+    "27-jtsini-unreadable": ("stopped", "sign_in_ended"),
+    "27-no-user": ("degraded", "sign_in_late"),
+    "27-password-twice": ("blocked", "bad_settings"),
+    "27-settings-not-writable": ("stopped", "sign_in_ended"),
+    "27-trading-mode-env": ("blocked", "bad_settings"),
+    "27-trading-mode-ini": ("stopped", "sign_in_ended"),
+    "28-disclaimer-before-splash": ("ready", None),
+    "28-disclaimer-not-accepted": ("ready", None),
+    "30-commands": ("stopped", None),
+    "30-commands-info": ("stopped", None),
+    "30-commands-pause-info": ("ready", None),
+    "exp-07-login-error-daily-restart": ("starting", "sign_in_asked"),
+    "exp-13-restart-command-live": ("ready", None),
+}
+
+
+def named(path: Path) -> str:
+    return path.stem
+
+
+def live_and_full(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    return "# mode: live" in text and FULL in text
+
+
+@pytest.mark.parametrize("granted", [True, False], ids=["asked", "unasked"])
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_bounds_hold(path: Path, granted: bool) -> None:
+    replay = Replay(path, granted).play()
+    assert len(replay.logins) <= milestones.MAX_TRIES, "logins of a start"
+    assert sum(replay.logins) < milestones.MAX_REFUSALS, "logins after a refusal"
+    if replay.mode == "live":
+        assert all(replay.pushes), "a push that nobody has asked for"
+
+
+@pytest.mark.parametrize("path", [each for each in FILES if live_and_full(each)], ids=named)
+def test_a_sign_in_that_nobody_asked_for_is_ended_at_the_line_that_announces_it(path: Path) -> None:
+    replay = Replay(path, granted=False)
+    full = next(at for at, line in replay.lines if FULL in line)
+    replay.play()
+    assert replay.step is not None
+    assert (replay.step.action, replay.step.cause) == ("kill", "sign_in_asked")
+    assert replay.stepped_at <= BEGAN + full
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_how_it_ends(path: Path) -> None:
+    """A gateway that runs on is ready in the end, or degraded, or stopped with a cause; never starting, and never
+    waiting for a phone."""
+    replay = Replay(path, granted=True).play()
+    cause, state = replay.step.cause if replay.step else None, replay.record.state
+    assert cause or state not in (verdicts.STARTING, verdicts.WAITING_2FA), replay.record.reason
+    assert (state, cause) == ENDS.get(path.stem, (state, cause)), replay.record.reason
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_usable_is_only_what_has_signed_in(path: Path) -> None:
+    replay, done = Replay(path, granted=True), False
+    for seconds, line in replay.lines:
+        replay.now = BEGAN + seconds
+        replay.gateway._log.feed(f"{replay.stamp()} {line}\n".encode("utf-8", "surrogateescape"))
+        began = FULL in line or "Re-starting session" in line or "Starting IBC/IB gateway" in line
+        done = not began and (done or "Login has completed" in line)
+        assert done or not replay.gateway.summary.usable, line
+
+
+@pytest.mark.parametrize(
+    ("stem", "says", "seconds"),
+    [
+        ("04-push-denied-relogin-no", "the push was answered", 80),
+        ("05-device-not-in-list", "gateway_second_factor_device", 0),
+        ("05-device-not-named", "second-factor devices", 0),
+        ("09-handoff-manual", "which session lives", 0),
+        ("11-passkey-2fa-dialog", "has stalled", 260),
+        ("12-code-untitled", "Enter security code", 60),
+        ("16-stale-token-live", "no longer valid", 200),
+        ("16-stale-token-live-then-login-window-timeout", "no longer valid", 200),
+        ("21-docker-stop-signed-in", inspection.UNDER_JAVA, 0),
+    ],
+)
+def test_trouble_is_named_in_time(stem: str, says: str, seconds: float) -> None:
+    """So long after the last line at most the state, degraded or blocked or stopped, says it."""
+    replay = Replay(ROOT / f"{stem}.log", granted=True).play()
+    due = replay.lines[-1][0] + seconds
+    assert any(at <= due + 1 and says in record.reason for at, record in replay.seen), [
+        (at, record.reason) for at, record in replay.seen
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stem", "cause", "pushes", "told"),
+    [
+        ("04-push-denied-relogin-yes-restart", "push_denied", 1, None),
+        ("04-push-denied-relogin-no", "sign_in_late", 1, 90),
+        ("12-code-untitled", "sign_in_late", 0, 60),
+        ("14-stop-at-login-window", "sign_in_ended", 0, None),
+        ("27-closedown-bad", "sign_in_ended", 0, None),
+    ],
+)
+def test_an_operators_sign_in(
+    stem: str, cause: str, pushes: int, told: float | None,
+    monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any,
+) -> None:  # fmt: skip
+    """It ends with its cause and without another push; what stalls is said, and in the state file, in so many
+    seconds."""
+    replay = Replay(ROOT / f"{stem}.log", granted=True)
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY)
+    world.ibc = replay.lines
+    begin = fake_engine.on_start
+
+    def start() -> None:
+        begin()
+        if replay.exit_code is not None:
+            world.later(replay.lines[-1][0] + 0.1, lambda: fake_engine.exit(replay.exit_code))
+
+    fake_engine.on_start = start
+    troubled: list[float] = []
+
+    def say(step: str, _text: str) -> None:
+        # The state file is written just behind it.
+        if step in ("stalled", "dialog"):
+            world.later(0.01, lambda: troubled.extend([world.time] * (world.store.load("live").state == "degraded")))
+            troubled.append(world.time)
+
+    world.act(lambda control: control.sign_in(say))
+    assert (world.store.load("live").blocked, sum(PUSH in line for line in world.written)) == (cause, pushes)
+    assert (told is None) == (not troubled)
+    if told is not None:
+        assert troubled[0] - TUESDAY <= replay.lines[-1][0] + told
+        assert len(troubled) == 2, "not in the state file"
+
+
+def test_the_watcher_hears_a_sign_in_that_is_announced(
+    monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any
+) -> None:
+    """A token that is refused at the daily restart: the container ends before the JVM that would ask for a push."""
+    lines = Replay(ROOT / "07-login-error-daily-restart.log", granted=True).lines
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY)
+    # As after a sign-in that was approved, from the restart on.
+    world.ibc = [(at - 37.9, line) for at, line in lines if at > 37.9]
+    world.watch(1)
+    fake_engine.start()
+    world.watch(60)
+    assert (fake_engine.status, world.store.load("live").blocked) == ("exited", "sign_in_asked")
+    assert "shortly" in world.written[-1]
+    assert not any(FULL in line or PUSH in line for line in world.written)

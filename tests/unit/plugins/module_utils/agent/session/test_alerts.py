@@ -1,0 +1,295 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import socketserver
+import threading
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Alert, Outbox, problems
+
+SECRET = "s3cr3t-token"
+NOW = 1_796_000_000.0
+
+
+def alert(key: str = "state/blocked", severity: str = "critical", at: float = NOW) -> Alert:
+    return Alert(key, "live", "gw1", severity, "live on gw1 is blocked", "a <push> & more", "Sign in.", at)
+
+
+class Receiver:
+    """An HTTP server that answers with the statuses it is given, the last one for ever, and keeps what came."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.received: list[dict[str, Any]] = []
+        left = list(statuses)
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.received.append({"path": self.path, "body": json.loads(content), "headers": dict(self.headers)})
+                self.send_response(left.pop(0) if len(left) > 1 else left[0])
+                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def channel(self, kind: str = "webhook", **more: Any) -> dict[str, Any]:
+        return {"kind": kind, "url": f"http://127.0.0.1:{self.server.server_port}/{SECRET}", **more}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Callable[..., Receiver]]:
+    made: list[Receiver] = []
+
+    def make(*statuses: int) -> Receiver:
+        made.append(Receiver(*(statuses or (200,))))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.server.shutdown()
+        each.server.server_close()
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that accepts and never answers."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("slack", {"text": "live on gw1 is blocked\na &lt;push&gt; &amp; more\nSign in."}),
+        ("google_chat", {"text": "live on gw1 is blocked\na <push> & more\nSign in."}),
+    ],
+)
+def test_what_a_channel_is_sent(tmp_path: Path, receiver: Any, kind: str, expected: dict[str, str]) -> None:
+    there = receiver()
+    outbox = Outbox(str(tmp_path))
+    assert outbox.put(alert())
+    assert outbox.flush([there.channel(kind)], 5) == []
+    assert [each["body"] for each in there.received] == [expected]
+
+
+def test_a_webhook_is_sent_every_field_and_its_headers(tmp_path: Path, receiver: Any) -> None:
+    there = receiver()
+    outbox = Outbox(str(tmp_path))
+    outbox.put(alert())
+    outbox.flush([there.channel(headers={"X-Key": "k"})], 5)
+    (one,) = there.received
+    assert one["body"]["schema"] == 1
+    assert (one["body"]["key"], one["body"]["at"], one["headers"]["X-Key"]) == ("state/blocked", NOW, "k")
+
+
+def test_an_alert_is_told_once_and_again_when_it_is_time(tmp_path: Path) -> None:
+    clock = Clock()
+    outbox = Outbox(str(tmp_path), clock)
+    assert outbox.put(alert(), 60)
+    assert not outbox.put(alert(), 60)
+    assert not Outbox(str(tmp_path), clock).put(alert(), 60)
+    clock.now += 61
+    assert outbox.put(alert(), 60)
+    assert not outbox.put(alert())
+    outbox.forget("state/blocked")
+    assert outbox.put(alert())
+
+
+def test_a_channel_that_fails_rests_longer_each_time_and_delays_nobody(tmp_path: Path, receiver: Any) -> None:
+    clock, ill, well = Clock(), receiver(500, 500, 200), receiver()
+    channels = [ill.channel(), well.channel("slack")]
+    outbox = Outbox(str(tmp_path), clock)
+    outbox.put(alert())
+    assert outbox.flush(channels, 5) == ["webhook/0: HTTP status 500"]
+    assert (len(ill.received), len(well.received)) == (1, 1)
+    outbox = Outbox(str(tmp_path), clock)
+    assert outbox.flush(channels, 5) == []
+    clock.now += 11
+    assert len(outbox.flush(channels, 5)) == 1
+    clock.now += 11
+    assert (outbox.flush(channels, 5), len(ill.received)) == ([], 2)
+    clock.now += 10
+    assert (outbox.flush(channels, 5), len(ill.received), len(well.received)) == ([], 3, 1)
+    assert outbox.flush(channels, 5) == []
+    assert len(ill.received) == 3
+
+
+def test_nobody_waits_for_a_channel_that_never_answers(tmp_path: Path, silent: int, receiver: Any) -> None:
+    well = receiver()
+    outbox = Outbox(str(tmp_path))
+    outbox.put(alert())
+    begun = time.monotonic()
+    failed = outbox.flush([well.channel(), {"kind": "webhook", "url": f"http://127.0.0.1:{silent}/"}], 0.3)
+    assert time.monotonic() - begun < 1
+    assert failed == ["webhook/1: it did not answer in time"]
+    assert len(well.received) == 1
+
+
+@pytest.mark.parametrize("statuses", [(302,), (307,), (404,)])
+def test_no_redirect_is_followed_and_no_failure_names_a_secret(
+    tmp_path: Path, receiver: Any, statuses: tuple[int, ...]
+) -> None:
+    outbox = Outbox(str(tmp_path))
+    outbox.put(alert())
+    failed = outbox.flush([receiver(*statuses).channel(headers={"X-Key": SECRET})], 5)
+    assert failed == [f"webhook/0: HTTP status {statuses[0]}"]
+    assert SECRET not in str(failed) + Path(outbox.path).read_text()
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        {"kind": "webhook", "url": f"https://127.0.0.1:1/{SECRET}"},
+        {"kind": "slack", "url": f"https://no such host/{SECRET}"},
+        {
+            "kind": "email",
+            "host": "127.0.0.1",
+            "port": 1,
+            "from": "a@b",
+            "to": ["c@d"],
+            "password": SECRET,
+            "user": "u",
+        },
+    ],
+)
+def test_what_cannot_be_reached_is_said_without_the_secret(tmp_path: Path, channel: dict[str, Any]) -> None:
+    outbox = Outbox(str(tmp_path))
+    outbox.put(alert())
+    (failed,) = outbox.flush([channel], 5)
+    assert SECRET not in failed
+    assert failed.startswith(f"{channel['kind']}/0: ")
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """As much of SMTP as one message takes."""
+
+    messages: t.ClassVar[list[str]] = []
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        lines: list[str] | None = None
+        for line in self.rfile:
+            text = line.decode().rstrip("\r\n")
+            if lines is not None and text == ".":
+                self.messages.append("\n".join(lines))
+                lines = None
+            elif lines is not None:
+                lines.append(text)
+                continue
+            elif text.upper() == "DATA":
+                lines = []
+                self.wfile.write(b"354 go on\r\n")
+                continue
+            self.wfile.write(b"221 bye\r\n" if text.upper() == "QUIT" else b"250 well\r\n")
+
+
+def test_a_mail(tmp_path: Path) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        outbox = Outbox(str(tmp_path))
+        outbox.put(alert())
+        channel = {
+            "kind": "email", "host": "127.0.0.1", "port": server.server_address[1], "security": "none",
+            "from": "gateway@example.org", "to": ["ann@example.org", "bob@example.org"],
+        }  # fmt: skip
+        assert outbox.flush([channel], 5) == []
+        server.shutdown()
+    (message,) = Mailbox.messages
+    assert "Subject: [critical] live on gw1 is blocked" in message
+    assert "To: ann@example.org, bob@example.org" in message
+    assert "Sign in." in message
+
+
+def test_a_channel_takes_what_is_serious_enough(tmp_path: Path, receiver: Any) -> None:
+    there = receiver()
+    outbox = Outbox(str(tmp_path))
+    outbox.put(alert("a", "info"))
+    outbox.put(alert("b", "critical"))
+    outbox.flush([there.channel(min_severity="warning")], 5)
+    assert [each["body"]["key"] for each in there.received] == ["b"]
+    assert json.loads(Path(outbox.path).read_text())["pending"] == []
+
+
+def test_what_waits_is_bounded_and_grows_old(tmp_path: Path, receiver: Any) -> None:
+    clock = Clock()
+    outbox = Outbox(str(tmp_path), clock)
+    outbox.put(alert("grave", "critical"))
+    for number in range(alerts.MAX_PENDING + 20):
+        outbox.put(alert(f"news/{number}", "info"))
+    pending = json.loads(Path(outbox.path).read_text())["pending"]
+    assert len(pending) == alerts.MAX_PENDING
+    assert pending[0]["alert"]["key"] == "grave"
+    clock.now += alerts.KEEP_SECONDS + 1
+    outbox.flush([receiver(500).channel()], 5)
+    assert json.loads(Path(outbox.path).read_text())["pending"] == []
+    assert outbox.dropped == 21 + alerts.MAX_PENDING
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"told": {}, "pending": [{"alert": {}}], "rests": {}}'])
+def test_a_damaged_outbox_is_begun_anew(tmp_path: Path, content: str) -> None:
+    (tmp_path / "alerts.json").write_text(content)
+    assert Outbox(str(tmp_path)).put(alert())
+    assert (tmp_path / "alerts.json.damaged").read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"),
+    [
+        ("x", "session_alerts: it is not a list"),
+        (["x"], "session_alerts[0]: it is not a mapping"),
+        ([{"kind": "pigeon"}], "session_alerts[0].kind: 'pigeon' is no kind of channel; choose webhook, slack"),
+        ([{"kind": "slack"}], "session_alerts[0].url: it is missing; slack needs url"),
+        ([{"kind": "slack", "url": f"http://hooks.example/{SECRET}"}], "session_alerts[0].url: it is not https"),
+        (
+            [{"kind": "slack", "url": f"http://localhost@evil.example/{SECRET}"}],
+            "session_alerts[0].url: it is not https",
+        ),
+        (
+            [{"kind": "slack", "url": "https://x", "colour": SECRET}],
+            "session_alerts[0].colour: slack has no such option",
+        ),
+        ([{"kind": "slack", "url": "https://x", "min_severity": "bad"}], "session_alerts[0].min_severity: choose info"),
+        ([{"kind": "email", "host": "h", "from": "a", "to": []}], "session_alerts[0].to: it is missing"),
+        ([{"kind": "email", "host": "h", "from": "a", "to": ["b"], "security": "ssl"}], "session_alerts[0].security"),
+    ],
+)
+def test_problems(channels: Any, said: str) -> None:
+    (problem,) = problems(channels)
+    assert problem.startswith(said)
+    assert SECRET not in problem
+
+
+def test_the_channels_file_of_the_role_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.json"
+    path.write_text(json.dumps([{"kind": "slack", "url": "https://hooks.example/x"}]))
+    assert alerts.load(str(path))[0]["kind"] == "slack"
+    for content in ("{", '[{"kind": "x"}]'):
+        path.write_text(content)
+        with pytest.raises(alerts.ChannelsError, match=r"run site\.yml"):
+            alerts.load(str(path))

@@ -1,0 +1,568 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.plugins.session_log import (
+    BEGUN,
+    FARM_BROKEN,
+    IN,
+    MISSED,
+    ON_TOKEN,
+    PUSH,
+    TUESDAY,
+    Said,
+    events,
+    new_york,
+    signing_in,
+)
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import neighbours
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import lifecycle, plan, policy
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import (
+    Control,
+    Progress,
+    Refused,
+    TooManyPushes,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import (
+    BlockedError,
+    NoPasswordError,
+    SessionError,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Grant
+
+
+def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    stale = [tmp_path / "abc" / "autorestart", tmp_path / "PAUSE1", tmp_path / "COLDRESTART1"]
+    stale[0].parent.mkdir()
+    for path in stale:
+        path.touch()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    said: Said = []
+    signing_in(live, said)
+    assert [step for step, _text in said] == [
+        "cleaned", "cleaned", "cleaned", "starting", "login_window", "signing_in", "push_sent", "signed_in",
+        "configured", "verified", "valid",
+    ]  # fmt: skip
+    assert said[-1][1] == "valid until Sunday 2026-11-29 01:00 New York time"
+    assert "U1234567" not in str(said)
+    assert not any(path.exists() for path in stale)
+    record = live.store.load("live")
+    assert (record.state, record.grant, record.counts["pushes"]) == (verdicts.READY, None, 1)
+    again: Said = []
+    signing_in(live, again)
+    assert [step for step, _text in again] == ["already"]
+
+
+def test_an_approved_push_is_not_lost_to_a_broken_data_farm(control: Any, fake_engine: Any) -> None:
+    live = control(said=FARM_BROKEN, sign_in_minutes=0.1)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    said: Said = []
+    signing_in(live, said)
+    assert "usfarm" in dict(said)["verified"]
+    record = live.store.load("live")
+    assert (fake_engine.status, record.state, record.blocked) == ("running", verdicts.DEGRADED, None)
+    assert record.valid_until == new_york("2026-11-29 01:00")
+
+
+def test_missed_pushes_are_bounded_and_end_in_blocked(control: Any, fake_engine: Any) -> None:
+    live = control(pushes=3)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, MISSED)
+    said: Said = []
+    with pytest.raises(BlockedError, match="no push was approved within the bounds"):
+        signing_in(live, said)
+    assert [step for step, _text in said].count("push_missed") == 3
+    record = live.store.load("live")
+    assert (record.state, record.blocked, record.counts["pushes"]) == (verdicts.BLOCKED, "push_missed", 3)
+    assert fake_engine.status == "exited"
+
+
+def test_a_controller_that_sends_push_after_push_is_bounded_too(control: Any, fake_engine: Any) -> None:
+    live = control(pushes=3)
+    again = "Re-login after second factor authentication timeout in 5 second"
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, again, BEGUN[-1], PUSH, again, BEGUN[-1], PUSH, again)
+    with pytest.raises(BlockedError, match="no push was approved within the bounds"):
+        signing_in(live)
+    record = live.store.load("live")
+    assert (record.counts["pushes"], record.blocked, fake_engine.status) == (3, "push_missed", "exited")
+
+
+def test_the_state_file_follows_a_sign_in(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH)
+    states_seen = []
+
+    def say(step: str, _text: str) -> None:
+        states_seen.append(live.store.load("live").state)
+        if step == "push_sent":
+            threading.Timer(0.2, lambda: fake_engine.log(*IN)).start()
+
+    live.sign_in(say)
+    assert verdicts.WAITING_2FA in states_seen
+
+
+def test_a_refused_password_is_not_tried_again(control: Any, fake_engine: Any) -> None:
+    live = control()
+    starts = []
+    fake_engine.on_start = lambda: (
+        starts.append(1),
+        fake_engine.log(*BEGUN, "Login failed", "Cold restart in progress", *BEGUN[2:], "Login failed"),
+    )
+    with pytest.raises(BlockedError, match="refused the user or the password"):
+        signing_in(live)
+    assert (len(starts), live.store.load("live").blocked) == (1, "refused_login")
+
+
+def test_a_sign_in_ends_with_its_time(control: Any, fake_engine: Any) -> None:
+    live = control(sign_in_minutes=0.005)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH)
+    with pytest.raises(BlockedError, match="did not complete in its time"):
+        signing_in(live)
+    assert fake_engine.status == "exited"
+
+
+@pytest.mark.parametrize(
+    ("mode", "now", "message"),
+    [
+        ("paper", TUESDAY, "signs in by itself"),
+        ("live", new_york("2026-11-28 23:40"), "sign in from Sunday 01:15 on"),
+        ("live", new_york("2026-11-29 01:14"), "sign in from Sunday 01:15 on"),
+    ],
+)
+def test_what_is_refused_before_anything_is_touched(
+    control: Any, fake_engine: Any, mode: str, now: float, message: str
+) -> None:
+    refusing = control(mode, now)
+    with pytest.raises(Refused, match=message):
+        signing_in(refusing)
+    assert not any("start" in call for call in fake_engine.calls)
+
+
+def test_a_start_of_paper_has_an_end_where_there_are_sessions(control: Any) -> None:
+    paper = control("paper")
+    paper.start(allow_signin=False, minutes=5)
+    record = paper.store.load("paper")
+    assert (record.grant.by, record.grant.ends_at, record.state) == ("Ann", TUESDAY + 300, verdicts.STARTING)
+    paper.stop()
+    record = paper.store.load("paper")
+    assert (record.grant, record.stopped_by, record.state) == (None, "Ann", verdicts.STOPPED)
+    paper.start(allow_signin=False)
+    assert paper.store.load("paper").grant is None
+
+
+def test_a_pause_keeps_the_sign_in_and_resumes_without_a_push(
+    control: Any, fake_engine: Any, command_server: Any, tmp_path: Path
+) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(BEGUN[0], "IBC: version: 3.24.1", *BEGUN[1:], PUSH, *IN)
+    signing_in(live)
+    assert live.pause(5).how == "pause"
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "autorestart").touch()
+    fake_engine.on_start = lambda: fake_engine.log(*ON_TOKEN)
+    live.resume(5)
+    record = live.store.load("live")
+    assert (record.stopped_by, record.counts["pushes"]) == ("", 1)
+    with pytest.raises(Refused, match="is not paused"):
+        live.resume(5)
+
+
+def test_a_resumption_that_asks_for_a_push_is_killed_before_it_is_sent(
+    control: Any, fake_engine: Any, tmp_path: Path
+) -> None:
+    live = control()
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "autorestart").touch()
+    with live.acting("test") as record:
+        record.stopped_by, record.signed_in_at = "PAUSE", live.now()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
+    with pytest.raises(SessionError, match="before a push was sent"):
+        live.resume(5)
+    assert fake_engine.exit_code == 137
+    assert live.store.load("live").blocked == "sign_in_asked"
+
+
+def paused(live: Any, place: Path) -> None:
+    """As a maintenance that was killed leaves it: PAUSEd, a token there, and nobody who resumes."""
+    with live.acting("test") as record:
+        record.stopped_by, record.signed_in_at = "PAUSE", live.now() - 3600
+        record.valid_until = live.now() + 86400
+    (place / "abc").mkdir()
+    (place / "abc" / "autorestart").touch()
+
+
+DOORS: dict[str, Callable[[Any], object]] = {
+    "start": lambda live: live.start(allow_signin=False),
+    "start by a person": lambda live: live.start(allow_signin=True),
+    "resume": lambda live: live.resume(5),
+    "sign-in": lambda live: live.sign_in(lambda _step, _text: None),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_resumes_a_kept_sign_in(control: Any, fake_engine: Any, tmp_path: Path, door: str) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    fake_engine.on_start = lambda: fake_engine.log(*ON_TOKEN)
+    DOORS[door](live)
+    record = live.store.load("live")
+    assert (record.stopped_by, record.counts.get("pushes", 0), record.grant) == ("", 0, None)
+    assert (tmp_path / "abc" / "autorestart").exists()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_no_door_sends_a_push_in_the_place_of_a_kept_sign_in(
+    control: Any, fake_engine: Any, tmp_path: Path, door: str
+) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
+    with pytest.raises(SessionError, match="before a push was sent"):
+        DOORS[door](live)
+    assert fake_engine.exit_code == 137
+
+
+def test_told_so_a_kept_sign_in_is_given_up(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    live.sign_in(lambda _step, _text: None, force=True)
+    assert live.store.load("live").counts["pushes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({}, True),
+        ({"stopped_by": "the operator"}, False),
+        ({"signed_in_at": None}, False),
+        ({"signed_in_at": TUESDAY - 8 * 86400}, False),
+    ],
+)
+def test_what_a_kept_sign_in_is(control: Any, tmp_path: Path, change: dict[str, Any], kept: bool) -> None:
+    live = control()
+    paused(live, tmp_path)
+    record = live.store.load("live")
+    vars(record).update(change)
+    assert live.kept(record) is kept
+    (tmp_path / "abc" / "autorestart").unlink()
+    assert not live.kept(record)
+
+
+def test_the_next_step_of_a_kept_sign_in_is_to_resume(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    fake_engine.exit(0)
+    paused(live, tmp_path)
+    record = live.store.load("live")
+    live.gateway.look()
+    policy.observe(record, policy.seen(live.gateway), live.plan, live.now())
+    assert "ibgwctl resume" in record.next_step
+    record.signed_in_at = live.now() - 8 * 86400
+    policy.observe(record, policy.seen(live.gateway), live.plan, live.now())
+    assert "live_signin.yml" in record.next_step
+
+
+def test_the_watcher_leaves_a_pause_that_ibc_has_accepted(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    signing_in(live)
+    record = live.store.load("live")
+    record.stopping = "PAUSE"
+    look = policy.seen(live.gateway)
+    assert policy.decide(record, look, live.plan, live.now()) is None
+    record.stopping = "the operator"
+    step = policy.decide(record, look, live.plan, live.now())
+    assert step is not None
+    assert step.action == "stop"
+
+
+@pytest.mark.parametrize("door", ["start by a person", "sign-in"])
+def test_no_door_starts_a_user_that_another_container_has(control: Any, fake_engine: Any, door: str) -> None:
+    live = control()
+    fake_engine.exit(0)
+    fake_engine.environment = ["TWS_USERID=bob", "TRADING_MODE=live"]
+    other = neighbours.Neighbour("old-gateway-1", users=("bob",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "around", lambda _engine: [other])
+        with pytest.raises(Refused, match="docker stop old-gateway-1"):
+            DOORS[door](live)
+    assert fake_engine.status == "exited"
+
+
+def test_a_container_that_is_live_is_not_started_as_paper(control: Any, fake_engine: Any) -> None:
+    paper = control("paper")
+    fake_engine.exit(0)
+    fake_engine.environment = ["TRADING_MODE=live"]
+    fake_engine.labels = {"ibops.gateway.name": "paper", "ibops.gateway.mode": "live"}
+    with pytest.raises(Refused, match="gateway_mode"):
+        paper.start(allow_signin=False)
+    assert fake_engine.status == "exited"
+
+
+def test_a_pause_is_refused_without_a_sign_in_that_lasts(control: Any) -> None:
+    with pytest.raises(Refused, match="there is none that lasts"):
+        control().pause(5)
+
+
+def test_a_pause_needs_an_ibc_that_knows_it(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log("IBC: version: 3.23.0", *BEGUN[1:], PUSH, *IN)
+    signing_in(live)
+    with pytest.raises(SessionError, match=r"has IBC 3\.23\.0, and PAUSE came with 3\.24\.0"):
+        live.pause(5)
+
+
+def test_a_start_of_live_is_allowed_by_a_person_and_in_the_week_only(control: Any, fake_engine: Any) -> None:
+    live = control()
+    with pytest.raises(SessionError, match="sends a push"):
+        live.start(allow_signin=False)
+    assert live.store.load("live").grant is None
+    live.start(allow_signin=True)
+    grant = live.store.load("live").grant
+    assert (grant.kind, grant.ends_at) == ("sign_in", TUESDAY + 600)
+    fake_engine.exit(0)
+    live.now = lambda: new_york("2026-11-29 00:30")
+    with pytest.raises(Refused, match=r"sign in from Sunday 01:15 on"):
+        live.start(allow_signin=True)
+
+
+def test_a_start_outside_of_the_sessions_has_the_plans_minutes(control: Any) -> None:
+    session = {"name": "open", "days": ["mon"], "time": "09:30", "zone": "UTC", "lead_minutes": 10, "max_minutes": 60}
+    paper = control("paper")
+    paper.plan = plan.from_data({"paper_sessions": [session], "manual_minutes": 20})
+    paper.start(allow_signin=False)
+    assert paper.store.load("paper").grant.ends_at == TUESDAY + 20 * 60
+
+
+def test_an_old_session_is_signed_off_before_a_forced_sign_in(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    signing_in(live)
+    said: Said = []
+    live.sign_in(lambda step, text: said.append((step, text)), force=True)
+    assert [step for step, _text in said][:2] == ["stopped", "starting"]
+    assert events(live).count("sign_in") == 2
+
+
+def test_a_sign_in_without_a_push_tells_of_none(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN)
+    said: Said = []
+    signing_in(live, said)
+    assert "push_sent" not in dict(said)
+
+
+def test_in_check_mode_a_pause_and_a_resumption_are_foreseen(control: Any, fake_engine: Any, tmp_path: Path) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(BEGUN[0], "IBC: version: 3.24.1", *BEGUN[1:], PUSH, *IN)
+    signing_in(live)
+    assert live.pause(5, check=True).actions == ["IBC PAUSE"]
+    assert fake_engine.status == "running"
+    live.pause(5)
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "autorestart").touch()
+    assert live.resume(5, check=True).actions == ["docker start"]
+    assert (fake_engine.status, live.store.load("live").stopped_by) == ("exited", "PAUSE")
+
+
+ACTS: dict[str, Callable[[Control], object]] = {
+    "start": lambda live: live.start(True),
+    "stop": lambda live: live.stop(),
+    "restart": lambda live: live.restart(60),
+    "pause": lambda live: live.pause(60),
+    "resume": lambda live: live.resume(60),
+    "sign-in": lambda live: live.sign_in(lambda _step, _text: None),
+}
+
+
+@pytest.mark.parametrize("door", ACTS)
+def test_whoever_acts_says_who_he_is_and_what_for(control: Any, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
+    live = control()
+    asked: list[Any] = []
+
+    def held(*arguments: object) -> object:
+        asked.append(arguments)
+        raise BusyError("somebody else")
+
+    monkeypatch.setattr(live.store.lease, "held", held)
+    with pytest.raises(BusyError, match="somebody else"):
+        ACTS[door](live)
+    [(owner, what, patience, keep, take_over)] = asked
+    assert (owner, what, patience, keep()) == (f"Ann (process {os.getpid()})", door, 30.0, 0.0)
+    # A run that keeps the lease between its tasks keeps nobody from stopping.
+    assert take_over is (door == "stop")
+
+
+def test_who_acts_unless_he_says_so(control: Any) -> None:
+    live = control()
+    plain = Control(live.descriptor, live.plan)
+    assert (plain.by, plain.keep, plain.now) == ("the operator", 0.0, time.time)
+    assert plain.owner == f"the operator (process {os.getpid()})"
+    assert Control(live.descriptor, live.plan, owner="run 7").owner == "run 7"
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+def test_what_ibc_does_is_left_to_it(control: Any, monkeypatch: pytest.MonkeyPatch, verb: str, check: bool) -> None:
+    live, calls = control(), []
+
+    def act(gateway: object, engine: object, timeout: float, check: bool) -> lifecycle.Outcome:
+        calls.append((gateway, engine, timeout, check))
+        return lifecycle.Outcome(True, ["done"])
+
+    monkeypatch.setattr(lifecycle, verb, act)
+    assert getattr(live, verb)(17.0, check=check).actions == ["done"]
+    assert calls == [(live.gateway, live.engine, 17.0, check)]
+    told = {"stop": "stopped by Ann (done)", "restart": "RESTART by Ann"}[verb]
+    noted = [(each["event"], each["text"], each["at"]) for each in live.store.history()]
+    assert noted == ([] if check else [(verb, told, TUESDAY)])
+    assert getattr(Control, verb).__defaults__[-1] is False
+
+
+def test_in_check_mode_a_start_is_foreseen(control: Any, fake_engine: Any) -> None:
+    assert control("paper").start(False, check=True).actions == ["docker start"]
+    live = control()
+    with pytest.raises(SessionError, match="allow_signin"):
+        live.start(False, check=True)
+    assert live.start(True, check=True).actions == ["docker start"]
+    assert (fake_engine.status, live.store.history()) == ("exited", [])
+
+
+def test_in_check_mode_a_kept_sign_in_needs_no_leave(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = control()
+    monkeypatch.setattr(live, "kept", lambda record: record.mode == "live")
+    assert live.start(False, check=True).actions == ["docker start"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "grant", "left"),
+    [("live", False, "PAUSE"), ("live", True, ""), ("paper", False, ""), ("paper", True, "")],
+)
+def test_a_pause_is_over_when_the_gateway_runs_again(control: Any, mode: str, grant: bool, left: str) -> None:
+    made = control(mode)
+    record = made.store.load(mode)
+    record.stopped_by, record.stopping, record.blocked = "PAUSE", "Ann", "push_missed"
+    allowed = Grant(SIGN_IN, "Ann", TUESDAY, TUESDAY + 1) if grant else None
+    made.allow(record, allowed)
+    saved = made.store.load(mode)
+    assert (saved.stopped_by, saved.stopping, saved.blocked, saved.grant) == (left, "", None, allowed)
+
+
+def test_without_its_password_nothing_is_started(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_descriptor: object) -> None:
+        raise password.PasswordError("no answer from Secret Manager")
+
+    monkeypatch.setattr(password, "provide", fails)
+    with pytest.raises(NoPasswordError, match="no answer from Secret Manager"):
+        control().start(True)
+    assert fake_engine.status == "exited"
+
+
+def test_a_start_is_noted_and_a_stop_is_known_while_it_lasts(
+    control: Any, fake_engine: Any, command_server: Any
+) -> None:
+    paper, seen = control("paper"), []
+
+    def stops(_command: str) -> None:
+        seen.append(paper.store.load("paper").stopping)
+        fake_engine.exit(0)
+
+    command_server.on_command = stops
+    paper.start(False)
+    assert paper.store.load("paper").grant is None
+    paper.stop()
+    assert seen == ["Ann"]
+    record = paper.store.load("paper")
+    assert (record.stopped_by, record.stopping) == ("Ann", "")
+    noted = [(each["event"], each["text"]) for each in paper.store.history()]
+    assert noted == [("start", "started by Ann"), ("stop", "stopped by Ann (IBC STOP)")]
+
+
+def test_a_full_disk_keeps_nobody_from_stopping(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_record: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    paper = control("paper")
+    fake_engine.start()
+    monkeypatch.setattr(paper.store, "save", full)
+    with pytest.raises(SessionError, match="No space left on device"):
+        paper.stop()
+    assert fake_engine.status == "exited"
+
+
+PHASES = ["login_window", "signing_in", "push_sent", "signed_in", "configured"]
+
+
+def progress(live: Control, pushes: int = 3) -> tuple[Progress, Said]:
+    said: Said = []
+    return Progress(live, live.store.load("live"), lambda step, text: said.append((step, text)), pushes), said
+
+
+def test_a_dialog_is_told_once_and_written_down(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = control()
+    look, said = progress(live)
+    live.gateway.look()
+    monkeypatch.setattr(Gateway, "dialog", None)
+    look()
+    assert (said, live.store.read()) == ([], None)
+    for title in ("Update", "Update", None, "Other"):
+        monkeypatch.setattr(Gateway, "dialog", title)
+        look()
+    assert [step for step, _text in said] == ["dialog", "dialog"]
+    assert ["Update" in said[0][1], "Other" in said[1][1]] == [True, True]
+    assert live.store.load("live").checked_at == TUESDAY
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ((BEGUN[:3],), []),
+        ((BEGUN[:4], BEGUN[4:], (PUSH,), IN[:1], IN[1:]), PHASES),
+        (((*BEGUN, PUSH, *IN),), PHASES),
+        ((BEGUN[:4], (*BEGUN[4:], PUSH), (), IN), PHASES),
+        # Without a push there is none to tell of.
+        ((BEGUN[:4], (*BEGUN[4:], *IN)), [each for each in PHASES if each != "push_sent"]),
+    ],
+)
+def test_each_phase_is_told_once_also_where_several_came_at_once(
+    control: Any, looks: tuple[tuple[str, ...], ...], expected: list[str]
+) -> None:
+    live = control()
+    look, said = progress(live)
+    for lines in looks:
+        live.gateway.summary.feed(lines)
+        look()
+    assert [step for step, _text in said] == expected
+    assert (live.store.read() is not None) is bool(expected)
+
+
+@pytest.mark.parametrize(("missed", "ends"), [(1, False), (2, True), (3, True)])
+def test_the_wait_ends_with_the_last_push(control: Any, missed: int, ends: bool) -> None:
+    live = control()
+    look, _said = progress(live, pushes=2)
+    live.gateway.look()
+    live.gateway.summary.pushes_missed = missed
+    with pytest.raises(TooManyPushes) if ends else contextlib.nullcontext():
+        look()

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.unit.plugins.session_log import (
+    BEGUN,
+    IN,
+)
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as controls
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import ctl
+
+
+@pytest.fixture
+def run(control: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any], str]]:
+    """Run ibgwctl; returns its status, the JSON of its last line, and what it said on stderr."""
+
+    def call(*arguments: str) -> tuple[int, dict[str, Any], str]:
+        code = ctl.main([*arguments])
+        printed = capsys.readouterr()
+        lines = printed.out.splitlines()
+        return code, json.loads(lines[-1]) if "--json" in arguments else {}, printed.err
+
+    return call
+
+
+def test_ibgwctl(control: Any, run: Any, fake_engine: Any) -> None:
+    control("paper")
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN, "Click button: I understand and accept")
+    assert run("status", "--json")[0] == 1
+    assert run("start", "paper", "--json")[:2] == (
+        0, {"changed": True, "actions": ["docker start"], "how": None, "exit_code": None},
+    )  # fmt: skip
+    assert run("wait-ready", "paper", "--json")[1]["state"] == "ready"
+    code, found, _said = run("status", "paper", "--json")
+    assert (code, found["state"], found["gateway"]) == (0, "ready", "paper")
+    assert run("stop", "paper", "--json")[1]["how"] == "ibc"
+    code, found, _said = run("history", "paper", "--json")
+    assert [event["event"] for event in found["events"]] == ["start", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("status", "other"), 1, "gateway other is not deployed on this host"),
+        (("sign-in", "paper"), 5, "signs in by itself"),
+        (("resume", "paper"), 5, "is not paused"),
+        (("restart", "paper"), 1, "is stopped"),
+    ],
+)
+def test_ibgwctl_says_what_is_wrong(control: Any, run: Any, arguments: tuple[str, ...], code: int, said: str) -> None:
+    control("paper")
+    found, _result, printed = run(*arguments)
+    assert found == code
+    assert said in printed
+
+
+def test_a_second_operator_is_told_who_is_at_it(control: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "PATIENCE", 0.0)
+    paper = control("paper")
+    with paper.acting("a pipeline"):
+        code, _result, said = run("stop", "paper")
+    assert code == ctl.BUSY
+    assert "a pipeline by Ann" in said

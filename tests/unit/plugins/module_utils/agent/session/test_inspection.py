@@ -1,0 +1,286 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import log
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import inspection
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway, judge
+
+RUNNING = {"name": "ibgw-paper", "exists": True, "running": True, "status": "running", "frozen": None}
+PAUSED, FROZEN = RUNNING | {"status": "paused"}, RUNNING | {"frozen": "java"}
+TO_CONFIGURED = [
+    "IBC: Starting session: will exit if login dialog",
+    "Login attempt: 1",
+    "Login has completed",
+    "Configuration tasks completed",
+]
+
+
+def verdict(api_state: str) -> dict[str, Any]:
+    row = verdicts.describe(api_state)
+    return {"api_state": api_state, "reason": row.meaning, "next_step": row.next_step, "final": row.final}
+
+
+def exited(code: int, status: str = "exited") -> dict[str, Any]:
+    return {
+        "exists": True,
+        "running": False,
+        "status": status,
+        "exit_code": code,
+        "exit_meaning": milestones.IBC.exit_codes.get(code),
+    }
+
+
+@pytest.mark.parametrize(
+    ("container", "lines", "api_state", "state", "final", "word"),
+    [
+        ({"exists": False, "running": False}, [], None, "stopped", True, "does not exist"),
+        (exited(0), TO_CONFIGURED, None, "stopped", True, "code 0 (a clean close)"),
+        (exited(143), [], "port_closed", "stopped", True, "SIGTERM"),
+        (exited(42), [], None, "stopped", True, "code 42"),
+        (exited(1), [".> Invalid TRADING_MODE: x"], None, "stopped", True, "refuses its settings"),
+        (exited(0, "created"), [], None, "stopped", True, "never been started"),
+        (exited(0, "restarting"), [], None, "starting", False, "about to start"),
+        (exited(0, "dead"), [], None, "stopped", True, "is dead"),
+        (exited(0, "removing"), [], None, "stopped", True, "being removed"),
+        (exited(0, "new to us"), [], None, "stopped", True, "is new to us"),
+        (PAUSED, TO_CONFIGURED, None, "degraded", False, "paused"),
+        (PAUSED, TO_CONFIGURED, "no_handshake", "degraded", False, "paused"),
+        (FROZEN, TO_CONFIGURED, "no_handshake", "degraded", False, "java is frozen"),
+        (FROZEN, TO_CONFIGURED, None, "degraded", False, "java is frozen"),
+        (FROZEN, TO_CONFIGURED, "ready", "ready", False, ""),
+        (RUNNING, [], None, "starting", False, "JVM not yet"),
+        (
+            RUNNING,
+            TO_CONFIGURED[:2],
+            "proxy_up_gateway_down",
+            "starting",
+            False,
+            "sign-in is under way; every connection",
+        ),
+        (RUNNING, TO_CONFIGURED[:3], "rejected:10141", "starting", False, "disclaimer"),
+        (RUNNING, TO_CONFIGURED, None, "starting", False, "completed its configuration"),
+        (RUNNING, TO_CONFIGURED, "proxy_up_gateway_down", "degraded", False, "completed its configuration; every"),
+        (RUNNING, TO_CONFIGURED, "ready", "ready", False, "answers"),
+        (RUNNING, TO_CONFIGURED, "link_down", "degraded", False, "lost its connection"),
+        (RUNNING, TO_CONFIGURED, "rejected:326", "degraded", False, "client id"),
+        (RUNNING, TO_CONFIGURED, "wrong_account", "blocked", True, "account"),
+        (RUNNING, ["Second Factor Authentication initiated"], None, "waiting_2fa", False, "push 1"),
+        (RUNNING, ["Second Factor Authentication initiated"], "proxy_up_gateway_down", "waiting_2fa", False, "push 1"),
+        (RUNNING, ["Second Factor Authentication initiated"], "ready", "ready", False, ""),
+        (RUNNING, ["Re-login after second factor authentication timeout not required"], None, "blocked", True, "push"),
+        (RUNNING, ["Required PassKey is not supported"], "proxy_up_gateway_down", "blocked", True, "passkey"),
+        (RUNNING, ["Too many failed login attempts. Please wait 3 minutes"], "ready", "ready", False, ""),
+        (
+            RUNNING,
+            [*TO_CONFIGURED[:2], "detected dialog entitled: Existing session detected; event=Opened"],
+            "proxy_up_gateway_down",
+            "starting",
+            False,
+            'entitled "Existing session detected"',
+        ),
+        (None, [], "port_closed", "starting", False, "refused"),
+        (None, [], "not_tws", "blocked", True, "does not speak"),
+        (None, [], "ready", "ready", False, ""),
+    ],
+)
+def test_judge(container: Any, lines: list[str], api_state: str | None, state: str, final: bool, word: str) -> None:
+    summary = milestones.Summary()
+    summary.feed(lines)
+    judgement = judge(container, summary, verdict(api_state) if api_state else None)
+    assert (judgement.state, judgement.final, word in judgement.reason) == (state, final, True), judgement
+    assert judgement.next_step.endswith(".")
+
+
+@pytest.mark.parametrize("api_state", [*verdicts.API_STATES, "rejected:326"])
+@pytest.mark.parametrize("lines", [[], TO_CONFIGURED[:2], TO_CONFIGURED, ["Second Factor Authentication initiated"]])
+def test_judge_knows_every_pair(api_state: str, lines: list[str]) -> None:
+    summary = milestones.Summary()
+    summary.feed(lines)
+    assert judge(RUNNING, summary, verdict(api_state)).state in verdicts.GATEWAY_STATES
+
+
+def test_look_at_a_gateway_that_is_ready(fake_engine: Any, deploy: Any, healthy_port: int) -> None:
+    fake_engine.log(".> Starting IBC/IB gateway", *TO_CONFIGURED)
+    found = deploy(port=healthy_port)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.look()
+    report = gateway.report()
+    assert report["state"] == report["api_state"] == "ready"
+    assert not report["pending"]
+    assert report["container"]["image"] == "image@sha256:1"
+    assert report["milestones"]["phase"] == "configured"
+    assert report["engine"] == {"reachable": True, "reason": None}
+    assert report["attempts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "status", "pending"),
+    [
+        ({"ibops.gateway.revision": "r1"}, "running", False),
+        ({"ibops.gateway.revision": "r0"}, "running", True),
+        ({}, "running", True),
+        (None, "running", True),
+        ({"ibops.gateway.revision": "r0"}, "exited", False),
+    ],
+)
+def test_pending(fake_engine: Any, deploy: Any, closed_port: int, labels: Any, status: str, pending: bool) -> None:
+    fake_engine.labels, fake_engine.status = labels, status
+    found = deploy(port=closed_port)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.report()["pending"] is pending
+
+
+def test_an_engine_that_is_away_leaves_the_api(no_engine: Any, deploy: Any, healthy_port: int) -> None:
+    found = deploy(port=healthy_port)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.look()
+    report = gateway.report()
+    assert report["state"] == "ready"
+    assert not report["engine"]["reachable"]
+    assert report["container"] is None
+
+
+def test_an_endpoint_alone(healthy_port: int) -> None:
+    gateway = Gateway({"host": "127.0.0.1", "port": healthy_port})
+    gateway.look()
+    assert gateway.report()["api_state"] == "ready"
+    assert "state" not in gateway.report()
+    with pytest.raises(ValueError, match="endpoint only"):
+        gateway.deployed()
+
+
+def test_only_the_log_of_the_last_start_counts(fake_engine: Any, deploy: Any) -> None:
+    fake_engine.log(*TO_CONFIGURED)
+    fake_engine.started_at += 60
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.summary.phase == milestones.NO_RUN
+
+
+def test_a_new_run_of_the_jvm_forgets_the_verdict(fake_engine: Any, deploy: Any) -> None:
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    for line, forgotten in (("Login attempt: 1", False), ("IBC: Re-starting session", True)):
+        gateway.verdict = verdict("ready")
+        fake_engine.log(line)
+        gateway.refresh()
+        assert (gateway.verdict is None) is forgotten
+
+
+@pytest.mark.parametrize(
+    ("wanted", "log", "refused", "state"),
+    [
+        (False, "already set to: true", None, "degraded"),
+        (False, "now set to: false", None, "ready"),
+        (True, "now set to: false", None, "degraded"),
+        (True, "already set to: true", None, "ready"),
+        (None, "already set to: true", None, "ready"),
+        (False, "now set to: false", True, "degraded"),
+    ],
+)
+def test_a_read_only_api(
+    fake_engine: Any, deploy: Any, wanted: bool | None, log: str, refused: bool | None, state: str
+) -> None:
+    fake_engine.log(*TO_CONFIGURED, f"IBC: Read-Only API checkbox is {log}")
+    found = deploy(read_only_api=wanted)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    gateway.verdict = verdict("ready") | {"read_only": refused}
+    assert gateway.judgement().state == state
+    fake_engine.log("IBC: API client needs write access action confirmation")
+    gateway.refresh()
+    assert gateway.judgement().state == ("degraded" if wanted is False else "ready")
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds", "mode", "state", "finding"),
+    [
+        (["detected dialog entitled: Enter security code; event=Opened"], 5, "paper", "starting", None),
+        (["detected dialog entitled: Enter security code; event=Opened"], 11, "paper", "degraded", None),
+        (
+            [f"detected dialog entitled: Notice; event={event}" for event in ("Opened", "Closed")],
+            11, "paper", "starting", None,
+        ),
+        (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 100, "paper", "starting", None),
+        (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 181, "paper", "blocked", "stale_token"),
+        (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 181, "live", "degraded", None),
+        (
+            ["Second Factor Authentication initiated",
+             "detected dialog entitled: Second Factor Authentication; event=Closed"],
+            5, "live", "starting", None,
+        ),
+    ],
+)  # fmt: skip
+def test_what_waits(
+    fake_engine: Any, deploy: Any, lines: list[str], seconds: float, mode: str, state: str, finding: str | None
+) -> None:
+    fake_engine.log(*TO_CONFIGURED[:2], *lines)
+    found, later = deploy(mode=mode), [0.0]
+    gateway = Gateway(found.endpoint(), found, clock=lambda: time.monotonic() + later[0])
+    gateway.refresh()
+    later[0] = seconds
+    assert (gateway.judgement().state, gateway.finding) == (state, finding)
+
+
+def test_a_process_that_a_signal_has_stopped_is_named() -> None:
+    with subprocess.Popen(["bash", "-c", "sleep 60 & wait"]) as parent:
+        while not (child := Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().strip()):
+            time.sleep(0.01)
+        assert inspection.frozen(parent.pid) is None
+        os.kill(int(child), signal.SIGSTOP)
+        while inspection.frozen(parent.pid) is None:
+            time.sleep(0.01)
+        assert inspection.frozen(parent.pid) in ("sleep", "bash")
+        os.kill(int(child), signal.SIGKILL)
+        parent.kill()
+    assert inspection.frozen(0) is None
+
+
+@pytest.mark.parametrize(
+    ("stamp", "seconds"),
+    [
+        ("1970-01-01T00:00:01.500000000Z", 1.5),
+        ("2026-11-20T09:43:55Z", 1795167835.0),
+        ("2026-11-20T09:43:55.123456789Z", 1795167835.123456),
+        ("", 0.0),
+        ("garbage", 0.0),
+    ],
+)
+def test_epoch(stamp: str, seconds: float) -> None:
+    assert log.epoch(stamp) == seconds
+
+
+@pytest.mark.parametrize(
+    ("lines", "meaning"),
+    [
+        (TO_CONFIGURED, inspection.UNDER_JAVA),
+        ([".> Starting IBC/IB gateway"], "no Java, or settings that the image refuses"),
+    ],
+)
+def test_what_docker_stop_leaves_is_not_a_missing_java(
+    fake_engine: Any, deploy: Any, lines: list[str], meaning: str
+) -> None:
+    fake_engine.log(*lines)
+    fake_engine.exit(1)
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.container is not None
+    assert gateway.container["exit_meaning"] == meaning
+    assert (gateway.judgement().next_step == "Start it.") == (meaning == inspection.UNDER_JAVA)

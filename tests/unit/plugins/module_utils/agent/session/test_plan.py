@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import record_file
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan, problems
+
+GOOD: dict[str, Any] = {
+    "session_interval": 60,
+    "session_client_id": 916,
+    "session_region": "north_america",
+    "session_sign_in_deadline": "17:00",
+    "session_sign_in_pushes": 3,
+    "session_sign_in_minutes": 10,
+    "session_manual_minutes": 240,
+    "session_alerts": [],
+    "other_client_ids": [917, 918],
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("session_interval", 5, "from 10 to 600"),
+        ("session_interval", "1m", "not a whole number"),
+        ("session_interval", True, "not a whole number"),
+        ("session_client_id", "917", "two clients with one id"),
+        ("session_client_id", 0, "from 1 to"),
+        ("session_client_id", 917, "two clients with one id"),
+        ("session_region", "mars", "choose north_america, europe, asia_pacific"),
+        ("session_sign_in_deadline", "5 PM", "as HH:MM"),
+        ("session_sign_in_deadline", 1020, "as HH:MM"),
+        ("session_sign_in_deadline", "01:30", "leave room for a person"),
+        ("session_sign_in_pushes", 10, "from 1 to 5"),
+        ("session_sign_in_minutes", 60, "from 4 to 30"),
+        ("session_manual_minutes", 0, "from 5 to 1440"),
+        ("session_alerts", [{"kind": "pigeon"}], "pigeon"),
+    ],
+)
+def test_problems(variable: str, value: object, said: str) -> None:
+    assert problems(GOOD) == []
+    found = problems(GOOD | {variable: value})
+    assert any(problem.startswith(variable) and said in problem for problem in found), found
+
+
+def test_a_plan_is_read_and_a_later_one_too(deploy: Any) -> None:
+    deploy()
+    assert plan.load("paper") == Plan()
+    with open(plan.path("paper"), "w") as file:
+        json.dump({"schema": 1, "pushes": 2, "of_a_later_release": True, "paper_sessions": []}, file)
+    assert plan.load("paper").pushes == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"paper_sessions": [{"name": 1}]}', "{"])
+def test_a_damaged_plan_says_so(deploy: Any, content: str) -> None:
+    deploy()
+    with open(plan.path("paper"), "w") as file:
+        file.write(content)
+    with pytest.raises(descriptor.DescriptorError, match=r"run site\.yml to write it anew"):
+        plan.load("paper")
+
+
+def test_the_defaults_of_the_library_are_those_of_the_role(pytestconfig: pytest.Config) -> None:
+    """A host on which role session has not run lives by the numbers of the role, field by field."""
+    role = pytestconfig.rootpath / "roles/session"
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    written = yaml.safe_load((role / "vars/main.yml").read_text())["__session_plan"]
+    variables = {
+        field: match[1] for field, text in written.items() if (match := re.search(r"\b(session_\w+)", str(text)))
+    }
+    of_the_host = {"host", "paper_sessions"}
+    assert set(variables) == set(Plan.__dataclass_fields__) - of_the_host
+    assert {field: defaults[name] for field, name in variables.items()} == {
+        field: value for field, value in asdict(Plan()).items() if field not in of_the_host
+    }
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", None, "../x"])
+def test_a_plan_with_a_zone_that_this_machine_cannot_read_is_damaged(deploy: Any, zone: object) -> None:
+    deploy()
+    session = {"name": "a", "days": ["mon"], "time": "09:30", "lead_minutes": 1, "max_minutes": 9}
+    with open(plan.path("paper"), "w") as file:
+        json.dump({"paper_sessions": [session | {"zone": "Asia/Tokyo"}]}, file)
+    assert plan.load("paper").paper_sessions[0].zone == "Asia/Tokyo"
+    with open(plan.path("paper"), "w") as file:
+        json.dump({"paper_sessions": [session | {"zone": zone}]}, file)
+    with pytest.raises(descriptor.DescriptorError, match=r"paper_sessions\[0\]\.zone"):
+        plan.load("paper")
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "low", "high"),
+    [
+        ("session_interval", "interval", 10, 600),
+        ("session_client_id", "client_id", 1, 999999),
+        ("session_sign_in_pushes", "pushes", 1, 5),
+        ("session_sign_in_minutes", "sign_in_minutes", 4, 30),
+        ("session_manual_minutes", "manual_minutes", 5, 1440),
+    ],
+)
+def test_the_bounds_are_those_of_the_file_and_of_the_variable(variable: str, field: str, low: int, high: int) -> None:
+    for value in (low, high):
+        assert problems({**GOOD, variable: value}) == []
+        assert getattr(plan.from_data({field: value}), field) == value
+    for value in (low - 1, high + 1):
+        assert len(problems({**GOOD, variable: value})) == 1
+        with pytest.raises(record_file.DamagedError, match=variable):
+            plan.from_data({field: value})
+
+
+@pytest.mark.parametrize("change", [{"region": "mars"}, {"sign_in_deadline": "02:59"}, {"sign_in_deadline": "x"}])
+def test_a_file_with_a_region_or_a_deadline_that_is_none_is_damaged(change: dict[str, str]) -> None:
+    with pytest.raises(record_file.DamagedError, match="region or deadline"):
+        plan.from_data(change)
+
+
+def test_a_gateway_without_a_plan_has_the_default_and_a_damaged_one_its_fault(deploy: Any) -> None:
+    deploy()
+    assert plan.path("paper") == f"{descriptor.ROOT}/paper/session.json"
+    assert plan.load_or_default("paper") == (Plan(), "")
+    assert (Plan().host, Plan().paper_sessions) == ("", ())
+    with open(plan.path("paper"), "w") as file:
+        json.dump({"interval": 300}, file)
+    assert plan.load_or_default("paper") == (Plan(interval=300), "")
+    with open(plan.path("paper"), "w") as file:
+        file.write("{")
+    found, fault = plan.load_or_default("paper")
+    assert found == Plan()
+    assert fault.startswith(f"{plan.path('paper')} is damaged")

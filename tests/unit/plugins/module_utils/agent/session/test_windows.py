@@ -1,0 +1,264 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import windows
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.week import DAYS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.windows import (
+    PaperSession,
+    current,
+    upcoming,
+)
+
+WEEKDAYS = DAYS[:5]
+ZONES = ("America/New_York", "Europe/Zurich", "Asia/Hong_Kong", "Australia/Lord_Howe", "UTC")
+OPEN = PaperSession("us-open", WEEKDAYS, "09:30", "America/New_York", 10, 90)
+NIGHT = PaperSession("night", DAYS, "00:05", "America/New_York", 15, 60)
+
+
+def entry(session: PaperSession) -> dict[str, Any]:
+    """The entry of the inventory that a session is read from."""
+    return {**asdict(session), "days": list(session.days), "except_dates": sorted(session.except_dates)}
+
+
+def spans(session: PaperSession, first: date, days: int) -> list[windows.Window]:
+    dates = (first + timedelta(days=day) for day in range(days))
+    return [window for day in dates if (window := windows.window(session, day))]
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> PaperSession:
+    lead = draw(st.integers(0, 120))
+    return PaperSession(
+        name="any",
+        days=tuple(draw(st.lists(st.sampled_from(DAYS), min_size=1, unique=True))),
+        time=f"{draw(st.integers(0, 23)):02}:{draw(st.integers(0, 59)):02}",
+        zone=draw(st.sampled_from(ZONES)),
+        lead_minutes=lead,
+        max_minutes=draw(st.integers(max(5, lead + 1), 1380)),
+        except_dates=frozenset(map(str, draw(st.lists(st.dates(date(2027, 3, 1), date(2027, 3, 31)), max_size=5)))),
+    )
+
+
+moments = st.datetimes(datetime(2027, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
+
+
+@pytest.mark.parametrize(
+    ("session", "day", "start", "pipeline", "end"),
+    [
+        (OPEN, "2026-11-25", "Wed 09:20 EST", "Wed 09:30 EST", "Wed 10:50 EST"),
+        (OPEN, "2027-07-07", "Wed 09:20 EDT", "Wed 09:30 EDT", "Wed 10:50 EDT"),
+        (replace(OPEN, zone="Europe/Zurich"), "2026-11-25", "Wed 09:20 CET", "Wed 09:30 CET", "Wed 10:50 CET"),
+        # A lead past midnight begins on the eve.
+        (NIGHT, "2026-11-25", "Tue 23:50 EST", "Wed 00:05 EST", "Wed 00:50 EST"),
+        # 02:00 to 03:00 does not exist: moved on with the clock, and the lead is as long as ever.
+        (replace(NIGHT, time="02:30"), "2027-03-14", "Sun 03:15 EDT", "Sun 03:30 EDT", "Sun 04:15 EDT"),
+        (replace(NIGHT, time="03:05"), "2027-03-14", "Sun 01:50 EST", "Sun 03:05 EDT", "Sun 03:50 EDT"),
+        # 01:00 to 02:00 comes twice: the first.
+        (replace(NIGHT, time="01:30"), "2027-11-07", "Sun 01:15 EDT", "Sun 01:30 EDT", "Sun 01:15 EST"),
+        (replace(NIGHT, time="02:05"), "2027-11-07", "Sun 01:50 EST", "Sun 02:05 EST", "Sun 02:50 EST"),
+    ],
+)
+def test_windows(session: PaperSession, day: str, start: str, pipeline: str, end: str) -> None:
+    window = windows.window(session, date.fromisoformat(day))
+    assert window is not None
+    assert [f"{each:%a %H:%M %Z}" for each in (window.start, window.pipeline, window.end)] == [start, pipeline, end]
+
+
+def test_no_window() -> None:
+    assert windows.window(OPEN, date(2026, 11, 28)) is None
+    assert windows.window(replace(OPEN, except_dates=frozenset({"2026-11-26"})), date(2026, 11, 26)) is None
+
+
+@given(sessions(), st.dates(date(2020, 1, 1), date(2035, 12, 31)))
+def test_a_window_is_as_long_as_it_says(session: PaperSession, day: date) -> None:
+    window = windows.window(session, day)
+    assume(window)
+    assert window
+    start, pipeline, end = (each.astimezone(UTC) for each in (window.start, window.pipeline, window.end))
+    assert pipeline - start == timedelta(minutes=session.lead_minutes)
+    assert end - start == timedelta(minutes=session.max_minutes)
+    assert window.pipeline.date() == day
+
+
+@pytest.mark.long
+def test_a_month_with_holidays_and_a_change_of_the_clock() -> None:
+    """March 2027 in New York, minute by minute: Good Friday, and one closed Monday; clocks change on the 14th."""
+    session = replace(OPEN, except_dates=frozenset({"2027-03-26", "2027-03-08"}))
+    at, runs = datetime(2027, 3, 1, 5, tzinfo=UTC), dict[str, list[datetime]]()
+    while at < datetime(2027, 4, 1, 4, tzinfo=UTC):
+        if window := current([session], at):
+            runs.setdefault(str(window.pipeline.date()), []).append(at)
+        at += timedelta(minutes=1)
+    expected = [day for day in (date(2027, 3, 1) + timedelta(n) for n in range(31)) if day.weekday() < 5]
+    assert list(runs) == [str(day) for day in expected if str(day) not in session.except_dates]
+    assert {len(minutes) for minutes in runs.values()} == {90}
+    assert {f"{minutes[0]:%H:%M}" for day, minutes in runs.items() if day < "2027-03-14"} == {"14:20"}
+    assert {f"{minutes[0]:%H:%M}" for day, minutes in runs.items() if day > "2027-03-14"} == {"13:20"}
+
+
+@given(sessions(), moments)
+def test_current_and_upcoming_agree_with_the_windows(session: PaperSession, at: datetime) -> None:
+    around = spans(session, at.date() - timedelta(days=3), 60)
+    inside = [each for each in around if each.start.astimezone(UTC) <= at < each.end.astimezone(UTC)]
+    later = [each for each in around if each.start.astimezone(UTC) > at]
+    assert current([session], at) == (inside[0] if inside else None)
+    assert upcoming([session], at) == later[0]
+    assert upcoming([session], at - timedelta(seconds=1)) in (later[0], *inside)
+
+
+def test_the_edges_of_a_window() -> None:
+    window = windows.window(OPEN, date(2026, 11, 25))
+    assert window
+    second = timedelta(seconds=1)
+    assert [current([OPEN], at) for at in (window.start - second, window.start, window.end - second, window.end)] == [
+        None,
+        window,
+        window,
+        None,
+    ]
+    assert upcoming([OPEN], window.start - second) == window
+    assert upcoming([OPEN], window.start) == windows.window(OPEN, date(2026, 11, 26))
+
+
+def test_the_first_of_several_sessions() -> None:
+    at = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    assert current([], at) is upcoming([], at) is None
+    found = upcoming([NIGHT, OPEN], at)
+    assert found
+    assert found.session is OPEN
+    after = upcoming([NIGHT, OPEN], found.end)
+    assert after
+    assert after.session is NIGHT
+    assert current([NIGHT, OPEN], after.start) == after
+
+
+def test_a_session_that_never_runs() -> None:
+    whole_year = frozenset(str(date(2026, 11, 1) + timedelta(days=day)) for day in range(500))
+    assert upcoming([replace(OPEN, except_dates=whole_year)], datetime(2026, 11, 25, tzinfo=UTC)) is None
+
+
+def test_data_and_back() -> None:
+    session = replace(OPEN, except_dates=frozenset({"2026-12-25", "2026-11-26"}))
+    data = json.loads(json.dumps(entry(session)))
+    assert data["except_dates"] == ["2026-11-26", "2026-12-25"]
+    assert PaperSession.from_data(data) == session
+    del data["except_dates"]
+    assert PaperSession.from_data(data) == OPEN
+    # As YAML reads dates without quotes.
+    assert PaperSession.from_data({**data, "except_dates": [date(2026, 12, 25)]}).except_dates == {"2026-12-25"}
+    with pytest.raises(TypeError, match="lead"):
+        PaperSession.from_data({**data, "lead": 3})
+
+
+GOOD: dict[str, Any] = entry(OPEN)
+
+
+def test_good_sessions_have_no_problem() -> None:
+    assert windows.problems([]) == []
+    assert windows.problems([GOOD, entry(NIGHT)]) == []
+    assert windows.problems([{**GOOD, "except_dates": [date(2026, 12, 25), "2026-11-26"]}]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"name": "US open"}, "gateway_paper_sessions[0].name: 'US open' is not 1 to 31 of a-z, 0-9 and '-'; write"),
+        ({"days": "mon"}, "gateway_paper_sessions[0].days: 'mon' is not a list of days out of mon, tue"),
+        ({"days": []}, ".days: [] is not a list of days"),
+        ({"days": ["monday"]}, ".days: ['monday'] is not a list of days"),
+        ({"time": 990}, ".time: 990 is not HH:MM on a 24-hour clock; write for example '16:30', in quotes"),
+        ({"time": "9:30"}, ".time: '9:30' is not HH:MM"),
+        ({"time": "24:00"}, ".time: '24:00' is not HH:MM"),
+        ({"zone": "New York"}, ".zone: 'New York' is not an IANA time zone; write for example America/New_York"),
+        ({"zone": "America"}, ".zone: 'America' is not"),
+        ({"zone": ""}, ".zone: '' is not"),
+        ({"zone": "../x"}, ".zone: '../x' is not"),
+        ({"zone": None}, ".zone: None is not"),
+        ({"lead_minutes": -1}, ".lead_minutes: -1 is not a whole number from 0 to 120"),
+        ({"lead_minutes": 121}, ".lead_minutes: 121 is not"),
+        ({"lead_minutes": True}, ".lead_minutes: True is not"),
+        ({"max_minutes": 4}, ".max_minutes: 4 is not a whole number from 5 to 1440"),
+        ({"max_minutes": 1441}, ".max_minutes: 1441 is not"),
+        ({"max_minutes": "90"}, ".max_minutes: '90' is not"),
+        ({"max_minutes": 10}, ".max_minutes: 10 minutes from the gateway's start end before the pipeline begins; set"),
+        ({"except_dates": "2026-12-25"}, ".except_dates: '2026-12-25' is not a list of dates"),
+        ({"except_dates": ["2026-02-30"]}, ".except_dates: ['2026-02-30'] is not"),
+        ({"except_dates": ["20261225"]}, ".except_dates: ['20261225'] is not"),
+        ({"max_minute": 9}, ".max_minute: a session has no such key; did you mean max_minutes?"),
+        ({"colour": "red"}, ".colour: a session has no such key; the keys are name, days, time"),
+    ],
+)
+def test_each_problem_is_one_sentence_with_its_place_and_its_fix(change: dict[str, Any], sentence: str) -> None:
+    found = windows.problems([{**GOOD, **change}])
+    assert len(found) == 1
+    assert sentence in found[0]
+
+
+@pytest.mark.parametrize("key", ["name", "days", "time", "zone", "lead_minutes", "max_minutes"])
+def test_a_missing_key(key: str) -> None:
+    found = windows.problems([GOOD | entry(NIGHT), {each: GOOD[each] for each in GOOD if each != key}])
+    assert len(found) == 1
+    assert f"gateway_paper_sessions[1].{key}: it is missing and has to be " in found[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"), [("x", "'x' is no list"), (None, "None is no list"), ([7], "7 is no session")]
+)
+def test_what_is_no_list_of_sessions(data: object, fault: str) -> None:
+    assert fault in windows.problems(data)[0]
+
+
+def test_one_name_for_two_sessions() -> None:
+    found = windows.problems([GOOD, {**GOOD, "time": "15:00"}])
+    assert found == ["gateway_paper_sessions[1].name: 'us-open' names two sessions; give each a name of its own"]
+
+
+@pytest.mark.parametrize(
+    ("change", "day"),
+    [
+        ({"time": "10:59"}, "2027-01-01"),
+        ({"time": "15:30", "zone": "Europe/Zurich"}, "2027-01-01"),
+        ({"days": ["sat"], "time": "10:59"}, None),
+        ({"time": "11:00"}, None),
+        ({"time": "17:05", "zone": "Europe/Zurich"}, None),
+        ({"time": "16:00", "zone": "Europe/Zurich", "max_minutes": 15}, "2027-01-01"),
+        # Six hours ahead, save in the weeks in which only one of the two has changed its clock.
+        ({"time": "14:30", "zone": "Europe/Zurich", "max_minutes": 50}, "2027-03-15"),
+        # A date that leaves one of them out is no excuse.
+        ({"time": "10:59", "days": ["fri"], "except_dates": ["2027-01-01"]}, "2027-01-01"),
+    ],
+)
+def test_sessions_that_overlap(change: dict[str, Any], day: str | None) -> None:
+    found = windows.problems([GOOD, {**GOOD, "name": "other", **change}])
+    assert len(found) == (day is not None)
+    if day:
+        assert re.match(rf"gateway_paper_sessions\[[01]\]\.time: on {day} '[a-z-]+' starts its gateway at ", found[0])
+
+
+def test_the_sentence_of_an_overlap() -> None:
+    assert windows.problems([GOOD, {**GOOD, "name": "other", "time": "10:30"}]) == [
+        "gateway_paper_sessions[1].time: on 2027-01-01 'other' starts its gateway at 10:20 (America/New_York), when "
+        "'us-open' may run until 10:50 (America/New_York); move it, or shorten max_minutes of 'us-open'"
+    ]
+
+
+def test_a_session_that_overlaps_itself() -> None:
+    """A day is 23 hours long once a year."""
+    around_the_clock = {**GOOD, "days": list(DAYS), "time": "00:10", "max_minutes": 1440}
+    assert windows.problems([around_the_clock]) == [
+        "gateway_paper_sessions[0].time: on 2027-03-15 'us-open' starts its gateway at 00:00 (America/New_York), when "
+        "'us-open' may run until 01:00 (America/New_York); move it, or shorten max_minutes of 'us-open'"
+    ]
+    assert windows.problems([{**around_the_clock, "max_minutes": 1380}]) == []

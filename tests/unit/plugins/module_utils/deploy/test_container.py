@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import container
+
+GOOD: dict[str, Any] = {
+    "image": "image@sha256:1",
+    "uid": 1000,
+    "environment": {"TRADING_MODE": "paper"},
+    "mounts": [{"source": "/etc/ibgw/paper/ibc", "target": "/etc/ibc", "read_only": True}],
+    "tmpfs": {"/run/ibc": "mode=0700"},
+    "port": 4002,
+    "container_port": 4004,
+    "memory": "2g",
+    "cpus": 0.0,
+    "heap_mb": 768,
+    "pids_limit": 500,
+    "nofile": 10000,
+    "stop_grace": 90,
+    "log_max_size": "10m",
+    "log_max_files": 5,
+}
+# What no container can have, by the variable that the refusal names.
+BAD: list[tuple[str, dict[str, Any]]] = [
+    ("gateway_memory", {"memory": 2048}),
+    ("gateway_memory", {"memory": "2048"}),
+    ("gateway_memory", {"memory": "2 GiB"}),
+    ("gateway_memory", {"memory": "2gib"}),
+    ("gateway_memory", {"memory": ""}),
+    ("gateway_memory", {"memory": "-2g"}),
+    ("gateway_memory", {"memory": "512m"}),
+    ("gateway_memory", {"heap_mb": 2000}),
+    ("gateway_memory", {"memory": None}),
+    ("gateway_java_heap_mb", {"heap_mb": "768m"}),
+    ("gateway_java_heap_mb", {"heap_mb": 0}),
+    ("gateway_java_heap_mb", {"heap_mb": 768.5}),
+    ("gateway_cpus", {"cpus": 64}),
+    ("gateway_cpus", {"cpus": 2.1}),
+    ("gateway_cpus", {"cpus": -1}),
+    ("gateway_cpus", {"cpus": 0.001}),
+    ("gateway_cpus", {"cpus": "two"}),
+    ("gateway_cpus", {"cpus": "nan"}),
+    ("gateway_pids_limit", {"pids_limit": 10}),
+    ("gateway_pids_limit", {"pids_limit": "many"}),
+    ("gateway_pids_limit", {"pids_limit": True}),
+    ("gateway_nofile", {"nofile": 10**9}),
+    ("gateway_nofile", {"nofile": 64}),
+    ("gateway_stop_grace", {"stop_grace": 0}),
+    ("gateway_stop_grace", {"stop_grace": "90s"}),
+    ("gateway_log_max_size", {"log_max_size": "10"}),
+    ("gateway_log_max_size", {"log_max_size": "ten"}),
+    ("gateway_log_max_files", {"log_max_files": 0}),
+    ("gateway_port", {"port": 0}),
+    ("gateway_port", {"port": 70000}),
+    ("gateway_environment", {"environment": {"A": 1}}),
+    ("gateway_environment", {"environment": {"A": "one\ntwo"}}),
+    ("gateway_environment", {"environment": {"A=B": "one"}}),
+    ("gateway_environment", {"environment": ["A=1"]}),
+]
+
+
+def test_good_settings_have_no_problems() -> None:
+    assert container.problems(GOOD, cpus=2) == []
+    assert container.problems({**GOOD, "cpus": "2", "memory": "1536m"}, cpus=2) == []
+    assert container.problems({**GOOD, "cpus": 64}, cpus=None) == []
+
+
+@pytest.mark.parametrize(("variable", "change"), BAD)
+def test_what_no_container_can_have_is_named(variable: str, change: dict[str, Any]) -> None:
+    [problem] = container.problems({**GOOD, **change}, cpus=2)
+    assert problem.startswith(f"{variable}: ")
+
+
+def test_a_value_of_the_environment_is_not_shown() -> None:
+    [problem] = container.problems({**GOOD, "environment": {"TOKEN": "top\nsecret"}}, cpus=2)
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_"),
+    [("2g", 2 << 30), ("2G", 2 << 30), ("2gb", 2 << 30), ("1.5g", 3 << 29), ("64k", 65536), ("2", None)],
+)
+def test_sizes(text: str, bytes_: int | None) -> None:
+    assert container.size(text) == bytes_
+
+
+def test_the_request_binds_the_container() -> None:
+    made = container.body({**GOOD, "cpus": 1.5, "shm_size": "256m"}, {"a": "b"})
+    limits = made["HostConfig"]
+    assert made["User"] == "1000:1000"
+    assert made["Env"] == ["TRADING_MODE=paper"]
+    assert made["Labels"] == {"a": "b"}
+    assert made["StopTimeout"] == 90
+    assert (limits["CapDrop"], limits["SecurityOpt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert (limits["Memory"], limits["NanoCpus"], limits["PidsLimit"]) == (2 << 30, 1_500_000_000, 500)
+    assert limits["PortBindings"] == {"4004/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4002"}]}
+    assert limits["Ulimits"] == [{"Name": "nofile", "Soft": 10000, "Hard": 10000}]
+    assert limits["ShmSize"] == 256 << 20
+    assert limits["RestartPolicy"] == {"Name": "no"}
+    assert "NanoCpus" not in container.body(GOOD, {})["HostConfig"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "image@sha256:2"},
+        {"uid": 1001},
+        {"environment": {"TRADING_MODE": "live"}},
+        {"mounts": []},
+        {"mounts": [{"source": "/etc/ibgw/paper/ibc", "target": "/etc/ibc", "read_only": False}]},
+        {"tmpfs": {}},
+        {"tmpfs": {"/run/ibc": "mode=0777"}},
+        {"port": 4003},
+        {"container_port": 4003},
+        {"memory": "3g"},
+        {"cpus": 1},
+        {"pids_limit": 501},
+        {"nofile": 10001},
+        {"stop_grace": 91},
+        {"log_max_size": "11m"},
+        {"log_max_files": 6},
+        {"shm_size": "64m"},
+    ],
+)
+def test_the_revision_changes_with_everything_that_a_container_is_started_with(change: dict[str, Any]) -> None:
+    before = container.revision(container.body(GOOD, {}), "config", "jts", "secret")
+    assert container.revision(container.body({**GOOD, **change}, {}), "config", "jts", "secret") != before
+
+
+def test_the_revision_has_every_field_of_the_request_and_every_file() -> None:
+    request = container.body(GOOD, {"a": "b"})
+    before = container.revision(request, "config", "jts", "secret")
+    assert container.revision(dict(reversed(request.items())), "config", "jts", "secret") == before
+    for name in ("CapDrop", "SecurityOpt", "RestartPolicy", "LogConfig"):
+        less = {**request, "HostConfig": {k: v for k, v in request["HostConfig"].items() if k != name}}
+        assert container.revision(less, "config", "jts", "secret") != before
+    for files in (
+        ("x", "jts", "secret"),
+        ("config", "x", "secret"),
+        ("config", "jts", "x"),
+        ("configjts", "", "secret"),
+    ):
+        assert container.revision(request, *files) != before

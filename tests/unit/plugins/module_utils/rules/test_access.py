@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.filter.access_problems import access_problems
+from ansible_collections.ibops.gateway.plugins.filter.gateway_problems import gateway_problems
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, mtls
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGG2KigqgRP7D91b1BXutdXtNgUuxpMh3EOQUZQbJMz1 root@bastion"
+GOOD: dict[str, Any] = {
+    "gateway_name": "paper",
+    "gateway_mode": "paper",
+    "gateway_port": 4002,
+    "gateway_access": ["local", "docker_network", "vpc", "ssh_tunnel", "iap"],
+    "access_docker_network_name": "ibgw-paper",
+    "access_vpc_addresses": ["10.128.0.7", "fd20::7"],
+    "access_vpc_from": ["10.8.0.0/26", "10.9.1.4", "fd20:1::/64"],
+    "access_vpc_port": 4002,
+    "access_ssh_tunnel_bastion": "bastion.example.net",
+    "access_ssh_tunnel_host_keys": [KEY],
+    "access_ssh_tunnel_user": "ibgw-tunnel",
+    "access_ssh_tunnel_port": 4002,
+    "bastion_is_known": False,
+}
+
+
+class Host(dict[str, Any]):
+    """A host whose variables that nobody has to compare cannot be had, as a secret by a lookup that fails."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        assert not {"passphrase", "password"} & set(name.split("_")), name
+        return super().get(name, default)
+
+
+def test_a_secret_of_another_host_is_not_asked_for() -> None:
+    other = {"inventory_hostname": "other", "gateway_mode": "live", "gateway_access": ["mtls"]}
+    secrets = {"access_mtls_ca_passphrase": "x", "gateway_password": "y"}
+    assert access_problems(GOOD, [Host(other | secrets)]) == []
+    gateway_problems(GOOD, [Host(other | secrets)])
+
+
+def problems(*inventory: dict[str, Any], **changed: Any) -> list[str]:
+    return access_problems({**GOOD, **changed}, inventory)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"gateway_access": ["local"], "hardening_firewall": False},
+        {"gateway_access": ["docker_network"], "access_vpc_addresses": []},
+        {"access_vpc_addresses": ["100.64.0.9"], "access_vpc_from": ["100.64.1.0/24"]},
+        {"hardening_ssh_from": ["35.235.240.0/20", "10.0.0.0/8"]},
+        {"hardening_ssh_from": ["35.0.0.0/8"]},
+        {"access_ssh_tunnel_bastion": "bastion", "access_ssh_tunnel_host_keys": [], "bastion_is_known": True},
+        # Without a word on ways it is the loopback; on a bastion's own it is known.
+        {"gateway_access": None, "hardening_firewall": False},
+        {"gateway_access": ["iap"], "hardening_firewall": False},
+        {"access_ssh_tunnel_user": None},
+        {"access_ssh_tunnel_port": 1024},
+        {"access_ssh_tunnel_port": 65535},
+        {"access_vpc_port": 1},
+        {"access_vpc_port": 65535},
+        # Google's range counts also where the list has its bits beyond the mask.
+        {"hardening_ssh_from": ["35.235.240.9/20"]},
+    ],
+)
+def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
+    assert problems(**changed) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("gateway_access", ["vcp"], "did you mean vpc?"),
+        ("gateway_access", ["local", "local"], "named more than once"),
+        ("gateway_access", "vpc", "write it as [vpc]"),
+        ("gateway_stack", "client_portal", "joins no docker_network"),
+        ("hardening_firewall", False, "vpc opens ports"),
+        ("access_vpc_addresses", [], "it is empty"),
+        ("access_vpc_addresses", ["vm.internal"], "not an IP address"),
+        ("access_vpc_addresses", ["0.0.0.0"], "not an address of a private network"),
+        ("access_vpc_addresses", ["::"], "not an address of a private network"),
+        ("access_vpc_addresses", ["34.1.2.3"], "not an address of a private network"),
+        ("access_vpc_addresses", ["127.0.0.1"], "The loopback is there by itself"),
+        ("access_vpc_addresses", ["10.128.0.7"], "has no address of that kind"),
+        ("access_vpc_from", [], "nobody could connect"),
+        ("access_vpc_from", ["0.0.0.0/0"], "not within a private network"),
+        ("access_vpc_from", ["::/0"], "not within a private network"),
+        ("access_vpc_from", ["8.8.8.0/24"], "not within a private network"),
+        ("access_vpc_from", ["10.0.0.0/7"], "not within a private network"),
+        ("access_vpc_from", ["10.8.0.1/26"], "no range of addresses"),
+        ("access_vpc_from", ["cloud-run"], "no range of addresses"),
+        ("access_vpc_from", ["10.8.0.0/26"], "nobody of access_vpc_from comes by IPv6"),
+        ("access_vpc_port", 70000, "is no TCP port"),
+        ("access_vpc_port", 65536, "is no TCP port"),
+        ("access_vpc_port", 0, "is no TCP port"),
+        ("access_ssh_tunnel_port", 1023, "use one from 1024 to 65535"),
+        ("access_ssh_tunnel_port", 65536, "use one from 1024 to 65535"),
+        ("access_ssh_tunnel_user", "a user", "no account for a tunnel"),
+        # The first fault hides no second one.
+        ("access_vpc_addresses", ["vm.internal", "34.1.2.3"], "34.1.2.3 is not an address of a private network"),
+        ("access_vpc_from", ["cloud-run", "8.8.8.0/24"], "8.8.8.0/24 is not within a private network"),
+        ("access_vpc_port", 22, "is that of the SSH server"),
+        ("hardening_ssh_ports", [4002], "is that of the SSH server"),
+        ("access_docker_network_name", "clients", "is no name for it"),
+        ("access_docker_network_name", "ibgw-", "is no name for it"),
+        ("access_ssh_tunnel_bastion", "", "name a host of the inventory"),
+        ("access_ssh_tunnel_bastion", "-oProxyCommand=x", "not the name or address of a host"),
+        ("access_ssh_tunnel_host_keys", [], "nobody can ask it who it is"),
+        ("access_ssh_tunnel_host_keys", ["SHA256:abc"], "is no public key"),
+        ("access_ssh_tunnel_user", "root", "no account for a tunnel"),
+        ("access_ssh_tunnel_port", 900, "use one from 1024 to 65535"),
+        ("hardening_ssh_from", ["10.0.0.0/8"], "Identity-Aware Proxy forwards from"),
+    ],
+)
+def test_what_cannot_work_is_refused(variable: str, value: object, said: str) -> None:
+    found = problems(**{variable: value})
+    assert any(said in problem for problem in found), found
+
+
+def test_the_loopback_is_for_everybody_without_a_firewall() -> None:
+    [found] = problems(gateway_access=["docker_network"], hardening_firewall=False)
+    assert "set hardening_firewall: true, or name local as well" in found
+
+
+def gateway(host: str, **variables: Any) -> dict[str, Any]:
+    return {"inventory_hostname": host, "ansible_host": "vm", "gateway_mode": host, "gateway_name": host, **variables}
+
+
+VPC = {"gateway_access": ["vpc"], "access_vpc_addresses": ["10.128.0.7"]}
+TUNNEL = {"gateway_access": ["ssh_tunnel"], "access_ssh_tunnel_bastion": "bastion"}
+NETWORK = {"gateway_access": ["docker_network"], "access_docker_network_name": "ibgw-both"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (VPC, VPC, None),
+        ({**VPC, "access_vpc_port": 5000}, {**VPC, "access_vpc_port": 5000}, "share a VM and port 5000 of 10.128.0.7"),
+        ({**VPC, "access_vpc_port": 5000}, {**VPC, "access_vpc_port": 5000, "ansible_host": "other"}, None),
+        (TUNNEL, TUNNEL, None),
+        (TUNNEL, {**TUNNEL, "access_ssh_tunnel_port": 4002, "ansible_host": "other"}, "share port 4002 of bastion"),
+        (NETWORK, NETWORK, "share a VM and the network 'ibgw-both'"),
+        (NETWORK, {**NETWORK, "access_docker_network_name": "ibgw-other"}, None),
+        (NETWORK, {**NETWORK, "gateway_access": ["local"]}, None),
+    ],
+)
+def test_two_gateways(one: dict[str, Any], other: dict[str, Any], said: str | None) -> None:
+    found = problems(gateway("paper", **one), gateway("live", **other))
+    assert [said in problem for problem in found] == ([True] if said else [])
+
+
+def test_a_bastion_of_nobody_knows_what_is_known() -> None:
+    unsaid = {name: value for name, value in GOOD.items() if name != "bastion_is_known"}
+    assert access_problems({**unsaid, "access_ssh_tunnel_host_keys": []}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("way", "ending"),
+    [("vcp", "did you mean vpc? Name some of"), ("zzzz", "'zzzz'; Name some of"), ("ia", "iap? Name")],
+)
+def test_an_unknown_way_is_told_with_the_nearest_one(way: str, ending: str) -> None:
+    [found] = problems(gateway_access=[way])
+    assert ending in found
+
+
+@pytest.mark.parametrize("firewall", [True, False])
+@pytest.mark.parametrize("way", ["vpc", "mtls", "wireguard"])
+def test_a_way_that_opens_the_vm_needs_its_firewall(way: str, firewall: bool) -> None:
+    found = problems(gateway_access=["local", way], hardening_firewall=firewall)
+    assert any(f"{way} opens ports" in problem for problem in found) is not firewall
+
+
+@pytest.mark.parametrize(
+    ("settings", "way", "expected"),
+    [
+        ({"gateway_mode": "live"}, "", 4001),
+        ({"gateway_mode": "live"}, "vpc", 4001),
+        ({"gateway_mode": "live", "access_vpc_port": "5000"}, "vpc", 5000),
+        ({"gateway_mode": "live", "access_vpc_port": 5000}, "", 4001),
+        ({"gateway_mode": "live"}, "mtls", mtls.PORTS["live"]),
+        ({"gateway_mode": "paper"}, "mtls", mtls.PORTS["paper"]),
+        ({"gateway_mode": "paper", "access_mtls_port": 5001}, "mtls", 5001),
+        ({"gateway_mode": "paper", "access__port": 5002}, "", 4002),
+    ],
+)
+def test_the_port_of_a_way(settings: dict[str, Any], way: str, expected: int) -> None:
+    assert access.port(settings, way) == expected
+    assert access.port(settings) == access.port(settings, "")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "taken"),
+    [
+        (("10.0.0.1", 1, "a"), ("10.0.0.1", 1, "b"), True),
+        (("10.0.0.1", 1, "a"), ("10.0.0.1", 2, "b"), False),
+        (("10.0.0.1", 1, "a"), ("10.0.0.2", 1, "b"), False),
+        *[((every, 1, "a"), ("10.0.0.2", 1, "b"), True) for every in ("0.0.0.0", "::")],
+        *[(("10.0.0.2", 1, "a"), (every, 1, "b"), True) for every in ("0.0.0.0", "::")],
+        (("0.0.0.0", 1, "a"), ("10.0.0.2", 2, "b"), False),
+    ],
+)
+def test_which_listeners_are_in_each_others_way(
+    one: tuple[str, int, str], other: tuple[str, int, str], taken: bool
+) -> None:
+    assert access.same_place(one, other) is taken
+
+
+def test_where_a_gateway_is_offered() -> None:
+    settings = {**GOOD, "gateway_access": ["vpc", "mtls"], "access_mtls_addresses": ["10.128.0.7/24", "fdXX::X"]}
+    port = mtls.PORTS["paper"]
+    assert list(access.listeners(settings)) == [
+        ("127.0.0.1", 4002, "gateway_port"),
+        ("10.128.0.7", 4002, "access_vpc_port"),
+        ("fd20::7", 4002, "access_vpc_port"),
+        ("10.128.0.7", port, "access_mtls_port"),
+        ("fdXX::X", port, "access_mtls_port"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "shared"), [(({}, {}), None), (({"gateway_name": "x"}, {"gateway_name": "x"}), "ibgw-x")]
+)
+def test_networks_without_a_name_of_their_own(names: tuple[dict[str, str], ...], shared: str | None) -> None:
+    pair: list[dict[str, Any]] = [
+        {"inventory_hostname": mode, "ansible_host": "vm", "gateway_mode": mode, "gateway_access": ["docker_network"]}
+        for mode in ("paper", "live")
+    ]
+    found = problems(*[host | name for host, name in zip(pair, names, strict=True)])
+    assert [f"paper and live share a VM and the network '{shared}'" in each for each in found] == [True] * bool(shared)
+
+
+def test_two_tunnels_of_one_bastion_have_ports_of_their_own() -> None:
+    one, other = gateway("paper", **TUNNEL), gateway("live", **TUNNEL, ansible_host="other")
+    assert problems({**one, "access_ssh_tunnel_port": 5000}, {**other, "access_ssh_tunnel_port": 5001}) == []
+    [found] = problems({**one, "access_ssh_tunnel_port": 5000}, {**other, "access_ssh_tunnel_port": 5000})
+    assert "paper and live share port 5000 of bastion" in found

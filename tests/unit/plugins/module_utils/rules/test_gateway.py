@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.gateway import (
+    BYPASS_KEYS,
+    ENVIRONMENT,
+    MANAGED_KEYS,
+    port,
+    problems,
+)
+
+
+def specification(root: pathlib.Path) -> dict[str, dict[str, object]]:
+    text = (root / "roles/gateway/meta/argument_specs.yml").read_text()
+    found: dict[str, dict[str, object]] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    return found
+
+
+DIGEST = "ghcr.io/gnzsnz/ib-gateway@sha256:" + "0" * 64
+GOOD: dict[str, object] = {
+    "gateway_mode": "paper",
+    "gateway_name": "paper",
+    "gateway_user": "alice",
+    "gateway_password": "s3cr3t-Pass",
+    "gateway_accounts": [],
+    "gateway_image": DIGEST,
+    "gateway_allow_tag": False,
+    "gateway_auto_restart_time": "10:00 PM",
+    "gateway_auto_logoff_time": "",
+    "gateway_cold_restart_time": "",
+    "gateway_closedown_at": "",
+    "gateway_save_settings_at": "",
+    "gateway_second_factor_device": "IB Key",
+    "gateway_command_prompt": "",
+    "gateway_time_zone": "America/New_York",
+    "gateway_client_id": 917,
+    "gateway_check_client_id": 918,
+    "gateway_master_client_id": None,
+    "gateway_config_extra": {},
+    "gateway_config_extra_unknown": False,
+    "gateway_environment": {},
+}
+
+
+UNKNOWN_KEY: dict[str, object] = {"gateway_config_extra": {"BrandNewKey": "1"}}
+
+
+def test_good_settings_have_no_problem() -> None:
+    assert problems(GOOD, []) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("gateway_password", "p\u00e4ss\\word$#"),
+        ("gateway_user", "alice.b_2"),
+        ("gateway_auto_restart_time", "05:00 AM"),
+        ("gateway_cold_restart_time", "01:30"),
+        ("gateway_closedown_at", "Friday 22:00"),
+        ("gateway_closedown_at", "22:00"),
+        ("gateway_save_settings_at", "08:00 12:00"),
+        ("gateway_save_settings_at", "Every 30 mins 08:00 17:30"),
+        ("gateway_save_settings_at", "Every 30"),
+        ("gateway_config_extra", {"LogComponents": "never"}),
+        ("gateway_environment", {"STANDIN_APPROVE_AFTER": "3"}),
+        ("gateway_accounts", ["DU1234567", "DF12"]),
+        ("gateway_master_client_id", 0),
+        ("gateway_master_client_id", "0"),
+        ("gateway_master_client_id", ""),
+        ("gateway_client_id", "1"),
+        ("gateway_time_zone", "Etc/UTC"),
+        ("gateway_environment", {"JAVA_TOOL_OPTIONS": "-Dsun.net.inetaddr.ttl=60", "LD_PRELOAD": "", "_x": ""}),
+    ],
+)
+def test_what_is_accepted(variable: str, value: object) -> None:
+    assert problems({**GOOD, variable: value}, []) == []
+
+
+def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
+    fetched = {**GOOD, "gateway_password": "", "gateway_password_secret": "projects/p/secrets/ibkr/versions/latest"}
+    assert problems(fetched, []) == []
+    (problem,) = problems({**fetched, "gateway_stack": "client_portal"}, [])
+    assert problem.startswith("gateway_password_secret: nothing fetches")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("gateway_mode", "papr", "'papr' is not a mode; set it to paper or live"),
+        ("gateway_name", "My Gateway", "cannot name a container"),
+        ("gateway_user", None, "missing or blank"),
+        ("gateway_user", "  ", "missing or blank"),
+        ("gateway_user", "al ice", "no IBKR user name has"),
+        ("gateway_password", "", "missing or blank"),
+        ("gateway_password_secret", "projects/p/secrets/s/versions/3", "gateway_password is set as well"),
+        ("gateway_password_secret", "ibkr-live", "is no version of a secret; use projects/PROJECT/secrets/NAME/"),
+        ("gateway_password", " topsecret", "begins or ends with a blank"),
+        ("gateway_password", "top\tsecret", "control character"),
+        ("gateway_image", "ghcr.io/gnzsnz/ib-gateway:stable", "is a tag"),
+        ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@sha256:12", "is not an image reference"),
+        ("gateway_image", "", "is not an image reference"),
+        ("gateway_auto_restart_time", "22:00", "hh:mm AM or hh:mm PM"),
+        ("gateway_auto_restart_time", "'10:00 PM'", "hh:mm AM or hh:mm PM"),
+        ("gateway_auto_restart_time", "13:00 PM", "hh:mm AM or hh:mm PM"),
+        ("gateway_auto_logoff_time", "11:45 PM", "IBC ignores it beside"),
+        ("gateway_cold_restart_time", "01:30 AM", "24-hour clock"),
+        ("gateway_closedown_at", "Fri 22:00", "Friday 22:00"),
+        ("gateway_save_settings_at", "30 mins", "Every n"),
+        ("gateway_second_factor_device", "IB\\Key", "does not survive"),
+        ("gateway_second_factor_device", "$HOME", "does not survive"),
+        ("gateway_time_zone", "New York", "write a name such as America/New_York"),
+        ("gateway_client_id", 918, "three different ids"),
+        ("gateway_master_client_id", 917, "three different ids"),
+        ("gateway_config_extra", {"ReadOnlyApi": "yes"}, "set gateway_read_only_api instead"),
+        ("gateway_config_extra", {"BindAddress": "0.0.0.0"}, "not yours to set"),
+        ("gateway_config_extra", {"LogComponent": "never"}, "did you mean LogComponents"),
+        ("gateway_config_extra", {"LogComponents": "a\nb"}, "control character"),
+        ("gateway_environment", {"TWS_PASSWORD": "x"}, "set gateway_password instead"),
+        ("gateway_environment", {"AUTO_RESTART_TIME": "10:00 PM"}, "set gateway_auto_restart_time instead"),
+        ("gateway_environment", {"DUAL_MODE": "yes"}, "a container runs one mode"),
+        ("gateway_environment", {"API_PORT": "4001"}, "has no effect"),
+        ("gateway_environment", {"HOME": "/root"}, "the role mounts the settings"),
+        ("gateway_environment", {"DEBUG": True}, "put it in quotes"),
+        ("gateway_environment", {"RETRIES": 0}, "put it in quotes"),
+        ("gateway_environment", {"JAVA_TOOL_OPTIONS": "-Xmx2g"}, "set gateway_java_heap_mb"),
+        ("gateway_allow_tag", "false", "is a tag"),
+        ("gateway_config_extra_unknown", "no", "IBC has no such key"),
+        ("gateway_read_only_login", True, "no read-only login"),
+        ("gateway_confirm_order_id_reset", "yes", "ignore/ignore"),
+        ("gateway_confirm_order_id_reset", 0, "ignore/ignore"),
+        ("gateway_trusted_client_ips", "10.0.0.1", "write it as [10.0.0.1]"),
+        ("gateway_trusted_client_ips", ["10.0.0.1\nReadOnlyApi=no"], "is not an address"),
+        ("gateway_trusted_client_ips", [""], "is not an address"),
+        ("gateway_port", 0, "from 1 to 65535"),
+        ("gateway_port", 65536, "from 1 to 65535"),
+        ("gateway_port", "a", "from 1 to 65535"),
+        ("gateway_command_port", 0, "from 1 to 65535"),
+        ("gateway_client_id", 0, "from 1 to"),
+        ("gateway_check_client_id", -1, "from 1 to"),
+        ("gateway_master_client_id", -1, "from 0 to"),
+        ("gateway_master_client_id", 2**31, "from 0 to"),
+        ("gateway_login_dialog_timeout", 0, "from 1 to 86400"),
+        ("gateway_second_factor_timeout", 86401, "from 1 to 86400"),
+        ("gateway_second_factor_exit_interval", False, "from 1 to 86400"),
+        ("gateway_time_zone", "US/Eastern", "write America/New_York"),
+        ("gateway_time_zone", "EST5EDT", "gateway_time_zone: 'EST5EDT'"),
+        ("gateway_environment", {"A B": "x"}, "not the name of an environment variable"),
+        ("gateway_accounts", ["U1234567"], "no account of mode paper"),
+        ("gateway_accounts", ["I1234567"], "no account of mode paper"),
+        ("gateway_accounts", ["du1234567"], "use capitals"),
+        ("gateway_accounts", ["DU1,DU2"], "each an entry of its own"),
+        ("gateway_accounts", ["DU1234567 "], "blanks around"),
+        ("gateway_accounts", "DU1234567", "not a list"),
+    ],
+)
+def test_each_problem_names_its_variable_and_the_fix_but_no_secret(variable: str, value: object, fault: str) -> None:
+    before = {"gateway_allow_tag": {"gateway_image": "ib-gateway:stable"}, "gateway_config_extra_unknown": UNKNOWN_KEY}
+    found = problems({**GOOD, **before.get(variable, {}), variable: value}, [])
+    assert any(fault in problem for problem in found), found
+    assert all(problem.startswith("gateway_") for problem in found)
+    if variable == "gateway_password" and value:
+        assert str(value).strip() not in " ".join(found)
+
+
+@pytest.mark.parametrize("yes", [True, "true", "Yes", "on", 1])
+def test_what_is_allowed_is_allowed_in_every_spelling_of_yes(yes: object) -> None:
+    assert problems({**GOOD, **UNKNOWN_KEY, "gateway_config_extra_unknown": yes}, []) == []
+    assert problems({**GOOD, "gateway_image": "ib-gateway:stable", "gateway_allow_tag": yes}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"gateway_mode": "live"}, 4001),
+        ({"gateway_mode": "paper"}, 4002),
+        ({"gateway_mode": "paper", "gateway_stack": "client_portal"}, 5000),
+        ({"gateway_mode": "paper", "gateway_port": 7000}, 7000),
+        ({"gateway_mode": "paper", "gateway_port": "7000"}, 7000),
+        ({"gateway_mode": "paper", "gateway_port": ""}, 4002),
+        ({"gateway_mode": "paper", "gateway_port": 0}, 0),
+        ({"gateway_mode": "papr"}, 0),
+    ],
+)
+def test_port(settings: dict[str, object], expected: int) -> None:
+    assert port(settings) == expected
+
+
+def test_every_variable_that_the_image_reads_is_refused_by_name(pytestconfig: pytest.Config) -> None:
+    """The stand-in's scripts read what the image's do; the role's own environment is part of it."""
+    scripts = pytestconfig.rootpath / "sandbox/gateway/image/scripts"
+    read = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]+)", "".join(file.read_text() for file in scripts.iterdir())))
+    own = yaml.safe_load((pytestconfig.rootpath / "roles/gateway/vars/main.yml").read_text())["__gateway_environment"]
+    options = specification(pytestconfig.rootpath)
+    assert {"TRADING_MODE", "SSH_TUNNEL"} <= read
+    for name in (read | set(own)) - {"BASH_SOURCE", "LINENO", "UID", "PWD", "PATH", "PPID", "SECONDS"}:
+        if not name.startswith("STANDIN_"):
+            assert name in ENVIRONMENT, name
+    for name, instead in ENVIRONMENT.items():
+        (problem,) = problems({**GOOD, "gateway_environment": {name: "x"}}, [])
+        assert problem.startswith(f"gateway_environment.{name}: ")
+        assert not instead.startswith("gateway_") or instead in options
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("TWS_USERID", "gateway_user"),
+        ("TWS_PASSWORD", "gateway_password"),
+        ("TWS_PASSWORD_FILE", "gateway_password"),
+        ("TRADING_MODE", "gateway_mode"),
+        ("READ_ONLY_API", "gateway_read_only_api"),
+        ("TWS_ACCEPT_INCOMING", "gateway_accept_incoming_connection"),
+        ("TWS_MASTER_CLIENT_ID", "gateway_master_client_id"),
+        ("TWOFA_TIMEOUT_ACTION", "gateway_second_factor_timeout_action"),
+        ("TWOFA_DEVICE", "gateway_second_factor_device"),
+        ("TWOFA_EXIT_INTERVAL", "gateway_second_factor_exit_interval"),
+        ("RELOGIN_AFTER_TWOFA_TIMEOUT", "gateway_second_factor_relogin"),
+        ("BYPASS_WARNING", "gateway_bypass_warnings"),
+        ("AUTO_RESTART_TIME", "gateway_auto_restart_time"),
+        ("AUTO_LOGOFF_TIME", "gateway_auto_logoff_time"),
+        ("TWS_COLD_RESTART", "gateway_cold_restart_time"),
+        ("SAVE_TWS_SETTINGS", "gateway_save_settings_at"),
+        ("EXISTING_SESSION_DETECTED_ACTION", "gateway_existing_session_action"),
+        ("ALLOW_BLIND_TRADING", "gateway_allow_blind_trading"),
+        ("TIME_ZONE", "gateway_time_zone"),
+        ("TZ", "gateway_time_zone"),
+        ("JAVA_HEAP_SIZE", "gateway_java_heap_mb"),
+        ("IBC_COMMAND_PORT", "gateway_command_port"),
+    ],
+)
+def test_a_variable_of_the_image_has_one_of_the_role_instead(name: str, variable: str) -> None:
+    (problem,) = problems({**GOOD, "gateway_environment": {name: "x"}}, [])
+    assert problem == f"gateway_environment.{name}: set {variable} instead"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TWS_PASSWORD_PAPER_FILE", "VNC_SERVER_PASSWORD", "VNC_SERVER_PASSWORD_FILE", "IBC_COMMAND_HOST",
+        "IB_GATEWAY_VERSION", "TWS_MAJOR_VRSN", "GATEWAY_OR_TWS", "SSH_PASSPHRASE_FILE", "SSH_RDP_PORT", "SSH_VNC_PORT",
+    ],
+)  # fmt: skip
+def test_a_variable_of_the_image_that_nobody_sets(name: str) -> None:
+    (problem,) = problems({**GOOD, "gateway_environment": {name: "x"}}, [])
+    assert problem == f"gateway_environment.{name}: {ENVIRONMENT[name]}"
+
+
+@pytest.mark.parametrize(
+    "key", ["FIX", "FIXLoginId", "FIXPassword", "IbDir", "OverrideTwsApiPort", "BindAddress", "ControlFrom"]
+)
+def test_a_key_of_ibc_that_nobody_sets(key: str) -> None:
+    (problem,) = problems({**GOOD, "gateway_config_extra": {key: "x"}, "gateway_config_extra_unknown": True}, [])
+    assert problem.startswith(f"gateway_config_extra.{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "low", "high"),
+    [
+        ("gateway_port", 1, 65535),
+        ("gateway_command_port", 1, 65535),
+        ("gateway_client_id", 1, 2147483647),
+        ("gateway_check_client_id", 1, 2147483647),
+        ("gateway_master_client_id", 0, 2147483647),
+        ("gateway_login_dialog_timeout", 1, 86400),
+        ("gateway_second_factor_timeout", 1, 86400),
+        ("gateway_second_factor_exit_interval", 1, 86400),
+    ],
+)
+def test_the_bounds_of_each_number(variable: str, low: int, high: int) -> None:
+    assert not [each for value in (low, high) for each in problems({**GOOD, variable: value}, [])]
+    for value, shown in ((low - 1, low - 1), (high + 1, high + 1), ("many", "'many'")):
+        (problem,) = problems({**GOOD, variable: value}, [])
+        assert problem == f"{variable}: {shown} is not a whole number from {low} to {high}; set it to one"
+
+
+def test_each_credential_that_is_wrong_is_named() -> None:
+    for user in (None, "al\tice"):
+        found = problems({**GOOD, "gateway_user": user, "gateway_password": ""}, [])
+        assert [each.partition(":")[0] for each in found] == ["gateway_user", "gateway_password"]
+
+
+@pytest.mark.parametrize("yes", ["y", "T", "1", "ON"])
+def test_more_spellings_of_yes(yes: str) -> None:
+    assert problems({**GOOD, "gateway_image": "ib-gateway:stable", "gateway_allow_tag": yes}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "values"),
+    [
+        ("gateway_confirm_order_id_reset", ["confirm", "reject", "ignore", "ignore/reject"]),
+        ("gateway_trusted_client_ips", [["10.0.0.1", "fd00::1", "client-1.example"]]),
+    ],
+)
+def test_more_of_what_is_accepted(variable: str, values: list[object]) -> None:
+    assert not [each for value in values for each in problems({**GOOD, variable: value}, [])]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("gateway_command_prompt", "IB\\Key"),
+        ("gateway_auto_logoff_time", "22:00"),
+        ("gateway_second_factor_device", "IB\\Key"),
+    ],
+)
+def test_more_of_what_is_refused(variable: str, value: str) -> None:
+    found = problems({**GOOD, "gateway_auto_restart_time": "", variable: value}, [])
+    assert [each.partition(":")[0] for each in found] == [variable]
+
+
+def test_in_a_wrong_mode_the_accounts_are_judged_by_none() -> None:
+    found = problems({**GOOD, "gateway_mode": "papr", "gateway_accounts": ["U1234567"]}, [])
+    assert [each.partition(":")[0] for each in found] == ["gateway_mode"]
+
+
+def test_two_gateways_of_one_vm_with_names_of_their_own() -> None:
+    pair = [gateway("a", address="vm", gateway_name="x"), gateway("b", address="vm", gateway_name="y", gateway_port=7)]
+    assert problems(GOOD, pair) == []
+
+
+def gateway(host: str, **settings: object) -> dict[str, object]:
+    return {"host": host, "address": host, "gateway_mode": "paper", **settings}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fault"),
+    [
+        (gateway("a", gateway_user="alice"), gateway("b", gateway_user="Alice "), "a and b have the same IBKR user"),
+        (gateway("a", address="vm"), gateway("b", address="vm"), "share a VM and the name 'paper'"),
+        (
+            gateway("a", address="vm", gateway_name="x"),
+            gateway("b", address="vm", gateway_name="y"),
+            "publish port 4002",
+        ),
+        (
+            gateway("a", address="vm", gateway_port=5000),
+            gateway("b", address="vm", gateway_mode="live", gateway_port=5000),
+            "publish port 5000",
+        ),
+    ],
+)
+def test_clashes_between_any_two_gateways(one: dict[str, object], other: dict[str, object], fault: str) -> None:
+    found = problems(GOOD, [gateway("bystander", gateway_user="bob"), one, other])
+    assert any(fault in problem for problem in found), found
+    assert "alice" not in " ".join(found).lower()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (gateway("a"), gateway("b")),
+        (gateway("a", gateway_user=""), gateway("b", gateway_user="")),
+        (gateway("a", address="vm"), gateway("b", address="vm", gateway_mode="live")),
+    ],
+)
+def test_gateways_that_get_along(one: dict[str, object], other: dict[str, object]) -> None:
+    assert problems(GOOD, [one, other]) == []
+
+
+def test_every_managed_key_is_in_the_template_and_every_variable_in_the_role(pytestconfig: pytest.Config) -> None:
+    template = (pytestconfig.rootpath / "templates/config.ini.j2").read_text()
+    options = specification(pytestconfig.rootpath)
+    role_keys = yaml.safe_load((pytestconfig.rootpath / "roles/gateway/vars/main.yml").read_text())[
+        "__gateway_bypass_keys"
+    ]
+    assert tuple(role_keys) == BYPASS_KEYS
+    for key, variable in MANAGED_KEYS.items():
+        assert f"{key}=" in template or variable == "gateway_bypass_warnings", key
+        assert variable in options, variable

@@ -1,0 +1,147 @@
+"""What is refused of the settings of sshd, fail2ban and the firewall: by variable, fault and fix."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import problems
+
+SETTINGS: dict[str, t.Any] = {
+    "hardening_ssh_ports": [22],
+    "hardening_ssh_allow_users": [],
+    "hardening_ssh_allow_groups": [],
+    "hardening_ssh_kex": ["mlkem768x25519-sha256", "sntrup761x25519-sha512@openssh.com"],
+    "hardening_ssh_ciphers": ["aes256-gcm@openssh.com"],
+    "hardening_ssh_macs": ["hmac-sha2-512-etm@openssh.com"],
+    "hardening_ssh_host_key_algorithms": ["ssh-ed25519"],
+    "hardening_ssh_rsa_bits": 3072,
+    "hardening_ssh_max_auth_tries": 3,
+    "hardening_ssh_max_sessions": 4,
+    "hardening_ssh_max_startups": "10:30:60",
+    "hardening_ssh_login_grace_time": 60,
+    "hardening_ssh_alive_interval": 60,
+    "hardening_ssh_alive_count": 3,
+    "hardening_ssh_log_level": "VERBOSE",
+    "hardening_ssh_forward_to": ["127.0.0.1:4002"],
+    "hardening_ssh_banner": "Private.\n",
+    "hardening_fail2ban_ignore": ["10.0.0.0/8"],
+    "hardening_fail2ban_max_retry": 5,
+    "hardening_fail2ban_find_time": 600,
+    "hardening_fail2ban_ban_time": 3600,
+    "hardening_ssh_from": ["10.0.0.0/8", "fc00::/7"],
+    "hardening_firewall_container_interfaces": ["docker0", "br-*"],
+    "hardening_firewall_containers_reach": [],
+    "hardening_firewall_metadata": ["169.254.169.254"],
+    "hardening_firewall_metadata_users": [],
+    "hardening_firewall_ssh_per_second": 10,
+    "hardening_firewall_log_per_minute": 6,
+}
+HOST: dict[str, t.Any] = {
+    "connection": {"user": "operator", "groups": ["users", "adm"], "client": "10.211.0.1", "port": 22},
+    # Debian 12: no ML-KEM.
+    "algorithms": {
+        "kex": ["curve25519-sha256", "sntrup761x25519-sha512@openssh.com"],
+        "cipher": ["aes256-gcm@openssh.com", "aes256-ctr"],
+        "mac": ["hmac-sha2-512-etm@openssh.com"],
+        "sig": ["ssh-ed25519", "ssh-rsa"],
+    },
+    "uids": {"root": 0, "operator": 1000},
+}
+CONTROLS = ["hardening_ssh", "hardening_fail2ban", "hardening_firewall"]
+
+
+def found(host: dict[str, t.Any] | None = None, **settings: t.Any) -> list[str]:
+    changed = {f"hardening_{name}": value for name, value in settings.items()}
+    connection = {**HOST["connection"], **(host or {})}
+    return problems({**SETTINGS, **changed}, {**HOST, "connection": connection}, CONTROLS)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"ssh_allow_users": ["operator"]},
+        {"ssh_allow_users": ["oper*@10.211.0.0/16"]},
+        {"ssh_allow_users": ["operator@10.211.*"]},
+        {"ssh_allow_groups": ["adm"]},
+        {"ssh_ports": [2222, 22]},
+        {"ssh_forward_to": []},
+        {"ssh_from": ["10.211.0.1"]},
+        {"ssh_rsa_bits": "4096"},
+    ],
+)
+def test_accepted(settings: dict[str, t.Any]) -> None:
+    assert found(**settings) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("ssh_allow_users", ["alice", "bob"], "operator, who runs this play, is not among alice, bob. Add the name"),
+        ("ssh_allow_users", ["operator@192.0.2.0/24"], "is not among operator@192.0.2.0/24"),
+        ("ssh_allow_users", ["operator alice"], "'operator alice' is no name"),
+        ("ssh_allow_groups", ["wheel"], "is in the groups users, adm, none of which is among wheel"),
+        ("ssh_ports", [2222], "this connection comes in at port 22, which is not among [2222]"),
+        ("ssh_ports", [], "empty, so that nobody could sign in. Name at least port 22"),
+        ("ssh_ports", [70000], "70000 is no port"),
+        ("ssh_kex", ["curve25519-sha265"], "does not know curve25519-sha265. Did you mean curve25519-sha256?"),
+        ("ssh_kex", ["mlkem768x25519-sha256"], "nothing in it that the host's OpenSSH knows"),
+        ("ssh_kex", [], "nothing in it that the host's OpenSSH knows"),
+        ("ssh_ciphers", ["rot13"], "does not know rot13. It knows: aes256-gcm@openssh.com, aes256-ctr."),
+        ("ssh_macs", [], "nothing in it"),
+        ("ssh_host_key_algorithms", ["ssh-rsa"], "does not know ssh-rsa"),
+        ("ssh_rsa_bits", 2048, "2048 is less than 3072"),
+        ("ssh_rsa_bits", 65536, "more than OpenSSH's 16384"),
+        ("ssh_max_sessions", 1, "The least is 2"),
+        ("ssh_login_grace_time", 0, "The least is 10"),
+        ("ssh_max_startups", "10", "is not begin:percent:full"),
+        ("ssh_max_startups", "100:30:60", "is not begin:percent:full"),
+        ("ssh_log_level", "QUIET", "would hide who signed in"),
+        ("ssh_forward_to", ["4002"], "'4002' is not host:port"),
+        ("ssh_banner", "Debian \\n \\l\n", "agetty"),
+        ("fail2ban_ignore", ["10.0.0.0/33"], "is no range of addresses"),
+        ("fail2ban_max_retry", 0, "less than 1"),
+        (
+            "ssh_from",
+            ["192.0.2.0/24"],
+            "this connection comes from 10.211.0.1, as the host sees it, which is in none of",
+        ),
+        (
+            "ssh_from",
+            [],
+            "empty, so that nobody could sign in. Name the ranges that operators come from, among them 10.2",
+        ),
+        ("ssh_from", ["10.211.0.1/16"], "Write 10.211.0.0/16."),
+        ("ssh_from", ["office"], "Write it as address/length"),
+        ("firewall_container_interfaces", ["br-* accept"], "is no name of an interface"),
+        ("firewall_metadata", ["metadata.google.internal"], "is no range of addresses"),
+        ("firewall_metadata_users", ["operator", "agent"], "no local user 'agent'"),
+        ("firewall_containers_reach", ["registry.internal"], "is no range of addresses"),
+        ("firewall_containers_reach", ["10.1.2.3/8"], "Write 10.0.0.0/8"),
+        ("firewall_ssh_per_second", -1, "less than 0"),
+    ],
+)
+def test_refused_by_name(name: str, value: object, fault: str) -> None:
+    sentences = found(**{name: value})
+    assert any(sentence.startswith(f"hardening_{name}: ") and fault in sentence for sentence in sentences), sentences
+    assert all(sentence.endswith((".", "?")) for sentence in sentences)
+
+
+def test_a_fault_of_two_controls_is_told_once() -> None:
+    assert len(found(ssh_ports=[2222])) == 1
+
+
+def test_root_is_told_to_come_as_somebody_else() -> None:
+    assert found({"user": "root"})[0].startswith("hardening_ssh: this connection signs in as root")
+
+
+@pytest.mark.parametrize("client", ["::ffff:10.211.0.1", "fd00::1", None])
+def test_the_client_as_the_host_sees_it(client: str | None) -> None:
+    assert found({"client": client}) == []
+
+
+def test_without_ssh_nobody_can_be_locked_out() -> None:
+    nobody = {"user": None, "client": None, "port": None, "groups": []}
+    assert found(nobody, ssh_allow_users=["alice"], ssh_from=["192.0.2.0/24"], ssh_ports=[2222]) == []

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import problems
+
+SETTINGS = {
+    "hardening_accounts_umask": "077",
+    "hardening_accounts_su_group": "sugroup",
+    "hardening_passwords_cost": 7,
+    "hardening_passwords_min_length": 15,
+    "hardening_passwords_min_classes": 4,
+    "hardening_passwords_lock_after": 3,
+    "hardening_sudo_settings": {"use_pty": True, "requiretty": False},
+    "hardening_audit_secrets": ["/etc/ibgw"],
+    "hardening_audit_rules": ["-w /srv -p wa -k srv"],
+    "hardening_audit_log_size": 32,
+    "hardening_audit_log_count": 8,
+    "hardening_logs_syslog": True,
+    "hardening_logs_remote": {},
+}
+CONTROLS = [f"hardening_{name}" for name in ("accounts", "passwords", "sudo", "audit", "logs")]
+
+
+def test_the_defaults_are_fine() -> None:
+    assert problems(SETTINGS, {"duplicates": []}, CONTROLS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("accounts_umask", 63, "hardening_accounts_umask: 63 is not three octal digits."),
+        ("accounts_umask", "0x7", "hardening_accounts_umask: '0x7' is not three octal digits."),
+        ("accounts_su_group", "no such", "hardening_accounts_su_group: 'no such' is no name of a group."),
+        ("passwords_cost", 12, "hardening_passwords_cost: 12 is not between 1 and 11."),
+        ("passwords_lock_after", 0, "hardening_passwords_lock_after: 0 is not between 1 and 100."),
+        ("sudo_settings", {"requiretty": True}, "hardening_sudo_settings: requiretty must stay off:"),
+        ("sudo_settings", {"log_input": True}, "hardening_sudo_settings: log_input must stay off:"),
+        ("audit_secrets", ["etc/ibgw"], "hardening_audit_secrets: 'etc/ibgw' is no absolute path"),
+        ("audit_rules", ["-D"], "hardening_audit_rules: '-D' is no rule."),
+        ("audit_log_count", 1, "hardening_audit_log_count: less than 2"),
+        ("logs_remote", {"port": 6514}, "hardening_logs_remote: it does not say where to."),
+    ],
+)
+def test_each_problem_names_its_variable(name: str, value: t.Any, problem: str) -> None:
+    (found,) = problems({**SETTINGS, f"hardening_{name}": value}, {"duplicates": []}, CONTROLS)
+    assert found.startswith(problem)
+
+
+def test_a_remote_log_needs_rsyslog() -> None:
+    settings = {**SETTINGS, "hardening_logs_remote": {"host": "logs.example.com"}, "hardening_logs_syslog": False}
+    assert problems(settings, {"duplicates": []}, CONTROLS) == [
+        "hardening_logs_remote: rsyslog sends it, and is off. Set hardening_logs_syslog to true."
+    ]
+
+
+def test_ambiguous_accounts_are_refused_with_the_fix() -> None:
+    (found,) = problems(SETTINGS, {"duplicates": ["uid 1000 occurs 2 times"]}, CONTROLS)
+    assert found.startswith("hardening_accounts: uid 1000 occurs 2 times. Give each its own (usermod --uid")
+    assert problems(SETTINGS, {"duplicates": ["uid 1000 occurs 2 times"]}, []) == []

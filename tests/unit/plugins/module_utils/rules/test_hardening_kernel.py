@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import (
+    boot_problems,
+    integrity_problems,
+    kernel_problems,
+    modules_problems,
+    mounts_problems,
+)
+
+HOST = {
+    "kernel": "6.12.0",
+    "sysctls": {
+        "net.ipv4.ip_forward": "1",
+        "net.ipv4.conf.all.forwarding": "1",
+        "net/ipv4/ip_forward": "1",
+        "net.ipv4.tcp_rmem": "4096 131072 6291456",
+        "kernel.core_pattern": "core",
+        "kernel.kptr_restrict": "0",
+        "kernel.modules_disabled": "0",
+        "kernel.wrong": None,
+    },
+}
+SETTINGS: dict[str, t.Any] = {
+    "hardening_kernel_settings": {},
+    "hardening_modules_blocked": [],
+    "hardening_modules_allowed": [],
+    "hardening_mounts_tmp_size": "25%",
+    "hardening_mounts_bound": {"/var/tmp": "nosuid,nodev", "/home": None},
+    "hardening_boot_parameters": {"quiet": "", "audit": 1, "vsyscall": None},
+    "hardening_boot_password": "",
+    "hardening_integrity_paths": ["/etc"],
+    "hardening_integrity_except": [],
+}
+
+
+def settings(**changes: t.Any) -> dict[str, t.Any]:
+    return SETTINGS | {f"hardening_{name}": value for name, value in changes.items()}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("kernel.kptr_restrict", 2, None),
+        ("kernel.kptr_restrict", "2", None),
+        ("kernel.kptr_restrict", None, None),
+        ("kernel.wrong", None, None),
+        ("kernel.core_pattern", "|/bin/false", None),
+        ("net.ipv4.tcp_rmem", "1 2 3", None),
+        ("net.ipv4.conf.*.rp_filter", 1, None),
+        ("kernel.modules_disabled", 0, None),
+        ("kernel.wrong", 1, "kernel 6.12.0 has no key kernel.wrong. "),
+        ("kernel.kptr_restrict", "yes", "takes one number (now 0), not 'yes'"),
+        ("kernel.kptr_restrict", "1 2", "takes one number (now 0), not '1 2'"),
+        ("kernel.kptr_restrict", "", "takes one number (now 0), not ''"),
+        ("net.ipv4.tcp_rmem", "4096", "takes 3 numbers (now 4096 131072 6291456), not '4096'"),
+        ("net.ipv4.ip_forward", 0, "with net.ipv4.ip_forward = 0 Docker's containers would have no network"),
+        ("net/ipv4/ip_forward", 0, "Docker's containers would have no network"),
+        ("net.ipv4.conf.all.forwarding", "0", "Docker's containers would have no network"),
+        ("kernel.modules_disabled", 1, "could load no module"),
+        ("kernel.core_pattern", "core\nkernel.sysrq = 1", "is not a key and a value"),
+        ("kernel kptr", 1, "is not a key and a value"),
+    ],
+)
+def test_kernel_settings(key: str, value: t.Any, fault: str | None) -> None:
+    found = kernel_problems(settings(kernel_settings={key: value}), HOST)
+    assert [problem for problem in found if not problem.startswith("hardening_kernel_settings: ")] == []
+    assert len(found) == (fault is not None)
+    assert fault is None or fault in found[0]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "fault"),
+    [
+        (["udf"], None),
+        (["overlay"], "overlay is needed by Docker, the firewall or the machine itself"),
+        (["br-netfilter"], "br-netfilter is needed"),
+        (["nft_ct"], "nft_ct is needed"),
+        (["a b"], "'a b' is not the name of a module"),
+    ],
+)
+def test_modules(blocked: list[str], fault: str | None) -> None:
+    found = modules_problems(settings(modules_blocked=blocked), HOST)
+    assert len(found) == (fault is not None)
+    assert fault is None or fault in found[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, None),
+        ({"mounts_tmp_size": "512M"}, None),
+        ({"mounts_tmp_size": "half"}, "hardening_mounts_tmp_size: 'half' is not a size"),
+        ({"mounts_tmp_size": "0"}, "is not a size"),
+        ({"mounts_bound": {"/usr": "nosuid"}}, "hardening_mounts_bound: '/usr' cannot be mounted onto itself"),
+        ({"mounts_bound": {"data": "nosuid"}}, "cannot be mounted onto itself"),
+        ({"mounts_bound": {"/home": "nosuid, nodev"}}, "has the options 'nosuid, nodev'"),
+    ],
+)
+def test_mounts(changes: dict[str, t.Any], fault: str | None) -> None:
+    found = mounts_problems(settings(**changes), HOST)
+    assert len(found) == (fault is not None)
+    assert fault is None or fault in found[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, None),
+        ({"boot_parameters": {"audit": '1"; reboot'}}, "is not one parameter"),
+        ({"boot_parameters": {"a b": 1}}, "is not one parameter"),
+        ({"boot_password": "grub.pbkdf2.sha512.10000.AB01.CD02"}, None),
+        ({"boot_password": "secret"}, "hardening_boot_password: not what grub-mkpasswd-pbkdf2 prints"),
+    ],
+)
+def test_boot(changes: dict[str, t.Any], fault: str | None) -> None:
+    found = boot_problems(settings(**changes), HOST)
+    assert len(found) == (fault is not None)
+    assert fault is None or fault in found[0]
+    assert "secret" not in "".join(found)
+
+
+def test_integrity() -> None:
+    assert integrity_problems(settings(), HOST) == []
+    assert integrity_problems(settings(integrity_except=["tmp"]), HOST) == [
+        "hardening_integrity_except: 'tmp' is not an absolute path. Begin it with a slash."
+    ]

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.access import problems
+
+GOOD: dict[str, Any] = {
+    "gateway_name": "paper",
+    "gateway_mode": "paper",
+    "gateway_port": 4002,
+    "gateway_access": ["mtls"],
+    "access_mtls_addresses": ["0.0.0.0"],
+    "access_mtls_port": 4102,
+    "access_mtls_from": ["203.0.113.0/24", "2001:db8::/32"],
+    "access_mtls_clients": ["pipeline", "n1.example"],
+    "access_mtls_days": {"ca": 1826, "server": 365, "client": 90, "list": 90},
+    "access_mtls_files": {},
+}
+FILES = {"ca": "/x/ca.crt", "crl": "/x/ca.crl", "certificate": "/x/s.crt", "key": "/x/s.key"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"access_mtls_from": ["0.0.0.0/0"]},
+        {"access_mtls_addresses": ["::"]},
+        {"access_mtls_addresses": ["10.1.2.3", "fd00::3"]},
+        {"access_mtls_files": FILES},
+        {"gateway_access": ["local"], "access_mtls_clients": []},
+    ],
+)
+def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
+    assert problems({**GOOD, **changed}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("access_mtls_clients", [], "would let in every client of the authority"),
+        ("access_mtls_clients", ["*"], "is no name of a client"),
+        ("access_mtls_clients", ["*.example"], "is no name of a client"),
+        ("access_mtls_clients", ["a\nverifyChain = no"], "is no name of a client"),
+        ("access_mtls_clients", ["Pipeline"], "is no name of a client"),
+        ("access_mtls_clients", ["a", "a"], "more than once"),
+        ("access_mtls_from", [], "nobody could connect"),
+        ("access_mtls_from", ["10.1.2.3/24"], "has host bits set"),
+        ("access_mtls_addresses", [], "it is empty"),
+        ("access_mtls_addresses", ["localhost"], "is not an IP address"),
+        ("access_mtls_addresses", ["0.0.0.0", "10.1.2.3"], "every address already"),
+        ("access_mtls_port", 443, "use 1024 to 65535"),
+        ("access_mtls_port", 4002, "is taken by gateway_port"),
+        ("access_mtls_files", {**FILES, "crl": ""}, "crl is missing"),
+        ("access_mtls_days", {**GOOD["access_mtls_days"], "list": 0}, "access_mtls_days.list: 0 is no number of days"),
+        ("hardening_firewall", False, "mtls opens ports of the VM"),
+    ],
+)
+def test_what_cannot_work_is_refused(variable: str, value: object, said: str) -> None:
+    found = problems({**GOOD, variable: value}, [])
+    assert any(said in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("port", "address", "said"),
+    [
+        (4102, "vm", "port 4102 of 0.0.0.0"),
+        (4102, "other", None),
+        (4101, "vm", None),
+        (4002, "vm", "port 4002 of 127.0.0.1"),
+    ],
+)
+def test_two_gateways_on_one_vm(port: int, address: str, said: str | None) -> None:
+    paper = {**GOOD, "host": "paper", "address": "vm"}
+    live = {"gateway_name": "live", "gateway_mode": "live", "access_mtls_port": port}
+    found = problems(GOOD, [paper, {**GOOD, "gateway_port": 4001, **live, "host": "live", "address": address}])
+    assert [said in problem for problem in found] == ([True] if said else [])

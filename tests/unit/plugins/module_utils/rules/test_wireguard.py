@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.access import problems
+
+KEY = "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
+OTHER = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+PEER = {"name": "notebook", "public_key": KEY, "allowed_ips": ["10.99.0.2", "fd99::2"]}
+GOOD: dict[str, Any] = {
+    "gateway_name": "paper",
+    "gateway_mode": "paper",
+    "gateway_port": 4002,
+    "gateway_access": ["wireguard"],
+    "access_wireguard_addresses": ["10.99.0.1/24", "fd99::1/64"],
+    "access_wireguard_from": ["0.0.0.0/0", "::/0"],
+    "access_wireguard_peers": [PEER],
+    "access_wireguard_port": 4002,
+    "access_wireguard_udp_port": 51820,
+    "access_wireguard_interface": "wg-paper",
+}
+
+
+def second(**changed: Any) -> list[dict[str, Any]]:
+    return [PEER, {"name": "phone", "public_key": OTHER, "allowed_ips": ["10.99.0.3"], **changed}]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"access_wireguard_peers": second()},
+        {"access_wireguard_addresses": ["100.64.0.1/24", "10.99.0.1/24", "fd99::1/64"]},
+        {"gateway_access": ["local"], "access_wireguard_peers": []},
+    ],
+)
+def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
+    assert problems({**GOOD, **changed}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("access_wireguard_addresses", [], "it is empty"),
+        ("access_wireguard_addresses", ["10.99.0.1"], "has no room for a peer"),
+        ("access_wireguard_addresses", ["vm/24"], "no address with a length"),
+        ("access_wireguard_addresses", ["34.1.2.3/24"], "not of a private network"),
+        ("access_wireguard_addresses", ["fe80::1/64"], "not of a private network"),
+        ("access_wireguard_from", [], "nobody could connect"),
+        ("access_wireguard_from", ["anywhere"], "is no range of addresses"),
+        ("access_wireguard_peers", [], "nobody could connect"),
+        ("access_wireguard_peers", second(public_key=KEY), "the same public_key"),
+        ("access_wireguard_peers", second(name="notebook"), "the same name"),
+        ("access_wireguard_peers", second(name="a\n[Peer]"), "[1].name: 'a\\n[Peer]' is no name"),
+        ("access_wireguard_peers", second(public_key=KEY[:-4]), "[1].public_key: it is none"),
+        ("access_wireguard_peers", second(public_key=f"{OTHER}\n"), "[1].public_key: it is none"),
+        ("access_wireguard_peers", second(allowed_ips=[]), "[1].allowed_ips: it is empty"),
+        ("access_wireguard_peers", second(allowed_ips=["10.99.0.0/24"]), "is not an IP address"),
+        ("access_wireguard_peers", second(allowed_ips=["0.0.0.0"]), "in no network"),
+        ("access_wireguard_peers", second(allowed_ips=["10.99.0.2"]), "10.99.0.2 is taken"),
+        ("access_wireguard_peers", second(allowed_ips=["10.99.0.1"]), "10.99.0.1 is taken"),
+        ("access_wireguard_interface", "wireguard-of-paper", "is no name for an interface"),
+        ("access_wireguard_interface", "wg 0", "is no name for an interface"),
+        ("access_wireguard_udp_port", 70000, "is no port"),
+        ("hardening_firewall", False, "wireguard opens ports of the VM"),
+    ],
+)
+def test_what_cannot_work_is_refused(variable: str, value: object, said: str) -> None:
+    found = problems({**GOOD, variable: value}, [])
+    assert any(said in problem for problem in found), found
+
+
+def test_two_gateways_on_one_vm_have_an_interface_and_a_port_each() -> None:
+    live = {**GOOD, "gateway_name": "live", "gateway_mode": "live", "gateway_port": 4001, "access_wireguard_port": 4001}
+    found = problems(GOOD, [{**GOOD, "host": "paper", "address": "vm"}, {**live, "host": "live", "address": "vm"}])
+    assert [problem.partition(":")[0] for problem in found] == [
+        "access_wireguard_udp_port",
+        "access_wireguard_interface",
+    ]
+    by_default = {name: value for name, value in live.items() if not name.endswith(("_interface", "udp_port"))}
+    assert problems(GOOD, [{**GOOD, "host": "p", "address": "vm"}, {**by_default, "host": "l", "address": "vm"}]) == []
