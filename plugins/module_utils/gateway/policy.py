@@ -201,6 +201,13 @@ def fail(record: Record, reason: str, now: float) -> None:
     _tell(record, states.DEGRADED, reason, "See journalctl -u ibgw-watch@ and ibgwctl history.", now)
 
 
+def unreadable(record: Record, fault: str, before: Record, now: float) -> None:
+    """Settings that cannot be read degrade a gateway, whatever its API says, unless it is blocked."""
+    if record.state != states.BLOCKED:
+        record.since = before.since if before.state == states.DEGRADED else now
+        record.state, record.reason, record.next_step = states.DEGRADED, fault, "Run site.yml, which writes it anew."
+
+
 def _tell(record: Record, state: str, reason: str, next_step: str, now: float) -> None:
     if state != record.state:
         record.since = now

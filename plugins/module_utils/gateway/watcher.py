@@ -49,7 +49,6 @@ Known = tuple[Any, tuple[Any, int]]
 Settings = tuple[descriptor.Descriptor, plan.Plan]
 # How often settings that cannot be read are looked at again.
 UNREADABLE_SECONDS = 10.0
-UNREADABLE_STEP = "Run site.yml, which writes it anew."
 
 
 LOG_GAP = "the log went on past the engine's rotation before it was read: some of its lines were never seen"
@@ -140,8 +139,8 @@ class Watcher:
             step = policy.decide(record, look, control.plan, now())
             if step and (not another or step.action in ENDS):
                 self._do(step, record)
-            if self.fault and record.state != states.BLOCKED:
-                _degrade(record, self.fault, before, now())
+            if self.fault:
+                policy.unreadable(record, self.fault, before, now())
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
             gaps, log = _gaps(record.log), gateway.log_state()
@@ -155,7 +154,7 @@ class Watcher:
             waits = gateway.summary.open_dialog is not None and gateway.dialog is None
             if waits or (gateway.summary.usable and record.state == states.STARTING):
                 next_look = min(next_look, now() + SOON_SECONDS)
-        self._tell(before, record, urgent=self.control.gateway.dialog is not None)
+        self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
         return next_look
 
     def _put_gap(self, record: Record, now: float) -> None:
@@ -332,11 +331,6 @@ def send(memory: Store, outbox: Outbox, now: float) -> None:
                 memory.note("alert_failed", f"an alert was not delivered by {failed}", now)
 
 
-def _degrade(record: Record, fault: str, before: Record, now: float) -> None:
-    record.since = before.since if before.state == states.DEGRADED else now
-    record.state, record.reason, record.next_step = states.DEGRADED, fault, UNREADABLE_STEP
-
-
 def stamp(name: str) -> tuple[object, ...]:
     """Return a fingerprint that changes whenever the settings of gateway *name* are rewritten."""
     found: list[object] = []
@@ -369,13 +363,13 @@ def tell_unreadable(name: str, fault: str, now: float) -> None:
     with memory.lease.held(BY, "a look"):
         record = memory.load("")
         before = copy.copy(record)
-        _degrade(record, fault, before, now)
+        policy.unreadable(record, fault, before, now)
         if before.reason != fault:
             memory.note("state", fault, now, state=record.state)
         memory.save(record)
     outbox = Outbox(memory.directory)
     outbox.put(
-        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, UNREADABLE_STEP, now),
+        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, record.next_step, now),
         REPEAT_SECONDS,
     )
     send(memory, outbox, now)

@@ -496,7 +496,9 @@ def test_a_damaged_plan_is_a_state_and_the_watcher_goes_on(
     watchers = watched(monkeypatch, damage, mend, note)
     assert [record.state for record in records] == [states.STOPPED, states.DEGRADED, states.STOPPED]
     assert str(path) in records[1].reason
-    assert records[1].next_step == watcher.UNREADABLE_STEP
+    assert "site.yml" in records[1].next_step
+    # Told at once: it does not pass by itself.
+    assert "state/degraded" in watchers[1].outbox._told
     # In the meantime the last good plan was in force, and after it the new one.
     assert [len(each.control.plan.paper_sessions) for each in watchers] == [1] * 4
     assert len({id(each) for each in watchers}) == 3
