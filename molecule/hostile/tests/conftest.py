@@ -60,7 +60,9 @@ CHEAP_FIRST = ["users", "network", "memory", "settings", "text", "logins", "outs
 
 def attacked(item: pytest.Item) -> str:
     """Return the gateway that a row attacks; one that attacks the machine itself counts as paper's."""
-    parameters = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    parameters = (
+        item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    )
     return "live" if "live" in (*getattr(item, "fixturenames", ()), *parameters) else "paper"
 
 

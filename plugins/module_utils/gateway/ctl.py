@@ -205,7 +205,9 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
         if result.get("valid_until_new_york"):
             write(f"valid until {result['valid_until_new_york']} New York time")
         fault = result.get("plan_fault")
-        for line in filter(None, (result["next_step"], result.get("watcher"), fault if fault != result["reason"] else "")):
+        for line in filter(
+            None, (result["next_step"], result.get("watcher"), fault if fault != result["reason"] else "")
+        ):
             write(line)
     else:
         write(", ".join(result["actions"]) or "nothing to do")

@@ -73,6 +73,8 @@ class Watcher:
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
+        # The record that the last look began with: a full disk keeps it, a sign-in replaces it.
+        self._told_from: Record | None = None
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
@@ -259,13 +261,16 @@ class Watcher:
         now = self.control.now()
         serious = record.state in _TROUBLE
         # Whoever brought it back: what was told is over, and is told anew when it comes again.
-        over = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if record.state == states.READY else []
+        ready = record.state == states.READY
+        over = ready or (before.state == states.READY and before != self._told_from)
+        self._told_from = before
+        forgotten = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if over else []
         calm = (
             record.state == states.DEGRADED
             and not urgent
             and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
         )
-        if (serious and not calm) or any(over):
+        if (serious and not calm) or (ready and any(forgotten)):
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)

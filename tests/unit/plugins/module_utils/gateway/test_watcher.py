@@ -333,6 +333,16 @@ def test_a_fault_that_comes_again_is_told_again(telling: tuple[Watcher, Clock]) 
     assert "state/blocked" in watching.outbox._told
 
 
+def test_a_fault_is_told_anew_after_a_sign_in_that_the_watcher_did_not_see(telling: tuple[Watcher, Clock]) -> None:
+    watching, clock = telling
+    down, signed_in, blocked = (record_of(state, TUESDAY) for state in ("blocked", "ready", "blocked"))
+    watching._tell(down, down)
+    first = watching.outbox._told["state/blocked"]
+    clock.now += 5
+    watching._tell(signed_in, blocked)
+    assert watching.outbox._told["state/blocked"] > first
+
+
 def test_a_lost_link_in_ibkrs_reset_is_nobodys_fault(telling: tuple[Watcher, Clock]) -> None:
     watching, clock = telling
     clock.now = new_york("2026-11-25 00:40")
