@@ -58,8 +58,17 @@ CHEAP_FIRST = ["users", "network", "memory", "settings", "text", "logins", "outs
                "conversation"]  # fmt: skip
 
 
+def attacked(item: pytest.Item) -> str:
+    """Return the gateway that a row attacks; one that attacks the machine itself counts as paper's."""
+    parameters = (
+        item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    )
+    return "live" if "live" in (*getattr(item, "fixturenames", ()), *parameters) else "paper"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: CHEAP_FIRST.index(item.path.stem.removeprefix("test_")))
+    """Give each of two workers (`-n 2 --dist worksteal`) the rows of one gateway, the cheap ones first."""
+    items.sort(key=lambda item: (attacked(item), CHEAP_FIRST.index(item.path.stem.removeprefix("test_"))))
 
 
 class Machine:
@@ -187,35 +196,41 @@ def kept(machine: Machine, playbook: c.Callable[..., t.Any]) -> dict[str, Target
 
 
 @pytest.fixture(scope="session")
-def with_paper(tmp_path_factory: pytest.TempPathFactory) -> c.Callable[[], t.ContextManager[None]]:
-    """Nobody else does anything with paper meanwhile: a run without a limit would mend what its row has broken."""
-    path = tmp_path_factory.getbasetemp().parent / "paper.lock"
+def hold(tmp_path_factory: pytest.TempPathFactory) -> c.Callable[[str], t.ContextManager[None]]:
+    """Have a gateway to oneself, among all workers."""
+    shared = tmp_path_factory.getbasetemp().parent
 
     @contextlib.contextmanager
-    def hold() -> c.Iterator[None]:
-        with path.open("w") as file:
+    def lock(gateway: str) -> c.Iterator[None]:
+        with (shared / f"{gateway}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    return hold
+    return lock
+
+
+@pytest.fixture(autouse=True)
+def alone(request: pytest.FixtureRequest, hold: c.Callable[[str], t.ContextManager[None]]) -> c.Iterator[None]:
+    """One row at a time attacks a gateway."""
+    with hold(attacked(request.node)):
+        yield
 
 
 @pytest.fixture
-def paper(kept: dict[str, Target], with_paper: c.Callable[[], t.ContextManager[None]]) -> c.Iterator[Target]:
-    with with_paper(), kept["paper"].attacked() as target:
+def paper(alone: None, kept: dict[str, Target]) -> c.Iterator[Target]:
+    with kept["paper"].attacked() as target:
         yield target
 
 
 @pytest.fixture
-def memory(kept: dict[str, Target], with_paper: c.Callable[[], t.ContextManager[None]]) -> c.Iterator[Target]:
+def memory(paper: Target) -> c.Iterator[Target]:
     """The paper gateway for what damages the files of its watcher only."""
-    with with_paper(), kept["paper"].attacked() as target:
-        yield target
-        target.machine.run(RESTORE_MEMORY.format(name="paper"))
+    yield paper
+    paper.machine.run(RESTORE_MEMORY.format(name="paper"))
 
 
 @pytest.fixture
-def live(kept: dict[str, Target]) -> c.Iterator[Target]:
+def live(alone: None, kept: dict[str, Target]) -> c.Iterator[Target]:
     with kept["live"].attacked() as target:
         yield target
 
@@ -253,7 +268,7 @@ class Listener:
 
 
 @pytest.fixture
-def listener(machine: Machine) -> c.Iterator[Listener]:
+def listener(alone: None, machine: Machine) -> c.Iterator[Listener]:
     found = Listener(machine)
     yield found
     found.end()

@@ -24,7 +24,7 @@ def address_of(machine: t.Any, container: str) -> str:
 
 
 @pytest.fixture
-def neighbour(machine: t.Any) -> c.Iterator[str]:
+def neighbour(alone: None, machine: t.Any) -> c.Iterator[str]:
     """The address of another container of the default bridge, which listens on port 8080."""
     program = "python3 -m http.server 8080"
     image = "$(docker inspect --format '{{.Image}}' ibgw-paper)"

@@ -70,12 +70,12 @@ def test_two_runs(live: t.Any, play: Play, seconds: int) -> None:
 
 @pytest.mark.parametrize("way", PAST_THE_GUARD)
 def test_past_the_guard(
-    live: t.Any, play: Play, inventory: c.Callable[..., list[str]], with_paper: c.Callable[[], t.Any], way: str
+    live: t.Any, play: Play, inventory: c.Callable[..., list[str]], hold: c.Callable[[str], t.Any], way: str
 ) -> None:
     variables, limit, words = PAST_THE_GUARD[way]
     before, starts = live.running(), Starts(live.machine)
     try:
-        with contextlib.nullcontext() if limit else with_paper():
+        with contextlib.nullcontext() if limit else hold("paper"):
             run = play("site.yml", limit, *inventory(**variables), *words, "--tags", "gateway")
         assert run.status >= 0, "it does not end"
         assert (live.running(), starts()) == (before, 0)

@@ -449,18 +449,18 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *(
         Fault(
-            "a Login Error: IBC tries again for ever", "stops it at the second", act(*LOGIN_ERROR), BLOCKED, 10, lost,
-            "too_many_attempts", ("state/blocked",), mode=mode, before=down, shows="Login Error",
+            "a Login Error: IBC tries again for ever", "stops it at the second", act(*LOGIN_ERROR), BLOCKED, seconds,
+            lost, "too_many_attempts", ("state/blocked",), mode=mode, before=down, shows="Login Error",
         )
-        for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
+        for mode, act, seconds, lost in (("live", signing_in, 10, "the sign-in"), ("paper", starting, 8, "the start"))
     ),
     *(
         Fault(
             "a sign-in that fails without a word, again and again", "stops it when the fourth begins",
-            act(*UNKNOWN_ERROR), BLOCKED, 26, lost, "too_many_attempts", ("state/blocked",), mode=mode, before=down,
-            shows="session: will exit",
+            act(*UNKNOWN_ERROR), BLOCKED, seconds, lost, "too_many_attempts", ("state/blocked",), mode=mode,
+            before=down, shows="session: will exit",
         )
-        for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
+        for mode, act, seconds, lost in (("live", signing_in, 26, "the sign-in"), ("paper", starting, 24, "the start"))
     ),
     Fault(
         "several second-factor devices, and none is named", "stops it: no push comes",

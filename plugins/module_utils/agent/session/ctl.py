@@ -10,6 +10,7 @@ person (the reason is printed); 4 somebody else acts on this gateway; 5 refused 
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import json
 import os
@@ -33,12 +34,15 @@ Result = dict[str, Any]
 Say = Callable[[str, str], None]
 
 
-def status(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+def status(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
     """Look at the gateway now; nothing is changed."""
     control.gateway.look()
     record = control.store.load(control.descriptor.mode)
+    before = copy.copy(record)
     late = policy.late_seconds(record, control.plan, control.now())
     policy.observe(record, policy.seen(control.gateway), control.plan, control.now())
+    if options.plan_fault:
+        policy.unreadable(record, options.plan_fault, before, control.now())
     codes = {verdicts.READY: DONE, verdicts.BLOCKED: NEEDS_PERSON}
     watcher = watching.fault(watching.unit(control.descriptor.name), late)
     return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now()) | {"watcher": watcher}
@@ -154,13 +158,13 @@ def main(arguments: list[str] | None = None) -> int:
 
             watch(options.name)
         name = named(options.name)
-        found, (wanted, fault) = descriptor.load(name), plan.load_or_default(name)
-        if fault and options.command not in WITHOUT_PLAN:
-            raise descriptor.DescriptorError(fault)
+        found, (wanted, options.plan_fault) = descriptor.load(name), plan.load_or_default(name)
+        if options.plan_fault and options.command not in WITHOUT_PLAN:
+            raise descriptor.DescriptorError(options.plan_fault)
         control = Control(found, wanted, owner=options.owner or operator())
         code, result = COMMANDS[options.command][0](control, options, teller(options.json))
-        if fault:
-            result["plan_fault"] = fault
+        if options.plan_fault:
+            result["plan_fault"] = options.plan_fault
     except (SessionError, BusyError, ChannelError, EngineError, descriptor.DescriptorError) as error:
         code, result = code_of(error), {"error": str(error)}
     print_result(options, result)
@@ -201,7 +205,10 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
         write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
         if result.get("valid_until_new_york"):
             write(f"valid until {result['valid_until_new_york']} New York time")
-        for line in filter(None, (result["next_step"], result.get("watcher"), result.get("plan_fault"))):
+        fault = result.get("plan_fault")
+        for line in filter(
+            None, (result["next_step"], result.get("watcher"), fault if fault != result["reason"] else "")
+        ):
             write(line)
     else:
         write(", ".join(result["actions"]) or "nothing to do")

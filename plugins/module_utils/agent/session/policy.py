@@ -203,6 +203,13 @@ def fail(record: Record, reason: str, now: float) -> None:
     _tell(record, verdicts.DEGRADED, reason, "See journalctl -u ibgw-watch@ and ibgwctl history.", now)
 
 
+def unreadable(record: Record, fault: str, before: Record, now: float) -> None:
+    """Settings that cannot be read degrade a gateway, whatever its API says, unless it is blocked."""
+    if record.state != verdicts.BLOCKED:
+        record.since = before.since if before.state == verdicts.DEGRADED else now
+        record.state, record.reason, record.next_step = verdicts.DEGRADED, fault, "Run site.yml, which writes it anew."
+
+
 def _tell(record: Record, state: str, reason: str, next_step: str, now: float) -> None:
     if state != record.state:
         record.since = now
@@ -214,10 +221,12 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     if look.fault or not look.exists:
         return None
     cause = look.finding or look.api_state
-    if look.running and cause in CAUSES:
-        return Step("stop", CAUSES[cause][0], cause)
     if look.running and not look.signed_in and len(record.logins) > LOGINS_PER_HOUR:
-        return Step("stop", CAUSES["too_many_attempts"][0], "too_many_attempts")
+        cause = "too_many_attempts"
+    if look.running and cause in CAUSES:
+        # A gentle stop takes seconds, in which IBC would try again; there is no session to log off.
+        at_once = cause == "too_many_attempts" and not look.signed_in
+        return Step("kill" if at_once else "stop", CAUSES[cause][0], cause)
     # A PAUSE that IBC has accepted comes at the next full minute; a STOP now would throw the sign-in away.
     if look.running and record.stopping and record.stopping != PAUSE:
         return Step("stop", f"the stop that {record.stopping} began did not end")

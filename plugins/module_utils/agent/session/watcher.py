@@ -50,7 +50,6 @@ Known = tuple[Any, tuple[Any, int]]
 Settings = tuple[descriptor.Descriptor, plan.Plan]
 # How often settings that cannot be read are looked at again.
 UNREADABLE_SECONDS = 10.0
-UNREADABLE_STEP = "Run site.yml, which writes it anew."
 
 
 LOG_GAP = "the log went on past the engine's rotation before it was read: some of its lines were never seen"
@@ -75,6 +74,8 @@ class Watcher:
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
+        # The record that the last look began with: a full disk keeps it, a sign-in replaces it.
+        self._told_from: Record | None = None
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
@@ -141,8 +142,8 @@ class Watcher:
             step = policy.decide(record, look, control.plan, now())
             if step and (not another or step.action in ENDS):
                 self._do(step, record)
-            if self.fault and record.state != verdicts.BLOCKED:
-                _degrade(record, self.fault, before, now())
+            if self.fault:
+                policy.unreadable(record, self.fault, before, now())
             if record.state != before.state:
                 control.store.note("state", record.reason, now(), state=record.state)
             gaps, log = _gaps(record.log), gateway.log_state()
@@ -156,7 +157,7 @@ class Watcher:
             waits = gateway.summary.open_dialog is not None and gateway.dialog is None
             if waits or (gateway.summary.usable and record.state == verdicts.STARTING):
                 next_look = min(next_look, now() + SOON_SECONDS)
-        self._tell(before, record, urgent=self.control.gateway.dialog is not None)
+        self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
         return next_look
 
     def _put_gap(self, record: Record, now: float) -> None:
@@ -261,13 +262,16 @@ class Watcher:
         now = self.control.now()
         serious = record.state in _TROUBLE
         # Whoever brought it back: what was told is over, and is told anew when it comes again.
-        over = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if record.state == verdicts.READY else []
+        ready = record.state == verdicts.READY
+        over = ready or (before.state == verdicts.READY and before != self._told_from)
+        self._told_from = before
+        forgotten = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if over else []
         calm = (
             record.state == verdicts.DEGRADED
             and not urgent
             and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
         )
-        if (serious and not calm) or any(over):
+        if (serious and not calm) or (ready and any(forgotten)):
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)
@@ -333,11 +337,6 @@ def send(memory: Store, outbox: Outbox, now: float) -> None:
                 memory.note("alert_failed", f"an alert was not delivered by {failed}", now)
 
 
-def _degrade(record: Record, fault: str, before: Record, now: float) -> None:
-    record.since = before.since if before.state == verdicts.DEGRADED else now
-    record.state, record.reason, record.next_step = verdicts.DEGRADED, fault, UNREADABLE_STEP
-
-
 def stamp(name: str) -> tuple[object, ...]:
     """Return a fingerprint that changes whenever the settings of gateway *name* are rewritten."""
     found: list[object] = []
@@ -370,13 +369,13 @@ def tell_unreadable(name: str, fault: str, now: float) -> None:
     with memory.lease.held(BY, "a look"):
         record = memory.load("")
         before = copy.copy(record)
-        _degrade(record, fault, before, now)
+        policy.unreadable(record, fault, before, now)
         if before.reason != fault:
             memory.note("state", fault, now, state=record.state)
         memory.save(record)
     outbox = Outbox(memory.directory)
     outbox.put(
-        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, UNREADABLE_STEP, now),
+        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, record.next_step, now),
         REPEAT_SECONDS,
     )
     send(memory, outbox, now)

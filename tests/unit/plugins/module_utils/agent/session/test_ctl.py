@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.unit.plugins.session_log import (
 )
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as controls
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import ctl
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import ctl, plan
 
 
 @pytest.fixture
@@ -59,6 +60,16 @@ def test_ibgwctl_says_what_is_wrong(control: Any, run: Any, arguments: tuple[str
     found, _result, printed = run(*arguments)
     assert found == code
     assert said in printed
+
+
+def test_damaged_settings_are_a_state(control: Any, run: Any, fake_engine: Any) -> None:
+    control("paper")
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN, "Click button: I understand and accept")
+    assert run("start", "paper", "--json")[0] == 0
+    Path(plan.path("paper")).write_text("{")
+    code, found, _said = run("status", "paper", "--json")
+    assert (code, found["state"], found["reason"]) == (ctl.NOT_SO, "degraded", found["plan_fault"])
+    assert plan.path("paper") in found["reason"]
 
 
 def test_a_second_operator_is_told_who_is_at_it(control: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

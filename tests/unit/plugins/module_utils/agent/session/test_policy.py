@@ -134,7 +134,7 @@ WINDOW = at("2026-11-24 09:20")
         ),
         pytest.param(
             live(grant=IN_TIME, logins=[TUESDAY - 10.0] * 9, logins_counted=1), RESTARTING, TUESDAY,
-            "stop", "too_many_attempts", id="the ninth sign-in of the hour",
+            "kill", "too_many_attempts", id="the ninth sign-in of the hour",
         ),
         pytest.param(
             live(grant=IN_TIME, logins=[TUESDAY - 10.0] * 8, logins_counted=1), RESTARTING, TUESDAY, None, None,
@@ -460,7 +460,7 @@ def test_sign_ins_without_success_are_bounded_by_the_hour(evidence: str) -> None
         if step := policy.decide(record, look, Plan(), now):
             break
     assert step is not None
-    assert (step.action, step.cause, tried) == ("stop", "too_many_attempts", policy.LOGINS_PER_HOUR + 1)
+    assert (step.action, step.cause, tried) == ("kill", "too_many_attempts", policy.LOGINS_PER_HOUR + 1)
 
 
 def test_a_sign_in_and_an_hour_clear_what_was_tried() -> None:

@@ -334,6 +334,16 @@ def test_a_fault_that_comes_again_is_told_again(telling: tuple[Watcher, Clock]) 
     assert "state/blocked" in watching.outbox._told
 
 
+def test_a_fault_is_told_anew_after_a_sign_in_that_the_watcher_did_not_see(telling: tuple[Watcher, Clock]) -> None:
+    watching, clock = telling
+    down, signed_in, blocked = (record_of(state, TUESDAY) for state in ("blocked", "ready", "blocked"))
+    watching._tell(down, down)
+    first = watching.outbox._told["state/blocked"]
+    clock.now += 5
+    watching._tell(signed_in, blocked)
+    assert watching.outbox._told["state/blocked"] > first
+
+
 def test_a_lost_link_in_ibkrs_reset_is_nobodys_fault(telling: tuple[Watcher, Clock]) -> None:
     watching, clock = telling
     clock.now = new_york("2026-11-25 00:40")
@@ -497,7 +507,9 @@ def test_a_damaged_plan_is_a_state_and_the_watcher_goes_on(
     watchers = watched(monkeypatch, damage, mend, note)
     assert [record.state for record in records] == [verdicts.STOPPED, verdicts.DEGRADED, verdicts.STOPPED]
     assert str(path) in records[1].reason
-    assert records[1].next_step == watcher.UNREADABLE_STEP
+    assert "site.yml" in records[1].next_step
+    # Told at once: it does not pass by itself.
+    assert "state/degraded" in watchers[1].outbox._told
     # In the meantime the last good plan was in force, and after it the new one.
     assert [len(each.control.plan.paper_sessions) for each in watchers] == [1] * 4
     assert len({id(each) for each in watchers}) == 3
