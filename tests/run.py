@@ -86,6 +86,7 @@ SANDBOX = [
     Stage("molecule-live", "molecule test -s live", minutes=40),
     Stage("molecule-access", "molecule test -s access", minutes=40),
     Stage("molecule-access-tls", "molecule test -s access_tls", minutes=40),
+    Stage("molecule-takeover", "molecule test -s takeover", minutes=40),
     Stage("molecule-live-week", "molecule test -s live_week", minutes=40),
     Stage("molecule-gcp", "molecule test -s gcp", minutes=40),
     Stage("molecule-paper-session", "molecule test -s paper_session", minutes=40),
