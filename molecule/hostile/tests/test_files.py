@@ -11,6 +11,7 @@ PASSWORD = "/etc/ibgw/paper/secrets/tws_password"
 # Files of the host that are none of the container's business.
 WATCHED = f"/etc/shadow /etc/passwd {PASSWORD} /etc/ibgw/paper/gateway.json"
 FINGERPRINT = f"stat --format '%n %a %u %g %s' {WATCHED} && sha256sum {WATCHED}"
+PUSH = "Second Factor Authentication initiated"
 MEBIBYTE = 1 << 20
 IN_PLACE = {
     "link_to_shadow": "ln -s /etc/shadow jts.ini",
@@ -93,11 +94,12 @@ def test_sign_in_after(live: t.Any, kind: str) -> None:
     before = live.machine.out(outside)
     live.inside(f"cd ~/tws_settings && {LEFT_BEHIND[kind]}")
     live.machine.out("docker kill ibgw-live")
+    pushes = live.count(PUSH)
     done = live.machine.run("ibgwctl sign-in live", 60)
     assert done.rc == 0, (done.rc, done.stdout, done.stderr)
     assert "\033" not in done.stdout + done.stderr
     assert live.machine.out(outside) == before
-    assert live.count("Second Factor Authentication initiated") <= 1
+    assert live.count(PUSH) <= pushes + 1
 
 
 @pytest.mark.parametrize("kind", ["pause_fifo", "autorestart_fifo"])

@@ -47,6 +47,8 @@ class Log:
         self.gaps, self.behind = 0, False
         self.phase_since = self.dialog_since = self._clock()
         self._seeking = False
+        # How many of TAILS were looked through in vain for the cursor.
+        self._searched = 0
         # Until a line of a new start has come, those before this moment are of an earlier one.
         self._before: float | None = None
 
@@ -81,20 +83,17 @@ class Log:
             self._begin(container)
         last = _last(engine.last_line(container["name"]))
         end = self._clock() + READ_SECONDS
-        tails = iter(TAILS if self.stamp else TAILS[-1:])
         try:
             while last != (self.stamp, self.digest) or (keep and self._stream is None and container["running"]):
                 if self._stream is None:
-                    tail = next(tails, None)
-                    if tail is None:
-                        # The engine has rotated the cursor's line away: read all that is left.
-                        self.gaps += 1
-                        self.stamp, tail = "", TAILS[-1]
-                    self._follow(engine, container["name"], tail)
-                self._read_to(last, end)
-                if not self._seeking or self._clock() >= end:
+                    self._follow(engine, container["name"])
+                if not (self._read_to(last, end) and self._seeking):
                     break
+                # The cursor's line is not among these. A look that is over by now goes on from here.
+                self._searched += 1
                 self.close()
+                if self._clock() >= end:
+                    break
             self.behind = bool(last) and last != (self.stamp, self.digest) and self._clock() >= end
         finally:
             if not keep:
@@ -126,7 +125,7 @@ class Log:
             at = self._found(block)
             if at < 0:
                 return
-            block, self._seeking = block[at:], False
+            block, self._seeking, self._searched = block[at:], False, 0
         for event in self.summary.controller.events(block):
             if self._before is not None and event.stamp and epoch(event.stamp) < self._before:
                 continue
@@ -151,23 +150,31 @@ class Log:
         # was set back.
         self._before = max(started - 1, ended if ended <= started else 0.0)
 
-    def _follow(self, engine: Engine, name: str, tail: int) -> None:
+    def _follow(self, engine: Engine, name: str) -> None:
+        if self._searched == len(TAILS):
+            # The engine has rotated the cursor's line away: read all that is left.
+            self.gaps += 1
+            self.stamp, self._searched = "", 0
+        tail = TAILS[self._searched] if self.stamp else TAILS[-1]
         self._stream = self._open.enter_context(engine.follow(name, tail))
         self._seeking = bool(self.stamp)
 
-    def _read_to(self, last: tuple[str, str] | None, end: float) -> None:
-        """Read until the line *last* has come, the stream has ended, or the moment *end*."""
-        while self._stream is not None and last is not None and self._clock() < end:
+    def _read_to(self, last: tuple[str, str] | None, end: float) -> bool:
+        """Read until the line *last* has come or the stream has ended; False where the moment *end* came first."""
+        while self._stream is not None and last is not None:
+            if (left := end - self._clock()) <= 0:
+                return False
             try:
-                block = self._stream.get(timeout=end - self._clock())
+                block = self._stream.get(timeout=left)
             except queue.Empty:
-                return
+                return False
             if block is None:
                 self.close()
-                return
+                return True
             self.feed(block)
             if last[0].encode() in block:
-                return
+                return True
+        return True
 
     def _found(self, block: bytes) -> int:
         """Return where the lines behind the cursor begin, -1 where the cursor's line is not in *block*."""

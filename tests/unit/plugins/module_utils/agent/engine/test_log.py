@@ -146,3 +146,19 @@ def test_a_look_that_cannot_come_to_the_end_says_so(fake_engine: Any, monkeypatc
     monkeypatch.setattr(log_module, "READ_SECONDS", 0.0)
     fake_engine.log(*RUN)
     assert read(reader()).behind
+
+
+def test_a_flood_longer_than_a_look_is_caught_up_with(fake_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine.log(*RUN)
+    log = read(reader(), keep=True)
+    fake_engine.log("Login attempt: 2", *["a line that says nothing"] * 21_000, "Login attempt: 3")
+    log.close()
+    monkeypatch.setattr(log_module, "READ_SECONDS", 0.02)
+    looks = 0
+    while looks == 0 or log.behind:
+        looks += 1
+        assert looks < 500
+        read(log, keep=True)
+    log.close()
+    # The cursor is not among the lines that are looked through, so the first attempt is of a gap.
+    assert (log.summary.login_attempts, log.gaps, looks > 1) == (2, 1, True)
