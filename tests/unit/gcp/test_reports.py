@@ -224,8 +224,8 @@ def test_the_report_is_the_fakes_own_log(
         fake.fault(method, **fault)
         report = call(main, **copy.deepcopy(options), **({"timeout": 1.5} if kind == "deadline" else {}))
         # What is under way in this process ends with it in a real one.
-        for thread in [each for each in threading.enumerate() if each.name.endswith("(work)")]:
-            thread.join(10)
+        # The list also has a thread that is only about to start, which cannot be joined.
+        wait_until(lambda: not [each for each in threading.enumerate() if each.name.endswith("(work)")], 10)
         if kind == "interrupted":
             # The fake carries out what it was sent, also when nobody listens any more; not in the next round.
             wait_until(lambda method=method: any(f".{method}" in f".{name(each)}" for each in operations(fake)))

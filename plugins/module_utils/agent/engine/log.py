@@ -102,8 +102,11 @@ class Log:
         self._before = None
 
     def listen(self, timeout: float) -> bool:
-        """Wait for lines, at most *timeout* seconds, and read them; whether the log goes on. Needs a stream kept."""
-        if self._stream is None:
+        """Wait for lines, at most *timeout* seconds, and read them; whether the log goes on. Needs a stream kept.
+
+        False also in a search for the cursor that a look did not end: only :meth:`read_on` goes on with it.
+        """
+        if self._stream is None or self._seeking:
             return False
         try:
             block = self._stream.get(timeout=max(timeout, 0.0))

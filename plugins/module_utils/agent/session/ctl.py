@@ -115,6 +115,8 @@ WITHOUT_PLAN = ("status", "stop", "wait-ready", "history")
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("ibgwctl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # Why the plan cannot be read, where it cannot.
+    top.set_defaults(plan_fault="")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_function, help_text) in COMMANDS.items():
         command = commands.add_parser(name, help=help_text, description=help_text)
