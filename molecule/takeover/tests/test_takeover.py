@@ -9,15 +9,18 @@ from testinfra.host import Host
 
 def test_the_session_goes_on(host: Host) -> None:
     inspect = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' ibgw-live"
-    assert host.check_output(inspect) == host.check_output("cat /root/container")
-    before, now = (json.loads(host.check_output(each)) for each in ("cat /root/status.json", "ibgwctl status live --json"))
+    assert host.check_output(inspect) == host.check_output("cat /var/lib/ibgw-before/container")
+    before, now = (
+        json.loads(host.check_output(each))
+        for each in ("cat /var/lib/ibgw-before/status.json", "ibgwctl status live --json")
+    )
     assert now["state"] == before["state"] == "ready"
     for kept in ("signed_in_at", "valid_until", "sign_in_due", "container_started_at"):
         assert now[kept] == before[kept], kept
 
 
 def test_the_history_is_kept(host: Host) -> None:
-    before = host.check_output("cat /root/history.jsonl")
+    before = host.check_output("cat /var/lib/ibgw-before/history.jsonl")
     assert before
     assert host.check_output("cat /var/lib/ibgw/live/session/history.jsonl").startswith(before)
 
