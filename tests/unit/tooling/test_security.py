@@ -13,7 +13,7 @@ FEWEST = 30
 
 
 def documented() -> set[str]:
-    text = (ROOT / "docs" / "explanation" / "security.md").read_text().partition("## Rows")[2]
+    text = (ROOT / "docs" / "explanation" / "security.md").read_text().partition("## Attacks")[2]
     return {
         f"{row}[{kind}]" if kind else row
         for row, kinds in LINE.findall(text)
