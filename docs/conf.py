@@ -21,7 +21,7 @@ author = "ibops.gateway contributors"
 copyright = f"2026, {author}"  # noqa: A001  Sphinx's name for it
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 nitpicky = True
-# Indented blocks are commands, inventories or output.
+# Of blocks that name no language.
 highlight_language = "text"
 
 myst_heading_anchors = 4
