@@ -2,7 +2,7 @@
 #   PYTHON=/path/to/python   the Python for .venv (default: the newest of 3.11-3.13 on PATH)
 #   BACKEND=container|vm     the kind of sandbox machine; vm has a kernel of its own
 #   SANDBOX_SLOT=0..23       which of several sandboxes side by side
-#   MITOGEN=1                run playbooks over mitogen instead of one process a task (docs/performance.md)
+#   MITOGEN=1                run playbooks over mitogen instead of one process a task (docs/explanation/performance.md)
 #   ARGS="..."               more arguments for ansible-playbook or tests/run.py, for example ARGS=--check
 
 BACKEND ?= container
@@ -17,7 +17,7 @@ export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench docs lock clean
+.PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench site changelog lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -46,7 +46,7 @@ test: tools setup ## lint, and every test that takes minutes
 	@sandbox/setup --release bookworm # for scenario live
 	@python tests/run.py $(ARGS) all
 
-test-hostile: tools setup ## the attacks of docs/security.md on a machine of their own
+test-hostile: tools setup ## the attacks of docs/explanation/security.md on a machine of their own
 	@python tests/run.py $(ARGS) hostile
 
 test-vm: export SANDBOX_BACKEND := vm
@@ -54,17 +54,20 @@ test-vm: tools setup ## the whole site on a virtual machine, with a reboot
 	@python tests/run.py $(ARGS) vm
 
 audit: export SANDBOX_BACKEND := vm
-audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes audit/results.json
+audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes .cache/audit/results.json
 	@python -m audit $(ARGS)
 
 mutants: tools ## which small changes of the rules no test notices; ARGS="--module policy --sample 200" draws some
 	@nice python -m tests.mutants $(ARGS)
 
-bench: tools paper ## measure; writes bench/results.json
+bench: tools paper ## measure; writes .cache/bench/results.json
 	PYTHONPATH=.:.ansible/collections:plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)
 
-docs: tools ## write docs/reference.md and its pages from the plugins and roles
-	@python docs/build.py
+site: tools ## the documentation as a site, in .cache/site, with every link checked
+	@python -m docs.build
+
+changelog: tools ## what the next release's changelog will say
+	@python -m tests.lint.changelog --preview
 
 lock: tools ## write the locks of pyproject.toml's dependency groups
 	@python requirements/lock.py

@@ -2,7 +2,8 @@
 
 For each release: a machine is made, judged as it comes (the base), and removed; another is made, site.yml is run on it,
 it is rebooted and judged. Prints the figures beside their floors and every finding with its waiver's reason
-(waivers.yml), writes audit/results.json, and ends with status 1 below a floor or with a finding that has no waiver.
+(waivers.yml), writes .cache/audit/results.json, and ends with status 1 below a floor or with a finding that has no
+waiver.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from audit.table import show
 
 # Beside the sandboxes of make paper and of the tests.
 SLOT = "6"
-RESULTS = Path(__file__).parent / "results.json"
+RESULTS = Path(__file__).resolve().parent.parent / ".cache" / "audit" / "results.json"
 JUDGES: dict[str, Callable[[Machine], Verdict]] = {
     "lynis": lynis.judge,
     "scap": scap.judge,
@@ -122,6 +123,7 @@ def audit_release(machine: Machine, release: str, chosen: argparse.Namespace, wa
         | {"judges": {name: verdict.as_data() for name, verdict in verdicts.items()}}
         for part, verdicts in measured.items()
     }
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(known() | {release: result}, indent=1) + "\n")
     base, ours = (
         {name: Verdict.from_data(data) for name, data in result.get(part, {}).get("judges", {}).items()}

@@ -1,4 +1,5 @@
-"""What each way to the API costs, and how soon a tunnel is back: `python bench/access.py` writes bench/access.json.
+"""What each way to the API costs, and how soon a tunnel is back: `python bench/access.py` writes
+.cache/bench/access.json.
 
 Needs the machines of `molecule converge -s access` and its ib_async (`molecule side-effect -s access`). Seconds are
 this machine's; compare the ratios. A client of each way runs where it would: on the VM, in the Cloud Run subnet, in a
@@ -22,7 +23,7 @@ import typing as t
 from sandbox.machine.common import LABEL, NETWORK, ROOT, SandboxError, docker
 from tests.sandbox.peers import BOB, Peers
 
-RESULTS = pathlib.Path(__file__).with_name("access.json")
+RESULTS = ROOT / ".cache" / "bench" / "access.json"
 VM, BASTION, ADDRESS, BASTION_ADDRESS = "ibgw-sandbox-5-paper", "ibgw-sandbox-5-bastion", "10.211.0.60", "10.211.0.62"
 SITE = "/opt/ibgw/client/lib/python3.13/site-packages"
 PLACE = "/opt/ibgw-bench"
@@ -175,6 +176,7 @@ def main() -> None:
         for kind in ("verdict", "round_trip"):
             value, local = kinds[f"{kind}_s"], medians["local"][f"{kind}_s"]
             results["ways"][way] |= {f"{kind}_ms": round(value, 3), f"{kind}_of_local": round(value / local, 2)}
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     show(results)
 

@@ -1,7 +1,7 @@
 """Two operators at once: pairs of `site.yml -l live --tags gateway`, begun 0 to 20 s apart on a gateway that is down.
 
-`SANDBOX_SLOT=2 python bench/pairs.py [PAIRS]` wants a live gateway of the sandbox, writes bench/pairs.json, and ends
-with 1 where a pair cost other than one push, or another container than the one that there was.
+`SANDBOX_SLOT=2 python bench/pairs.py [PAIRS]` wants a live gateway of the sandbox, writes .cache/bench/pairs.json, and
+ends with 1 where a pair cost other than one push, or another container than the one that there was.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RESULTS = pathlib.Path(__file__).with_name("pairs.json")
+RESULTS = ROOT / ".cache" / "bench" / "pairs.json"
 PROGRAMS = pathlib.Path(sys.executable).parent
 PAIRS, APART_SECONDS = 20, 20
 COUNT = (
@@ -72,6 +72,7 @@ def main(pairs: int) -> int:
     for number in range(pairs):
         rows.append(pair(round(number * APART_SECONDS / max(1, pairs - 1), 1)))
         print(f"pair {number + 1} of {pairs}: {rows[-1]}", flush=True)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
     kept = sum(map(holds, rows))
     print(f"{kept} of {pairs} pairs cost one push")

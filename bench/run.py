@@ -1,4 +1,4 @@
-"""Measure, side by side in one run, and write bench/results.json with the raw samples: `make bench`.
+"""Measure, side by side in one run, and write .cache/bench/results.json with the raw samples: `make bench`.
 
 Needs a sandbox with a ready paper gateway (`make bench` sees to it). Seconds are this machine's; compare the ratios.
 """
@@ -22,7 +22,7 @@ import site_run
 import stops
 import watcher
 
-RESULTS = pathlib.Path(__file__).parent / "results.json"
+RESULTS = pathlib.Path(__file__).resolve().parent.parent / ".cache" / "bench" / "results.json"
 
 
 def machine() -> dict[str, t.Any]:
@@ -138,6 +138,7 @@ def main() -> None:
         "google_cloud": google_cloud.measure(),
     }
     results["watcher"] = watcher.between(before, watcher.look())
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     show_cost(results["process"])
     show_verdicts(results["verdicts"])

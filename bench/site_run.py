@@ -26,7 +26,7 @@ def pings(count: int = 30) -> list[dict[str, t.Any]]:
 
 
 def mitogen() -> dict[str, str]:
-    """The environment that makes mitogen the strategy (docs/performance.md)."""
+    """The environment that makes mitogen the strategy (docs/explanation/performance.md)."""
     found = util.find_spec("ansible_mitogen")
     if not found or not found.origin:
         raise SystemExit("mitogen is not installed; make setup installs it")

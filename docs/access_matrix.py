@@ -1,6 +1,6 @@
 """Who gets through to where: the table that molecule/access holds against what it sees, and its picture.
 
-`python docs/access_matrix.py` writes docs/access-matrix.svg.
+`python docs/access_matrix.py` writes docs/explanation/access-matrix.svg.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pathlib
 import types
 import typing as t
 
-PICTURE = pathlib.Path(__file__).resolve().with_name("access-matrix.svg")
+PICTURE = pathlib.Path(__file__).resolve().with_name("explanation") / "access-matrix.svg"
 PORTS = {
     4002: "API",
     4003: "relay, live",

@@ -2,6 +2,7 @@
 
 A lock is made from a dependency group of pyproject.toml or from requirements/<name>.in, and is valid for every Python
 that pyproject.toml allows. It starts with the digest of what it was made from, so that the check needs no network.
+requirements.txt, which ships with the collection, has the ranges of group `collection`, not versions.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("requirements")
+SHIPPED = ROOT / "requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,13 @@ def packages(groups: dict[str, list[Any]], name: str) -> list[str]:
     for entry in groups[name]:
         found += packages(groups, entry["include-group"]) if isinstance(entry, dict) else [entry]
     return sorted(found)
+
+
+def shipped_requirements() -> str:
+    """Return what requirements.txt has to say: the Python packages that the collection imports on a control node."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    lines = ["# Written by `make lock` from group `collection` of pyproject.toml.", *packages(groups, "collection")]
+    return "\n".join(lines) + "\n"
 
 
 def locks() -> list[Lock]:
@@ -97,6 +106,10 @@ def main() -> int:
             found += problems(lock)
         else:
             write(lock)
+    if not check:
+        SHIPPED.write_text(shipped_requirements())
+    elif SHIPPED.read_text() != shipped_requirements():
+        found.append(f"{SHIPPED.name} does not belong to the present pyproject.toml: run `make lock`")
     print("\n".join(found) or f"{len(locks())} locks {'are current' if check else 'written'}")
     return 1 if found else 0
 

@@ -1,6 +1,6 @@
 """Two gateways on one machine, each in the attacker's hands until the test ends, and then as it was.
 
-The row of docs/security.md that a test plays is its name without `test_`.
+The row of docs/explanation/security.md that a test plays is its name without `test_`.
 """
 
 from __future__ import annotations

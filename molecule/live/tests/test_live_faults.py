@@ -1,7 +1,7 @@
 """A live gateway on a machine on which something breaks: nothing is lost that need not be, and no push is sent.
 
 Each test starts from whatever the one before it left; the last one brings everything back. The whole table is in
-docs/faults.md.
+docs/reference/faults.md.
 """
 
 from __future__ import annotations

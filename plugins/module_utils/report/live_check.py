@@ -414,7 +414,9 @@ class Check:
             act, warn = days < self.limits["certificate_act_days"], days < self.limits["certificate_warn_days"]
             verdict = ACT if act else WARN if warn else OK
             renewal = (
-                "Make a new authority: docs/access.md." if check.endswith(" ca.crt") else f"Renew it: {self._site()}"
+                "Make a new authority: docs/how-to/access.md."
+                if check.endswith(" ca.crt")
+                else f"Renew it: {self._site()}"
             )
             found.append(row(check, verdict, text, "" if verdict == OK else renewal))
         return found

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table of faults: each row is played by test_faults.py, or by the test of Molecule's that it names.
 
-`python -m tests.unit.plugins.faults` prints it as docs/faults.md has it.
+`python -m tests.unit.plugins.faults` prints it as docs/reference/faults.md has it.
 """
 
 from __future__ import annotations
@@ -311,7 +311,7 @@ FAULTS: tuple[Fault, ...] = (
         "the session", "session_lost", ("state/degraded", "state/blocked"),
     ),
     Fault(
-        "the watcher is killed, and the API hangs", "asks at once when systemd has started it anew",
+        "the watcher is killed, and the API hangs", "asks at once when systemd has restarted it",
         both(api(hung), watcher_killed), DEGRADED, 7, "its use", told=("state/degraded",),
     ),
     Fault(
@@ -419,11 +419,11 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # Signing in: gateway_operations 2.3 and 3, numbers 2 and 7
     Fault(
-        "IBKR refuses the password: IBC tries again for ever", "stops it at the second refusal", signing_in(*REFUSED),
+        "IBKR refuses the password: IBC keeps trying", "stops it at the second refusal", signing_in(*REFUSED),
         BLOCKED, 15, "the sign-in", "refused_login", ("state/blocked",), before=down, shows="Login failed",
     ),
     Fault(
-        "IBKR refuses the password: IBC tries again for ever", "stops it at the second refusal", starting(*REFUSED),
+        "IBKR refuses the password: IBC keeps trying", "stops it at the second refusal", starting(*REFUSED),
         BLOCKED, 15, "the start",
         "refused_login", ("state/blocked",), mode="paper", before=down, shows="Login failed",
     ),
@@ -449,7 +449,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *(
         Fault(
-            "a Login Error: IBC tries again for ever", "stops it at the second", act(*LOGIN_ERROR), BLOCKED, seconds,
+            "a Login Error: IBC keeps trying", "stops it at the second", act(*LOGIN_ERROR), BLOCKED, seconds,
             lost, "too_many_attempts", ("state/blocked",), mode=mode, before=down, shows="Login Error",
         )
         for mode, act, seconds, lost in (("live", signing_in, 10, "the sign-in"), ("paper", starting, 8, "the start"))
@@ -473,7 +473,7 @@ FAULTS: tuple[Fault, ...] = (
         BLOCKED, 2, "the sign-in", "device_unknown", ("state/blocked",), before=down, shows="could not find",
     ),
     Fault(
-        "a stale autorestart file: the start waits for ever", "stops it",
+        "a stale autorestart file: the start waits without end", "stops it",
         starting((0, BEGUN[0]), (1, ON_TOKEN[1]), (2, ON_TOKEN[2]), (4, BEGUN[3])), BLOCKED, 182, "the start",
         "stale_token", ("state/blocked",), mode="paper", before=down, shows="LOGGED_OUT",
     ),
@@ -504,7 +504,7 @@ FAULTS: tuple[Fault, ...] = (
         shows=MISSED, pushes=3, lasts=700,
     ),
     Fault(
-        "the push is missed, and IBC sends another, for ever (relogin=yes)", "three pushes, then blocked",
+        "the push is missed, and IBC sends another without end (relogin=yes)", "three pushes, then blocked",
         signing_in(*PUSH_AFTER_PUSH), BLOCKED, 382, "the sign-in", "push_missed", ("state/blocked",), before=down,
         shows=AGAIN, pushes=3, lasts=1000,
     ),
@@ -618,7 +618,7 @@ FAULTS: tuple[Fault, ...] = (
         told=("state/degraded",), says="10197: a competing live session",
     ),
     Fault(
-        "the gateway is made to sign in again", "says by whom; waits",
+        "the gateway is made to sign in again", "says who did it; waits",
         both(writing((0, DIALOG.format("Re-login is required"))), link_cut(120)), DEGRADED, 60, ends=READY,
         told=("state/degraded", "state/ready"), says="signed in elsewhere",
     ),
@@ -661,7 +661,7 @@ ON_A_MACHINE = (
 
 
 def markdown() -> str:
-    """Return the tables of docs/faults.md."""
+    """Return the tables of docs/reference/faults.md."""
     lines = [
         "| fault | what the watcher does | state reached | time to detect | pushes | what was lost | alerts |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""docs/security.md has the rows of scenario hostile, and no others."""
+"""docs/explanation/security.md has the rows of scenario hostile, and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEWEST = 30
 
 
 def documented() -> set[str]:
-    text = (ROOT / "docs" / "security.md").read_text().partition("## Rows")[2]
+    text = (ROOT / "docs" / "explanation" / "security.md").read_text().partition("## Attacks")[2]
     return {
         f"{row}[{kind}]" if kind else row
         for row, kinds in LINE.findall(text)

@@ -4,8 +4,8 @@
 """What the watcher makes of a look at a gateway: what is remembered, and the one thing to do next, if any.
 
 Pure: the moment comes with the call, and nothing is touched. The rules are those of gateway operations that IBC leaves
-to a person (docs/sessions.md): a live gateway asks for no push outside a sign-in, nobody tries a refused password
-again, nothing outlives its time.
+to a person (docs/how-to/sessions.md): a live gateway asks for no push outside a sign-in, nobody tries a refused
+password again, nothing outlives its time.
 """
 
 from __future__ import annotations

@@ -302,7 +302,7 @@ class Watcher:
                 what = f"{file} of mutual TLS {f'ends in {days:.0f} days' if days >= 0 else 'has ended'}"
                 title = " on ".join(filter(None, (record.gateway, self.control.plan.host))) + f": {what}"
                 text = "With it, clients of mutual TLS are let in no more."
-                step = "ansible-playbook site.yml renews it; an authority (ca.crt) is made anew, docs/access.md."
+                step = "ansible-playbook site.yml renews it; an authority (ca.crt) is made anew, docs/how-to/access.md."
                 key = f"ends/{file}/{found['ends_at']:.0f}/{due[0]}"
                 alert = Alert(key, record.gateway, self.control.plan.host, ENDS_TOLD[due[0]], title, text, step, now)
                 self.outbox.put(alert)

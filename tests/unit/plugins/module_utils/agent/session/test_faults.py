@@ -78,7 +78,7 @@ def test_a_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch, fake_engine: Any
 
 
 def test_the_documentation_is_this_table() -> None:
-    assert markdown() in (ROOT / "docs" / "faults.md").read_text()
+    assert markdown() in (ROOT / "docs" / "reference" / "faults.md").read_text()
 
 
 @pytest.mark.parametrize("test", [test for _what, _shown, test in ON_A_MACHINE])
