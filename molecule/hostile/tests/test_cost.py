@@ -32,9 +32,11 @@ def test_log_of(live: t.Any, kind: str) -> None:
     process, before = live.watcher("MainPID"), live.processor_seconds()
     live.attack("log", kind, str(MEBIBYTES[kind]))
     found, seconds = live.look()
-    assert (found["state"], seconds <= live.LONGEST_LOOK) == ("ready", True), (found, seconds)
+    # A look is bounded: the first may say that it has not come to the end, and no more.
+    assert seconds <= live.LONGEST_LOOK
+    assert found["state"] == "ready" or found["reason"].startswith("its log is written faster"), found
     looked = live.record()["checked_at"]
-    live.until(lambda record: record["checked_at"] > looked + 1, live.LONGEST_LOOK + 10)
+    live.until(lambda record: record["state"] == "ready" and record["checked_at"] > looked + 1, live.LONGEST_LOOK + 20)
     assert live.watcher("MainPID") == process
     assert live.processor_seconds() - before <= PROCESSOR_SECONDS
     assert live.peak_mebibytes() <= WATCHER_MEBIBYTES

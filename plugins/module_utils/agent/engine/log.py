@@ -24,7 +24,7 @@ SCHEMA = 1
 # How many lines from the end the cursor is looked for in; of an unknown log the last so many are read.
 TAILS = (200, 2000, 20000)
 # Seconds that one look reads; the rest of a flood is read by the next look.
-READ_SECONDS = 4.0
+READ_SECONDS = 8.0
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NAMES = ("container", "started_at", "stamp", "digest", "phase_at", "dialog_at")
 
