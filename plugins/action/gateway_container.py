@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's part of gateway_container: who runs the playbook, the image's pull, the word before a push."""
+"""The control node's part of gateway_container: the operator's name, the image's pull, the word before a push."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import pr
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 MODULE = "ibops.gateway.gateway_container"
-# Where the task names none: 1 GiB at 5 Mbit/s. A registry that drips would hold a run up for ever.
+# Where the task names none: 1 GiB at 5 Mbit/s. A registry that drips would hold up a run without end.
 PULL_SECONDS = 1800
 # What timeout(1) exits with.
 LATE = 124

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's part of gateway_session: who runs the playbook."""
+"""The control node's part of gateway_session: the operator's name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's part of gateway_sign_in: it begins the sign-in, and shows each step as the host tells it."""
+"""The control node's part of gateway_sign_in: begin the sign-in, and show each step as the host reports it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's part of guarded_files: the login that proves a change, and the patience when there is none."""
+"""The control node's part of guarded_files: prove the change by a fresh login, or wait for the rollback."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ActionModule(ActionBase):
             self._connection.reset()
         result = self._step("keep")
         if result.get("state") == "armed":
-            raise NotProven("the connection could not be made anew: the login is the one from before the change")
+            raise NotProven("the connection could not be recreated: the login is the one from before the change")
         if result.get("state") == "back":
             raise NotProven("the new login came too late")
         if result.get("state") not in ("kept", "none"):
@@ -131,6 +131,6 @@ class ActionModule(ActionBase):
             **result,
             "rolled_back": paths,
             "msg": f"{name}: no new login proved the change: {said}. The host has put back as it was: "
-            f"{', '.join(paths) or 'the commands'} ({outcome['why']}), and a login works again. Mend what these files "
+            f"{', '.join(paths) or 'the commands'} ({outcome['why']}), and a login works again. Fix what these files "
             "say of users, ports, addresses or algorithms (--check --diff shows it) and run again.",
         }

@@ -43,18 +43,18 @@ def loaders() -> dict[str, c.Callable[[bytes], t.Any]]:
 
 
 def mismatches(read: c.Mapping[str, t.Any], paths: c.Mapping[str, str], now: datetime) -> c.Iterator[str]:
-    """What is wrong with files that are well each by itself."""
+    """Find files that are valid by themselves and do not belong together."""
     authorities, crl, (own, *between) = read["ca"], read["crl"], read["certificate"]
     if own.public_key() != read["key"].public_key():
         yield f"access_mtls_files.key: {paths['key']} does not belong to {paths['certificate']}"
     if not any(issued(own, each) for each in (*between, *authorities)):
-        yield f"access_mtls_files.certificate: {paths['certificate']} is not of an authority in {paths['ca']}"
+        yield f"access_mtls_files.certificate: {paths['certificate']} is not signed by a CA in {paths['ca']}"
     if not any(crl.is_signature_valid(each.public_key()) for each in authorities):
-        yield (f"access_mtls_files.crl: {paths['crl']} is of no authority in {paths['ca']}: nobody would be let in")
+        yield (f"access_mtls_files.crl: {paths['crl']} is not signed by a CA in {paths['ca']}: no client would get in")
     if own.not_valid_after_utc <= now:
         yield f"access_mtls_files.certificate: {paths['certificate']} ended on {own.not_valid_after_utc:%Y-%m-%d}"
     if crl.next_update_utc is None or crl.next_update_utc <= now:
-        yield f"access_mtls_files.crl: {paths['crl']} is past its time, so that nobody would be let in"
+        yield f"access_mtls_files.crl: {paths['crl']} has expired, so every client would be refused"
 
 
 def issued(certificate: t.Any, authority: t.Any) -> bool:

@@ -31,7 +31,7 @@ def upgrade_record(content: str | None) -> dict[str, object]:
     except (record_file.DamagedError, binascii.Error) as error:
         Display().warning(
             f"upgrade.json is damaged ({error}): which image was there before an interrupted upgrade is not known, and "
-            "the file is written anew"
+            "the file is rewritten"
         )
         return {}
 

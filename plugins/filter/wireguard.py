@@ -20,7 +20,7 @@ def wireguard_public_key(private_key: str) -> str:
         key = X25519PrivateKey.from_private_bytes(base64.b64decode(private_key.strip(), validate=True))
     except (binascii.Error, ValueError):
         raise AnsibleFilterError(
-            "this is no private key of WireGuard: it has 44 characters, as wg genkey prints"
+            "this is not a private key of WireGuard: it has 44 characters, as wg genkey prints"
         ) from None
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 

@@ -49,9 +49,9 @@ options:
   connect:
     description:
       - The way to a VM; V(internal) is its internal address, from within the VPC or over a VPN.
-      - V(iap) is Google's identity-aware proxy, through the command C(gcloud) on the controller.
+      - V(iap) is Google's identity-aware proxy, through the command C(gcloud) on the control node.
       - Either way the host's key is known as C(compute.ID), as gcloud knows it, so that a new VM of the same name or
-        address is no surprise.
+        address is not a surprise.
     type: str
     default: internal
     choices: [internal, iap]

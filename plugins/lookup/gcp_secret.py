@@ -12,7 +12,7 @@ description:
   - Returns what a version of a secret holds, as text, after its checksum (CRC32C) was compared.
   - The text is what the secret holds, a newline at its end too. A gateway's password must not have one;
     C(printf %s … | gcloud secrets versions add NAME --data-file=-) adds none.
-  - It passes through the controller, and role P(ibops.gateway.gateway#role) shows it nowhere.
+  - It passes through the control node, and role P(ibops.gateway.gateway#role) shows it nowhere.
 requirements:
   - google-auth >= 2.40
 options:
@@ -80,7 +80,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors impor
 
 
 def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:
-    """As Ansible opens a URL, by the controller's proxy; OSError without an answer in *timeout* seconds."""
+    """Open a URL as Ansible does, through its proxy; OSError without an answer in *timeout* seconds."""
 
     def open_and_read() -> tuple[int, bytes]:
         try:

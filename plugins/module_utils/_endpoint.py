@@ -43,7 +43,7 @@ def endpoint(module: AnsibleModule, found: descriptor.Descriptor | None) -> dict
     options = ("host", "port", "client_id", "mode", "accounts")
     values.update({option: module.params[option] for option in options if module.params[option] is not None})
     if not 0 < values["port"] < 65536:
-        module.fail_json(msg=f"port {values['port']} is no TCP port: use 1 to 65535")
+        module.fail_json(msg=f"port {values['port']} is not a TCP port: use 1 to 65535")
     if values["client_id"] < 1:
         module.fail_json(msg=f"client_id {values['client_id']} would take over orders made by hand: use 1 or more")
     refuse_accounts(module, values["accounts"], values["mode"])

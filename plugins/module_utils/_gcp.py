@@ -27,7 +27,7 @@ Found = t.TypeVar("Found")
 
 
 def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the options that say where in Google Cloud and as whom, and those of *more*."""
+    """Return the options for the project and the credentials, and those of *more*."""
     return {
         "project": {"type": "str", "required": True, "fallback": (env_fallback, ["GCP_PROJECT"])},
         "region": {"type": "str", "required": True},

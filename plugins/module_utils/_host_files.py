@@ -46,7 +46,7 @@ OPTION = {
 
 
 def entry(file: dict[str, Any]) -> files.Entry:
-    """What an element of option ``files`` asks for; ValueError with the reason when that is not clear."""
+    """Return the entry that an element of option ``files`` describes; raises ValueError when it is ambiguous."""
     wanted = entry_of(file)
     wanted.validate = file["validate"]
     return wanted

@@ -44,7 +44,7 @@ options:
   gateway_name:
     description:
       - Name of a gateway that role P(ibops.gateway.client_portal#role) deployed on the target host.
-      - Host, port, mode, accounts and authority are then those of C(/etc/ibgw/<name>/client_portal.json).
+      - Host, port, mode, accounts and CA are then those of C(/etc/ibgw/<name>/client_portal.json).
       - The module then has to run as root.
     type: str
   host:
@@ -55,7 +55,7 @@ options:
     type: int
   ca_path:
     description:
-      - File on the target host with the authority that signed the gateway's certificate.
+      - File on the target host with the CA that signed the gateway's certificate.
       - Without it the certificate is not checked, and every host but the loopback is refused. The certificate that
         comes with the gateway is the same for everybody and proves nothing.
     type: path

@@ -110,7 +110,7 @@ options:
     type: float
     default: 90.0
   settled:
-    description: Steps that the controller has done (V(image), V(push)); set by the action plugin of the same name.
+    description: Steps that the control node has done (V(image), V(push)); set by the action plugin of the same name.
     type: list
     elements: str
     default: []
@@ -167,7 +167,7 @@ client_networks:
   elements: str
   sample: [ibgw-paper]
 needs:
-  description: Steps that the controller has to do first (V(image), V(push)); for the action plugin of the same name.
+  description: Steps that the control node has to do first (V(image), V(push)); for the action plugin of the same name.
   returned: when something is needed
   type: str
   sample: image

@@ -262,7 +262,7 @@ def main() -> None:
 
 
 def look(module: AnsibleModule) -> dict[str, object]:
-    """Return what there is to know about the image and the gateway that the options name."""
+    """Return the facts about the image and the gateway that the options name."""
     name, image = module.params["gateway_name"], module.params["image"]
     report: dict[str, object] = {}
     if name or module.params["port"]:

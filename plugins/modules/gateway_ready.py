@@ -20,7 +20,7 @@ description:
     rather than knocking on the port. Without it, the API is asked every O(delay) seconds.
   - An attempt to ask lasts 5 seconds at most. After one that was too short for the gateway the next may last twice
     as long, up to 40 seconds, or all of the time that is left.
-  - The wait ends early in every state that time cannot mend, for example a container that has exited, refused
+  - The wait ends early in every state that time cannot fix, for example a container that has exited, refused
     passwords,
     a push that was missed, another account than allowed, or a port where something else listens.
   - Asking is harmless. One session at a time, under its own client id, with no request that a read-only

@@ -60,7 +60,7 @@ options:
       - For how long a paper gateway may run that V(started) starts. The watcher of role
         P(ibops.gateway.session#role) then stops it, whatever became of who started it.
       - Defaults to C(session_manual_minutes) of the role for a gateway with C(gateway_paper_sessions), else there
-        is no bound.
+        means no bound.
     type: float
   allow_signin:
     description:
@@ -149,7 +149,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.commands import ChannelError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, lifecycle, plan
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNASKED, Control, Refused
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNREQUESTED, Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 
 TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0, "resumed": 300.0}
@@ -159,7 +159,7 @@ def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleMo
     """Do what *wanted* names, or in check mode say what would be done."""
     check = module.check_mode
     if wanted == "started" and control.live and not module.params["names_live"] and not check:
-        raise Refused(f"{UNASKED.format(name=control.descriptor.name)}. Nothing was touched.")
+        raise Refused(f"{UNREQUESTED.format(name=control.descriptor.name)}. Nothing was touched.")
     if wanted == "started":
         return control.start(module.params["allow_signin"], module.params["minutes"], check)
     if wanted == "paused":

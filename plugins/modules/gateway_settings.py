@@ -13,7 +13,7 @@ description:
   - Reconciles the directories, the password file, IBC's settings template, C(jts.ini) and the descriptor of one
     gateway in one process. Each file is replaced whole or left as it is.
   - C(jts.ini) belongs to IBC and the gateway, which rewrite it at every start. Only the given keys are
-    compared, and only a key that differs is touched, so a file that they rewrote is no change.
+    compared, and only a key that differs is touched, so a file that they rewrote is not a change.
   - A link or another entry that the container has put in the place of C(jts.ini) is replaced, never followed.
 options:
   gateway_name:

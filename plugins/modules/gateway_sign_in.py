@@ -37,7 +37,7 @@ options:
     type: str
     required: true
   force:
-    description: Sign in anew though the gateway is ready, for example to apply pending settings, or paused.
+    description: Sign in again though the gateway is ready, for example to apply pending settings, or paused.
     type: bool
     default: false
   step:
@@ -106,7 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, plan
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNASKED, Control, Refused
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNREQUESTED, Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.ctl import ENDED, FAILED, SIGN_IN_STEP
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
@@ -136,7 +136,7 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
         return {"changed": False, "ended": True, "steps": [{"at": now, "step": "already", "text": "it is ready"}]}
     if not module.check_mode:
         if not module.params["names_live"]:
-            raise Refused(f"{UNASKED.format(name=name)}. Nothing was touched.")
+            raise Refused(f"{UNREQUESTED.format(name=name)}. Nothing was touched.")
         force = ["--force"] if module.params["force"] else []
         owner = ["--owner", module.params["lease_owner"]] if module.params["lease_owner"] else []
         command = [

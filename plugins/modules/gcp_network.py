@@ -16,7 +16,7 @@ description:
   - An option that is not given leaves alone what is there; an empty one clears it.
   - What the collection makes carries its mark, C([ibops.gateway]) at the end of the description, or the label
     C(ibops-gateway) with the network's name for an address. Nothing else is ever deleted.
-  - What Google cannot change is an error that names the field, unless O(recreate) allows to make the resource anew.
+  - What Google cannot change is an error that names the field, unless O(recreate) allows to recreate the resource.
   - What would be removed is looked at first. Where a VM, a forwarding rule, a peering, Cloud Run or a connector uses
     it, the module fails with their names, and nothing is touched. A public address goes last.
   - A run that was broken off at any point is completed by the next one.
@@ -43,7 +43,7 @@ options:
     choices: [absent, present]
     default: present
   recreate:
-    description: Delete and make anew what differs in a field that Google cannot change, where it carries the mark.
+    description: Delete and recreate what differs in a field that Google cannot change, where it carries the mark.
     type: bool
     default: false
   removed_before:

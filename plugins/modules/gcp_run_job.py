@@ -24,7 +24,7 @@ attributes:
     description: Reads the job only, refuses what it would refuse, and says what it would execute.
     support: full
   diff_mode:
-    description: An execution is no state that has a difference.
+    description: An execution is not a state that has a difference.
     support: none
   idempotent:
     description: Each run is an execution.
@@ -41,7 +41,7 @@ options:
   env:
     description:
       - Environment variables for this execution, besides the job's.
-      - This is no place for secrets, as Cloud Run shows the values. A job takes those from Secret Manager.
+      - This is not a place for secrets, as Cloud Run shows the values. A job takes those from Secret Manager.
     type: dict
   container:
     description: The container that O(args) and O(env) are for, in a job of several. The first, where it is not given.
@@ -140,7 +140,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import
 
 
 def verdict(ended: run_job.Ended, options: dict[str, t.Any]) -> str:
-    """What became of an execution that did not succeed, and what to do next."""
+    """Explain an execution that did not succeed, with the next step."""
     short, limit = last(ended.body["name"]), f"{options['timeout']:g} s of timeout"
     where = f"--region {options['region']} --project {options['project']}"
     what = {

@@ -83,7 +83,7 @@ options:
         type: int
         default: 3
       max_duration:
-        description: For how many seconds at most; 0 is no limit.
+        description: Limit in seconds; 0 means no limit.
         type: int
         default: 0
       min_backoff:

@@ -21,9 +21,9 @@ description:
     C(ibgw-mode).
   - A VM that runs is stopped only by O(state=stopped), by O(state=absent), or where O(stop_for_update) or O(recreate)
     allows it.
-  - What Google cannot change is an error that names the field, unless O(recreate) allows to make the VM anew.
+  - What Google cannot change is an error that names the field, unless O(recreate) allows to recreate the VM.
   - A run that was broken off at any point is completed by the next one.
-  - Before the first contact with a running VM, its SSH host keys are pinned on the controller, from the
+  - Before the first contact with a running VM, its SSH host keys are pinned on the control node, from the
     guest attributes that its agent publishes at the first boot. A new VM has C(enable-guest-attributes=TRUE) for that.
 extends_documentation_fragment:
   - ibops.gateway.gcp
@@ -56,7 +56,7 @@ options:
     default: running
   recreate:
     description:
-      - Delete and make anew, with an empty disk, a VM that differs in a field that Google cannot change, where it
+      - Delete and recreate, with an empty disk, a VM that differs in a field that Google cannot change, where it
         carries the collection's label.
     type: bool
     default: false
@@ -170,7 +170,7 @@ options:
     type: bool
   known_hosts:
     description:
-      - Folder of the pinned host keys on the controller, a known_hosts file for each VM, named C(compute.ID) by its id.
+      - Folder of the pinned host keys on the control node, a known_hosts file for each VM, named C(compute.ID).
       - A file that is there is never replaced. Keys that the VM adds or removes later, ssh takes over.
     type: path
     default: ~/.ibgw/known_hosts
@@ -213,7 +213,7 @@ options:
         type: int
       keep_after_disk:
         description:
-          - Whether those of a disk that is deleted are kept for ever.
+          - Whether those of a disk that is deleted are kept without limit.
           - Without, as for a new schedule, for O(snapshots.keep_days).
         type: bool
 seealso:

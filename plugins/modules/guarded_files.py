@@ -10,11 +10,11 @@ short_description: Change what could lock you out, and go back unless a new logi
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
-  - Replaces files of the SSH server, the firewall or the like, makes them take effect, and logs in anew. When that
+  - Replaces files of the SSH server, the firewall or the like, makes them take effect, and logs in again. When that
     login works, the change stays. When it does not, the host puts the old files back by itself, runs O(undo), and the
     task fails with what was put back and why.
   - The host goes back after O(seconds) also when the connection or the whole controller is gone, and at boot when it
-    was started anew in between. Going back needs neither Python nor free disk space.
+    was restarted in between. Going back needs neither Python nor free disk space.
   - A later run says what the host took back in the meantime.
 options:
   name:
@@ -64,7 +64,7 @@ attributes:
     description: Shows attributes and contents.
     support: full
   idempotent:
-    description: A second run changes nothing and does not log in anew.
+    description: A second run changes nothing and does not log in again.
     support: full
 notes:
   - The new login uses the task's connection, reset. Over C(ssh) and C(mitogen) that is a new TCP connection with a new
@@ -171,7 +171,7 @@ def succeeds(command: str, seconds: float) -> bool:
 
 
 def keep(module: AnsibleModule, root: str) -> dict[str, Any]:
-    """``state`` kept; or armed still when this is no new login; or what :func:`look` finds."""
+    """``state`` kept; or armed still when this is not a new login; or what :func:`look` finds."""
     kit = commit_confirmed.Kit(root, module.params["name"], module.params["token"])
     before = kit.record()["login"]
     if before is not None and before == commit_confirmed.login():
@@ -180,7 +180,7 @@ def keep(module: AnsibleModule, root: str) -> dict[str, Any]:
 
 
 def look(module: AnsibleModule, root: str) -> dict[str, Any]:
-    """What became of a change: ``state`` armed, undo, back (with its paths and why), or none: kept, or never begun."""
+    """Return the outcome of a change: ``state`` armed, undo, back (with its reason), or none: kept or never begun."""
     kit = commit_confirmed.Kit(root, module.params["name"], module.params["token"])
     if kit.state == "armed" and not kit.timer_runs():
         kit.go_back()

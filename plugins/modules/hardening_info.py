@@ -145,7 +145,7 @@ groups:
 login_users:
   description:
     - Local users with a login shell, their home, and whether a password opens the account.
-    - C(ageing) is the least and the most days between two changes of it, and the days of warning. Empty is no limit.
+    - C(ageing) is the least and the most days between two changes of it, and the days of warning. Empty means no limit.
   returned: success
   type: list
   elements: dict

@@ -10,7 +10,7 @@ short_description: Check times and time zones by the host's own time zone data
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
-  - The controller's time zone data is not the host's. Debian 13 knows old names such as C(US/Eastern) or
+  - The control node's time zone data is not the host's. Debian 13 knows old names such as C(US/Eastern) or
     C(Asia/Calcutta) only with its package C(tzdata-legacy), and the watcher could not read a plan that has one.
   - Fails, before anything is written, when the host could not tell the time of a session or has no data for a zone.
   - The zone of a gateway has to be a current name, because its container has time zone data of its own.

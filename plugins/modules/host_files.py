@@ -81,7 +81,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import pending
 def plan(
     files: c.Sequence[dict[str, Any]], entries: list[Entry], memory: pending.Memory
 ) -> tuple[list[dict[str, str]], list[pending.Call], list[str]]:
-    """What differs, what that calls for, and the commands to run."""
+    """Return the differences, the follow-ups they call for, and the commands to run."""
     changes = reconcile(entries, check=True)
     paths = [change["after_header"] for change in changes]
     calls = [

@@ -11,7 +11,7 @@ version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
   - Brings units to the wanted state, with one C(systemctl) call for all that need the same. Each call that enables
-    something has systemd read every unit anew, so that a M(ansible.builtin.systemd_service) task a unit costs seconds.
+    something has systemd re-read every unit, so that a M(ansible.builtin.systemd_service) task a unit costs seconds.
   - Has to run as root.
 options:
   units:

@@ -86,6 +86,6 @@ def test_told_so_it_is_replaced_and_one_that_does_not_become_ready_is_stopped(ho
     }
     run = playbook("site.yml", "live", *VARIABLES, "-e", json.dumps(broken))
     assert run.status == 2
-    assert "DU***67 is no live account" in run.printed
+    assert "DU***67 is not a live account" in run.printed
     assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-live") == "false"
     assert playbook("site.yml", "live", *VARIABLES).status == 0

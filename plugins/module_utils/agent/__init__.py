@@ -1,4 +1,4 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs on the VM, for the modules and for ibgwctl alike: standard library only, relative imports only."""
+"""The agent: our code on the VM, shared by the modules and ibgwctl. Standard library and relative imports only."""

@@ -4,7 +4,7 @@
 """One HTTP exchange with one deadline for all of it, and a limit on the bytes read.
 
 A socket's own time-out counts from byte to byte, and name resolution has none: a peer that sends a byte a second, or a
-dead name server, would hold up the caller for ever.
+dead name server, would block the caller without end.
 """
 
 from __future__ import annotations

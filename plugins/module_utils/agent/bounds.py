@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole numbers of the settings, and their bounds. Kept small: the watcher imports it on the VM."""
+"""Parse whole numbers of the settings and check their bounds. Kept small: the watcher imports it on the VM."""
 
 from __future__ import annotations
 

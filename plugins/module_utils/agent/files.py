@@ -127,7 +127,8 @@ def set_attributes(path: str, state: State) -> None:
 
 
 class Entry(abc.ABC):
-    """What one path should be. An attribute that is None stays as found; the caller's own, and *new_mode*, when new."""
+    """The desired state of one path. An attribute that is None stays as found; a new path gets the caller's own, and
+    *new_mode*."""
 
     new_mode = 0o644
     reads_content = True
@@ -162,7 +163,7 @@ class Entry(abc.ABC):
 
     @abc.abstractmethod
     def wanted(self, found: State) -> State:
-        """What is to be at the path where *found* is now."""
+        """Return the desired state, given the state *found*."""
 
     def attributes(self, found: State) -> State:
         def choose(wanted: int | None, name: str, default: int) -> int | str:
@@ -175,7 +176,7 @@ class Entry(abc.ABC):
         }
 
     def difference(self, before: State, after: State) -> dict[str, str]:
-        """What ``--diff`` prints."""
+        """Return the change as ``--diff`` prints it."""
         return {
             "before": self.shown(before),
             "after": self.shown(after),
@@ -259,7 +260,7 @@ class Absent(Entry):
         return {}
 
     def shown(self, state: State) -> str:
-        """What not everybody may read may be a key."""
+        """Hide a file that is not world-readable: it may hold a key."""
         private = "content" in state and not int(state["mode"]) & 0o004
         return super().shown({**state, "content": "(not shown)\n"} if private else state)
 

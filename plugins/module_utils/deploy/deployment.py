@@ -22,7 +22,7 @@ from ..agent.controller.commands import ChannelError
 from ..agent.engine import neighbours
 from ..agent.engine.client import Engine, EngineError, NotFoundError
 from ..agent.session import descriptor, lifecycle, policy
-from ..agent.session.control import UNASKED, Control, Refused
+from ..agent.session.control import UNREQUESTED, Control, Refused
 from ..agent.session.descriptor import Descriptor, DescriptorError
 from ..agent.session.inspection import NETWORK_LABEL, REVISION_LABEL, Gateway
 from ..agent.session.lifecycle import SessionError
@@ -45,8 +45,8 @@ ALWAYS, IF_RUNNING, NEVER = "always", "if_running", "never"
 # Label of a new container: whether the one that it replaces ran, for the run after an interrupted one.
 REPLACES_LABEL = "ibops.gateway.replaces"
 RUNNING, DOWN = "running", "down"
-# Seconds for which the lease is kept while the controller announces the push. During a pull, which takes minutes, it is
-# free: the run looks again afterwards.
+# Seconds for which the lease is kept while the control node announces the push. During a pull, which takes minutes, it
+# is free: the run looks again afterwards.
 PUSH_SECONDS = 30.0
 
 
@@ -117,7 +117,7 @@ def decide(found: Found, order: Order) -> Decision:
         else:
             step = Decision(MAKE if differs else START if starts else NONE, differs, starts)
     if order.live and not order.asked and step.step not in (NONE, REFUSE):
-        return Decision(REFUSE, why=UNASKED.format(name=order.descriptor.name))
+        return Decision(REFUSE, why=UNREQUESTED.format(name=order.descriptor.name))
     return step
 
 
@@ -201,7 +201,7 @@ class Ended(Exception):
 
 @dataclass
 class Done:
-    """The result of a run, and the controller's task before it can go on (``image``, ``push``; empty: none)."""
+    """The result of a run, and the control node's task before it can go on (``image``, ``push``; empty: none)."""
 
     step: str = NONE
     starts: bool = False
@@ -211,12 +211,12 @@ class Done:
 
 
 class Deployment:
-    """Carries out one order; *settled* are the needs that the controller has seen to."""
+    """Carries out one order; *settled* are the needs that the control node has met."""
 
     def __init__(self, order: Order, control: Control, settled: tuple[str, ...] = ()) -> None:
         self.order, self.control, self.engine, self.settled = order, control, control.engine, settled
         self.containers = Containers(control.engine, order.descriptor.container)
-        # The deployed descriptor has the port of its own command server; a damaged one is written anew.
+        # The deployed descriptor has the port of its own command server; a damaged one is rewritten.
         try:
             self.deployed: Descriptor | None = descriptor.load(order.descriptor.name)
         except DescriptorError:

@@ -4,7 +4,7 @@
 """Pin a VM's SSH host keys before the first contact.
 
 Google's guest agent writes them to the VM's guest attributes, once, at the first boot, where ``gcloud compute ssh``
-looks, too. The controller keeps one known_hosts file per VM, named by the alias that ssh knows the VM by,
+looks, too. The control node keeps one known_hosts file per VM, named by the alias that ssh knows the VM by,
 ``compute.<instance id>``. A recreated VM has another id, and so another file.
 """
 

@@ -58,7 +58,7 @@ class Observed:
         return resource is NETWORK or link(body["network"]) == self._path
 
     def report(self, named: t.Container[Key] = frozenset()) -> dict[str, t.Any]:
-        """What belongs to the network or is *named*, in the API's form, by the modules' names."""
+        """Return the resources of the network, and the *named* ones, in the API's form by the modules' names."""
         found: dict[str, t.Any] = {
             SECTIONS[resource]: {
                 name: body
@@ -175,11 +175,11 @@ def _missing_references(options: Options, subnets: t.Container[str], addresses: 
     """Refuse the name of a subnet or an address that is neither in the options nor there."""
     for variable, name in _references(options, "subnets", "subnet"):
         if name not in subnets:
-            yield f"{variable} is {name!r}: there is no such subnet in the region. Add it to subnets, or mend the name."
+            yield f"{variable} is {name!r}: there is no such subnet in the region. Add it to subnets, or fix the name."
     for variable, name in (*_references(options, "addresses", ""), *_references(options, "draining", "")):
         if name not in addresses:
             yield (
-                f"{variable} is {name!r}: no such address is reserved in the region. Add it to addresses, or mend the "
+                f"{variable} is {name!r}: no such address is reserved in the region. Add it to addresses, or fix the "
                 "name."
             )
 

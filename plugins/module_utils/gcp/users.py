@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What uses the resources that a run would remove. It is read before the first write, and refused by name."""
+"""Find the users of resources to be removed. They are read before the first write and refused by name."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _targets(body: Body) -> set[str]:
 
 
 def _serverless(compute: Compute, endpoints: t.Mapping[str, str | None]) -> c.Iterator[Use]:
-    """What uses a network through Direct VPC egress, or through a connector."""
+    """Return the users of a network through Direct VPC egress or a connector."""
     where = "projects/{project}/locations/{region}".format(**compute.place)
     for api, version, kind in ((RUN, "v2", "jobs"), (RUN, "v2", "services"), (VPC_ACCESS, "v1", "connectors")):
         try:

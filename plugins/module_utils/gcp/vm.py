@@ -203,5 +203,5 @@ def _missing_subnet(options: Options, found: Observed) -> t.Iterator[str]:
     if not found.instance and options["subnet"] and not found.compute.get(SUBNET, options["subnet"]):
         yield (
             f"subnet is {options['subnet']!r}: there is no such subnet in {options['region']}. Make it with "
-            "gcp_network, or mend the name."
+            "gcp_network, or fix the name."
         )

@@ -32,7 +32,7 @@ class HoursError(Exception):
 
 @dataclass(frozen=True)
 class Hours:
-    """One run of the VM for a session, in the session's zone. *end* is no part of it."""
+    """One run of the VM for a session, in the session's zone. *end* is excluded."""
 
     start: datetime
     end: datetime

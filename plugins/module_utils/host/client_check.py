@@ -5,7 +5,7 @@
 
 A script of its own: module `gateway_client_check` feeds it to the interpreter of the venv that has ib_async
 (``python - '{"host": …}' < client_check.py``), which prints one JSON object. Nothing is ever written: no order,
-no subscription to account updates. A request of ib_async may wait for ever, so every step has its own bound.
+no subscription to account updates. A request of ib_async may wait without end, so every step has its own bound.
 """
 
 from __future__ import annotations

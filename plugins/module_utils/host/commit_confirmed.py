@@ -39,13 +39,13 @@ UNDO_SECONDS = 60.0
 
 WHY = {
     "time": "no new login had proven the change in time",
-    "boot": "it was started anew before a new login had proven the change",
+    "boot": "it was restarted before a new login had proven the change",
     "fault": "the change failed on the host",
 }
 
 
 class GuardError(Exception):
-    """What was not done, and why; ``rolled_back`` are the files that had been changed for a moment."""
+    """The change was refused or rolled back; ``rolled_back`` names the files that had been changed for a moment."""
 
     def __init__(self, text: str, rolled_back: c.Sequence[str] = ()) -> None:
         super().__init__(text)
@@ -62,7 +62,10 @@ class Change:
 
 
 def plan(entries: c.Sequence[files.Entry]) -> list[Change]:
-    """What would change; GuardError for what has no old file to go back to by a rename, ValueError for a wrong text."""
+    """Return the changes.
+
+    Raises GuardError for a path without an old file to restore by a rename, ValueError for an invalid text.
+    """
     changes = []
     for entry in entries:
         found = entry.found()
@@ -125,7 +128,7 @@ class Kit:
         return ""
 
     def record(self) -> dict[str, t.Any]:
-        """What was on trial, for people: ``paths``, ``at`` (seconds since 1970) and ``login``."""
+        """Describe the change on trial for people: ``paths``, ``at`` (seconds since 1970) and ``login``."""
         with contextlib.suppress(OSError, record_file.DamagedError):
             return dataclasses.asdict(record_file.load(OnTrial, f"{self.path(self.state)}/record.json"))
         return dataclasses.asdict(OnTrial())
@@ -382,7 +385,7 @@ def settle(root: str, name: str) -> list[dict[str, t.Any]]:
 
 
 def pending(root: str, name: str) -> list[dict[str, t.Any]]:
-    """What :func:`settle` would find, without a wait and without a touch."""
+    """Return what :func:`settle` would find, without waiting or changing anything."""
     return [
         told_of(kit) or {"paths": kit.record()["paths"], "at": kit.record()["at"], "why": "it is not proven yet"}
         for kit in kits(root, name)

@@ -99,7 +99,7 @@ def journal_sealed() -> bool:
 
 
 def algorithms() -> dict[str, list[str]]:
-    """What the host's OpenSSH knows, by kind."""
+    """Return the algorithms of the host's OpenSSH, by kind."""
     return {kind: output("ssh", "-Q", kind).split() for kind in ("kex", "cipher", "mac", "key", "sig")}
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Commands that a changed file calls for, remembered until they succeeded.
 
-A run that is cut between a file and its command would otherwise leave the old setting in force for ever: the next
+A run that is cut between a file and its command would otherwise leave the old setting in force: the next
 run finds the file as it should be. A command belongs to its file: only who writes that file again runs what is left of
 it, so that one role's leftover fails no other role, and runs of two gateways of a host keep theirs apart.
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What waits to be applied on a Debian host: packages, restarts of services, a reboot. Nothing here changes it."""
+"""Find pending updates of a Debian host: packages, restarts of services, a reboot. Read-only."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class UpdatesError(Exception):
 
 
 def look() -> dict[str, t.Any]:
-    """What waits on this host; UpdatesError when apt cannot tell."""
+    """Return the pending updates of this host; raises UpdatesError when apt cannot tell."""
     simulation, needrestart, selections = outputs()
     if simulation is None or selections is None:
-        raise UpdatesError("apt-get or dpkg-query is missing: this is no Debian host")
+        raise UpdatesError("apt-get or dpkg-query is missing: this is not a Debian host")
     names = text(f"{REBOOT_REQUIRED}.pkgs").split() if os.path.exists(REBOOT_REQUIRED) else []
     return {
         "pending": pending(simulation, held(selections)),
@@ -89,7 +89,7 @@ def held(selections: str) -> set[str]:
 
 
 def pending(simulation: str, on_hold: c.Container[str]) -> list[dict[str, t.Any]]:
-    """What apt would install, sorted by name; ``installed`` is None for a package that an update brings along."""
+    """Return the packages that apt would install, sorted by name; ``installed`` is None for a new package."""
     found = [match.groups() for match in map(INSTALLATION.match, simulation.splitlines()) if match]
     return [
         {
@@ -124,7 +124,7 @@ def reboot(asked_for: bool, names: c.Sequence[str], needrestart: str) -> dict[st
 
 
 def problems(settings: c.Mapping[str, t.Any], _host: object = None) -> list[str]:
-    """What of the settings of updates apt, systemd or needrestart would not understand: variable, fault, fix."""
+    """Find update settings that apt, systemd or needrestart would not understand: variable, fault, fix."""
     found = [
         f"{name}: {value!r} is no {what}. Write it as {example}."
         for name, pattern, what, example in (
@@ -147,7 +147,7 @@ def problems(settings: c.Mapping[str, t.Any], _host: object = None) -> list[str]
         )
     time, zone = settings["hardening_updates_time"], settings["hardening_updates_time_zone"]
     if not TIME.fullmatch(str(time)):
-        found.append(f"hardening_updates_time: {time!r} is no time of day. Write it as HH:MM, in quotes: '00:30'.")
+        found.append(f"hardening_updates_time: {time!r} is not a time of day. Write it as HH:MM, in quotes: '00:30'.")
     if not is_zone(str(zone)):
         found.append(f"hardening_updates_time_zone: there is no time zone {zone!r}. Name one like America/New_York.")
     if not 0 <= int(settings["hardening_updates_spread"]) <= MAX_SPREAD:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run of ``site.yml --check`` says of a host: tasks that would change something. Pure, and for the controller.
+"""Find the drift of a host: tasks that ``site.yml --check`` would change. Pure; runs on the control node.
 
 This module util is **private** to the collection: it may change at any time.
 """

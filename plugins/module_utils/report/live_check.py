@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The judgement of the live check: facts in, rows and one sentence out. Pure, and for the controller.
+"""Judge the live check: facts in, rows and one sentence out. Pure; runs on the control node.
 
 This module util is **private** to the collection: it may change at any time.
 """
@@ -107,7 +107,7 @@ class Check:
         ]
 
     def about(self) -> str:
-        """What was looked at, in one line."""
+        """Describe the checked gateway in one line."""
         if not self.deployed:
             return "no gateway was seen"
         name, mode = self._name(), str(self.facts.get("mode"))
@@ -414,9 +414,7 @@ class Check:
             act, warn = days < self.limits["certificate_act_days"], days < self.limits["certificate_warn_days"]
             verdict = ACT if act else WARN if warn else OK
             renewal = (
-                "Make a new authority: docs/how-to/access.md."
-                if check.endswith(" ca.crt")
-                else f"Renew it: {self._site()}"
+                "Make a new CA: docs/how-to/access.md." if check.endswith(" ca.crt") else f"Renew it: {self._site()}"
             )
             found.append(row(check, verdict, text, "" if verdict == OK else renewal))
         return found

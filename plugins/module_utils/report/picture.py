@@ -122,7 +122,7 @@ def intervals(facts: Facts) -> list[dict[str, t.Any]]:
 
 
 def ticks(facts: Facts) -> list[dict[str, t.Any]]:
-    """What happened in the last seven days, ``{at, kind, title}`` each, oldest first."""
+    """Return the events of the last seven days, ``{at, kind, title}`` each, oldest first."""
     begin = float(facts.get("checked_at") or 0.0) - SEVEN_DAYS
     found: list[dict[str, t.Any]] = []
 

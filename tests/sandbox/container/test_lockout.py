@@ -322,7 +322,7 @@ def test_a_reboot_before_the_proof(machine: Machine, good: str) -> None:
     # The last thing that it does is to reload systemd.
     assert machine.run("systemctl show --value --property=Result ibgw-rollback.service") == "success"
     file = {"path": FIREWALL, "content": machine.run(f"sudo cat {FIREWALL}") + "\n", "mode": "0600"}
-    assert "did not last: it was started anew" in Run(machine, {"files": [file], "seconds": SECONDS}).whole()
+    assert "did not last: it was restarted" in Run(machine, {"files": [file], "seconds": SECONDS}).whole()
     assert state(machine) == good
 
 

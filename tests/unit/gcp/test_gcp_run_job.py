@@ -241,7 +241,7 @@ def test_not_refused(run: Run, cloud: FakeRun, access: dict[str, Any], address: 
 def test_a_job_that_is_not_ready(run: Run, cloud: FakeRun) -> None:
     condition = {"type": "Ready", "state": "CONDITION_FAILED", "reason": "CONTAINER_MISSING", "message": "No image."}
     cloud.jobs[NAME]["terminalCondition"] = condition
-    assert "job pipeline is not ready: CONTAINER_MISSING: No image. Mend it first." in run()["msg"]
+    assert "job pipeline is not ready: CONTAINER_MISSING: No image. Fix it first." in run()["msg"]
     assert cloud.writes() == []
 
 

@@ -66,11 +66,11 @@ def entry_fault(entry: object, mode: str | None = None) -> str | None:
     if text != text.strip():
         return f"{mask(text.strip())} has blanks around it; remove them"
     if not text or " " in text or not are_ids([text]):
-        return f"{mask(text)} is no account id; copy it from the Client Portal (U, F, I or DU and digits)"
+        return f"{mask(text)} is not an account id; copy it from the Client Portal (U, F, I or DU and digits)"
     if text != text.upper():
         return f"{mask(text.upper())} is written in lower case, and ids are compared letter by letter; use capitals"
     if not fits(text, mode):
-        return f"{mask(text)} is no account of mode {mode}; {_FORMS[str(mode)]}"
+        return f"{mask(text)} is not an account of mode {mode}; {_FORMS[str(mode)]}"
     return None
 
 

@@ -5,7 +5,7 @@
 
 The only requests are START_API with an own client id and the current time: nothing that a Read-Only gateway
 would ask a person about, and no subscription that another client could lose. So a read-only API shows here only where
-the gateway says so unasked (error 321). From API version 219 on its settings could be asked for (reqConfig), but in a
+the gateway says so by itself (error 321). From API version 219 on its settings could be asked for (reqConfig), but in a
 second connection and by a request that nobody has tried on a real gateway; the gateway's log tells the same.
 
 Imports are kept to what a bare interpreter loads in milliseconds, because the process start is nearly the whole cost
@@ -37,7 +37,7 @@ GOODBYE_SECONDS = 0.5
 MAX_NOTICES = 50
 # More farms than IBKR has; those that follow share one row of their kind.
 MAX_FARMS = 100
-# The least that an address of several is given, so that many dead ones in front leave some unasked, not all.
+# The least that an address of several is given, so that many dead ones in front leave some untried, not all.
 ADDRESS_SECONDS = 0.25
 
 # Codes and not texts decide: texts change between versions and follow the language of the gateway.
@@ -461,7 +461,7 @@ def _is_literal(host: str) -> bool:
 def _numeric(text: str, name: str) -> int:
     value = wire.number(text)
     if value is None:
-        raise _Verdict("not_tws", f"{name} {printable(text, 20)!r} is no number")
+        raise _Verdict("not_tws", f"{name} {printable(text, 20)!r} is not a number")
     return value
 
 

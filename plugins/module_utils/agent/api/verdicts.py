@@ -234,7 +234,7 @@ FINDINGS = {
     ),
     "stale_token": ApiState(
         BLOCKED,
-        "the start waits for ever on a kept sign-in (autorestart) that is no longer valid",
+        "the start waits without end on a kept sign-in (autorestart) that is no longer valid",
         "Stop it and start it by ibgwctl start, which removes a stale one.",
         final=True,
     ),

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the container's log says: one table of patterns per controller, folded into one summary.
+"""Read milestones in the container's log: one table of patterns per controller, folded into one summary.
 
-IBC is the controller of the image today and is retired upstream; a successor is one more :class:`Controller`.
+IBC is the image's controller today and is retired upstream; a successor is one more :class:`Controller`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PHASES = (
 )
 # Of these a dialog that waits keeps the gateway from signing in.
 SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
-# What a next JVM does not mend.
+# What a next JVM does not fix.
 _LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
 

@@ -47,7 +47,7 @@ def path(found: Descriptor) -> str:
 
 
 def provide(found: Descriptor) -> None:
-    """Put the password where the container reads it, anew for each start. Raises PasswordError.
+    """Put the password where the container reads it, at each start. Raises PasswordError.
 
     Does nothing for a gateway whose password role `gateway` has written.
     """

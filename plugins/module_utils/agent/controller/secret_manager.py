@@ -47,7 +47,7 @@ def resource(name: str, project: str | None, version: str = "latest") -> str:
         found = f"{found}/versions/{version}"
     if not RESOURCE.fullmatch(found):
         raise SecretError(
-            f"{found!r} is no version of a secret: want NAME or projects/PROJECT/secrets/NAME[/versions/VERSION], "
+            f"{found!r} is not a version of a secret: want NAME or projects/PROJECT/secrets/NAME[/versions/VERSION], "
             "the name of letters, digits, - and _, the version a number, an alias or latest"
         )
     return found
@@ -114,7 +114,7 @@ def _explained(name: str, status: int, content: bytes) -> SecretError:
             f"add-iam-policy-binding {secret} --project {project} --role roles/secretmanager.secretAccessor --member …`"
         )
     elif status == 404:
-        fix = f"`gcloud secrets versions list {secret} --project {project}` shows what there is"
+        fix = f"`gcloud secrets versions list {secret} --project {project}` lists its versions"
     elif status == 400:
         fix = f"`gcloud secrets versions enable {version} --secret {secret} --project {project}`, or another version"
     else:

@@ -87,7 +87,7 @@ class SettingsDirectory:
         return found
 
     def flags(self) -> list[str]:
-        """What begins as a flag does; at most 10,000 of them at a time."""
+        """Return the names that begin with a flag's prefix, at most 10,000 of them."""
         with os.scandir(self.handle) as entries:
             return list(itertools.islice((e.name for e in entries if e.name.startswith(FLAGS)), MAX_ENTRIES))
 

@@ -61,7 +61,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gateway is, why, and what a person does next; *final* when waiting cannot make it ready."""
+    """The state of the gateway, the reason, and the next step; *final* when waiting cannot make it ready."""
 
     state: str
     reason: str
@@ -72,14 +72,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: its *body* parsed, {} where it is no JSON object."""
+    """An HTTP answer: its *body* parsed, {} unless it is a JSON object."""
 
     status: int
     body: dict[str, t.Any]
 
 
 class NoAnswerError(Exception):
-    """There is no gateway that answers; *final* when another program or certificate is there."""
+    """No gateway answers; *final* when another program or certificate is there."""
 
     def __init__(self, reason: str, next_step: str, final: bool = False) -> None:
         super().__init__(reason)
@@ -96,7 +96,7 @@ def context_for(host: str, ca_path: str | None) -> ssl.SSLContext:
     if host != "localhost" and not _is_loopback(host):
         raise ValueError(
             f"host {host} is not the loopback, and without ca_path anybody on the way could read and change what is "
-            "said: give ca_path, the authority that signed the gateway's certificate"
+            "said: give ca_path, the CA that signed the gateway's certificate"
         )
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -206,7 +206,7 @@ class Portal:
         return Verdict(READY, f"it is signed in, its accounts fit, and {what}", "Connect.", accounts=served)
 
     def _stream_fault(self) -> str | None:
-        """What keeps the websocket from telling that its session is authenticated; None when it does tell."""
+        """Return why the websocket does not confirm an authenticated session; None when it does."""
         place = self.endpoint
         session = tickle(place).body.get("session")
         headers = {**_HEADERS, "Cookie": f"api={session}"}
@@ -264,8 +264,8 @@ def _odd(answer: Answer) -> Verdict:
 def _no_answer(error: Exception) -> NoAnswerError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return NoAnswerError(
-            f"its certificate is not one of the authority in ca_path ({error.verify_message})",
-            "Give the gateway a certificate of that authority (client_portal_keystore), or correct ca_path.",
+            f"its certificate is not signed by the CA in ca_path ({error.verify_message})",
+            "Give the gateway a certificate of that CA (client_portal_keystore), or correct ca_path.",
             final=True,
         )
     if isinstance(error, ssl.SSLError | http.client.HTTPException) and not isinstance(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What role `client_portal` deployed (``/etc/ibgw/<name>/client_portal.json``), and what keeps its session."""
+"""Keep the session of a deployed Client Portal Gateway (``/etc/ibgw/<name>/client_portal.json``)."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Deployed:
         return dataclasses.replace(self, **values)
 
     def endpoint(self) -> client.Endpoint:
-        """Where to ask; ValueError where the values cannot be used, OSError where the authority cannot be read."""
+        """Return the endpoint; raises ValueError for unusable values, OSError when the CA cannot be read."""
         if not 0 < self.port < 65536:
-            raise ValueError(f"port {self.port} is no TCP port: use 1 to 65535")
+            raise ValueError(f"port {self.port} is not a TCP port: use 1 to 65535")
         return client.Endpoint(self.host, self.port, client.context_for(self.host, self.ca_path))
 
 
 def load(name: str) -> Deployed:
-    """What is deployed under *name*; FileNotFoundError, OSError or ValueError with the fix in it."""
+    """Read the deployment of *name*; raises FileNotFoundError, OSError or ValueError with the fix."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"gateway_name {name!r} is no name of a gateway: use a-z, 0-9 and '-'")
+        raise ValueError(f"gateway_name {name!r} is not a name of a gateway: use a-z, 0-9 and '-'")
     path = os.path.join(ROOT, name, "client_portal.json")
     try:
         found = record_file.load(Deployed, path)
@@ -54,7 +54,7 @@ def load(name: str) -> Deployed:
     except PermissionError:
         raise PermissionError(f"{path} may be read by root only: run with become: true") from None
     except record_file.DamagedError as error:
-        raise ValueError(f"{path} is damaged ({error}): run site.yml to write it anew") from error
+        raise ValueError(f"{path} is damaged ({error}): run site.yml to rewrite it") from error
 
 
 def keep(name: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""As much of RFC 6455 as it takes to see a websocket answer: the handshake, and the first messages."""
+"""A minimal RFC 6455 client: the handshake, and the first messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
 
 class WebsocketError(Exception):
-    """What the other end did instead of what the protocol asks for."""
+    """The peer violated the protocol."""
 
 
 def messages(connection: socket.socket, host: str, path: str, headers: c.Mapping[str, str]) -> c.Iterator[bytes]:
@@ -53,7 +53,7 @@ def say_goodbye(connection: socket.socket) -> None:
 
 
 def accept_of(key: bytes) -> bytes:
-    """What a server has to answer to the key of a client."""
+    """Return the accept value for a client's key."""
     return base64.b64encode(hashlib.sha1(key + _MAGIC, usedforsecurity=False).digest())
 
 

@@ -81,9 +81,9 @@ def load(path: str) -> list[Channel]:
     try:
         channels = record_file.read(path)
     except (OSError, ValueError) as error:
-        raise ChannelsError(f"{path} cannot be read ({type(error).__name__}): run site.yml to write it anew") from error
+        raise ChannelsError(f"{path} cannot be read ({type(error).__name__}): run site.yml to rewrite it") from error
     if problems(channels):
-        raise ChannelsError(f"{path} is damaged: run site.yml to write it anew")
+        raise ChannelsError(f"{path} is damaged: run site.yml to rewrite it")
     return list(t.cast("list[Channel]", channels))
 
 
@@ -99,7 +99,7 @@ def _faults(channel: object) -> list[str]:
         return [": it is not a mapping; write kind and its options"]
     kind = channel.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        return [f".kind: {kind!r} is no kind of channel; choose {', '.join(KINDS)}"]
+        return [f".kind: {kind!r} is not a kind of channel; choose {', '.join(KINDS)}"]
     needed, allowed = KINDS[kind]
     known = ("kind", "min_severity", *needed, *allowed)
     found = [f".{key}: {kind} has no such option; it has {', '.join(known)}" for key in channel if key not in known]
@@ -213,7 +213,7 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> None:
 
 
 class _Heard:
-    """What an SMTP server says, MAX_HEARD bytes at most."""
+    """Replies of an SMTP server, MAX_HEARD bytes at most."""
 
     def __init__(self, file: t.BinaryIO) -> None:
         self._file, self._left = file, MAX_HEARD
@@ -249,7 +249,7 @@ def attempt(channel: Channel, alert: Alert, seconds: float) -> str:
 class Outbox:
     """Alerts on their way, in ``alerts.json`` below *directory*: what was told, what waits, which channel rests.
 
-    A damaged file is begun anew. A full disk keeps alerts in memory only.
+    A damaged file is started over. A full disk keeps alerts in memory only.
     """
 
     def __init__(self, directory: str, clock: Callable[[], float] = time.time) -> None:

@@ -29,7 +29,7 @@ RESUME_SECONDS = 300.0
 # A watcher that is looking lets the next one in after one look.
 PATIENCE = 30.0
 # The one word on a live gateway in a run that names none.
-UNASKED = (
+UNREQUESTED = (
     "gateway {name} is a live gateway and this run has no limit. A change could cost a sign-in on somebody's phone. "
     "Name what you mean: -l live, or -e gateway_touch_live=true for all"
 )
@@ -93,7 +93,7 @@ class Control:
         except OSError as error:
             raise SessionError(
                 f"what gateway {self.descriptor.name} may do cannot be written to {self.store.state_path}: "
-                f"{error.strerror}. Mend that and try again"
+                f"{error.strerror}. Fix that and try again"
             ) from error
 
     def allow(self, record: Record, grant: Grant | None) -> None:
@@ -146,7 +146,7 @@ class Control:
         self.engine.start(self.descriptor.container)
 
     def grant(self, minutes: float | None) -> Grant | None:
-        """What a start by a person allows; a paper gateway without sessions runs until it is stopped."""
+        """Return the grant for a start by a person; a paper gateway without sessions runs until it is stopped."""
         now = self.now()
         if self.live:
             return Grant(SIGN_IN, self.by, now, now + self.plan.sign_in_minutes * 60)
@@ -325,7 +325,7 @@ class Control:
         except OSError as error:
             place = error.filename or self.descriptor.settings_dir
             raise SessionError(
-                f"gateway {self.descriptor.name}: {place}: {error.strerror}. Mend that on the host and try again"
+                f"gateway {self.descriptor.name}: {place}: {error.strerror}. Fix that on the host and try again"
             ) from error
 
     def _push_by_push(self, record: Record, say: Say) -> None:

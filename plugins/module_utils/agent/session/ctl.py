@@ -130,10 +130,10 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--allow-signin", action="store_true", help="live: the phone is at hand")
             command.add_argument("--minutes", type=float, help="stop it after so many minutes")
         if name == "sign-in":
-            command.add_argument("--force", action="store_true", help="sign in anew though it is ready")
+            command.add_argument("--force", action="store_true", help="sign in again though it is ready")
         if name == "history":
             command.add_argument("--last", type=int, default=50, help="so many events (default: 50)")
-    commands.add_parser("watch", help="watch a gateway for ever; systemd runs it").add_argument("name")
+    commands.add_parser("watch", help="watch a gateway until stopped; systemd runs it").add_argument("name")
     return top
 
 

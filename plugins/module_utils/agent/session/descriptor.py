@@ -26,7 +26,8 @@ class NotDeployedError(DescriptorError):
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What role `gateway` deployed; ``revision`` changes with everything that a container is started with.
+    """A deployed gateway, as role `gateway` wrote it; ``revision`` changes with everything that its
+    container is started with.
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
     ``read_only_api`` is what the inventory wants, None where an older release has written the file.
@@ -61,7 +62,7 @@ class Descriptor:
 def path(name: str) -> str:
     """Return the path of gateway *name*'s descriptor; raises DescriptorError for an invalid name."""
     if not _NAME.fullmatch(name):
-        raise DescriptorError(f"gateway_name {name!r} is no name of a gateway: use letters, digits, - and _")
+        raise DescriptorError(f"gateway_name {name!r} is not a name of a gateway: use letters, digits, - and _")
     return os.path.join(ROOT, name, "gateway.json")
 
 
@@ -78,7 +79,7 @@ def load(name: str) -> Descriptor:
     except PermissionError:
         raise DescriptorError(f"{place} may be read by root only: run with become: true") from None
     except (OSError, record_file.DamagedError) as error:
-        raise DescriptorError(f"{place} is damaged ({error}): run site.yml to write it anew") from error
+        raise DescriptorError(f"{place} is damaged ({error}): run site.yml to rewrite it") from error
 
 
 def checked(found: Descriptor, name: str) -> Descriptor:

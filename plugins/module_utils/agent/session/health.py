@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What there is to know of one gateway and its host: facts without a judgement, and nothing is changed for them.
+"""Collect the facts about one gateway and its host, without judging them. Read-only.
 
 Each fact is had by itself. Of one that cannot be had, the values are None and ``reason`` says why. No secret is read,
 and account ids are masked.
@@ -133,7 +133,10 @@ def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
 
 
 def session(found: descriptor.Descriptor, now: float) -> Fact:
-    """What is remembered of the gateway, and what its plan says of now. UnknownError where role session never ran."""
+    """Return the gateway's record and the current window of its plan.
+
+    Raises UnknownError where role session never ran.
+    """
     settings = plan.load(found.name)
     kept = Store(found.name).read()
     if kept is None:
@@ -182,7 +185,7 @@ def history(found: descriptor.Descriptor, now: float) -> Fact:
 
 
 def image(found: descriptor.Descriptor, report: Fact) -> Fact:
-    """Which image is asked for and which one runs."""
+    """Return the requested image and the running one."""
     running = (report["container"] or {}).get("image")
     result = {
         "wanted": found.image,

@@ -35,7 +35,7 @@ _PHASES = {
     milestones.ENDED: "the gateway's JVM has ended in a running container",
     milestones.PAUSED: "the gateway is paused: its sign-in is kept",
 }
-# A start that stays in one phase for so many seconds has stalled: IBC waits for what it does not know, for ever.
+# A start that stays in one phase for so many seconds has stalled: IBC waits without end for what it does not know.
 STALL_SECONDS = 180.0
 # A push lives for three minutes.
 _STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
@@ -196,7 +196,7 @@ class Gateway:
         return self.descriptor
 
     def seen(self) -> dict[str, Any]:
-        """Look at the container and return what there is of it; EngineError when the engine cannot be asked."""
+        """Inspect the container and return its facts; EngineError when the engine does not answer."""
         self.refresh()
         if self.container is None:
             raise EngineError(self.engine_fault)

@@ -117,7 +117,7 @@ class Lease:
                 time.sleep(_RETRY_SECONDS)
 
     def _another(self, owner: str) -> str:
-        """Who else keeps the lease now, in words; empty where nobody does, or where that cannot be read."""
+        """Describe the present owner, if another; empty when the lease is free or its record cannot be read."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             with open(self._kept_path, encoding="utf-8") as file:
                 kept = json.load(file)

@@ -29,7 +29,7 @@ _KILL_SECONDS = 4.0
 
 
 class SessionError(Exception):
-    """What was asked for cannot be done, or did not come about; the message says why and what to do."""
+    """The request was refused or failed; the message says why and what to do."""
 
 
 class BlockedError(SessionError):
@@ -42,7 +42,7 @@ class NoPasswordError(SessionError):
 
 @dataclass
 class Outcome:
-    """What was done: ``actions`` in words, ``how`` a gateway was stopped (``ibc`` or ``docker``)."""
+    """The actions taken, in words; ``how`` a gateway was stopped (``ibc`` or ``docker``)."""
 
     changed: bool = False
     actions: list[str] = field(default_factory=list)

@@ -52,7 +52,7 @@ def load(name: str) -> Plan:
     except FileNotFoundError:
         return Plan()
     except (OSError, record_file.DamagedError) as error:
-        raise descriptor.DescriptorError(f"{path(name)} is damaged ({error}): run site.yml to write it anew") from error
+        raise descriptor.DescriptorError(f"{path(name)} is damaged ({error}): run site.yml to rewrite it") from error
 
 
 def load_or_default(name: str) -> tuple[Plan, str]:
@@ -98,7 +98,7 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     deadline = settings["session_sign_in_deadline"]
     if not DEADLINE.fullmatch(str(deadline)):
         found.append(
-            f"session_sign_in_deadline: {deadline!r} is no time of Sunday from 03:00 to 23:59 as HH:MM; IBKR takes "
+            f"session_sign_in_deadline: {deadline!r} is not a time of Sunday from 03:00 to 23:59 as HH:MM; IBKR takes "
             "sign-ins from 01:15 on, so leave room for a person"
         )
     region = settings["session_region"]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the watcher makes of a look at a gateway: what is remembered, and the one thing to do next, if any.
+"""Decide the next action: fold a look at a gateway into its record, and return the one thing to do next, if any.
 
 Pure: the moment comes with the call, and nothing is touched. The rules are those of gateway operations that IBC leaves
 to a person (docs/how-to/sessions.md): a live gateway asks for no push outside a sign-in, nobody tries a refused
@@ -61,7 +61,7 @@ CAUSES = {
 }
 # Of a later release, after the way back to this one.
 OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
-# What the next paper window may try again; the other causes stay until a person has mended them.
+# What the next paper window may try again; the other causes stay until a person has fixed them.
 PASSING = ("ended_twice", "no_password", "login_window_loop", "session_choice", "session_taken", "stale_token")
 
 
@@ -116,7 +116,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
 
 @dataclass(frozen=True)
 class Step:
-    """What to do: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is about to be sent),
+    """An action: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is about to be sent),
     ``restart`` (by IBC, no push), ``start``, or ``blocked`` (only to say so); *cause* blocks the gateway until a
     person acts."""
 
@@ -207,7 +207,7 @@ def unreadable(record: Record, fault: str, before: Record, now: float) -> None:
     """Settings that cannot be read degrade a gateway, whatever its API says, unless it is blocked."""
     if record.state != verdicts.BLOCKED:
         record.since = before.since if before.state == verdicts.DEGRADED else now
-        record.state, record.reason, record.next_step = verdicts.DEGRADED, fault, "Run site.yml, which writes it anew."
+        record.state, record.reason, record.next_step = verdicts.DEGRADED, fault, "Run site.yml, which rewrites it."
 
 
 def _tell(record: Record, state: str, reason: str, next_step: str, now: float) -> None:
@@ -277,7 +277,7 @@ def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
 
 
 def _heal(record: Record, look: Seen, now: float) -> Step | None:
-    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not mend, a person does."""
+    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not fix, a person does."""
     hung = look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
     if hung and not look.restart_used and now - record.healed_at >= HEAL_SECONDS:
         return Step("restart", f"the API has hung for {record.hung_looks} looks in a row")

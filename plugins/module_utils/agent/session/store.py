@@ -37,7 +37,7 @@ class Event:
 
 @dataclass
 class Grant:
-    """Who lets a gateway run, and until when: ``kind`` is ``sign_in`` (the one time at which a live gateway may ask for
+    """Permission to run, with an end: ``kind`` is ``sign_in`` (the one time at which a live gateway may ask for
     a push), ``paper`` (a window of ``gateway_paper_sessions``, whose start is ``window``) or ``manual``."""
 
     kind: str
@@ -50,7 +50,7 @@ class Grant:
 
 @dataclass
 class Record:
-    """What is known of a gateway across looks, restarts of the watcher and reboots of the host."""
+    """The state of a gateway that outlives looks, restarts of the watcher and reboots of the host."""
 
     gateway: str
     mode: str

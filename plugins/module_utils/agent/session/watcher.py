@@ -130,7 +130,7 @@ class Watcher:
             send(self.control.store, self.outbox, now)
 
     def look(self) -> float:
-        """Look once, do what has to be done, tell whom it concerns; return the moment of the next look."""
+        """Look once, act, and send alerts; return the moment of the next look."""
         control, now = self.control, self.control.now
         with control.store.lease.beside(control.owner, "a look") as another:
             gateway = control.gateway
@@ -261,7 +261,7 @@ class Watcher:
         """Queue the alerts that are due, and send the queue."""
         now = self.control.now()
         serious = record.state in _TROUBLE
-        # Whoever brought it back: what was told is over, and is told anew when it comes again.
+        # Whoever brought it back: what was told is over, and is told again when it comes back.
         ready = record.state == verdicts.READY
         over = ready or (before.state == verdicts.READY and before != self._told_from)
         self._told_from = before
@@ -301,8 +301,8 @@ class Watcher:
             if due:
                 what = f"{file} of mutual TLS {f'ends in {days:.0f} days' if days >= 0 else 'has ended'}"
                 title = " on ".join(filter(None, (record.gateway, self.control.plan.host))) + f": {what}"
-                text = "With it, clients of mutual TLS are let in no more."
-                step = "ansible-playbook site.yml renews it; an authority (ca.crt) is made anew, docs/how-to/access.md."
+                text = "Then no client of mutual TLS is accepted."
+                step = "ansible-playbook site.yml renews it; replace a CA (ca.crt) by hand, docs/how-to/access.md."
                 key = f"ends/{file}/{found['ends_at']:.0f}/{due[0]}"
                 alert = Alert(key, record.gateway, self.control.plan.host, ENDS_TOLD[due[0]], title, text, step, now)
                 self.outbox.put(alert)

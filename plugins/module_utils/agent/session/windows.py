@@ -54,7 +54,7 @@ class PaperSession:
 class Window:
     """One run of a session: the gateway's *start*, the *pipeline*'s, and the *end*, in the session's zone.
 
-    The *end* is no part of it.
+    The *end* is excluded.
     """
 
     session: PaperSession
@@ -106,7 +106,7 @@ def problems(data: object) -> list[str]:
     """Return one sentence per problem of ``gateway_paper_sessions``: the place, the value, the rule, the fix."""
     variable = "gateway_paper_sessions"
     if not isinstance(data, c.Sequence) or isinstance(data, str):
-        return [f"{variable}: {data!r} is no list; write one entry a session, or [] for none"]
+        return [f"{variable}: {data!r} is not a list; write one entry a session, or [] for none"]
     found: list[str] = []
     sessions: dict[str, PaperSession] = {}
     places: dict[str, str] = {}
@@ -127,7 +127,7 @@ def problems(data: object) -> list[str]:
 def _entry_problems(place: str, entry: object) -> c.Iterator[str]:
     keys = [field.name for field in fields(PaperSession)]
     if not isinstance(entry, c.Mapping):
-        yield f"{place}: {entry!r} is no session; write a mapping with the keys {', '.join(keys)}"
+        yield f"{place}: {entry!r} is not a session; write a mapping with the keys {', '.join(keys)}"
         return
     for key in entry:
         if key not in keys:

@@ -51,7 +51,7 @@ def _fault(variable: str, zone: str, known: bool, strict: bool) -> str | None:
         who = "the image may have current names only" if known else "this machine has no data for it (no tzdata-legacy)"
         return f"{variable}: {zone!r} is an old name of {current}, and {who}; write {current}"
     if known:
-        return f"{variable}: {zone!r} is no current name of a time zone, and the image may lack it; name a city's zone"
+        return f"{variable}: {zone!r} is not a current time zone name, and the image may lack it; name a city's zone"
     return f"{variable}: this machine has no time zone {zone!r}; write a name such as America/New_York"
 
 

@@ -11,7 +11,7 @@ import threading
 
 
 class State(enum.Enum):
-    """What is known of a write. Only SENT and ACCEPTED leave open what becomes of it."""
+    """The progress of a write. After SENT and ACCEPTED its outcome is still open."""
 
     SENT = "sent, and no answer came"
     REFUSED = "refused"
@@ -76,7 +76,7 @@ class Journal:
         return not self.actions and not self.unfinished
 
     def report(self) -> str:
-        """What was done, and what is open with the command that shows it."""
+        """Return the completed actions, and each unfinished one with the command that shows its outcome."""
         if self.is_empty:
             return "Nothing was changed."
         parts = [f"Done before: {', '.join(self.actions)}."] if self.actions else []

@@ -20,7 +20,7 @@ Key = tuple[str, str]
 class Change:
     """The calls that take a resource from *before* to *desired*; None stands for one that does not exist.
 
-    *after* are the changes that come first, if they are planned at all. *again* plans anew with the resource as it is
+    *after* are the changes that come first, if they are planned at all. *again* plans again with the resource as it is
     then.
     """
 
@@ -94,7 +94,7 @@ def change(desired: DesiredState, found: Body | None, recreate: bool) -> Change 
 
 
 def recreation(desired: DesiredState, found: Body) -> Change:
-    """Delete a resource and create it anew."""
+    """Delete a resource and create it again."""
     new, resource = _new(desired), desired.resource
     calls = [Call("delete"), *resource.create(desired.name, new)]
     return _planned(desired, True, calls, resource.normalized(found), new)
@@ -142,14 +142,14 @@ def _again(desired: DesiredState, before: Normalized | None, body: Body | None, 
     if before is not None and body is None:
         raise GcpError(
             f"{desired.resource.collection} {desired.name}: somebody has deleted it while this ran. Run again to have "
-            "it made anew."
+            "it recreated."
         )
     return change(desired, body, recreate)
 
 
 def _immutable(desired: DesiredState, before: Normalized, wanted: Normalized, fields: list[str], recreate: bool) -> str:
     details = ", ".join(f"{name} is {before.get(name)!r} and should be {wanted[name]!r}" for name in fields)
-    fix = "set `recreate: true` to have it deleted and made anew"
+    fix = "set `recreate: true` to have it deleted and recreated"
     if recreate:
         fix = "it does not carry the collection's mark, so that it is not recreated: delete it yourself"
     where = f"{desired.resource.collection} {desired.name}"

@@ -100,7 +100,7 @@ def desired(options: Options, rule: Options) -> DesiredState:
         }
     )
     if rule["source_ranges"] is not None:
-        # Any one source lets in: they are given as a whole.
+        # Any one source admits traffic: they are set as a whole.
         fixed |= {"sourceTags": [], "sourceServiceAccounts": []}
     if rule["source_tags"] is not None:
         fixed["sourceTags"] = _sorted(rule["source_tags"])
@@ -166,7 +166,7 @@ def _ports(text: str) -> range:
 
 
 def _open(rule: Options, ports: t.Iterable[int]) -> set[int]:
-    """Which of *ports* a rule matches, over TCP."""
+    """Return those of *ports* that a rule matches over TCP."""
     found: set[int] = set()
     for entry in rule["rules"]:
         if entry["protocol"] in ("all", "6") or (entry["protocol"] == "tcp" and not entry["ports"]):

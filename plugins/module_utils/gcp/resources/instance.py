@@ -178,7 +178,7 @@ def _change(name: str, found: Body, desired: Normalized, differing: set[str]) ->
 
 
 def _change_running(found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:
-    """What can change while the VM runs."""
+    """Change the fields that a running VM accepts."""
     if "deletionProtection" in differing:
         yield Call("setDeletionProtection", None, {"deletion_protection": desired["deletionProtection"]})
     if "labels" in differing:
@@ -292,7 +292,7 @@ def missing_addresses(options: Options, present: t.Container[str]) -> c.Iterator
         if is_name(name) and name not in present:
             yield (
                 f"{variable} is {name!r}: no such address is reserved in {options['region']}. Reserve it with "
-                "gcp_network, or mend the name."
+                "gcp_network, or fix the name."
             )
 
 
@@ -331,7 +331,7 @@ def interfaces(options: Options, found: Body) -> c.Iterator[str]:
     if len(existing) > 1:
         yield (
             f"name is {name!r}: the VM has {len(existing)} network interfaces, and more than one is not supported: the "
-            "others would be looked after by nobody. Remove the VM (state: absent) and make it anew, or name another."
+            "others would be looked after by nobody. Remove the VM (state: absent) and recreate it, or name another."
         )
     for each in existing:
         if each.get("ipv6AccessConfigs"):
@@ -381,7 +381,7 @@ def _identity(options: Options) -> c.Iterator[str]:
     account = options["service_account"]
     if account and not re.fullmatch(ACCOUNT, account):
         yield (
-            f"service_account is {account!r}: that is no e-mail address of an account. Write it as `gcloud iam "
+            f"service_account is {account!r}: that is not an e-mail address of an account. Write it as `gcloud iam "
             "service-accounts list` shows it."
         )
     for scope in options["scopes"] or []:

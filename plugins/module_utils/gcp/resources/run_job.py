@@ -162,7 +162,7 @@ def running(job: c.Mapping[str, t.Any]) -> str:
 
 
 def overrides(options: c.Mapping[str, t.Any]) -> Body:
-    """What the options change for one execution, in the API's own form; empty when they change nothing."""
+    """Return the overrides for one execution in the API's form; empty when the options change nothing."""
     container: Body = {}
     if options["args"] is not None:
         container |= {"args": options["args"]} if options["args"] else {"clearArgs": True}
@@ -217,7 +217,7 @@ def problems(options: Options) -> c.Iterator[str]:
 
 
 def obstacles(job: c.Mapping[str, t.Any], options: Options) -> tuple[list[str], list[str]]:
-    """What prevents the job from running or from reaching the gateway, and what to warn of."""
+    """Return the obstacles to running the job or reaching the gateway, and the warnings."""
     task = job["template"]["template"]
     access = task.get("vpcAccess", {})
     interfaces = access.get("networkInterfaces", [])
@@ -226,7 +226,7 @@ def obstacles(job: c.Mapping[str, t.Any], options: Options) -> tuple[list[str], 
     update = f"`gcloud run jobs update {options['job']} --region {options['region']} --project {options['project']}"
     ready = job.get("terminalCondition", {})
     if ready.get("state") == "CONDITION_FAILED":
-        refused.append(f"job {options['job']} is not ready: {told(ready)} Mend it first.")
+        refused.append(f"job {options['job']} is not ready: {told(ready)} Fix it first.")
     if not interfaces and not access.get("connector"):
         found = (
             f"job {options['job']} has no way into a VPC (vpcAccess), so that it reaches no private address. "

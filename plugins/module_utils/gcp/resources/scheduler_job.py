@@ -239,7 +239,7 @@ def _job(job: Options) -> c.Iterator[str]:
         yield f"name is {job['name']!r}: a job's name has letters, digits, - and _. Rename it."
     fields = job["schedule"].split()
     if len(fields) != 5 or not all(re.fullmatch(CRON_FIELD, each) for field in fields for each in field.split(",")):
-        yield f"schedule is {job['schedule']!r}: it is no line of cron. Write five fields, for example '5 9 * * 1-5'."
+        yield f"schedule is {job['schedule']!r}: not a line of cron. Write five fields, for example '5 9 * * 1-5'."
     try:
         ZoneInfo(job["time_zone"])
     except (ValueError, OSError, KeyError):
