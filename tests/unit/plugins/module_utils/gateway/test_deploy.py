@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
+    container_user,
     deploy,
     descriptor,
     neighbours,
@@ -24,6 +25,9 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
     session,
     store,
     week,
+)
+from ansible_collections.ibops.gateway.plugins.module_utils.gateway import (
+    control as control_module,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.gateway.deploy import Deployment, Found, Order
@@ -161,13 +165,21 @@ class Host:
         self.root, self.engine = root, Containers()
         self.ready: Callable[[], bool] = lambda: True
         self.listener = ""
+        self.waits: list[tuple[Any, ...]] = []
+        self.stops: list[tuple[Any, ...]] = []
         monkeypatch.setattr(descriptor, "ROOT", str(root / "etc"))
         monkeypatch.setattr(store, "ROOT", str(root / "var"))
-        monkeypatch.setattr(deploy, "wait_for", lambda *_a, **_k: self.ready())
+        monkeypatch.setattr(deploy, "wait_for", self.waited)
+        monkeypatch.setattr(control_module, "PATIENCE", 0.0)
         monkeypatch.setattr(neighbours, "listening", lambda _port: self.listener)
         monkeypatch.setattr(session, "stop", self.sign_off)
 
+    def waited(self, *arguments: Any, **_more: Any) -> bool:
+        self.waits.append(arguments)
+        return self.ready()
+
     def sign_off(self, gateway: Any, engine: Any, timeout: float, check: bool) -> Outcome:
+        self.stops.append((gateway.deployed(), engine, timeout, check))
         outcome, name = Outcome(), gateway.deployed().container
         if name in self.engine.running():
             engine.stop(name, 0)
@@ -820,6 +832,101 @@ def test_what_runs_and_is_not_proven_is_judged_by_its_record_too(host: Host, mon
     assert host.run(host.order()).step == "prove"
     assert [each[0].gateway for each in judged.asked] == ["paper"]
     assert list(host.engine.all) == ["ibgw-paper"]
+
+
+@pytest.mark.parametrize("step", ["none", "make", "prove"])
+def test_how_long_it_may_take_to_be_ready(host: Host, step: str) -> None:
+    order = host.order(ready_seconds=33.0)
+    if step != "make":
+        host.engine.made("ibgw-paper", "r2", "running")
+    if step == "prove":
+        host.engine.made("ibgw-paper.old", "r1", "exited")
+    control = host.control(order)
+    assert Deployment(order, control).run(False).step == step
+    assert host.waits == [(control.gateway, "ready", 33.0)]
+
+
+def test_how_a_replacement_that_fails_is_stopped(host: Host) -> None:
+    host.run(host.order(revision="r1", config="one", stop_seconds=11.0))
+    host.stops.clear()
+    host.ready = lambda: False
+    with pytest.raises(SessionError):
+        host.run(host.order(stop_seconds=22.0))
+    # The old one with the settings that it was deployed with; the new one with its own.
+    assert [(found.revision, *rest) for found, *rest in host.stops] == [
+        ("r1", host.engine, 22.0, False),
+        ("r2", host.engine, 22.0, False),
+    ]
+    noted = [(each["event"], each["text"], each["at"]) for each in store.Store("paper").history()]
+    assert noted == [
+        ("start", "started by the operator", MONDAY),
+        ("stop", "stopped by the operator (IBC STOP)", MONDAY),
+        ("start", "started by the operator", MONDAY),
+        ("stop", "stopped by the operator (IBC STOP)", MONDAY),
+        ("put_back", "the container before is put back by the operator", MONDAY),
+    ]
+
+
+def test_an_engine_that_does_not_stop_the_replacement_keeps_nobody_from_putting_back(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.run(host.order(revision="r1", config="one"))
+
+    def fails() -> bool:
+        host.engine.all["ibgw-paper"]["status"] = "exited"
+        monkeypatch.setattr(session, "stop", refuses)
+        return False
+
+    def refuses(*_arguments: Any, **_more: Any) -> Outcome:
+        raise EngineError("the engine does not answer")
+
+    host.ready = fails
+    with pytest.raises(SessionError, match="is back, and starting"):
+        host.run(host.order())
+    assert (host.engine.revision("ibgw-paper"), host.engine.running()) == ("r1", ["ibgw-paper"])
+
+
+FILES = ("ibc/config.ini.tmpl", "jts.keys", "secrets/tws_password", "gateway.json")
+
+
+@pytest.mark.parametrize("fault", ["stop ibgw-paper", "start ibgw-paper"])
+def test_all_files_that_a_container_is_started_with_are_put_back(host: Host, fault: str) -> None:
+    host.run(host.order(revision="r1", config="one"))
+    before = {file: host.text(f"etc/paper/{file}") for file in FILES}
+    host.engine.refused = {fault: "refused by the engine"}
+    with pytest.raises((SessionError, EngineError)):
+        host.run(host.order())
+    assert {file: host.text(f"etc/paper/{file}") for file in FILES} == before
+
+
+def test_the_containers_uid_is_reserved_before_anything_is_touched(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def reserve(uid: int, check: bool) -> list[dict[str, str]]:
+        asked.append((uid, check))
+        return [{"after": "an account"}]
+
+    monkeypatch.setattr(container_user, "reserve", reserve)
+    assert host.run(host.order(), check=True).diff[0] == {"after": "an account"}
+    assert host.run(host.order()).diff[0] == {"after": "an account"}
+    assert asked == [(os.getuid(), True), (os.getuid(), True), (os.getuid(), False)]
+
+    def taken(_uid: int, _check: bool) -> list[dict[str, str]]:
+        raise container_user.TakenError("uid 1000 is somebody's")
+
+    monkeypatch.setattr(container_user, "reserve", taken)
+    host.engine.calls.clear()
+    with pytest.raises(Refused, match=r"uid 1000 is somebody's\. Nothing was touched"):
+        host.run(host.order(revision="r3"))
+    assert host.engine.calls == []
+
+
+def test_what_is_not_started_is_looked_at_for_the_report(host: Host) -> None:
+    order = host.order(start="never")
+    control = host.control(order)
+    assert Deployment(order, control).run(False).step == "make"
+    assert control.gateway.container
+    assert control.gateway.container["status"] == "created"
 
 
 def test_others_are_told_that_a_deployment_is_under_way(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
