@@ -74,7 +74,7 @@ def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) 
     assert len(live.gateway.verdict["accounts"]) == 2
     assert "U1234567" not in str(said)
     [event] = live.store.history()
-    assert (event["event"], event["at"], event["by"]) == ("sign_in", TUESDAY, "Ann")
+    assert (event["event"], event["text"], event["at"], event["by"]) == ("sign_in", "signed in", TUESDAY, "Ann")
     assert not any(path.exists() for path in stale)
     record = live.store.load("live")
     assert (record.state, record.grant, record.counts["pushes"]) == (states.READY, None, 1)
@@ -476,7 +476,9 @@ def test_a_container_of_its_own_mode_is_started(control: Any, fake_engine: Any) 
     fake_engine.environment = ["TRADING_MODE=paper"]
     fake_engine.labels["ibops.gateway.mode"] = "paper"
     paper.admit()
-    assert "GET /containers/ibgw-paper/json" in fake_engine.calls
+    assert {call for call in fake_engine.calls if call.startswith("GET /containers/ibgw-")} == {
+        "GET /containers/ibgw-paper/json"
+    }
     fake_engine.environment = ["TRADING_MODE=live"]
     with pytest.raises(Refused, match="gateway paper"):
         paper.admit()
