@@ -248,7 +248,7 @@ def test_what_is_refused_before_anything_is_touched(
     control: Any, fake_engine: Any, mode: str, now: float, message: str
 ) -> None:
     refusing = control(mode, now)
-    with pytest.raises(Refused, match=f"gateway {mode}.*{message}"):
+    with pytest.raises(Refused, match=rf"gateway {mode}.*{message}"):
         signing_in(refusing)
     assert not any("start" in call for call in fake_engine.calls)
 

@@ -588,6 +588,40 @@ def test_a_kept_sign_in_counts_while_the_live_gateway_is_down(host: Host) -> Non
 # What is refused
 
 
+def test_a_container_of_somebody_else_with_its_name_is_left_alone(host: Host) -> None:
+    host.engine.made("ibgw-paper", "r1", "exited")
+    host.engine.all["ibgw-paper"]["request"]["Labels"] = None
+    with pytest.raises(Refused, match="gateway_name"):
+        host.run(host.order())
+    assert host.engine.calls == []
+
+
+@pytest.mark.parametrize(("change", "refused"), [(False, True), (True, False)])
+def test_the_mode_of_the_descriptor_counts_where_there_is_no_container(host: Host, change: bool, refused: bool) -> None:
+    host.run(host.order("live", "live"))
+    host.engine.all.clear()
+    with pytest.raises(Refused, match="gateway_mode") if refused else contextlib.nullcontext():
+        host.run(host.order("live", "paper", change_mode=change))
+
+
+def test_a_damaged_descriptor_is_written_anew(host: Host) -> None:
+    host.run(host.order(revision="r1", config="one"))
+    path = host.root / "etc/paper/gateway.json"
+    path.write_text("{")
+    host.run(host.order())
+    assert json.loads(path.read_text())["revision"] == "r2"
+
+
+def test_a_port_that_another_container_publishes_is_refused(host: Host) -> None:
+    host.engine.all["web"] = {
+        "Id": "web",
+        "request": {**request_of("web", "", user="alice"), "Labels": {}},
+        "status": "running",
+    }
+    with pytest.raises(Refused, match=r"gateway_port: 4001 .* container web"):
+        host.run(host.order())
+
+
 def test_what_needs_nothing_is_not_refused_for_its_neighbours(host: Host) -> None:
     host.engine.made("ibgw-paper", "r2")
     host.engine.made("ibgw-paper2", "r2")
@@ -919,6 +953,33 @@ def test_the_containers_uid_is_reserved_before_anything_is_touched(host: Host, m
     with pytest.raises(Refused, match=r"uid 1000 is somebody's\. Nothing was touched"):
         host.run(host.order(revision="r3"))
     assert host.engine.calls == []
+
+
+def test_files_that_were_not_there_are_gone_again(host: Host) -> None:
+    """As after a deployment by a release that did not keep the keys of jts.ini."""
+    host.run(host.order(revision="r1", config="one"))
+    keys, jts = host.root / "etc/paper/jts.keys", host.root / "var/paper/tws_settings/jts.ini"
+    keys.unlink()
+    host.ready = lambda: False
+    with pytest.raises(SessionError, match="is back"):
+        host.run(host.order())
+    assert not keys.exists()
+    assert jts.read_text() == "[Logon]\nTimeZone=two\n"
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("live", store.SIGN_IN), ("paper", None)])
+def test_a_start_is_granted_to_whoever_deploys(host: Host, mode: str, kind: str | None) -> None:
+    grants: list[store.Grant | None] = []
+
+    def ready() -> bool:
+        grants.append(store.Store(mode).load(mode).grant)
+        return True
+
+    host.ready = ready
+    host.run(host.order(mode, mode))
+    assert [each and (each.kind, each.by, each.started_at) for each in grants] == [
+        kind and (kind, "the operator", MONDAY)
+    ]
 
 
 def test_what_is_not_started_is_looked_at_for_the_report(host: Host) -> None:
