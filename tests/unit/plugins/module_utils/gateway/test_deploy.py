@@ -325,7 +325,7 @@ def test_what_is_refused_before_it_is_down_leaves_it_as_it_was(host: Host, refus
 
 
 @pytest.mark.parametrize(("mode", "running"), [("paper", True), ("live", False)])
-@pytest.mark.parametrize("fault", ["ready", "start", "accept"])
+@pytest.mark.parametrize("fault", ["ready", "start", "set aside", "accept"])
 def test_the_old_one_is_put_back_with_its_files(
     host: Host, monkeypatch: pytest.MonkeyPatch, mode: str, running: bool, fault: str
 ) -> None:
@@ -334,7 +334,8 @@ def test_the_old_one_is_put_back_with_its_files(
     if fault == "ready":
         host.ready = lambda: False
     else:
-        host.engine.refused = {{"start": f"start {name}", "accept": f"rename {name}.new"}[fault]: "refused"}
+        calls = {"start": f"start {name}", "set aside": f"rename {name} {name}.old", "accept": f"rename {name}.new"}
+        host.engine.refused = {calls[fault]: "refused"}
         host.engine.kill_at = None
     with pytest.raises((SessionError, EngineError)):
         host.run(host.order(mode, mode, now=True))
@@ -788,6 +789,14 @@ class Judged:
             return step
 
         monkeypatch.setattr(policy, "decide", decide)
+        self.observed: list[bool] = []
+        observe = policy.observe
+
+        def observes(record: store.Record, look: policy.Seen, plan: Plan, now: float) -> None:
+            self.observed.append(look.asked)
+            observe(record, look, plan, now)
+
+        monkeypatch.setattr(policy, "observe", observes)
 
 
 @pytest.mark.parametrize("action", ["kill", "stop"])
@@ -820,6 +829,7 @@ def test_what_is_no_end_of_a_session_ends_no_start(
     judged = Judged(host, monkeypatch, step)
     host.run(host.order("live", "live"))
     assert (judged.looks, host.engine.running()) == (1, ["ibgw-live"])
+    assert judged.observed == [False]
     [(record, look, plan, now)] = judged.asked
     assert (record.gateway, record.checked_at, look.asked, plan, now) == ("live", MONDAY, False, Plan(), MONDAY)
     assert events(host, "live") == ["start"]
