@@ -57,7 +57,7 @@ audit: export SANDBOX_BACKEND := vm
 audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes .cache/audit/results.json
 	@python -m audit $(ARGS)
 
-mutants: tools ## which small changes of the rules no test notices; ARGS="--module policy --sample 200" draws some
+mutants: tools ## which small changes of the rules no test notices; ARGS="--module agent/session/policy --sample 200" draws some
 	@nice python -m tests.mutants $(ARGS)
 
 bench: tools paper ## measure; writes .cache/bench/results.json

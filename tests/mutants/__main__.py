@@ -1,4 +1,4 @@
-"""Count the mutants that the tests kill: `make mutants [ARGS="--module policy --sample 200"]`.
+"""Count the mutants that the tests kill: `make mutants [ARGS="--module agent/session/policy --sample 200"]`.
 
 A mutant is a module with one small change (source.py says of what). One that the tests do not notice is a survivor: a
 rule that nobody tests, or a change of nothing, which survivors.yml lists with its reason. The run fails when less than
@@ -27,21 +27,25 @@ LISTED = Path(__file__).parent / "survivors.yml"
 LEAST = 0.90
 # Each module with the tests that know it, the most dangerous mistakes first.
 MODULES: dict[str, list[str]] = {
-    "neighbours": ["test_neighbours"],
-    "deploy": ["test_deploy"],
-    "policy": ["test_policy"],
-    "lease": ["test_lease"],
-    "session": ["test_session", "test_control"],
-    "milestones": ["test_milestones", "test_log", "test_states"],
-    "control": ["test_control"],
-    "settings": ["test_settings"],
-    "access": ["test_access", "test_access_mtls", "test_access_wireguard"],
-    "plan": ["test_plan"],
-    "zones": ["test_zones"],
-    "week": ["test_week"],
-    "paper_hours": ["test_paper_hours"],
+    "agent/engine/neighbours": ["agent/engine/test_neighbours"],
+    "deploy/deployment": ["deploy/test_deployment"],
+    "agent/session/policy": ["agent/session/test_policy"],
+    "agent/session/lease": ["agent/session/test_lease"],
+    "agent/session/lifecycle": ["agent/session/test_lifecycle", "agent/session/test_control"],
+    "agent/controller/milestones": [
+        "agent/controller/test_milestones",
+        "agent/engine/test_log",
+        "agent/api/test_verdicts",
+    ],
+    "agent/session/control": ["agent/session/test_control"],
+    "rules/gateway": ["rules/test_gateway"],
+    "rules/access": ["rules/test_access", "rules/test_mtls", "rules/test_wireguard"],
+    "agent/session/plan": ["agent/session/test_plan"],
+    "agent/session/zones": ["agent/session/test_zones"],
+    "agent/session/week": ["agent/session/test_week"],
+    "agent/session/windows": ["agent/session/test_windows"],
 }
-HEAD = f"{'module':12} {'mutants':>8} {'killed':>7} {'hung':>5} {'unsure':>7} {'listed':>7} {'alive':>6} {'score':>7}"
+HEAD = f"{'module':28} {'mutants':>8} {'killed':>7} {'hung':>5} {'unsure':>7} {'listed':>7} {'alive':>6} {'score':>7}"
 
 
 def main() -> int:
@@ -78,7 +82,7 @@ def run(name: str, options: argparse.Namespace, listed: dict[str, str]) -> list[
     score = 1 - len(alive) / max(len(chosen), 1)
     known = counted[SURVIVED] + counted[UNDECIDED] - len(unlisted)
     print(
-        f"{name:12} {len(chosen):8} {counted[KILLED]:7} {counted[HUNG]:5} {counted[UNDECIDED]:7} {known:7} "
+        f"{name:28} {len(chosen):8} {counted[KILLED]:7} {counted[HUNG]:5} {counted[UNDECIDED]:7} {known:7} "
         f"{len(unlisted):6} {score:7.1%}  {time.monotonic() - began:.0f} s",
         flush=True,
     )

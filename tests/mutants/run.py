@@ -57,6 +57,9 @@ def verdicts(path: Path, tests: list[str], chosen: list[Mutant], workers: int) -
     tests = [str(ROOT / each) for each in tests]
     plugin = _Server(path, tests, chosen, workers)
     sys.path.insert(0, str(ROOT))
+    # Imported anew, so that it is seen what an import calls, which a conftest may begin before any collection.
+    _forget(path)
+    plugin.imports.begin()
     status = pytest.main([*OPTIONS, "-s", "-qq", "--no-header", "--no-summary", *tests], plugins=[plugin])
     if plugin.fault or status not in (0, 5):
         raise BaselineError(f"{path.name}: its tests fail without any mutant: {plugin.fault or status}")
@@ -95,10 +98,8 @@ class _Server(_Profile):
     fault: str = ""
     verdicts: list[tuple[Mutant, str]] = field(default_factory=list)
 
-    def pytest_collection(self) -> None:
-        super().pytest_collection()
+    def __post_init__(self) -> None:
         self.imports = _Calls(self.path)
-        self.imports.begin()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         # What an import has called is part of what the module is: a change of it needs the import anew.
@@ -189,10 +190,7 @@ class _Server(_Profile):
 
     def _imported(self, code: str, run: _Run) -> int:
         """Import everything of the project once more, with *code* in the place of what the module has."""
-        places = (str(ROOT), str(self.path.parent))
-        for name in [name for name, module in sys.modules.items() if _is_within(module, places)]:
-            if not name.startswith("tests.mutants"):
-                del sys.modules[name]
+        _forget(self.path)
         _replace(self.path, code)
         order = {item.nodeid: place for place, item in enumerate(run.items)}
         status = int(pytest.main([*OPTIONS, "-x", *self.tests], plugins=[_Ordered(order, run.place.name)]))
@@ -262,6 +260,14 @@ class _Calls:
 
 def _directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True)
+
+
+def _forget(path: Path) -> None:
+    """Have everything of the project, the module at *path* included, imported anew."""
+    places = (str(ROOT), str(path.parent))
+    for name in [name for name, module in sys.modules.items() if _is_within(module, places)]:
+        if not name.startswith("tests.mutants"):
+            del sys.modules[name]
 
 
 def _is_within(module: ModuleType, places: tuple[str, ...]) -> bool:

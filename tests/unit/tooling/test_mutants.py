@@ -73,6 +73,13 @@ def count(a):
 
 def table():
     return START
+
+
+def limit():
+    return 7
+
+
+LIMIT = limit()
 """
 TESTS = """
 import rules
@@ -85,6 +92,9 @@ def test_count():
 
 def test_table():
     assert rules.table() == 1
+
+def test_limit():
+    assert rules.LIMIT == 7
 """
 RUN = """
 import json, sys
@@ -100,7 +110,9 @@ json.dump({mutant.name: verdict for mutant, verdict in run.verdicts(path, [sys.a
 
 def judged(tmp_path: Path, root: Path, tests: str) -> tuple[str, dict[str, str]]:
     (tmp_path / "rules.py").write_text(MODULE)
-    (tmp_path / "test_rules.py").write_text(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n{tests}")
+    # A conftest imports the module before pytest collects anything.
+    (tmp_path / "conftest.py").write_text(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport rules\n")
+    (tmp_path / "test_rules.py").write_text(tests)
     arguments = [str(tmp_path / "rules.py"), str(tmp_path / "test_rules.py")]
     done = subprocess.run(
         [sys.executable, "-c", RUN, *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=120
@@ -115,6 +127,8 @@ def test_each_verdict(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     assert found["untested: not a => a"] == "survived"
     assert found["count: a += 1 => a -= 1"] == "hung"
     assert found["module: 1 => 2"] == "killed"
+    # Called while the module is imported, and never again.
+    assert found["limit: 7 => 8"] == "killed"
     assert set(found.values()) == {"killed", "hung", "survived"}
 
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..api import verdicts
 from ..controller import milestones, password, settings_dir
@@ -266,7 +266,7 @@ class Control:
         except NotFoundError:
             raise Refused(f"container {names[0]} does not exist: run site.yml to create it") from None
         mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)
-        fault = neighbours.mode_objection(mine, [replace(own, there=False)], "", False) or neighbours.objection(
+        fault = neighbours.mode_objection(mine, [own], "", False) or neighbours.objection(
             mine, neighbours.around(self.engine)
         )
         if fault:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 NEW_YORK = ZoneInfo("America/New_York")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-TOKEN_DEATH = time(1, 0)
+TOKEN_DEATH = time(1)
 # A quarter of an hour later, so that neither a clock that is a little off nor a late sweep of IBKR's voids a new token.
 SIGN_IN_OPENS = time(1, 15, fold=1)
 # On Saturday. After the last daily restart of the week and well before the first one that would find its token dead.

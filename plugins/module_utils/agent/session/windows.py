@@ -44,10 +44,10 @@ class PaperSession:
 
     @classmethod
     def from_data(cls, data: c.Mapping[str, t.Any]) -> PaperSession:
-        """Return the session of an entry without :func:`problems`; TypeError for unknown or missing keys."""
+        """Return the session of an entry that has no :func:`problems`; TypeError for unknown keys."""
         # YAML reads an unquoted date as one, and str() writes it as ISO.
         except_dates = frozenset(map(str, data.get("except_dates", ())))
-        return cls(**{**data, "days": tuple(data.get("days", ())), "except_dates": except_dates})
+        return cls(**{**data, "days": tuple(data["days"]), "except_dates": except_dates})
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def _entry_problems(place: str, entry: object) -> c.Iterator[str]:
             yield f"{place}.{key}: {entry[key]!r} is not {rule}; {fix}"
         elif key not in entry and key != "except_dates":
             yield f"{place}.{key}: it is missing and has to be {rule}; {fix}"
-    lead, longest = entry.get("lead_minutes", -1), entry.get("max_minutes", -1)
+    lead: t.Any = entry.get("lead_minutes")
+    longest: t.Any = entry.get("max_minutes")
     if _is_in(LEAD_MINUTES, lead) and _is_in(MAX_MINUTES, longest) and longest <= lead:
         yield (
             f"{place}.max_minutes: {longest} minutes from the gateway's start end before the pipeline begins; "

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,12 +23,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "BUSY_SECONDS", 0.02)
 
 
+@pytest.fixture(scope="module", params=["UTC", "Etc/GMT+12"])
+def process_zone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The process's own zone, which no answer may depend on: a server's, and the one farthest behind all others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.fixture
 def control(fake_engine: Any, deploy: Any, command_server: Any, serve: Any) -> Callable[..., Control]:
     """Make a control of a stopped gateway of mode *mode*; its API is healthy and its clock stands at *now*."""
 
     def healthy(script: Any) -> None:
-        script.start(accounts={"live": "U1234567", "paper": "DU1234567"}[mode[0]])
+        script.start(accounts={"live": "U1234567,U7654321", "paper": "DU1234567"}[mode[0]])
         for code, text in notices:
             script.notice(code, text)
         script.answer_time()

@@ -23,6 +23,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client 
     NotFoundError,
     Stream,
 )
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as control_module
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
     descriptor,
     lifecycle,
@@ -38,6 +39,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import deployment
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment, Found, Order
+from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 
 IMAGE = "image@sha256:1"
 MONDAY = 1795000000.0
@@ -161,13 +163,21 @@ class Host:
         self.root, self.engine = root, Containers()
         self.ready: Callable[[], bool] = lambda: True
         self.listener = ""
+        self.waits: list[tuple[Any, ...]] = []
+        self.stops: list[tuple[Any, ...]] = []
         monkeypatch.setattr(descriptor, "ROOT", str(root / "etc"))
         monkeypatch.setattr(store, "ROOT", str(root / "var"))
-        monkeypatch.setattr(deployment, "wait_for", lambda *_a, **_k: self.ready())
+        monkeypatch.setattr(deployment, "wait_for", self.waited)
+        monkeypatch.setattr(control_module, "PATIENCE", 0.0)
         monkeypatch.setattr(neighbours, "listening", lambda _port: self.listener)
         monkeypatch.setattr(lifecycle, "stop", self.sign_off)
 
+    def waited(self, *arguments: Any, **_more: Any) -> bool:
+        self.waits.append(arguments)
+        return self.ready()
+
     def sign_off(self, gateway: Any, engine: Any, timeout: float, check: bool) -> Outcome:
+        self.stops.append((gateway.deployed(), engine, timeout, check))
         outcome, name = Outcome(), gateway.deployed().container
         if name in self.engine.running():
             engine.stop(name, 0)
@@ -313,7 +323,7 @@ def test_what_is_refused_before_it_is_down_leaves_it_as_it_was(host: Host, refus
 
 
 @pytest.mark.parametrize(("mode", "running"), [("paper", True), ("live", False)])
-@pytest.mark.parametrize("fault", ["ready", "start", "accept"])
+@pytest.mark.parametrize("fault", ["ready", "start", "set aside", "accept"])
 def test_the_old_one_is_put_back_with_its_files(
     host: Host, monkeypatch: pytest.MonkeyPatch, mode: str, running: bool, fault: str
 ) -> None:
@@ -322,7 +332,8 @@ def test_the_old_one_is_put_back_with_its_files(
     if fault == "ready":
         host.ready = lambda: False
     else:
-        host.engine.refused = {{"start": f"start {name}", "accept": f"rename {name}.new"}[fault]: "refused"}
+        calls = {"start": f"start {name}", "set aside": f"rename {name} {name}.old", "accept": f"rename {name}.new"}
+        host.engine.refused = {calls[fault]: "refused"}
         host.engine.kill_at = None
     with pytest.raises((SessionError, EngineError)):
         host.run(host.order(mode, mode, now=True))
@@ -576,6 +587,40 @@ def test_a_kept_sign_in_counts_while_the_live_gateway_is_down(host: Host) -> Non
 # What is refused
 
 
+def test_a_container_of_somebody_else_with_its_name_is_left_alone(host: Host) -> None:
+    host.engine.made("ibgw-paper", "r1", "exited")
+    host.engine.all["ibgw-paper"]["request"]["Labels"] = None
+    with pytest.raises(Refused, match="gateway_name"):
+        host.run(host.order())
+    assert host.engine.calls == []
+
+
+@pytest.mark.parametrize(("change", "refused"), [(False, True), (True, False)])
+def test_the_mode_of_the_descriptor_counts_where_there_is_no_container(host: Host, change: bool, refused: bool) -> None:
+    host.run(host.order("live", "live"))
+    host.engine.all.clear()
+    with pytest.raises(Refused, match="gateway_mode") if refused else contextlib.nullcontext():
+        host.run(host.order("live", "paper", change_mode=change))
+
+
+def test_a_damaged_descriptor_is_written_anew(host: Host) -> None:
+    host.run(host.order(revision="r1", config="one"))
+    path = host.root / "etc/paper/gateway.json"
+    path.write_text("{")
+    host.run(host.order())
+    assert json.loads(path.read_text())["revision"] == "r2"
+
+
+def test_a_port_that_another_container_publishes_is_refused(host: Host) -> None:
+    host.engine.all["web"] = {
+        "Id": "web",
+        "request": {**request_of("web", "", user="alice"), "Labels": {}},
+        "status": "running",
+    }
+    with pytest.raises(Refused, match=r"gateway_port: 4001 .* container web"):
+        host.run(host.order())
+
+
 def test_what_needs_nothing_is_not_refused_for_its_neighbours(host: Host) -> None:
     host.engine.made("ibgw-paper", "r2")
     host.engine.made("ibgw-paper2", "r2")
@@ -742,6 +787,14 @@ class Judged:
             return step
 
         monkeypatch.setattr(policy, "decide", decide)
+        self.observed: list[bool] = []
+        observe = policy.observe
+
+        def observes(record: store.Record, look: policy.Seen, plan: Plan, now: float) -> None:
+            self.observed.append(look.asked)
+            observe(record, look, plan, now)
+
+        monkeypatch.setattr(policy, "observe", observes)
 
 
 @pytest.mark.parametrize("action", ["kill", "stop"])
@@ -774,6 +827,7 @@ def test_what_is_no_end_of_a_session_ends_no_start(
     judged = Judged(host, monkeypatch, step)
     host.run(host.order("live", "live"))
     assert (judged.looks, host.engine.running()) == (1, ["ibgw-live"])
+    assert judged.observed == [False]
     [(record, look, plan, now)] = judged.asked
     assert (record.gateway, record.checked_at, look.asked, plan, now) == ("live", MONDAY, False, Plan(), MONDAY)
     assert events(host, "live") == ["start"]
@@ -820,6 +874,128 @@ def test_what_runs_and_is_not_proven_is_judged_by_its_record_too(host: Host, mon
     assert host.run(host.order()).step == "prove"
     assert [each[0].gateway for each in judged.asked] == ["paper"]
     assert list(host.engine.all) == ["ibgw-paper"]
+
+
+@pytest.mark.parametrize("step", ["none", "make", "prove"])
+def test_how_long_it_may_take_to_be_ready(host: Host, step: str) -> None:
+    order = host.order(ready_seconds=33.0)
+    if step != "make":
+        host.engine.made("ibgw-paper", "r2", "running")
+    if step == "prove":
+        host.engine.made("ibgw-paper.old", "r1", "exited")
+    control = host.control(order)
+    assert Deployment(order, control).run(False).step == step
+    assert host.waits == [(control.gateway, "ready", 33.0)]
+
+
+def test_how_a_replacement_that_fails_is_stopped(host: Host) -> None:
+    host.run(host.order(revision="r1", config="one", stop_seconds=11.0))
+    host.stops.clear()
+    host.ready = lambda: False
+    with pytest.raises(SessionError):
+        host.run(host.order(stop_seconds=22.0))
+    # The old one with the settings that it was deployed with; the new one with its own.
+    assert [(found.revision, *rest) for found, *rest in host.stops] == [
+        ("r1", host.engine, 22.0, False),
+        ("r2", host.engine, 22.0, False),
+    ]
+    noted = [(each["event"], each["text"], each["at"]) for each in store.Store("paper").history()]
+    assert noted == [
+        ("start", "started by the operator", MONDAY),
+        ("stop", "stopped by the operator (IBC STOP)", MONDAY),
+        ("start", "started by the operator", MONDAY),
+        ("stop", "stopped by the operator (IBC STOP)", MONDAY),
+        ("put_back", "the container before is put back by the operator", MONDAY),
+    ]
+
+
+def test_an_engine_that_does_not_stop_the_replacement_keeps_nobody_from_putting_back(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.run(host.order(revision="r1", config="one"))
+
+    def fails() -> bool:
+        host.engine.all["ibgw-paper"]["status"] = "exited"
+        monkeypatch.setattr(lifecycle, "stop", refuses)
+        return False
+
+    def refuses(*_arguments: Any, **_more: Any) -> Outcome:
+        raise EngineError("the engine does not answer")
+
+    host.ready = fails
+    with pytest.raises(SessionError, match="is back, and starting"):
+        host.run(host.order())
+    assert (host.engine.revision("ibgw-paper"), host.engine.running()) == ("r1", ["ibgw-paper"])
+
+
+FILES = ("ibc/config.ini.tmpl", "jts.keys", "secrets/tws_password", "gateway.json")
+
+
+@pytest.mark.parametrize("fault", ["stop ibgw-paper", "start ibgw-paper"])
+def test_all_files_that_a_container_is_started_with_are_put_back(host: Host, fault: str) -> None:
+    host.run(host.order(revision="r1", config="one"))
+    before = {file: host.text(f"etc/paper/{file}") for file in FILES}
+    host.engine.refused = {fault: "refused by the engine"}
+    with pytest.raises((SessionError, EngineError)):
+        host.run(host.order())
+    assert {file: host.text(f"etc/paper/{file}") for file in FILES} == before
+
+
+def test_the_containers_uid_is_reserved_before_anything_is_touched(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def reserve(uid: int, check: bool) -> list[dict[str, str]]:
+        asked.append((uid, check))
+        return [{"after": "an account"}]
+
+    monkeypatch.setattr(container_user, "reserve", reserve)
+    assert host.run(host.order(), check=True).diff[0] == {"after": "an account"}
+    assert host.run(host.order()).diff[0] == {"after": "an account"}
+    assert asked == [(os.getuid(), True), (os.getuid(), True), (os.getuid(), False)]
+
+    def taken(_uid: int, _check: bool) -> list[dict[str, str]]:
+        raise container_user.TakenError("uid 1000 is somebody's")
+
+    monkeypatch.setattr(container_user, "reserve", taken)
+    host.engine.calls.clear()
+    with pytest.raises(Refused, match=r"uid 1000 is somebody's\. Nothing was touched"):
+        host.run(host.order(revision="r3"))
+    assert host.engine.calls == []
+
+
+def test_files_that_were_not_there_are_gone_again(host: Host) -> None:
+    """As after a deployment by a release that did not keep the keys of jts.ini."""
+    host.run(host.order(revision="r1", config="one"))
+    keys, jts = host.root / "etc/paper/jts.keys", host.root / "var/paper/tws_settings/jts.ini"
+    keys.unlink()
+    host.ready = lambda: False
+    with pytest.raises(SessionError, match="is back"):
+        host.run(host.order())
+    assert not keys.exists()
+    assert jts.read_text() == "[Logon]\nTimeZone=two\n"
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("live", store.SIGN_IN), ("paper", None)])
+def test_a_start_is_granted_to_whoever_deploys(host: Host, mode: str, kind: str | None) -> None:
+    grants: list[store.Grant | None] = []
+
+    def ready() -> bool:
+        grants.append(store.Store(mode).load(mode).grant)
+        return True
+
+    host.ready = ready
+    host.run(host.order(mode, mode))
+    assert [each and (each.kind, each.by, each.started_at) for each in grants] == [
+        kind and (kind, "the operator", MONDAY)
+    ]
+
+
+def test_what_is_not_started_is_looked_at_for_the_report(host: Host) -> None:
+    order = host.order(start="never")
+    control = host.control(order)
+    assert Deployment(order, control).run(False).step == "make"
+    assert control.gateway.container
+    assert control.gateway.container["status"] == "created"
 
 
 def test_others_are_told_that_a_deployment_is_under_way(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,7 @@ COMMAND = ["2026-11-20 22:00:10:000 IBC: CommandServer received command: RESTART
 ENDED = ["IBC returned exit status 0"]
 MISSED = "IBC: Re-login after second factor authentication timeout not required"
 MISSED_AGAIN = "IBC: Re-login after second factor authentication timeout in 5 second"
+COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
 OPENED = "IBC: detected dialog entitled: {}; event=Opened"
 CLOSED = "IBC: detected dialog entitled: {}; event=Closed"
 FACTOR = "Second Factor Authentication"
@@ -153,8 +154,22 @@ def summed(*parts: list[str]) -> Summary:
         ([BANNER, FRESH, LOGIN, DONE, SET, BANNER], {"phase": "none", "jvm_runs": 0, "read_only": None}),
         ([["API in Read-Only mode: true"]], {"read_only": True}),
         ([["2026-11-20 09:43:50:001 IBC: version: 3.24.1"]], {"controller_version": "3.24.1"}),
+        # Found by one JVM, and not mended by the next.
+        ([FRESH, LOGIN, PUSH, ["IBC returned exit status 87"], FRESH], {"finding": "push_denied"}),
+        ([*[[*FRESH, "IBC returned exit status 88"]] * 3, FRESH], {"finding": "login_window_loop"}),
+        # The menu may open before the sign-in has completed.
+        ([FRESH, LOGIN, SET], {"phase": "signing_in", "settings_applied": True, "usable": False}),
+        ([FRESH, LOGIN, SET, DONE], {"phase": "configured", "usable": True}),
         # On the way to a push, or not.
         ([BANNER], {"asks_for_sign_in": False}),
+        ([KEPT, DONE, SET, FRESH[:1]], {"token_missing": True, "asks_for_sign_in": False}),
+        ([FRESH, DONE, SET, KEPT[:1]], {"token_missing": False, "asks_for_sign_in": False}),
+        ([KEPT, DONE, SET, FRESH[:1], [RESTARTS]], {"sign_in_follows": True, "asks_for_sign_in": True}),
+        ([FRESH, DONE, SET, KEPT[:1], [RESTARTS]], {"sign_in_follows": False, "asks_for_sign_in": False}),
+        ([KEPT, DONE, SET, [COLD]], {"sign_in_follows": True, "asks_for_sign_in": True}),
+        ([KEPT, DONE, SET, [COLD, RESTARTS]], {"sign_in_follows": True, "asks_for_sign_in": True}),
+        ([KEPT, DONE, SET, [COLD, "Gateway finished"]], {"sign_in_follows": False, "asks_for_sign_in": False}),
+        ([KEPT, DONE, SET, [COLD], KEPT], {"sign_in_follows": False, "asks_for_sign_in": False}),
         ([FRESH], {"asks_for_sign_in": True, "on_token": False}),
         ([FRESH[1:], LOGIN], {"asks_for_sign_in": True, "full_authentication": True}),
         # Nobody enters a password on a token: IBKR has refused it.
@@ -260,6 +275,10 @@ def test_fold(parts: list[list[str]], expected: dict[str, Any]) -> None:
         ],
         ("User must choose whether to continue with this session", "session_choice", ""),
         ("End this session and let the other", "session_taken", ""),
+        ("Trading Login Handoff dialog; error: Another session is active", "session_taken", ""),
+        ("Trading Login Handoff dialog; Another session is active", "session_choice", ""),
+        (COLD, "sign_in_follows", ""),
+        (RESTARTS, "restart_follows", ""),
         ("detected dialog entitled: Existing session detected; event=Opened", "contested", "Existing session detected"),
         ("detected dialog entitled: Re-login is required; event=Opened", "contested", "Re-login is required"),
         *[(f"{word} is not supported", "passkey", "") for word in ("Passkey", "PassKey", "passkey", "passKey")],
@@ -313,6 +332,8 @@ def test_of_what_is_said_too_often_the_first_ones_and_the_last_one_count(line: s
     assert len(found) == min(count, milestones.MAX_FINDS + 1) == min(count, 201)
     if line.endswith("{}"):
         assert (found[0], found[-1]) == ("0", str(count - 1))
+    else:
+        assert set(found) == {""}
     last = list(milestones.IBC.events(block + b"IBC is paused\nGateway finished\n"))
     assert [event.name for event in last][-2:] == ["paused", "finished"]
 
@@ -328,7 +349,11 @@ def test_the_engines_header_and_time_are_no_part_of_a_line(header: bytes) -> Non
 
 
 def test_a_time_within_a_line_is_not_the_engines() -> None:
-    for text in (f"it is now, by this machine, {STAMP} IBC is paused", f"IBC is paused {STAMP} "):
+    for text in (
+        f"it is now, by this machine, {STAMP} IBC is paused",
+        f"123456789{STAMP} IBC is paused",
+        f"IBC is paused {STAMP} ",
+    ):
         assert list(milestones.IBC.events(f"{text}\n".encode())) == [("paused", "", "")]
 
 
@@ -347,9 +372,15 @@ def test_a_value_that_is_no_text_is_shown_as_far_as_it_is() -> None:
 def test_what_is_shown_of_the_log_is_short() -> None:
     summary = summed(
         FRESH,
-        [f"IBC: version: 1{'x' * 60}", f"CommandServer received command: {'ß' * 60}", OPENED.format("x" * 150)],
+        [
+            f"IBC: version: 1{'x' * 60}",
+            # Each of these characters is shown as four.
+            "\tVersion: " + "\x1b" * 40,
+            "CommandServer received command: " + "\x1b" * 40,
+            OPENED.format("x" * 150),
+        ],
     )
-    assert len(summary.controller_version or "") == 40
+    assert (len(summary.controller_version or ""), len(summary.gateway_version or "")) == (40, 40)
     assert [len(each) for each in summary.commands] == [40]
     assert (len(summary.last_dialog or ""), len(summary.open_dialog or "")) == (100, 100)
 
@@ -402,6 +433,7 @@ def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
 def test_a_huge_line_is_read_in_part() -> None:
     line = b"x" * 10_000_000
     assert not list(milestones.IBC.events(line + b"Login has completed\n"))
+    assert not list(milestones.IBC.events(b"other\n" + line + b"Login has completed\n"))
     assert [event.name for event in milestones.IBC.events(line + b"\nLogin has completed\n")] == ["signed_in"]
 
 

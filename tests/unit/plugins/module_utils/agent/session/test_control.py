@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -27,8 +28,9 @@ from tests.unit.plugins.session_log import (
 )
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password, settings_dir
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import neighbours
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as control_module
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import lifecycle, plan, policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import (
     Control,
@@ -36,7 +38,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
     Refused,
     TooManyPushes,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway, Judgement
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import (
     BlockedError,
@@ -60,7 +62,12 @@ def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) 
         "configured", "verified", "valid",
     ]  # fmt: skip
     assert said[-1][1] == "valid until Sunday 2026-11-29 01:00 New York time"
+    assert live.gateway.verdict
+    assert said[-2][1].endswith(f" {', '.join(live.gateway.verdict['accounts'])}")
+    assert len(live.gateway.verdict["accounts"]) == 2
     assert "U1234567" not in str(said)
+    [event] = live.store.history()
+    assert (event["event"], event["text"], event["at"], event["by"]) == ("sign_in", "signed in", TUESDAY, "Ann")
     assert not any(path.exists() for path in stale)
     record = live.store.load("live")
     assert (record.state, record.grant, record.counts["pushes"]) == (verdicts.READY, None, 1)
@@ -126,6 +133,92 @@ def test_a_refused_password_is_not_tried_again(control: Any, fake_engine: Any) -
     with pytest.raises(BlockedError, match="refused the user or the password"):
         signing_in(live)
     assert (len(starts), live.store.load("live").blocked) == (1, "refused_login")
+    assert told_of_the_end(live) == (policy.CAUSES["refused_login"][0], "refused_login", TUESDAY)
+
+
+def told_of_the_end(live: Control) -> tuple[str, str, float]:
+    [event] = [each for each in live.store.history() if each["event"] == "blocked"]
+    return event["text"], event["cause"], event["at"]
+
+
+def test_a_refusal_counts_also_after_a_missed_push(control: Any, fake_engine: Any) -> None:
+    live = control()
+    starts = []
+    again = "Re-login after second factor authentication timeout in 5 second"
+    fake_engine.on_start = lambda: (
+        starts.append(1),
+        fake_engine.log(*BEGUN, PUSH, again, BEGUN[-1], "Login failed", BEGUN[-1], "Login failed"),
+    )
+    with pytest.raises(BlockedError):
+        signing_in(live)
+    assert (len(starts), live.store.load("live").blocked) == (1, "refused_login")
+
+
+def test_a_gateway_that_goes_down_in_its_sign_in_is_told_with_its_reason(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: (fake_engine.log(*BEGUN), fake_engine.exit(76))
+    with pytest.raises(BlockedError, match="exited with code 76"):
+        signing_in(live)
+    assert live.store.load("live").blocked == "sign_in_ended"
+    text, cause, _at = told_of_the_end(live)
+    assert (text.partition(" (its container has exited with code 76")[0], cause) == (
+        policy.CAUSES["sign_in_ended"][0],
+        "sign_in_ended",
+    )
+
+
+@pytest.mark.parametrize(
+    ("took", "waits", "cause"),
+    [
+        # How long is waited, and whether the last push ends it.
+        (300.0, [(600.0, False), (300.0, False)], "sign_in_late"),
+        (299.75, [(600.0, False), (300.25, False), (0.5, True)], "push_missed"),
+    ],
+)
+def test_all_pushes_of_a_sign_in_share_its_time(
+    control: Any,
+    fake_engine: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    took: float,
+    waits: list[tuple[float, bool]],
+    cause: str,
+) -> None:
+    live = control(pushes=3, sign_in_minutes=10)
+    clock = itertools.count(1000.0, took)
+    now = [next(clock)]
+    live.gateway.clock = lambda: now[0]
+    waited = []
+
+    def waits_for(gateway: Gateway, _wanted: str, timeout: float, tell: Callable[[], None]) -> bool:
+        gateway.refresh()
+        now[0] = next(clock)
+        waited.append((timeout, True))
+        tell()
+        waited[-1] = (timeout, False)
+        return False
+
+    stops = spied_stops(monkeypatch)
+    monkeypatch.setattr(control_module, "wait_for", waits_for)
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, MISSED)
+    meaning, next_step = policy.CAUSES[cause]
+    with pytest.raises(BlockedError) as blocked:
+        signing_in(live)
+    assert (waited, live.store.load("live").blocked) == (waits, cause)
+    assert str(blocked.value).endswith(f": {meaning}. {next_step}")
+    assert told_of_the_end(live) == (meaning, cause, TUESDAY)
+    # The one before the first start, and one after each.
+    assert stops == [(60.0, False)] * (1 + len(waits))
+
+
+def spied_stops(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, bool]]:
+    stops, stop = [], lifecycle.stop
+
+    def spied(gateway: Gateway, engine: Any, timeout: float, check: bool) -> lifecycle.Outcome:
+        stops.append((timeout, check))
+        return stop(gateway, engine, timeout, check)
+
+    monkeypatch.setattr(lifecycle, "stop", spied)
+    return stops
 
 
 def test_a_sign_in_ends_with_its_time(control: Any, fake_engine: Any) -> None:
@@ -148,7 +241,7 @@ def test_what_is_refused_before_anything_is_touched(
     control: Any, fake_engine: Any, mode: str, now: float, message: str
 ) -> None:
     refusing = control(mode, now)
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(Refused, match=rf"gateway {mode}.*{message}"):
         signing_in(refusing)
     assert not any("start" in call for call in fake_engine.calls)
 
@@ -194,7 +287,8 @@ def test_a_resumption_that_asks_for_a_push_is_killed_before_it_is_sent(
     with pytest.raises(SessionError, match="before a push was sent"):
         live.resume(5)
     assert fake_engine.exit_code == 137
-    assert live.store.load("live").blocked == "sign_in_asked"
+    record = live.store.load("live")
+    assert (record.blocked, record.stopped_by) == ("sign_in_asked", "")
 
 
 def paused(live: Any, place: Path) -> None:
@@ -224,6 +318,51 @@ def test_every_door_resumes_a_kept_sign_in(control: Any, fake_engine: Any, tmp_p
     record = live.store.load("live")
     assert (record.stopped_by, record.counts.get("pushes", 0), record.grant) == ("", 0, None)
     assert (tmp_path / "abc" / "autorestart").exists()
+
+
+RESUMPTIONS: dict[str, Callable[[Any], lifecycle.Outcome]] = {
+    "start": lambda live: live.start(allow_signin=False),
+    "resume": lambda live: live.resume(300.0),
+}
+
+
+@pytest.mark.parametrize("door", RESUMPTIONS)
+def test_a_resumption_is_waited_for_and_told(
+    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: str
+) -> None:
+    live = control()
+    paused(live, tmp_path)
+    waits: list[tuple[str, float]] = []
+
+    def ready(_gateway: Gateway, wanted: str, timeout: float, **_more: object) -> bool:
+        waits.append((wanted, timeout))
+        return True
+
+    monkeypatch.setattr(control_module, "wait_for", ready)
+    outcome = RESUMPTIONS[door](live)
+    assert (outcome.changed, outcome.actions, waits) == (True, ["docker start"], [(verdicts.READY, 300.0)])
+    assert [(each["event"], each["text"]) for each in live.store.history()] == [("resume", "resumed by Ann")]
+
+
+def test_a_resumption_that_does_not_get_ready_says_how_far_it_came(
+    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    live = control()
+    paused(live, tmp_path)
+    monkeypatch.setattr(control_module, "wait_for", lambda *_a, **_k: False)
+    with pytest.raises(SessionError, match="resumed but starting: "):
+        live.resume(5)
+
+
+def test_a_sign_in_of_a_paused_gateway_is_told_though_its_api_is_asked_anew(
+    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    live = control()
+    paused(live, tmp_path)
+    monkeypatch.setattr(live, "resume_kept", lambda _record, _timeout: setattr(live.gateway, "verdict", None))
+    said: Said = []
+    signing_in(live, said)
+    assert [step for step, _text in said] == ["resuming", "verified", "valid"]
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -265,6 +404,14 @@ def test_what_a_kept_sign_in_is(control: Any, tmp_path: Path, change: dict[str, 
     assert live.kept(record) is kept
     (tmp_path / "abc" / "autorestart").unlink()
     assert not live.kept(record)
+
+
+@pytest.mark.parametrize(("at", "kept"), [("2026-11-29 00:59", True), ("2026-11-29 01:00", False)])
+def test_a_kept_sign_in_ends_with_its_week(control: Any, tmp_path: Path, at: str, kept: bool) -> None:
+    live = control()
+    paused(live, tmp_path)
+    live.now = lambda: new_york(at)
+    assert live.kept(live.store.load("live")) is kept
 
 
 def test_the_next_step_of_a_kept_sign_in_is_to_resume(control: Any, fake_engine: Any, tmp_path: Path) -> None:
@@ -317,9 +464,75 @@ def test_a_container_that_is_live_is_not_started_as_paper(control: Any, fake_eng
     assert fake_engine.status == "exited"
 
 
+def test_a_container_of_its_own_mode_is_started(control: Any, fake_engine: Any) -> None:
+    paper = control("paper")
+    fake_engine.environment = ["TRADING_MODE=paper"]
+    fake_engine.labels["ibops.gateway.mode"] = "paper"
+    paper.admit()
+    assert {call for call in fake_engine.calls if call.startswith("GET /containers/ibgw-")} == {
+        "GET /containers/ibgw-paper/json"
+    }
+    fake_engine.environment = ["TRADING_MODE=live"]
+    with pytest.raises(Refused, match="gateway paper"):
+        paper.admit()
+    fake_engine.exists = False
+    with pytest.raises(Refused, match="container ibgw-paper does not exist"):
+        paper.admit()
+
+
+@pytest.mark.parametrize("filename", [None, "/somewhere/autorestart"])
+def test_a_settings_directory_that_cannot_be_read_is_named(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch, filename: str | None
+) -> None:
+    def fails(_descriptor: object) -> None:
+        raise OSError(5, "Input/output error", filename)
+
+    live = control()
+    monkeypatch.setattr(settings_dir, "remove_stale", fails)
+    with pytest.raises(SessionError, match=f": {filename or live.descriptor.settings_dir}: Input/output error"):
+        live.start(True)
+    assert fake_engine.status == "exited"
+
+
 def test_a_pause_is_refused_without_a_sign_in_that_lasts(control: Any) -> None:
     with pytest.raises(Refused, match="there is none that lasts"):
         control().pause(5)
+
+
+@pytest.mark.parametrize(("left", "refused"), [(1800, False), (1799, True)])
+def test_a_pause_needs_half_an_hour_of_the_week(control: Any, tmp_path: Path, left: int, refused: bool) -> None:
+    live = control(now=new_york("2026-11-29 01:00") - left)
+    paused(live, tmp_path)
+    with pytest.raises(Refused if refused else SessionError, match="none that lasts" if refused else "is stopped"):
+        live.pause(5)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("check", [False, True])
+def test_a_pause_is_written_down_when_ibc_accepts_it(
+    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, check: bool, fails: bool
+) -> None:
+    live, asked, meanwhile = control(), [], []
+    paused(live, tmp_path)
+
+    def pause(
+        gateway: object, engine: object, timeout: float, check: bool, accepted: Callable[[], None] = lambda: None
+    ) -> lifecycle.Outcome:
+        asked.append((gateway, engine, timeout, check))
+        accepted()
+        meanwhile.append(live.store.load("live").stopping)
+        if fails:
+            raise SessionError("IBC accepted PAUSE, but it still runs")
+        return lifecycle.Outcome(True, ["done"])
+
+    monkeypatch.setattr(lifecycle, "pause", pause)
+    with pytest.raises(SessionError, match="still runs") if fails else contextlib.nullcontext():
+        live.pause(17.0, check)
+    assert asked == [(live.gateway, live.engine, 17.0, check)]
+    assert meanwhile == ["" if check else policy.PAUSE]
+    assert live.store.load("live").stopping == ""
+    noted = [(each["event"], each["text"], each["at"]) for each in live.store.history()]
+    assert noted == ([] if check or fails else [("pause", "PAUSE by Ann", TUESDAY)])
 
 
 def test_a_pause_needs_an_ibc_that_knows_it(control: Any, fake_engine: Any) -> None:
@@ -379,7 +592,8 @@ def test_in_check_mode_a_pause_and_a_resumption_are_foreseen(control: Any, fake_
     live.pause(5)
     (tmp_path / "abc").mkdir()
     (tmp_path / "abc" / "autorestart").touch()
-    assert live.resume(5, check=True).actions == ["docker start"]
+    foreseen = live.resume(5, check=True)
+    assert (foreseen.changed, foreseen.actions) == (True, ["docker start"])
     assert (fake_engine.status, live.store.load("live").stopped_by) == ("exited", "PAUSE")
 
 
@@ -417,6 +631,40 @@ def test_who_acts_unless_he_says_so(control: Any) -> None:
     assert (plain.by, plain.keep, plain.now) == ("the operator", 0.0, time.time)
     assert plain.owner == f"the operator (process {os.getpid()})"
     assert Control(live.descriptor, live.plan, owner="run 7").owner == "run 7"
+    assert plain.grant(None).kind == SIGN_IN
+    assert control("paper").grant(None) is None
+
+
+def test_the_container_is_looked_at_by_the_same_engine(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = control()
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    assert live.gateway.seen()["exists"]
+
+
+def test_whoever_ends_the_lease_of_another_run_notes_it(control: Any) -> None:
+    live = control()
+    run = Control(live.descriptor, live.plan, owner="run 7", keep=300.0, now=live.now)
+    with run.acting("a deployment"):
+        pass
+    live.stop()
+    [event] = live.store.history()
+    assert (event["event"], event["at"]) == ("taken_over", TUESDAY)
+    assert "a deployment by run 7" in event["text"]
+
+
+def test_a_stop_has_a_minute_for_ibc(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stops = spied_stops(monkeypatch)
+    control().stop()
+    assert stops == [(60.0, False)]
+
+
+def test_the_look_after_an_action_does_not_count_as_one_at_the_api(
+    control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper, looks = control("paper"), []
+    monkeypatch.setattr(policy, "observe", lambda _record, look, _plan, _now: looks.append(look.asked))
+    paper.start(False)
+    assert looks == [False]
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -533,6 +781,17 @@ def test_a_dialog_is_told_once_and_written_down(control: Any, monkeypatch: pytes
     assert [step for step, _text in said] == ["dialog", "dialog"]
     assert ["Update" in said[0][1], "Other" in said[1][1]] == [True, True]
     assert live.store.load("live").checked_at == TUESDAY
+
+
+def test_a_sign_in_that_stalls_is_told_with_its_reason(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = control()
+    look, said = progress(live)
+    live.gateway.look()
+    stalled = Judgement(verdicts.DEGRADED, "it has stalled", "Look at it.")
+    monkeypatch.setattr(live.gateway, "judgement", lambda: stalled)
+    look()
+    look()
+    assert said == [("stalled", "it has stalled. Look at it.")]
 
 
 @pytest.mark.parametrize(

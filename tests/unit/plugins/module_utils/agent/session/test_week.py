@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import week
 
+pytestmark = pytest.mark.usefixtures("process_zone")
 HOUR = timedelta(hours=1)
 instants = st.datetimes(
     datetime(2020, 1, 1),
@@ -28,6 +29,10 @@ def ny(text: str, fold: int = 0) -> datetime:
 
 def read(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment:%a %Y-%m-%d %H:%M %Z}"
+
+
+def test_the_days_as_an_operator_writes_them() -> None:
+    assert list(week.DAYS) == [f"{datetime(2026, 11, day):%a}".lower() for day in range(23, 30)]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,8 @@ def test_the_operators_own_deadline() -> None:
     assert read(week.sign_in_opens(at)) == "Sun 2026-11-29 01:15 EST"
     assert read(week.sign_in_deadline(at)) == "Sun 2026-11-29 17:00 EST"
     assert read(week.sign_in_deadline(at, "16:45")) == "Sun 2026-11-29 16:45 EST"
-    assert week.phase(ny("2026-11-29 17:00"), None, "16:45") == "overdue"
+    assert week.phase(ny("2026-11-29 16:44"), None, "16:45") == "sign_in_due"
+    assert week.phase(ny("2026-11-29 16:45"), None, "16:45") == "overdue"
     with pytest.raises(ValueError, match="late"):
         week.sign_in_deadline(at, "late")
 
@@ -213,13 +219,19 @@ def test_a_year_without_sign_ins_is_three_reminders_a_week_at_their_time() -> No
         ("north_america", ny("2026-11-28 02:59"), "Sat 2026-11-28 03:00 EST"),
         ("north_america", ny("2026-11-28 03:00"), None),
         ("north_america", ny("2026-11-28 23:45"), "Sun 2026-11-29 01:45 EST"),
+        ("europe", datetime(2026, 11, 25, 5, 24, tzinfo=UTC), None),
         ("europe", datetime(2026, 11, 25, 5, 25, tzinfo=UTC), "Wed 2026-11-25 07:45 CET"),
         ("europe", datetime(2027, 7, 7, 4, 25, tzinfo=UTC), "Wed 2027-07-07 07:45 CEST"),
         ("europe", datetime(2026, 11, 28, 8, 0, tzinfo=UTC), None),
         ("europe", ny("2026-11-28 01:00"), "Sat 2026-11-28 03:00 EST"),
-        ("asia_pacific", datetime(2026, 11, 24, 21, 0, tzinfo=UTC), "Wed 2026-11-25 06:05 HKT"),
+        ("asia_pacific", datetime(2026, 11, 24, 20, 44, tzinfo=UTC), None),
+        ("asia_pacific", datetime(2026, 11, 24, 20, 45, tzinfo=UTC), "Wed 2026-11-25 06:05 HKT"),
+        ("asia_pacific", datetime(2026, 11, 25, 12, 14, tzinfo=UTC), None),
         ("asia_pacific", datetime(2026, 11, 25, 12, 15, tzinfo=UTC), "Wed 2026-11-25 21:15 HKT"),
         ("asia_pacific", datetime(2026, 11, 25, 13, 15, tzinfo=UTC), None),
+        # Saturday has no daily reset; in Hong Kong its morning is before the weekend's, which begins in New York.
+        ("asia_pacific", datetime(2026, 11, 27, 21, 0, tzinfo=UTC), None),
+        ("asia_pacific", datetime(2026, 11, 28, 12, 30, tzinfo=UTC), None),
     ],
 )
 def test_resets(region: str, at: datetime, ends: str | None) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.window
     upcoming,
 )
 
+pytestmark = pytest.mark.usefixtures("process_zone")
 WEEKDAYS = DAYS[:5]
 ZONES = ("America/New_York", "Europe/Zurich", "Asia/Hong_Kong", "Australia/Lord_Howe", "UTC")
 OPEN = PaperSession("us-open", WEEKDAYS, "09:30", "America/New_York", 10, 90)
@@ -144,9 +145,30 @@ def test_the_first_of_several_sessions() -> None:
     assert current([NIGHT, OPEN], after.start) == after
 
 
-def test_a_session_that_never_runs() -> None:
-    whole_year = frozenset(str(date(2026, 11, 1) + timedelta(days=day)) for day in range(500))
-    assert upcoming([replace(OPEN, except_dates=whole_year)], datetime(2026, 11, 25, tzinfo=UTC)) is None
+def test_of_several_windows_the_first_counts() -> None:
+    late = replace(OPEN, name="late", time="09:45")
+    at = datetime(2026, 11, 25, 15, tzinfo=UTC)
+    for sessions in ([late, OPEN], [OPEN, late]):
+        found = current(sessions, at)
+        assert found
+        assert found.session is OPEN
+
+
+@pytest.mark.parametrize(("days", "found"), [(366, True), (367, False)])
+def test_the_next_window_is_sought_for_a_year(days: int, found: bool) -> None:
+    today = date(2026, 11, 24)
+    next_day = today + timedelta(days)
+    others = {today + timedelta(day) for day in range(500)} - {next_day}
+    session = replace(OPEN, days=DAYS, except_dates=frozenset(map(str, others)))
+    at = datetime(2026, 11, 24, 23, tzinfo=UTC)
+    assert upcoming([session], at) == (windows.window(session, next_day) if found else None)
+
+
+def test_the_eve_of_a_session_at_the_date_line() -> None:
+    first = PaperSession("first", DAYS, "00:05", "Pacific/Kiritimati", 15, 60)
+    window = windows.window(first, date(2026, 11, 25))
+    assert window
+    assert current([first], window.start) == window
 
 
 def test_data_and_back() -> None:
@@ -169,6 +191,7 @@ def test_good_sessions_have_no_problem() -> None:
     assert windows.problems([]) == []
     assert windows.problems([GOOD, entry(NIGHT)]) == []
     assert windows.problems([{**GOOD, "except_dates": [date(2026, 12, 25), "2026-11-26"]}]) == []
+    assert windows.problems([{key: GOOD[key] for key in GOOD if key != "except_dates"}]) == []
 
 
 @pytest.mark.parametrize(
@@ -194,6 +217,7 @@ def test_good_sessions_have_no_problem() -> None:
         ({"max_minutes": "90"}, ".max_minutes: '90' is not"),
         ({"max_minutes": 10}, ".max_minutes: 10 minutes from the gateway's start end before the pipeline begins; set"),
         ({"except_dates": "2026-12-25"}, ".except_dates: '2026-12-25' is not a list of dates"),
+        ({"except_dates": ""}, ".except_dates: '' is not a list of dates"),
         ({"except_dates": ["2026-02-30"]}, ".except_dates: ['2026-02-30'] is not"),
         ({"except_dates": ["20261225"]}, ".except_dates: ['20261225'] is not"),
         ({"max_minute": 9}, ".max_minute: a session has no such key; did you mean max_minutes?"),
@@ -214,10 +238,20 @@ def test_a_missing_key(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "fault"), [("x", "'x' is no list"), (None, "None is no list"), ([7], "7 is no session")]
+    ("data", "fault"), [("x", "'x' is not a list"), (None, "None is not a list"), ([7], "7 is not a session")]
 )
 def test_what_is_no_list_of_sessions(data: object, fault: str) -> None:
     assert fault in windows.problems(data)[0]
+
+
+def test_each_entry_is_told_of() -> None:
+    found = windows.problems([GOOD, {**GOOD, "time": 990}, GOOD, {**GOOD, "name": "x", "days": []}, 7])
+    assert [text.partition(": ")[0] for text in found] == [
+        "gateway_paper_sessions[1].time",
+        "gateway_paper_sessions[2].name",
+        "gateway_paper_sessions[3].days",
+        "gateway_paper_sessions[4]",
+    ]
 
 
 def test_one_name_for_two_sessions() -> None:
@@ -245,6 +279,15 @@ def test_sessions_that_overlap(change: dict[str, Any], day: str | None) -> None:
     assert len(found) == (day is not None)
     if day:
         assert re.match(rf"gateway_paper_sessions\[[01]\]\.time: on {day} '[a-z-]+' starts its gateway at ", found[0])
+
+
+def test_each_two_sessions_that_overlap_are_told_of() -> None:
+    times = {"us-open": "09:30", "close": "10:30", "asia": "20:00", "night": "21:00"}
+    found = windows.problems([{**GOOD, "name": name, "time": time} for name, time in times.items()])
+    assert [text.partition(": ")[0] for text in found] == [
+        "gateway_paper_sessions[1].time",
+        "gateway_paper_sessions[3].time",
+    ]
 
 
 def test_the_sentence_of_an_overlap() -> None:
