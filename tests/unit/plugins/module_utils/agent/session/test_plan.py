@@ -66,7 +66,7 @@ def test_a_damaged_plan_says_so(deploy: Any, content: str) -> None:
     deploy()
     with open(plan.path("paper"), "w") as file:
         file.write(content)
-    with pytest.raises(descriptor.DescriptorError, match=r"run site\.yml to write it anew"):
+    with pytest.raises(descriptor.DescriptorError, match=r"run site\.yml to rewrite it"):
         plan.load("paper")
 
 
