@@ -90,7 +90,7 @@ def test_another_connection_than_ssh_is_not_reset(host: Host, play: Play) -> Non
         ([ARMED, LOST, LOST, LOST, BACK], "Permission denied"),
         ([ARMED, LOST, {"state": "armed"}, {"state": "undo"}, BACK], "Permission denied"),
         ([ARMED, CRASHED, BACK], "ended without an answer (MODULE FAILURE)"),
-        ([ARMED, {"state": "armed", "fresh": False}, BACK], "could not be made anew"),
+        ([ARMED, {"state": "armed", "fresh": False}, BACK], "could not be recreated"),
         ([ARMED, BACK, BACK], "the new login came too late"),
         ([LOST, BACK], "Permission denied"),
         ([CRASHED, BACK], "ended without an answer"),

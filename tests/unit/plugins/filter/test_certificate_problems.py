@@ -45,9 +45,9 @@ def with_the_key_of_another(folder: Path) -> None:
         (lambda folder: (folder / "server.key").write_text(""), ["is not a private key without a passphrase in PEM"]),
         (lambda folder: (folder / "ca.crt").write_text(""), ["is not a list of certificates in PEM"]),
         (with_the_key_of_another, ["server.key does not belong to server.crt"]),
-        (of_another_authority, ["server.crt is not of an authority in ca.crt"]),
-        (lambda folder: OTHER.revoke(folder / "clients.crl"), ["clients.crl is of no authority in ca.crt"]),
-        (lambda folder: ONE.revoke(folder / "clients.crl", ends=-1), ["clients.crl is past its time"]),
+        (of_another_authority, ["server.crt is not signed by a CA in ca.crt"]),
+        (lambda folder: OTHER.revoke(folder / "clients.crl"), ["clients.crl is not signed by a CA in ca.crt"]),
+        (lambda folder: ONE.revoke(folder / "clients.crl", ends=-1), ["clients.crl has expired"]),
         (lambda folder: ONE.issue(folder, "gateway", SERVER, ends=-1, kind="server"), ["server.crt ended on"]),
     ],
 )

@@ -21,7 +21,7 @@ def test_the_public_key_is_the_rfcs() -> None:
 
 @pytest.mark.parametrize("text", ["", "short", PRIVATE[:-4], f"{PRIVATE}="])
 def test_what_is_no_key_is_not_shown(text: str) -> None:
-    with pytest.raises(AnsibleFilterError, match="this is no private key of WireGuard") as caught:
+    with pytest.raises(AnsibleFilterError, match="this is not a private key of WireGuard") as caught:
         wireguard_public_key(text)
     assert not text or text not in str(caught.value)
 

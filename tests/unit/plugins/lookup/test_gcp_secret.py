@@ -79,9 +79,9 @@ def test_the_environment_names_project_and_credentials(
     ("term", "options", "message"),
     [
         ("ibkr-live", {}, "secret 'ibkr-live' has no project: set option project, or GCP_PROJECT"),
-        ("a b", {"project": "demo"}, "is no version of a secret: want NAME or projects/PROJECT/secrets/NAME"),
-        ("projects/demo/secret/x", {}, "is no version of a secret"),
-        ("ibkr-live", {"project": "demo", "version": "../1"}, "is no version of a secret"),
+        ("a b", {"project": "demo"}, "is not a version of a secret: want NAME or projects/PROJECT/secrets/NAME"),
+        ("projects/demo/secret/x", {}, "is not a version of a secret"),
+        ("ibkr-live", {"project": "demo", "version": "../1"}, "is not a version of a secret"),
     ],
 )
 def test_a_name_that_is_none(

@@ -69,10 +69,10 @@ def test_check_mode_looks_once_and_never_fails(run_module: Any, portal_state: st
     [
         ({"timeout": 0}, "timeout is 0.0"),
         ({"delay": 1}, "delay is 1.0: it must be at least 2.0"),
-        ({"port": 0}, "port 0 is no TCP port"),
+        ({"port": 0}, "port 0 is not a TCP port"),
         ({"host": "192.0.2.1"}, "host 192.0.2.1 is not the loopback"),
         ({"ca_path": "/nowhere"}, "No such file"),
-        ({"gateway_name": "../x"}, "is no name of a gateway"),
+        ({"gateway_name": "../x"}, "is not a name of a gateway"),
         ({"gateway_name": "nowhere"}, "no Client Portal Gateway nowhere is deployed"),
     ],
 )

@@ -122,7 +122,7 @@ def test_files_that_may_not_be_read(run_module: t.Any, deploy: t.Any, monkeypatc
     ("arguments", "message"),
     [
         ({}, "missing required arguments: gateway_name"),
-        ({"gateway_name": "a b"}, "is no name of a gateway"),
+        ({"gateway_name": "a b"}, "is not a name of a gateway"),
         ({"gateway_name": "paper", "timeout": 0}, "timeout is 0.0"),
     ],
 )

@@ -69,7 +69,7 @@ def test_an_image_alone(run_module: Any, fake_engine: Any) -> None:
     [
         ({}, "one of the following is required: port, gateway_name, image"),
         ({"port": 4002, "timeout": -1}, "timeout is -1.0"),
-        ({"gateway_name": "a b"}, "is no name of a gateway"),
+        ({"gateway_name": "a b"}, "is not a name of a gateway"),
     ],
 )
 def test_bad_options(run_module: Any, arguments: dict[str, Any], message: str) -> None:

@@ -97,18 +97,18 @@ def test_the_account_must_be_allowed(run_module: Any, healthy_port: int) -> None
     ("arguments", "message"),
     [
         ({}, "one of the following is required: port, gateway_name"),
-        ({"port": 0}, "port 0 is no TCP port"),
-        ({"port": 65536}, "port 65536 is no TCP port"),
+        ({"port": 0}, "port 0 is not a TCP port"),
+        ({"port": 65536}, "port 65536 is not a TCP port"),
         ({"port": 4002, "client_id": 0}, "client_id 0 would take over orders"),
         ({"port": 4002, "timeout": 0}, "timeout is 0.0: it must be more than 0 seconds"),
         ({"port": 4002, "delay": 1}, "delay is 1.0: it must be at least 2.0 seconds"),
         ({"port": 4002, "timeout": "nan"}, "timeout is nan"),
         ({"port": 4002, "accounts": ["u1234567"]}, "accounts: U***67 is written in lower case"),
-        ({"port": 4002, "mode": "paper", "accounts": ["U1234567"]}, "is no account of mode paper"),
+        ({"port": 4002, "mode": "paper", "accounts": ["U1234567"]}, "is not an account of mode paper"),
         ({"port": 4002, "mode": "demo"}, "value of mode must be one of: live, paper"),
         ({"port": 4002, "state": "stopped"}, "add gateway_name"),
         ({"gateway_name": "absent"}, "gateway absent is not deployed on this host"),
-        ({"gateway_name": "../x"}, "is no name of a gateway"),
+        ({"gateway_name": "../x"}, "is not a name of a gateway"),
     ],
 )
 def test_bad_options(run_module: Any, deploy: Any, arguments: dict[str, Any], message: str) -> None:

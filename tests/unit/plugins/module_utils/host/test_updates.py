@@ -130,7 +130,7 @@ def test_without_needrestart_it_is_not_known_what_wants_a_restart(programs: t.Ca
     ("scripts", "said"),
     [
         ({"apt_get": "echo 'E: unmet dependencies' >&2; exit 100", "dpkg_query": "true"}, "exit status 100: E: unmet"),
-        ({"dpkg_query": "true"}, "this is no Debian host"),
+        ({"dpkg_query": "true"}, "this is not a Debian host"),
     ],
 )
 def test_a_host_that_cannot_tell(programs: t.Callable[..., None], scripts: dict[str, str], said: str) -> None:
@@ -154,8 +154,8 @@ def test_good_settings_are_no_problem() -> None:
         ("keep", ["Docker IO"], "'Docker IO' is no name of a package"),
         ("keep", ["docker.*"], "is no name of a package"),
         ("never_restart", ["docker\\E) || system('x"], "is no beginning of a unit's name"),
-        ("time", "24:00", "'24:00' is no time of day"),
-        ("time", 30, "30 is no time of day. Write it as HH:MM, in quotes"),
+        ("time", "24:00", "'24:00' is not a time of day"),
+        ("time", 30, "30 is not a time of day. Write it as HH:MM, in quotes"),
         ("time_zone", "New York", "there is no time zone 'New York'"),
         ("time_zone", "../etc/passwd", "there is no time zone"),
         ("time_zone", "", "there is no time zone"),

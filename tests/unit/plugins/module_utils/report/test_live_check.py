@@ -259,7 +259,7 @@ def test_the_deep_check(installed: bool, told: Facts, verdict: str, said: str) -
     ("facts", "said"),
     [
         ({"unreachable": True, "msg": "timed out"}, "vm needs a person: it cannot be reached"),
-        ({"failed": True, "msg": "gateway_name 'a b' is no name of a gateway"}, "is no name of a gateway"),
+        ({"failed": True, "msg": "gateway_name 'a b' is not a name of a gateway"}, "is not a name of a gateway"),
         ({"deployed": False, "gateway_name": "live", "reason": "gateway live is not deployed"}, "-l vm"),
         ({}, "it could not be looked at: no result"),
     ],

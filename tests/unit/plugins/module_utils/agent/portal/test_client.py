@@ -111,7 +111,7 @@ def test_another_authority(portal_port: int) -> None:
     context.verify_mode = ssl.CERT_REQUIRED
     verdict = client.Portal(client.Endpoint("127.0.0.1", portal_port, context)).look()
     assert (verdict.state, verdict.final) == ("down", True)
-    assert "its certificate is not one of the authority" in verdict.reason
+    assert "its certificate is not signed by the CA" in verdict.reason
 
 
 def test_a_certificate_is_not_checked_on_the_loopback_only() -> None:

@@ -263,7 +263,7 @@ def test_a_damaged_outbox_is_begun_anew(tmp_path: Path, content: str) -> None:
     [
         ("x", "session_alerts: it is not a list"),
         (["x"], "session_alerts[0]: it is not a mapping"),
-        ([{"kind": "pigeon"}], "session_alerts[0].kind: 'pigeon' is no kind of channel; choose webhook, slack"),
+        ([{"kind": "pigeon"}], "session_alerts[0].kind: 'pigeon' is not a kind of channel; choose webhook, slack"),
         ([{"kind": "slack"}], "session_alerts[0].url: it is missing; slack needs url"),
         ([{"kind": "slack", "url": f"http://hooks.example/{SECRET}"}], "session_alerts[0].url: it is not https"),
         (

@@ -32,7 +32,7 @@ def test_a_host_without_gateways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("name", ["", "../paper", "a/b", "-x", "a b"])
 def test_a_name_that_is_none(name: str) -> None:
-    with pytest.raises(descriptor.DescriptorError, match="no name of a gateway"):
+    with pytest.raises(descriptor.DescriptorError, match="not a name of a gateway"):
         descriptor.load(name)
 
 
