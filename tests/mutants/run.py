@@ -265,7 +265,7 @@ def _directory() -> tempfile.TemporaryDirectory[str]:
 def _forget(path: Path) -> None:
     """Have everything of the project, the module at *path* included, imported anew."""
     places = (str(ROOT), str(path.parent))
-    for name in [name for name, module in sys.modules.items() if _is_within(module, places)]:
+    for name in [name for name, module in sys.modules.items() if name != "__main__" and _is_within(module, places)]:
         if not name.startswith("tests.mutants"):
             del sys.modules[name]
 

@@ -41,7 +41,10 @@ systemctl kill --signal=KILL ibgw-watch@{name}
 systemctl stop ibgw-watch@{name}; systemctl reset-failed ibgw-watch@{name}
 docker unpause ibgw-{name}; docker kill ibgw-{name}
 find /var/lib/ibgw/{name} -type p -exec timeout 1 sh -c ': >"$0"' {{}} \\;
-rm -rf /var/lib/ibgw/{name} /etc/ibgw/{name} && tar -xpf ~root/{name}.tar -C /
+rm -rf /var/lib/ibgw/{name} /etc/ibgw/{name} && tar -xpf ~root/{name}.tar -C / etc/ibgw var/lib/ibgw
+for _each in passwd shadow; do
+  tar -xOf ~root/{name}.tar etc/$_each | cmp --silent - /etc/$_each || tar -xpf ~root/{name}.tar -C / etc/$_each
+done
 """
 BEGIN = {"paper": "ibgwctl start paper && ibgwctl wait-ready paper", "live": "ibgwctl sign-in live"}
 
