@@ -35,9 +35,11 @@ def machine(tmp_path: pathlib.Path) -> Iterator[Machine]:
         files = dict.fromkeys({*CURRENT, *zones.NEEDED, "UTC", "GMT", "Etc/UTC"}, UTC)
         if legacy:
             files |= dict.fromkeys({*LINKS, "EST5EDT"}, UTC)
-        files["zone.tab"] = "".join(f"{code}\t+00\t{name}\n" for name, code in CURRENT.items()).encode()
+        # The last line is cut short.
+        lines = [f"{code}\t+00\t{name}\n" for name, code in CURRENT.items()]
+        files["zone.tab"] = "".join([*lines, "XX\t+00\n"]).encode()
         files["tzdata.zi"] = (
-            b"# version 2025b\nZ EST5EDT -5 u E%sT\n"
+            b"# version 2025b\nZ EST5EDT -5 u E%sT\n9 - JST\n"
             + "".join(f"L {name} {old}\n" for old, name in LINKS.items()).encode()
         )
         for name in files.keys() - {*without}:
@@ -79,6 +81,7 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
         ("US/Eastern", True, True, "write America/New_York"),
         ("EST5EDT", True, True, "name a city's zone"),
         ("Mars/Olympus", True, False, "write a name such as America/New_York"),
+        ("JST", True, False, "write a name such as America/New_York"),
         ("../zone.tab", True, False, "write a name such as America/New_York"),
         ("zone.tab", True, False, "write a name such as America/New_York"),
         ("", True, False, "write a name such as America/New_York"),
@@ -91,6 +94,26 @@ def test_each_zone_by_the_machine(machine: Machine, zone: str, legacy: bool, str
     for problem in found:
         assert problem.startswith(f"gateway_time_zone: {zone!r} ") or f"time zone {zone!r};" in problem
         assert problem.endswith(str(fix))
+
+
+@pytest.mark.parametrize(
+    ("legacy", "strict", "who"), [(False, False, "no tzdata-legacy"), (True, True, "the image may have current names")]
+)
+def test_an_old_name_says_who_lacks_it(machine: Machine, legacy: bool, strict: bool, who: str) -> None:
+    machine(legacy)
+    (problem,) = zones.problems({"zone": "Japan"}, ["zone"] if strict else [])
+    assert who in problem
+
+
+def test_the_lists_may_be_in_a_later_folder(machine: Machine, tmp_path: pathlib.Path) -> None:
+    machine(True)
+    zoneinfo.reset_tzpath([str(tmp_path / "none"), str(tmp_path)])
+    (problem,) = zones.problems({"zone": "Japan"}, ["zone"])
+    assert problem.endswith("write Asia/Tokyo")
+
+
+def test_the_calendar_needs_its_three_zones() -> None:
+    assert set(zones.NEEDED) == {"America/New_York", "Europe/Zurich", "Asia/Hong_Kong"}
 
 
 @pytest.mark.parametrize("missing", [*zones.NEEDED])
