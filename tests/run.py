@@ -71,6 +71,9 @@ LINT = [
     lint("yaml", "yamllint --strict ."),
     lint("python", "ruff check --output-format concise"),
     lint("format", "ruff format --check --output-format concise"),
+    lint("dead", "vulture"),
+    lint("dead-plugins", "vulture plugins"),
+    lint("structure", "python -m tests.lint.structure"),
     lint("shell", "python -m tests.lint.shell"),
     lint("role-options", "python -m tests.lint.role_options"),
     lint("tree", "python -m tests.lint.tree"),
@@ -78,11 +81,12 @@ LINT = [
 ]
 QUICK = [
     # Mostly waiting: for timeouts, for servers to come up.
-    Stage("unit", "pytest -n 4 --dist worksteal tests/unit", cores=2, minutes=20),
+    Stage("unit", "pytest -n 4 --dist worksteal -m 'not programs' tests/unit", cores=2, minutes=20),
     Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2, minutes=10),
     Stage("clients", "pytest tests/clients", minutes=10),
     Stage("playbooks", "pytest tests/playbooks", minutes=20),
 ]
+PROGRAMS = [Stage("programs", "pytest -n 4 --dist worksteal -m programs tests/unit", cores=2, minutes=10)]
 SANDBOX = [
     Stage("image", "pytest tests/image", minutes=10),
     Stage("sandbox", "pytest tests/sandbox/container --ignore tests/sandbox/container/test_lockout.py", minutes=20),
@@ -106,7 +110,7 @@ HOSTILE = [Stage("molecule-hostile", "molecule test -s hostile", minutes=60)]
 GROUPS = {
     "lint": LINT,
     "fast": [*LINT, *QUICK],
-    "all": [*LINT, *QUICK, *SANDBOX],
+    "all": [*LINT, *QUICK, *PROGRAMS, *SANDBOX],
     "hostile": HOSTILE,
     "vm": VM,
 }

@@ -18,8 +18,6 @@ from .wait import wait_for
 
 # Where the container says none.
 STOP_GRACE = 90
-# Seconds after the container's grace by which every stop ends: SIGKILL, and the engine's time for it.
-STOP_MARGIN = 15.0
 # The share of the grace for IBC's STOP, and the minimum for SIGTERM.
 IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
@@ -74,8 +72,8 @@ def start(gateway: Gateway, allow_signin: bool) -> Outcome:
 def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
     """Stop by IBC's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by Docker.
 
-    IBC has two thirds of the container's own grace at most, and all of it ends STOP_MARGIN seconds after the grace:
-    by STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
+    IBC has two thirds of the container's own grace at most, and all of it ends 15 seconds after the grace, by
+    STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
     """
     descriptor, outcome = gateway.deployed(), Outcome()
     name, container = descriptor.container, gateway.seen()
