@@ -50,7 +50,6 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
             "port": 4002,
             "client_id": 917,
             "accounts": [],
-            "time_zone": "America/New_York",
             "command_port": 7462,
             "settings_dir": str(tmp_path),
             "revision": "r1",

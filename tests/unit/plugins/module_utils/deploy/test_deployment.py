@@ -179,7 +179,7 @@ class Host:
     ) -> Order:
         content: dict[str, Any] = {
             "name": name, "mode": mode, "container": f"ibgw-{name}", "image": IMAGE, "host": "127.0.0.1", "port": 4001,
-            "client_id": 917, "accounts": [], "time_zone": "America/New_York", "command_port": 7462,
+            "client_id": 917, "accounts": [], "command_port": 7462,
             "settings_dir": str(self.root / "var" / name / "tws_settings"), "revision": revision,
         }  # fmt: skip
         parameters = {
