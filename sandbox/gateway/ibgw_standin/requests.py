@@ -118,8 +118,7 @@ def answer(  # noqa: C901  one case for each request
             gateway.dialog_shown += 1
             yield messages.error(version, 321, messages.READ_ONLY_TEXT)
         case 3 | 4:
-            text = "Order rejected - reason:The stand-in gateway takes no orders."
-            yield messages.error(version, 201, text, req_id)
+            yield messages.error(version, 201, "Order rejected - reason:The stand-in gateway takes no orders.", req_id)
         case 15 if client_id != 0:
             yield messages.error(version, 327, messages.AUTO_BIND_TEXT)
         case 5 | 15 | 16:
@@ -165,8 +164,7 @@ def answer(  # noqa: C901  one case for each request
         case 109:
             yield messages.config_update(req_id, "error", "The stand-in gateway's settings come from config.ini.")
         case number if number not in SPECS:
-            text = f"Error reading request. Unknown message id {number}."
-            yield messages.error(version, 320, text)
+            yield messages.error(version, 320, f"Error reading request. Unknown message id {number}.")
 
 
 def _about_instrument(gateway: Gateway, version: int, request: Request, req_id: int, now: float) -> Iterator[Message]:
