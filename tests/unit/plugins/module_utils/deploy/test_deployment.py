@@ -468,7 +468,8 @@ def test_no_way_past_the_guard(host: Host, state: str, way: str) -> None:
     assert not (host.root / "etc").exists()
 
 
-def test_another_run_is_told_who_is_at_it(host: Host) -> None:
+def test_another_run_is_told_who_is_at_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{Control.__module__}.PATIENCE", 0.0)
     order = host.order("live", "live")
     with host.control(order, "Ann").acting("a sign-in"), pytest.raises(BusyError, match="a sign-in by Ann"):
         host.run(order, owner="Bob")
