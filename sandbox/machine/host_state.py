@@ -46,7 +46,6 @@ CONFIGURATION = (
     "/etc/sysctl.conf",
     "/etc/sysctl.d",
 )
-FOR_DOCKER = re.compile(r"DOCKER|docker0|br-[0-9a-f]{12}|172\.1[6-9]\.|10\.211\.")
 CHAIN_COUNTERS = re.compile(r" ?\[\d+:\d+\]")
 CLOCK_TOLERANCE_SECONDS = 5.0
 

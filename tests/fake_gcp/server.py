@@ -57,6 +57,8 @@ class FakeGcp:
     def __init__(self, operation_seconds: float = 0.0, token: str = "token", port: int = 0) -> None:
         self.state = State(operation_seconds=operation_seconds)
         self.calls: list[Call] = []
+        # The server is closed: a slow answer ends too.
+        self.ended = threading.Event()
         self.faults = Faults()
         self.enabled, self.token = True, token
         # The permissions of whoever asks; None for all.
@@ -73,6 +75,7 @@ class FakeGcp:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.ended.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -223,6 +226,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for part in [bytes([each]) for each in data] if drip else [data]:
             self.wfile.write(part)
             self.wfile.flush()
-            time.sleep(drip)
+            if drip and self.server.fake.ended.wait(drip):
+                self.close_connection = True
+                return
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle

@@ -24,7 +24,6 @@ DESCRIPTOR: dict[str, Any] = {
     "port": 4002,
     "client_id": 917,
     "accounts": ["DU1234567"],
-    "time_zone": "America/New_York",
     "command_port": 7462,
     "settings_dir": "/opt/ibgw/paper",
     "revision": "r1",

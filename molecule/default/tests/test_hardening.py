@@ -17,7 +17,7 @@ Module = t.Callable[..., dict[str, t.Any]]
 PROBE = "ibgw-update-probe"
 
 
-def offer_newer_packages(probe: str) -> None:
+def offer_newer_packages(probe: str) -> None:  # long: its source runs on the machine, alone
     """On the machine: a security archive of its own, with a newer docker.io and the next version of a new package."""
     import glob
     import hashlib

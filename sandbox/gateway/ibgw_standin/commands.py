@@ -47,20 +47,6 @@ def gateway_commands(gateway: Gateway, server: ApiServer) -> dict[str, Command]:
         gateway.dialog_shown = gateway.connections = 0
         return {}
 
-    def configure(request: Mapping[str, Any]) -> Reply:
-        """Change what a start would set: max_version, accounts, read_only, next_order_id, realistic_delays."""
-        if "max_version" in request:
-            gateway.max_version = version(request["max_version"])
-        if "accounts" in request:
-            gateway.accounts = [str(name) for name in request["accounts"]]
-        if "read_only" in request:
-            gateway.read_only_setting = bool(request["read_only"])
-        if "next_order_id" in request:
-            gateway.next_order_id = int(request["next_order_id"])
-        if "realistic_delays" in request:
-            gateway.realistic_delays = bool(request["realistic_delays"])
-        return gateway.status()
-
     def relogin(request: Mapping[str, Any]) -> Reply:
         gateway.interrupt_link(float(request.get("seconds", 1.0)))
         return {}
@@ -71,8 +57,23 @@ def gateway_commands(gateway: Gateway, server: ApiServer) -> dict[str, Command]:
 
     return {
         "status": status, "fault": fault, "clear": clear, "phase": phase, "requests": requests, "reset": reset,
-        "set": configure, "drop": drop, "relogin": relogin,
+        "set": lambda request: configure(gateway, request), "drop": drop, "relogin": relogin,
     }  # fmt: skip
+
+
+def configure(gateway: Gateway, request: Mapping[str, Any]) -> Reply:
+    """Change what a start would set: max_version, accounts, read_only, next_order_id, realistic_delays."""
+    if "max_version" in request:
+        gateway.max_version = version(request["max_version"])
+    if "accounts" in request:
+        gateway.accounts = [str(name) for name in request["accounts"]]
+    if "read_only" in request:
+        gateway.read_only_setting = bool(request["read_only"])
+    if "next_order_id" in request:
+        gateway.next_order_id = int(request["next_order_id"])
+    if "realistic_delays" in request:
+        gateway.realistic_delays = bool(request["realistic_delays"])
+    return gateway.status()
 
 
 def version(value: object) -> int:

@@ -29,7 +29,7 @@ from .server import ApiServer
 from .tokens import SettingsDirectory
 
 VERSION = "3.24.1"
-UNHANDLED, INTERNAL_STATE, LOGIN_INCOMPLETE, NO_LOGIN_DIALOG = 1100, 1110, 1111, 1112
+UNHANDLED, INTERNAL_STATE = 1100, 1110
 """IBC's exit codes; the shell sees them modulo 256."""
 
 CLOSE_SECONDS = RECONNECT_SECONDS = 0.2

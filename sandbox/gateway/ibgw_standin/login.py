@@ -7,25 +7,51 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .control import Reply
-
-if TYPE_CHECKING:
-    from .ibc import Ibc
+from .gateway import Gateway
+from .memory import Memory
+from .options import Options
+from .settings import Settings
+from .tokens import SettingsDirectory
 
 LOGGED_OUT, AWAITING_PUSH, LOGGING_IN, LOGGED_IN = "logged_out", "waiting_2fa", "logging_in", "logged_in"
 LOGIN_INCOMPLETE, NO_LOGIN_DIALOG = 1111, 1112
 """IBC's exit codes that come from here."""
 
-Gone = Callable[[], bool]
+
+class Jvm(Protocol):
+    """What a login needs of IBC's process."""
+
+    config: Settings
+    directory: SettingsDirectory
+    gateway: Gateway
+    memory: Memory
+    mode: str
+    options: Options
+
+    @property
+    def user(self) -> str:
+        """The user that config.ini names."""
+
+    def log(self, message: str) -> None:
+        """Write a line of IBC's log."""
+
+    def exit(self, code: int) -> None:
+        """End the JVM."""
+
+    def fail(self, code: int, message: str) -> None:
+        """End the JVM with an error in the log."""
+
+    def cold_restart(self) -> None:
+        """End so that a full login follows."""
 
 
 class Login:
     """The login of one JVM. ``state`` is for ``status``."""
 
-    def __init__(self, ibc: Ibc) -> None:
+    def __init__(self, ibc: Jvm) -> None:
         self._ibc = ibc
         self._config = ibc.config
         self._log = ibc.log

@@ -106,7 +106,9 @@ class Request:
             return default
 
 
-def answer(gateway: Gateway, version: int, port: int, client_id: int, request: Request) -> Iterator[Message]:
+def answer(  # noqa: C901  one case for each request
+    gateway: Gateway, version: int, port: int, client_id: int, request: Request
+) -> Iterator[Message]:
     """Yield what the gateway says to a request; each message is a write of its own."""
     now = time.time()
     req_id = request.number("req_id", messages.NO_REQUEST) if "req_id" in request.spec.args else messages.NO_REQUEST
@@ -116,8 +118,7 @@ def answer(gateway: Gateway, version: int, port: int, client_id: int, request: R
             gateway.dialog_shown += 1
             yield messages.error(version, 321, messages.READ_ONLY_TEXT)
         case 3 | 4:
-            text = "Order rejected - reason:The stand-in gateway takes no orders."
-            yield messages.error(version, 201, text, req_id)
+            yield messages.error(version, 201, "Order rejected - reason:The stand-in gateway takes no orders.", req_id)
         case 15 if client_id != 0:
             yield messages.error(version, 327, messages.AUTO_BIND_TEXT)
         case 5 | 15 | 16:
@@ -163,8 +164,7 @@ def answer(gateway: Gateway, version: int, port: int, client_id: int, request: R
         case 109:
             yield messages.config_update(req_id, "error", "The stand-in gateway's settings come from config.ini.")
         case number if number not in SPECS:
-            text = f"Error reading request. Unknown message id {number}."
-            yield messages.error(version, 320, text)
+            yield messages.error(version, 320, f"Error reading request. Unknown message id {number}.")
 
 
 def _about_instrument(gateway: Gateway, version: int, request: Request, req_id: int, now: float) -> Iterator[Message]:

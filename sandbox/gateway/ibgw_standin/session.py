@@ -9,13 +9,11 @@ import asyncio
 import random
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from . import hostile, messages, requests, wire
-
-if TYPE_CHECKING:
-    from .server import ApiServer
+from .gateway import Gateway
 
 HELLO_SECONDS = (0.010, 0.025)
 START_SECONDS = (0.002, 0.003)
@@ -47,10 +45,26 @@ def farm_notice(fault: str, args: dict[str, Any] | None) -> tuple[int, str]:
     return (healthy if args is None else broken), f"{kind} connection is {state}:{name}"
 
 
+class Server(Protocol):
+    """What a session needs of the server that accepted it."""
+
+    gateway: Gateway
+    port: int
+
+    def claim(self, session: Session, client_id: int) -> bool:
+        """Give a client id to a session; False when another one has it."""
+
+    def tell(self, session: Session, notice: tuple[int, str]) -> None:
+        """Send a notice to one session, unless it is over."""
+
+    async def thawed(self) -> None:
+        """Wait while the API is frozen."""
+
+
 class Session:
     """A client's connection. ``serve`` returns when it is over; the server closes the stream."""
 
-    def __init__(self, server: ApiServer, channel: hostile.Channel, number: int) -> None:
+    def __init__(self, server: Server, channel: hostile.Channel, number: int) -> None:
         self.server = server
         self.gateway = server.gateway
         self.channel = channel

@@ -25,6 +25,7 @@ from tests.unit.access.authority import SERVER, Authority
 
 from ibgw_standin import testing
 
+pytestmark = pytest.mark.programs
 ROLE = Path(__file__).parents[3] / "roles" / "access"
 HOST = "sandbox-paper"
 CLIENTS = ["pipeline", "notebook"]

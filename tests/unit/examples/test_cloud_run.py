@@ -19,6 +19,7 @@ from ibgw_standin.testing import relay, running
 
 MAIN = Path(__file__).resolve().parents[3] / "examples" / "cloud_run" / "main.py"
 Pipeline = subprocess.Popen[str]
+pytestmark = pytest.mark.programs
 
 
 @contextmanager

@@ -14,7 +14,10 @@ import pytest
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import RunModule
 
-pytestmark = pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed"),
+]
 Gcloud = Callable[[str], Any]
 
 

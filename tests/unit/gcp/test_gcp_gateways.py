@@ -48,6 +48,7 @@ def ssh_arguments(tmp_path: Path, instance: str, strict: str = "yes") -> str:
 
 PUBLISHING = {"items": [{"key": "enable-guest-attributes", "value": "TRUE"}]}
 Inventory = Callable[..., Any]
+pytestmark = pytest.mark.programs
 
 
 def ansible_inventory(*sources: Path, **environment: str) -> subprocess.CompletedProcess[str]:

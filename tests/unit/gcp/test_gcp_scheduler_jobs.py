@@ -214,6 +214,7 @@ def test_the_api_is_not_enabled(run: Run, cloud: FakeScheduler) -> None:
     assert "gcloud services enable cloudscheduler.googleapis.com --project demo-project" in run()["msg"]
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
 def test_what_gcloud_makes_is_the_same(run: Run, cloud: FakeScheduler, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.unit.plugins.conftest import HEALTHY_NOTICES
+from tests.unit.plugins.api_server import HEALTHY_NOTICES
 from tests.unit.plugins.session_log import PUSH
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import files

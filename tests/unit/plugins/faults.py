@@ -30,7 +30,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.windows import PaperSession
 
 BLOCKED, DEGRADED, READY, STARTING = verdicts.BLOCKED, verdicts.DEGRADED, verdicts.READY, verdicts.STARTING
-STOPPED, WAITING = verdicts.STOPPED, verdicts.WAITING_2FA
+STOPPED = verdicts.STOPPED
 
 # IBC's log of a start, in seconds from it.
 ASKING = [*zip((0, 0, 2, 8, 9), BEGUN, strict=True)]

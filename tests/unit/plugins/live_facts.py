@@ -109,6 +109,12 @@ def changed(facts: dict[str, t.Any], changes: dict[str, t.Any]) -> dict[str, t.A
     return facts
 
 
+def merged(facts: dict[str, t.Any], changes: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The facts with each change in place of a fact, or of the named parts of one that is a dict."""
+    parts = {name for name, value in changes.items() if isinstance(value, dict) and isinstance(facts.get(name), dict)}
+    return {**facts, **changes, **{name: {**facts[name], **changes[name]} for name in parts}}
+
+
 def live(**changes: t.Any) -> dict[str, t.Any]:
     """A live gateway in a good week; each change replaces a fact, or the named parts of one that is a dict."""
     facts: dict[str, t.Any] = {
@@ -165,11 +171,7 @@ def live(**changes: t.Any) -> dict[str, t.Any]:
         "certificates": [],
         "client": {"installed": True, "python": "/opt/ibgw/client/bin/python"},
     }
-    for name, value in changes.items():
-        facts[name] = (
-            {**facts[name], **value} if isinstance(facts.get(name), dict) and isinstance(value, dict) else value
-        )
-    return facts
+    return merged(facts, changes)
 
 
 def down(
@@ -233,11 +235,7 @@ def paper(**changes: t.Any) -> dict[str, t.Any]:
         accounts={"fit": None, "served": None, "reason": "the API named no account"},
     )
     facts["units"]["units"][0]["name"] = "ibgw-watch@paper.service"
-    for name, value in changes.items():
-        facts[name] = (
-            {**facts[name], **value} if isinstance(facts.get(name), dict) and isinstance(value, dict) else value
-        )
-    return facts
+    return merged(facts, changes)
 
 
 def client(*failed: str) -> dict[str, t.Any]:

@@ -70,6 +70,14 @@ ARGS: dict[str, dict[str, object]] = {
 }
 
 
+ENDS: dict[type[Exception], str] = {
+    ConnectionRefusedError: "refused",
+    ConnectionResetError: "reset",
+    TimeoutError: "silence",
+    EOFError: "end",
+}
+
+
 def look(dial: Callable[..., object], gateway: Running, expected: str = "") -> str:
     """Go as far as the server lets a client and report what there was to see, in order.
 
@@ -110,14 +118,8 @@ def look(dial: Callable[..., object], gateway: Running, expected: str = "") -> s
                 peer.ask(49, 1)
                 seen.append("time" if peer.until(49) else "")
                 break
-    except ConnectionRefusedError:
-        seen.append("refused")
-    except ConnectionResetError:
-        seen.append("reset")
-    except TimeoutError:
-        seen.append("silence")
-    except EOFError:
-        seen.append("end")
+    except tuple(ENDS) as error:
+        seen.append(ENDS[type(error)])
     finally:
         if peer is not None:
             peer.close()

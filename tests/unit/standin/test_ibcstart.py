@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.programs
 StartIbc = Callable[..., Any]
 LIVE = "TradingMode=live\n"
 PAPER = "TradingMode=paper\n"

@@ -1,13 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The agent: what its programs import is shipped, nothing else is in its package, and no import goes round."""
+"""The agent: what its programs import is shipped, and nothing else is in its package."""
 
 from __future__ import annotations
 
-import ast
-import graphlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +13,6 @@ import pytest
 
 from ansible_collections.ibops.gateway.plugins.plugin_utils.agent import PACKAGE, closure
 
-UTILS = PACKAGE.parent
 # Each program with the module that it starts with, by the file of the role that ships it.
 PROGRAMS = {
     "session.ctl": "roles/session/vars/main.yml",
@@ -50,24 +46,3 @@ def test_what_is_shipped_is_enough(entry: str, tmp_path: Path) -> None:
 def test_an_unknown_module_is_named() -> None:
     with pytest.raises(FileNotFoundError, match="session/nothing"):
         closure(["session.nothing"])
-
-
-def imports(path: Path) -> set[Path]:
-    """Return the files of the library that a module imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            place = path.parents[node.level - 1] if node.level else ROOT
-            words = (node.module or "").removeprefix("ansible_collections.ibops.gateway.")
-            source = place.joinpath(*words.split("."))
-            for each in [source, *(source / alias.name for alias in node.names)]:
-                file = Path(f"{os.path.normpath(each)}.py")
-                if file.is_file() and UTILS in file.parents:
-                    found.add(file)
-    return found
-
-
-def test_no_import_goes_round() -> None:
-    graph = {path: imports(path) for path in UTILS.rglob("*.py")}
-    assert sum(map(len, graph.values())) > 200
-    graphlib.TopologicalSorter(graph).prepare()

@@ -121,6 +121,7 @@ def judged(tmp_path: Path, root: Path, tests: str) -> tuple[str, dict[str, str]]
     return last, json.loads(last) if last.startswith("{") else {}
 
 
+@pytest.mark.programs
 def test_each_verdict(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     _last, found = judged(tmp_path, pytestconfig.rootpath, TESTS)
     assert found["add: a + b => a - b"] == "killed"
@@ -132,6 +133,7 @@ def test_each_verdict(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     assert set(found.values()) == {"killed", "hung", "survived"}
 
 
+@pytest.mark.programs
 def test_tests_that_fail_without_a_mutant_judge_nothing(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     last, found = judged(tmp_path, pytestconfig.rootpath, TESTS.replace("== 2", "== 3"))
     assert "fail without any mutant" in last

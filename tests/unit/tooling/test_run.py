@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import time
 
 import pytest
@@ -55,11 +56,30 @@ def test_every_stage_runs_and_a_failed_one_is_shown(
     assert summary(outcomes, 1.0).splitlines()[-1] == "4 passed, 1 failed"
 
 
-def test_a_stage_that_hangs_is_ended_with_its_children(stages: list[Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "HEARTBEAT_SECONDS", 0.2)
     monkeypatch.setattr(run, "STOP_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_stage_that_hangs_is_ended_with_its_children_and_told_apart(stages: list[Stage]) -> None:
     started = time.monotonic()
     stubborn = Stage("good", """sh -c 'trap "" INT; sleep 60 & wait'""", minutes=0)
-    [outcome] = Runner(cores=1).run([stubborn])
-    assert outcome.failed == 1
+    outcomes = Runner(cores=2).run([stubborn, stages[1]])
+    assert {each.stage.name: (each.verdict, each.failed) for each in outcomes} == {
+        "good": ("TIMED OUT after 0 minutes", 1),
+        "bad": ("FAILED", 1),
+    }
     assert time.monotonic() - started < 10
+    hung, failed = summary(outcomes, 1.0).splitlines()[1:3]
+    assert re.search(r"\bgood +TIMED OUT after 0 minutes$", hung)
+    assert re.search(r"\bbad +FAILED$", failed)
+
+
+@pytest.mark.usefixtures("quick", "stages")
+@pytest.mark.parametrize(("load", "verdict"), [(0.0, "TIMED OUT after 0 minutes"), (1000.0, "ok")])
+def test_the_limit_is_longer_on_a_loaded_machine(monkeypatch: pytest.MonkeyPatch, load: float, verdict: str) -> None:
+    monkeypatch.setattr(run.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    [outcome] = Runner(cores=1).run([Stage("good", "sleep 1", minutes=0.005)])
+    assert outcome.verdict == verdict

@@ -199,7 +199,7 @@ class _Attempt:
         self._timings["total"] = self._milliseconds_since(self._started)
         return {
             "api_state": api_state,
-            "reason": f"{row.meaning} ({detail})" if detail else row.meaning,
+            "reason": f"{row.meaning} ({account_ids.hide(detail, self._accounts.first)})" if detail else row.meaning,
             "next_step": next_step or row.next_step,
             "final": row.final,
             "server_version": self._version,

@@ -41,7 +41,6 @@ class Descriptor:
     port: int
     client_id: int
     accounts: list[str]
-    time_zone: str
     command_port: int
     settings_dir: str
     revision: str

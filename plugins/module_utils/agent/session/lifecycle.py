@@ -11,15 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..api import verdicts
-from ..controller import commands, milestones
+from ..controller import commands, ibc, milestones
 from ..engine.client import Engine, EngineError
 from .inspection import Gateway
 from .wait import wait_for
 
 # Where the container says none.
 STOP_GRACE = 90
-# Seconds after the container's grace by which every stop ends: SIGKILL, and the engine's time for it.
-STOP_MARGIN = 15.0
 # The share of the grace for IBC's STOP, and the minimum for SIGTERM.
 IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
@@ -74,8 +72,8 @@ def start(gateway: Gateway, allow_signin: bool) -> Outcome:
 def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
     """Stop by IBC's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by Docker.
 
-    IBC has two thirds of the container's own grace at most, and all of it ends STOP_MARGIN seconds after the grace:
-    by STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
+    IBC has two thirds of the container's own grace at most, and all of it ends 15 seconds after the grace, by
+    STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
     """
     descriptor, outcome = gateway.deployed(), Outcome()
     name, container = descriptor.container, gateway.seen()
@@ -118,7 +116,7 @@ def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: floa
     descriptor, patience = gateway.deployed(), min(gateway.clock() + COMMAND_PATIENCE, until)
     while outcome.exit_code is None:
         try:
-            commands.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["stop"])
+            commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["stop"])
             outcome.did("IBC STOP")
             outcome.how = "ibc"
             return True
@@ -169,7 +167,7 @@ def pause(
     if check:
         return outcome
     outcome.actions.extend(
-        commands.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["pause"])
+        commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["pause"])
     )
     accepted()
     outcome.exit_code = engine.wait(descriptor.container, timeout)
@@ -193,7 +191,7 @@ def request_restart(gateway: Gateway, engine: Engine) -> list[str]:
     """
     check_restart(gateway)
     descriptor = gateway.deployed()
-    return commands.send(engine, descriptor.container, descriptor.command_port, milestones.IBC.commands["restart"])
+    return commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["restart"])
 
 
 def check_restart(gateway: Gateway) -> None:

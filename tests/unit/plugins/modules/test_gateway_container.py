@@ -41,7 +41,7 @@ def options(**changes: Any) -> dict[str, Any]:
         "jts": "[Logon]\nTimeZone=UTC\n",
         "descriptor": {
             "schema": 1, "name": "paper", "mode": mode, "container": "ibgw-paper", "image": IMAGE, "host": "127.0.0.1",
-            "port": 4002, "client_id": 917, "accounts": [], "time_zone": "UTC", "command_port": 7462,
+            "port": 4002, "client_id": 917, "accounts": [], "command_port": 7462,
             "settings_dir": "/nowhere", "read_only_api": True, "password_secret": None,
         },
         "container": settings,

@@ -246,7 +246,7 @@ def test_any_outbox_is_read_and_sends(tmp_path: Path, field: str, value: object)
 
 A_DESCRIPTOR = {
     "schema": 1, "name": "paper", "mode": "paper", "container": "ibgw-paper", "image": "i", "host": "127.0.0.1",
-    "port": 4002, "client_id": 917, "accounts": [], "time_zone": "UTC", "command_port": 7462, "settings_dir": "/x",
+    "port": 4002, "client_id": 917, "accounts": [], "command_port": 7462, "settings_dir": "/x",
     "revision": "r", "password_secret": None,
 }  # fmt: skip
 A_PLAN = {

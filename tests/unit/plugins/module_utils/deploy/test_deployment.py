@@ -189,7 +189,7 @@ class Host:
     ) -> Order:
         content: dict[str, Any] = {
             "name": name, "mode": mode, "container": f"ibgw-{name}", "image": IMAGE, "host": "127.0.0.1", "port": 4001,
-            "client_id": 917, "accounts": [], "time_zone": "America/New_York", "command_port": 7462,
+            "client_id": 917, "accounts": [], "command_port": 7462,
             "settings_dir": str(self.root / "var" / name / "tws_settings"), "revision": revision,
         }  # fmt: skip
         parameters = {
@@ -479,7 +479,8 @@ def test_no_way_past_the_guard(host: Host, state: str, way: str) -> None:
     assert not (host.root / "etc").exists()
 
 
-def test_another_run_is_told_who_is_at_it(host: Host) -> None:
+def test_another_run_is_told_who_is_at_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{Control.__module__}.PATIENCE", 0.0)
     order = host.order("live", "live")
     with host.control(order, "Ann").acting("a sign-in"), pytest.raises(BusyError, match="a sign-in by Ann"):
         host.run(order, owner="Bob")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import Controller, Summary
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, marks
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import Controller
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import Summary
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
 
 BANNER = [
@@ -295,7 +296,7 @@ def test_fold(parts: list[list[str]], expected: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_each_line_that_means_something(line: str, event: str, value: str) -> None:
-    assert list(milestones.IBC.events(f"other\n{line}\nother\n".encode())) == [(event, value, "")]
+    assert list(ibc.IBC.events(f"other\n{line}\nother\n".encode())) == [(event, value, "")]
 
 
 @pytest.mark.parametrize(
@@ -312,29 +313,29 @@ def test_each_line_that_means_something(line: str, event: str, value: str) -> No
     ],
 )
 def test_a_line_that_only_looks_like_one(line: str) -> None:
-    assert list(milestones.IBC.events(f"{line}\n".encode())) == []
+    assert list(ibc.IBC.events(f"{line}\n".encode())) == []
 
 
 def test_what_ibc_is_asked_and_what_it_ends_with() -> None:
-    assert (milestones.IBC.name, milestones.IBC.commands) == (
+    assert (ibc.IBC.name, ibc.IBC.commands) == (
         "ibc",
         {"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
     )
     # Those of the image's scripts, of IBC's ErrorCodes, and of signals.
-    assert {*milestones.IBC.exit_codes} == {*range(8), 76, 77, *range(79, 89), 137, 143}
+    assert {*ibc.IBC.exit_codes} == {*range(8), 76, 77, *range(79, 89), 137, 143}
 
 
 @pytest.mark.parametrize("line", ["Gateway finished", "Login attempt: {}"])
 @pytest.mark.parametrize("count", [1, 2, 3, 199, 200, 201, 500])
 def test_of_what_is_said_too_often_the_first_ones_and_the_last_one_count(line: str, count: int) -> None:
     block = "".join(f"{line.format(number)}\nother\n" for number in range(count)).encode()
-    found = [event.value for event in milestones.IBC.events(block)]
-    assert len(found) == min(count, milestones.MAX_FINDS + 1) == min(count, 201)
+    found = [event.value for event in ibc.IBC.events(block)]
+    assert len(found) == min(count, marks.MAX_FINDS + 1) == min(count, 201)
     if line.endswith("{}"):
         assert (found[0], found[-1]) == ("0", str(count - 1))
     else:
         assert set(found) == {""}
-    last = list(milestones.IBC.events(block + b"IBC is paused\nGateway finished\n"))
+    last = list(ibc.IBC.events(block + b"IBC is paused\nGateway finished\n"))
     assert [event.name for event in last][-2:] == ["paused", "finished"]
 
 
@@ -345,7 +346,7 @@ STAMP = "2026-11-20T09:43:50.000000001Z"
 def test_the_engines_header_and_time_are_no_part_of_a_line(header: bytes) -> None:
     front = header + STAMP.encode() + b" "
     block = front + b".> Starting IBC/IB gateway\n" + front + b"IBC is paused\n"
-    assert list(milestones.IBC.events(block)) == [("container_start", "", STAMP), ("paused", "", STAMP)]
+    assert list(ibc.IBC.events(block)) == [("container_start", "", STAMP), ("paused", "", STAMP)]
 
 
 def test_a_time_within_a_line_is_not_the_engines() -> None:
@@ -354,18 +355,21 @@ def test_a_time_within_a_line_is_not_the_engines() -> None:
         f"123456789{STAMP} IBC is paused",
         f"IBC is paused {STAMP} ",
     ):
-        assert list(milestones.IBC.events(f"{text}\n".encode())) == [("paused", "", "")]
+        assert list(ibc.IBC.events(f"{text}\n".encode())) == [("paused", "", "")]
 
 
 @pytest.mark.parametrize("before", [b"", b"other\n" * 1000])
 @pytest.mark.parametrize(("length", "counts"), [(0, True), (1999, True), (2000, True), (2001, False), (2100, False)])
 def test_how_much_of_a_line_counts(before: bytes, length: int, counts: bool) -> None:
     block = before + STAMP.encode() + b" " + b"x" * length + b"IBC is paused\n"
-    assert bool(list(milestones.IBC.events(block))) is counts
+    assert bool(list(ibc.IBC.events(block))) is counts
 
 
 def test_a_value_that_is_no_text_is_shown_as_far_as_it_is() -> None:
-    assert [event.value for event in milestones.IBC.events(b"IBC: version: 3\xff\n")] == ["3\ufffd"]
+    assert [event.value for event in ibc.IBC.events(b"IBC: version: 3\xff\n")] == ["3\ufffd"]
+
+
+def test_a_line_that_is_no_text_is_read_as_far_as_it_is() -> None:
     assert summed(FRESH, LOGIN, ["\ud800 IBC: Login failed"]).refused_logins == 1
 
 
@@ -416,9 +420,10 @@ def test_a_state_at_its_bounds_is_one(change: dict[str, Any]) -> None:
     assert found.as_state() == Summary().as_state() | change
 
 
-def test_every_event_of_the_table_has_its_method() -> None:
-    for event in milestones.IBC.names:
-        assert callable(getattr(Summary, f"_on_{event}"))
+def test_every_event_of_the_table_is_a_finding_or_has_its_method() -> None:
+    methods = {name.removeprefix("_on_") for name in vars(Summary) if name.startswith("_on_")}
+    assert set(ibc.IBC.names) == methods | ibc.IBC.findings
+    assert not methods & ibc.IBC.findings
 
 
 def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
@@ -432,9 +437,9 @@ def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
 
 def test_a_huge_line_is_read_in_part() -> None:
     line = b"x" * 10_000_000
-    assert not list(milestones.IBC.events(line + b"Login has completed\n"))
-    assert not list(milestones.IBC.events(b"other\n" + line + b"Login has completed\n"))
-    assert [event.name for event in milestones.IBC.events(line + b"\nLogin has completed\n")] == ["signed_in"]
+    assert not list(ibc.IBC.events(line + b"Login has completed\n"))
+    assert not list(ibc.IBC.events(b"other\n" + line + b"Login has completed\n"))
+    assert [event.name for event in ibc.IBC.events(line + b"\nLogin has completed\n")] == ["signed_in"]
 
 
 def test_a_second_controller_is_a_second_table() -> None:

@@ -272,7 +272,6 @@ def test_a_stop_ends_in_its_time(
     outcome = world.stop(gateway, 600, grace)
     assert (outcome.exit_code, outcome.how, outcome.actions[-1]) == (137, "docker", "docker kill")
     assert world.now - 1000.0 <= (grace or 90) + 15
-    assert lifecycle.STOP_MARGIN == 15
 
 
 KILL = [("wait", 1.0), ("wait", 4.0)]

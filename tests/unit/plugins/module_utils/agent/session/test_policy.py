@@ -326,7 +326,6 @@ class World:
     def __init__(self, mode: str, plan: Plan, start: float) -> None:
         self.record, self.plan, self.now, self.live = Record(mode, mode), plan, start, mode == "live"
         self.look = DOWN
-        self.pushes_unasked = 0
         self.runs: list[tuple[float, float]] = []
         self._began = 0.0
 
