@@ -17,7 +17,7 @@ export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench docs lock clean
+.PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench docs generate lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ bench: tools paper ## measure; writes bench/results.json
 
 docs: tools ## write docs/reference.md and its pages from the plugins and roles
 	@python docs/build.py
+
+generate: tools ## write what is generated from one place: config.ini.j2, the defaults and specification of IBC's options
+	@python -m tests.lint.generated
 
 lock: tools ## write the locks of pyproject.toml's dependency groups
 	@python requirements/lock.py

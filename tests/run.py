@@ -66,6 +66,7 @@ LINT = [
     lint("python", "ruff check --output-format concise"),
     lint("format", "ruff format --check --output-format concise"),
     lint("shell", "python -m tests.lint.shell"),
+    lint("generated", "python -m tests.lint.generated --check"),
     lint("role-options", "python -m tests.lint.role_options"),
     lint("tree", "python -m tests.lint.tree"),
     lint("locks", "python requirements/lock.py --check"),

@@ -20,7 +20,7 @@ options:
     elements: str
     required: true
   also:
-    description: More modules, of which no running program knows: when only they change, no command runs.
+    description: More modules, which no running program imports. When only they change, no command runs.
     type: list
     elements: str
     default: []

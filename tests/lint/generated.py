@@ -1,0 +1,190 @@
+"""Write what is generated from one place, or check with --check that nothing in it was changed by hand.
+
+From plugins/module_utils/rules/ibc_settings.py: templates/config.ini.j2, and of role gateway the defaults of IBC's
+options and their part of the argument specification.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib.util
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from tests.lint.files import ROOT
+
+GATEWAY = ROOT / "roles/gateway"
+SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
+TABLE = "plugins/module_utils/rules/ibc_settings.py"
+NOTE = f"Written by `make generate` from {TABLE}; change it there."
+SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
+WIDTH = 130
+
+CONFIG_HEAD = """\
+{% macro yes_no(value) %}{{ '' if value is none else value | bool | ternary('yes', 'no') }}{% endmacro %}
+# Made by ibops.gateway for gateway {{ gateway_name }}: change the inventory, not this file.
+# The image fills the two credentials in at start, on tmpfs; every other value is final.
+"""
+CONFIG_TAIL = """\
+{% for key, value in gateway_config_extra | dictsort %}
+{{ key }}={{ value }}
+{% endfor %}
+"""
+
+
+def load(path: str) -> ModuleType:
+    """A module of the collection that imports no other of it."""
+    found = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    if not found or not found.loader:
+        raise SystemExit(f"{path}: there is no such module")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = module
+    found.loader.exec_module(module)
+    return module
+
+
+ibc = load(TABLE)
+
+
+def config_ini() -> str:
+    lines = []
+    for heading, keys in ibc.SECTIONS.items():
+        lines += ["", f"# {heading}", *(f"{key.name}={config_value(key)}" for key in keys if in_template(key))]
+    return "\n".join([f"{{# {NOTE} #}}", CONFIG_HEAD.rstrip(), *lines, CONFIG_TAIL])
+
+
+def in_template(key: Any) -> bool:
+    return bool(key.variable) or key.text is not None
+
+
+def config_value(key: Any) -> str:
+    """The value of a key in the template: a fixed text, or an expression of the key's variable."""
+    if key.text is not None:
+        return str(key.text)
+    if key.variable == ibc.BYPASS:
+        return f"{{{{ yes_no('{key.name}' in {key.variable}) }}}}"
+    expressions = {
+        "bool": f"yes_no({key.variable})",
+        "int": f"'' if {key.variable} is none else {key.variable}" if key.default is None else key.variable,
+        "list": f"{key.variable} | join(',')",
+        "str": key.variable,
+    }
+    return f"{{{{ {expressions[key.type]} }}}}"
+
+
+def options() -> dict[str, dict[str, Any]]:
+    """The argument specification of IBC's options, in the order of config.ini."""
+    found: dict[str, dict[str, Any]] = {}
+    for key in ibc.KEYS.values():
+        if key.variable == ibc.BYPASS:
+            choices = list(ibc.BYPASS_KEYS)
+            text = ibc.BYPASS_DESCRIPTION
+            found[key.variable] = {
+                "description": text,
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "choices": choices,
+            }
+        elif key.description:
+            found[key.variable] = option(key)
+    return found
+
+
+def option(key: Any) -> dict[str, Any]:
+    newer = "" if key.since == ibc.RECORDED_AT else f" Needs IBC {key.since} or later."
+    found = {"description": key.description + newer, "type": key.type}
+    if key.type == "list":
+        found["elements"] = "str"
+    if key.default is not None:
+        found["default"] = list(key.default) if key.type == "list" else key.default
+    if key.type == "str" and key.values.choices:
+        found["choices"] = list(key.values.choices)
+    return found
+
+
+def written(value: object) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def specification() -> str:
+    """The role's specification, its generated part made anew."""
+    kept, _, _ = SPECIFICATION.read_text().partition(SPECIFICATION_NOTE)
+    return kept + SPECIFICATION_NOTE + "".join(option_lines(name, each) for name, each in options().items())
+
+
+def option_lines(name: str, option: dict[str, Any]) -> str:
+    lines = [f"{name}:", *description_lines(option["description"])]
+    for key, value in option.items():
+        if key == "choices" and sum(map(len, value)) > WIDTH - 30:
+            lines += [f"  {key}:", *(f"    - {each}" for each in value)]
+        elif key == "choices":
+            lines.append(f"  {key}: [{', '.join(value)}]")
+        elif key in ("type", "elements"):
+            lines.append(f"  {key}: {value}")
+        elif key != "description":
+            lines.append(f"  {key}: {written(value)}")
+    return textwrap.indent("\n".join(lines) + "\n", " " * 6)
+
+
+def description_lines(text: str) -> list[str]:
+    line = f"  description: {text}"
+    plain = yaml.safe_load(line)["description"] == text if ": " not in text else False
+    if plain and len(line) <= WIDTH - 6:
+        return [line]
+    return ["  description: >-", *textwrap.wrap(text, WIDTH - 6, initial_indent="    ", subsequent_indent="    ")]
+
+
+def defaults() -> str:
+    lines = ["---", f"# {NOTE}"]
+    known = options()
+    for heading, keys in ibc.SECTIONS.items():
+        names = dict.fromkeys(key.variable for key in keys if key.variable in known)
+        lines += ["", f"# {heading}"] if names else []
+        for name in names:
+            lines += comment(known[name]["description"])
+            lines.append(f"{name}: {written(known[name].get('default'))}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def comment(description: str) -> list[str]:
+    """A description as a comment, without Ansible's markup."""
+    text = re.sub(r"\b[COV]\(([^()]+)\)", r"\1", description)
+    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
+def texts() -> dict[Path, str]:
+    return {
+        ROOT / "templates/config.ini.j2": config_ini(),
+        SPECIFICATION: specification(),
+        GATEWAY / "defaults/main/ibc.yml": defaults(),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file is not current")
+    check = parser.parse_args().check
+    changed = {path: text for path, text in texts().items() if not path.exists() or path.read_text() != text}
+    for path, text in changed.items():
+        name = str(path.relative_to(ROOT))
+        if check:
+            present = path.read_text().splitlines() if path.exists() else []
+            print("\n".join(difflib.unified_diff(present, text.splitlines(), name, "generated", n=1, lineterm="")))
+        else:
+            path.write_text(text)
+            print(f"{name}: written")
+    if check and changed:
+        print("not current: change the place that they are generated from, then run `make generate`")
+    return int(check and bool(changed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
