@@ -66,7 +66,7 @@ bench: tools paper ## measure; writes bench/results.json
 docs: tools ## write docs/reference.md and its pages from the plugins and roles
 	@python docs/build.py
 
-generate: tools ## write what is generated from one place: config.ini.j2, the defaults and specification of IBC's options
+generate: tools ## write what is generated from one place: config.ini.j2, options of IBC, the roles' defaults
 	@python -m tests.lint.generated
 
 lock: tools ## write the locks of pyproject.toml's dependency groups

@@ -1,7 +1,10 @@
 """Write what is generated from one place, or check with --check that nothing in it was changed by hand.
 
-From plugins/module_utils/rules/ibc_settings.py: templates/config.ini.j2, and of role gateway the defaults of IBC's
-options and their part of the argument specification.
+- From plugins/module_utils/rules/ibc_settings.py: templates/config.ini.j2, and of role gateway the defaults of IBC's
+  options and their part of the argument specification.
+- From module gcp_network: the options of a firewall rule in role gcp_vm's specification.
+- From each role's argument specification: the comments in its defaults, and the defaults that it states. A comment with
+  a blank line after it is a heading and stays.
 """
 
 from __future__ import annotations
@@ -22,10 +25,20 @@ from tests.lint.files import ROOT
 
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
+GCP_VM = ROOT / "roles/gcp_vm/meta/argument_specs.yml"
 TABLE = "plugins/module_utils/rules/ibc_settings.py"
 NOTE = f"Written by `make generate` from {TABLE}; change it there."
 SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
 WIDTH = 130
+IBC_DEFAULTS = "ibc.yml"
+# An option in a file of defaults: the comment right above it, if any, and its lines of YAML.
+OPTION = re.compile(r"(?m)(?P<comment>(?:^#.*\n)*)(?P<value>^(?P<name>[a-z]\w*):.*\n(?:(?:[ \t]*\n)*[ \t]+\S.*\n)*)")
+# Ansible's markup as plain text.
+PLAIN = [
+    (r"\bL\(([^,()]+), *([^)]+)\)", r"\1 (\2)"),
+    (r"\b[MP]\((?:\w+\.)*(\w+)(?:#\w+)?\)", r"\1"),
+    (r"\b[CEOV]\((?:[\w.]+#\w+:(?:\w+:)?)?([^()]*)\)", r"\1"),
+]
 
 CONFIG_HEAD = """\
 {% macro yes_no(value) %}{{ '' if value is none else value | bool | ternary('yes', 'no') }}{% endmacro %}
@@ -120,6 +133,18 @@ def specification() -> str:
     return kept + SPECIFICATION_NOTE + "".join(option_lines(name, each) for name, each in options().items())
 
 
+def gcp_vm_specification() -> str:
+    """Role gcp_vm's specification, with the options of a firewall rule as module gcp_network documents them."""
+    module = (ROOT / "plugins/modules/gcp_network.py").read_text()
+    documented = re.search(r"(?m)^  firewalls:\n(?:    .*\n)*?    suboptions:\n((?:      .*\n)+)", module)
+    if not documented:
+        raise SystemExit("plugins/modules/gcp_network.py: option firewalls has no suboptions")
+    rules = textwrap.indent(documented[1].replace("suboptions:", "options:"), "    ")
+    before, option, after = GCP_VM.read_text().partition("      gcp_vm_firewalls:\n")
+    kept, options, after = after.partition("        options:\n")
+    return before + option + kept + options + re.sub(r"\A(?: {10}.*\n)+", lambda _: rules, after)
+
+
 def option_lines(name: str, option: dict[str, Any]) -> str:
     lines = [f"{name}:", *description_lines(option["description"])]
     for key, value in option.items():
@@ -142,30 +167,75 @@ def description_lines(text: str) -> list[str]:
     return ["  description: >-", *textwrap.wrap(text, WIDTH - 6, initial_indent="    ", subsequent_indent="    ")]
 
 
-def defaults() -> str:
+def ibc_defaults() -> str:
     lines = ["---", f"# {NOTE}"]
     known = options()
     for heading, keys in ibc.SECTIONS.items():
         names = dict.fromkeys(key.variable for key in keys if key.variable in known)
-        lines += ["", f"# {heading}"] if names else []
-        for name in names:
-            lines += comment(known[name]["description"])
-            lines.append(f"{name}: {written(known[name].get('default'))}".rstrip())
+        lines += ["", f"# {heading}", ""] if names else []
+        lines += [default_lines(name, known[name], known[name].get("default")) for name in names]
     return "\n".join(lines) + "\n"
 
 
-def comment(description: str) -> list[str]:
-    """A description as a comment, without Ansible's markup."""
-    text = re.sub(r"\b[COV]\(([^()]+)\)", r"\1", description)
-    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
+def default_lines(name: str, option: dict[str, Any], value: object) -> str:
+    return "\n".join([*comment(option), f"{name}: {written(value)}".rstrip()])
+
+
+def comment(option: dict[str, Any]) -> list[str]:
+    """An option's description and the names of its own options as a comment, without Ansible's markup."""
+    description = option["description"]
+    text = description if isinstance(description, str) else " ".join(description)
+    if "options" in option:
+        text += f" {'With' if option['type'] == 'dict' else 'Each with'} {', '.join(option['options'])}."
+    for pattern, plain in PLAIN:
+        text = re.sub(pattern, plain, text)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False, break_long_words=False
+    )
+
+
+def defaults(role: Path, specification: str) -> dict[Path, str]:
+    """A role's files of defaults, renewed from its specification."""
+    entry_points = yaml.safe_load(specification)["argument_specs"].values()
+    known = {name: option for entry in entry_points for name, option in entry.get("options", {}).items()}
+    files = {path: path.read_text() for path in sorted(role.glob("defaults/**/*.yml")) if path.name != IBC_DEFAULTS}
+    held = {name for text in files.values() for name in yaml.safe_load(text) or {}}
+    renewed = {path: OPTION.sub(lambda found: renewed_option(found, known), text) for path, text in files.items()}
+    of_table = options() if role == GATEWAY else {}
+    for name, option in known.items():
+        if "default" in option and name not in held and name not in of_table:
+            renewed[home(name, list(files))] += default_lines(name, option, option["default"]) + "\n"
+    return renewed
+
+
+def renewed_option(found: re.Match[str], known: dict[str, dict[str, Any]]) -> str:
+    """An option's comment and default as its specification has them; the default's form stays where its value does."""
+    name, value = found["name"], found["value"]
+    if name not in known:
+        return found[0]
+    present = yaml.safe_load(value)[name]
+    wanted = known[name].get("default", present)
+    if present != wanted:
+        return default_lines(name, known[name], wanted) + "\n"
+    return "\n".join([*comment(known[name]), value])
+
+
+def home(name: str, files: list[Path]) -> Path:
+    """The file for a new option: that of its control, in hardening for example ssh.yml for hardening_ssh_*."""
+    fits = [path for path in files if f"_{path.stem}_" in f"{name}_"]
+    return max(fits, key=lambda path: len(path.stem), default=next(path for path in files if path.stem == "main"))
 
 
 def texts() -> dict[Path, str]:
-    return {
+    found = {
         ROOT / "templates/config.ini.j2": config_ini(),
         SPECIFICATION: specification(),
-        GATEWAY / "defaults/main/ibc.yml": defaults(),
+        GCP_VM: gcp_vm_specification(),
+        GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
     }
+    for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
+        found |= defaults(path.parent.parent, found.get(path) or path.read_text())
+    return found
 
 
 def main() -> int:

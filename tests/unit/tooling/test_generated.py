@@ -30,15 +30,16 @@ def new_row(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_row_is_all_that_a_new_key_needs(new_row: Any) -> None:
-    texts = {path.name: text for path, text in generated.texts().items()}
-    options = yaml.safe_load(texts["argument_specs.yml"])["argument_specs"]["main"]["options"]
+    texts = {str(path.relative_to(generated.ROOT)): text for path, text in generated.texts().items()}
+    specification = yaml.safe_load(texts["roles/gateway/meta/argument_specs.yml"])
+    options = specification["argument_specs"]["main"]["options"]
     assert options["gateway_flash_on_fill"] == {
         "description": "Flash the window on a fill. Needs IBC 3.30.0 or later.",
         "type": "bool",
         "default": True,
     }
-    assert yaml.safe_load(texts["ibc.yml"])["gateway_flash_on_fill"] is True
-    assert "FlashOnFill={{ yes_no(gateway_flash_on_fill) }}" in texts["config.ini.j2"].splitlines()
+    assert yaml.safe_load(texts["roles/gateway/defaults/main/ibc.yml"])["gateway_flash_on_fill"] is True
+    assert "FlashOnFill={{ yes_no(gateway_flash_on_fill) }}" in texts["templates/config.ini.j2"].splitlines()
 
 
 @pytest.mark.parametrize("path", [path.relative_to(generated.ROOT) for path in generated.texts()], ids=str)
@@ -62,3 +63,54 @@ def test_each_key_is_whole(key: Any) -> None:
     assert bool(key.reason) == (key.text is not None and not key.variable)
     if key.description:
         assert (key.type == "bool") == (key.values in (TABLE.YES_NO, TABLE.NO))
+
+
+SPECIFICATION = """
+argument_specs:
+  main:
+    options:
+      web_port:
+        description: [Port of P(a.b.web#role)., "Not O(a.b.web#role:main:web_other), see L(this,https://x.org)."]
+        default: 80
+      web_tls_keys:
+        description: Keys.
+        type: list
+        default: [{name: a}]
+        options: {name: {}, file: {}}
+      web_host:
+        description: Host.
+"""
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted"),
+    [
+        ("# Old.\nweb_port: 80\n", "# Port of web. Not web_other, see this (https://x.org).\nweb_port: 80\n"),
+        ("# Head\n\n# Old,\n# long.\nweb_host: x\n", "# Head\n\n# Host.\nweb_host: x\n"),
+        ("web_host:\n  - x\n\n# Own.\nother: 1\n", "# Host.\nweb_host:\n  - x\n\n# Own.\nother: 1\n"),
+        ("web_host: |\n  x\n\n  y\nother: 1\n", "# Host.\nweb_host: |\n  x\n\n  y\nother: 1\n"),
+        ("web_tls_keys:\n  - name: a\n", "# Keys. Each with name, file.\nweb_tls_keys:\n  - name: a\n"),
+        ("web_tls_keys:\n  - name: b\n", '# Keys. Each with name, file.\nweb_tls_keys: [{"name": "a"}]\n'),
+        ("web_port: 81\n", "# Port of web. Not web_other, see this (https://x.org).\nweb_port: 80\n"),
+    ],
+    ids=["comment", "heading", "list", "text", "same value", "other list", "other value"],
+)
+def test_defaults_follow_the_specification(tmp_path: Path, present: str, wanted: str) -> None:
+    file = tmp_path / "defaults/main.yml"
+    file.parent.mkdir()
+    file.write_text(present)
+    assert generated.defaults(tmp_path, SPECIFICATION)[file].startswith(wanted)
+
+
+def test_a_new_option_goes_into_the_file_of_its_control(tmp_path: Path) -> None:
+    folder = tmp_path / "defaults/main"
+    folder.mkdir(parents=True)
+    for name in ("main", "tls", "other"):
+        (folder / f"{name}.yml").write_text("---\n")
+    found = {path.stem: text for path, text in generated.defaults(tmp_path, SPECIFICATION).items()}
+    assert ("web_port: 80\n" in found["main"], "web_tls_keys: [" in found["tls"], found["other"]) == (
+        True,
+        True,
+        "---\n",
+    )
+    assert "web_host" not in "".join(found.values())
