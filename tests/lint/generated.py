@@ -3,6 +3,8 @@
 - From plugins/module_utils/rules/ibc_settings.py: templates/config.ini.j2, and of role gateway the defaults of IBC's
   options and their part of the argument specification.
 - From module gcp_network: the options of a firewall rule in role gcp_vm's specification.
+- From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
+  the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
 - From each role's argument specification: the comments in its defaults, and the defaults that it states. A comment with
   a blank line after it is a heading and stays.
 """
@@ -11,28 +13,40 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import importlib.util
 import json
 import re
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import yaml
-from tests.lint.files import ROOT
+from tests.lint.files import ROOT, project_files
+
+sys.path.insert(0, str(ROOT / ".ansible/collections"))
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
+SESSION = ROOT / "roles/session/meta/argument_specs.yml"
 GCP_VM = ROOT / "roles/gcp_vm/meta/argument_specs.yml"
 TABLE = "plugins/module_utils/rules/ibc_settings.py"
 NOTE = f"Written by `make generate` from {TABLE}; change it there."
 SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
+ALERTS_NOTE = SPECIFICATION_NOTE.replace(TABLE, "plugins/module_utils/agent/session/alerts.py")
 WIDTH = 130
 IBC_DEFAULTS = "ibc.yml"
 # An option in a file of defaults: the comment right above it, if any, and its lines of YAML.
 OPTION = re.compile(r"(?m)(?P<comment>(?:^#.*\n)*)(?P<value>^(?P<name>[a-z]\w*):.*\n(?:(?:[ \t]*\n)*[ \t]+\S.*\n)*)")
+ARGUMENT_TYPES: dict[Any, dict[str, str]] = {
+    str: {"type": "str"},
+    int: {"type": "int"},
+    list[str]: {"type": "list", "elements": "str"},
+    dict[str, str]: {"type": "dict"},
+}
 # Ansible's markup as plain text.
 PLAIN = [
     (r"\bL\(([^,()]+), *([^)]+)\)", r"\1 (\2)"),
@@ -50,20 +64,6 @@ CONFIG_TAIL = """\
 {{ key }}={{ value }}
 {% endfor %}
 """
-
-
-def load(path: str) -> ModuleType:
-    """A module of the collection that imports no other of it."""
-    found = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    if not found or not found.loader:
-        raise SystemExit(f"{path}: there is no such module")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = module
-    found.loader.exec_module(module)
-    return module
-
-
-ibc = load(TABLE)
 
 
 def config_ini() -> str:
@@ -145,7 +145,48 @@ def gcp_vm_specification() -> str:
     return before + option + kept + options + re.sub(r"\A(?: {10}.*\n)+", lambda _: rules, after)
 
 
-def option_lines(name: str, option: dict[str, Any]) -> str:
+def session_specification() -> str:
+    """Role session's specification, with the channels of alerts.py and the deadline of week.py."""
+    kept, _, _ = SESSION.read_text().partition(ALERTS_NOTE)
+    deadline = rf'\g<1>        default: "{week.SIGN_IN_DEADLINE}"\n'
+    kept = re.sub(r"(?m)(^      session_sign_in_deadline:\n(?:        .*\n)*?)        default: .*\n", deadline, kept)
+    return kept + ALERTS_NOTE + option_lines("session_alerts", channel())
+
+
+def channel() -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {
+        "kind": {
+            "description": "Kind of the channel.",
+            "type": "str",
+            "required": True,
+            "choices": list(alerts.KINDS),
+        },
+        "min_severity": {
+            "description": "Least severity of the alerts that the channel gets.",
+            "type": "str",
+            "default": alerts.SEVERITIES[0],
+            "choices": list(alerts.SEVERITIES),
+        },
+    }
+    used = {name for needed, allowed in alerts.KINDS.values() for name in (*needed, *allowed)}
+    if used != alerts.OPTIONS.keys():
+        raise SystemExit(f"alerts.py: not both in KINDS and in OPTIONS: {sorted(used ^ alerts.OPTIONS.keys())}")
+    for name, (kind, text) in alerts.OPTIONS.items():
+        users = [f"V({each})" for each, options in alerts.KINDS.items() if any(name in part for part in options)]
+        found[name] = {"description": f"For {', '.join(users)}. {text}", **ARGUMENT_TYPES[kind]}
+        if name in alerts.SECRETS:
+            found[name]["no_log"] = True
+    return {
+        "description": "Where alerts go; docs/alerts.md. URLs and passwords are secrets; take them from a lookup.",
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "no_log": True,
+        "options": found,
+    }
+
+
+def option_lines(name: str, option: dict[str, Any], indent: int = 6) -> str:
     lines = [f"{name}:", *description_lines(option["description"])]
     for key, value in option.items():
         if key == "choices" and sum(map(len, value)) > WIDTH - 30:
@@ -154,9 +195,12 @@ def option_lines(name: str, option: dict[str, Any]) -> str:
             lines.append(f"  {key}: [{', '.join(value)}]")
         elif key in ("type", "elements"):
             lines.append(f"  {key}: {value}")
+        elif key == "options":
+            lines.append("  options:")
+            lines += [option_lines(each, held, 4).rstrip("\n") for each, held in value.items()]
         elif key != "description":
             lines.append(f"  {key}: {written(value)}")
-    return textwrap.indent("\n".join(lines) + "\n", " " * 6)
+    return textwrap.indent("\n".join(lines) + "\n", " " * indent)
 
 
 def description_lines(text: str) -> list[str]:
@@ -226,16 +270,50 @@ def home(name: str, files: list[Path]) -> Path:
     return max(fits, key=lambda path: len(path.stem), default=next(path for path in files if path.stem == "main"))
 
 
+def week_table() -> str:
+    """The table of a live gateway's week, as docs have it."""
+    heads_up, noon, _last_hour = week.reminders(datetime(2026, 11, 29, 12, tzinfo=UTC)).values()
+    rows = [
+        ("when (New York)", "what happens"),
+        ("---", "---"),
+        (f"{heads_up:%A %H:%M}", "a reminder"),
+        (f"Saturday {week.CLOSE:%H:%M}", "the watcher signs the gateway off and leaves it down"),
+        (week.VOIDED, "IBKR voids every token"),
+        (week.OPENED, "a sign-in is worth something again"),
+        (
+            f"{noon:%A %H:%M}, and an hour before `session_sign_in_deadline` ({week.SIGN_IN_DEADLINE})",
+            "reminders, if nobody has signed in",
+        ),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def documents() -> dict[Path, str]:
+    """The pages with a generated part."""
+    found = {}
+    for path in project_files():
+        text = (ROOT / path).read_text() if path.suffix == ".md" and path.parts[0] == "docs" else ""
+        if MARKED.search(text):
+            found[ROOT / path] = MARKED.sub(lambda part: f"{part[1]}{DOCUMENTED[part['name']]()}{part['end']}", text)
+    return found
+
+
 def texts() -> dict[Path, str]:
     found = {
         ROOT / "templates/config.ini.j2": config_ini(),
         SPECIFICATION: specification(),
+        SESSION: session_specification(),
         GCP_VM: gcp_vm_specification(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
     }
+    found |= documents()
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
         found |= defaults(path.parent.parent, found.get(path) or path.read_text())
     return found
+
+
+MARKED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
+DOCUMENTED = {"weekly times": week_table}
 
 
 def main() -> int:
