@@ -1,24 +1,17 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the container's log says: one table of patterns per controller, folded into one summary.
-
-IBC is the controller of the image today and is retired upstream; a successor is one more :class:`Controller`.
-"""
+"""The state of a sign-in by the container's log: a controller's milestones, folded into one summary."""
 
 from __future__ import annotations
 
-import collections
-import itertools
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 from ..text import printable
+from .ibc import IBC
+from .marks import Controller, Event
 
-# Of a line so many bytes matter, and of one mark so many finds in a block.
-MAX_LINE = 2000
-MAX_FINDS = 200
 MAX_EXIT_CODES = 20
 MAX_COMMANDS = 10
 # Sign-ins that one start may try without success, and refusals among them.
@@ -37,208 +30,12 @@ NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, SIGNED_IN, CO
     "ended",
     "paused",
 )
-
-
-PHASES = (
-    NO_RUN,
-    LAUNCHED,
-    LOGIN_WINDOW,
-    SIGNING_IN,
-    WAITING_2FA,
-    ANSWERED,
-    SIGNED_IN,
-    CONFIGURED,
-    ENDED,
-    PAUSED,
-)
+PHASES = (NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, SIGNED_IN, CONFIGURED, ENDED, PAUSED)
 # Of these a dialog that waits keeps the gateway from signing in.
 SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
 # What a next JVM does not mend.
 _LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
-
-
-class Event(NamedTuple):
-    """An event of a log: its name, its value (empty without one), the engine's time in front (empty without one)."""
-
-    name: str
-    value: str
-    stamp: str
-
-
-# Texts that several marks have in common: in a block without one, none of them is searched.
-_GATES = (
-    b"ogin",
-    b"uthentication",
-    b"entitled: ",
-    b"IBC",
-    b"sername or ",
-    b"ot supported",
-    b"API",
-    b"ession",
-    b"restart",
-)
-
-# What the engine's header and time are made of.
-_FRONT_BYTES = b"0123456789-:.TZ \0\1\2"
-
-
-class _Mark:
-    """A text in the log that marks an *event*; *first* when it begins its line."""
-
-    def __init__(self, event: str, text: str) -> None:
-        literal, group, value = text.removeprefix("^").partition("(")
-        self.event, self.first, self._text = event, text[0] == "^", literal.encode()
-        self.gate = next((gate for gate in _GATES if gate in self._text), self._text)
-        self._valued = re.compile(re.escape(self._text) + (group + value).encode()) if group else None
-
-    def finds(self, block: bytes) -> Iterator[tuple[int, str]]:
-        """Yield where it stands in *block*, and its value: MAX_FINDS times, and the last time."""
-        at = block.find(self._text)
-        if at >= 0 and self._valued:
-            matches = self._valued.finditer(block, at)
-            for match in (*itertools.islice(matches, MAX_FINDS), *collections.deque(matches, 1)):
-                yield match.start(), match[1].decode("utf-8", "replace").strip()
-        elif at >= 0:
-            for _each in range(MAX_FINDS):
-                yield at, ""
-                at = block.find(self._text, at + len(self._text))
-                if at < 0:
-                    return
-            yield block.rfind(self._text), ""
-
-
-class Controller:
-    """One program that signs the gateway in: its log's marks by event, its commands, its exit codes.
-
-    A mark is a literal text; ``^`` before it: at the line's start; a group behind it is the event's value. The
-    events are the methods ``_on_<event>`` of :class:`Summary`, so that a second table needs no second program. Of a
-    line only the first event in the table's order counts.
-    """
-
-    def __init__(
-        self, name: str, marks: dict[str, tuple[str, ...]], commands: dict[str, str], exit_codes: dict[int, str]
-    ) -> None:
-        self.name, self.commands, self.exit_codes, self.names = name, commands, exit_codes, tuple(marks)
-        self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
-        self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}
-
-    def events(self, block: bytes) -> Iterator[Event]:
-        """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
-
-        The cost is linear whatever the block holds: marks are searched as literals, and one that stands in a block
-        more than MAX_FINDS times counts so often, and the last time.
-        """
-        found: dict[int, Event] = {}
-        # Without the bytes of the engine's fronts, which are most of what short lines cost: what is not in it even
-        # then is not in the block.
-        bare = block.translate(None, _FRONT_BYTES)
-        open_gates = {gate for gate, short in self._gates.items() if short in bare and gate in block}
-        for mark in (mark for mark in self._marks if mark.gate in open_gates):
-            for at, value in mark.finds(block):
-                begin, stamp = _line(block, at)
-                if begin is not None and begin not in found and not (mark.first and begin != at):
-                    found[begin] = Event(mark.event, value, stamp)
-        for begin in sorted(found):
-            yield found[begin]
-
-
-STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) ")
-# In front of a line's text: 8 bytes of the engine's header, of which one may look like the end of a line, and the time.
-_FRONT = 8 + 31
-
-
-def _line(block: bytes, at: int) -> tuple[int | None, str]:
-    """Return where the text of the line around *at* begins, and the engine's time in front of it; None where *at* is
-    beyond what matters of a line."""
-    floor = max(0, at - MAX_LINE - _FRONT)
-    begin = block.rfind(b"\n", floor, at) + 1
-    if not begin and floor:
-        return None, ""
-    stamp = STAMP.search(block, begin, min(at, begin + _FRONT))
-    if stamp is None:
-        return begin, ""
-    return stamp.end() if at - stamp.end() <= MAX_LINE else None, stamp[1].decode()
-
-
-IBC = Controller(
-    "ibc",
-    marks={
-        "container_start": ("^.> Starting IBC/IB gateway",),
-        "bad_settings": ("^.> (Invalid TRADING_MODE: [^\n]{0,200})", "^error: both"),
-        "gateway_version": ("\tVersion: (\\S{1,40})",),
-        "controller_version": ("IBC: version: (\\d\\S{0,40})",),
-        "jvm_start": ("Starting session: will exit if login dialog",),
-        "jvm_restart": ("Re-starting session",),
-        # Of two tokens neither is used, and the words stand on two lines.
-        "token_missing": ("ull authentication will be required", "Full authentication will\n"),
-        "token_found": ("authentication will not be required",),
-        "login_window": ("LoginState is LOGGED_OUT",),
-        "login_attempt": ("Login attempt: (\\d{1,9})",),
-        "push_sent": ("Second Factor Authentication initiated",),
-        "device_unnamed": ("You should specify the required second factor device",),
-        "device_unknown": ("could not find second factor device",),
-        "push_missed_again": ("Re-login after second factor authentication timeout in",),
-        "push_missed": ("Re-login after second factor authentication timeout not required",),
-        "closing": ("Login has completed: exiting",),
-        "signed_in": ("Login has completed",),
-        "disclaimer_accepted": ("Click button: I understand and accept",),
-        "configured": ("Configuration tasks completed",),
-        "read_only": (
-            "Read-Only API checkbox is now set to: (true|false)",
-            "Read-Only API checkbox is already set to: (true|false)",
-            "API in Read-Only mode: (true|false)",
-        ),
-        "write_refused": ("API client needs write access action confirmation",),
-        "too_many_logins": ("oo many failed login attempts",),
-        "login_failed": ("Login failed",),
-        "login_error": ("dialog entitled: Login Error", "Login error message:"),
-        "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
-        "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),
-        "session_choice": ("User must choose whether to continue with this session", "Trading Login Handoff dialog;"),
-        "contested": (
-            "detected dialog entitled: (Existing session detected)",
-            "detected dialog entitled: (Re-login is required)",
-        ),
-        "passkey": tuple(f"{p}ass{k}ey is not supported" for p in "Pp" for k in "Kk"),
-        "release_refused": ("is no longer supported",),
-        "cold_restart": ("Cold restart in progress",),
-        "sign_in_follows": ("IBC will cold-restart shortly",),
-        "restart_follows": ("IBC will restart shortly",),
-        "exit_code": ("IBC returned exit status (\\d{1,9})",),
-        "error": ("Exiting after error with exit code=(\\d{1,9})",),
-        "command": ("CommandServer received command: (\\S{1,40})",),
-        "paused": ("IBC is paused",),
-        "finished": ("Gateway finished",),
-        "terminated": ("Received SIGINT or SIGTERM",),
-        "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
-    },
-    commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
-    exit_codes={
-        0: "a clean close",
-        1: "no Java, or settings that the image refuses",
-        2: "no gateway version was given to ibcstart.sh",
-        3: "a wrong argument of ibcstart.sh (two-factor action or mode)",
-        4: "the gateway version is not in the image",
-        5: "the IBC or the settings directory is missing",
-        6: "config.ini is missing",
-        7: "ibgateway.vmoptions is missing",
-        76: "IBC: an unhandled exception",
-        77: "IBC: an element of the gateway's window was not found",
-        79: "IBC: config.ini is missing",
-        80: "IBC: a bad trading mode",
-        81: "IBC: a setting has an invalid value",
-        82: "IBC: the settings directory cannot be created",
-        83: "IBC and this release of the gateway do not fit together",
-        84: "IBC: a wrong path of jts.ini",
-        85: "IBC: jts.ini cannot be read or written",
-        86: "IBC: an invalid internal state",
-        87: "the sign-in did not complete after the approval",
-        88: "the login window did not show in time",
-        137: "killed (out of memory, or the stop took too long)",
-        143: "stopped by SIGTERM, without a log-off at IBKR",
-    },
-)
 
 
 class Summary:
@@ -295,7 +92,10 @@ class Summary:
                 self.fold(event)
 
     def fold(self, event: Event) -> None:
-        getattr(self, f"_on_{event.name}")(event.value)
+        if event.name in self.controller.findings:
+            self.finding = event.name
+        else:
+            getattr(self, f"_on_{event.name}")(event.value)
 
     def as_state(self) -> dict[str, Any]:
         """Return everything that is known, JSON-ready, for :meth:`from_state`."""
@@ -436,12 +236,6 @@ class Summary:
         self.phase = WAITING_2FA
         self.pushes += 1
 
-    def _on_device_unnamed(self, _value: str) -> None:
-        self.finding = "device_unnamed"
-
-    def _on_device_unknown(self, _value: str) -> None:
-        self.finding = "device_unknown"
-
     def _on_push_missed_again(self, _value: str) -> None:
         self.phase = LOGIN_WINDOW
         self.pushes_missed += 1
@@ -487,24 +281,9 @@ class Summary:
         self.refused_logins += 1
         self.finding = "refused_login"
 
-    def _on_session_choice(self, _value: str) -> None:
-        self.finding = "session_choice"
-
-    def _on_session_taken(self, _value: str) -> None:
-        self.finding = "session_taken"
-
     def _on_contested(self, value: str) -> None:
         self.contested = True
         self.last_dialog = value
-
-    def _on_too_many_logins(self, _value: str) -> None:
-        self.finding = "too_many_logins"
-
-    def _on_passkey(self, _value: str) -> None:
-        self.finding = "passkey"
-
-    def _on_release_refused(self, _value: str) -> None:
-        self.finding = "release_refused"
 
     def _on_cold_restart(self, _value: str) -> None:
         self.cold_restarts += 1

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from ..controller.milestones import MAX_LINE, STAMP, Summary
+from ..controller.marks import MAX_LINE, STAMP
+from ..controller.milestones import Summary
 from .client import Engine, Stream
 
 SCHEMA = 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..api import verdicts
 from ..api.probe import ATTEMPT_SECONDS, probe
-from ..controller import milestones
+from ..controller import ibc, milestones
 from ..engine.client import Engine, EngineError, NotFoundError
 from ..engine.log import Log
 from ..text import printable
@@ -395,7 +395,7 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
             facts[fact] = state[key]
     if facts["status"] in ("exited", "dead"):
         facts["exit_code"] = state["ExitCode"]
-        facts["exit_meaning"] = milestones.IBC.exit_codes.get(state["ExitCode"])
+        facts["exit_meaning"] = ibc.IBC.exit_codes.get(state["ExitCode"])
     if facts["status"] == "running":
         facts["frozen"] = frozen(state.get("Pid") or 0)
     return facts

@@ -18,7 +18,7 @@ from tests.unit.plugins.driven import World
 from tests.unit.plugins.session_log import PUSH, TUESDAY
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import inspection, policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import Descriptor
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
@@ -120,7 +120,7 @@ class Replay:
                 return self
         if self.exit_code is not None and self.gateway.container:
             under_java = self.exit_code == 1 and self.gateway.summary.jvm_runs
-            meaning = inspection.UNDER_JAVA if under_java else milestones.IBC.exit_codes.get(self.exit_code)
+            meaning = inspection.UNDER_JAVA if under_java else ibc.IBC.exit_codes.get(self.exit_code)
             self.gateway.container |= {"running": False, "status": "exited", "exit_code": self.exit_code,
                                        "exit_meaning": meaning}  # fmt: skip
             self.look()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import log
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import inspection
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway, judge
@@ -39,7 +39,7 @@ def exited(code: int, status: str = "exited") -> dict[str, Any]:
         "running": False,
         "status": status,
         "exit_code": code,
-        "exit_meaning": milestones.IBC.exit_codes.get(code),
+        "exit_meaning": ibc.IBC.exit_codes.get(code),
     }
 
 

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IBC, the controller of the image today; it is retired upstream, and a successor is one more table like this."""
+
+from __future__ import annotations
+
+from .marks import Controller
+
+IBC = Controller(
+    "ibc",
+    marks={
+        "container_start": ("^.> Starting IBC/IB gateway",),
+        "bad_settings": ("^.> (Invalid TRADING_MODE: [^\n]{0,200})", "^error: both"),
+        "gateway_version": ("\tVersion: (\\S{1,40})",),
+        "controller_version": ("IBC: version: (\\d\\S{0,40})",),
+        "jvm_start": ("Starting session: will exit if login dialog",),
+        "jvm_restart": ("Re-starting session",),
+        # Of two tokens neither is used, and the words stand on two lines.
+        "token_missing": ("ull authentication will be required", "Full authentication will\n"),
+        "token_found": ("authentication will not be required",),
+        "login_window": ("LoginState is LOGGED_OUT",),
+        "login_attempt": ("Login attempt: (\\d{1,9})",),
+        "push_sent": ("Second Factor Authentication initiated",),
+        "device_unnamed": ("You should specify the required second factor device",),
+        "device_unknown": ("could not find second factor device",),
+        "push_missed_again": ("Re-login after second factor authentication timeout in",),
+        "push_missed": ("Re-login after second factor authentication timeout not required",),
+        "closing": ("Login has completed: exiting",),
+        "signed_in": ("Login has completed",),
+        "disclaimer_accepted": ("Click button: I understand and accept",),
+        "configured": ("Configuration tasks completed",),
+        "read_only": (
+            "Read-Only API checkbox is now set to: (true|false)",
+            "Read-Only API checkbox is already set to: (true|false)",
+            "API in Read-Only mode: (true|false)",
+        ),
+        "write_refused": ("API client needs write access action confirmation",),
+        "too_many_logins": ("oo many failed login attempts",),
+        "login_failed": ("Login failed",),
+        "login_error": ("dialog entitled: Login Error", "Login error message:"),
+        "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
+        "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),
+        "session_choice": ("User must choose whether to continue with this session", "Trading Login Handoff dialog;"),
+        "contested": (
+            "detected dialog entitled: (Existing session detected)",
+            "detected dialog entitled: (Re-login is required)",
+        ),
+        "passkey": tuple(f"{p}ass{k}ey is not supported" for p in "Pp" for k in "Kk"),
+        "release_refused": ("is no longer supported",),
+        "cold_restart": ("Cold restart in progress",),
+        "sign_in_follows": ("IBC will cold-restart shortly",),
+        "restart_follows": ("IBC will restart shortly",),
+        "exit_code": ("IBC returned exit status (\\d{1,9})",),
+        "error": ("Exiting after error with exit code=(\\d{1,9})",),
+        "command": ("CommandServer received command: (\\S{1,40})",),
+        "paused": ("IBC is paused",),
+        "finished": ("Gateway finished",),
+        "terminated": ("Received SIGINT or SIGTERM",),
+        "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
+    },
+    findings=frozenset(
+        {
+            "device_unknown",
+            "device_unnamed",
+            "passkey",
+            "release_refused",
+            "session_choice",
+            "session_taken",
+            "too_many_logins",
+        }
+    ),
+    commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
+    exit_codes={
+        0: "a clean close",
+        1: "no Java, or settings that the image refuses",
+        2: "no gateway version was given to ibcstart.sh",
+        3: "a wrong argument of ibcstart.sh (two-factor action or mode)",
+        4: "the gateway version is not in the image",
+        5: "the IBC or the settings directory is missing",
+        6: "config.ini is missing",
+        7: "ibgateway.vmoptions is missing",
+        76: "IBC: an unhandled exception",
+        77: "IBC: an element of the gateway's window was not found",
+        79: "IBC: config.ini is missing",
+        80: "IBC: a bad trading mode",
+        81: "IBC: a setting has an invalid value",
+        82: "IBC: the settings directory cannot be created",
+        83: "IBC and this release of the gateway do not fit together",
+        84: "IBC: a wrong path of jts.ini",
+        85: "IBC: jts.ini cannot be read or written",
+        86: "IBC: an invalid internal state",
+        87: "the sign-in did not complete after the approval",
+        88: "the login window did not show in time",
+        137: "killed (out of memory, or the stop took too long)",
+        143: "stopped by SIGTERM, without a log-off at IBKR",
+    },
+)

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find a controller's marks in a container's log: literal texts, at a cost that is linear in the log's bytes."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# Of a line so many bytes matter, and of one mark so many finds in a block.
+MAX_LINE = 2000
+MAX_FINDS = 200
+# Texts that several marks have in common: in a block without one, none of them is searched.
+_GATES = (
+    b"ogin",
+    b"uthentication",
+    b"entitled: ",
+    b"IBC",
+    b"sername or ",
+    b"ot supported",
+    b"API",
+    b"ession",
+    b"restart",
+)
+
+# What the engine's header and time are made of.
+_FRONT_BYTES = b"0123456789-:.TZ \0\1\2"
+STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) ")
+# In front of a line's text: 8 bytes of the engine's header, of which one may look like the end of a line, and the time.
+_FRONT = 8 + 31
+
+
+class Event(NamedTuple):
+    """An event of a log: its name, its value (empty without one), the engine's time in front (empty without one)."""
+
+    name: str
+    value: str
+    stamp: str
+
+
+class _Mark:
+    """A text in the log that marks an *event*; *first* when it begins its line."""
+
+    def __init__(self, event: str, text: str) -> None:
+        literal, group, value = text.removeprefix("^").partition("(")
+        self.event, self.first, self._text = event, text[0] == "^", literal.encode()
+        self.gate = next((gate for gate in _GATES if gate in self._text), self._text)
+        self._valued = re.compile(re.escape(self._text) + (group + value).encode()) if group else None
+
+    def finds(self, block: bytes) -> Iterator[tuple[int, str]]:
+        """Yield where it stands in *block*, and its value: MAX_FINDS times, and the last time."""
+        at = block.find(self._text)
+        if at >= 0 and self._valued:
+            matches = self._valued.finditer(block, at)
+            for match in (*itertools.islice(matches, MAX_FINDS), *collections.deque(matches, 1)):
+                yield match.start(), match[1].decode("utf-8", "replace").strip()
+        elif at >= 0:
+            for _each in range(MAX_FINDS):
+                yield at, ""
+                at = block.find(self._text, at + len(self._text))
+                if at < 0:
+                    return
+            yield block.rfind(self._text), ""
+
+
+class Controller:
+    """One program that signs the gateway in: its log's marks by event, its commands, its exit codes.
+
+    A mark is a literal text; ``^`` before it: at the line's start; a group behind it is the event's value. Of a line
+    only the first event in the table's order counts. An event of *findings* is a finding by itself; the others are
+    the methods ``_on_<event>`` of :class:`.milestones.Summary`, so that a second table needs no second program.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        marks: dict[str, tuple[str, ...]],
+        commands: dict[str, str],
+        exit_codes: dict[int, str],
+        findings: frozenset[str] = frozenset(),
+    ) -> None:
+        self.name, self.commands, self.exit_codes = name, commands, exit_codes
+        self.names, self.findings = tuple(marks), findings
+        self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
+        self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}
+
+    def events(self, block: bytes) -> Iterator[Event]:
+        """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
+
+        The cost is linear whatever the block holds: marks are searched as literals, and one that stands in a block
+        more than MAX_FINDS times counts so often, and the last time.
+        """
+        found: dict[int, Event] = {}
+        # Without the bytes of the engine's fronts, which are most of what short lines cost: what is not in it even
+        # then is not in the block.
+        bare = block.translate(None, _FRONT_BYTES)
+        open_gates = {gate for gate, short in self._gates.items() if short in bare and gate in block}
+        for mark in (mark for mark in self._marks if mark.gate in open_gates):
+            for at, value in mark.finds(block):
+                begin, stamp = _line(block, at)
+                if begin is not None and begin not in found and not (mark.first and begin != at):
+                    found[begin] = Event(mark.event, value, stamp)
+        for begin in sorted(found):
+            yield found[begin]
+
+
+def _line(block: bytes, at: int) -> tuple[int | None, str]:
+    """Return where the text of the line around *at* begins, and the engine's time in front of it; None where *at* is
+    beyond what matters of a line."""
+    floor = max(0, at - MAX_LINE - _FRONT)
+    begin = block.rfind(b"\n", floor, at) + 1
+    if not begin and floor:
+        return None, ""
+    stamp = STAMP.search(block, begin, min(at, begin + _FRONT))
+    if stamp is None:
+        return begin, ""
+    return stamp.end() if at - stamp.end() <= MAX_LINE else None, stamp[1].decode()

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc
+
+OPENED = "IBC: detected dialog entitled: {}; event=Opened"
+MISSED_AGAIN = "IBC: Re-login after second factor authentication timeout in 5 second"
+MISSED = "IBC: Re-login after second factor authentication timeout not required"
+CLOSED = "IBC: detected dialog entitled: {}; event=Closed"
+
+
+@pytest.mark.parametrize(
+    ("line", "event", "value"),
+    [
+        (".> Starting IBC/IB gateway", "container_start", ""),
+        (".> Invalid TRADING_MODE: demo", "bad_settings", "Invalid TRADING_MODE: demo"),
+        ("error: both A and A_FILE are set", "bad_settings", ""),
+        (".>\t\tVersion: 10.45.1j", "gateway_version", "10.45.1j"),
+        ("x IBC: version: 3.24.1", "controller_version", "3.24.1"),
+        ("x IBC: Starting session: will exit if login dialog is not displayed", "jvm_start", ""),
+        ("x IBC: Re-starting session", "jvm_restart", ""),
+        ("not found: full authentication will be required", "token_missing", ""),
+        ("two tokens. Full authentication will", "token_missing", ""),
+        ("found: authentication will not be required", "token_found", ""),
+        ("x: LoginState is LOGGED_OUT", "login_window", ""),
+        ("Login attempt: 12", "login_attempt", "12"),
+        ("IBC: Second Factor Authentication initiated", "push_sent", ""),
+        ("You should specify the required second factor device using", "device_unnamed", ""),
+        ("could not find second factor device x", "device_unknown", ""),
+        (MISSED_AGAIN, "push_missed_again", ""),
+        (MISSED, "push_missed", ""),
+        ("IBC: Login has completed: exiting", "closing", ""),
+        ("IBC: Login has completed", "signed_in", ""),
+        ("Click button: I understand and accept", "disclaimer_accepted", ""),
+        ("IBC: Configuration tasks completed", "configured", ""),
+        ("Read-Only API checkbox is now set to: true", "read_only", "true"),
+        ("Read-Only API checkbox is already set to: false", "read_only", "false"),
+        ("API in Read-Only mode: true", "read_only", "true"),
+        ("API client needs write access action confirmation", "write_refused", ""),
+        ("Too many failed login attempts", "too_many_logins", ""),
+        ("too many failed login attempts", "too_many_logins", ""),
+        ("IBC: Login failed", "login_failed", ""),
+        ("detected dialog entitled: Login Error; event=Opened", "login_error", ""),
+        ("Login error message: x", "login_error", ""),
+        *[
+            (f"Unrecognized {user}sername or {word}assword", "login_stuck", "") for user in "Uu" for word in "Pp"
+        ],
+        ("User must choose whether to continue with this session", "session_choice", ""),
+        ("End this session and let the other", "session_taken", ""),
+        ("detected dialog entitled: Existing session detected; event=Opened", "contested", "Existing session detected"),
+        ("detected dialog entitled: Re-login is required; event=Opened", "contested", "Re-login is required"),
+        *[(f"{word} is not supported", "passkey", "") for word in ("Passkey", "PassKey", "passkey", "passKey")],
+        ("This release is no longer supported", "release_refused", ""),
+        ("IBC: Cold restart in progress", "cold_restart", ""),
+        ("IBC returned exit status 143", "exit_code", "143"),
+        ("Exiting after error with exit code=1112", "error", "1112"),
+        ("IBC: CommandServer received command: STOP", "command", "STOP"),
+        ("IBC is paused", "paused", ""),
+        ("Gateway finished", "finished", ""),
+        (".> Received SIGINT or SIGTERM", "terminated", ""),
+        (OPENED.format("A"), "dialog", "A; event=Opened"),
+        (CLOSED.format("A"), "dialog", "A; event=Closed"),
+    ],
+)  # fmt: skip
+def test_each_line_that_means_something(line: str, event: str, value: str) -> None:
+    assert list(ibc.IBC.events(f"other\n{line}\nother\n".encode())) == [(event, value, "")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x .> Starting IBC/IB gateway",
+        "x error: both A and B",
+        "x .> Invalid TRADING_MODE: demo",
+        "Full authentication will be asked for",
+        "IBC: Login attempt: many",
+        "IBC: detected dialog entitled: A; event=Activated",
+        "Read-Only API checkbox is now set to: maybe",
+        "IBC returned exit status none",
+    ],
+)
+def test_a_line_that_only_looks_like_one(line: str) -> None:
+    assert list(ibc.IBC.events(f"{line}\n".encode())) == []
+
+
+def test_what_ibc_is_asked_and_what_it_ends_with() -> None:
+    assert (ibc.IBC.name, ibc.IBC.commands) == (
+        "ibc",
+        {"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
+    )
+    # Those of the image's scripts, of IBC's ErrorCodes, and of signals.
+    assert {*ibc.IBC.exit_codes} == {*range(8), 76, 77, *range(79, 89), 137, 143}

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import MAX_FINDS
+
+STAMP = "2026-11-20T09:43:50.000000001Z"
+
+
+@pytest.mark.parametrize("line", ["Gateway finished", "Login attempt: {}"])
+@pytest.mark.parametrize("count", [1, 2, 3, 199, 200, 201, 500])
+def test_of_what_is_said_too_often_the_first_ones_and_the_last_one_count(line: str, count: int) -> None:
+    block = "".join(f"{line.format(number)}\nother\n" for number in range(count)).encode()
+    found = [event.value for event in ibc.IBC.events(block)]
+    assert len(found) == min(count, MAX_FINDS + 1) == min(count, 201)
+    if line.endswith("{}"):
+        assert (found[0], found[-1]) == ("0", str(count - 1))
+    last = list(ibc.IBC.events(block + b"IBC is paused\nGateway finished\n"))
+    assert [event.name for event in last][-2:] == ["paused", "finished"]
+
+
+@pytest.mark.parametrize("header", [b"", b"\x01\0\0\0\0\0\0\x50", b"\x01\0\0\0\0\0\0\n", b"\x01\0\0\0\0\0\n\x50"])
+def test_the_engines_header_and_time_are_no_part_of_a_line(header: bytes) -> None:
+    front = header + STAMP.encode() + b" "
+    block = front + b".> Starting IBC/IB gateway\n" + front + b"IBC is paused\n"
+    assert list(ibc.IBC.events(block)) == [("container_start", "", STAMP), ("paused", "", STAMP)]
+
+
+def test_a_time_within_a_line_is_not_the_engines() -> None:
+    for text in (f"it is now, by this machine, {STAMP} IBC is paused", f"IBC is paused {STAMP} "):
+        assert list(ibc.IBC.events(f"{text}\n".encode())) == [("paused", "", "")]
+
+
+@pytest.mark.parametrize("before", [b"", b"other\n" * 1000])
+@pytest.mark.parametrize(("length", "counts"), [(0, True), (1999, True), (2000, True), (2001, False), (2100, False)])
+def test_how_much_of_a_line_counts(before: bytes, length: int, counts: bool) -> None:
+    block = before + STAMP.encode() + b" " + b"x" * length + b"IBC is paused\n"
+    assert bool(list(ibc.IBC.events(block))) is counts
+
+
+def test_a_huge_line_is_read_in_part() -> None:
+    line = b"x" * 10_000_000
+    assert not list(ibc.IBC.events(line + b"Login has completed\n"))
+    assert [event.name for event in ibc.IBC.events(line + b"\nLogin has completed\n")] == ["signed_in"]
+
+
+def test_a_value_that_is_no_text_is_shown_as_far_as_it_is() -> None:
+    assert [event.value for event in ibc.IBC.events(b"IBC: version: 3\xff\n")] == ["3\ufffd"]
