@@ -20,10 +20,11 @@ from .api.plan import Change
 from .api.resource import Body, Options, Resource, is_marked
 from .host_keys import SWITCH
 from .instances import Instance
-from .resources import disk, instance, snapshots
+from .resources import disk, instance, interface, machine_type, snapshots
 from .resources.address import ADDRESS
 from .resources.disk import DISK
-from .resources.instance import INSTANCE, MACHINE_TYPE
+from .resources.instance import INSTANCE
+from .resources.machine_type import MACHINE_TYPE
 from .resources.snapshots import POLICY
 from .resources.subnet import SUBNET
 
@@ -93,10 +94,10 @@ def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | N
 
     What the options refer to has to exist. In check mode it may come before the VM: *warn* is told that it does not.
     """
-    named = sorted(name for name in (options["network_ip"], options["external_address"]) if instance.is_name(name))
+    named = sorted(name for name in (options["network_ip"], options["external_address"]) if interface.is_name(name))
     reserved = {name: body for name in named if (body := found.compute.get(ADDRESS, name))}
-    wrong = [*instance.addresses(options, reserved), *_impossible(options, found)]
-    for each in (*instance.missing_addresses(options, reserved), *_missing_subnet(options, found)):
+    wrong = [*interface.addresses(options, reserved), *_impossible(options, found)]
+    for each in (*interface.missing_addresses(options, reserved), *_missing_subnet(options, found)):
         (warn or wrong.append)(each)
     if wrong:
         raise GcpError(" ".join(wrong))
@@ -186,9 +187,9 @@ def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
     existing = found.instance and instance.normalized(found.instance)
     name, zone = options["machine_type"] or instance.NEW_MACHINE_TYPE, options["zone"]
     if not existing or options["machine_type"] not in (None, existing["machineType"]):
-        yield from instance.machine_type(name, zone, found.compute.get(MACHINE_TYPE, name))
+        yield from machine_type.impossible(name, zone, found.compute.get(MACHINE_TYPE, name))
     if found.instance:
-        yield from instance.interfaces(options, found.instance)
+        yield from interface.impossible(options, found.instance)
         return
     if found.disk:
         yield (

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import ipaddress
 import re
 import typing as t
 
@@ -15,11 +14,8 @@ from ..api.errors import GcpError
 from ..api.normal import Normalized, last, link, without_none
 from ..api.plan import Change, DesiredState, Key
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
-from ..host_keys import SWITCH
-from ..rules import NAME, REGION, between, labels, named, not_shared, place
-from . import disk
-from .address import ADDRESS
-from .subnet import SUBNET
+from ..rules import NAME, REGION, between, labels, named, place
+from . import disk, interface, machine_type, metadata
 
 RUNNING, TERMINATED = "RUNNING", "TERMINATED"
 # The state that a VM is about to reach counts; any other, for example SUSPENDED, stays itself.
@@ -32,18 +28,14 @@ STATES = {"running": {"status": RUNNING}, "stopped": {"status": TERMINATED}}
 WHILE_STOPPED = {"machineType", "serviceAccounts", "scheduling", "shieldedInstanceConfig"}
 # In these it stays for a moment only.
 PASSING = ("PENDING", "PROVISIONING", "STAGING", "REPAIRING", "PENDING_STOP", "STOPPING", "DEPROVISIONING")
-# An address that Google lends the VM until it stops.
-EPHEMERAL = "ephemeral"
 SHIELDS = {
     "secure_boot": "enableSecureBoot",
     "vtpm": "enableVtpm",
     "integrity_monitoring": "enableIntegrityMonitoring",
 }
-INTERFACE = {"network_interface": "nic0"}
 # Inventory gcp_gateways looks for these labels.
 MODE_LABEL = "ibgw-mode"
 ROLES = {"live": "ib-gateway", "paper": "ib-gateway", "bastion": "ib-bastion"}
-SAFE_METADATA = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 NEW_MACHINE_TYPE = "e2-medium"
 NEW: Normalized = {
@@ -64,29 +56,19 @@ NEW: Normalized = {
     "deletionProtection": False,
 }
 
-MACHINE_TYPE_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)+"
 IMAGE = r"(https://\S+/)?projects/[^/ ]+/global/images/(family/)?[a-z0-9-]+|[a-z][a-z0-9.:-]*/[a-z][a-z0-9-]*"
 ACCOUNT = r"[a-z0-9.-]+@[a-z0-9.-]+\.[a-z]+"
 SCOPE = r"(https://www\.googleapis\.com/auth/)?[a-z_.-]+"
-METADATA_KEY = r"[A-Za-z0-9_-]{1,128}"
-# With OS Login they let nobody in, and are a way in if that is ever off.
-KEYS_OF_PERSONS = ("ssh-keys", "sshKeys")
-LEAST_MEMORY_MB = 2048
-SMALL = ("e2-micro", "f1-micro", "g1-small")
 
 
 def normalized(body: t.Mapping[str, t.Any]) -> Normalized:
-    interface, metadata = _interface(body), body.get("metadata", {}).get("items", [])
     return {
         "machineType": last(body["machineType"]),
         "status": SETTLING.get(body["status"], body["status"]),
-        "subnetwork": link(interface.get("subnetwork", "")),
-        "networkIP": interface.get("networkIP", ""),
-        "natIP": nat_ip(body),
-        "networkTier": _access_config(body).get("networkTier", ""),
+        **interface.normalized(body),
         "labels": dict(body.get("labels", {})),
         "tags": sorted(body.get("tags", {}).get("items", [])),
-        "metadata": {item["key"]: item.get("value", "") for item in metadata},
+        "metadata": metadata.normalized(body),
         "serviceAccounts": [
             {"email": each["email"], "scopes": sorted(each.get("scopes", []))}
             for each in body.get("serviceAccounts", [])
@@ -109,33 +91,14 @@ def _normalized_scheduling(body: t.Mapping[str, t.Any]) -> Normalized:
     }
 
 
-def nat_ip(body: t.Mapping[str, t.Any]) -> str:
-    """The VM's public address, empty when it has none."""
-    config = _access_config(body)
-    return config.get("natIP", EPHEMERAL) if config else ""
-
-
 def boot_disk(body: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
     """The attachment of a VM's boot disk."""
     disks: list[Body] = body.get("disks", [])
     return next((disk for disk in disks if disk.get("boot")), {})
 
 
-def _interface(body: t.Mapping[str, t.Any]) -> Body:
-    interfaces: list[Body] = body.get("networkInterfaces", [])
-    return interfaces[0] if interfaces else {}
-
-
-def _access_config(body: t.Mapping[str, t.Any]) -> Body:
-    configs: list[Body] = _interface(body).get("accessConfigs", [])
-    return configs[0] if configs else {}
-
-
 def _create(name: str, desired: Normalized) -> list[Call]:
     boot, zone = desired["disk"], desired["zone"]
-    interface = {"subnetwork": desired["subnetwork"], "nicType": "GVNIC", "stackType": "IPV4_ONLY"}
-    if desired["networkIP"]:
-        interface["networkIP"] = desired["networkIP"]
     body = {
         "name": name,
         "machineType": f"{zone}/machineTypes/{desired['machineType']}",
@@ -153,10 +116,8 @@ def _create(name: str, desired: Normalized) -> list[Call]:
             }
         ],
         "labels": desired["labels"],
-        "metadata": {"items": _items(desired["metadata"])},
-        "networkInterfaces": [
-            {**interface, **({"accessConfigs": [_access(desired)]} if desired["natIP"] else {})},
-        ],
+        "metadata": {"items": metadata.items(desired["metadata"])},
+        "networkInterfaces": [interface.new(desired)],
         "scheduling": {**_scheduling(desired), "provisioningModel": "STANDARD"},
         "serviceAccounts": desired["serviceAccounts"],
         "shieldedInstanceConfig": desired["shieldedInstanceConfig"],
@@ -185,18 +146,14 @@ def _change_running(found: Body, desired: Normalized, differing: set[str]) -> c.
         yield Call("setLabels", {"labels": desired["labels"], "labelFingerprint": found["labelFingerprint"]})
     if "metadata" in differing:
         before = found["metadata"]["fingerprint"]
-        yield Call("setMetadata", {"items": _items(desired["metadata"]), "fingerprint": before})
+        yield Call("setMetadata", {"items": metadata.items(desired["metadata"]), "fingerprint": before})
     if "tags" in differing:
         yield Call("setTags", {"items": desired["tags"], "fingerprint": found["tags"]["fingerprint"]})
     if "autoDelete" in differing:
         name = boot_disk(found)["deviceName"]
         yield Call("setDiskAutoDelete", None, {"auto_delete": desired["autoDelete"], "device_name": name})
     if "natIP" in differing:
-        # The address of an access config stays what it is.
-        for config in found["networkInterfaces"][0].get("accessConfigs", []):
-            yield Call("deleteAccessConfig", None, {**INTERFACE, "access_config": config["name"]})
-        if desired["natIP"]:
-            yield Call("addAccessConfig", _access(desired), INTERFACE)
+        yield from interface.change(found, desired)
 
 
 def _change_stopped(found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:
@@ -211,19 +168,6 @@ def _change_stopped(found: Body, desired: Normalized, differing: set[str]) -> c.
         yield Call("setScheduling", {**kept, **_scheduling(desired)})
     if "shieldedInstanceConfig" in differing:
         yield Call("updateShieldedInstanceConfig", desired["shieldedInstanceConfig"])
-
-
-def _items(metadata: Normalized) -> list[dict[str, str]]:
-    return [{"key": key, "value": value} for key, value in sorted(metadata.items())]
-
-
-def _access(desired: Normalized) -> Body:
-    return {
-        "name": "External NAT",
-        "type": "ONE_TO_ONE_NAT",
-        "natIP": desired["natIP"],
-        "networkTier": desired["networkTier"],
-    }
 
 
 def _scheduling(desired: Normalized) -> Body:
@@ -261,14 +205,13 @@ INSTANCE = Resource(
     create=_create,
     change=_change,
 )
-MACHINE_TYPE = Resource("machineTypes", "MachineType", "machine_type", "zone")
 
 
 def problems(options: Options) -> list[str]:
     """Validate the options of a VM, but for its snapshots; empty when nothing is wrong."""
-    found = [*where(options), *_machine(options), *_identity(options), *_addresses(options)]
+    found = [*where(options), *_machine(options), *_identity(options), *interface.problems(options)]
     found += _host_keys(options)
-    found += _metadata(options["metadata"] or {})
+    found += metadata.problems(options["metadata"] or {})
     if seconds := (options["scheduling"] or {}).get("max_run_duration"):
         found += between("scheduling.max_run_duration", seconds, 30, 120 * 86400)
     return found
@@ -285,81 +228,9 @@ def where(options: Options) -> c.Iterator[str]:
         yield f"zone is {zone!r}: it is one of {zone[:-2]}, and region is {region!r}. Make them fit."
 
 
-def missing_addresses(options: Options, present: t.Container[str]) -> c.Iterator[str]:
-    """Refuse names of addresses that are not reserved."""
-    for variable in ("network_ip", "external_address"):
-        name = options[variable]
-        if is_name(name) and name not in present:
-            yield (
-                f"{variable} is {name!r}: no such address is reserved in {options['region']}. Reserve it with "
-                "gcp_network, or mend the name."
-            )
-
-
-def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[str]:
-    """Refuse a reserved address of the wrong type, or that something else uses."""
-    ours = f"/zones/{options['zone']}/instances/{options['name']}"
-    for variable, kind in (("network_ip", "INTERNAL"), ("external_address", "EXTERNAL")):
-        name = options[variable]
-        found = present.get(name)
-        if found is None:
-            continue
-        if found["addressType"] != kind:
-            yield f"{variable} is {name!r}: that address is {found['addressType']}. Name one that is {kind}."
-        for user in found.get("users", []):
-            if not user.endswith(ours):
-                yield (
-                    f"{variable} is {name!r}: {user.rpartition('/projects/')[2]} has it. Name one that is free, "
-                    "or take it away there."
-                )
-
-
-def machine_type(name: str, zone: str, found: Body | None) -> c.Iterator[str]:
-    """Refuse a machine type that does not exist or is too small."""
-    if found is None:
-        yield (
-            f"machine_type is {name!r}: {zone} has no such type. Choose one that `gcloud compute machine-types list "
-            f"--zones {zone}` shows."
-        )
-    elif found["memoryMb"] < LEAST_MEMORY_MB:
-        yield _too_small(name, f"{found['memoryMb']} MB")
-
-
-def interfaces(options: Options, found: Body) -> c.Iterator[str]:
-    """Refuse a VM whose network interfaces have what no option asks for."""
-    name, existing = options["name"], found.get("networkInterfaces", [])
-    if len(existing) > 1:
-        yield (
-            f"name is {name!r}: the VM has {len(existing)} network interfaces, and more than one is not supported: the "
-            "others would be looked after by nobody. Remove the VM (state: absent) and make it anew, or name another."
-        )
-    for each in existing:
-        if each.get("ipv6AccessConfigs"):
-            yield (
-                f"name is {name!r}: the VM's interface {each['name']} has a public IPv6 address, which no option asks "
-                f"for. `gcloud compute instances network-interfaces update {name} --zone {options['zone']} --project "
-                f"{options['project']} --network-interface {each['name']} --stack-type IPV4_ONLY` takes it away."
-            )
-
-
-def is_name(given: str | None) -> bool:
-    """Whether an address is given by its name."""
-    return bool(given) and not str(given)[0].isdigit()
-
-
-def _too_small(name: str, memory: str) -> str:
-    return (
-        f"machine_type is {name!r}: {memory} of memory, and a gateway with its Java takes up to 1.7 GB. Choose "
-        "e2-small, or e2-medium for live."
-    )
-
-
 def _machine(options: Options) -> c.Iterator[str]:
-    name, boot = options["machine_type"], options["disk"] or {}
-    if name is not None and not re.fullmatch(MACHINE_TYPE_NAME, name):
-        yield f"machine_type is {name!r}: no type is called so. Write it as e2-medium or e2-custom-2-4096."
-    elif name in SMALL:
-        yield _too_small(name, "less than 2 GB")
+    boot = options["disk"] or {}
+    yield from machine_type.problems(options["machine_type"])
     if not re.fullmatch(IMAGE, options["image"]):
         yield (
             f"image is {options['image']!r}: write a family as debian-cloud/debian-12, or a path as "
@@ -394,16 +265,6 @@ def _identity(options: Options) -> c.Iterator[str]:
             yield f"tags has {tag!r}: Google wants lower case letters, digits and dashes, a letter first. Write it so."
 
 
-def _addresses(options: Options) -> c.Iterator[str]:
-    inside, outside, subnet = options["network_ip"], options["external_address"], options["subnet"]
-    for variable, value in (("network_ip", inside), ("external_address", outside), ("subnet", subnet)):
-        if value and "/" in value and variable == "subnet":
-            yield not_shared(variable, value)
-        elif value and not re.fullmatch(NAME, value) and not (variable == "network_ip" and _is_private(value)):
-            rule = "an address in a private range, or the name of a reserved one" if value is inside else "a name"
-            yield f"{variable} is {value!r}: it has to be {rule}. Write it so."
-
-
 def _host_keys(options: Options) -> c.Iterator[str]:
     try:
         host_keys.parsed(options["host_keys"] or [])
@@ -411,51 +272,24 @@ def _host_keys(options: Options) -> c.Iterator[str]:
         yield str(error)
 
 
-def _is_private(value: str) -> bool:
-    try:
-        return ipaddress.IPv4Address(value).is_private
-    except ValueError:
-        return False
-
-
-def _metadata(metadata: Options) -> c.Iterator[str]:
-    for key, value in metadata.items():
-        safe = {name.lower(): value for name, value in SAFE_METADATA.items()}.get(key.lower())
-        if safe and text(value).upper() != safe:
-            yield f"metadata.{key} is {value!r}: it is {safe} for every gateway, to keep strangers out. Remove it."
-        elif key in KEYS_OF_PERSONS:
-            yield (
-                f"metadata has {key!r}: with OS Login it lets nobody in. Remove it, and give people the role "
-                "compute.osAdminLogin."
-            )
-        elif not re.fullmatch(METADATA_KEY, key):
-            yield f"metadata has {key!r}: Google wants at most 128 letters, digits, dashes and underscores. Write so."
-
-
 def desired(options: Options, reserved: t.Mapping[str, Body], needs: frozenset[Key]) -> DesiredState:
     """The desired state of a VM. *reserved* are the addresses that its options name, as far as they exist."""
-    nat_ip = _address(options, reserved, options["external_address"] or "")
-    tier = reserved.get(options["external_address"] or "", {}).get("networkTier", "PREMIUM")
-    inside, subnet = options["network_ip"], options["subnet"]
     fixed = {
         **STATES.get(options["state"], {}),
         **without_none(
             {
                 "machineType": options["machine_type"],
-                "subnetwork": SUBNET.path(options, subnet) if subnet else None,
-                "networkIP": _address(options, reserved, inside) if inside else None,
                 "tags": None if options["tags"] is None else sorted(set(options["tags"])),
                 "shieldedInstanceConfig": _shielded(options["shielded"]),
                 "scheduling": _desired_scheduling(options["scheduling"]),
                 "deletionProtection": options["deletion_protection"],
             }
         ),
-        "natIP": nat_ip,
-        "networkTier": tier if nat_ip else "",
+        **interface.desired(options, reserved),
     }
 
     def given(before: Normalized | None, marked: bool) -> Normalized:
-        found = {**fixed, "labels": _labels(options, before, marked), "metadata": _desired_metadata(options, before)}
+        found = {**fixed, "labels": _labels(options, before, marked), "metadata": metadata.desired(options, before)}
         found |= _service_accounts(options, before)
         return {**found, "autoDelete": True} if before and marked else found
 
@@ -465,13 +299,6 @@ def desired(options: Options, reserved: t.Mapping[str, Body], needs: frozenset[K
         "disk": {**disk.new(options), "sourceImage": image(options["image"])},
     }
     return DesiredState(INSTANCE, options["name"], given, initial, needs, lambda change: _check(options, change))
-
-
-def _address(options: Options, reserved: t.Mapping[str, Body], given: str) -> str:
-    """The address itself of a reserved one's name; its link where check mode has none yet."""
-    if not given or given[0].isdigit():
-        return given
-    return str(reserved[given]["address"]) if given in reserved else ADDRESS.path(options, given)
 
 
 def _labels(options: Options, before: Normalized | None, marked: bool) -> dict[str, str]:
@@ -484,15 +311,6 @@ def _labels(options: Options, before: Normalized | None, marked: bool) -> dict[s
         **mark,
         MODE_LABEL: options["mode"],
     }
-
-
-def _desired_metadata(options: Options, before: Normalized | None) -> dict[str, str]:
-    given = options["metadata"]
-    # An existing VM has published its host keys, or never will.
-    switch = {SWITCH: before["metadata"][SWITCH]} if before and SWITCH in before["metadata"] else {}
-    switch = switch if before else {SWITCH: "TRUE"}
-    base = before["metadata"] if before and given is None else {**switch, **(given or {})}
-    return {**{key: text(value) for key, value in base.items()}, **SAFE_METADATA}
 
 
 def _service_accounts(options: Options, before: Normalized | None) -> Normalized:
@@ -543,11 +361,6 @@ def image(given: str) -> str:
 def scope(given: str) -> str:
     """A scope as Google has it, of its last word."""
     return given if "/" in given else f"https://www.googleapis.com/auth/{given}"
-
-
-def text(value: t.Any) -> str:
-    """A value of the metadata: YAML's true and false as Google writes them."""
-    return str(value).upper() if isinstance(value, bool) else str(value)
 
 
 def _shielded(options: Options | None) -> Normalized | None:

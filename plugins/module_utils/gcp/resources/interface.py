@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM's network interface: subnet, internal address, and the access config that holds a public one."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import ipaddress
+import re
+import typing as t
+
+from ..api.normal import Normalized, link, without_none
+from ..api.resource import Body, Call, Options
+from ..rules import NAME, not_shared
+from .address import ADDRESS
+from .subnet import SUBNET
+
+# An address that Google lends the VM until it stops.
+EPHEMERAL = "ephemeral"
+INTERFACE = {"network_interface": "nic0"}
+
+
+def normalized(body: t.Mapping[str, t.Any]) -> Normalized:
+    interface, config = _interface(body), _access_config(body)
+    return {
+        "subnetwork": link(interface.get("subnetwork", "")),
+        "networkIP": interface.get("networkIP", ""),
+        # A VM without a public address has an empty one.
+        "natIP": config.get("natIP", EPHEMERAL) if config else "",
+        "networkTier": config.get("networkTier", ""),
+    }
+
+
+def _interface(body: t.Mapping[str, t.Any]) -> Body:
+    interfaces: list[Body] = body.get("networkInterfaces", [])
+    return interfaces[0] if interfaces else {}
+
+
+def _access_config(body: t.Mapping[str, t.Any]) -> Body:
+    configs: list[Body] = _interface(body).get("accessConfigs", [])
+    return configs[0] if configs else {}
+
+
+def new(desired: Normalized) -> Body:
+    """The interface of a new VM."""
+    return {
+        "subnetwork": desired["subnetwork"],
+        "nicType": "GVNIC",
+        "stackType": "IPV4_ONLY",
+        **({"networkIP": desired["networkIP"]} if desired["networkIP"] else {}),
+        **({"accessConfigs": [_access(desired)]} if desired["natIP"] else {}),
+    }
+
+
+def change(found: Body, desired: Normalized) -> c.Iterator[Call]:
+    """Take the public address away and give the desired one: that of an access config cannot change."""
+    for config in found["networkInterfaces"][0].get("accessConfigs", []):
+        yield Call("deleteAccessConfig", None, {**INTERFACE, "access_config": config["name"]})
+    if desired["natIP"]:
+        yield Call("addAccessConfig", _access(desired), INTERFACE)
+
+
+def _access(desired: Normalized) -> Body:
+    return {
+        "name": "External NAT",
+        "type": "ONE_TO_ONE_NAT",
+        "natIP": desired["natIP"],
+        "networkTier": desired["networkTier"],
+    }
+
+
+def desired(options: Options, reserved: t.Mapping[str, Body]) -> Normalized:
+    """The desired state of the options given. *reserved* are the addresses that they name, as far as they exist."""
+    nat_ip = _address(options, reserved, options["external_address"] or "")
+    tier = reserved.get(options["external_address"] or "", {}).get("networkTier", "PREMIUM")
+    inside, subnet = options["network_ip"], options["subnet"]
+    return {
+        **without_none(
+            {
+                "subnetwork": SUBNET.path(options, subnet) if subnet else None,
+                "networkIP": _address(options, reserved, inside) if inside else None,
+            }
+        ),
+        "natIP": nat_ip,
+        "networkTier": tier if nat_ip else "",
+    }
+
+
+def _address(options: Options, reserved: t.Mapping[str, Body], given: str) -> str:
+    """The address itself of a reserved one's name; its link where check mode has none yet."""
+    if not given or given[0].isdigit():
+        return given
+    return str(reserved[given]["address"]) if given in reserved else ADDRESS.path(options, given)
+
+
+def problems(options: Options) -> c.Iterator[str]:
+    """Validate subnet and addresses."""
+    inside, outside, subnet = options["network_ip"], options["external_address"], options["subnet"]
+    for variable, value in (("network_ip", inside), ("external_address", outside), ("subnet", subnet)):
+        if value and "/" in value and variable == "subnet":
+            yield not_shared(variable, value)
+        elif value and not re.fullmatch(NAME, value) and not (variable == "network_ip" and _is_private(value)):
+            rule = "an address in a private range, or the name of a reserved one" if value is inside else "a name"
+            yield f"{variable} is {value!r}: it has to be {rule}. Write it so."
+
+
+def _is_private(value: str) -> bool:
+    try:
+        return ipaddress.IPv4Address(value).is_private
+    except ValueError:
+        return False
+
+
+def is_name(given: str | None) -> bool:
+    """Whether an address is given by its name."""
+    return bool(given) and not str(given)[0].isdigit()
+
+
+def missing_addresses(options: Options, present: t.Container[str]) -> c.Iterator[str]:
+    """Refuse names of addresses that are not reserved."""
+    for variable in ("network_ip", "external_address"):
+        name = options[variable]
+        if is_name(name) and name not in present:
+            yield (
+                f"{variable} is {name!r}: no such address is reserved in {options['region']}. Reserve it with "
+                "gcp_network, or mend the name."
+            )
+
+
+def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[str]:
+    """Refuse a reserved address of the wrong type, or that something else uses."""
+    ours = f"/zones/{options['zone']}/instances/{options['name']}"
+    for variable, kind in (("network_ip", "INTERNAL"), ("external_address", "EXTERNAL")):
+        name = options[variable]
+        found = present.get(name)
+        if found is None:
+            continue
+        if found["addressType"] != kind:
+            yield f"{variable} is {name!r}: that address is {found['addressType']}. Name one that is {kind}."
+        for user in found.get("users", []):
+            if not user.endswith(ours):
+                yield (
+                    f"{variable} is {name!r}: {user.rpartition('/projects/')[2]} has it. Name one that is free, "
+                    "or take it away there."
+                )
+
+
+def impossible(options: Options, found: Body) -> c.Iterator[str]:
+    """Refuse a VM whose network interfaces have what no option asks for."""
+    name, existing = options["name"], found.get("networkInterfaces", [])
+    if len(existing) > 1:
+        yield (
+            f"name is {name!r}: the VM has {len(existing)} network interfaces, and more than one is not supported: the "
+            "others would be looked after by nobody. Remove the VM (state: absent) and make it anew, or name another."
+        )
+    for each in existing:
+        if each.get("ipv6AccessConfigs"):
+            yield (
+                f"name is {name!r}: the VM's interface {each['name']} has a public IPv6 address, which no option asks "
+                f"for. `gcloud compute instances network-interfaces update {name} --zone {options['zone']} --project "
+                f"{options['project']} --network-interface {each['name']} --stack-type IPV4_ONLY` takes it away."
+            )

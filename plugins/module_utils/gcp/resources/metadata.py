@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM's metadata: the user's, and what keeps strangers out of every gateway."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import re
+import typing as t
+
+from ..api.normal import Normalized
+from ..api.resource import Body, Options
+from ..host_keys import SWITCH
+
+SAFE = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
+KEY = r"[A-Za-z0-9_-]{1,128}"
+# With OS Login they let nobody in, and are a way in if that is ever off.
+KEYS_OF_PERSONS = ("ssh-keys", "sshKeys")
+
+
+def normalized(body: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {item["key"]: item.get("value", "") for item in body.get("metadata", {}).get("items", [])}
+
+
+def items(metadata: Normalized) -> list[Body]:
+    """Metadata as Google's API takes it."""
+    return [{"key": key, "value": value} for key, value in sorted(metadata.items())]
+
+
+def problems(metadata: Options) -> c.Iterator[str]:
+    """Validate the metadata of the user."""
+    for key, value in metadata.items():
+        safe = {name.lower(): value for name, value in SAFE.items()}.get(key.lower())
+        if safe and _text(value).upper() != safe:
+            yield f"metadata.{key} is {value!r}: it is {safe} for every gateway, to keep strangers out. Remove it."
+        elif key in KEYS_OF_PERSONS:
+            yield (
+                f"metadata has {key!r}: with OS Login it lets nobody in. Remove it, and give people the role "
+                "compute.osAdminLogin."
+            )
+        elif not re.fullmatch(KEY, key):
+            yield f"metadata has {key!r}: Google wants at most 128 letters, digits, dashes and underscores. Write so."
+
+
+def desired(options: Options, before: Normalized | None) -> dict[str, str]:
+    """The desired metadata of a VM that has been as *before*, if it exists."""
+    given = options["metadata"]
+    # An existing VM has published its host keys, or never will.
+    switch = {SWITCH: before["metadata"][SWITCH]} if before and SWITCH in before["metadata"] else {}
+    switch = switch if before else {SWITCH: "TRUE"}
+    base = before["metadata"] if before and given is None else {**switch, **(given or {})}
+    return {**{key: _text(value) for key, value in base.items()}, **SAFE}
+
+
+def _text(value: t.Any) -> str:
+    """YAML's true and false as Google writes them."""
+    return str(value).upper() if isinstance(value, bool) else str(value)
