@@ -57,7 +57,7 @@ CAUSES = {
         "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
     ),
     "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),
-    **{name: (row.meaning, row.next_step) for name, row in verdicts.FINDINGS.items() if name != "push_missed"},
+    **{name: (row.meaning, row.next_step) for name, row in milestones.FINDINGS.items() if name != "push_missed"},
 }
 # Of a later release, after the way back to this one.
 OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
