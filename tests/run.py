@@ -67,6 +67,7 @@ LINT = [
     lint("format", "ruff format --check --output-format concise"),
     lint("shell", "python -m tests.lint.shell"),
     lint("generated", "python -m tests.lint.generated --check"),
+    lint("one-truth", "python -m tests.lint.one_truth"),
     lint("role-options", "python -m tests.lint.role_options"),
     lint("tree", "python -m tests.lint.tree"),
     lint("locks", "python requirements/lock.py --check"),

@@ -3,8 +3,11 @@
 - From plugins/module_utils/rules/ibc_settings.py: templates/config.ini.j2, and of role gateway the defaults of IBC's
   options and their part of the argument specification.
 - From module gcp_network: the options of a firewall rule in role gcp_vm's specification.
+- From plugins/module_utils/rules/access.py: the choices of gateway_access, role access's list of methods, their table
+  in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
   the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
+- From the files of roles/hardening/vars/main: the list of controls and their tags.
 - From each role's argument specification: the comments in its defaults, and the defaults that it states. A comment with
   a blank line after it is a heading and stays.
 """
@@ -27,10 +30,13 @@ from tests.lint.files import ROOT, project_files
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
+HARDENING = ROOT / "roles/hardening"
+ACCESS = ROOT / "roles/access/vars/main/main.yml"
 SESSION = ROOT / "roles/session/meta/argument_specs.yml"
 GCP_VM = ROOT / "roles/gcp_vm/meta/argument_specs.yml"
 TABLE = "plugins/module_utils/rules/ibc_settings.py"
@@ -130,7 +136,18 @@ def written(value: object) -> str:
 def specification() -> str:
     """The role's specification, its generated part made anew."""
     kept, _, _ = SPECIFICATION.read_text().partition(SPECIFICATION_NOTE)
+    kept = line_of(
+        kept, r"(?<=      gateway_access:\n)(?:        .*\n)*?        choices: ", f"[{', '.join(access.METHODS)}]"
+    )
     return kept + SPECIFICATION_NOTE + "".join(option_lines(name, each) for name, each in options().items())
+
+
+def line_of(text: str, pattern: str, value: str) -> str:
+    """*text* with *value* behind the first match of *pattern*, to the end of its line."""
+    renewed, count = re.subn(rf"(?m)({pattern}).*$", lambda found: f"{found[1]}{value}", text, count=1)
+    if not count:
+        raise SystemExit(f"no line is found by {pattern!r}")
+    return renewed
 
 
 def gcp_vm_specification() -> str:
@@ -148,8 +165,11 @@ def gcp_vm_specification() -> str:
 def session_specification() -> str:
     """Role session's specification, with the channels of alerts.py and the deadline of week.py."""
     kept, _, _ = SESSION.read_text().partition(ALERTS_NOTE)
-    deadline = rf'\g<1>        default: "{week.SIGN_IN_DEADLINE}"\n'
-    kept = re.sub(r"(?m)(^      session_sign_in_deadline:\n(?:        .*\n)*?)        default: .*\n", deadline, kept)
+    kept = line_of(
+        kept,
+        r"(?<=      session_sign_in_deadline:\n)(?:        .*\n)*?        default: ",
+        written(week.SIGN_IN_DEADLINE),
+    )
     return kept + ALERTS_NOTE + option_lines("session_alerts", channel())
 
 
@@ -226,9 +246,11 @@ def default_lines(name: str, option: dict[str, Any], value: object) -> str:
 
 
 def comment(option: dict[str, Any]) -> list[str]:
-    """An option's description and the names of its own options as a comment, without Ansible's markup."""
+    """An option's description, choices and the names of its own options as a comment, without Ansible's markup."""
     description = option["description"]
     text = description if isinstance(description, str) else " ".join(description)
+    if "choices" in option:
+        text += f" {'Some' if option['type'] == 'list' else 'One'} of {', '.join(option['choices'])}."
     if "options" in option:
         text += f" {'With' if option['type'] == 'dict' else 'Each with'} {', '.join(option['options'])}."
     for pattern, plain in PLAIN:
@@ -248,7 +270,8 @@ def defaults(role: Path, specification: str) -> dict[Path, str]:
     of_table = options() if role == GATEWAY else {}
     for name, option in known.items():
         if "default" in option and name not in held and name not in of_table:
-            renewed[home(name, list(files))] += default_lines(name, option, option["default"]) + "\n"
+            path = home(name, list(renewed))
+            renewed[path] = renewed.get(path, "---\n") + default_lines(name, option, option["default"]) + "\n"
     return renewed
 
 
@@ -267,7 +290,9 @@ def renewed_option(found: re.Match[str], known: dict[str, dict[str, Any]]) -> st
 def home(name: str, files: list[Path]) -> Path:
     """The file for a new option: that of its control, in hardening for example ssh.yml for hardening_ssh_*."""
     fits = [path for path in files if f"_{path.stem}_" in f"{name}_"]
-    return max(fits, key=lambda path: len(path.stem), default=next(path for path in files if path.stem == "main"))
+    main = files[0].with_name("main.yml")
+    new = main if main in files else main.with_name(f"{name.split('_')[1]}.yml")
+    return max(fits, key=lambda path: len(path.stem), default=new)
 
 
 def week_table() -> str:
@@ -288,6 +313,32 @@ def week_table() -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def hardening() -> dict[Path, str]:
+    """Role hardening's list of controls, and its tags."""
+    variables, tasks = HARDENING / "vars/main/main.yml", HARDENING / "tasks/main.yml"
+    tables = {path.stem: path.read_text() for path in (HARDENING / "vars/main").glob("*.yml") if path != variables}
+    # Those that decide who gets in come last, and of these the firewall, which has the ports of sshd.
+    controls = sorted(tables, key=lambda name: ("\n  guarded:" in tables[name], name == "firewall", name))
+    lists = {
+        variables: ("^__hardening_controls:", ["", *(f"  - {name}" for name in controls)]),
+        tasks: ("^  tags:", ["", "    - hardening", *(f"    - hardening_{name}" for name in sorted(controls))]),
+    }
+    found = {}
+    for path, (key, lines) in lists.items():
+        text = re.sub(rf"(?m)({key}.*\n)(?: +- .*\n)*", r"\1", path.read_text())
+        found[path] = line_of(text, key, "\n".join(lines))
+    return found
+
+
+def access_table() -> str:
+    rows = [
+        ("way", "who gets through", "identity", "encryption", "moving parts", "when it fails"),
+        ("---",) * 6,
+        *((f"`{name}`", *method[:5]) for name, method in access.METHODS.items()),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def documents() -> dict[Path, str]:
     """The pages with a generated part."""
     found = {}
@@ -302,18 +353,19 @@ def texts() -> dict[Path, str]:
     found = {
         ROOT / "templates/config.ini.j2": config_ini(),
         SPECIFICATION: specification(),
+        ACCESS: line_of(ACCESS.read_text(), "^__access_known: ", f"[{', '.join(access.METHODS)}]"),
         SESSION: session_specification(),
         GCP_VM: gcp_vm_specification(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
     }
-    found |= documents()
+    found |= documents() | hardening()
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
         found |= defaults(path.parent.parent, found.get(path) or path.read_text())
     return found
 
 
 MARKED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
-DOCUMENTED = {"weekly times": week_table}
+DOCUMENTED = {"access methods": access_table, "weekly times": week_table}
 
 
 def main() -> int:

@@ -83,7 +83,7 @@ def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
         ({"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
         ({"p1": {"gateway_port": "four"}}, "gateway_port"),
         ({"p1": {"gateway_auto_restart_time": "22:00"}}, "hh:mm AM or hh:mm PM"),
-        ({"p1": {"gateway_access": ["vcp"]}}, "did you mean vpc?"),
+        ({"p1": {"gateway_access": ["vcp"]}}, "Got no match for: vcp"),
         ({"p1": {"gateway_access": ["vpc"], "access_vpc_from": ["0.0.0.0/0"]}}, "not within a private network"),
         ({"p1": {"access_vpc_port": "four"}}, "access_vpc_port"),
         ({"p1": {"gateway_access": ["ssh_tunnel"]}}, "access_ssh_tunnel_bastion: it is empty"),

@@ -17,12 +17,86 @@ from .gateway import port as gateway_port
 
 Settings = c.Mapping[str, t.Any]
 
-WAYS = ("local", "docker_network", "vpc", "ssh_tunnel", "mtls", "wireguard", "iap")
-# Ways that listen on addresses of the VM: variables access_<way>_addresses and access_<way>_port.
-LISTENING = ("vpc", "mtls", "wireguard")
-# Ways that the host's firewall is opened for. Where loopback is not for everybody, the firewall sees to that, too.
-OPENING = ("vpc", "mtls", "wireguard")
-LOOPBACK = ("local", "iap")
+
+class Method(t.NamedTuple):
+    """An access method, in words of docs/access.md; what it needs on the host is ``__access_<name>`` of role access."""
+
+    who: str
+    identity: str
+    encryption: str
+    parts: str
+    failure: str
+    # It listens on addresses of the VM: variables access_<name>_addresses and access_<name>_port.
+    listens: bool = False
+    # The host's firewall is opened for it.
+    opens: bool = False
+    # The VM's own users come by the loopback. Without such a method the firewall keeps them away from it.
+    loopback: bool = False
+
+
+METHODS = {
+    "local": Method(
+        "every process of the VM, and who may `ssh -L` to it",
+        "the SSH key",
+        "SSH",
+        "none",
+        "with SSH",
+        loopback=True,
+    ),
+    "docker_network": Method(
+        "containers of one network on the VM",
+        "being in that network",
+        "none, and no wire",
+        "the network",
+        "the client sees the name not resolve, or a refusal",
+    ),
+    "vpc": Method(
+        "named private ranges",
+        "the source address",
+        "none; Google encrypts between its hosts, nobody else's",
+        "a socket and a proxy of systemd's",
+        "a gateway that is down accepts and closes; a foreign source hears nothing",
+        listens=True,
+        opens=True,
+    ),
+    "ssh_tunnel": Method(
+        "who may `ssh -L` to the bastion",
+        "the SSH key",
+        "SSH on both legs",
+        "ssh under systemd; the bastion",
+        "back within 15 seconds of the bastion; until then, refused on the bastion",
+    ),
+    "mtls": Method(
+        "who has a certificate with a name of `access_mtls_clients`, from named ranges, public ones too",
+        "the certificate",
+        "TLS 1.3",
+        "stunnel; an authority on the controller",
+        "a certificate or the list of the revoked ends, which is told 21 days before; then nobody is let in",
+        listens=True,
+        opens=True,
+    ),
+    "wireguard": Method(
+        "peers with a key of `access_wireguard_peers`, from named ranges, public ones too",
+        "the key",
+        "WireGuard",
+        "an interface; a socket and a proxy of systemd's",
+        "a peer that is none hears nothing",
+        listens=True,
+        opens=True,
+    ),
+    "iap": Method(
+        "Google accounts with `roles/iap.tunnelResourceAccessor` and a login",
+        "Google's, second factor included",
+        "TLS, and SSH in it",
+        "Google's",
+        "with IAP; nothing on the VM",
+        loopback=True,
+    ),
+}
+WAYS = tuple(METHODS)
+LISTENING = tuple(name for name, method in METHODS.items() if method.listens)
+OPENING = tuple(name for name, method in METHODS.items() if method.opens)
+LOOPBACK = tuple(name for name, method in METHODS.items() if method.loopback)
 EVERYWHERE = {"0.0.0.0", "::"}
 PRIVATE = tuple(
     ipaddress.ip_network(text)

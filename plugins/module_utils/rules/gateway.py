@@ -17,14 +17,13 @@ import typing as t
 
 from ..agent import bounds
 from ..agent.api import accounts as account_ids
+from ..agent.api import ports
 from ..agent.controller import secret_manager
 from ..agent.controller.properties import UnrepresentableError, escape
 from ..agent.session import zones
 from .ibc_settings import ADDRESS, KEYS, OPTIONS, TEXT
 
 Settings = c.Mapping[str, object]
-API_PORTS = {"live": 4001, "paper": 4002}
-PORTAL_PORT = 5000
 _ONE_MODE = "a container runs one mode; make paper and live two gateways"
 _LAYOUT = "the role mounts the settings where the image has them; leave it out"
 _SCRIPTS = "the role mounts no scripts for it to run; leave it out"
@@ -126,7 +125,7 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
 
 
 def _identity(settings: Settings) -> c.Iterator[str]:
-    if settings.get("gateway_mode") not in API_PORTS:
+    if settings.get("gateway_mode") not in ports.API:
         yield f"gateway_mode: {settings.get('gateway_mode')!r} is not a mode; set it to paper or live"
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", str(settings.get("gateway_name"))):
         yield (
@@ -179,7 +178,7 @@ def _accounts(settings: Settings) -> c.Iterator[str]:
         return
     mode = t.cast("str | None", settings.get("gateway_mode"))
     for entry in entries:
-        if fault := account_ids.entry_fault(entry, mode if mode in API_PORTS else None):
+        if fault := account_ids.entry_fault(entry, mode if mode in ports.API else None):
             yield f"gateway_accounts: {fault}"
 
 
@@ -325,6 +324,6 @@ def _name(settings: Settings) -> object:
 def port(settings: Settings) -> int:
     """The port of the gateway on its VM; 0 where nobody can know it."""
     portal = settings.get("gateway_stack") == "client_portal"
-    usual = PORTAL_PORT if portal else API_PORTS.get(str(settings.get("gateway_mode")), 0)
+    usual = ports.PORTAL if portal else ports.API.get(str(settings.get("gateway_mode")), 0)
     own = settings.get("gateway_port")
     return (bounds.whole(own) or 0) if _given(own) else usual

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from . import ports
+
 STOPPED, STARTING, WAITING_2FA = "stopped", "starting", "waiting_2fa"
 READY, DEGRADED, BLOCKED = "ready", "degraded", "blocked"
 GATEWAY_STATES = (STOPPED, STARTING, WAITING_2FA, READY, DEGRADED, BLOCKED)
@@ -34,7 +36,7 @@ API_STATES = {
     "port_closed": ApiState(
         STARTING,
         "nothing listens on the port: the connection was refused",
-        "Start the gateway, or correct host and port (published: live 4001, paper 4002).",
+        f"Start the gateway, or correct host and port (published: {ports.USUAL}).",
     ),
     "unreachable": ApiState(
         DEGRADED,
@@ -96,7 +98,7 @@ API_STATES = {
     "port_moved": ApiState(
         DEGRADED,
         "the API has moved to another port, where the container publishes nothing",
-        "Set it back in the gateway's window (Configure > Settings > API; live 4001, paper 4002); if IBC's "
+        f"Set it back in the gateway's window (Configure > Settings > API; {ports.USUAL}); if IBC's "
         "OverrideTwsApiPort moved it, run site.yml.",
     ),
     "degraded": ApiState(
