@@ -7,6 +7,7 @@
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
   the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
+- From plugins/module_utils/host/systems.py: the platforms of each role.
 - From the files of roles/hardening/vars/main: the list of controls and their tags.
 - From each role's argument specification: the comments in its defaults, and the defaults that it states. A comment with
   a blank line after it is a heading and stays.
@@ -30,11 +31,13 @@ from tests.lint.files import ROOT, project_files
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
+from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
+HARDENED_ROLES = ("access", "gcp_vm", "hardening")
 HARDENING = ROOT / "roles/hardening"
 ACCESS = ROOT / "roles/access/vars/main/main.yml"
 SESSION = ROOT / "roles/session/meta/argument_specs.yml"
@@ -330,6 +333,20 @@ def hardening() -> dict[Path, str]:
     return found
 
 
+def platforms() -> dict[Path, str]:
+    """The platforms of each role for hosts, by systems.py."""
+    found = {}
+    for path in sorted({*ROOT.glob("roles/*/meta/main.yml")} - {ROOT / "roles/sandbox_vm/meta/main.yml"}):
+        releases: dict[str, list[str]] = {}
+        for system in systems.SYSTEMS:
+            if system.hardened or path.parts[-3] not in HARDENED_ROLES:
+                releases.setdefault(system.distribution, []).append(system.codename)
+        lines = [f"    - name: {name}\n      versions: [{', '.join(names)}]\n" for name, names in releases.items()]
+        head, key, rest = path.read_text().partition("  platforms:\n")
+        found[path] = head + key + "".join(lines) + re.sub(r"\A(?: {4}.*\n)+", "", rest)
+    return found
+
+
 def access_table() -> str:
     rows = [
         ("way", "who gets through", "identity", "encryption", "moving parts", "when it fails"),
@@ -358,7 +375,7 @@ def texts() -> dict[Path, str]:
         GCP_VM: gcp_vm_specification(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
     }
-    found |= documents() | hardening()
+    found |= documents() | hardening() | platforms()
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
         found |= defaults(path.parent.parent, found.get(path) or path.read_text())
     return found
