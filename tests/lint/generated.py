@@ -7,6 +7,7 @@
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
   the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
+- From the stand-in's faults.py: their table in sandbox/gateway/README.md.
 - From plugins/module_utils/host/systems.py: the platforms of each role.
 - From the files of roles/hardening/vars/main: the list of controls and their tags.
 - From each role's argument specification: the comments in its defaults, and the defaults that it states. A comment with
@@ -29,11 +30,13 @@ import yaml
 from tests.lint.files import ROOT, project_files
 
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
+sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
+from ibgw_standin import faults
 
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
@@ -360,7 +363,7 @@ def documents() -> dict[Path, str]:
     """The pages with a generated part."""
     found = {}
     for path in project_files():
-        text = (ROOT / path).read_text() if path.suffix == ".md" and path.parts[0] == "docs" else ""
+        text = (ROOT / path).read_text() if path.suffix == ".md" else ""
         if MARKED.search(text):
             found[ROOT / path] = MARKED.sub(lambda part: f"{part[1]}{DOCUMENTED[part['name']]()}{part['end']}", text)
     return found
@@ -382,7 +385,11 @@ def texts() -> dict[Path, str]:
 
 
 MARKED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
-DOCUMENTED = {"access methods": access_table, "weekly times": week_table}
+DOCUMENTED = {
+    "access methods": access_table,
+    "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
+    "weekly times": week_table,
+}
 
 
 def main() -> int:

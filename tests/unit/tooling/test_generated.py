@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,72 @@ def test_each_key_is_whole(key: Any) -> None:
     assert bool(key.reason) == (key.text is not None and not key.variable)
     if key.description:
         assert (key.type == "bool") == (key.values in (TABLE.YES_NO, TABLE.NO))
+
+
+METHOD = generated.access.Method("birds", "a ring", "none", "a loft", "in a storm")
+SYSTEM = generated.systems.System("Mint", "22", "wilma", (), ())
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value", "path", "line"),
+    [
+        ("access", "METHODS", {"pigeon": METHOD}, "roles/gateway/meta/argument_specs.yml", "        choices: [pigeon]"),
+        ("access", "METHODS", {"pigeon": METHOD}, "roles/access/vars/main/main.yml", "__access_known: [pigeon]"),
+        (
+            "access",
+            "METHODS",
+            {"pigeon": METHOD},
+            "docs/access.md",
+            "| `pigeon` | birds | a ring | none | a loft | in a storm |",
+        ),
+        (
+            "week",
+            "CLOSE",
+            time(22),
+            "docs/sessions.md",
+            "| Saturday 22:00 | the watcher signs the gateway off and leaves it down |",
+        ),
+        ("week", "SIGN_IN_DEADLINE", "12:34", "roles/session/meta/argument_specs.yml", '        default: "12:34"'),
+        ("week", "SIGN_IN_DEADLINE", "12:34", "roles/session/defaults/main.yml", 'session_sign_in_deadline: "12:34"'),
+        (
+            "alerts",
+            "SEVERITIES",
+            ("low", "high"),
+            "roles/session/meta/argument_specs.yml",
+            "            choices: [low, high]",
+        ),
+        ("systems", "SYSTEMS", (SYSTEM,), "roles/hardening/meta/main.yml", "    - name: Mint"),
+    ],
+)
+def test_the_texts_follow_their_source(
+    monkeypatch: pytest.MonkeyPatch, module: str, name: str, value: object, path: str, line: str
+) -> None:
+    monkeypatch.setattr(getattr(generated, module), name, value)
+    (found,) = (text for file, text in generated.texts().items() if file.match(f"*/{path}"))
+    assert line in found.splitlines()
+
+
+def test_an_option_of_a_channel_needs_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generated.alerts, "KINDS", {**generated.alerts.KINDS, "discord": (("url",), ("username",))})
+    with pytest.raises(SystemExit, match="username"):
+        generated.texts()
+
+
+def test_the_controls_are_the_files_and_those_that_let_people_in_come_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "vars/main"
+    folder.mkdir(parents=True)
+    (tmp_path / "tasks").mkdir()
+    for name, text in {"b": "", "a": "", "firewall": "__x:\n  guarded: {}\n", "ssh": "__x:\n  guarded: {}\n"}.items():
+        (folder / f"{name}.yml").write_text(text)
+    (folder / "main.yml").write_text("__hardening_controls:\n  - old\nnext: 1\n")
+    (tmp_path / "tasks/main.yml").write_text("- name: x\n  tags: []\n  block: []\n")
+    monkeypatch.setattr(generated, "HARDENING", tmp_path)
+    variables, tasks = generated.hardening().values()
+    assert variables == "__hardening_controls:\n  - a\n  - b\n  - ssh\n  - firewall\nnext: 1\n"
+    names = ("hardening", *(f"hardening_{name}" for name in ("a", "b", "firewall", "ssh")))
+    assert tasks == "- name: x\n  tags:\n" + "".join(f"    - {name}\n" for name in names) + "  block: []\n"
 
 
 SPECIFICATION = """
