@@ -197,7 +197,18 @@ def hardening_claims() -> Iterator[Claim]:
     yield "the controls of the hardening", controls, {"switches in its specification": switches, "tables": tables}
 
 
-CLAIMS = (ports_claims, said_claims, session_claims, state_claims, access_claims, hardening_claims)
+def portal_claims() -> Iterator[Claim]:
+    """What the container's revision is made of is what the container is made with."""
+    wanted = variable("roles/client_portal/vars/main.yml", "__client_portal_wanted")
+    tasks = yaml.safe_load(text("roles/client_portal/tasks/container.yml"))
+    (made,) = (each[MODULE] for each in tasks if MODULE in each)
+    yield "the portal's container", {*wanted}, {"roles/client_portal/tasks/container.yml": {*made} - OF_A_RUN}
+
+
+MODULE = "community.docker.docker_container"
+# Options of the module that say what a run does, not what the container is.
+OF_A_RUN = {"name", "pull", "recreate", "state"}
+CLAIMS = (ports_claims, said_claims, session_claims, state_claims, access_claims, hardening_claims, portal_claims)
 
 
 def problems() -> list[str]:

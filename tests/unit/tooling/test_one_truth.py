@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,15 @@ def claims() -> list[one_truth.Claim]:
 
 def test_the_tree_says_the_same_everywhere() -> None:
     assert one_truth.problems() == []
+
+
+def test_the_files_of_usual_changes_are_there() -> None:
+    heading = "## Where usual changes go"
+    texts = (path.read_text() for path in one_truth.ROOT.glob("docs/**/*.md"))
+    (section,) = (text.partition(heading)[2].partition("\n## ")[0] for text in texts if heading in text)
+    paths = re.findall(r"`((?:plugins|roles|sandbox)/[^`]+)`", section)
+    assert len(paths) > 15
+    assert [path for path in paths if not (one_truth.ROOT / path).exists()] == []
 
 
 def test_no_claim_is_empty() -> None:
@@ -42,6 +52,7 @@ def test_no_claim_is_empty() -> None:
         ("roles/session/meta/argument_specs.yml", "default: 240", "default: 241", "the defaults of role session"),
         ("plugins/modules/gateway_ready.py", "degraded, blocked]", "blocked]", "the states"),
         ("roles/access/vars/main/vpc.yml", "client/vpc", "client/vcp", "the access methods"),
+        ("roles/client_portal/tasks/container.yml", "    shm_size:", "    shm_sizes:", "the portal's container"),
         ("roles/hardening/meta/argument_specs.yml", "hardening_sudo:", "hardening_su:", "the controls"),
     ],
 )
