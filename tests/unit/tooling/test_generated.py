@@ -79,14 +79,14 @@ SYSTEM = generated.systems.System("Mint", "22", "wilma", (), ())
             "access",
             "METHODS",
             {"pigeon": METHOD},
-            "docs/access.md",
+            "*.md",
             "| `pigeon` | birds | a ring | none | a loft | in a storm |",
         ),
         (
             "week",
             "CLOSE",
             time(22),
-            "docs/sessions.md",
+            "*.md",
             "| Saturday 22:00 | the watcher signs the gateway off and leaves it down |",
         ),
         ("week", "SIGN_IN_DEADLINE", "12:34", "roles/session/meta/argument_specs.yml", '        default: "12:34"'),
@@ -105,8 +105,8 @@ def test_the_texts_follow_their_source(
     monkeypatch: pytest.MonkeyPatch, module: str, name: str, value: object, path: str, line: str
 ) -> None:
     monkeypatch.setattr(getattr(generated, module), name, value)
-    (found,) = (text for file, text in generated.texts().items() if file.match(f"*/{path}"))
-    assert line in found.splitlines()
+    found = [text for file, text in generated.texts().items() if file.match(f"*/{path}")]
+    assert any(line in text.splitlines() for text in found)
 
 
 def test_an_option_of_a_channel_needs_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
