@@ -17,7 +17,7 @@ export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench site changelog lock clean
+.PHONY: help setup tools paper live lint test-fast test test-hostile test-vm audit mutants bench site changelog generate lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ site: tools ## the documentation as a site, in .cache/site, with every link chec
 
 changelog: tools ## what the next release's changelog will say
 	@python -m tests.lint.changelog --preview
+
+generate: tools ## write what is generated from one place: config.ini.j2, options of IBC, the roles' defaults
+	@python -m tests.lint.generated
 
 lock: tools ## write the locks of pyproject.toml's dependency groups
 	@python requirements/lock.py

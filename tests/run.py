@@ -81,6 +81,8 @@ LINT = [
     lint("dead-plugins", "vulture plugins"),
     lint("structure", "python -m tests.lint.structure"),
     lint("shell", "python -m tests.lint.shell"),
+    lint("generated", "python -m tests.lint.generated --check"),
+    lint("one-truth", "python -m tests.lint.one_truth"),
     lint("role-options", "python -m tests.lint.role_options"),
     lint("tree", "python -m tests.lint.tree"),
     lint("locks", "python requirements/lock.py --check"),

@@ -36,6 +36,8 @@ INVENTORY: dict[str, t.Any] = {
     },
 }
 
+SESSION = {"name": "open", "days": ["mon"], "time": "16:30", "zone": "UTC", "lead_minutes": 5, "max_minutes": 60}
+
 
 def site(
     tmp_path: pathlib.Path,
@@ -81,11 +83,15 @@ def test_without_a_limit_but_told_so_the_run_goes_on_to_the_settings(
         ({"p1": {"gateway_image": "ghcr.io/gnzsnz/ib-gateway:stable"}}, "is a tag"),
         ({"p1": {"gateway_port": "four"}}, "gateway_port"),
         ({"p1": {"gateway_auto_restart_time": "22:00"}}, "hh:mm AM or hh:mm PM"),
-        ({"p1": {"gateway_access": ["vcp"]}}, "did you mean vpc?"),
+        ({"p1": {"gateway_access": ["vcp"]}}, "Got no match for: vcp"),
         ({"p1": {"gateway_access": ["vpc"], "access_vpc_from": ["0.0.0.0/0"]}}, "not within a private network"),
         ({"p1": {"access_vpc_port": "four"}}, "access_vpc_port"),
         ({"p1": {"gateway_access": ["ssh_tunnel"]}}, "access_ssh_tunnel_bastion: it is empty"),
-        ({"p1": {"gateway_paper_sessions": [{"name": "open", "days": ["funday"]}]}}, "gateway_paper_sessions[0].days"),
+        (
+            {"p1": {"gateway_paper_sessions": [{**SESSION, "zone": "New York"}]}},
+            "gateway_paper_sessions[0].zone: 'New York' is not",
+        ),
+        ({"p1": {"gateway_paper_sessions": [{**SESSION, "days": ["funday"]}]}}, "found in gateway_paper_sessions"),
         (
             {"p1": {"session_alerts": [{"kind": "slack", "url": "http://top-secret"}]}},
             "session_alerts[0].url: it is not",

@@ -455,7 +455,7 @@ class Check:
 
 
 def _new_week(now: float) -> float:
-    """While live is closed: the Sunday 01:00 New York time that is about to come, or just came."""
+    """While live is closed: the end of IBKR's week that is about to come, or just came."""
     at = policy.moment(now)
     just_came = at < week.sign_in_opens(at).astimezone(UTC)
     return (week.last_token_death(at) if just_came else week.token_death(at)).timestamp()

@@ -213,7 +213,7 @@ def picture(facts: Facts) -> str:
     if death > begin and facts.get("mode") == LIVE:
         style = {"stroke": "#000000", "stroke-dasharray": "4 3", "stroke-width": "2"}
         line = _line(svg, x(death), _LANE_Y - 6, _LANE_Y + _LANE_HEIGHT + 6, style)
-        xml.SubElement(line, "title").text = "Sunday 01:00: IBKR voids every sign-in"
+        xml.SubElement(line, "title").text = f"{week.VOIDED}: IBKR voids every sign-in"
     for span in spans:
         _label(svg, x(span["start"]), x(span["end"]), str(span["state"]))
     for mark in marks:

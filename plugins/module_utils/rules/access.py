@@ -17,12 +17,86 @@ from .gateway import port as gateway_port
 
 Settings = c.Mapping[str, t.Any]
 
-WAYS = ("local", "docker_network", "vpc", "ssh_tunnel", "mtls", "wireguard", "iap")
-# Ways that listen on addresses of the VM: variables access_<way>_addresses and access_<way>_port.
-LISTENING = ("vpc", "mtls", "wireguard")
-# Ways that the host's firewall is opened for. Where loopback is not for everybody, the firewall sees to that, too.
-OPENING = ("vpc", "mtls", "wireguard")
-LOOPBACK = ("local", "iap")
+
+class Method(t.NamedTuple):
+    """An access method, in words of docs/how-to/access.md. Its part of the host is role access's ``__access_<name>``."""
+
+    who: str
+    identity: str
+    encryption: str
+    parts: str
+    failure: str
+    # It listens on addresses of the VM: variables access_<name>_addresses and access_<name>_port.
+    listens: bool = False
+    # The host's firewall is opened for it.
+    opens: bool = False
+    # The VM's own users come by the loopback. Without such a method the firewall keeps them away from it.
+    loopback: bool = False
+
+
+METHODS = {
+    "local": Method(
+        "every process on the VM, and everyone who may `ssh -L` to it",
+        "the SSH key",
+        "SSH",
+        "none",
+        "with SSH",
+        loopback=True,
+    ),
+    "docker_network": Method(
+        "containers in one network on the VM",
+        "membership of the network",
+        "none; traffic never leaves the VM",
+        "the network",
+        "the name does not resolve, or the connection is refused",
+    ),
+    "vpc": Method(
+        "named private ranges",
+        "the source address",
+        "none of ours; Google encrypts between its hosts",
+        "a systemd socket and proxy",
+        "with the gateway down, connections open and close at once; other sources get no answer",
+        listens=True,
+        opens=True,
+    ),
+    "ssh_tunnel": Method(
+        "everyone who may `ssh -L` to the bastion",
+        "the SSH key",
+        "SSH on both legs",
+        "ssh under systemd; the bastion",
+        "recovers within 15 seconds of the bastion; until then the bastion refuses",
+    ),
+    "mtls": Method(
+        "holders of a certificate with a name in `access_mtls_clients`, from named ranges, including public ones",
+        "the certificate",
+        "TLS 1.3",
+        "stunnel; a CA on the control node",
+        "when a certificate or the CRL expires (alert 21 days ahead), nobody gets in",
+        listens=True,
+        opens=True,
+    ),
+    "wireguard": Method(
+        "peers with a key in `access_wireguard_peers`, from named ranges, including public ones",
+        "the key",
+        "WireGuard",
+        "an interface; a systemd socket and proxy",
+        "unknown peers get no answer",
+        listens=True,
+        opens=True,
+    ),
+    "iap": Method(
+        "Google accounts with `roles/iap.tunnelResourceAccessor` and a login",
+        "Google's, including its second factor",
+        "TLS, with SSH inside",
+        "Google's",
+        "with IAP; nothing runs on the VM",
+        loopback=True,
+    ),
+}
+WAYS = tuple(METHODS)
+LISTENING = tuple(name for name, method in METHODS.items() if method.listens)
+OPENING = tuple(name for name, method in METHODS.items() if method.opens)
+LOOPBACK = tuple(name for name, method in METHODS.items() if method.loopback)
 EVERYWHERE = {"0.0.0.0", "::"}
 PRIVATE = tuple(
     ipaddress.ip_network(text)

@@ -17,75 +17,13 @@ import typing as t
 
 from ..agent import bounds
 from ..agent.api import accounts as account_ids
+from ..agent.api import ports
 from ..agent.controller import secret_manager
 from ..agent.controller.properties import UnrepresentableError, escape
 from ..agent.session import zones
+from .ibc_settings import ADDRESS, KEYS, OPTIONS, TEXT
 
 Settings = c.Mapping[str, object]
-API_PORTS = {"live": 4001, "paper": 4002}
-PORTAL_PORT = 5000
-BYPASS_KEYS = (
-    "BypassOrderPrecautions",
-    "BypassBondWarning",
-    "BypassNegativeYieldToWorstConfirmation",
-    "BypassCalledBondWarning",
-    "BypassSameActionPairTradeWarning",
-    "BypassPriceBasedVolatilityRiskWarning",
-    "BypassUSStocksMarketDataInSharesWarning",
-    "BypassRedirectOrderWarning",
-    "BypassNoOverfillProtectionPrecaution",
-)
-MANAGED_KEYS: dict[str, str] = {
-    "IbLoginId": "gateway_user",
-    "IbPassword": "gateway_password",
-    "TradingMode": "gateway_mode",
-    "LoginDialogDisplayTimeout": "gateway_login_dialog_timeout",
-    "AcceptNonBrokerageAccountWarning": "gateway_accept_non_brokerage_warning",
-    "ExistingSessionDetectedAction": "gateway_existing_session_action",
-    "ReadOnlyLogin": "gateway_read_only_login",
-    "SecondFactorDevice": "gateway_second_factor_device",
-    "ReloginAfterSecondFactorAuthenticationTimeout": "gateway_second_factor_relogin",
-    "SecondFactorAuthenticationTimeout": "gateway_second_factor_timeout",
-    "SecondFactorAuthenticationExitInterval": "gateway_second_factor_exit_interval",
-    "ExitAfterSecondFactorAuthenticationTimeout": "gateway_second_factor_exit_after_timeout",
-    "OverrideTwsMasterClientID": "gateway_master_client_id",
-    "ReadOnlyApi": "gateway_read_only_api",
-    "AcceptIncomingConnectionAction": "gateway_accept_incoming_connection",
-    "TrustedTwsApiClientIPs": "gateway_trusted_client_ips",
-    "ResetOrderIdsAtStart": "gateway_reset_order_ids_at_start",
-    "ConfirmOrderIdReset": "gateway_confirm_order_id_reset",
-    "AcceptBidAskLastSizeDisplayUpdateNotification": "gateway_bid_ask_last_size_notification",
-    "SendMarketDataInLotsForUSstocks": "gateway_market_data_in_lots",
-    **dict.fromkeys(BYPASS_KEYS, "gateway_bypass_warnings"),
-    "AllowBlindTrading": "gateway_allow_blind_trading",
-    "ConfirmCryptoCurrencyOrders": "gateway_confirm_crypto_orders",
-    "AutoRestartTime": "gateway_auto_restart_time",
-    "AutoLogoffTime": "gateway_auto_logoff_time",
-    "ColdRestartTime": "gateway_cold_restart_time",
-    "ClosedownAt": "gateway_closedown_at",
-    "MinimizeMainWindow": "gateway_minimize_main_window",
-    "StoreSettingsOnServer": "gateway_store_settings_on_server",
-    "SaveTwsSettingsAt": "gateway_save_settings_at",
-    "ShowAllTrades": "gateway_show_all_trades",
-    "DismissPasswordExpiryWarning": "gateway_dismiss_password_expiry_warning",
-    "DismissNSEComplianceNotice": "gateway_dismiss_nse_compliance_notice",
-    "CommandServerPort": "gateway_command_port",
-    "CommandPrompt": "gateway_command_prompt",
-    "SuppressInfoMessages": "gateway_suppress_info_messages",
-    "LogStructureScope": "gateway_log_structure_scope",
-    "LogStructureWhen": "gateway_log_structure_when",
-    "IncludeStackTraceForExceptions": "gateway_include_stack_trace",
-}
-FIXED_KEYS: dict[str, str] = {
-    "FIX": "a FIX gateway serves no TWS API",
-    "FIXLoginId": "a FIX gateway serves no TWS API",
-    "FIXPassword": "a FIX gateway serves no TWS API, and its password would stand in a file on disk",
-    "IbDir": "the settings directory is fixed by the image",
-    "OverrideTwsApiPort": "the relay of the image expects the API at its standard port",
-    "BindAddress": "the command server has no authentication and stays on loopback",
-    "ControlFrom": "the command server has no authentication and stays on loopback",
-}
-UNMANAGED_KEYS = ("LogComponents",)
 _ONE_MODE = "a container runs one mode; make paper and live two gateways"
 _LAYOUT = "the role mounts the settings where the image has them; leave it out"
 _SCRIPTS = "the role mounts no scripts for it to run; leave it out"
@@ -148,35 +86,16 @@ ENVIRONMENT: dict[str, str] = {
         _TUNNEL,
     ),
 }
-# Whole numbers, from and to. The command server's 0 would switch it off, and every clean stop with it.
+# Whole numbers, from and to.
 BOUNDS: dict[str, tuple[int, int]] = {
     "gateway_port": (1, 65535),
-    "gateway_command_port": (1, 65535),
     "gateway_client_id": (1, 2**31 - 1),
     "gateway_check_client_id": (1, 2**31 - 1),
-    "gateway_master_client_id": (0, 2**31 - 1),
-    "gateway_login_dialog_timeout": (1, 86400),
-    "gateway_second_factor_timeout": (1, 86400),
-    "gateway_second_factor_exit_interval": (1, 86400),
-}
-
-_TWELVE_HOURS = (r"(0[1-9]|1[0-2]):[0-5]\d (AM|PM)", "hh:mm AM or hh:mm PM, for example 10:00 PM")
-_TWENTY_FOUR_HOURS = (r"([01]\d|2[0-3]):[0-5]\d", "HH:mm on a 24-hour clock, for example 01:30")
-_DAY = r"(Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
-FORMATS: dict[str, tuple[str, str]] = {
-    "gateway_auto_restart_time": _TWELVE_HOURS,
-    "gateway_auto_logoff_time": _TWELVE_HOURS,
-    "gateway_cold_restart_time": _TWENTY_FOUR_HOURS,
-    "gateway_closedown_at": (rf"({_DAY} )?{_TWENTY_FOUR_HOURS[0]}", "[Day ]HH:mm, for example Friday 22:00"),
-    "gateway_save_settings_at": (
-        rf"{_TWENTY_FOUR_HOURS[0]}( {_TWENTY_FOUR_HOURS[0]})*"
-        rf"|Every \d+( (mins|hours))?( {_TWENTY_FOUR_HOURS[0]}){{0,2}}",
-        "HH:mm …, or Every n [mins|hours] [from] [to]",
-    ),
-    "gateway_confirm_order_id_reset": (
-        r"(confirm|reject|ignore)(/(confirm|reject|ignore))?",
-        "confirm, reject or ignore, one or two of them, for example ignore/ignore",
-    ),
+    **{
+        name: (key.values.low if key.lowest is None else key.lowest, key.values.high)
+        for name, key in OPTIONS.items()
+        if key.type == "int"
+    },
 }
 
 
@@ -206,7 +125,7 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
 
 
 def _identity(settings: Settings) -> c.Iterator[str]:
-    if settings.get("gateway_mode") not in API_PORTS:
+    if settings.get("gateway_mode") not in ports.API:
         yield f"gateway_mode: {settings.get('gateway_mode')!r} is not a mode; set it to paper or live"
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", str(settings.get("gateway_name"))):
         yield (
@@ -259,7 +178,7 @@ def _accounts(settings: Settings) -> c.Iterator[str]:
         return
     mode = t.cast("str | None", settings.get("gateway_mode"))
     for entry in entries:
-        if fault := account_ids.entry_fault(entry, mode if mode in API_PORTS else None):
+        if fault := account_ids.entry_fault(entry, mode if mode in ports.API else None):
             yield f"gateway_accounts: {fault}"
 
 
@@ -299,21 +218,23 @@ def _trusted(settings: Settings) -> c.Iterator[str]:
         yield f"gateway_trusted_client_ips: {addresses!r} is not a list; write it as [{addresses}]"
         return
     for address in t.cast("list[object]", addresses or []):
-        if not re.fullmatch(r"[\w.:-]+", str(address)):
+        if not re.fullmatch(ADDRESS.pattern, str(address)):
             yield f"gateway_trusted_client_ips: {address!r} is not an address or a host name; name one an entry"
 
 
 def _formats(settings: Settings) -> c.Iterator[str]:
-    for variable, (pattern, form) in FORMATS.items():
+    for variable, key in OPTIONS.items():
         value = settings.get(variable)
-        if _given(value) and not re.fullmatch(pattern, str(value)):
-            yield f"{variable}: IBC would ignore {value!r}; write it as {form}"
+        if key.type != "str" or key.values.choices or not _given(value):
+            continue
+        if key.values is TEXT:
+            yield from _free_text(variable, value)
+        elif not re.fullmatch(key.values.pattern, str(value)):
+            yield f"{variable}: IBC would ignore {value!r}; write it as {key.values.meaning}"
     if settings.get("gateway_auto_restart_time") and settings.get("gateway_auto_logoff_time"):
         yield ("gateway_auto_logoff_time: IBC ignores it beside gateway_auto_restart_time; empty one of the two")
     if _flag(settings.get("gateway_read_only_login")):
         yield "gateway_read_only_login: IB Gateway has no read-only login; leave it false"
-    for variable in ("gateway_second_factor_device", "gateway_command_prompt"):
-        yield from _free_text(variable, settings.get(variable))
 
 
 def _free_text(variable: str, value: object) -> c.Iterator[str]:
@@ -349,15 +270,15 @@ def _client_ids(settings: Settings) -> c.Iterator[str]:
 
 def _config_extra(settings: Settings) -> c.Iterator[str]:
     extra = t.cast("dict[str, object]", settings.get("gateway_config_extra") or {})
-    known = {*MANAGED_KEYS, *FIXED_KEYS, *UNMANAGED_KEYS}
     for key, value in extra.items():
         name = f"gateway_config_extra.{key}"
-        if key in MANAGED_KEYS:
-            yield f"{name}: this key has its own variable; set {MANAGED_KEYS[key]} instead"
-        elif key in FIXED_KEYS:
-            yield f"{name}: this key is not yours to set: {FIXED_KEYS[key]}; remove it"
-        elif key not in known and not _flag(settings.get("gateway_config_extra_unknown")):
-            near = difflib.get_close_matches(str(key), known, 1)
+        known = KEYS.get(key)
+        if known and known.variable:
+            yield f"{name}: this key has its own variable; set {known.variable} instead"
+        elif known and known.reason:
+            yield f"{name}: this key is not yours to set: {known.reason}; remove it"
+        elif not known and not _flag(settings.get("gateway_config_extra_unknown")):
+            near = difflib.get_close_matches(str(key), KEYS, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             yield (f"{name}: IBC has no such key; {hint}If a newer IBC has it, set gateway_config_extra_unknown: true")
         yield from _free_text(name, value)
@@ -403,6 +324,6 @@ def _name(settings: Settings) -> object:
 def port(settings: Settings) -> int:
     """The port of the gateway on its VM; 0 where nobody can know it."""
     portal = settings.get("gateway_stack") == "client_portal"
-    usual = PORTAL_PORT if portal else API_PORTS.get(str(settings.get("gateway_mode")), 0)
+    usual = ports.PORTAL if portal else ports.API.get(str(settings.get("gateway_mode")), 0)
     own = settings.get("gateway_port")
     return (bounds.whole(own) or 0) if _given(own) else usual

@@ -530,7 +530,7 @@ FAULTS: tuple[Fault, ...] = (
         shows="Re-starting session",
     ),
     Fault(
-        "the week ends: IBKR voids the token on Sunday 01:00", "IBC's STOP at Saturday 23:30",
+        "the week ends: IBKR voids the token", "IBC's STOP before it",
         lambda world: setattr(world, "struck", WEEK_CLOSES), STOPPED, 2, "the session", now=WEEK_CLOSES - 300,
     ),
     # The gateway: 2.3 and 3, numbers 1, 4, 5, 9, 10, 12, 14

@@ -324,7 +324,7 @@ def test_a_prompt_and_info_lines_are_sent_where_they_are_wanted(ibc: StartIbc) -
     ("config", "code", "words"),
     [
         ("TradingMode=demo\n", 1104, "TradingMode: 'demo' is not one of live, paper"),
-        ("AutoRestartTime=23:45\n", 1105, "AutoRestartTime: '23:45' is not a time as 11:45 PM"),
+        ("AutoRestartTime=23:45\n", 1105, "AutoRestartTime: '23:45' is not hh:mm AM or hh:mm PM"),
         ("IbPasword=x\n", 1105, "IBC knows no key 'IbPasword'; is IbPassword meant?"),
     ],
 )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from . import ports
+
 STOPPED, STARTING, WAITING_2FA = "stopped", "starting", "waiting_2fa"
 READY, DEGRADED, BLOCKED = "ready", "degraded", "blocked"
 GATEWAY_STATES = (STOPPED, STARTING, WAITING_2FA, READY, DEGRADED, BLOCKED)
@@ -34,7 +36,7 @@ API_STATES = {
     "port_closed": ApiState(
         STARTING,
         "nothing listens on the port: the connection was refused",
-        "Start the gateway, or correct host and port (published: live 4001, paper 4002).",
+        f"Start the gateway, or correct host and port (published: {ports.USUAL}).",
     ),
     "unreachable": ApiState(
         DEGRADED,
@@ -96,7 +98,7 @@ API_STATES = {
     "port_moved": ApiState(
         DEGRADED,
         "the API has moved to another port, where the container publishes nothing",
-        "Set it back in the gateway's window (Configure > Settings > API; live 4001, paper 4002); if IBC's "
+        f"Set it back in the gateway's window (Configure > Settings > API; {ports.USUAL}); if IBC's "
         "OverrideTwsApiPort moved it, run site.yml.",
     ),
     "degraded": ApiState(
@@ -153,89 +155,3 @@ def describe(api_state: str) -> ApiState:
         f"the gateway refused the session with error {code}",
         f"Look error {code} up in IBKR's table of message codes; the gateway's text is among the notices.",
     )
-
-
-FINDINGS = {
-    "bad_settings": ApiState(
-        BLOCKED,
-        "the image refuses its settings",
-        "Correct the variable that the log names and start again.",
-        final=True,
-    ),
-    "refused_login": ApiState(
-        BLOCKED,
-        "IBKR refused the user or the password; every further try brings the user nearer to a lock-out",
-        "Stop the gateway, check user, password and mode by signing in at IBKR's web page, then start again.",
-        final=True,
-    ),
-    "too_many_logins": ApiState(
-        BLOCKED,
-        "IBKR has locked sign-ins of this user for a while after too many failures",
-        "Stop the gateway, wait as long as the log says, correct the password, then start again.",
-        final=True,
-    ),
-    "session_choice": ApiState(
-        BLOCKED,
-        "the user is signed in elsewhere, and a dialog waits for a person to choose which session lives",
-        "Sign the user out there, or set gateway_existing_session_action to primary; then stop and start the gateway.",
-        final=True,
-    ),
-    "session_taken": ApiState(
-        BLOCKED,
-        "another session of the same user took over, as gateway_existing_session_action allows",
-        "Sign the user out there, or give this gateway a user of its own.",
-        final=True,
-    ),
-    "passkey": ApiState(
-        BLOCKED,
-        "the account demands a passkey, which cannot be used without a person at the screen",
-        "Use a user whose second factor is IB Key, or none (paper).",
-        final=True,
-    ),
-    "release_refused": ApiState(
-        BLOCKED, "IBKR no longer accepts this release of the gateway", "Move to a newer image digest.", final=True
-    ),
-    "login_window_loop": ApiState(
-        BLOCKED,
-        "the login window did not show in time, three times in a row",
-        "Give the machine more CPU, or raise gateway_login_dialog_timeout.",
-        final=True,
-    ),
-    "push_missed": ApiState(
-        BLOCKED,
-        "the push was not approved in time and no other will be sent",
-        "Stop the gateway and sign in again with the phone at hand.",
-        final=True,
-    ),
-    "push_denied": ApiState(
-        BLOCKED,
-        "a push was answered, and the sign-in did not complete: it was denied on the phone, or IBKR did not go on",
-        "Ask who holds the phone; then sign in again, and approve the push.",
-        final=True,
-    ),
-    "device_unnamed": ApiState(
-        BLOCKED,
-        "IBKR offers several second-factor devices, and none is named, so that no push is sent",
-        "Set gateway_second_factor_device to the device's name as the list shows it, run site.yml and sign in again.",
-        final=True,
-    ),
-    "device_unknown": ApiState(
-        BLOCKED,
-        "the device that gateway_second_factor_device names is not in IBKR's list, so that no push is sent",
-        "Correct gateway_second_factor_device to a name of the list, run site.yml and sign in again.",
-        final=True,
-    ),
-    "too_many_attempts": ApiState(
-        BLOCKED,
-        "sign-ins were tried again and again without success, and IBKR locks a user who goes on",
-        "Look at the container's log for what refused them, check user and password by signing in at IBKR's web page, "
-        "then start again.",
-        final=True,
-    ),
-    "stale_token": ApiState(
-        BLOCKED,
-        "the start waits without end on a kept sign-in (autorestart) that is no longer valid",
-        "Stop it and start it by ibgwctl start, which removes a stale one.",
-        final=True,
-    ),
-}

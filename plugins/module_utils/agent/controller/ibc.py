@@ -59,17 +59,39 @@ IBC = Controller(
         "terminated": ("Received SIGINT or SIGTERM",),
         "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
     },
-    findings=frozenset(
-        {
-            "device_unknown",
-            "device_unnamed",
-            "passkey",
-            "release_refused",
-            "session_choice",
-            "session_taken",
-            "too_many_logins",
-        }
-    ),
+    # Marks that mean nothing else: why the gateway does not get ready, and the next step.
+    findings={
+        "too_many_logins": (
+            "IBKR has locked sign-ins of this user for a while after too many failures",
+            "Stop the gateway, wait as long as the log says, correct the password, then start again.",
+        ),
+        "session_choice": (
+            "the user is signed in elsewhere, and a dialog waits for a person to choose which session lives",
+            "Sign the user out there, or set gateway_existing_session_action to primary; then stop and start "
+            "the gateway.",
+        ),
+        "session_taken": (
+            "another session of the same user took over, as gateway_existing_session_action allows",
+            "Sign the user out there, or give this gateway a user of its own.",
+        ),
+        "passkey": (
+            "the account demands a passkey, which cannot be used without a person at the screen",
+            "Use a user whose second factor is IB Key, or none (paper).",
+        ),
+        "release_refused": (
+            "IBKR no longer accepts this release of the gateway",
+            "Move to a newer image digest.",
+        ),
+        "device_unnamed": (
+            "IBKR offers several second-factor devices, and none is named, so that no push is sent",
+            "Set gateway_second_factor_device to the device's name as the list shows it, run site.yml and sign "
+            "in again.",
+        ),
+        "device_unknown": (
+            "the device that gateway_second_factor_device names is not in IBKR's list, so that no push is sent",
+            "Correct gateway_second_factor_device to a name of the list, run site.yml and sign in again.",
+        ),
+    },
     commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
     exit_codes={
         0: "a clean close",

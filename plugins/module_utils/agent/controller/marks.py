@@ -81,7 +81,7 @@ class Controller:
         marks: dict[str, tuple[str, ...]],
         commands: dict[str, str],
         exit_codes: dict[int, str],
-        findings: frozenset[str] = frozenset(),
+        findings: dict[str, tuple[str, str]],
     ) -> None:
         self.name, self.commands, self.exit_codes = name, commands, exit_codes
         self.names, self.findings = tuple(marks), findings

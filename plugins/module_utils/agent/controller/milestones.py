@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..api import verdicts
 from ..text import printable
 from .ibc import IBC
 from .marks import Controller, Event
@@ -36,6 +37,58 @@ SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
 # What a next JVM does not fix.
 _LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
+
+# What the log shows that keeps a gateway from getting ready, by events with more to them or by several; the rest is the
+# controller's own.
+FINDINGS = {
+    **{
+        name: verdicts.ApiState(verdicts.BLOCKED, meaning, next_step, final=True)
+        for name, (meaning, next_step) in IBC.findings.items()
+    },
+    "bad_settings": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "the image refuses its settings",
+        "Correct the variable that the log names and start again.",
+        final=True,
+    ),
+    "refused_login": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "IBKR refused the user or the password; every further try brings the user nearer to a lock-out",
+        "Stop the gateway, check user, password and mode by signing in at IBKR's web page, then start again.",
+        final=True,
+    ),
+    "login_window_loop": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "the login window did not show in time, three times in a row",
+        "Give the machine more CPU, or raise gateway_login_dialog_timeout.",
+        final=True,
+    ),
+    "push_missed": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "the push was not approved in time and no other will be sent",
+        "Stop the gateway and sign in again with the phone at hand.",
+        final=True,
+    ),
+    "push_denied": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "a push was answered, and the sign-in did not complete: it was denied on the phone, or IBKR did not go on",
+        "Ask who holds the phone; then sign in again, and approve the push.",
+        final=True,
+    ),
+    "too_many_attempts": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "sign-ins were tried again and again without success, and IBKR locks a user who goes on",
+        "Look at the container's log for what refused them, check user and password by signing in at IBKR's web"
+        " page, then start again.",
+        final=True,
+    ),
+    "stale_token": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "the start waits without end on a kept sign-in (autorestart) that is no longer valid",
+        "Stop it and start it by ibgwctl start, which removes a stale one.",
+        final=True,
+    ),
+}
 
 
 class Summary:

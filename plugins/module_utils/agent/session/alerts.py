@@ -35,9 +35,21 @@ KINDS = {
     "google_chat": (("url",), ()),
     "email": (("host", "from", "to"), ("port", "user", "password", "security")),
 }
-# Of options that are not text.
-_TYPES: dict[str, t.Any] = {"headers": dict[str, str], "to": list[str], "port": int}
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
+# {option: its type and description}; role session's specification is generated from both tables.
+OPTIONS: dict[str, tuple[t.Any, str]] = {
+    "url": (str, "Where the alert is posted to, by https."),
+    "headers": (dict[str, str], "More headers of the request."),
+    "host": (str, "The mail server."),
+    "from": (str, "The sender."),
+    "to": (list[str], "The receivers."),
+    "port": (int, f"Port of the mail server; by default {', '.join(f'{n} for V({s})' for s, n in _PORTS.items())}."),
+    "security": (str, "How the connection to the mail server is encrypted, V(starttls), V(tls) or V(none)."),
+    "user": (str, "User at the mail server; without one nobody signs in there."),
+    "password": (str, "The user's password."),
+}
+SECRETS = frozenset({"url", "headers", "password"})
+_TYPES: dict[str, t.Any] = {name: kind for name, (kind, _text) in OPTIONS.items()}
 Channel = dict[str, Any]
 
 

@@ -112,8 +112,8 @@ class Control:
     def refuse_closed_week(self) -> None:
         if self.live and self.plan.weekly_close and week.closing(policy.moment(self.now())):
             raise Refused(
-                f"gateway {self.descriptor.name}: IBKR voids every sign-in on Sunday 01:00 New York time, so one that "
-                "is made now is worth nothing: sign in from Sunday 01:15 on"
+                f"gateway {self.descriptor.name}: IBKR voids every sign-in on {week.VOIDED} New York time, so one that "
+                f"is made now is worth nothing: sign in from {week.OPENED} on"
             )
 
     def start(self, allow_signin: bool, minutes: float | None = None, check: bool = False) -> Outcome:
@@ -195,7 +195,7 @@ class Control:
             policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
             if record.valid_until is None or record.valid_until - self.now() < PAUSE_MARGIN_SECONDS:
                 raise Refused(
-                    f"gateway {self.descriptor.name}: a pause keeps a sign-in until Sunday 01:00 New York time, and "
+                    f"gateway {self.descriptor.name}: a pause keeps a sign-in until {week.VOIDED} New York time, and "
                     "there is none that lasts another half an hour. Nothing was touched."
                 )
             if check:

@@ -76,7 +76,7 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
     if verdict is not None and (verdict["final"] or verdict["api_state"] == "ready"):
         return _by_api(verdict)
     if summary.finding is not None:
-        row = verdicts.FINDINGS[summary.finding]
+        row = milestones.FINDINGS[summary.finding]
         said = f" ({summary.last_error})" if summary.last_error else ""
         return Judgement(row.state, row.meaning + said, row.next_step, row.final)
     starting = verdict is None or verdicts.describe(verdict["api_state"]).state == verdicts.STARTING
@@ -122,7 +122,7 @@ def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judg
     reason = f"its container has exited with code {container['exit_code']}"
     if container["exit_meaning"]:
         reason += f" ({container['exit_meaning']})"
-    row = verdicts.FINDINGS.get(summary.finding or "")
+    row = milestones.FINDINGS.get(summary.finding or "")
     if row is not None:
         return Judgement(verdicts.STOPPED, f"{reason}: {row.meaning}", row.next_step, final=True)
     ended = container["exit_code"] in (0, 137, 143) or container["exit_meaning"] == UNDER_JAVA
@@ -242,7 +242,7 @@ class Gateway:
 
     @property
     def finding(self) -> str | None:
-        """The finding in the log that keeps the gateway from getting ready, a key of verdicts.FINDINGS."""
+        """The finding in the log that keeps the gateway from getting ready, a key of milestones.FINDINGS."""
         return self.summary.finding or ("stale_token" if self.mode == "paper" and self._on_stale_token() else None)
 
     @property
@@ -283,7 +283,7 @@ class Gateway:
         if found.state not in (verdicts.STARTING, verdicts.WAITING_2FA):
             return found
         if self._on_stale_token():
-            row = verdicts.FINDINGS["stale_token"]
+            row = milestones.FINDINGS["stale_token"]
             if self.mode == "paper":
                 return Judgement(row.state, row.meaning, row.next_step, row.final)
             # Nobody but a person gives a live gateway's sign-in up.

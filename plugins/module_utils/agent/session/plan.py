@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import bounds, record_file
 from . import alerts, descriptor, windows
-from .week import RESETS, SIGN_IN_DEADLINE
+from .week import OPENED, RESETS, SIGN_IN_DEADLINE
 from .windows import PaperSession
 
 
@@ -26,7 +26,7 @@ class Plan:
     paper_sessions: tuple[PaperSession, ...] = ()
     # How long a paper gateway with sessions may run that somebody started outside of them, in minutes.
     manual_minutes: int = 240
-    # Close live before IBKR voids its token, Saturday 23:30 New York, and hold that no older sign-in is worth anything.
+    # Close live before IBKR voids its token, and hold that no older sign-in is worth anything.
     weekly_close: bool = True
     # New York time on Sunday by which live should be signed in.
     sign_in_deadline: str = SIGN_IN_DEADLINE
@@ -99,7 +99,7 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     if not DEADLINE.fullmatch(str(deadline)):
         found.append(
             f"session_sign_in_deadline: {deadline!r} is not a time of Sunday from 03:00 to 23:59 as HH:MM; IBKR takes "
-            "sign-ins from 01:15 on, so leave room for a person"
+            f"sign-ins from {OPENED} on, so leave room for a person"
         )
     region = settings["session_region"]
     if region not in RESETS:

@@ -57,7 +57,7 @@ CAUSES = {
         "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
     ),
     "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),
-    **{name: (row.meaning, row.next_step) for name, row in verdicts.FINDINGS.items() if name != "push_missed"},
+    **{name: (row.meaning, row.next_step) for name, row in milestones.FINDINGS.items() if name != "push_missed"},
 }
 # Of a later release, after the way back to this one.
 OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
@@ -252,7 +252,9 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         return Step("blocked", CAUSES["session_lost"][0], "session_lost") if lost else None
     void = record.signed_in_at is not None and record.valid_until is None and not signing_in
     if plan.weekly_close and (void or week.closing(moment(now))):
-        return Step("stop" if look.signed_in else "kill", "IBKR's week is over: the sign-in is void from Sunday 01:00")
+        return Step(
+            "stop" if look.signed_in else "kill", f"IBKR's week is over: the sign-in is void from {week.VOIDED}"
+        )
     if signing_in and look.pushes_missed >= plan.pushes:
         return Step("stop", CAUSES["push_missed"][0], "push_missed")
     if look.asks_for_sign_in and not signing_in:

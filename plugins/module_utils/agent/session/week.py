@@ -28,6 +28,10 @@ CLOSE = time(23, 30)
 # On Sunday. Before the first market of the week opens: currencies trade from 17:15 New York, CME Globex from 18:00.
 SIGN_IN_DEADLINE = "17:00"
 
+# As messages say them.
+VOIDED = f"Sunday {TOKEN_DEATH:%H:%M}"
+OPENED = f"Sunday {SIGN_IN_OPENS:%H:%M}"
+
 # Before the token death, which is Saturday 18:00 in every week: clocks change after it.
 HEADS_UP = timedelta(hours=7)
 

@@ -10,6 +10,7 @@ import ipaddress
 import re
 import typing as t
 
+from ...agent.api import ports
 from ..api.normal import Normalized, cidr, link, log, without_none
 from ..api.plan import DesiredState
 from ..api.resource import MARK, Body, Call, Options, Resource, create_marked
@@ -17,7 +18,7 @@ from ..rules import PRIVATE, Range, between, ip_range, is_private, named, repeat
 from . import network
 
 PORTS = r"\d{1,5}(-\d{1,5})?"
-LIVE_PORTS, PAPER_PORTS, VNC_PORT = {4001, 4003}, {4002, 4004}, 5900
+LIVE_PORTS, PAPER_PORTS = ({ports.API[mode], ports.RELAY[mode]} for mode in ("live", "paper"))
 API_PORTS = LIVE_PORTS | PAPER_PORTS
 WITH_PORTS = ("tcp", "udp", "sctp")
 
@@ -190,7 +191,7 @@ def _ingress(rule: Options) -> c.Iterator[str]:
             f"source_ranges is {rule['source_ranges']} ({name}): together they are 0.0.0.0/0, and an allow rule must "
             "not be open to all. Name the ranges that may come in."
         )
-    exposed = sorted(_open(rule, {*API_PORTS, VNC_PORT}))
+    exposed = sorted(_open(rule, {*API_PORTS, ports.VNC}))
     public = [str(each) for each in sources if not is_private(each)]
     if exposed and public:
         yield (

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import json
@@ -165,7 +166,8 @@ def test_any_state_file_is_loaded_looked_at_and_shown(deploy: Any, no_engine: No
     path.write_bytes(content)
     Watcher(control).look()
     path.write_bytes(content)
-    _code, shown = ctl.status(control, ctl.parser().parse_args(["status"]), lambda _step, _text: None)
+    options = argparse.Namespace(plan_fault="")
+    _code, shown = ctl.status(control, options, lambda _step, _text: None)
     assert shown["gateway"] == "paper"
     json.dumps(policy.shown(record, control.plan, NOW), allow_nan=False).encode()
 

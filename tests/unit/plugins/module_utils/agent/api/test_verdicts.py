@@ -51,5 +51,5 @@ def test_every_finding_of_the_log_has_a_row() -> None:
     summary.feed(["Login attempt: 1"] * 4)
     found.add(summary.finding)
     # Told by the time that passes, not by a line.
-    assert found == set(verdicts.FINDINGS) - {"stale_token"}
-    assert all(row.final and row.state == verdicts.BLOCKED for row in verdicts.FINDINGS.values())
+    assert found == set(milestones.FINDINGS) - {"stale_token"}
+    assert all(row.final and row.state == verdicts.BLOCKED for row in milestones.FINDINGS.values())

@@ -422,8 +422,8 @@ def test_a_state_at_its_bounds_is_one(change: dict[str, Any]) -> None:
 
 def test_every_event_of_the_table_is_a_finding_or_has_its_method() -> None:
     methods = {name.removeprefix("_on_") for name in vars(Summary) if name.startswith("_on_")}
-    assert set(ibc.IBC.names) == methods | ibc.IBC.findings
-    assert not methods & ibc.IBC.findings
+    assert set(ibc.IBC.names) == methods | ibc.IBC.findings.keys()
+    assert not methods & ibc.IBC.findings.keys()
 
 
 def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
@@ -444,7 +444,7 @@ def test_a_huge_line_is_read_in_part() -> None:
 
 def test_a_second_controller_is_a_second_table() -> None:
     other = Controller(
-        "other", {"jvm_start": ("^boot",), "signed_in": ("^in",), "configured": ("^api up on (\\d+)",)}, {}, {}
+        "other", {"jvm_start": ("^boot",), "signed_in": ("^in",), "configured": ("^api up on (\\d+)",)}, {}, {}, {}
     )
     summary = Summary(other)
     summary.feed(["boot", "in", "api up on 4002"])

@@ -14,17 +14,16 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.ibops.gateway.plugins.module_utils.rules.gateway import (
-    BOUNDS,
-    BYPASS_KEYS,
-    MANAGED_KEYS,
-    problems,
-)
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.gateway import BOUNDS, problems
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.ibc_settings import BYPASS_KEYS, KEYS
 from ibgw_standin import properties
 from ibgw_standin import settings as ibc
 
 ROOT = pathlib.Path(__file__).resolve().parents[6]
 ROLE = ROOT / "roles/gateway"
+DEFAULTS = {
+    name: value for file in ROLE.glob("defaults/main/*.yml") for name, value in yaml.safe_load(file.read_text()).items()
+}
 SPECIFICATION = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 CREDENTIALS = ("gateway_user", "gateway_password")
 INVENTORY = {
@@ -41,8 +40,8 @@ TEXTS: dict[str, tuple[Any, ...]] = {
     "gateway_auto_restart_time": ("", "12:00 AM", "12:59 PM"),
     "gateway_auto_logoff_time": ("", "01:00 AM", "11:59 PM"),
     "gateway_cold_restart_time": ("", "00:00", "23:59"),
-    "gateway_closedown_at": ("", "00:00", "Saturday 23:59"),
-    "gateway_save_settings_at": ("", "00:00", "08:00 12:30", "Every 1", "Every 30 mins 08:00 17:00"),
+    "gateway_closedown_at": ("", "00:00", "Saturday 23:59", "Fri 22:00"),
+    "gateway_save_settings_at": ("", "00:00", "08:00 12:30", "Every 1", "Every 1439", "Every 23 hours 08:00 17:00"),
     "gateway_command_prompt": ("", "0", ">"),
     "gateway_trusted_client_ips": ([], ["10.0.0.1"], ["fd00::1", "host.example"]),
     # IB Gateway has no read-only login.
@@ -62,9 +61,9 @@ def values(variable: str) -> tuple[Any, ...]:
 
 
 def cases() -> Iterator[tuple[str, str, Any]]:
-    for key, variable in MANAGED_KEYS.items():
-        if key not in BYPASS_KEYS and variable not in CREDENTIALS:
-            yield from ((key, variable, value) for value in values(variable))
+    for name, key in KEYS.items():
+        if key.variable and name not in BYPASS_KEYS and key.variable not in CREDENTIALS:
+            yield from ((name, key.variable, value) for value in values(key.variable))
 
 
 def shown(value: Any) -> str:
@@ -75,10 +74,8 @@ def shown(value: Any) -> str:
 
 def render(template: str, **changes: Any) -> str:
     """The text of a template as role gateway renders it with the defaults and *changes*."""
-    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-    role_vars = yaml.safe_load((ROLE / "vars/main.yml").read_text())
-    defaults = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in defaults.items()}
-    variables = defaults | {"__gateway_bypass_keys": role_vars["__gateway_bypass_keys"]} | INVENTORY | changes
+    defaults = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in DEFAULTS.items()}
+    variables = defaults | INVENTORY | changes
     text = (ROOT / "templates" / template).read_text()
     return str(Templar(DataLoader(), variables).template(trust_as_template(text)))
 
@@ -93,8 +90,7 @@ def read(**changes: Any) -> dict[str, str]:
 @pytest.mark.parametrize(("key", "variable", "value"), [*cases()])
 def test_each_value_reaches_ibc(key: str, variable: str, value: Any) -> None:
     changes = {variable: value} | ({"gateway_auto_restart_time": ""} if variable == "gateway_auto_logoff_time" else {})
-    plain = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-    known = {name: each for name, each in plain.items() if not isinstance(each, str) or "{{" not in each}
+    known = {name: each for name, each in DEFAULTS.items() if not isinstance(each, str) or "{{" not in each}
     assert problems(known | {"gateway_time_zone": "UTC"} | INVENTORY | changes, []) == []
     assert read(**changes)[key] == shown(value)
 

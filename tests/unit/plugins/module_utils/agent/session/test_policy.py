@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan as plans
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
@@ -675,7 +676,7 @@ def test_the_next_moment_is_after_this_one() -> None:
 
 
 def test_every_cause_of_the_log_and_of_the_api_has_its_words() -> None:
-    assert set(verdicts.FINDINGS) <= set(policy.CAUSES)
+    assert set(milestones.FINDINGS) <= set(policy.CAUSES)
     assert set(policy.PASSING) <= set(policy.CAUSES)
     assert all(reason and next_step for reason, next_step in policy.CAUSES.values())
 

@@ -7,23 +7,17 @@ import base64
 import binascii
 import collections.abc as c
 import dataclasses
+import typing as t
 
 from ansible.utils.display import Display
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import record_file
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.upgrade import Upgrade, current, taken_back
+
+Record = dict[str, t.Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Upgrade:
-    """``upgrade.json`` of a gateway."""
-
-    image: str
-    running: bool
-    tried: bool
-    previous: str
-
-
-def upgrade_record(content: str | None) -> dict[str, object]:
+def upgrade_record(content: str | None) -> Record:
     if content is None:
         return {}
     try:
@@ -36,6 +30,22 @@ def upgrade_record(content: str | None) -> dict[str, object]:
         return {}
 
 
+def upgrade_current(left: Record, image: str, container: c.Mapping[str, t.Any]) -> Record:
+    return dataclasses.asdict(current(_record(left), image, container))
+
+
+def upgrade_taken_back(left: Record, image: str, cause: str) -> bool:
+    return taken_back(_record(left), image, cause)
+
+
+def _record(left: Record) -> Upgrade | None:
+    return Upgrade(**left) if left else None
+
+
 class FilterModule:
     def filters(self) -> dict[str, c.Callable[..., object]]:
-        return {"upgrade_record": upgrade_record}
+        return {
+            "upgrade_current": upgrade_current,
+            "upgrade_record": upgrade_record,
+            "upgrade_taken_back": upgrade_taken_back,
+        }

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of an upgrade, ``upgrade.json``: the image before, whether it ran, and whether the new one has worked."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+from dataclasses import dataclass
+
+# Causes of a sign-in that failed (policy.CAUSES) which an image can have; the others are the account's or the phone's.
+IMAGE_CAUSES = frozenset({"bad_settings", "login_window_loop", "release_refused", "sign_in_ended", "sign_in_late"})
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """The upgrade to *image* from *previous*, which is empty where there was no other; *running*: before it."""
+
+    image: str
+    running: bool
+    tried: bool
+    previous: str
+
+
+def current(left: Upgrade | None, image: str, container: c.Mapping[str, t.Any]) -> Upgrade:
+    """Return the upgrade to *image* of the *container* that is there.
+
+    What an earlier run has *left* holds until the image has been tried or another one is wanted.
+    """
+    if left and left.image == image and (not left.tried or container["image"] == image):
+        return left
+    previous = "" if container["image"] == image else str(container["image"])
+    return Upgrade(image, bool(container["running"]), tried=False, previous=previous)
+
+
+def taken_back(left: Upgrade | None, image: str, cause: str) -> bool:
+    """Return whether a first sign-in with *image* that failed for *cause* brings the image before back."""
+    return bool(left and left.image == image and not left.tried and left.previous and cause in IMAGE_CAUSES)

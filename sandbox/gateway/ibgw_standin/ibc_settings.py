@@ -1,0 +1,1 @@
+../../../plugins/module_utils/rules/ibc_settings.py

@@ -1,0 +1,414 @@
+"""Write what is generated from one place, or check with --check that nothing in it was changed by hand.
+
+- From plugins/module_utils/rules/ibc_settings.py: templates/config.ini.j2, and of role gateway the defaults of IBC's
+  options and their part of the argument specification.
+- From module gcp_network: the options of a firewall rule in role gcp_vm's specification.
+- From plugins/module_utils/rules/access.py: the choices of gateway_access, role access's list of methods, their table
+  in docs.
+- From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
+  the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
+- From the stand-in's faults.py: their table in sandbox/gateway/README.md.
+- From plugins/module_utils/host/systems.py: the platforms of each role.
+- From the files of roles/hardening/vars/main: the list of controls and their tags.
+- From each role's argument specification: the comments in its defaults, and the defaults that it states. A comment with
+  a blank line after it is a heading and stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+import sys
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.lint.files import ROOT, project_files
+
+sys.path.insert(0, str(ROOT / ".ansible/collections"))
+sys.path.insert(0, str(ROOT / "sandbox/gateway"))
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
+from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
+from ibgw_standin import faults
+
+GATEWAY = ROOT / "roles/gateway"
+SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
+HARDENED_ROLES = ("access", "gcp_vm", "hardening")
+HARDENING = ROOT / "roles/hardening"
+ACCESS = ROOT / "roles/access/vars/main/main.yml"
+SESSION = ROOT / "roles/session/meta/argument_specs.yml"
+GCP_VM = ROOT / "roles/gcp_vm/meta/argument_specs.yml"
+TABLE = "plugins/module_utils/rules/ibc_settings.py"
+NOTE = f"Written by `make generate` from {TABLE}; change it there."
+SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
+ALERTS_NOTE = SPECIFICATION_NOTE.replace(TABLE, "plugins/module_utils/agent/session/alerts.py")
+WIDTH = 130
+IBC_DEFAULTS = "ibc.yml"
+# An option in a file of defaults: the comment right above it, if any, and its lines of YAML.
+OPTION = re.compile(r"(?m)(?P<comment>(?:^#.*\n)*)(?P<value>^(?P<name>[a-z]\w*):.*\n(?:(?:[ \t]*\n)*[ \t]+\S.*\n)*)")
+ARGUMENT_TYPES: dict[Any, dict[str, str]] = {
+    str: {"type": "str"},
+    int: {"type": "int"},
+    list[str]: {"type": "list", "elements": "str"},
+    dict[str, str]: {"type": "dict"},
+}
+# Ansible's markup as plain text.
+PLAIN = [
+    (r"\bL\(([^,()]+), *([^)]+)\)", r"\1 (\2)"),
+    (r"\b[MP]\((?:\w+\.)*(\w+)(?:#\w+)?\)", r"\1"),
+    (r"\b[CEOV]\((?:[\w.]+#\w+:(?:\w+:)?)?([^()]*)\)", r"\1"),
+]
+
+CONFIG_HEAD = """\
+{% macro yes_no(value) %}{{ '' if value is none else value | bool | ternary('yes', 'no') }}{% endmacro %}
+# Made by ibops.gateway for gateway {{ gateway_name }}: change the inventory, not this file.
+# The image fills the two credentials in at start, on tmpfs; every other value is final.
+"""
+CONFIG_TAIL = """\
+{% for key, value in gateway_config_extra | dictsort %}
+{{ key }}={{ value }}
+{% endfor %}
+"""
+
+
+def config_ini() -> str:
+    lines = []
+    for heading, keys in ibc.SECTIONS.items():
+        lines += ["", f"# {heading}", *(f"{key.name}={config_value(key)}" for key in keys if in_template(key))]
+    return "\n".join([f"{{# {NOTE} #}}", CONFIG_HEAD.rstrip(), *lines, CONFIG_TAIL])
+
+
+def in_template(key: Any) -> bool:
+    return bool(key.variable) or key.text is not None
+
+
+def config_value(key: Any) -> str:
+    """The value of a key in the template: a fixed text, or an expression of the key's variable."""
+    if key.text is not None:
+        return str(key.text)
+    if key.variable == ibc.BYPASS:
+        return f"{{{{ yes_no('{key.name}' in {key.variable}) }}}}"
+    expressions = {
+        "bool": f"yes_no({key.variable})",
+        "int": f"'' if {key.variable} is none else {key.variable}" if key.default is None else key.variable,
+        "list": f"{key.variable} | join(',')",
+        "str": key.variable,
+    }
+    return f"{{{{ {expressions[key.type]} }}}}"
+
+
+def options() -> dict[str, dict[str, Any]]:
+    """The argument specification of IBC's options, in the order of config.ini."""
+    found: dict[str, dict[str, Any]] = {}
+    for key in ibc.KEYS.values():
+        if key.variable == ibc.BYPASS:
+            choices = list(ibc.BYPASS_KEYS)
+            text = ibc.BYPASS_DESCRIPTION
+            found[key.variable] = {
+                "description": text,
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "choices": choices,
+            }
+        elif key.description:
+            found[key.variable] = option(key)
+    return found
+
+
+def option(key: Any) -> dict[str, Any]:
+    newer = "" if key.since == ibc.RECORDED_AT else f" Needs IBC {key.since} or later."
+    found = {"description": key.description + newer, "type": key.type}
+    if key.type == "list":
+        found["elements"] = "str"
+    if key.default is not None:
+        found["default"] = list(key.default) if key.type == "list" else key.default
+    if key.type == "str" and key.values.choices:
+        found["choices"] = list(key.values.choices)
+    return found
+
+
+def written(value: object) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def specification() -> str:
+    """The role's specification, its generated part made anew."""
+    kept, _, _ = SPECIFICATION.read_text().partition(SPECIFICATION_NOTE)
+    kept = line_of(
+        kept, r"(?<=      gateway_access:\n)(?:        .*\n)*?        choices: ", f"[{', '.join(access.METHODS)}]"
+    )
+    return kept + SPECIFICATION_NOTE + "".join(option_lines(name, each) for name, each in options().items())
+
+
+def line_of(text: str, pattern: str, value: str) -> str:
+    """*text* with *value* behind the first match of *pattern*, to the end of its line."""
+    renewed, count = re.subn(rf"(?m)({pattern}).*$", lambda found: f"{found[1]}{value}", text, count=1)
+    if not count:
+        raise SystemExit(f"no line is found by {pattern!r}")
+    return renewed
+
+
+def gcp_vm_specification() -> str:
+    """Role gcp_vm's specification, with the options of a firewall rule as module gcp_network documents them."""
+    module = (ROOT / "plugins/modules/gcp_network.py").read_text()
+    documented = re.search(r"(?m)^  firewalls:\n(?:    .*\n)*?    suboptions:\n((?:      .*\n)+)", module)
+    if not documented:
+        raise SystemExit("plugins/modules/gcp_network.py: option firewalls has no suboptions")
+    rules = textwrap.indent(documented[1].replace("suboptions:", "options:"), "    ")
+    before, option, after = GCP_VM.read_text().partition("      gcp_vm_firewalls:\n")
+    kept, options, after = after.partition("        options:\n")
+    return before + option + kept + options + re.sub(r"\A(?: {10}.*\n)+", lambda _: rules, after)
+
+
+def session_specification() -> str:
+    """Role session's specification, with the channels of alerts.py and the deadline of week.py."""
+    kept, _, _ = SESSION.read_text().partition(ALERTS_NOTE)
+    kept = line_of(
+        kept,
+        r"(?<=      session_sign_in_deadline:\n)(?:        .*\n)*?        default: ",
+        written(week.SIGN_IN_DEADLINE),
+    )
+    return kept + ALERTS_NOTE + option_lines("session_alerts", channel())
+
+
+def channel() -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {
+        "kind": {
+            "description": "Kind of the channel.",
+            "type": "str",
+            "required": True,
+            "choices": list(alerts.KINDS),
+        },
+        "min_severity": {
+            "description": "Least severity of the alerts that the channel gets.",
+            "type": "str",
+            "default": alerts.SEVERITIES[0],
+            "choices": list(alerts.SEVERITIES),
+        },
+    }
+    used = {name for needed, allowed in alerts.KINDS.values() for name in (*needed, *allowed)}
+    if used != alerts.OPTIONS.keys():
+        raise SystemExit(f"alerts.py: not both in KINDS and in OPTIONS: {sorted(used ^ alerts.OPTIONS.keys())}")
+    for name, (kind, text) in alerts.OPTIONS.items():
+        users = [f"V({each})" for each, options in alerts.KINDS.items() if any(name in part for part in options)]
+        found[name] = {"description": f"For {', '.join(users)}. {text}", **ARGUMENT_TYPES[kind]}
+        if name in alerts.SECRETS:
+            found[name]["no_log"] = True
+    return {
+        "description": "Where alerts go; docs/how-to/alerts.md. URLs and passwords are secrets: use a lookup.",
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "no_log": True,
+        "options": found,
+    }
+
+
+def option_lines(name: str, option: dict[str, Any], indent: int = 6) -> str:
+    lines = [f"{name}:", *description_lines(option["description"])]
+    for key, value in option.items():
+        if key == "choices" and sum(map(len, value)) > WIDTH - 30:
+            lines += [f"  {key}:", *(f"    - {each}" for each in value)]
+        elif key == "choices":
+            lines.append(f"  {key}: [{', '.join(value)}]")
+        elif key in ("type", "elements"):
+            lines.append(f"  {key}: {value}")
+        elif key == "options":
+            lines.append("  options:")
+            lines += [option_lines(each, held, 4).rstrip("\n") for each, held in value.items()]
+        elif key != "description":
+            lines.append(f"  {key}: {written(value)}")
+    return textwrap.indent("\n".join(lines) + "\n", " " * indent)
+
+
+def description_lines(text: str) -> list[str]:
+    line = f"  description: {text}"
+    plain = yaml.safe_load(line)["description"] == text if ": " not in text else False
+    if plain and len(line) <= WIDTH - 6:
+        return [line]
+    return ["  description: >-", *textwrap.wrap(text, WIDTH - 6, initial_indent="    ", subsequent_indent="    ")]
+
+
+def ibc_defaults() -> str:
+    lines = ["---", f"# {NOTE}"]
+    known = options()
+    for heading, keys in ibc.SECTIONS.items():
+        names = dict.fromkeys(key.variable for key in keys if key.variable in known)
+        lines += ["", f"# {heading}", ""] if names else []
+        lines += [default_lines(name, known[name], known[name].get("default")) for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def default_lines(name: str, option: dict[str, Any], value: object) -> str:
+    return "\n".join([*comment(option), f"{name}: {written(value)}".rstrip()])
+
+
+def comment(option: dict[str, Any]) -> list[str]:
+    """An option's description, choices and the names of its own options as a comment, without Ansible's markup."""
+    description = option["description"]
+    text = description if isinstance(description, str) else " ".join(description)
+    if "choices" in option:
+        text += f" {'Some' if option['type'] == 'list' else 'One'} of {', '.join(option['choices'])}."
+    if "options" in option:
+        text += f" {'With' if option['type'] == 'dict' else 'Each with'} {', '.join(option['options'])}."
+    for pattern, plain in PLAIN:
+        text = re.sub(pattern, plain, text)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False, break_long_words=False
+    )
+
+
+def defaults(role: Path, specification: str) -> dict[Path, str]:
+    """A role's files of defaults, renewed from its specification."""
+    entry_points = yaml.safe_load(specification)["argument_specs"].values()
+    known = {name: option for entry in entry_points for name, option in entry.get("options", {}).items()}
+    files = {path: path.read_text() for path in sorted(role.glob("defaults/**/*.yml")) if path.name != IBC_DEFAULTS}
+    held = {name for text in files.values() for name in yaml.safe_load(text) or {}}
+    renewed = {path: OPTION.sub(lambda found: renewed_option(found, known), text) for path, text in files.items()}
+    of_table = options() if role == GATEWAY else {}
+    for name, option in known.items():
+        if "default" in option and name not in held and name not in of_table:
+            path = home(name, list(renewed))
+            renewed[path] = renewed.get(path, "---\n") + default_lines(name, option, option["default"]) + "\n"
+    return renewed
+
+
+def renewed_option(found: re.Match[str], known: dict[str, dict[str, Any]]) -> str:
+    """An option's comment and default as its specification has them; the default's form stays where its value does."""
+    name, value = found["name"], found["value"]
+    if name not in known:
+        return found[0]
+    present = yaml.safe_load(value)[name]
+    wanted = known[name].get("default", present)
+    if present != wanted:
+        return default_lines(name, known[name], wanted) + "\n"
+    return "\n".join([*comment(known[name]), value])
+
+
+def home(name: str, files: list[Path]) -> Path:
+    """The file for a new option: that of its control, in hardening for example ssh.yml for hardening_ssh_*."""
+    fits = [path for path in files if f"_{path.stem}_" in f"{name}_"]
+    main = files[0].with_name("main.yml")
+    new = main if main in files else main.with_name(f"{name.split('_')[1]}.yml")
+    return max(fits, key=lambda path: len(path.stem), default=new)
+
+
+def week_table() -> str:
+    """The table of a live gateway's week, as docs have it."""
+    heads_up, noon, _last_hour = week.reminders(datetime(2026, 11, 29, 12, tzinfo=UTC)).values()
+    rows = [
+        ("when (New York)", "what happens"),
+        ("---", "---"),
+        (f"{heads_up:%A %H:%M}", "a reminder"),
+        (f"Saturday {week.CLOSE:%H:%M}", "the watcher signs the gateway off and leaves it down"),
+        (week.VOIDED, "IBKR voids every token"),
+        (week.OPENED, "from now on a sign-in lasts the week"),
+        (
+            f"{noon:%A %H:%M}, and an hour before `session_sign_in_deadline` ({week.SIGN_IN_DEADLINE})",
+            "reminders, if nobody has signed in",
+        ),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def hardening() -> dict[Path, str]:
+    """Role hardening's list of controls, and its tags."""
+    variables, tasks = HARDENING / "vars/main/main.yml", HARDENING / "tasks/main.yml"
+    tables = {path.stem: path.read_text() for path in (HARDENING / "vars/main").glob("*.yml") if path != variables}
+    # Those that decide who gets in come last, and of these the firewall, which has the ports of sshd.
+    controls = sorted(tables, key=lambda name: ("\n  guarded:" in tables[name], name == "firewall", name))
+    lists = {
+        variables: ("^__hardening_controls:", ["", *(f"  - {name}" for name in controls)]),
+        tasks: ("^  tags:", ["", "    - hardening", *(f"    - hardening_{name}" for name in sorted(controls))]),
+    }
+    found = {}
+    for path, (key, lines) in lists.items():
+        text = re.sub(rf"(?m)({key}.*\n)(?: +- .*\n)*", r"\1", path.read_text())
+        found[path] = line_of(text, key, "\n".join(lines))
+    return found
+
+
+def platforms() -> dict[Path, str]:
+    """The platforms of each role for hosts, by systems.py."""
+    found = {}
+    for path in sorted({*ROOT.glob("roles/*/meta/main.yml")} - {ROOT / "roles/sandbox_vm/meta/main.yml"}):
+        releases: dict[str, list[str]] = {}
+        for system in systems.SYSTEMS:
+            if system.hardened or path.parts[-3] not in HARDENED_ROLES:
+                releases.setdefault(system.distribution, []).append(system.codename)
+        lines = [f"    - name: {name}\n      versions: [{', '.join(names)}]\n" for name, names in releases.items()]
+        head, key, rest = path.read_text().partition("  platforms:\n")
+        found[path] = head + key + "".join(lines) + re.sub(r"\A(?: {4}.*\n)+", "", rest)
+    return found
+
+
+def access_table() -> str:
+    rows = [
+        ("method", "who gets through", "identity", "encryption", "moving parts", "when it fails"),
+        ("---",) * 6,
+        *((f"`{name}`", *method[:5]) for name, method in access.METHODS.items()),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def documents() -> dict[Path, str]:
+    """The pages with a generated part."""
+    found = {}
+    for path in project_files():
+        text = (ROOT / path).read_text() if path.suffix == ".md" else ""
+        if MARKED.search(text):
+            found[ROOT / path] = MARKED.sub(lambda part: f"{part[1]}{DOCUMENTED[part['name']]()}{part['end']}", text)
+    return found
+
+
+def texts() -> dict[Path, str]:
+    found = {
+        ROOT / "templates/config.ini.j2": config_ini(),
+        SPECIFICATION: specification(),
+        ACCESS: line_of(ACCESS.read_text(), "^__access_known: ", f"[{', '.join(access.METHODS)}]"),
+        SESSION: session_specification(),
+        GCP_VM: gcp_vm_specification(),
+        GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
+    }
+    found |= documents() | hardening() | platforms()
+    for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
+        found |= defaults(path.parent.parent, found.get(path) or path.read_text())
+    return found
+
+
+MARKED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
+DOCUMENTED = {
+    "access methods": access_table,
+    "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
+    "weekly times": week_table,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file is not current")
+    check = parser.parse_args().check
+    changed = {path: text for path, text in texts().items() if not path.exists() or path.read_text() != text}
+    for path, text in changed.items():
+        name = str(path.relative_to(ROOT))
+        if check:
+            present = path.read_text().splitlines() if path.exists() else []
+            print("\n".join(difflib.unified_diff(present, text.splitlines(), name, "generated", n=1, lineterm="")))
+        else:
+            path.write_text(text)
+            print(f"{name}: written")
+    if check and changed:
+        print("not current: change the place that they are generated from, then run `make generate`")
+    return int(check and bool(changed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
