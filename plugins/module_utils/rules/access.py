@@ -19,7 +19,7 @@ Settings = c.Mapping[str, t.Any]
 
 
 class Method(t.NamedTuple):
-    """An access method, in words of docs/how-to/access.md. Its part of the host is role access's ``__access_<name>``."""
+    """An access method, in words of docs/how-to/access.md. Role access has its ``__access_<name>`` for the host."""
 
     who: str
     identity: str
