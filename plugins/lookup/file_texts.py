@@ -9,7 +9,7 @@ short_description: Contents of files, empty for those that are missing
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
-  - Reads files of the controller whole, with their last newline. A file in a vault is decrypted.
+  - Reads files of the control node whole, with their last newline. A file in a vault is decrypted.
   - A missing one is an empty text, where P(ansible.builtin.file#lookup) fails.
 options:
   _terms:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a type check cannot say of the ways in which clients reach a gateway: each problem a sentence with its fix."""
+"""Validate the access settings beyond their types: one sentence with its fix for each problem."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def same_place(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
 
 def _unknown_ways(settings: Settings) -> c.Iterator[str]:
     if isinstance(settings.get("gateway_access"), str):
-        yield f"gateway_access: {settings['gateway_access']!r} is no list; write it as [{settings['gateway_access']}]"
+        yield f"gateway_access: {settings['gateway_access']!r} is not a list; write [{settings['gateway_access']}]"
         return
     named = ways(settings)
     for way in named:
@@ -187,7 +187,7 @@ def _own_ports(settings: Settings) -> c.Iterator[str]:
             yield f"{other[2]}: port {one[1]} of {one[0]} is taken by {one[2]}; give one of them another port"
     for _address, number, variable in listeners(settings):
         if not 0 < number < 65536:
-            yield f"{variable}: {number} is no TCP port; use one from 1024 to 65535"
+            yield f"{variable}: {number} is not a TCP port; use one from 1024 to 65535"
         if number in (int(each) for each in settings.get("hardening_ssh_ports") or [22]):
             yield f"{variable}: port {number} is that of the SSH server; give the API another one"
 
@@ -218,7 +218,7 @@ def sources(settings: Settings, variable: str, addresses: str) -> c.Iterator[str
         try:
             network = ipaddress.ip_network(str(text))
         except ValueError as fault:
-            yield f"{variable}: {text!r} is no range of addresses ({fault}); write it as 10.8.0.0/26 or fd00:8::/64"
+            yield f"{variable}: {text!r} is not a range of addresses ({fault}); write it as 10.8.0.0/26 or fd00:8::/64"
             continue
         if not is_private(network):
             yield (
@@ -257,7 +257,7 @@ def _docker_network(settings: Settings) -> c.Iterator[str]:
     name = settings.get("access_docker_network_name")
     if not re.fullmatch(r"ibgw-[a-z0-9][a-z0-9_.-]{0,40}", str(name)):
         yield (
-            f"access_docker_network_name: {name!r} is no name for it; use ibgw- and 1 to 41 of a-z, 0-9, '_', '.' and "
+            f"access_docker_network_name: {name!r} is not a valid name; use ibgw- and 1 to 41 of a-z, 0-9, '_', '.' and "
             "'-'. Docker takes a container's way out by the names of its networks, and this one must not come first"
         )
 
@@ -279,11 +279,11 @@ def _ssh_tunnel(settings: Settings) -> c.Iterator[str]:
     for key in settings.get("access_ssh_tunnel_host_keys") or []:
         if not re.fullmatch(r"(ssh-ed25519|ecdsa-sha2-\S+|rsa-sha2-\S+|ssh-rsa) [A-Za-z0-9+/=]+( .*)?", str(key)):
             yield (
-                f"access_ssh_tunnel_host_keys: {str(key)[:40]!r} is no public key; write it as in the bastion's "
+                f"access_ssh_tunnel_host_keys: {str(key)[:40]!r} is not a public key; write it as in the bastion's "
                 "/etc/ssh/ssh_host_ed25519_key.pub"
             )
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", str(user or "ibgw-tunnel")) or user == "root":
-        yield f"access_ssh_tunnel_user: {user!r} is no account for a tunnel; use a name such as ibgw-tunnel"
+        yield f"access_ssh_tunnel_user: {user!r} is not an account for a tunnel; use a name such as ibgw-tunnel"
     if not 1024 <= port(settings, "ssh_tunnel") <= 65535:
         yield (
             f"access_ssh_tunnel_port: {port(settings, 'ssh_tunnel')} is not one that an account without rights can "

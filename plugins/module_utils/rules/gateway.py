@@ -27,7 +27,7 @@ Settings = c.Mapping[str, object]
 _ONE_MODE = "a container runs one mode; make paper and live two gateways"
 _LAYOUT = "the role mounts the settings where the image has them; leave it out"
 _SCRIPTS = "the role mounts no scripts for it to run; leave it out"
-_TUNNEL = "the image's tunnel is not used; role access has the ways to the API (gateway_access)"
+_TUNNEL = "the image's tunnel is not used; role access has the access methods of the API (gateway_access)"
 _OVERWRITTEN = "the image's scripts set it themselves, so it has no effect; leave it out"
 _BUILT = "it only describes how the image was built; gateway_image chooses the image"
 # Variables of the image and its scripts, each with the option to use (image's README, scripts run.sh, common.sh,
@@ -166,7 +166,7 @@ def _secret(name: str, password: bool, portal: bool) -> c.Iterator[str]:
         yield "gateway_password_secret: gateway_password is set as well; keep one of them, the other empty"
     if not secret_manager.RESOURCE.fullmatch(name):
         yield (
-            f"gateway_password_secret: {name!r} is no version of a secret; use "
+            f"gateway_password_secret: {name!r} is not a version of a secret; use "
             "projects/PROJECT/secrets/NAME/versions/VERSION, the version a number, an alias or latest"
         )
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of the hardening's settings cannot work on a host, or would lock its operator out.
+"""Validate the hardening settings: what cannot work on a host, or would lock its operator out.
 
 *settings* are the ``hardening_*`` variables by name, *host* is what module ``hardening_info`` returned. A problem is a
 sentence or two: the variable, the fault, the fix.
@@ -50,7 +50,7 @@ NAME = re.compile(r"[\w.@!*?/:-]+")
 
 
 def ssh_problems(settings: Settings, host: Host) -> list[str]:
-    """What of the settings sshd would refuse, or would keep the operator out."""
+    """Find SSH settings that sshd refuses or that lock the operator out."""
     return [
         *unknown_algorithms(settings, host),
         *ports_problems(settings, host),
@@ -85,7 +85,7 @@ def ports_problems(settings: Settings, host: Host) -> c.Iterator[str]:
     port = host["connection"]["port"]
     wrong = [each for each in ports if not 1 <= int(each) <= 65535]
     if wrong:
-        yield f"{name}: {wrong[0]} is no port. Ports are numbers from 1 to 65535."
+        yield f"{name}: {wrong[0]} is not a port. Ports are numbers from 1 to 65535."
     elif not ports:
         yield f"{name}: empty, so that nobody could sign in. Name at least port {port or 22}."
     elif port and port not in map(int, ports):
@@ -102,7 +102,7 @@ def users_problems(settings: Settings, host: Host) -> c.Iterator[str]:
     for name, listed in (("hardening_ssh_allow_users", users), ("hardening_ssh_allow_groups", groups)):
         for each in listed:
             if not NAME.fullmatch(each):
-                yield f"{name}: {each!r} is no name. Write one name or pattern for each element, without blanks."
+                yield f"{name}: {each!r} is not a name. Write one name or pattern for each element, without blanks."
     if user == "root":
         yield (
             "hardening_ssh: this connection signs in as root, which sshd will refuse. Sign in as another user who may "
@@ -192,7 +192,7 @@ def fail2ban_problems(settings: Settings, host: Host) -> list[str]:
 
 
 def firewall_problems(settings: Settings, host: Host) -> list[str]:
-    """What of the settings nft would refuse, or would keep the operator out."""
+    """Find firewall settings that nft refuses or that lock the operator out."""
     found = [
         *range_problems("hardening_ssh_from", settings["hardening_ssh_from"]),
         *range_problems("hardening_firewall_metadata", settings["hardening_firewall_metadata"]),
@@ -216,7 +216,7 @@ def firewall_problems(settings: Settings, host: Host) -> list[str]:
     for each in settings["hardening_firewall_container_interfaces"]:
         if not re.fullmatch(r"[\w.-]{1,14}[\w.*-]", each):
             found.append(
-                f"hardening_firewall_container_interfaces: {each!r} is no name of an interface, of at most 15 letters, "
+                f"hardening_firewall_container_interfaces: {each!r} is not an interface name, of at most 15 letters, "
                 "digits, dots and dashes, with a star at the end for any ending. For example br-*."
             )
     found += [
@@ -239,7 +239,7 @@ def range_problems(name: str, ranges: c.Iterable[str]) -> c.Iterator[str]:
                 fix = f"Write {ipaddress.ip_network(each, strict=False)}."
             except ValueError:
                 fix = "Write it as address/length, for example 10.0.0.0/8 or fc00::/7."
-            yield f"{name}: {each!r} is no range of addresses ({fault}). {fix}"
+            yield f"{name}: {each!r} is not a range of addresses ({fault}). {fix}"
 
 
 def accounts_problems(settings: Settings, host: Host) -> list[str]:
@@ -253,7 +253,7 @@ def accounts_problems(settings: Settings, host: Host) -> list[str]:
         found.append(f"hardening_accounts_umask: {umask!r} is not three octal digits. Write for example '077', quoted.")
     group = settings["hardening_accounts_su_group"]
     if not re.fullmatch("[a-z][a-z0-9]*", group):
-        found.append(f"hardening_accounts_su_group: {group!r} is no name of a group. Use small letters and digits.")
+        found.append(f"hardening_accounts_su_group: {group!r} is not a name of a group. Use small letters and digits.")
     return found
 
 
@@ -287,12 +287,12 @@ def sudo_problems(settings: Settings, host: Host) -> list[str]:
 
 def audit_problems(settings: Settings, host: Host) -> list[str]:
     found = [
-        f"hardening_audit_secrets: {path!r} is no absolute path without blanks. Write it from / on."
+        f"hardening_audit_secrets: {path!r} is not an absolute path without blanks. Write it from / on."
         for path in settings["hardening_audit_secrets"]
         if not re.fullmatch(r"/\S+", path)
     ]
     found += [
-        f"hardening_audit_rules: {rule!r} is no rule. It has to begin with -a or -w, see auditctl(8)."
+        f"hardening_audit_rules: {rule!r} is not a rule. It has to begin with -a or -w, see auditctl(8)."
         for rule in settings["hardening_audit_rules"]
         if not re.match("-[aAw] ", rule)
     ]
@@ -324,7 +324,7 @@ FORBIDDEN = {
 
 
 def kernel_problems(settings: Settings, host: Host) -> list[str]:
-    """What of the kernel's settings this kernel would refuse, or what would break the host."""
+    """Find kernel settings that this kernel refuses or that break the host."""
     name = "hardening_kernel_settings"
     return [
         f"{name}: {problem}"

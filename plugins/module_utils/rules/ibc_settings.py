@@ -308,7 +308,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
             variable="gateway_confirm_crypto_orders",
             default="manual",
             description=(
-                "Answer to the confirmation of crypto orders. The image's own template transmits them unasked."
+                "Answer to the confirmation of crypto orders. The image's own template transmits them without asking."
             ),
         ),
     ),

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gateways of an inventory can be compared by.
+"""Collect the variables by which the gateways of an inventory are compared.
 
 This module util is **private** to the collection: it may change at any time.
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be wrong with the settings of way mtls."""
+"""Validate the settings of access method mtls."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def _clients(settings: Settings) -> c.Iterator[str]:
     names = [str(name) for name in settings.get("access_mtls_clients") or []]
     if not names:
         yield (
-            "access_mtls_clients: it is empty, and without a name stunnel would let in every client of the authority; "
+            "access_mtls_clients: it is empty, and without a name stunnel would accept every client of the CA; "
             "name the clients, or take mtls out of gateway_access"
         )
     for name in names:
         if not NAME.fullmatch(name):
-            yield f"access_mtls_clients: {name!r} is no name of a client; use a-z, 0-9, '.' and '-', such as pipeline"
+            yield f"access_mtls_clients: {name!r} is not a client name; use a-z, 0-9, '.' and '-', such as pipeline"
     if len(names) != len(set(names)):
         yield "access_mtls_clients: a name is there more than once; name each client once"
 
@@ -64,7 +64,7 @@ def _sources(settings: Settings) -> c.Iterator[str]:
         try:
             ipaddress.ip_network(str(text))
         except ValueError as fault:
-            yield f"access_mtls_from: {text!r} is no range of addresses ({fault}); write it as 203.0.113.0/24"
+            yield f"access_mtls_from: {text!r} is not a range of addresses ({fault}); write it as 203.0.113.0/24"
 
 
 def _files(settings: Settings) -> c.Iterator[str]:
@@ -80,4 +80,4 @@ def _days(settings: Settings) -> c.Iterator[str]:
         return
     for name in DAYS:
         if not str(days.get(name)).isdigit() or not 2 <= int(days[name]) <= 7305:
-            yield f"access_mtls_days.{name}: {days.get(name)!r} is no number of days; use 2 to 7305"
+            yield f"access_mtls_days.{name}: {days.get(name)!r} is not a number of days; use 2 to 7305"

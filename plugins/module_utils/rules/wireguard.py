@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be wrong with the settings of way wireguard."""
+"""Validate the settings of access method wireguard."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def problems(settings: Settings) -> c.Iterator[str]:
     yield from _sources(settings)
     if not INTERFACE.fullmatch(interface(settings)):
         yield (
-            f"access_wireguard_interface: {interface(settings)!r} is no name for an interface; use 1 to 15 of letters, "
+            f"access_wireguard_interface: {interface(settings)!r} is not an interface name; use 1 to 15 of letters, "
             "digits, '-', '_' and '.'"
         )
     if not 1 <= udp_port(settings) <= 65535:
-        yield f"access_wireguard_udp_port: {udp_port(settings)} is no port; use 1 to 65535"
+        yield f"access_wireguard_udp_port: {udp_port(settings)} is not a port; use 1 to 65535"
 
 
 def clashes(one: Settings, other: Settings) -> c.Iterator[str]:
-    """What two gateways of one VM cannot share."""
+    """Find what two gateways of one VM share and cannot."""
     both = f"{one['host']} and {other['host']}"
     for variable, value in (("udp_port", udp_port), ("interface", interface)):
         if value(one) == value(other):
@@ -58,7 +58,9 @@ def _places(settings: Settings) -> tuple[list[str], list[ipaddress.IPv4Interface
         try:
             place = ipaddress.ip_interface(str(text))
         except ValueError:
-            faults.append(f"{variable}: {text!r} is no address with a length; write it as 10.99.0.1/24 or fd99::1/64")
+            faults.append(
+                f"{variable}: {text!r} is not an address with a length; write it as 10.99.0.1/24 or fd99::1/64"
+            )
             continue
         places.append(place)
         if place.network.num_addresses == 1:
@@ -80,7 +82,7 @@ def _peers(settings: Settings, places: list[ipaddress.IPv4Interface | ipaddress.
     for index, peer in enumerate(peers):
         where = f"{variable}[{index}]"
         if not NAME.fullmatch(str(peer.get("name"))):
-            yield f"{where}.name: {peer.get('name')!r} is no name; use letters, digits, '-', '_' and '.'"
+            yield f"{where}.name: {peer.get('name')!r} is not a name; use letters, digits, '-', '_' and '.'"
         if not _is_key(peer.get("public_key")):
             yield f"{where}.public_key: it is none; take the 44 characters that wg pubkey prints"
         if not peer.get("allowed_ips"):
@@ -113,4 +115,4 @@ def _sources(settings: Settings) -> c.Iterator[str]:
         try:
             ipaddress.ip_network(str(text))
         except ValueError as fault:
-            yield f"{variable}: {text!r} is no range of addresses ({fault}); write it as 203.0.113.0/24"
+            yield f"{variable}: {text!r} is not a range of addresses ({fault}); write it as 203.0.113.0/24"

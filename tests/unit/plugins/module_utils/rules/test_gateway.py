@@ -94,7 +94,7 @@ def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
         ("gateway_user", "al ice", "no IBKR user name has"),
         ("gateway_password", "", "missing or blank"),
         ("gateway_password_secret", "projects/p/secrets/s/versions/3", "gateway_password is set as well"),
-        ("gateway_password_secret", "ibkr-live", "is no version of a secret; use projects/PROJECT/secrets/NAME/"),
+        ("gateway_password_secret", "ibkr-live", "is not a version of a secret; use projects/PROJECT/secrets/NAME/"),
         ("gateway_password", " topsecret", "begins or ends with a blank"),
         ("gateway_password", "top\tsecret", "control character"),
         ("gateway_image", "ghcr.io/gnzsnz/ib-gateway:stable", "is a tag"),

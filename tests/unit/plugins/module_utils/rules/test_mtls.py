@@ -42,11 +42,11 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("access_mtls_clients", [], "would let in every client of the authority"),
-        ("access_mtls_clients", ["*"], "is no name of a client"),
-        ("access_mtls_clients", ["*.example"], "is no name of a client"),
-        ("access_mtls_clients", ["a\nverifyChain = no"], "is no name of a client"),
-        ("access_mtls_clients", ["Pipeline"], "is no name of a client"),
+        ("access_mtls_clients", [], "would accept every client of the CA"),
+        ("access_mtls_clients", ["*"], "is not a client name"),
+        ("access_mtls_clients", ["*.example"], "is not a client name"),
+        ("access_mtls_clients", ["a\nverifyChain = no"], "is not a client name"),
+        ("access_mtls_clients", ["Pipeline"], "is not a client name"),
         ("access_mtls_clients", ["a", "a"], "more than once"),
         ("access_mtls_from", [], "nobody could connect"),
         ("access_mtls_from", ["10.1.2.3/24"], "has host bits set"),
@@ -56,7 +56,11 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
         ("access_mtls_port", 443, "use 1024 to 65535"),
         ("access_mtls_port", 4002, "is taken by gateway_port"),
         ("access_mtls_files", {**FILES, "crl": ""}, "crl is missing"),
-        ("access_mtls_days", {**GOOD["access_mtls_days"], "list": 0}, "access_mtls_days.list: 0 is no number of days"),
+        (
+            "access_mtls_days",
+            {**GOOD["access_mtls_days"], "list": 0},
+            "access_mtls_days.list: 0 is not a number of days",
+        ),
         ("hardening_firewall", False, "mtls opens ports of the VM"),
     ],
 )
