@@ -257,8 +257,8 @@ def _docker_network(settings: Settings) -> c.Iterator[str]:
     name = settings.get("access_docker_network_name")
     if not re.fullmatch(r"ibgw-[a-z0-9][a-z0-9_.-]{0,40}", str(name)):
         yield (
-            f"access_docker_network_name: {name!r} is not a valid name; use ibgw- and 1 to 41 of a-z, 0-9, '_', '.' and "
-            "'-'. Docker takes a container's way out by the names of its networks, and this one must not come first"
+            f"access_docker_network_name: {name!r} is not a valid name; use ibgw- and 1 to 41 of a-z, 0-9, '_', '.' "
+            "and '-'. Docker takes a container's way out by the names of its networks, and this one must not come first"
         )
 
 

@@ -162,7 +162,7 @@ def test_many_jobs_are_read_page_by_page(run: Run, cloud: FakeScheduler) -> None
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "cron of four fields": ({"jobs": [{**START, "schedule": "15 9 * *"}]}, "jobs[0].schedule is '15 9 * *'"),
-    "words": ({"jobs": [{**START, "schedule": "every 5 minutes on friday"}]}, "no line of cron"),
+    "words": ({"jobs": [{**START, "schedule": "every 5 minutes on friday"}]}, "not a line of cron"),
     "zone of time": ({"jobs": [{**START, "time_zone": "New York"}]}, "jobs[0].time_zone is 'New York'"),
     "job's name": ({"jobs": [{**START, "name": "vm start"}]}, "jobs[0].name is 'vm start'"),
     "twice": ({"jobs": [START, START]}, "'vm-start' is there 2 times"),

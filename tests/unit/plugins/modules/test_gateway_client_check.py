@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_no_interpreter(run_module: Any, closed_port: int) -> None:
 
 def test_an_interpreter_without_ib_async(run_module: Any, closed_port: int, tmp_path: Path) -> None:
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} -S -I "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -S -I "$@"\n')
     python.chmod(0o755)
     result = run_module(gateway_client_check.main, port=closed_port, python=str(python))
     assert result["msg"] == "the check broke off: ModuleNotFoundError: No module named 'ib_async'"

@@ -79,7 +79,7 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
     [
         ("gateway_access", ["vcp"], "did you mean vpc?"),
         ("gateway_access", ["local", "local"], "named more than once"),
-        ("gateway_access", "vpc", "write it as [vpc]"),
+        ("gateway_access", "vpc", "write [vpc]"),
         ("gateway_stack", "client_portal", "joins no docker_network"),
         ("hardening_firewall", False, "vpc opens ports"),
         ("access_vpc_addresses", [], "it is empty"),
