@@ -63,7 +63,7 @@ class Machine:
             "IdentitiesOnly": "yes",
             "IdentityAgent": "none",
             "StrictHostKeyChecking": "yes",
-            "UserKnownHostsFile": keys.KNOWN_HOSTS,
+            "UserKnownHostsFile": f'"{keys.KNOWN_HOSTS}"',
         }
         words = [f"-o{name}={value}" for name, value in options.items()]
         whole = ["ssh", "-F/dev/null", f"-i{key}", f"-p{port}", *words, f"operator@{address}", command]
