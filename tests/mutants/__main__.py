@@ -37,6 +37,12 @@ MODULES: dict[str, list[str]] = {
         "agent/engine/test_log",
         "agent/api/test_verdicts",
     ],
+    "agent/controller/marks": [
+        "agent/controller/test_marks",
+        "agent/controller/test_milestones",
+        "agent/engine/test_log",
+    ],
+    "agent/controller/ibc": ["agent/controller/test_ibc", "agent/controller/test_milestones"],
     "agent/session/control": ["agent/session/test_control"],
     "rules/gateway": ["rules/test_gateway"],
     "rules/access": ["rules/test_access", "rules/test_mtls", "rules/test_wireguard"],
