@@ -107,7 +107,7 @@ class Check:
     def wrong(self) -> str | None:
         """Why these accounts must not be served at all; None when they may."""
         if self._wrong is not None:
-            return f"{mask(self._wrong)} is no {self._mode} account: {_FORMS[str(self._mode)]}"
+            return f"{mask(self._wrong)} is not a {self._mode} account: {_FORMS[str(self._mode)]}"
         if self._unlisted is not None and self._missing == self._allowed:
             allowed = f"the {len(self._allowed)} allowed accounts"
             return f"{mask(self._unlisted)} is not among {allowed}, and none of those is served"

@@ -70,7 +70,7 @@ def test_amounts_on_request(run_module: Any, standin: testing.Running) -> None:
 @pytest.mark.parametrize(
     ("options", "step", "detail"),
     [
-        ({"mode": "live"}, "accounts", "DU***67 is no live account"),
+        ({"mode": "live"}, "accounts", "DU***67 is not a live account"),
         ({"accounts": ["DU7654321"]}, "accounts", "not among the 1 allowed"),
         (
             {"contract": {"secType": "STK", "symbol": "NOSUCH", "exchange": "SMART", "currency": "USD"}},

@@ -66,7 +66,7 @@ CASES: list[tuple[str, Facts, str]] = [
     ("session", {"look": down(), "session": {"valid_until": None, "week": "closing"}}, "warn"),
     ("session", {"session": {"state": None, "reason": "role session has not run"}}, "act"),
     # Accounts
-    ("accounts", {"accounts": {"fit": False, "reason": "DU***67 is no live account (U… or F…)"}}, "act"),
+    ("accounts", {"accounts": {"fit": False, "reason": "DU***67 is not a live account (U… or F…)"}}, "act"),
     ("accounts", {"accounts": {"fit": None, "reason": "the API named no account"}}, "warn"),
     ("accounts", {"accounts": {"allowed": 0}}, "warn"),
     ("watcher", {"session": {"stale_seconds": 140, "late_seconds": 0.0}}, "ok"),

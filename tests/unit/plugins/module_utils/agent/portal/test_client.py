@@ -53,7 +53,7 @@ def test_without_the_websocket_it_is_not_asked(portal_state: standin.State, port
 @pytest.mark.parametrize(
     ("mode", "allowed", "said"),
     [
-        ("live", [], "is no live account"),
+        ("live", [], "is not a live account"),
         ("paper", ["DU7654321"], "not among the 1 allowed"),
         ("paper", ["DU1234567", "DU7654321"], "DU***21"),
         (None, [], None),
