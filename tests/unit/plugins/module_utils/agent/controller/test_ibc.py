@@ -11,6 +11,7 @@ OPENED = "IBC: detected dialog entitled: {}; event=Opened"
 MISSED_AGAIN = "IBC: Re-login after second factor authentication timeout in 5 second"
 MISSED = "IBC: Re-login after second factor authentication timeout not required"
 CLOSED = "IBC: detected dialog entitled: {}; event=Closed"
+COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,10 @@ CLOSED = "IBC: detected dialog entitled: {}; event=Closed"
         ],
         ("User must choose whether to continue with this session", "session_choice", ""),
         ("End this session and let the other", "session_taken", ""),
+        ("Trading Login Handoff dialog; error: Another session is active", "session_taken", ""),
+        ("Trading Login Handoff dialog; Another session is active", "session_choice", ""),
+        (COLD, "sign_in_follows", ""),
+        (RESTARTS, "restart_follows", ""),
         ("detected dialog entitled: Existing session detected; event=Opened", "contested", "Existing session detected"),
         ("detected dialog entitled: Re-login is required; event=Opened", "contested", "Re-login is required"),
         *[(f"{word} is not supported", "passkey", "") for word in ("Passkey", "PassKey", "passkey", "passKey")],

@@ -19,6 +19,8 @@ def test_of_what_is_said_too_often_the_first_ones_and_the_last_one_count(line: s
     assert len(found) == min(count, MAX_FINDS + 1) == min(count, 201)
     if line.endswith("{}"):
         assert (found[0], found[-1]) == ("0", str(count - 1))
+    else:
+        assert set(found) == {""}
     last = list(ibc.IBC.events(block + b"IBC is paused\nGateway finished\n"))
     assert [event.name for event in last][-2:] == ["paused", "finished"]
 
@@ -31,7 +33,11 @@ def test_the_engines_header_and_time_are_no_part_of_a_line(header: bytes) -> Non
 
 
 def test_a_time_within_a_line_is_not_the_engines() -> None:
-    for text in (f"it is now, by this machine, {STAMP} IBC is paused", f"IBC is paused {STAMP} "):
+    for text in (
+        f"it is now, by this machine, {STAMP} IBC is paused",
+        f"123456789{STAMP} IBC is paused",
+        f"IBC is paused {STAMP} ",
+    ):
         assert list(ibc.IBC.events(f"{text}\n".encode())) == [("paused", "", "")]
 
 
@@ -45,6 +51,7 @@ def test_how_much_of_a_line_counts(before: bytes, length: int, counts: bool) -> 
 def test_a_huge_line_is_read_in_part() -> None:
     line = b"x" * 10_000_000
     assert not list(ibc.IBC.events(line + b"Login has completed\n"))
+    assert not list(ibc.IBC.events(b"other\n" + line + b"Login has completed\n"))
     assert [event.name for event in ibc.IBC.events(line + b"\nLogin has completed\n")] == ["signed_in"]
 
 

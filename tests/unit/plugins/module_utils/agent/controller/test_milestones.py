@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, marks
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import Controller
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import Summary
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
@@ -238,135 +238,7 @@ def test_fold(parts: list[list[str]], expected: dict[str, Any]) -> None:
     assert {name: getattr(summary, name) for name in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("line", "event", "value"),
-    [
-        (".> Starting IBC/IB gateway", "container_start", ""),
-        (".> Invalid TRADING_MODE: demo", "bad_settings", "Invalid TRADING_MODE: demo"),
-        ("error: both A and A_FILE are set", "bad_settings", ""),
-        (".>\t\tVersion: 10.45.1j", "gateway_version", "10.45.1j"),
-        ("x IBC: version: 3.24.1", "controller_version", "3.24.1"),
-        ("x IBC: Starting session: will exit if login dialog is not displayed", "jvm_start", ""),
-        ("x IBC: Re-starting session", "jvm_restart", ""),
-        ("not found: full authentication will be required", "token_missing", ""),
-        ("two tokens. Full authentication will", "token_missing", ""),
-        ("found: authentication will not be required", "token_found", ""),
-        ("x: LoginState is LOGGED_OUT", "login_window", ""),
-        ("Login attempt: 12", "login_attempt", "12"),
-        ("IBC: Second Factor Authentication initiated", "push_sent", ""),
-        ("You should specify the required second factor device using", "device_unnamed", ""),
-        ("could not find second factor device x", "device_unknown", ""),
-        (MISSED_AGAIN, "push_missed_again", ""),
-        (MISSED, "push_missed", ""),
-        ("IBC: Login has completed: exiting", "closing", ""),
-        ("IBC: Login has completed", "signed_in", ""),
-        ("Click button: I understand and accept", "disclaimer_accepted", ""),
-        ("IBC: Configuration tasks completed", "configured", ""),
-        ("Read-Only API checkbox is now set to: true", "read_only", "true"),
-        ("Read-Only API checkbox is already set to: false", "read_only", "false"),
-        ("API in Read-Only mode: true", "read_only", "true"),
-        ("API client needs write access action confirmation", "write_refused", ""),
-        ("Too many failed login attempts", "too_many_logins", ""),
-        ("too many failed login attempts", "too_many_logins", ""),
-        ("IBC: Login failed", "login_failed", ""),
-        ("detected dialog entitled: Login Error; event=Opened", "login_error", ""),
-        ("Login error message: x", "login_error", ""),
-        *[
-            (f"Unrecognized {user}sername or {word}assword", "login_stuck", "") for user in "Uu" for word in "Pp"
-        ],
-        ("User must choose whether to continue with this session", "session_choice", ""),
-        ("End this session and let the other", "session_taken", ""),
-        ("Trading Login Handoff dialog; error: Another session is active", "session_taken", ""),
-        ("Trading Login Handoff dialog; Another session is active", "session_choice", ""),
-        (COLD, "sign_in_follows", ""),
-        (RESTARTS, "restart_follows", ""),
-        ("detected dialog entitled: Existing session detected; event=Opened", "contested", "Existing session detected"),
-        ("detected dialog entitled: Re-login is required; event=Opened", "contested", "Re-login is required"),
-        *[(f"{word} is not supported", "passkey", "") for word in ("Passkey", "PassKey", "passkey", "passKey")],
-        ("This release is no longer supported", "release_refused", ""),
-        ("IBC: Cold restart in progress", "cold_restart", ""),
-        ("IBC returned exit status 143", "exit_code", "143"),
-        ("Exiting after error with exit code=1112", "error", "1112"),
-        ("IBC: CommandServer received command: STOP", "command", "STOP"),
-        ("IBC is paused", "paused", ""),
-        ("Gateway finished", "finished", ""),
-        (".> Received SIGINT or SIGTERM", "terminated", ""),
-        (OPENED.format("A"), "dialog", "A; event=Opened"),
-        (CLOSED.format("A"), "dialog", "A; event=Closed"),
-    ],
-)  # fmt: skip
-def test_each_line_that_means_something(line: str, event: str, value: str) -> None:
-    assert list(ibc.IBC.events(f"other\n{line}\nother\n".encode())) == [(event, value, "")]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "x .> Starting IBC/IB gateway",
-        "x error: both A and B",
-        "x .> Invalid TRADING_MODE: demo",
-        "Full authentication will be asked for",
-        "IBC: Login attempt: many",
-        "IBC: detected dialog entitled: A; event=Activated",
-        "Read-Only API checkbox is now set to: maybe",
-        "IBC returned exit status none",
-    ],
-)
-def test_a_line_that_only_looks_like_one(line: str) -> None:
-    assert list(ibc.IBC.events(f"{line}\n".encode())) == []
-
-
-def test_what_ibc_is_asked_and_what_it_ends_with() -> None:
-    assert (ibc.IBC.name, ibc.IBC.commands) == (
-        "ibc",
-        {"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
-    )
-    # Those of the image's scripts, of IBC's ErrorCodes, and of signals.
-    assert {*ibc.IBC.exit_codes} == {*range(8), 76, 77, *range(79, 89), 137, 143}
-
-
-@pytest.mark.parametrize("line", ["Gateway finished", "Login attempt: {}"])
-@pytest.mark.parametrize("count", [1, 2, 3, 199, 200, 201, 500])
-def test_of_what_is_said_too_often_the_first_ones_and_the_last_one_count(line: str, count: int) -> None:
-    block = "".join(f"{line.format(number)}\nother\n" for number in range(count)).encode()
-    found = [event.value for event in ibc.IBC.events(block)]
-    assert len(found) == min(count, marks.MAX_FINDS + 1) == min(count, 201)
-    if line.endswith("{}"):
-        assert (found[0], found[-1]) == ("0", str(count - 1))
-    else:
-        assert set(found) == {""}
-    last = list(ibc.IBC.events(block + b"IBC is paused\nGateway finished\n"))
-    assert [event.name for event in last][-2:] == ["paused", "finished"]
-
-
 STAMP = "2026-11-20T09:43:50.000000001Z"
-
-
-@pytest.mark.parametrize("header", [b"", b"\x01\0\0\0\0\0\0\x50", b"\x01\0\0\0\0\0\0\n", b"\x01\0\0\0\0\0\n\x50"])
-def test_the_engines_header_and_time_are_no_part_of_a_line(header: bytes) -> None:
-    front = header + STAMP.encode() + b" "
-    block = front + b".> Starting IBC/IB gateway\n" + front + b"IBC is paused\n"
-    assert list(ibc.IBC.events(block)) == [("container_start", "", STAMP), ("paused", "", STAMP)]
-
-
-def test_a_time_within_a_line_is_not_the_engines() -> None:
-    for text in (
-        f"it is now, by this machine, {STAMP} IBC is paused",
-        f"123456789{STAMP} IBC is paused",
-        f"IBC is paused {STAMP} ",
-    ):
-        assert list(ibc.IBC.events(f"{text}\n".encode())) == [("paused", "", "")]
-
-
-@pytest.mark.parametrize("before", [b"", b"other\n" * 1000])
-@pytest.mark.parametrize(("length", "counts"), [(0, True), (1999, True), (2000, True), (2001, False), (2100, False)])
-def test_how_much_of_a_line_counts(before: bytes, length: int, counts: bool) -> None:
-    block = before + STAMP.encode() + b" " + b"x" * length + b"IBC is paused\n"
-    assert bool(list(ibc.IBC.events(block))) is counts
-
-
-def test_a_value_that_is_no_text_is_shown_as_far_as_it_is() -> None:
-    assert [event.value for event in ibc.IBC.events(b"IBC: version: 3\xff\n")] == ["3\ufffd"]
 
 
 def test_a_line_that_is_no_text_is_read_as_far_as_it_is() -> None:
@@ -433,13 +305,6 @@ def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
         [f"IBC: detected dialog entitled: Login failed; event={event}" for event in ("Opened", "Activated", "Closed")],
     )
     assert summary.refused_logins == 1
-
-
-def test_a_huge_line_is_read_in_part() -> None:
-    line = b"x" * 10_000_000
-    assert not list(ibc.IBC.events(line + b"Login has completed\n"))
-    assert not list(ibc.IBC.events(b"other\n" + line + b"Login has completed\n"))
-    assert [event.name for event in ibc.IBC.events(line + b"\nLogin has completed\n")] == ["signed_in"]
 
 
 def test_a_second_controller_is_a_second_table() -> None:
