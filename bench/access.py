@@ -1,4 +1,4 @@
-"""What each way to the API costs, and how soon a tunnel is back: `python bench/access.py` writes
+"""Measure the cost of each access method, and how soon a tunnel is back: `python bench/access.py` writes
 .cache/bench/access.json.
 
 Needs the machines of `molecule converge -s access` and its ib_async (`molecule side-effect -s access`). Seconds are

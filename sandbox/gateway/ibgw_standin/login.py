@@ -22,7 +22,7 @@ LOGIN_INCOMPLETE, NO_LOGIN_DIALOG = 1111, 1112
 
 
 class Jvm(Protocol):
-    """What a login needs of IBC's process."""
+    """The part of IBC that a login uses."""
 
     config: Settings
     directory: SettingsDirectory

@@ -46,7 +46,7 @@ def farm_notice(fault: str, args: dict[str, Any] | None) -> tuple[int, str]:
 
 
 class Server(Protocol):
-    """What a session needs of the server that accepted it."""
+    """The part of the server that a session uses."""
 
     gateway: Gateway
     port: int
