@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import socket
 import subprocess
 import typing as t
@@ -55,7 +56,7 @@ class Viewer:
 @pytest.fixture
 def view(variables: dict[str, t.Any]) -> t.Iterator[t.Callable[[], Viewer]]:
     ssh = [
-        *("ssh", *variables["ssh_common_args"].replace('"', "").split()),
+        *("ssh", *shlex.split(variables["ssh_common_args"])),
         *("-i", variables["ssh_private_key_file"], "-p", str(variables["port"])),
         *("-W", f"127.0.0.1:{PORT}", f"{variables['user']}@{variables['host']}"),
     ]
