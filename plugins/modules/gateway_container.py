@@ -63,7 +63,9 @@ options:
     type: str
     required: true
   password:
-    description: The IBKR password, as for M(ibops.gateway.gateway_settings).
+    description:
+      - The IBKR password, as for M(ibops.gateway.gateway_settings). A live gateway has it while it signs in, and the VM
+        keeps it only of a paper gateway.
     type: str
   password_secret:
     description: Name of the secret from which the VM fetches the password for each start, instead of O(password).
@@ -179,7 +181,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.commands import ChannelError
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.properties import UnrepresentableError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.properties import (
+    UnrepresentableError,
+    escape,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
@@ -195,11 +200,12 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import calendar
 
 CONFIG_DIR = "/etc/ibgw"
 STATE_DIR = "/var/lib/ibgw"
-RUN_DIR = "/run/ibgw"
 
 
 def order_of(params: dict[str, t.Any]) -> deployment.Order:
-    """Build the order from the options; the container's settings have been checked."""
+    """Build the order from the options; the container's settings have been checked. UnrepresentableError."""
+    if params["password"] is not None:
+        escape(params["password"])
     settings, name = params["container"], params["gateway_name"]
     mode = params["descriptor"]["mode"]
     labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
@@ -212,10 +218,9 @@ def order_of(params: dict[str, t.Any]) -> deployment.Order:
         "gateway_name": name,
         "config_dir": CONFIG_DIR,
         "state_dir": STATE_DIR,
-        "run_dir": RUN_DIR,
         "uid": settings["uid"],
-        "password": None if params["password_secret"] else params["password"],
-        "password_fetched": bool(params["password_secret"]),
+        "password": params["password"] if mode == "paper" else None,
+        "keeps_password": mode == "paper" and not params["password_secret"],
         "config": params["config"],
         "jts": params["jts"],
         "jts_keys": params["jts"],
@@ -345,6 +350,7 @@ def carry_out(module: AnsibleModule, order: deployment.Order) -> dict[str, t.Any
             plan.load_or_default(params["gateway_name"])[0],
             owner=params["lease_owner"] or "",
             keep=params["keep_lease"],
+            password=params["password"] if order.live else None,
         )
         done = deployment.Deployment(order, control, tuple(params["settled"])).run(module.check_mode)
         if done.needs:

@@ -22,15 +22,10 @@ options:
     required: true
   password:
     description:
-      - The IBKR password as the user types it; written in Java properties form, which is how IBC reads it.
+      - The IBKR password that the VM keeps, of a paper gateway, as the user types it; written for root alone, in the
+        Java properties form that IBC reads.
       - Neither the result nor the diff shows it.
     type: str
-  password_fetched:
-    description:
-      - The VM fetches the password for each start by itself. Makes the place for it under O(run_dir) and leaves no
-        password on disk.
-    type: bool
-    default: false
   config:
     description: IBC's settings template, with C(${TWS_USERID}) and C(${TWS_PASSWORD}) left for the image to fill in.
     type: str
@@ -48,10 +43,6 @@ options:
     description: Where the gateway's own settings directory lives.
     type: path
     default: /var/lib/ibgw
-  run_dir:
-    description: Where a fetched password lives, in memory.
-    type: path
-    default: /run/ibgw
   uid:
     description:
       - User and group of the container's processes, which read the settings and own the settings directory.
@@ -104,7 +95,6 @@ secret_revision:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.properties import UnrepresentableError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.files import reconcile
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy.settings_files import (
@@ -121,17 +111,14 @@ def main() -> None:
         argument_spec={
             "gateway_name": {"type": "str", "required": True},
             "password": {"type": "str", "no_log": True},
-            "password_fetched": {"type": "bool", "default": False, "no_log": False},
             "config": {"type": "str"},
             "jts": {"type": "str"},
             "descriptor": {"type": "dict"},
             "config_dir": {"type": "path", "default": "/etc/ibgw"},
             "state_dir": {"type": "path", "default": "/var/lib/ibgw"},
-            "run_dir": {"type": "path", "default": password.ROOT},
             "uid": {"type": "int", "default": 1000},
             "min_free_mib": {"type": "int", "default": 0},
         },
-        mutually_exclusive=[("password", "password_fetched")],
         supports_check_mode=True,
     )
     params = module.params

@@ -36,6 +36,11 @@ options:
     description: Name of the gateway.
     type: str
     required: true
+  password:
+    description:
+      - The IBKR password as the user types it, unless the VM fetches it from Secret Manager. The gateway has it until
+        it is signed in; the VM does not keep it.
+    type: str
   force:
     description: Sign in again though the gateway is ready, for example to apply pending settings, or paused.
     type: bool
@@ -62,6 +67,7 @@ EXAMPLES = r"""
 - name: Sign in; approve the push on the phone
   ibops.gateway.gateway_sign_in:
     gateway_name: live
+    password: "{{ lookup('ansible.builtin.env', 'IBKR_LIVE_PASSWORD') }}"
   become: true
 """
 
@@ -104,6 +110,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNREQUESTED, Control, Refused
@@ -139,6 +146,8 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
             raise Refused(f"{UNREQUESTED.format(name=name)}. Nothing was touched.")
         force = ["--force"] if module.params["force"] else []
         owner = ["--owner", module.params["lease_owner"]] if module.params["lease_owner"] else []
+        if module.params["password"] is not None:
+            password.hand_over(name, module.params["password"])
         command = [
             "systemd-run",
             "--quiet",
@@ -152,6 +161,7 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
         ]
         code, _output, said = module.run_command(command)
         if code != 0 and "already" not in said:
+            password.take(name)
             module.fail_json(msg=f"the sign-in could not be begun: {printable(said.strip(), 400)}")
     return {"changed": True, "ended": module.check_mode, "since": now, "steps": []}
 
@@ -188,6 +198,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "gateway_name": {"type": "str", "required": True},
+            "password": {"type": "str", "no_log": True},
             "force": {"type": "bool", "default": False},
             "lease_owner": {"type": "str"},
             "names_live": {"type": "bool", "default": False},
@@ -201,7 +212,7 @@ def main() -> None:
     try:
         control = Control(descriptor.load(name), plan.load(name))
         result = {"begin": begin, "follow": follow}[module.params["step"]](module, control)
-    except (descriptor.DescriptorError, EngineError, SessionError) as error:
+    except (descriptor.DescriptorError, EngineError, SessionError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -9,6 +9,7 @@ import pytest
 from testinfra.host import Host
 
 Module = t.Callable[..., dict[str, t.Any]]
+IN_MEMORY = "/run/ibgw/paper/secrets/tws_password"
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,13 @@ def test_only_the_api_is_published_and_only_on_loopback(container: dict[str, t.A
     assert published == {"4004/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4002"}]}
 
 
-def test_the_password_is_in_one_file_and_nowhere_else(host: Host, variables: dict[str, t.Any]) -> None:
+def test_the_password_is_roots_and_in_memory_and_nowhere_else(host: Host, variables: dict[str, t.Any]) -> None:
     password = variables["password"]
-    secret = host.file("/etc/ibgw/paper/secrets/tws_password")
-    assert secret.content_string == password
-    assert (secret.user, secret.gid, secret.mode) == ("root", 1000, 0o440)
+    for path, gid, mode in (("/etc/ibgw/paper/password", 0, 0o600), (IN_MEMORY, 1000, 0o440)):
+        secret = host.file(path)
+        assert secret.content_string == password
+        assert (secret.user, secret.gid, secret.mode) == ("root", gid, mode)
+    assert host.check_output(f"findmnt --noheadings --output FSTYPE --target {IN_MEMORY}") == "tmpfs"
     assert host.file("/etc/ibgw").mode == 0o700
     assert host.file("/etc/ibgw/paper/ibc/config.ini.tmpl").contains("IbPassword=${TWS_PASSWORD}")
     assert host.check_output("docker exec ibgw-paper stat -f -c %T /run/ibc") == "tmpfs"

@@ -46,7 +46,10 @@ for _each in passwd shadow; do
   tar -xOf ~root/{name}.tar etc/$_each | cmp --silent - /etc/$_each || tar -xpf ~root/{name}.tar -C / etc/$_each
 done
 """
-BEGIN = {"paper": "ibgwctl start paper && ibgwctl wait-ready paper", "live": "ibgwctl sign-in live"}
+BEGIN = {
+    "paper": "ibgwctl start paper && ibgwctl wait-ready paper",
+    "live": "echo any | ibgwctl sign-in live --password-stdin",
+}
 
 # The rest of what a running container must not lose under its feet.
 RESTORE_MEMORY = """

@@ -7,7 +7,7 @@ import typing as t
 import pytest
 
 Play = t.Callable[..., t.Any]
-PASSWORD = "/etc/ibgw/paper/secrets/tws_password"
+PASSWORD = "/etc/ibgw/paper/password"
 # Files of the host that are none of the container's business.
 WATCHED = f"/etc/shadow /etc/passwd {PASSWORD} /etc/ibgw/paper/gateway.json"
 FINGERPRINT = f"stat --format '%n %a %u %g %s' {WATCHED} && sha256sum {WATCHED}"
@@ -95,7 +95,7 @@ def test_sign_in_after(live: t.Any, kind: str) -> None:
     live.inside(f"cd ~/tws_settings && {LEFT_BEHIND[kind]}")
     live.machine.out("docker kill ibgw-live")
     pushes = live.count(PUSH)
-    done = live.machine.run("ibgwctl sign-in live", 60)
+    done = live.machine.run("echo any | ibgwctl sign-in live --password-stdin", 60)
     assert done.rc == 0, (done.rc, done.stdout, done.stderr)
     assert "\033" not in done.stdout + done.stderr
     assert live.machine.out(outside) == before

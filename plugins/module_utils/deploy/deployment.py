@@ -17,7 +17,7 @@ from typing import Any
 
 from ..agent import files
 from ..agent.api import verdicts
-from ..agent.controller import milestones
+from ..agent.controller import milestones, password
 from ..agent.controller.commands import ChannelError
 from ..agent.engine import neighbours
 from ..agent.engine.client import Engine, EngineError, NotFoundError
@@ -349,6 +349,8 @@ class Deployment:
             now = self._put_back(record, backup, grant if ran else None, ran and not self.order.live)
             raise SessionError(f"{error} {now}".strip()) from error
         self.containers.discard(self.containers.old)
+        if decision.makes:
+            password.leave_disk(self.order.descriptor.name)
 
     def _create(self, replaces: str) -> None:
         request = dict(self.order.request)
@@ -358,6 +360,7 @@ class Deployment:
             REPLACES_LABEL: replaces,
         }
         new = self.containers.new
+        password.make_place(self.order.descriptor.name, int(self.order.parameters["uid"]))
         self.engine.create(new, request)
         try:
             for network in self.engine.networks(f"{NETWORK_LABEL}={self.order.descriptor.name}"):
@@ -443,7 +446,7 @@ class Backup:
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         place = f"{parameters['config_dir']}/{parameters['gateway_name']}"
-        self._paths = [f"{place}/{each}" for each in ("jts.keys", "ibc/config.ini.tmpl", "secrets/tws_password")]
+        self._paths = [f"{place}/{each}" for each in ("jts.keys", "ibc/config.ini.tmpl", "password")]
         self._paths.append(f"{place}/gateway.json")
         self._states = {path: files.read(path) for path in self._paths}
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..agent.controller import password
 from ..agent.controller.properties import escape
 from ..agent.controller.settings_dir import JtsIni
 from ..agent.files import Absent, Directory, Entry, File, Secret
@@ -20,7 +19,10 @@ DOCKER_DIR = "/var/lib/docker"
 
 
 def entries(params: Mapping[str, Any]) -> list[Entry]:
-    """The wanted directories and files, parents first."""
+    """The wanted directories and files, parents first.
+
+    ``password`` is what the VM keeps, of a paper gateway; without ``keeps_password`` it keeps none.
+    """
     config, state = (
         f"{params['config_dir']}/{params['gateway_name']}",
         f"{params['state_dir']}/{params['gateway_name']}",
@@ -31,19 +33,14 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         Directory(str(params["config_dir"]), 0o700, root, group),
         Directory(config, 0o700, root, group),
         Directory(f"{config}/ibc", 0o750, root, uid),
-        Directory(f"{config}/secrets", 0o750, root, uid),
         Directory(str(params["state_dir"]), 0o711, root, group),
         Directory(state, 0o711, root, group),
         Directory(f"{state}/tws_settings", 0o700, uid, uid),
     ]
-    secret = f"{config}/secrets/tws_password"
     if params["password"] is not None:
-        wanted.append(Secret(secret, escape(str(params["password"])), 0o440, root, uid))
-    if params["password_fetched"]:
-        wanted += [
-            *password.directories(str(params["run_dir"]), str(params["gateway_name"]), uid),
-            Absent(secret),
-        ]
+        wanted.append(Secret(f"{config}/password", escape(str(params["password"])), 0o600, root, group))
+    if not params.get("keeps_password", True):
+        wanted.append(Absent(f"{config}/password"))
     if params["config"] is not None:
         wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
     if params.get("jts_keys") is not None:

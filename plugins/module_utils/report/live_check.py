@@ -389,15 +389,16 @@ class Check:
 
     def _secret(self) -> Row:
         secret: Facts = self.facts.get("secret") or {}
+        if secret.get("exposed"):
+            text = "the password is within the container's reach, and nobody signs in"
+            return row("secret", ACT, text, "See ibgwctl history and journalctl -u ibgw-watch@*.")
+        if secret.get("source"):
+            return row("secret", OK, f"not kept on the VM; for each start from {secret['source']}")
         if secret.get("age_days") is None:
-            if secret.get("source"):
-                return row("secret", OK, f"fetched for each start: {secret['source']}")
             return row("secret", ACT, f"not known: {secret.get('reason')}", self._site())
         text = f"the password's file is {secret['age_days']:.0f} days old, mode {secret['mode']}, {secret['owner']}'s"
         if int(secret["mode"], 8) & 0o027 or secret["owner"] != "root":
             return row("secret", ACT, f"{text}: others may read or write it", self._site())
-        if secret.get("source"):
-            return row("secret", OK, f"fetched for each start: {secret['source']}; {text}")
         if secret["age_days"] > self.limits["secret_days"]:
             return row("secret", WARN, text, "Change the password at IBKR and where the inventory takes it from.")
         return row("secret", OK, text)

@@ -17,6 +17,7 @@ from tests.unit.plugins.api_server import closed_port, healthy_port, serve
 from tests.unit.plugins.command_server import command_server
 from tests.unit.plugins.fake_engine import fake_engine, no_engine
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store
 from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 
@@ -31,6 +32,12 @@ RunModule = Callable[..., dict[str, Any]]
 def no_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test makes an account on this machine, whoever has the containers' uid here."""
     monkeypatch.setattr(container_user, "reserve", lambda uid, check: [])
+
+
+@pytest.fixture(autouse=True)
+def no_passwords(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test leaves a password in this machine's /run."""
+    monkeypatch.setattr(password, "ROOT", str(tmp_path / "run"))
 
 
 @pytest.fixture
@@ -58,6 +65,8 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
         folder = tmp_path / "etc" / content["name"]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "gateway.json").write_text(json.dumps(content))
+        if content["mode"] == "paper" and not content.get("password_secret"):
+            (folder / "password").write_text("kept")
         return descriptor.load(content["name"])
 
     return write

@@ -47,6 +47,7 @@ Answer = Callable[[Any, str], None]
 RESTART_SECONDS = 2.0
 # What never answers is waited for so long, in real seconds; in the driven time it takes what it is given.
 SILENCE_SECONDS = 0.1
+PASSWORD = "secret"
 ACCOUNTS = {"live": "U1234567", "paper": "DU1234567"}
 
 
@@ -244,7 +245,7 @@ class World:
     # Who looks after it
 
     def new_control(self, by: str) -> control.Control:
-        made = control.Control(self.descriptor, self.plan, by, DrivenEngine(self), self.now)
+        made = control.Control(self.descriptor, self.plan, by, DrivenEngine(self), self.now, password=PASSWORD)
         made.gateway.clock, made.gateway.sleep, made.gateway._now = lambda: self.time, self.wait, self.now
         return made
 

@@ -47,6 +47,9 @@ class FakeEngine:
         self.on_stop: Callable[[], None] = lambda: self.exit(143)
         self.on_start: Callable[[], None] = lambda: None
         self.closed = False
+        # IBC's settings in the container, whose file in memory the image renders at each start.
+        self.ini = Path(path).with_name("config.ini")
+        self.password: Callable[[], str] = lambda: "secret"
         self._commands: dict[str, list[str]] = {}
         self.exit_codes: dict[str, int] = {}
         self._log: list[tuple[float, bytes]] = []
@@ -73,6 +76,7 @@ class FakeEngine:
         with self._changed:
             if self.status != "running":
                 self.status, self.started_at = "running", self.clock()
+                self.ini.write_text(f"IbLoginId=user\nIbPassword={self.password()}\nTradingMode=live\n")
             self._changed.notify_all()
         self.on_start()
 
@@ -144,7 +148,11 @@ class FakeEngine:
         return name
 
     def start_exec(self, name: str) -> bytes:
-        self.exit_codes[name], output = self.execute(self._commands[name])
+        command = self._commands[name]
+        if command[0] == "sed":
+            self.exit_codes[name], output = run_here([*command[:-1], str(self.ini)])
+        else:
+            self.exit_codes[name], output = self.execute(command)
         return output
 
 

@@ -115,6 +115,9 @@ def merged(facts: dict[str, t.Any], changes: dict[str, t.Any]) -> dict[str, t.An
     return {**facts, **changes, **{name: {**facts[name], **changes[name]} for name in parts}}
 
 
+SECRET = {"path": "/etc/ibgw/paper/password", "age_days": 30.0, "mode": "0600", "owner": "root"}
+
+
 def live(**changes: t.Any) -> dict[str, t.Any]:
     """A live gateway in a good week; each change replaces a fact, or the named parts of one that is a dict."""
     facts: dict[str, t.Any] = {
@@ -167,7 +170,7 @@ def live(**changes: t.Any) -> dict[str, t.Any]:
             ],
             "reason": None,
         },
-        "secret": {"age_days": 30.0, "mode": "0440", "owner": "root", "path": "/etc/ibgw/live/secrets", "reason": None},
+        "secret": {**SECRET, "source": None, "exposed": False, "reason": None},
         "certificates": [],
         "client": {"installed": True, "python": "/opt/ibgw/client/bin/python"},
     }

@@ -93,6 +93,9 @@ IBC = Controller(
         ),
     },
     commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
+    # As role gateway sets it: rendered by the image at each start, in memory.
+    settings_file="/run/ibc/config.ini",
+    password_key="IbPassword",
     exit_codes={
         0: "a clean close",
         1: "no Java, or settings that the image refuses",

@@ -68,7 +68,7 @@ class _Mark:
 
 
 class Controller:
-    """One program that signs the gateway in: its log's marks by event, its commands, its exit codes.
+    """One program that signs the gateway in: its log's marks by event, its commands, its exit codes, its settings.
 
     A mark is a literal text; ``^`` before it: at the line's start; a group behind it is the event's value. Of a line
     only the first event in the table's order counts. An event of *findings* is a finding by itself; the others are
@@ -82,8 +82,11 @@ class Controller:
         commands: dict[str, str],
         exit_codes: dict[int, str],
         findings: dict[str, tuple[str, str]],
+        settings_file: str,
+        password_key: str,
     ) -> None:
         self.name, self.commands, self.exit_codes = name, commands, exit_codes
+        self.settings_file, self.password_key = settings_file, password_key
         self.names, self.findings = tuple(marks), findings
         self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
         self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}

@@ -1,28 +1,41 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The password of a gateway whose VM fetches it: from Secret Manager, as the VM's own service account, to memory.
+"""The password of a gateway on its VM: within the container's reach only while a start needs it.
 
-The token: https://cloud.google.com/compute/docs/access/authenticate-workloads#applications
+The image reads it from a file in memory at each start of the container, and renders it into IBC's settings, which IBC
+reads at each start of a JVM. A live gateway has it while a sign-in is granted, a paper gateway while it runs. Otherwise
+the file is empty and the setting blank: a restart on the token needs no password, and a full sign-in without one gets
+as far as the login window, where IBC presses nothing and no push is sent (tests/transcripts/exp-*.log).
+
+It comes from who asks for the start, from Secret Manager as the VM's own service account, or, of a paper gateway, which
+the plan starts, from a file of root's. The token:
+https://cloud.google.com/compute/docs/access/authenticate-workloads#applications
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import time
 
 from .. import bounded_http
-from ..files import Directory, Entry, Secret, reconcile
+from ..engine.client import Engine, EngineError
+from ..files import Absent, Directory, Entry, Secret, reconcile
 from ..session import descriptor
 from ..session.descriptor import Descriptor
 from . import secret_manager
+from .ibc import IBC
 from .properties import UnrepresentableError, escape
 
 # A file system in memory on every host with systemd: what is here does not outlive the VM's next boot.
 ROOT = "/run/ibgw"
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 TIMEOUT = 10.0
+# What was handed over for a sign-in that never began goes after so long.
+LEFT_SECONDS = 60.0
 _FLAVOR = {"Metadata-Flavor": "Google"}
 
 
@@ -40,27 +53,132 @@ def directories(root: str, name: str, group: int) -> list[Entry]:
     ]
 
 
-def path(found: Descriptor) -> str:
-    """Where the container reads the password from."""
-    root = ROOT if found.password_secret else descriptor.ROOT
-    return os.path.join(root, found.name, "secrets", "tws_password")
+def make_place(name: str, group: int) -> None:
+    """Make the directory that the container of gateway *name* has in it, without a password. OSError."""
+    reconcile(directories(ROOT, name, group), check=False)
 
 
-def provide(found: Descriptor) -> None:
-    """Put the password where the container reads it, at each start. Raises PasswordError.
+def path(name: str) -> str:
+    """Where the container of gateway *name* reads the password."""
+    return os.path.join(ROOT, name, "secrets", "tws_password")
 
-    Does nothing for a gateway whose password role `gateway` has written.
+
+def kept_path(name: str) -> str:
+    """Where the password of a paper gateway is kept, for root alone."""
+    return os.path.join(descriptor.ROOT, name, "password")
+
+
+def provide(found: Descriptor, handed: str | None = None, asks: bool = True) -> None:
+    """Put the password where the container reads it, before a start; *handed* is that of who signs a live gateway in.
+
+    Without *asks* an empty one, for a start on a kept sign-in. Raises PasswordError.
     """
-    source = found.password_secret
-    if not source:
-        return
-    group = os.stat(found.settings_dir).st_gid
+    try:
+        text = _password(found, handed) if asks else ""
+        group = os.stat(found.settings_dir).st_gid
+        make_place(found.name, group)
+        reconcile([_file(place, text, group) for place in _places(found.name)], check=False)
+    except OSError as error:
+        raise PasswordError(f"the password of gateway {found.name} cannot be provided: {error}") from error
+
+
+def held(name: str) -> bool:
+    """Whether the container of gateway *name* can read the password, or one is left that nobody took."""
+    return any(map(_size, _places(name))) or _left_over(name)
+
+
+def withdraw(found: Descriptor, engine: Engine, running: bool) -> None:
+    """Take the password away from the container, first from IBC's settings where it is *running*. Raises PasswordError,
+    after which it is still held.
+    """
+    blank = ["sed", "-i", f"s/^{IBC.password_key}=.*/{IBC.password_key}=/", IBC.settings_file]
+    try:
+        code = engine.execute(found.container, blank, TIMEOUT)[0] if running else 0
+        if code != 0:
+            raise PasswordError(f"{IBC.settings_file} of {found.container} cannot be changed: sed exits with {code}")
+        for place in filter(_size, _places(found.name)):
+            reconcile([_file(place, "", os.stat(place).st_gid)], check=False)
+        if _left_over(found.name):
+            os.unlink(_handed_path(found.name))
+    except (EngineError, OSError) as error:
+        raise PasswordError(f"the password stays within the reach of {found.container}: {error}") from error
+
+
+def leave_disk(name: str) -> None:
+    """Remove the directory that an earlier container of gateway *name* read the password from. OSError."""
+    place = os.path.join(descriptor.ROOT, name, "secrets")
+    reconcile([Absent(os.path.join(place, "tws_password"))], check=False)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(place)
+
+
+def hand_over(name: str, text: str) -> None:
+    """Leave the password *text* for a sign-in of gateway *name* that begins now: in memory, for root alone. OSError."""
+    mine = (os.geteuid(), os.getegid())
+    folders = directories(ROOT, name, mine[1])[:2]
+    reconcile([*folders, Secret(_handed_path(name), text, 0o600, *mine)], check=False)
+
+
+def take(name: str) -> str | None:
+    """Take what :func:`hand_over` left; None where there is nothing."""
+    with contextlib.suppress(FileNotFoundError):
+        with open(_handed_path(name), encoding="utf-8", newline="") as file:
+            text = file.read()
+        os.unlink(_handed_path(name))
+        return text
+    return None
+
+
+def _handed_path(name: str) -> str:
+    return os.path.join(ROOT, name, "handed")
+
+
+def _places(name: str) -> list[str]:
+    """Where containers read it; one that was made when the file was on disk has it there until it is replaced."""
+    before = os.path.join(descriptor.ROOT, name, "secrets")
+    return [path(name), *([os.path.join(before, "tws_password")] if os.path.isdir(before) else [])]
+
+
+def _size(place: str) -> int:
+    try:
+        return os.stat(place).st_size
+    except OSError:
+        return 0
+
+
+def _left_over(name: str) -> bool:
+    with contextlib.suppress(OSError):
+        return time.time() - os.stat(_handed_path(name)).st_mtime > LEFT_SECONDS
+    return False
+
+
+def _file(place: str, text: str, group: int) -> Secret:
+    return Secret(place, text, 0o440, os.geteuid(), group)
+
+
+def _password(found: Descriptor, handed: str | None) -> str:
+    """The password as IBC's settings have it."""
+    if found.password_secret:
+        return _fetched(found)
+    if found.mode == "paper":
+        with open(kept_path(found.name), encoding="utf-8", newline="") as file:
+            return file.read()
+    if not handed:
+        raise PasswordError(
+            f"this VM does not keep the password of live gateway {found.name}: sign in by playbooks/live_signin.yml, "
+            f"or in a terminal by `ibgwctl sign-in {found.name}`, which asks for it"
+        )
+    try:
+        return escape(handed)
+    except UnrepresentableError as error:
+        raise PasswordError(f"{error}; IBC cannot read such a password") from None
+
+
+def _fetched(found: Descriptor) -> str:
+    source = found.password_secret or {}
     try:
         token = _token(source["metadata_host"])
-        data = secret_manager.access(source["name"], token, fetch, source["endpoint"], TIMEOUT)
-        text = escape(data.decode())
-        secret = Secret(path(found), text, 0o440, os.geteuid(), group)
-        reconcile([*directories(ROOT, found.name, group), secret], check=False)
+        return escape(secret_manager.access(source["name"], token, fetch, source["endpoint"], TIMEOUT).decode())
     except (secret_manager.SecretError, OSError) as error:
         raise PasswordError(f"the password of gateway {found.name} cannot be fetched: {error}") from error
     except UnicodeDecodeError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..api import verdicts
 from ..controller import milestones, password, settings_dir
 from ..engine import neighbours
-from ..engine.client import Engine, NotFoundError
+from ..engine.client import Engine, EngineError, NotFoundError
 from . import lifecycle, policy, week
 from .descriptor import Descriptor
 from .inspection import Gateway
@@ -61,6 +61,8 @@ class Control:
     now: Callable[[], float] = time.time
     owner: str = ""
     keep: float = 0.0
+    # The password that whoever acts has brought along.
+    password: str | None = None
 
     def __post_init__(self) -> None:
         self.owner = self.owner or f"{self.by} (process {os.getpid()})"
@@ -85,6 +87,7 @@ class Control:
             try:
                 yield record
             finally:
+                self.withdraw_password(record)
                 self.save(record)
 
     def save(self, record: Record) -> None:
@@ -100,7 +103,7 @@ class Control:
         """Let the gateway run, its password at hand; on disk before anything is started, so that the watcher leaves it
         alone. Raises SessionError."""
         try:
-            password.provide(self.descriptor)
+            password.provide(self.descriptor, self.password, asks=not self.live or grant is not None)
         except password.PasswordError as error:
             raise NoPasswordError(str(error)) from error
         record.grant, record.blocked, record.stopping = grant, None, ""
@@ -108,6 +111,21 @@ class Control:
         if grant is not None or not self.live:
             record.stopped_by = ""
         self.save(record)
+
+    def withdraw_password(self, record: Record) -> str:
+        """Take the password away from a container that needs none: of a live gateway outside of a sign-in, of a paper
+        gateway that is down. Return the fault; the watcher tries again."""
+        if not password.held(self.descriptor.name) or (self.live and record.granted(self.now(), SIGN_IN)):
+            return ""
+        container = self.gateway.container
+        try:
+            if self.live or not container or not container["running"]:
+                container = self.gateway.seen()
+            if self.live or not container["running"]:
+                password.withdraw(self.descriptor, self.engine, container["running"])
+        except (password.PasswordError, EngineError) as error:
+            return str(error)
+        return ""
 
     def refuse_closed_week(self) -> None:
         if self.live and self.plan.weekly_close and week.closing(policy.moment(self.now())):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import getpass
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..api import verdicts
+from ..controller import password
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
 from . import descriptor, lifecycle, plan, policy, watching
@@ -77,7 +79,16 @@ def wait_ready(control: Control, options: argparse.Namespace, _say: Say) -> tupl
 
 
 def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[int, Result]:
-    """Sign in; the steps also go to the history, where whoever began this from afar follows them."""
+    """Sign in; the steps also go to the history, where whoever began this from afar follows them.
+
+    A password that no Secret Manager has was handed over by the control node, or is asked for.
+    """
+    name = control.descriptor.name
+    control.password = password.take(name)
+    if options.password_stdin:
+        control.password = sys.stdin.readline().rstrip("\n")
+    elif control.password is None and not control.descriptor.password_secret and sys.stdin.isatty():
+        control.password = getpass.getpass(f"IBKR password of gateway {name}: ")
 
     def tell(step: str, text: str) -> None:
         control.store.note(SIGN_IN_STEP, text, control.now(), step=step)
@@ -131,6 +142,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--minutes", type=float, help="stop it after so many minutes")
         if name == "sign-in":
             command.add_argument("--force", action="store_true", help="sign in again though it is ready")
+            command.add_argument(
+                "--password-stdin", action="store_true", help="read the password from standard input, one line"
+            )
         if name == "history":
             command.add_argument("--last", type=int, default=50, help="so many events (default: 50)")
     commands.add_parser("watch", help="watch a gateway until stopped; systemd runs it").add_argument("name")

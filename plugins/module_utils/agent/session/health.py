@@ -30,7 +30,7 @@ from ..engine.log import epoch
 from ..text import printable
 from . import descriptor, plan, policy, watching, week, windows
 from .inspection import Gateway
-from .store import Store
+from .store import SIGN_IN, Store
 
 CLIENT = "/opt/ibgw/client/bin/python"
 DOCKER_DIR = "/var/lib/docker"
@@ -112,7 +112,7 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
         "clock": fact(clock, "synchronised", "service") | {"container": os.path.exists(CONTAINER_MARK)},
         "disks": disks(("/", DOCKER_DIR, found.settings_dir)),
         "units": fact(lambda: {"units": units(found.name)}, "units"),
-        "secret": fact(lambda: secret(found, now), "age_days", "mode", "owner", "source"),
+        "secret": fact(lambda: secret(found, now), "age_days", "mode", "owner", "source", "exposed"),
         "certificates": certificates(now),
         "client": {"installed": os.access(CLIENT, os.X_OK), "python": CLIENT},
     }
@@ -287,11 +287,14 @@ def units(name: str) -> list[Fact]:
 
 
 def secret(found: descriptor.Descriptor, now: float) -> Fact:
-    """How old the password's file is and who may read it; it is not opened. *source* is where it is fetched from."""
-    path, source = password.path(found), (found.password_secret or {}).get("name")
-    if source and not os.path.exists(path):
-        # Nothing was started since the boot.
-        return {"path": path, "age_days": None, "mode": None, "owner": None, "source": source}
+    """Where the password comes from, *source*, or the age and the reader of the file that it is kept in, which is not
+    opened; *exposed*: a live gateway's is within its container's reach though nobody signs it in."""
+    source = (found.password_secret or {}).get("name") or ("who signs in" if found.mode == policy.LIVE else None)
+    record = Store(found.name).read() if found.mode == policy.LIVE else None
+    exposed = bool(record and not record.granted(now, SIGN_IN) and password.held(found.name))
+    if source:
+        return {"path": None, "age_days": None, "mode": None, "owner": None, "source": source, "exposed": exposed}
+    path = password.kept_path(found.name)
     status = os.stat(path)
     try:
         owner = pwd.getpwuid(status.st_uid).pw_name
@@ -303,6 +306,7 @@ def secret(found: descriptor.Descriptor, now: float) -> Fact:
         "mode": f"{stat.S_IMODE(status.st_mode):04o}",
         "owner": owner,
         "source": source,
+        "exposed": exposed,
     }
 
 

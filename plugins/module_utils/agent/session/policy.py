@@ -53,7 +53,7 @@ CAUSES = {
         "Look at its log, docker logs; the next session tries again, and ibgwctl start does so now.",
     ),
     "no_password": (
-        "the gateway's password could not be fetched from Secret Manager",
+        "the gateway's password could not be had",
         "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
     ),
     "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),

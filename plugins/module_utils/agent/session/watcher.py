@@ -153,6 +153,8 @@ class Watcher:
                 self._put_gap(record, now())
             with contextlib.suppress(OSError):
                 control.store.save(record)
+            if fault := control.withdraw_password(record):
+                self._put_exposed(fault, now())
             next_look = policy.next_moment(record, control.plan, now())
             waits = gateway.summary.open_dialog is not None and gateway.dialog is None
             if waits or (gateway.summary.usable and record.state == verdicts.STARTING):
@@ -165,6 +167,13 @@ class Watcher:
         title = " on ".join(filter(None, (name, host))) + ": lines of its log are lost"
         step = "See docker logs of its container; raise gateway_log_max_size where it writes so much rightly."
         self.outbox.put(Alert("log_gap", name, host, "warning", title, LOG_GAP, step, now), REPEAT_SECONDS)
+
+    def _put_exposed(self, fault: str, now: float) -> None:
+        name, host = self.control.descriptor.name, self.control.plan.host
+        title = " on ".join(filter(None, (name, host))) + ": its password is not withdrawn"
+        step = "Stop the gateway, which ends it; if nobody of yours changed the container, change the password at IBKR."
+        if self.outbox.put(Alert("password_held", name, host, "warning", title, fault, step, now), REPEAT_SECONDS):
+            self.control.store.note("password_held", fault, now)
 
     def _observe(self) -> bool:
         """Look at container and log, and ask the API each minute, or soon when the log says that it can answer; whether

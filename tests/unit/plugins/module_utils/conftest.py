@@ -53,6 +53,6 @@ def control(fake_engine: Any, deploy: Any, command_server: Any, serve: Any) -> C
         command_server.on_command = lambda command: fake_engine.exit(0) if command in ("STOP", "PAUSE") else None
         command_server.replies["PAUSE"] = ["OK PAUSE in progress", "OK PAUSE at 10:01 PM"]
         found = deploy(name=of, mode=of, container=f"ibgw-{of}", port=serve(healthy), command_port=command_server.port)
-        return Control(found, Plan(**settings), by="Ann", now=lambda: now)
+        return Control(found, Plan(**settings), by="Ann", now=lambda: now, password="secret")
 
     return make

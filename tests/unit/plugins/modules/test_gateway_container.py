@@ -22,7 +22,7 @@ SECRET = "top-secret"
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path, monkeypatch)
-    for name, place in (("CONFIG_DIR", "etc"), ("STATE_DIR", "var"), ("RUN_DIR", "run")):
+    for name, place in (("CONFIG_DIR", "etc"), ("STATE_DIR", "var")):
         monkeypatch.setattr(gateway_container, name, str(tmp_path / place))
     monkeypatch.setattr(gateway_container, "Engine", lambda: host.engine)
     monkeypatch.setattr(host.engine, "cpus", lambda: 2, raising=False)
@@ -42,7 +42,7 @@ def options(**changes: Any) -> dict[str, Any]:
         "descriptor": {
             "schema": 1, "name": "paper", "mode": mode, "container": "ibgw-paper", "image": IMAGE, "host": "127.0.0.1",
             "port": 4002, "client_id": 917, "accounts": [], "command_port": 7462,
-            "settings_dir": "/nowhere", "read_only_api": True, "password_secret": None,
+            "settings_dir": "/", "read_only_api": True, "password_secret": None,
         },
         "container": settings,
         "settled": ["push"],

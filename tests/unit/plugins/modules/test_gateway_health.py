@@ -38,10 +38,9 @@ def test_a_gateway_of_ours(
 ) -> None:
     deploy(port=healthy_port, accounts=["DU1234567"])
     fake_engine.log("IBC: Starting session: will exit if login dialog")
-    secret = tmp_path / "etc/paper/secrets/tws_password"
-    secret.parent.mkdir()
+    secret = tmp_path / "etc/paper/password"
     secret.write_text("top-secret")
-    secret.chmod(0o440)
+    secret.chmod(0o600)
     store = Store("paper")
     store.save(store.load("paper"))
     store.note("state", "it serves DU1234567", 1.0, state="ready")
@@ -55,7 +54,7 @@ def test_a_gateway_of_ours(
     assert result["image"]["same"] is True
     assert result["restarts"]["jvm_runs"] == 1
     assert result["session"]["reason"] is None
-    assert result["secret"]["mode"] == "0440"
+    assert result["secret"]["mode"] == "0600"
     assert result["clock"]["reason"] == "timedatectl is not installed"
     assert result["log"]["reason"] == "the container's log driver keeps no file"
     assert fake_engine.calls.count("GET /containers/ibgw-paper/json") == 2
@@ -73,7 +72,7 @@ def test_a_gateway_of_which_nothing_can_be_had(
     result = run_module(gateway_health.main, gateway_name="live")
     assert not result.get("failed")
     assert result["look"]["engine"]["reachable"] is False
-    for name in ("session", "image", "log", "restarts", "clock", "units", "secret"):
+    for name in ("session", "image", "log", "restarts", "clock", "units"):
         assert result[name]["reason"], name
     assert result["client"]["installed"] is False
     assert judged(result)["verdict"] == "act"

@@ -24,7 +24,6 @@ def run(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch:
             "gateway_name": "paper",
             "config_dir": f"{tmp_path}/etc",
             "state_dir": f"{tmp_path}/var",
-            "run_dir": f"{tmp_path}/run",
             "uid": os.getuid(),
         }
         with patch_module_args({**fixed, **arguments}), pytest.raises(SystemExit):
@@ -58,7 +57,7 @@ def test_check_writes_nothing_and_predicts_the_run_and_a_second_run_changes_noth
     assert (predicted["diff"], predicted["paths"], predicted["changed"]) == (done["diff"], done["paths"], True)
     written = files(tmp_path)
     assert {name: (content, mode) for name, (content, mode, _inode) in written.items()} == {
-        "etc/paper/secrets/tws_password": ("top\\\\secret-\\u20ac", 0o440),
+        "etc/paper/password": ("top\\\\secret-\\u20ac", 0o600),
         "etc/paper/ibc/config.ini.tmpl": ("ReadOnlyApi=yes\n", 0o440),
         "etc/paper/gateway.json": ('{\n  "schema": 1\n}\n', 0o600),
         "var/paper/tws_settings/jts.ini": ("[Logon]\nTimeZone=UTC\n", 0o600),
@@ -75,8 +74,7 @@ def test_modes_keep_everybody_else_out(run: Run, tmp_path: pathlib.Path) -> None
         "etc": "700",
         "etc/paper": "700",
         "etc/paper/ibc": "750",
-        "etc/paper/secrets": "750",
-        "etc/paper/secrets/tws_password": "440",
+        "etc/paper/password": "600",
         "var": "711",
         "var/paper": "711",
         "var/paper/tws_settings": "700",
@@ -87,21 +85,11 @@ def test_a_changed_password_is_seen_but_not_shown(run: Run) -> None:
     first = run(password=PASSWORD)
     second = run(password="another-one")
     shown = json.dumps([first, second])
-    assert second["paths"][0].endswith("tws_password")
+    assert second["paths"][0].endswith("paper/password")
     assert first["secret_revision"] != second["secret_revision"]
     for secret in (PASSWORD, "top\\\\secret", "another-one"):
         assert secret not in shown
         assert json.dumps(secret)[1:-1] not in shown
-
-
-def test_a_password_that_the_vm_fetches_leaves_none_on_disk(run: Run, tmp_path: pathlib.Path) -> None:
-    run(password=PASSWORD)
-    done = run(password_fetched=True)
-    assert not (tmp_path / "etc/paper/secrets/tws_password").exists()
-    assert f"{(tmp_path / 'run/paper/secrets').stat().st_mode & 0o777:o}" == "750"
-    assert (done["changed"], "secret_revision" in done) == (True, False)
-    assert run(password_fetched=True)["changed"] is False
-    assert "secret-" not in json.dumps(done)
 
 
 def test_jts_ini_that_the_gateway_rewrote_is_no_change_but_a_new_zone_is(run: Run, tmp_path: pathlib.Path) -> None:
@@ -168,9 +156,9 @@ def test_what_the_container_planted_is_not_in_the_difference(run: Run, tmp_path:
     for check in (True, False):
         if check:
             jts_ini.unlink()
-            jts_ini.symlink_to(tmp_path / "etc/paper/secrets/tws_password")
+            jts_ini.symlink_to(tmp_path / "etc/paper/password")
         result = run(jts="[Logon]\nTimeZone=UTC\n", _ansible_check_mode=check)
         assert result["paths"] == [str(jts_ini)]
         assert "secret-" not in json.dumps(result)
     assert jts_ini.read_text() == "[Logon]\nTimeZone=UTC\n"
-    assert (tmp_path / "etc/paper/secrets/tws_password").stat().st_mode & 0o777 == 0o440
+    assert (tmp_path / "etc/paper/password").stat().st_mode & 0o777 == 0o600

@@ -128,7 +128,7 @@ CASES: list[tuple[str, Facts, str]] = [
     ("secret", {"secret": {"owner": "operator"}}, "act"),
     ("secret", {"secret": {"age_days": 90.1, "source": "projects/p/secrets/s/versions/1"}}, "ok"),
     ("secret", {"secret": {"age_days": None, "source": "projects/p/secrets/s/versions/1"}}, "ok"),
-    ("secret", {"secret": {"mode": "0444", "source": "projects/p/secrets/s/versions/1"}}, "act"),
+    ("secret", {"secret": {"age_days": None, "source": "who signs in", "exposed": True}}, "act"),
     ("secret", {"secret": {"age_days": None, "reason": "/etc/ibgw: No such file or directory"}}, "act"),
     # Certificates: 21 and 7 days
     ("certificate server.crt", {"certificates": [certificate(21.0)]}, "ok"),

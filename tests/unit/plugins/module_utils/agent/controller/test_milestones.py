@@ -309,7 +309,13 @@ def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
 
 def test_a_second_controller_is_a_second_table() -> None:
     other = Controller(
-        "other", {"jvm_start": ("^boot",), "signed_in": ("^in",), "configured": ("^api up on (\\d+)",)}, {}, {}, {}
+        "other",
+        {"jvm_start": ("^boot",), "signed_in": ("^in",), "configured": ("^api up on (\\d+)",)},
+        {},
+        {},
+        {},
+        "",
+        "",
     )
     summary = Summary(other)
     summary.feed(["boot", "in", "api up on 4002"])

@@ -13,8 +13,9 @@ from tests.unit.plugins.session_log import BEGUN, IN, TUESDAY
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password, secret_manager
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import NoPasswordError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import BlockedError, NoPasswordError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import Watcher
 
 NAME = "projects/demo/secrets/ibkr/versions/latest"
@@ -30,9 +31,8 @@ SESSION = {
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeSecrets]:
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSecrets]:
     """A metadata server and a Secret Manager with one password; the place for it is not this host's own."""
-    monkeypatch.setattr(password, "ROOT", str(tmp_path / "run"))
     monkeypatch.setattr(secret_manager, "PAUSE_SECONDS", 0.01)
     with FakeSecrets() as server:
         server.versions[NAME] = PASSWORD.encode()
@@ -62,9 +62,9 @@ def test_it_is_fetched_anew_for_each_start(
     assert kept(tmp_path) == "another"
 
 
-def test_a_gateway_whose_password_is_written_asks_nobody(deploy: Any, fake: FakeSecrets, tmp_path: Path) -> None:
+def test_a_paper_gateway_whose_password_is_kept_asks_nobody(deploy: Any, fake: FakeSecrets, tmp_path: Path) -> None:
     password.provide(deploy())
-    assert (fake.paths, kept(tmp_path)) == ([], None)
+    assert (fake.paths, kept(tmp_path)) == ([], "kept")
 
 
 def no_text(fake: FakeSecrets) -> None:
@@ -151,7 +151,7 @@ def test_a_paper_session_tries_twice_and_is_told(
         states_seen.append(paper.store.load("paper").state)
     record = paper.store.load("paper")
     assert (states_seen[-1], record.blocked, record.window_starts) == (verdicts.BLOCKED, "no_password", 2)
-    assert "could not be fetched" in record.reason
+    assert "could not be had" in record.reason
     assert sum(each["event"] == "failed" for each in paper.store.history()) == 2
     # The next session's start, with the secret in its place again.
     fake.versions[NAME] = b"found"
@@ -159,3 +159,126 @@ def test_a_paper_session_tries_twice_and_is_told(
     paper.now = lambda: TUESDAY + 7 * 86400
     watcher.look()
     assert fake_engine.status == "running"
+
+
+# A live gateway: handed over, and withdrawn
+
+
+def password_in(fake_engine: Any) -> str:
+    """What IBC's settings in the container hold."""
+    return str(dict(line.split("=", 1) for line in fake_engine.ini.read_text().splitlines())["IbPassword"])
+
+
+def test_a_live_gateway_has_it_until_it_is_signed_in(control: Any, fake_engine: Any) -> None:
+    live, read = control(), []
+
+    def begin() -> None:
+        read.append((password_in(fake_engine), Path(password.path("live")).read_text()))
+        fake_engine.log(*BEGUN, *IN)
+
+    fake_engine.on_start = begin
+    live.sign_in(lambda *_said: None)
+    assert (read, fake_engine.status) == ([("secret", "secret")], "running")
+    assert (password_in(fake_engine), Path(password.path("live")).read_text()) == ("", "")
+    assert not password.held("live")
+
+
+def test_a_failed_sign_in_leaves_none(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, "IBC: You should specify the required second factor device")
+    with pytest.raises(BlockedError):
+        live.sign_in(lambda *_said: None)
+    assert (fake_engine.status, password.held("live")) == ("exited", False)
+
+
+def test_the_watcher_withdraws_it_where_the_operator_died(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN)
+    live.start(allow_signin=True)
+    assert password.held("live")
+    Watcher(live).look()
+    assert (password.held("live"), password_in(fake_engine), live.store.load("live").state) == (False, "", "ready")
+
+
+def test_a_resume_gives_none(control: Any, fake_engine: Any) -> None:
+    live = control()
+    live.allow(live.store.load("live"), None)
+    assert (Path(password.path("live")).read_text(), password.held("live")) == ("", False)
+
+
+def test_a_start_by_hand_finds_none(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN)
+    live.sign_in(lambda *_said: None)
+    fake_engine.exit(1)
+    fake_engine.password = lambda: Path(password.path("live")).read_text()
+    fake_engine.start()
+    assert password_in(fake_engine) == ""
+
+
+def test_a_container_that_keeps_it_is_told_and_tried_again(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN)
+    live.start(allow_signin=True)
+    ini = fake_engine.ini.rename(fake_engine.ini.with_name("away"))
+    watcher = Watcher(live)
+    for _look in range(2):
+        watcher.look()
+    assert [each["event"] for each in live.store.history()].count("password_held") == 1
+    assert password.held("live")
+    ini.rename(fake_engine.ini)
+    watcher.look()
+    assert not password.held("live")
+
+
+def test_a_container_of_before_is_served_and_emptied_too(deploy: Any, fake_engine: Any, tmp_path: Path) -> None:
+    found = deploy(name="live", mode="live", container=fake_engine.name)
+    before = tmp_path / "etc/live/secrets/tws_password"
+    before.parent.mkdir()
+    before.write_text("secret")
+    fake_engine.exit(0)
+    fake_engine.start()
+    assert password.held("live")
+    password.withdraw(found, Engine(), running=True)
+    assert (before.read_text(), password.held("live"), password_in(fake_engine)) == ("", False, "")
+    password.provide(found, "again")
+    assert before.read_text() == "again"
+    password.leave_disk("live")
+    assert not before.parent.exists()
+
+
+def test_a_live_password_is_not_kept(deploy: Any) -> None:
+    for handed in (None, ""):
+        with pytest.raises(password.PasswordError, match=r"does not keep.*live_signin\.yml"):
+            password.provide(deploy(name="live", mode="live"), handed)
+    with pytest.raises(password.PasswordError, match="IBC cannot read such a password"):
+        password.provide(deploy(name="live", mode="live"), "a\nb")
+
+
+def test_what_is_handed_over_is_roots_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    password.hand_over("live", "hand\ted")
+    handed = Path(password.ROOT, "live/handed")
+    assert handed.stat().st_mode & 0o777 == 0o600
+    assert not password.held("live")
+    monkeypatch.setattr(password, "LEFT_SECONDS", -1.0)
+    assert password.held("live")
+    assert (password.take("live"), password.take("live"), handed.exists()) == ("hand\ted", None, False)
+
+
+def test_what_nobody_took_goes(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password, "LEFT_SECONDS", -1.0)
+    password.hand_over("live", "handed")
+    password.withdraw(deploy(name="live", mode="live"), Engine("/nowhere"), running=False)
+    assert password.take("live") is None
+
+
+def test_a_paper_gateway_has_it_while_it_runs(control: Any, fake_engine: Any) -> None:
+    paper = control("paper")
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, *IN)
+    paper.start(False)
+    Watcher(paper).look()
+    assert (password.held("paper"), password_in(fake_engine)) == (True, "secret")
+    paper.stop()
+    assert not password.held("paper")

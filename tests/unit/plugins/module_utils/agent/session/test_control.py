@@ -717,7 +717,7 @@ def test_a_pause_is_over_when_the_gateway_runs_again(control: Any, mode: str, gr
 def test_without_its_password_nothing_is_started(
     control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(_descriptor: object) -> None:
+    def fails(*_arguments: object, **_more: object) -> None:
         raise password.PasswordError("no answer from Secret Manager")
 
     monkeypatch.setattr(password, "provide", fails)

@@ -11,10 +11,11 @@ import typing as t
 import pytest
 from tests.unit.access.authority import Authority, days
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, health
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.health import UnknownError, fact
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Grant, Store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Grant, Record, Store
 
 NOW = 1_795_791_600.0
 Outputs = dict[str, str]
@@ -168,31 +169,46 @@ def test_file_systems_are_told_once(tmp_path: pathlib.Path) -> None:
 
 def test_the_secret_is_looked_at_and_not_read(deploy: t.Any, tmp_path: pathlib.Path) -> None:
     gateway = deploy()
-    path = tmp_path / "etc/paper/secrets/tws_password"
-    path.parent.mkdir()
+    path = tmp_path / "etc/paper/password"
     path.write_text("top-secret")
-    path.chmod(0o440)
+    path.chmod(0o600)
     os.utime(path, (NOW - 10 * 86400,) * 2)
     found = health.secret(gateway, NOW)
-    assert (found["age_days"], found["mode"]) == (10.0, "0440")
+    assert (found["age_days"], found["mode"]) == (10.0, "0600")
     assert "top-secret" not in str(found)
 
 
-def test_a_secret_that_is_fetched(deploy: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health.password, "ROOT", str(tmp_path / "run"))
-    name = "projects/p/secrets/s/versions/1"
-    gateway = deploy(password_secret={"name": name, "endpoint": "https://x", "metadata_host": "m"})
-    assert (health.secret(gateway, NOW)["age_days"], health.secret(gateway, NOW)["source"]) == (None, name)
-    path = tmp_path / "run/paper/secrets/tws_password"
-    path.parent.mkdir(parents=True)
-    path.write_text("top-secret")
-    assert health.secret(gateway, NOW)["path"] == str(path)
+@pytest.mark.parametrize(
+    ("mode", "secret", "source"),
+    [
+        ("paper", {"name": "projects/p/secrets/s/versions/1", "endpoint": "https://x", "metadata_host": "m"}, True),
+        ("live", {"name": "projects/p/secrets/s/versions/1", "endpoint": "https://x", "metadata_host": "m"}, True),
+        ("live", None, False),
+    ],
+)
+def test_a_secret_that_the_vm_does_not_keep(
+    deploy: t.Any, mode: str, secret: dict[str, str] | None, source: bool
+) -> None:
+    found = health.secret(deploy(name=mode, mode=mode, password_secret=secret), NOW)
+    assert (found["age_days"], found["exposed"]) == (None, False)
+    assert found["source"] == (secret["name"] if secret and source else "who signs in")
+
+
+@pytest.mark.parametrize(("granted", "text", "exposed"), [(True, "x", False), (False, "x", True), (False, "", False)])
+def test_a_live_password_outside_of_a_sign_in_is_exposed(
+    deploy: t.Any, granted: bool, text: str, exposed: bool
+) -> None:
+    gateway = deploy(name="live", mode="live")
+    record = Record("live", "live", grant=Grant(SIGN_IN, "Ann", NOW, NOW + 60) if granted else None)
+    Store("live").save(record)
+    place = pathlib.Path(password.path("live"))
+    place.parent.mkdir(parents=True)
+    place.write_text(text)
+    assert health.secret(gateway, NOW)["exposed"] is exposed
 
 
 def test_the_secret_of_nobody(deploy: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = deploy()
-    (tmp_path / "etc/paper/secrets").mkdir()
-    (tmp_path / "etc/paper/secrets/tws_password").write_text("")
 
     def nobody(_uid: int) -> t.NoReturn:
         raise KeyError
