@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(result) + "\n")
     else:
         sys.stdout.write(f"{result['api_state']}: {result['reason']}. {result['next_step']}\n")
+        if result["release_notice"]:
+            sys.stdout.write(f"IBKR announces: {result['release_notice']}\n")
     return 0 if result["api_state"] == "ready" else 3 if result["final"] else 1
 
 

@@ -58,6 +58,8 @@ _LINK_DOWN, _LINK_UP = (1100, 2110), (1101, 1102)
 _PORT_MOVED = 1300
 _COMPETING_SESSION = 10197
 _REFUSED_REQUEST, _READ_ONLY = 321, "read-only"
+# IBKR announces from when on it accepts this release no more. Its text may be longer than other notices'.
+_RELEASE_ENDS, _ANNOUNCEMENT = 2172, 400
 _OTHER_FARMS = "others"
 _CONNECT_STATES = {
     errno.ECONNREFUSED: "port_closed",
@@ -92,8 +94,9 @@ def probe(
     ``rejected:<code>``), ``reason``, ``next_step``, ``final`` (waiting cannot help), ``server_version``,
     ``connection_time`` (the gateway's own text), ``accounts`` (masked), ``account_count``, ``account_fault`` (how the
     accounts differ from those wanted; None when they do not, or none was named), ``next_valid_id``, ``read_only``
-    (True once the gateway said so, else None), ``clock_skew`` (seconds), ``notices`` (code and text each, the first
-    50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
+    (True once the gateway said so, else None), ``release_notice`` (IBKR's text that this release will no longer be
+    accepted, notice 2172, for :func:`..releases.outlook`; else None), ``clock_skew`` (seconds), ``notices`` (code and
+    text each, the first 50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
     """
     attempt = _Attempt(host, port, client_id, account_ids.Check(mode, accounts), timeout, settle, clock, now)
     try:
@@ -149,6 +152,7 @@ class _Attempt:
         self._moved: str | None = None
         self._competing = False
         self._read_only: bool | None = None
+        self._release_notice: str | None = None
         self._farms: dict[tuple[str, str], str] = {}
 
     def converse(self) -> None:
@@ -209,6 +213,7 @@ class _Attempt:
             "account_fault": self._account_fault(),
             "next_valid_id": self._next_valid_id,
             "read_only": self._read_only,
+            "release_notice": self._release_notice and account_ids.hide(self._release_notice, self._accounts.first),
             "clock_skew": self._clock_skew,
             "notices": [
                 {"code": code, "text": account_ids.hide(text, self._accounts.first)} for code, text in self._notices
@@ -371,6 +376,8 @@ class _Attempt:
             self._moved = printable(fields[4])
         elif code == _COMPETING_SESSION:
             self._competing = True
+        elif code == _RELEASE_ENDS:
+            self._release_notice = printable(fields[4], _ANNOUNCEMENT)
         elif not 2100 <= code < 2200:
             self._error = code
             if code == _REFUSED_REQUEST and _READ_ONLY in fields[4].lower():

@@ -24,6 +24,7 @@ from typing import Any
 from ..api import verdicts
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
+from ..releases import CRITICAL, DAY, WARNING
 from ..text import printable
 from . import alerts, descriptor, lifecycle, plan, policy, week
 from .alerts import Alert, Outbox
@@ -46,6 +47,8 @@ REPEAT_SECONDS = 6 * 3600.0
 # How often the ends of certificates are looked at, and who is told how many days before one.
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
+# How often it is said that IBKR will not accept a gateway's release any more, while that lasts.
+RELEASE_REPEATS = {WARNING: 7 * DAY, CRITICAL: DAY}
 Known = tuple[Any, tuple[Any, int]]
 Settings = tuple[descriptor.Descriptor, plan.Plan]
 # How often settings that cannot be read are looked at again.
@@ -275,6 +278,7 @@ class Watcher:
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)
+        self._tell_of_release(record, now)
         if now - self._ends_looked_at >= ENDS_SECONDS:
             self._ends_looked_at = now
             self._tell_of_ends(record, now)
@@ -287,6 +291,17 @@ class Watcher:
         key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
         if key:
             self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
+
+    def _tell_of_release(self, record: Record, now: float) -> None:
+        """Queue that IBKR will not accept the release any more: at once, and as critical in the last seven days.
+
+        By severity and not by date: whatever dates a container makes its gateway tell, there is no more than that.
+        """
+        ends, name, host = self.control.gateway.release(now), record.gateway, self.control.plan.host
+        if repeat := RELEASE_REPEATS.get(ends.severity):
+            title = " on ".join(filter(None, (name, host))) + f": {ends.text}"
+            alert = Alert(f"release/{ends.severity}", name, host, ends.severity, title, "", ends.next_step, now)
+            self.outbox.put(alert, repeat)
 
     def _tell_of_ends(self, record: Record, now: float) -> None:
         """Queue what ends soon of the certificates of way mtls: each once at 21 days, at 7 and at its end."""

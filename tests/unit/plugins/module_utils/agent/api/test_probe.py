@@ -481,3 +481,11 @@ def test_no_message_raises_anything_but_a_verdict(messages: list[list[str]]) -> 
         attempt._judge()
     except probe_module._Verdict as verdict:
         attempt.result(verdict.api_state, verdict.detail)
+
+
+def test_ibkrs_announcement_that_a_release_ends_leaves_it_ready(serve: Any) -> None:
+    text = "The version of DU1234567 you are running, 1045.1, \x1b[2Jwill be desupported on 20261215." + "x" * 900
+    result = probe("127.0.0.1", serve(session(*HEALTHY, (2172, text))), settle=0.3)
+    assert (result["api_state"], result["notices"][-1]["code"]) == ("ready", 2172)
+    assert result["release_notice"].startswith("The version of DU***67 you are running, 1045.1, \\x1b[2Jwill be desupp")
+    assert len(result["release_notice"]) <= 400
