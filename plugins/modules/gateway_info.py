@@ -269,7 +269,7 @@ def main() -> None:
             image={"type": "str"},
             probe={"type": "bool", "default": True},
             timeout={"type": "float", "default": ATTEMPT_SECONDS},
-            settle=_endpoint.settle_option(),
+            settle={"type": "float"},
         ),
         required_one_of=[("port", "gateway_name", "image")],
         supports_check_mode=True,

@@ -265,7 +265,7 @@ def main() -> None:
             state={"type": "str", "choices": list(verdicts.GATEWAY_STATES), "default": verdicts.READY},
             timeout={"type": "float", "default": 180},
             delay={"type": "float", "default": MIN_DELAY},
-            settle=_endpoint.settle_option(),
+            settle={"type": "float"},
         ),
         required_one_of=[("port", "gateway_name")],
         supports_check_mode=True,

@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any
 
 from ..api import verdicts
+from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
 from ..releases import CRITICAL, DAY, WARNING
@@ -82,6 +83,8 @@ class Watcher:
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
+        # It is in no hurry, and hears the gateway out.
+        control.gateway.endpoint["settle"] = SETTLE_SECONDS
 
     def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
         """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
