@@ -197,7 +197,7 @@ def outlook(release: str | None, announced: str | None, now: float) -> Outlook:
     return Outlook(
         str(known) if known else None,
         day.isoformat() if day else None,
-        round(left, 2) if left is not None else None,
+        round(left, 6) if left is not None else None,
         str(minimum) if minimum else None,
         severity,
         text,

@@ -291,7 +291,7 @@ NOTICE = (
     "The version of the application you are running, 1045.1, needs to be upgraded, as it will be desupported on "
     "20261215. The minimum supported version at that time will be 1050.1."
 )
-DECEMBER = 1796100000.0
+DECEMBER = 1796101200.0
 
 
 def test_a_release_that_ibkr_will_not_accept_is_a_warning_and_the_gateway_stays_ready(
@@ -314,7 +314,7 @@ def test_a_release_that_ibkr_will_not_accept_is_a_warning_and_the_gateway_stays_
     assert report["release"] == {
         "release": "10.45.1j",
         "accepted_until": "2026-12-15",
-        "days_left": 14.01,
+        "days_left": 14.0,
         "minimum": "10.50.1",
         "severity": "warning",
         "text": "release 10.45.1j is accepted by IBKR until 2026-12-15; the minimum then is 10.50.1",
