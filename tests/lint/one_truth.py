@@ -219,7 +219,12 @@ def image_claims() -> Iterator[Claim]:
     kinds = {*image.NOTES, *image.ACCEPTABLE, *image.REFUSED}
     yield "the differences of an image", kinds, {"docs/how-to/upgrade.md": rows}
     accepted = option("gateway", "gateway_image_accept")["choices"]
-    yield "the differences of an image that can be accepted", [*image.ACCEPTABLE], {"gateway_image_accept": accepted}
+    returns = variable("roles/gateway/vars/main.yml", "__gateway_image_returns")
+    yield (
+        "the differences of an image that can be accepted",
+        [*image.ACCEPTABLE],
+        {"gateway_image_accept": accepted, "__gateway_image_returns": returns},
+    )
     cutoffs = {(str(row.day), str(row.minimum)) for row in releases.CUTOFFS if row.minimum}
     said = set(re.findall(r"(?m)^\| (20\d\d-\d\d-\d\d) \| ([\d.]+) \|", page))
     yield "IBKR's cut-offs", cutoffs, {"docs/how-to/upgrade.md": said}

@@ -274,11 +274,12 @@ class Deployment:
             f"gateway_port: on {wanted.port} of this host {listener} listens: choose another port, or stop that program"
         )
 
-    def _ask_image(self, decision: Decision, check: bool) -> image.Report | None:
+    def _ask_image(self, found: Found, decision: Decision, check: bool) -> image.Report | None:
         """Ask the image what it is before it is trusted; Refused where it is not what it must be.
 
         Its files are looked at where a container is made of it, and not in check mode, since that takes a container
-        (never started). A container that is there already is refused for its release alone, one that runs for nothing.
+        (never started). A container that is there already, and is started now or by the sign-in that follows, is
+        refused for its release alone; one that runs, or stays down, for nothing.
         """
         order, made = self.order, decision.makes
         environment = dict(each.partition("=")[::2] for each in order.request["Env"])
@@ -298,7 +299,8 @@ class Deployment:
         refusals = report.refusals
         if not made and decision.step != PENDING:
             refusals = [each for each in refusals if each.startswith("release_not_accepted")]
-        if refusals and decision.step not in (NONE, PROVE):
+        signs_in_next = order.start == NEVER and not found.there
+        if refusals and (decision.step not in (NONE, PROVE) or signs_in_next):
             raise Refused(
                 f"gateway_image: {order.descriptor.image} is not what it must be ({'; '.join(refusals)}). Choose "
                 "another digest; gateway_image_accept takes what is wanted so. Nothing was touched."
@@ -337,7 +339,7 @@ class Deployment:
             decision.step, decision.starts, diff=self._account(check=True) + files.reconcile(entries, check=True)
         )
         done.changed = bool(done.diff) or decision.step not in (NONE, PENDING)
-        done.image = self._ask_image(decision, check)
+        done.image = self._ask_image(found, decision, check)
         signs_in = order.live and decision.starts and decision.step != RESUME
         if check:
             return done

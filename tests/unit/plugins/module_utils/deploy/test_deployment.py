@@ -1100,6 +1100,11 @@ DAY = datetime(2026, 12, 15, tzinfo=week.NEW_YORK).timestamp()
         ("exited", "r2", "always", DAY - 1, False),
         ("exited", "r2", "always", DAY, True),
         ("exited", "r2", "if_running", DAY, False),
+        # Made for the sign-in that follows, or left for it.
+        ("exited", "r1", "never", DAY, True),
+        ("exited", "r2", "never", DAY, True),
+        ("exited", "r2", "never", DAY - 1, False),
+        ("running", "r2", "never", DAY, False),
         ("running", "r2", "always", DAY, False),
     ],
 )
