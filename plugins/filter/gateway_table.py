@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import typing as t
 
 Row = tuple[str, ...]
 HEADER: Row = ("host", "mode", "state", "until", "account", "address", "image", "next step")
@@ -22,6 +23,7 @@ def row(host: c.Mapping[str, object]) -> Row:
         return (name, mode, "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
     watcher = look.get("watcher")
     notes = ["settings pending"] * bool(look.get("pending")) + ([str(watcher)] if watcher else [])
+    notes += _release(look.get("release") or {})
     state = str(look["state"] or "not deployed") + (f" ({', '.join(notes)})" if notes else "")
     step = f"On the host: journalctl -u ibgw-watch@{look.get('gateway_name')}" if watcher else look.get("next_step")
     digest = str((look.get("container") or {}).get("image") or "-").rpartition("@sha256:")[2][:12]
@@ -37,6 +39,15 @@ def row(host: c.Mapping[str, object]) -> Row:
         digest,
         str(step),
     )
+
+
+def _release(ends: c.Mapping[str, t.Any]) -> list[str]:
+    """Say until when IBKR accepts the gateway's release, where an end is known or asked for."""
+    if ends.get("severity", "ok") == "ok":
+        return []
+    if not ends["accepted_until"]:
+        return ["IBKR asks for a newer release"]
+    return [f"release {'accepted until' if ends['days_left'] > 0 else 'not accepted since'} {ends['accepted_until']}"]
 
 
 class FilterModule:

@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.accounts import entry_fault
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import CLIENT_ID, SETTLE_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import CLIENT_ID
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 
@@ -29,10 +29,6 @@ def argument_spec(**more: dict[str, Any]) -> dict[str, Any]:
         "port": {"type": "int"},
         **more,
     }
-
-
-def settle_option() -> dict[str, Any]:
-    return {"type": "float", "default": SETTLE_SECONDS}
 
 
 def endpoint(module: AnsibleModule, found: descriptor.Descriptor | None) -> dict[str, Any]:

@@ -16,6 +16,9 @@ description:
   - Settings that the engine would refuse, a port that another process holds, a gateway of another mode by the same
     name and an IBKR user that another container of the host has are refused before anything is touched, also in check
     mode.
+  - An image is asked before it is trusted, after its pull and before anything is touched, by inspecting it and its
+    files; it is never run for that. A release that IBKR no longer accepts, and an image that is not what the role
+    assumes, are refused with each difference (O(accept_image)); check mode does not see the files.
   - A live gateway is left alone by a run that has no limit, and a running one keeps its container until its next
     sign-in, unless O(apply=now). A paused one is resumed on its kept sign-in.
   - Run it as root.
@@ -103,6 +106,13 @@ options:
     description: Let a paper gateway become a live one by the same name, or the other way round, while it is down.
     type: bool
     default: false
+  accept_image:
+    description:
+      - What an image may be though the role assumes something else, of the differences that RV(image) names.
+      - O(ibops.gateway.gateway#role:main:gateway_image_accept) has them all.
+    type: list
+    elements: str
+    default: []
   ready_timeout:
     description: Seconds from a start to the ready API.
     type: float
@@ -156,6 +166,14 @@ deployed:
   returned: success
   type: bool
   sample: true
+image:
+  description:
+    - What the image is, as M(ibops.gateway.gateway_image_info) returns it. The version of IBC and what is wrong with
+      files are known where a container is made of it.
+    - Null where the image is not on the host.
+  returned: success
+  type: dict
+  sample: {release: 10.50.1d, controller: ibc, controller_version: 3.24.1, refused: false, differences: []}
 state:
   description: State of the gateway; RV(ignore:reason), RV(ignore:next_step), RV(ignore:accounts) and more are those of
     M(ibops.gateway.gateway_info).
@@ -238,6 +256,7 @@ def order_of(params: dict[str, t.Any]) -> deployment.Order:
         params["change_mode"],
         params["ready_timeout"],
         params["stop_timeout"],
+        tuple(params["accept_image"]),
     )
 
 
@@ -263,6 +282,7 @@ def predicted(module: AnsibleModule, order: deployment.Order, fault: EngineError
         "starts": order.start == deployment.ALWAYS,
         "deployed": False,
         "pending": False,
+        "image": None,
         "container": None,
         "client_networks": [],
         "engine": {"reachable": False, "reason": str(fault)},
@@ -280,6 +300,7 @@ def report(order: deployment.Order, control: Control, done: deployment.Done, che
         "diff": done.diff,
         "step": done.step,
         "starts": done.starts,
+        "image": done.image.as_dict() if done.image else None,
         "deployed": bool(not check or found["container"]["exists"]),
         "client_networks": networks(order.descriptor.name),
     }
@@ -303,6 +324,7 @@ def main() -> None:
             "apply": {"type": "str", "choices": ["next_signin", "now"], "default": "next_signin"},
             "recreate": {"type": "bool", "default": False},
             "change_mode": {"type": "bool", "default": False},
+            "accept_image": {"type": "list", "elements": "str", "default": []},
             "ready_timeout": {"type": "float", "default": 180.0},
             "stop_timeout": {"type": "float", "default": 90.0},
             "keep_lease": {"type": "float", "default": 0.0},
@@ -355,6 +377,9 @@ def carry_out(module: AnsibleModule, order: deployment.Order) -> dict[str, t.Any
         done = deployment.Deployment(order, control, tuple(params["settled"])).run(module.check_mode)
         if done.needs:
             return {"changed": False, "needs": done.needs, "msg": NEEDS[done.needs].format(**params)}
+        for each in done.image.differences if done.image else ():
+            if each.id.startswith("release_"):
+                module.warn(f"gateway_image: {each.text}")
         return report(order, control, done, module.check_mode)
     except EngineError as fault:
         if not module.check_mode:

@@ -160,6 +160,23 @@ read_only:
   returned: always
   type: bool
   sample: null
+release_notice:
+  description: >-
+    IBKR's text that it will no longer accept the gateway's release (notice 2172); null when it has not come.
+    RV(release) has it understood.
+  returned: always
+  type: str
+  sample: null
+release:
+  description:
+    - Until when IBKR accepts the gateway's release, by its own announcement (notice 2172, or a dialog of the sign-in),
+      else by the collection's table of releases.
+    - C(release), C(accepted_until) (the first day on which it does not, in New York), C(days_left) until then,
+      C(minimum) (the oldest release that is accepted then), each null where it is not known; C(severity) (V(ok),
+      V(warning), V(critical) in the last seven days and after them), C(text), C(next_step).
+  returned: always
+  type: dict
+  sample: {release: 10.45.1j, accepted_until: "2026-12-15", days_left: 13.5, minimum: 10.50.1, severity: warning}
 clock_skew:
   description: Difference between the gateway's clock and the target host's, in seconds.
   returned: always
@@ -179,7 +196,7 @@ notice_count:
 container:
   description: >-
     The container: C(name), C(exists), C(running), C(status), C(exit_code), C(exit_meaning), C(started_at),
-    C(finished_at) (of the run before, where it runs), C(image), C(revision), C(networks).
+    C(finished_at) (of the run before, where it runs), C(image), C(release), C(revision), C(networks).
     Null when the engine is not reachable.
   returned: with O(gateway_name)
   type: dict
@@ -252,7 +269,7 @@ def main() -> None:
             image={"type": "str"},
             probe={"type": "bool", "default": True},
             timeout={"type": "float", "default": ATTEMPT_SECONDS},
-            settle=_endpoint.settle_option(),
+            settle={"type": "float"},
         ),
         required_one_of=[("port", "gateway_name", "image")],
         supports_check_mode=True,

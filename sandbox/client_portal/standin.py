@@ -77,7 +77,7 @@ class State:
             "connected": not self.has("link_lost") and not self.has("unauthenticated"),
             "message": "",
             "MAC": "00:00:5E:00:53:01",
-            "serverInfo": {"serverName": "standin", "serverVersion": "Build 10.45.1j"},
+            "serverInfo": {"serverName": "standin", "serverVersion": "Build 10.50.1d"},
             **({"fail": "no bridge"} if self.has("no_brokerage") else {}),
         }
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.docker
 
 Start = Callable[..., Any]
 Deployed = tuple[tuple[str, ...], dict[str, str | None]]
+RELEASE = "10.50.1d"
 PASSWORD_SHA256 = hashlib.sha256("pa\\ss$w€#!".encode()).hexdigest()
 
 START_LINES = (
@@ -50,8 +51,8 @@ def test_what_the_image_declares(image: str) -> None:
     environment = dict(value.partition("=")[::2] for value in config["Env"])
     environment.pop("PATH", None)
     assert environment == {
-        "IB_GATEWAY_VERSION": "10.45.1j",
-        "TWS_MAJOR_VRSN": "10.45.1j",
+        "IB_GATEWAY_VERSION": RELEASE,
+        "TWS_MAJOR_VRSN": RELEASE,
         "HOME": "/home/ibgateway",
         "TWS_PATH": "/home/ibgateway/Jts",
         "TWS_INI": "jts.ini",
@@ -265,7 +266,7 @@ def test_heap_and_vnc(start: Start) -> None:
     container = start(JAVA_HEAP_SIZE="1024", VNC_SERVER_PASSWORD="secret")
     container.line("Configuration tasks completed")
     in_order(container.log, (".> Java heap size set to 1024m", ".> Starting VNC server"))
-    options = "/home/ibgateway/Jts/ibgateway/10.45.1j/ibgateway.vmoptions"
+    options = f"/home/ibgateway/Jts/ibgateway/{RELEASE}/ibgateway.vmoptions"
     assert container.run("cat", options).strip() == "-Xmx1024m"
     greeting = container.run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/5900; head -n 1 <&3")
     assert greeting.strip() == "RFB 003.008"

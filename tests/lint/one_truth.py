@@ -15,8 +15,10 @@ from tests.lint.files import ROOT, project_files
 
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import releases
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import ports, verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan, week, windows
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import image
 from ansible_collections.ibops.gateway.plugins.module_utils.report import picture
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, mtls, wireguard
 
@@ -208,7 +210,39 @@ def portal_claims() -> Iterator[Claim]:
 MODULE = "community.docker.docker_container"
 # Options of the module that say what a run does, not what the container is.
 OF_A_RUN = {"name", "pull", "recreate", "state"}
-CLAIMS = (ports_claims, said_claims, session_claims, state_claims, access_claims, hardening_claims, portal_claims)
+
+
+def image_claims() -> Iterator[Claim]:
+    """What an image may be, and what IBKR accepts."""
+    page = text("docs/how-to/upgrade.md")
+    rows = set(re.findall(r"(?m)^\| `(\w+)` \|", page))
+    kinds = {*image.NOTES, *image.ACCEPTABLE, *image.REFUSED}
+    yield "the differences of an image", kinds, {"docs/how-to/upgrade.md": rows}
+    accepted = option("gateway", "gateway_image_accept")["choices"]
+    returns = variable("roles/gateway/vars/main.yml", "__gateway_image_returns")
+    yield (
+        "the differences of an image that can be accepted",
+        [*image.ACCEPTABLE],
+        {"gateway_image_accept": accepted, "__gateway_image_returns": returns},
+    )
+    cutoffs = {(str(row.day), str(row.minimum)) for row in releases.CUTOFFS if row.minimum}
+    said = set(re.findall(r"(?m)^\| (20\d\d-\d\d-\d\d) \| ([\d.]+) \|", page))
+    yield "IBKR's cut-offs", cutoffs, {"docs/how-to/upgrade.md": said}
+    oldest = str(max(row.minimum for row in releases.CUTOFFS if row.minimum))
+    builder = set(re.findall(r"\b10\.\d\d\.\d+\b(?!\.)", text("sandbox/gateway/build")))
+    yield "the oldest release that IBKR accepts", {oldest}, {"sandbox/gateway/build": builder}
+
+
+CLAIMS = (
+    image_claims,
+    ports_claims,
+    said_claims,
+    session_claims,
+    state_claims,
+    access_claims,
+    hardening_claims,
+    portal_claims,
+)
 
 
 def problems() -> list[str]:

@@ -29,7 +29,7 @@ from ..agent.session.lifecycle import SessionError
 from ..agent.session.store import Grant, Record
 from ..agent.session.wait import wait_for
 from ..host import container_user
-from . import settings_files
+from . import image, settings_files
 
 NONE, PENDING, MAKE, START, REPLACE, RESUME, PROVE, REFUSE = (
     "none",
@@ -83,7 +83,8 @@ class Order:
     ``request`` is what the engine is asked to create, ``parameters`` the options of :func:`.settings_files.entries`.
     ``start`` is ALWAYS, IF_RUNNING or NEVER; ``now``: a live gateway does not wait for its next sign-in; ``recreate``:
     a new container also where nothing differs; ``asked``: this run names live gateways; ``change_mode``: so it says.
-    Seconds: ``ready_seconds`` until the API is ready, ``stop_seconds`` until Docker stops what IBC does not.
+    ``accept``: differences of the image that are not refused (:data:`.image.ACCEPTABLE`). Seconds: ``ready_seconds``
+    until the API is ready, ``stop_seconds`` until Docker stops what IBC does not.
     """
 
     descriptor: Descriptor
@@ -97,6 +98,7 @@ class Order:
     change_mode: bool = False
     ready_seconds: float = 180.0
     stop_seconds: float = 90.0
+    accept: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -142,6 +144,8 @@ class Containers:
     def __init__(self, engine: Engine, container: str) -> None:
         self.engine = engine
         self.name, self.new, self.old = neighbours.own_names(container)
+        # Of an image that is looked at; never started.
+        self.look_at = image.container_name(container)
 
     def look(self, name: str) -> dict[str, Any] | None:
         try:
@@ -168,6 +172,7 @@ class Containers:
         What runs stays: it may be signed in. Its predecessor then stays, too, until it is proven.
         """
         self.discard(self.new)
+        self.discard(self.look_at)
         if self.status(self.old) and self.status(self.name) not in neighbours.THERE:
             self.discard(self.name)
             self.engine.rename(self.old, self.name)
@@ -201,13 +206,15 @@ class Ended(Exception):
 
 @dataclass
 class Done:
-    """The result of a run, and the control node's task before it can go on (``image``, ``push``; empty: none)."""
+    """The result of a run, what its image is (None: it is not on this host), and the control node's task before it can
+    go on (``image``, ``push``; empty: none)."""
 
     step: str = NONE
     starts: bool = False
     changed: bool = False
     diff: list[dict[str, str]] = field(default_factory=list)
     needs: str = ""
+    image: image.Report | None = None
 
 
 class Deployment:
@@ -267,6 +274,39 @@ class Deployment:
             f"gateway_port: on {wanted.port} of this host {listener} listens: choose another port, or stop that program"
         )
 
+    def _ask_image(self, found: Found, decision: Decision, check: bool) -> image.Report | None:
+        """Ask the image what it is before it is trusted; Refused where it is not what it must be.
+
+        Its files are looked at where a container is made of it, and not in check mode, since that takes a container
+        (never started). A container that is there already, and is started now or by the sign-in that follows, is
+        refused for its release alone; one that runs, or stays down, for nothing.
+        """
+        order, made = self.order, decision.makes
+        environment = dict(each.partition("=")[::2] for each in order.request["Env"])
+        wanted = image.Wanted(
+            int(str(order.parameters["uid"])),
+            environment,
+            str(order.parameters["config"]),
+            order.accept,
+            self.engine.platform(),
+            self.control.now(),
+        )
+        place = self.containers.look_at if made and not check else None
+        try:
+            report = image.examine(self.engine, order.descriptor.image, wanted, place)
+        except NotFoundError:
+            return None
+        refusals = report.refusals
+        if not made and decision.step != PENDING:
+            refusals = [each for each in refusals if each.startswith("release_not_accepted")]
+        signs_in_next = order.start == NEVER and not found.there
+        if refusals and (decision.step not in (NONE, PROVE) or signs_in_next):
+            raise Refused(
+                f"gateway_image: {order.descriptor.image} is not what it must be ({'; '.join(refusals)}). Choose "
+                "another digest; gateway_image_accept takes what is wanted so. Nothing was touched."
+            )
+        return report
+
     # Acting
 
     def run(self, check: bool) -> Done:
@@ -299,10 +339,11 @@ class Deployment:
             decision.step, decision.starts, diff=self._account(check=True) + files.reconcile(entries, check=True)
         )
         done.changed = bool(done.diff) or decision.step not in (NONE, PENDING)
+        done.image = self._ask_image(found, decision, check)
         signs_in = order.live and decision.starts and decision.step != RESUME
         if check:
             return done
-        if decision.makes and not self.engine.image_present(order.descriptor.image):
+        if decision.makes and done.image is None:
             return Done(needs="image")
         if signs_in and "push" not in self.settled:
             return Done(needs="push")

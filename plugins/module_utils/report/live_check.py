@@ -14,6 +14,7 @@ import textwrap
 import typing as t
 from datetime import UTC
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import releases
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health, policy, watching, week
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
@@ -95,6 +96,7 @@ class Check:
             self._watcher(),
             *self._events(),
             self._image(),
+            *self._release(),
             *self._pending(),
             *self._restarts(),
             *self._log(),
@@ -314,6 +316,16 @@ class Check:
         if image.get("present") is False:
             return row("image", WARN, f"{short} is not on the host", self._site())
         return row("image", OK, f"pinned to {short}{', as the container has it' if image.get('same') else ''}")
+
+    def _release(self) -> list[Row]:
+        """Until when IBKR accepts the gateway's release; nothing of one that is down and has not told it."""
+        ends: Facts = self.look.get("release") or {}
+        if not ends.get("text") or (ends["severity"] == releases.OK and not ends["release"] and not self.running):
+            return []
+        if ends["severity"] == releases.OK and not ends["release"]:
+            return [row("release", WARN, "not known: neither image nor log names it", self._site())]
+        verdict = {releases.WARNING: WARN, releases.CRITICAL: ACT}.get(ends["severity"], OK)
+        return [row("release", verdict, str(ends["text"]), str(ends["next_step"]))]
 
     def _applied(self) -> str:
         return "The next sign-in applies it." if self.live else self._site()

@@ -93,6 +93,8 @@ _ROWS = (
     ("read_only", "session", "the API is read-only", "321 to order requests, and a dialog in the gateway", "P11"),
     ("competing_session", "session", "a live session elsewhere takes the market data",
      "10197 to market data requests", "P12", "announce=false (true: also at the start)"),
+    ("desupport_notice", "session", "IBKR announces from when on it will not accept this release",
+     "2172 at the start, then as ready", "", "version=1045.1 day=20261215 minimum=1050.1"),
     ("wrong_account_prefix", "session", "accounts of the other mode: U in paper, DU in live", "as ready"),
     ("link_restored", "event", "ends link_down and link_lost", "1102 (1101 with data_lost)", "", "data_lost=false"),
 )  # fmt: skip

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 JTS_IO_ERROR, NO_SETTINGS_DIR, INVALID_SETTING = 1109, 1106, 1105
 """IBC's exit codes for what can be wrong here."""
 
+# Of Java, which IBC reads the file with; Python has more of them.
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _SECTION = re.compile(r"\[([^\[\]]+)\]")
 
 
@@ -29,7 +31,7 @@ class JtsIni:
     def __init__(self, text: str = "") -> None:
         self.sections: dict[str, dict[str, str]] = {}
         section: dict[str, str] | None = None
-        for number, raw in enumerate(text.splitlines(), 1):
+        for number, raw in enumerate(_LINE_END.split(text), 1):
             line = raw.strip()
             where = f"jts.ini line {number}"
             if not line or line[0] in "#;":

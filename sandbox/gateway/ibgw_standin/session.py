@@ -208,6 +208,9 @@ class Session:
             yield LINK_BROKEN
         if (self.gateway.fault("competing_session") or {}).get("announce"):
             yield 10197, messages.COMPETING_TEXT
+        ends = self.gateway.fault("desupport_notice")
+        if ends is not None:
+            yield desupport_notice(ends)
 
 
 def port_reset(args: dict[str, Any]) -> tuple[int, str]:
@@ -215,4 +218,15 @@ def port_reset(args: dict[str, Any]) -> tuple[int, str]:
     return 1300, (
         "TWS socket port has been reset and this connection is being dropped. "
         f"Please reconnect on the new port - {args.get('port', 4011)}"
+    )
+
+
+def desupport_notice(args: dict[str, Any]) -> tuple[int, str]:
+    """Return code and text of IBKR's announcement that it will not accept this release any more."""
+    version, day, minimum = (
+        args.get(name, known) for name, known in (("version", "1045.1"), ("day", "20261215"), ("minimum", "1050.1"))
+    )
+    return 2172, (
+        f"The version of the application you are running, {version}, needs to be upgraded, as it will be desupported "
+        f"on {day}. The minimum supported version at that time will be {minimum}."
     )

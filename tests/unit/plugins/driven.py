@@ -232,7 +232,7 @@ class World:
 
     def probe(self, timeout: float, **endpoint: Any) -> dict[str, Any]:
         silent = self.answers and self.api in (hung, zombie)
-        verdict = probe.probe(**endpoint, timeout=SILENCE_SECONDS if silent else timeout, settle=0.05)
+        verdict = probe.probe(**{**endpoint, "settle": 0.05}, timeout=SILENCE_SECONDS if silent else timeout)
         if verdict["api_state"] in policy.HUNG:
             self.wait(timeout)
         return verdict

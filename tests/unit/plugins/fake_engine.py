@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.server
 import json
@@ -20,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from tests.unit.plugins.made_images import MadeImage
 
 
 class FakeEngine:
@@ -36,6 +38,7 @@ class FakeEngine:
         self.exit_code = 0
         self.labels = {"ibops.gateway.name": "paper", "ibops.gateway.revision": "r1"}
         self.images = {"image@sha256:1"}
+        self.image = MadeImage()
         # Name and label of each.
         self.networks: dict[str, str] = {}
         self.clock: Callable[[], float] = time.time
@@ -202,6 +205,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 return
         raise AssertionError(f"the test engine has no {self.command} {self.path}")
 
+    def do_HEAD(self) -> None:
+        self._route()
+
+    def _version(self) -> None:
+        self._json(200, {"Os": "linux", "Arch": "amd64"})
+
+    def _archive(self, _name: str) -> None:
+        path = self.query["path"][0]
+        found = self.engine.image.stat(path)
+        data = self.engine.image.archive(path) if found and self.command == "GET" else b""
+        self.send_response(200 if found else 404)
+        self.send_header("X-Docker-Container-Path-Stat", base64.b64encode(json.dumps(found).encode()).decode())
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def _info(self) -> None:
         self._json(200, {"NCPU": 2})
 
@@ -210,7 +229,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _image(self, name: str) -> None:
         known = unquote(name) in self.engine.images
-        self._json(200, {}) if known else self._json(404, {"message": "No such image"})
+        self._json(200, self.engine.image.inspect()) if known else self._json(404, {"message": "No such image"})
 
     def _networks(self) -> None:
         [label] = json.loads(self.query["filters"][0])["label"]
@@ -302,6 +321,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 _ROUTES: dict[str, Callable[..., None]] = {
     "GET /info": _Handler._info,
+    "GET /version": _Handler._version,
+    "(?:HEAD|GET) /containers/([^/]+)/archive": _Handler._archive,
     "GET /events": _Handler._events,
     "GET /images/(.+)/json": _Handler._image,
     "GET /networks": _Handler._networks,

@@ -60,6 +60,8 @@ ELSEWHERE = DIALOG.format("Existing session detected")
 CHOICE = "User must choose whether to continue with this session"
 TAKEN = "End this session and let the other session proceed"
 LINK_DOWN = (2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically.")
+ENDS = (2172, "The version of the application you are running, 1045.1, needs to be upgraded, as it will be desupported "
+        "on 20261215. The minimum supported version at that time will be 1050.1.")  # fmt: skip
 SESSION = {
     "paper_sessions": (
         PaperSession.from_data(
@@ -575,6 +577,20 @@ FAULTS: tuple[Fault, ...] = (
         "IBKR no longer accepts the release", "stops it",
         starting(*ASKING, (12, "This version is no longer supported")), BLOCKED, 2, "the start", "release_refused",
         ("state/blocked",), mode="paper", before=down, shows="no longer",
+    ),
+    Fault(
+        "IBKR announces that it will no longer accept the release (notice 2172)", "alert; it serves on until that day",
+        api(answering(ENDS)), READY, None, told=("release/warning",),
+    ),
+    Fault(
+        "IBKR announces it, seven days before or later", "alert", api(answering(ENDS)), READY, None,
+        told=("release/critical",), now=new_york("2026-12-08 12:00"),
+    ),
+    Fault(
+        "IBKR announces it by a dialog at the sign-in", "alert, with the day; a person presses OK",
+        starting(*ASKING, (12, DIALOG.format("IBKR Gateway")), (12, f"IBC: {ENDS[1]}")), DEGRADED, 10, "the start",
+        told=("release/warning", "state/degraded"), mode="paper", before=down, shows="will be desupported",
+        says="until 2026-12-15",
     ),
     Fault(
         "the account is the other mode's", "stops it",

@@ -11,6 +11,8 @@ import jinja2
 import yaml
 from tests.lint.files import ROOT
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import releases
+
 NEW_YORK = ZoneInfo("America/New_York")
 DIGEST = "ghcr.io/gnzsnz/ib-gateway@sha256:" + "0123456789ab" + "0" * 52
 PLAYBOOK: dict[str, t.Any] = yaml.safe_load((ROOT / "playbooks/live_check.yml").read_text())[0]
@@ -101,6 +103,11 @@ def certificate(days: float | None, reason: str | None = None) -> dict[str, t.An
     return {"path": "/etc/ibgw/live/tls/server.crt", "days_left": days, "ends_at": 0.0, "reason": reason}
 
 
+def ends(release: str | None, announced: str | None = None) -> dict[str, t.Any]:
+    """Until when IBKR accepts a release, at the moment of these facts."""
+    return releases.outlook(release, announced, NOW)._asdict()
+
+
 def changed(facts: dict[str, t.Any], changes: dict[str, t.Any]) -> dict[str, t.Any]:
     """The facts with others in their places; of a dict, only the named parts are others."""
     for name, value in changes.items():
@@ -135,7 +142,8 @@ def live(**changes: t.Any) -> dict[str, t.Any]:
             "pending": False,
             "clock_skew": 0.4,
             "container": {"name": "ibgw-live", "exists": True, "running": True, "image": DIGEST},
-            "milestones": {"controller": "ibc", "controller_version": "3.24.2", "gateway_version": "10.45.1j"},
+            "milestones": {"controller": "ibc", "controller_version": "3.24.2", "gateway_version": "10.50.1d"},
+            "release": ends("10.50.1d"),
         },
         "accounts": {"fit": True, "allowed": 1, "served": 1, "reason": None},
         "session": {

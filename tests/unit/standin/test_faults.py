@@ -60,6 +60,7 @@ EXPECTED = {
     "secdef_broken": "178 accounts=DU1234567 id=1 2104 2104 2106 2157 time",
     "read_only": "178 accounts=DU1234567 id=1 2104 2104 2106 2158 time",
     "competing_session": "178 accounts=DU1234567 id=1 2104 2104 2106 2158 10197 time",
+    "desupport_notice": "178 accounts=DU1234567 id=1 2104 2104 2106 2158 2172 time",
     "wrong_account_prefix": "178 accounts=U1234567 id=1 2104 2104 2106 2158 time",
     "link_restored": "178 accounts=DU1234567 id=1 2104 2104 2106 2158 time",
 }

@@ -32,7 +32,11 @@ def main(arguments: list[str]) -> int:
             raise ValueError(f"mode {options['mode']} is neither live nor paper")
         if not 0 < options.get("timeout", 1.0) <= MAX_SECONDS or not 0 <= options.get("settle", 0.0) <= MAX_SECONDS:
             raise ValueError(f"a timeout must be more than 0, and no time more than {MAX_SECONDS:.0f} seconds")
+        if options.get("client_id", 1) < 1:
+            raise ValueError(f"client id {options['client_id']} would take over orders made by hand: use 1 or more")
         host, port = rest[0], int(rest[1])
+        if not 0 < port < 65536:
+            raise ValueError(f"port {port} is not a TCP port: use 1 to 65535")
     except (ValueError, KeyError, IndexError) as error:
         sys.stderr.write(f"{USAGE}\n{error!r}\n")
         return 2
@@ -43,6 +47,8 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(result) + "\n")
     else:
         sys.stdout.write(f"{result['api_state']}: {result['reason']}. {result['next_step']}\n")
+        if result["release_notice"]:
+            sys.stdout.write(f"IBKR announces: {result['release_notice']}\n")
     return 0 if result["api_state"] == "ready" else 3 if result["final"] else 1
 
 

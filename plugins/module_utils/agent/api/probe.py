@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CLIENT_ID = 917
 ATTEMPT_SECONDS = 5.0
 SETTLE_SECONDS = 0.3
+# After a report on every kind of farm, so much silence ends a settling that nobody asked for.
+QUIET_SECONDS = 0.03
 MUTE_SECONDS = 0.25
 GOODBYE_SECONDS = 0.5
 MAX_NOTICES = 50
@@ -58,7 +60,11 @@ _LINK_DOWN, _LINK_UP = (1100, 2110), (1101, 1102)
 _PORT_MOVED = 1300
 _COMPETING_SESSION = 10197
 _REFUSED_REQUEST, _READ_ONLY = 321, "read-only"
+# IBKR announces from when on it accepts this release no more. Its text may be longer than other notices'.
+_RELEASE_ENDS, _ANNOUNCEMENT = 2172, 400
 _OTHER_FARMS = "others"
+# The notice of a restored link names the farms that are not back, and not their kinds.
+_NOT_CONNECTED, _ANY_KIND = "not connected", "data"
 _CONNECT_STATES = {
     errno.ECONNREFUSED: "port_closed",
     errno.ETIMEDOUT: "tcp_timeout",
@@ -74,7 +80,7 @@ def probe(
     mode: str | None = None,
     accounts: Iterable[str] = (),
     timeout: float = ATTEMPT_SECONDS,
-    settle: float = SETTLE_SECONDS,
+    settle: float | None = None,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
@@ -84,16 +90,17 @@ def probe(
     tried where a connect fails. An address that accepts is the gateway, whatever it says then.
 
     *mode* (``live`` or ``paper``) and *accounts* (the allowed ids) are weighed as :class:`.accounts.Check` says.
-    *settle* is how long after the start of the session a report of trouble is waited for, in seconds; it ends early
-    once the gateway has reported on every kind of data farm. A peer that sends more than the limits of :mod:`.wire` is
-    judged as if the time were over.
+    *settle* is how long after the start of the session a report of trouble is waited for, in seconds; None: 0.3, or
+    less once the gateway has reported on every kind of data farm and is silent for 0.03. A peer that sends more than
+    the limits of :mod:`.wire` is judged as if the time were over.
 
     Returns a dictionary whose keys are always there: ``api_state`` (a key of :data:`.states.API_STATES`, or
     ``rejected:<code>``), ``reason``, ``next_step``, ``final`` (waiting cannot help), ``server_version``,
     ``connection_time`` (the gateway's own text), ``accounts`` (masked), ``account_count``, ``account_fault`` (how the
     accounts differ from those wanted; None when they do not, or none was named), ``next_valid_id``, ``read_only``
-    (True once the gateway said so, else None), ``clock_skew`` (seconds), ``notices`` (code and text each, the first
-    50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
+    (True once the gateway said so, else None), ``release_notice`` (IBKR's text that this release will no longer be
+    accepted, notice 2172, for :func:`..releases.outlook`; else None), ``clock_skew`` (seconds), ``notices`` (code and
+    text each, the first 50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
     """
     attempt = _Attempt(host, port, client_id, account_ids.Check(mode, accounts), timeout, settle, clock, now)
     try:
@@ -123,13 +130,14 @@ class _Attempt:
         client_id: int,
         accounts: account_ids.Check,
         timeout: float,
-        settle: float,
+        settle: float | None,
         clock: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
         self._host, self._port, self._client_id = host, port, client_id
         self._accounts = accounts
-        self._clock, self._now, self._settle = clock, now, settle
+        self._clock, self._now = clock, now
+        self._settle, self._settle_asked = SETTLE_SECONDS if settle is None else settle, settle is not None
         self._started = self._step_started = clock()
         self._deadline = self._started + timeout
         self._socket: socket.socket
@@ -149,6 +157,7 @@ class _Attempt:
         self._moved: str | None = None
         self._competing = False
         self._read_only: bool | None = None
+        self._release_notice: str | None = None
         self._farms: dict[tuple[str, str], str] = {}
 
     def converse(self) -> None:
@@ -170,7 +179,7 @@ class _Attempt:
         while self._clock_skew is None:
             self._hear(self._deadline, "unresponsive")
         self._done("current_time")
-        while not self._healthy_burst_seen() and self._hear(min(settled, self._deadline)):
+        while self._hear(self._settled_at(settled)):
             pass
         while self._hear(0):
             pass
@@ -209,6 +218,7 @@ class _Attempt:
             "account_fault": self._account_fault(),
             "next_valid_id": self._next_valid_id,
             "read_only": self._read_only,
+            "release_notice": self._release_notice and account_ids.hide(self._release_notice, self._accounts.first),
             "clock_skew": self._clock_skew,
             "notices": [
                 {"code": code, "text": account_ids.hide(text, self._accounts.first)} for code, text in self._notices
@@ -336,6 +346,8 @@ class _Attempt:
             self._take_accounts(message)
         elif fields[0] == wire.NEXT_VALID_ID:
             self._next_valid_id = _numeric(fields[-1], "order id")
+            if self._next_valid_id < 1:
+                raise _Verdict("no_valid_id", f"it said {self._next_valid_id}")
         elif fields[0] == wire.CURRENT_TIME:
             self._clock_skew = round(abs(_numeric(fields[-1], "time") - self._now()), 1)
 
@@ -367,10 +379,14 @@ class _Attempt:
             self._link = code
         elif code in _LINK_UP:
             self._link = None
+            for name in _farms_not_connected(fields[4]):
+                self._take_farm(_ANY_KIND, "broken", name)
         elif code == _PORT_MOVED:
             self._moved = printable(fields[4])
         elif code == _COMPETING_SESSION:
             self._competing = True
+        elif code == _RELEASE_ENDS:
+            self._release_notice = printable(fields[4], _ANNOUNCEMENT)
         elif not 2100 <= code < 2200:
             self._error = code
             if code == _REFUSED_REQUEST and _READ_ONLY in fields[4].lower():
@@ -382,6 +398,13 @@ class _Attempt:
         farm = (kind, name if known else _OTHER_FARMS)
         if self._farms.get(farm) != "broken" or (known and status != "connecting"):
             self._farms[farm] = status
+        if status == "ok":
+            self._farms.pop((_ANY_KIND, name), None)
+
+    def _settled_at(self, settled: float) -> float:
+        end = min(settled, self._deadline)
+        early = not self._settle_asked and self._healthy_burst_seen()
+        return min(end, self._clock() + QUIET_SECONDS) if early else end
 
     def _healthy_burst_seen(self) -> bool:
         """Whether the gateway has reported on every kind of farm, and nothing of it is bad."""
@@ -389,7 +412,7 @@ class _Attempt:
             self._link is None
             and not self._competing
             and "broken" not in self._farms.values()
-            and {kind for kind, _name in self._farms} == _FARM_KINDS
+            and {kind for kind, _name in self._farms} >= _FARM_KINDS
         )
 
     def _judge(self) -> None:
@@ -469,3 +492,13 @@ def _farm_name(text: str) -> str:
     """Return the farm that a farm notice ends with: behind its colon, or behind its full stop."""
     _sentence, colon, name = text.rpartition(":")
     return printable((name if colon else text.partition(".")[2]).strip(), 40)
+
+
+def _farms_not_connected(text: str) -> list[str]:
+    """Return the farms that the notice of a restored link lists as not connected, the first :data:`MAX_FARMS`."""
+    place = text.lower().find(_NOT_CONNECTED)
+    if place < 0:
+        return []
+    listed = text[place + len(_NOT_CONNECTED) :].lstrip(" :").partition(". ")[0]
+    names = (name.strip(" .") for name in listed.replace(",", ";").split(";")[:MAX_FARMS])
+    return [printable(name, 40) for name in names if name]

@@ -48,6 +48,12 @@ IBC = Controller(
         ),
         "passkey": tuple(f"{p}ass{k}ey is not supported" for p in "Pp" for k in "Kk"),
         "release_refused": ("is no longer supported",),
+        # A dialog that waits for OK. IBC prints a text as it stands, in one line or in several.
+        "release_ends": (
+            "version of the application you are running, ([^\n]{0,400})",
+            "be desupported on ([^\n]{0,400})",
+            "at that time will be ([^\n]{0,400})",
+        ),
         "cold_restart": ("Cold restart in progress",),
         "sign_in_follows": ("IBC will cold-restart shortly",),
         "restart_follows": ("IBC will restart shortly",),

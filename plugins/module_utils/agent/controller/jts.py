@@ -9,20 +9,26 @@ line ends. So the wanted text is a set of keys and not a file: only a key whose 
 
 from __future__ import annotations
 
+import re
+
 Keys = dict[tuple[str, str], str]
+# As Java reads lines, which is how IBC and the gateway do: U+2028, U+0085, a form feed and the like are parts of a
+# value.
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_BLANKS = " \t"
 
 
 def keys(text: str) -> Keys:
     """Return ``{(section, key): value}`` of an ini text; the first of two equal keys counts."""
     found: Keys = {}
     section = ""
-    for line in text.splitlines():
-        stripped = line.strip()
+    for line in _lines(text):
+        stripped = line.strip(_BLANKS)
         if stripped.startswith("[") and stripped.endswith("]"):
             section = stripped[1:-1]
         elif "=" in stripped:
             key, value = stripped.split("=", 1)
-            found.setdefault((section, key.strip()), value.strip())
+            found.setdefault((section, key.strip(_BLANKS)), value.strip(_BLANKS))
     return found
 
 
@@ -33,19 +39,24 @@ def reconcile(current: str, wanted: str) -> str:
         return current
     lines: list[str] = []
     section = ""
-    for line in current.splitlines():
-        stripped = line.strip()
+    for line in _lines(current):
+        stripped = line.strip(_BLANKS)
         if stripped.startswith("[") and stripped.endswith("]"):
             lines += _rest_of(section, missing)
             section = stripped[1:-1]
-        elif "=" in stripped and (section, stripped.split("=", 1)[0].strip()) in missing:
-            key = stripped.split("=", 1)[0].strip()
+        elif "=" in stripped and (section, stripped.split("=", 1)[0].strip(_BLANKS)) in missing:
+            key = stripped.split("=", 1)[0].strip(_BLANKS)
             line = f"{key}={missing.pop((section, key))}"
         lines.append(line)
     lines += _rest_of(section, missing)
     for section in dict.fromkeys(section for section, _key in missing):
         lines += [f"[{section}]", *_rest_of(section, missing)]
     return "\n".join(lines) + "\n"
+
+
+def _lines(text: str) -> list[str]:
+    lines = _LINE_END.split(text)
+    return lines if lines[-1] else lines[:-1]
 
 
 def _rest_of(section: str, missing: Keys) -> list[str]:

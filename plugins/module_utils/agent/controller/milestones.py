@@ -122,6 +122,8 @@ class Summary:
         self.read_only: bool | None = None
         # Whether the API refused a client's request because it is read-only.
         self.write_refused = False
+        # What IBKR announced by a dialog of the sign-in: that it will no longer accept this release.
+        self.release_notice: str | None = None
         self.gateway_version: str | None = None
         self.controller_version: str | None = None
         self.commands: list[str] = []
@@ -247,7 +249,7 @@ class Summary:
         self.full_authentication = self.token_missing = full
         self.sign_in_follows = False
         self.commands = []
-        self.last_dialog = self.open_dialog = None
+        self.last_dialog = self.open_dialog = self.release_notice = None
         self.disclaimer_accepted = self.settings_applied = self.contested = self.write_refused = False
         self.refused_this_time = self.on_token = False
         if self.finding not in _LASTING:
@@ -318,6 +320,9 @@ class Summary:
 
     def _on_read_only(self, value: str) -> None:
         self.read_only = value == "true"
+
+    def _on_release_ends(self, value: str) -> None:
+        self.release_notice = printable(f"{self.release_notice or ''} {value}".strip(), 400)
 
     def _on_write_refused(self, _value: str) -> None:
         self.write_refused = True

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import http.client
@@ -134,10 +135,15 @@ class Engine:
         path, attempt = f"/containers/{quote(container)}/json", f"inspect container {container}"
         return self._call("GET", path, attempt, LOOK_SECONDS)
 
+    def image(self, image: str) -> dict[str, Any]:
+        """Return the engine's description of *image* (name, digest or id), as ``docker image inspect`` prints it."""
+        found: dict[str, Any] = self._call("GET", f"/images/{quote(image)}/json", f"look for image {image}")
+        return found
+
     def image_present(self, image: str) -> bool:
         """Whether *image* (name, digest or id) is on this host."""
         try:
-            self._call("GET", f"/images/{quote(image)}/json", f"look for image {image}")
+            self.image(image)
         except NotFoundError:
             return False
         return True
@@ -321,6 +327,36 @@ class Engine:
         attempt = f"let container {container} into network {network}"
         self._call("POST", f"/networks/{quote(network)}/connect", attempt, body={"Container": container})
 
+    def path_stat(self, container: str, path: str) -> dict[str, Any] | None:
+        """Return what *path* of a container is, which need not run (``name``, ``size``, ``mode`` as Go's FileMode,
+        ``linkTarget``); None where there is nothing. A link is not followed."""
+        attempt = f"look at {path} of {container}"
+        try:
+            connection, response = self._open("HEAD", _archive_path(container, path), attempt)
+        except NotFoundError:
+            return None
+        try:
+            with _errors(attempt):
+                found = json.loads(base64.b64decode(response.headers["X-Docker-Container-Path-Stat"]))
+                return {**found, "size": int(found["size"]), "mode": int(found["mode"])}
+        finally:
+            connection.hang_up()
+
+    def archive(self, container: str, path: str, most: int) -> bytes:
+        """Return *path* of a container, which need not run, as a tar archive; TooLongError beyond *most* bytes."""
+        attempt = f"read {path} of {container}"
+        connection, response = self._open("GET", _archive_path(container, path), attempt, most=most)
+        try:
+            with _errors(attempt):
+                return response.read()
+        finally:
+            connection.hang_up()
+
+    def platform(self) -> str:
+        """Return the system and the architecture of the engine, such as ``linux/amd64``."""
+        found = self._call("GET", "/version", "look at the engine")
+        return f"{found['Os']}/{found['Arch']}"
+
     def cpus(self) -> int:
         """Return how many CPUs the host has."""
         return int(self._call("GET", "/info", "look at the engine")["NCPU"])
@@ -353,6 +389,10 @@ def _reason(answer: bytes) -> str:
         return printable(str(json.loads(answer)["message"]), 400)
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def _archive_path(container: str, path: str) -> str:
+    return f"/containers/{quote(container)}/archive?{urlencode({'path': path})}"
 
 
 def _log_path(container: str, **more: int) -> str:

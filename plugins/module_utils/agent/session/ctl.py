@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .. import releases
 from ..api import verdicts
 from ..controller import password
 from ..controller.commands import ChannelError
@@ -46,8 +47,11 @@ def status(control: Control, options: argparse.Namespace, _say: Say) -> tuple[in
     if options.plan_fault:
         policy.unreadable(record, options.plan_fault, before, control.now())
     codes = {verdicts.READY: DONE, verdicts.BLOCKED: NEEDS_PERSON}
-    watcher = watching.fault(watching.unit(control.descriptor.name), late)
-    return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now()) | {"watcher": watcher}
+    more = {
+        "watcher": watching.fault(watching.unit(control.descriptor.name), late),
+        "release": control.gateway.release(control.now())._asdict(),
+    }
+    return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now()) | more
 
 
 def start(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
@@ -221,6 +225,9 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
         write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
         if result.get("valid_until_new_york"):
             write(f"valid until {result['valid_until_new_york']} New York time")
+        ends = result.get("release")
+        if ends and ends["severity"] != releases.OK:
+            write(ends["text"])
         fault = result.get("plan_fault")
         for line in filter(
             None, (result["next_step"], result.get("watcher"), fault if fault != result["reason"] else "")

@@ -328,7 +328,7 @@ def _certificate(path: str, now: float) -> Fact:
     return {"ends_at": float(ends), "days_left": round((ends - now) / DAY, 1)}
 
 
-def look(name: str, timeout: float, settle: float, now: float | None = None) -> Fact:
+def look(name: str, timeout: float, settle: float | None, now: float | None = None) -> Fact:
     """Return the facts of gateway *name*; one that is not deployed here is a fact as well. DescriptorError for a name
     or a descriptor that cannot be used."""
     at = time.time() if now is None else now

@@ -16,6 +16,7 @@ from ..api.probe import ATTEMPT_SECONDS, probe
 from ..controller import ibc, milestones
 from ..engine.client import Engine, EngineError, NotFoundError
 from ..engine.log import Log
+from ..releases import Outlook, outlook
 from ..text import printable
 from . import store
 from .descriptor import Descriptor
@@ -23,6 +24,8 @@ from .descriptor import Descriptor
 REVISION_LABEL = "ibops.gateway.revision"
 # Of a network of a gateway's clients; its value is the gateway's name.
 NETWORK_LABEL = "ibops.gateway.clients"
+# Of the image's environment: the gateway's release.
+RELEASE_VARIABLE = "IB_GATEWAY_VERSION"
 _PHASES = {
     milestones.NO_RUN: "the container has started, the gateway's JVM not yet",
     milestones.LAUNCHED: "the gateway's JVM has started and shows no login window yet",
@@ -289,8 +292,15 @@ class Gateway:
             # Nobody but a person gives a live gateway's sign-in up.
             return Judgement(verdicts.DEGRADED, row.meaning, _SIGN_IN_ANEW)
         if self.dialog is not None:
-            reason = f'a dialog entitled "{self.dialog}" waits in the sign-in: {found.reason}'
-            return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=verdicts.OPERATOR_LOOK)
+            reason, step = (
+                f'a dialog entitled "{self.dialog}" waits in the sign-in: {found.reason}',
+                verdicts.OPERATOR_LOOK,
+            )
+            if self.summary.release_notice:
+                ends = self.release(self._now())
+                reason = f'a dialog entitled "{self.dialog}" waits in the sign-in; it announces: {ends.text}'
+                step = f"Press its OK (playbooks/desktop.yml). {ends.next_step}"
+            return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=step)
         if self._stalled():
             reason = f"its start has stalled: {found.reason}"
             return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=verdicts.OPERATOR_LOOK)
@@ -310,6 +320,12 @@ class Gateway:
             "Apply the setting: a new start (live: playbooks/live_signin.yml), or correct gateway_read_only_api.",
         )
 
+    def release(self, now: float) -> Outlook:
+        """Return until when IBKR accepts the gateway's release: by what IBKR announced, else by the table. *now* is in
+        epoch seconds."""
+        announced = (self.verdict or {}).get("release_notice") or self.summary.release_notice
+        return outlook((self.container or {}).get("release") or self.summary.gateway_version, announced, now)
+
     def report(self) -> dict[str, Any]:
         """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""
         judgement = self.judgement()
@@ -322,6 +338,7 @@ class Gateway:
                 "account_fault",
                 "next_valid_id",
                 "read_only",
+                "release_notice",
                 "clock_skew",
                 "notice_count",
             )
@@ -337,6 +354,7 @@ class Gateway:
             "reason": judgement.reason,
             "next_step": judgement.next_step,
             "final": judgement.final,
+            "release": self.release(self._now())._asdict(),
         }
         if self.descriptor is None:
             return report
@@ -358,7 +376,7 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
 
     exists, running (its processes are there, paused or not), status, frozen (a process of it that a signal has
     stopped), exit_code, exit_meaning, started_at, finished_at (of the run before, where it runs), stop_grace (seconds),
-    id, image, revision, networks.
+    id, image, release (of the gateway, by the image's environment), revision, networks.
     """
     names = (
         "id",
@@ -370,6 +388,7 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
         "started_at",
         "finished_at",
         "image",
+        "release",
         "revision",
         "networks",
     )
@@ -387,6 +406,7 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
         status=printable(state["Status"], 40),
         stop_grace=config.get("StopTimeout"),
         image=config["Image"],
+        release=variables(config.get("Env")).get(RELEASE_VARIABLE),
         revision=(config.get("Labels") or {}).get(REVISION_LABEL),
         networks=sorted(found["NetworkSettings"]["Networks"]),
     )
@@ -399,6 +419,11 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
     if facts["status"] == "running":
         facts["frozen"] = frozen(state.get("Pid") or 0)
     return facts
+
+
+def variables(environment: list[str] | None) -> dict[str, str]:
+    """Return an environment, as the engine tells it, by name; the values are cut to 200 printable characters."""
+    return {name: printable(value) for name, _sign, value in (each.partition("=") for each in environment or [])}
 
 
 def frozen(pid: int) -> str | None:

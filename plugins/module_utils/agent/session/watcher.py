@@ -22,8 +22,10 @@ from functools import partial
 from typing import Any
 
 from ..api import verdicts
+from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
+from ..releases import CRITICAL, DAY, WARNING
 from ..text import printable
 from . import alerts, descriptor, lifecycle, plan, policy, week
 from .alerts import Alert, Outbox
@@ -46,6 +48,8 @@ REPEAT_SECONDS = 6 * 3600.0
 # How often the ends of certificates are looked at, and who is told how many days before one.
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
+# How often it is said that IBKR will not accept a gateway's release any more, while that lasts.
+RELEASE_REPEATS = {WARNING: 7 * DAY, CRITICAL: DAY}
 Known = tuple[Any, tuple[Any, int]]
 Settings = tuple[descriptor.Descriptor, plan.Plan]
 # How often settings that cannot be read are looked at again.
@@ -79,6 +83,8 @@ class Watcher:
         self._interval = float(control.plan.interval)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
+        # It is in no hurry, and hears the gateway out.
+        control.gateway.endpoint["settle"] = SETTLE_SECONDS
 
     def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
         """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
@@ -284,6 +290,7 @@ class Watcher:
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)
+        self._tell_of_release(record, now)
         if now - self._ends_looked_at >= ENDS_SECONDS:
             self._ends_looked_at = now
             self._tell_of_ends(record, now)
@@ -296,6 +303,17 @@ class Watcher:
         key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
         if key:
             self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
+
+    def _tell_of_release(self, record: Record, now: float) -> None:
+        """Queue that IBKR will not accept the release any more: at once, and as critical in the last seven days.
+
+        By severity and not by date: whatever dates a container makes its gateway tell, there is no more than that.
+        """
+        ends, name, host = self.control.gateway.release(now), record.gateway, self.control.plan.host
+        if repeat := RELEASE_REPEATS.get(ends.severity):
+            title = " on ".join(filter(None, (name, host))) + f": {ends.text}"
+            alert = Alert(f"release/{ends.severity}", name, host, ends.severity, title, "", ends.next_step, now)
+            self.outbox.put(alert, repeat)
 
     def _tell_of_ends(self, record: Record, now: float) -> None:
         """Queue what ends soon of the certificates of way mtls: each once at 21 days, at 7 and at its end."""

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import pytest
 
 from ansible_collections.ibops.gateway.plugins.filter.gateway_table import gateway_table
 
@@ -37,3 +40,28 @@ def test_one_aligned_line_a_gateway() -> None:
         ["vm-live", "live", "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?"],
         ["new", "paper", "not deployed", "-", "-", "-", "-", "run site.yml"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ends", "cell"),
+    [
+        ({"severity": "ok", "accepted_until": None, "days_left": None}, "ready"),
+        (
+            {"severity": "warning", "accepted_until": "2026-12-15", "days_left": 13.5},
+            "release accepted until 2026-12-15",
+        ),
+        (
+            {"severity": "critical", "accepted_until": "2026-12-15", "days_left": 0.4},
+            "release accepted until 2026-12-15",
+        ),
+        (
+            {"severity": "critical", "accepted_until": "2026-12-15", "days_left": -0.1},
+            "release not accepted since 2026-12-15",
+        ),
+        ({"severity": "warning", "accepted_until": None, "days_left": None}, "IBKR asks for a newer release"),
+    ],
+)
+def test_the_end_of_a_release_stands_with_the_state(ends: dict[str, Any], cell: str) -> None:
+    look = {"state": "ready", "next_step": "Connect.", "release": ends}
+    line = gateway_table([{"inventory_hostname": "vm", "gateway_mode": "live", "gateway_look": look}])[1]
+    assert re.split(" {2,}", line)[2] == (cell if cell == "ready" else f"ready ({cell})")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plugins.made_images import MadeImage
 from tests.unit.plugins.module_utils.deploy.test_container import BAD, GOOD
 from tests.unit.plugins.module_utils.deploy.test_deployment import IMAGE, Host
 
@@ -99,6 +100,22 @@ def test_a_live_gateway_wants_to_be_named(run_module: Any, host: Host) -> None:
     assert run_module(gateway_container.main, check=True, **options(mode="live"))["step"] == "make"
     assert host.engine.calls == []
     assert run_module(gateway_container.main, **options(mode="live", names_live=True))["starts"]
+
+
+def test_what_the_image_is_is_returned_and_the_end_of_its_release_is_warned_of(
+    run_module: Any, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(gateway_container.AnsibleModule, "warn", lambda _module, text: warned.append(text))
+    host.engine.made_image = MadeImage(os.getuid(), "10.19.1")
+    result = run_module(gateway_container.main, **options(accept_image=["release_not_accepted"]))
+    assert (result["step"], result["image"]["release"], result["image"]["refused"]) == ("make", "10.19.1", False)
+    text = "gateway_image: release 10.19.1 has not been accepted by IBKR since 2023-07-18; the minimum is 10.19.2"
+    assert warned == [text]
+    assert "release_not_accepted" in run_module(gateway_container.main, **options(config="two"))["msg"]
+    # One that runs is left alone, and warned of.
+    again = run_module(gateway_container.main, **options())
+    assert (again["step"], again["image"]["refused"], warned) == ("none", True, [text, text])
 
 
 def test_a_missing_image_is_asked_for_and_nobody_is_kept_out(run_module: Any, host: Host) -> None:

@@ -57,7 +57,7 @@ def test_an_image_alone(run_module: Any, fake_engine: Any) -> None:
                 **dict.fromkeys(("accounts", "client_id", "gateway_name", "host", "mode", "port")),
                 "image": "image@sha256:1",
                 "probe": True,
-                "settle": 0.3,
+                "settle": None,
                 "timeout": 5.0,
             }
         },

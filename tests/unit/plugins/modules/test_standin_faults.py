@@ -57,6 +57,7 @@ EXPECTED = {
     "secdef_broken": "degraded",
     "read_only": "ready",
     "competing_session": "degraded",
+    "desupport_notice": "ready",  # with a warning; test_the_end_of_a_release sees it
     "wrong_account_prefix": "wrong_account",
     "link_restored": "ready",
 }
@@ -107,6 +108,15 @@ def test_a_link_that_goes_while_the_probe_listens(standin: testing.Running) -> N
     standin.set_fault("link_lost", delay=0.05)
     standin.control({"cmd": "fault", "name": "hmds_broken", "add": True})  # so that the settling is not cut short
     assert probe(standin.host, standin.port, timeout=5, settle=1)["api_state"] == "link_down"
+
+
+@pytest.mark.parametrize("_each", range(5))
+def test_the_end_of_a_release(run_module: Any, standin: testing.Running, _each: int) -> None:
+    standin.set_fault("desupport_notice", day="20271215")
+    result = run_module(gateway_ready.main, host=standin.host, port=standin.port, mode="paper")
+    assert (result["api_state"], result["release"]["severity"]) == ("ready", "warning")
+    assert (result["release"]["accepted_until"], result["release"]["minimum"]) == ("2027-12-15", "10.50.1")
+    assert 2172 in [notice["code"] for notice in result["notices"]]
 
 
 def test_a_frozen_gateway(standin: testing.Running) -> None:

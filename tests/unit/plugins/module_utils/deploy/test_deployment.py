@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plugins.made_images import MadeImage
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import neighbours
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import (
@@ -56,6 +57,7 @@ class Containers(Engine):
         self.all: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
         self.images = {IMAGE}
+        self.made_image = MadeImage(os.getuid())
         self.refused: dict[str, str] = {}
         self.kill_at: int | None = None
         self._ids = itertools.count()
@@ -89,7 +91,7 @@ class Containers(Engine):
                 "StartedAt": stamp,
                 "FinishedAt": "0001-01-01T00:00:00Z",
             },
-            "Config": {"Image": request["Image"], "Labels": request["Labels"], "Env": request["Env"]},
+            "Config": {"Image": request["Image"], "Labels": request.get("Labels"), "Env": request.get("Env")},
             "HostConfig": request["HostConfig"],
             "NetworkSettings": {"Networks": {"bridge": {}}},
         }
@@ -97,8 +99,20 @@ class Containers(Engine):
     def containers(self) -> list[dict[str, Any]]:
         return [self.inspect(name) for name in self.all]
 
-    def image_present(self, image: str) -> bool:
-        return image in self.images
+    def image(self, image: str) -> dict[str, Any]:
+        if image not in self.images:
+            raise NotFoundError(f"no {image}")
+        return self.made_image.inspect()
+
+    def platform(self) -> str:
+        return "linux/amd64"
+
+    def path_stat(self, container: str, path: str) -> dict[str, Any] | None:
+        assert self.all[container]["status"] == "created", "an image's files are looked at, and it is never run"
+        return self.made_image.stat(path)
+
+    def archive(self, container: str, path: str, most: int) -> bytes:
+        return self.made_image.archive(path)
 
     def networks(self, label: str) -> list[str]:
         return []
@@ -282,7 +296,14 @@ def test_the_decision(
 
 # What is done
 
+
+def looked_at(container: str) -> list[str]:
+    """The calls by which an image is looked at."""
+    return [f"create {container}.image", f"remove {container}.image"]
+
+
 REPLACED = [
+    *looked_at("ibgw-paper"),
     "create ibgw-paper.new",
     "stop ibgw-paper",
     "rename ibgw-paper ibgw-paper.old",
@@ -374,7 +395,7 @@ def test_an_image_and_a_push_are_seen_to_before_anything_is_touched(host: Host) 
     host.engine.images.add(IMAGE)
     order = host.order("live", "live")
     assert Deployment(order, host.control(order)).run(False).needs == "push"
-    assert host.engine.calls == []
+    assert host.engine.calls == looked_at("ibgw-live")
     # Until it goes on, it has the lease.
     with pytest.raises(BusyError, match="Ann"):
         host.run(order, owner="Bob")
@@ -762,7 +783,7 @@ def test_who_waits_for_a_push_keeps_the_lease_and_who_waits_for_an_image_does_no
         left = json.loads(lease.read_text())["expires"] - since_boot()
         assert left == pytest.approx(deployment.PUSH_SECONDS, abs=20)
         assert left <= deployment.PUSH_SECONDS == 30
-    assert host.engine.calls == []
+    assert host.engine.calls == (looked_at("ibgw-live") if kept else [])
 
 
 @pytest.mark.parametrize("jts", ["", "[Logon]\nTimeZone=two\n"])
@@ -1024,3 +1045,96 @@ def test_an_order_asks_for_nothing_that_it_does_not_say(host: Host) -> None:
     )  # fmt: skip
     assert (order.ready_seconds, order.stop_seconds) == (180.0, 90.0)
     assert (deployment.Decision("none").why, deployment.Done().step, deployment.Done().needs) == ("", "none", "")
+
+
+# The image is asked before it is trusted
+
+
+def test_a_container_that_is_left_of_a_look_is_removed_by_the_next_run(host: Host) -> None:
+    host.run(host.order())
+    host.engine.create("ibgw-paper.image", {"Image": IMAGE, "HostConfig": {}})
+    assert host.run(host.order()).step == "none"
+    assert list(host.engine.all) == ["ibgw-paper"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(("mode", "now"), [("paper", False), ("live", False), ("live", True)])
+def test_an_image_that_is_refused_leaves_the_running_gateway_as_it_was(
+    host: Host, mode: str, now: bool, check: bool
+) -> None:
+    name = f"ibgw-{mode}"
+    host.run(host.order(mode, mode, revision="r1", config="one"))
+    before = {
+        path: path.read_bytes() for path in host.root.rglob("*") if path.is_file() and "session" not in path.parts
+    }
+    host.engine.made_image.config["User"] = "root"
+    host.engine.calls.clear()
+    with pytest.raises(
+        Refused, match=r"gateway_image: image@sha256:1 is not what it must be \(user: .*Nothing was touched"
+    ):
+        host.run(host.order(mode, mode, now=now), check=check)
+    assert (list(host.engine.all), host.engine.running()) == ([name], [name])
+    assert host.engine.revision(name) == "r1"
+    assert set(host.engine.calls) <= set(looked_at(name))
+    assert before == {
+        path: path.read_bytes() for path in host.root.rglob("*") if path.is_file() and "session" not in path.parts
+    }
+    assert host.stops == []
+
+
+def test_what_the_operator_accepts_is_taken(host: Host) -> None:
+    host.engine.made_image.config["User"] = "root"
+    done = host.run(host.order(accept=("user",)))
+    assert (done.step, host.engine.running()) == ("make", ["ibgw-paper"])
+    assert done.image is not None
+    assert ("user", False) in [(each.id, each.refused) for each in done.image.differences]
+
+
+DAY = datetime(2026, 12, 15, tzinfo=week.NEW_YORK).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("status", "revision", "start", "now", "refused"),
+    [
+        # Before the day it is told, and on the day refused before anything is stopped.
+        ("running", "r1", "always", DAY - 1, False),
+        ("running", "r1", "always", DAY, True),
+        ("exited", "r1", "if_running", DAY, True),
+        # A container that is there is not started in vain, and one that runs is left alone.
+        ("exited", "r2", "always", DAY - 1, False),
+        ("exited", "r2", "always", DAY, True),
+        ("exited", "r2", "if_running", DAY, False),
+        # Made for the sign-in that follows, or left for it.
+        ("exited", "r1", "never", DAY, True),
+        ("exited", "r2", "never", DAY, True),
+        ("exited", "r2", "never", DAY - 1, False),
+        ("running", "r2", "never", DAY, False),
+        ("running", "r2", "always", DAY, False),
+    ],
+)
+def test_a_release_that_ibkr_does_not_accept_is_refused_before_anything_is_stopped(
+    host: Host, status: str, revision: str, start: str, now: float, refused: bool
+) -> None:
+    host.engine.made_image = MadeImage(os.getuid(), "10.45.1j")
+    host.engine.made("ibgw-paper", revision, status)
+    order = host.order(start=start)
+    control = Control(order.descriptor, Plan(), "the operator", host.engine, lambda: now, "Ann")
+    if refused:
+        with pytest.raises(
+            Refused, match=r"release_not_accepted: release 10\.45\.1j has not been accepted by IBKR since"
+        ):
+            Deployment(order, control).run(False)
+        assert set(host.engine.calls) <= set(looked_at("ibgw-paper"))
+        assert host.engine.all["ibgw-paper"]["status"] == status
+    else:
+        done = Deployment(order, control).run(False)
+        assert done.image is not None
+        assert [each.id for each in done.image.differences][:1] == [
+            "release_ends" if now < DAY else "release_not_accepted"
+        ]
+
+
+def test_a_container_that_is_there_is_started_though_the_role_would_not_make_it_of_such_an_image(host: Host) -> None:
+    host.engine.made("ibgw-paper", "r2", "exited")
+    host.engine.made_image.config["User"] = "root"
+    assert host.run(host.order()).step == "start"

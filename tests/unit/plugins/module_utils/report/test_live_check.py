@@ -92,6 +92,13 @@ CASES: list[tuple[str, Facts, str]] = [
     ("image", {"image": {"present": False}}, "warn"),
     ("image", {"image": {"same": None, "running": None}}, "ok"),
     ("image", {"image": {"wanted": None, "reason": "no engine"}}, "warn"),
+    # The release, 18 days before the cut-off
+    ("release", {"look": {"release": made.ends("10.45.1j")}}, "warn"),
+    ("release", {"look": {"release": made.ends("10.50.1d", "desupported on 20261201")}}, "act"),
+    ("release", {"look": {"release": made.ends("10.50.1d", "Please upgrade.")}}, "warn"),
+    ("release", {"look": {"release": made.ends("10.19.1")}}, "act"),
+    ("release", {"look": {"release": made.ends(None)}}, "warn"),
+    ("release", {"look": down() | {"release": made.ends("10.45.1j")}}, "warn"),
     ("settings", {"look": {"pending": True}}, "warn"),
     # Restarts: three more than a day's one
     ("restarts", {"restarts": {"jvm_runs": 8, "up_days": 4.5}}, "ok"),
@@ -396,3 +403,14 @@ def test_nobody_asked_for_drift() -> None:
 def test_many_tasks_are_named_in_part() -> None:
     told = run(*((f"Task {number}", {"changed": True}) for number in range(9)))
     assert "9 tasks: Task 0; Task 1; Task 2; Task 3; and 5 more" in text(judge(live(), drift=drift(told)), "drift")
+
+
+def test_a_gateway_that_is_down_and_names_no_release_has_no_row_of_it() -> None:
+    assert verdicts(judge(live(look=down() | {"release": made.ends(None)})), "release") == []
+
+
+def test_the_end_of_a_release_says_what_to_do() -> None:
+    assert text(judge(live(look={"release": made.ends("10.45.1j")})), "release") == (
+        "release 10.45.1j is accepted by IBKR until 2026-12-15; the minimum then is 10.50.1 -> "
+        "Set gateway_image to a digest of release 10.50.1 or later, then run playbooks/upgrade.yml."
+    )

@@ -70,6 +70,10 @@ def test_not_ready(closed_port: int, capsys: pytest.CaptureFixture[str]) -> None
         ["host", "1", "--timeout", "-1"],
         ["host", "1", "--timeout", "inf"],
         ["host", "1", "--settle", "-1"],
+        ["host", "1", "--client-id", "0"],
+        ["host", "1", "--client-id", "-1"],
+        ["host", "0"],
+        ["host", "70000"],
     ],
 )
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,8 +112,55 @@ def test_the_client_id_is_free_when_the_probe_returns(serve: Any) -> None:
     assert closed == ["freed"]
 
 
-def test_a_healthy_burst_ends_the_settling(healthy_port: int) -> None:
-    assert probe("127.0.0.1", healthy_port, settle=20)["timings"]["settle"] < 10_000
+def test_a_healthy_burst_and_silence_end_the_settling(healthy_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe_module, "SETTLE_SECONDS", 20.0)
+    assert 30 <= probe("127.0.0.1", healthy_port, timeout=30)["timings"]["settle"] < 10_000
+
+
+def test_a_settling_that_was_asked_for_is_kept(healthy_port: int) -> None:
+    assert probe("127.0.0.1", healthy_port, settle=0.4)["timings"]["settle"] >= 390
+
+
+@pytest.mark.parametrize("settle", [None, 0.5])
+def test_a_link_that_goes_just_after_the_healthy_burst_is_noticed(serve: Any, settle: float | None) -> None:
+    def behaviour(script: Any) -> None:
+        script.start()
+        script.answer_time()
+        for notice in HEALTHY:
+            script.notice(*notice)
+        time.sleep(0.01 if settle is None else 0.2)
+        script.notice(1100, "Connectivity between IBKR and Trader Workstation has been lost.")
+        script.stay()
+
+    assert probe("127.0.0.1", serve(behaviour), settle=settle)["api_state"] == "link_down"
+
+
+RESTORED = "Connectivity between IBKR and Trader Workstation has been restored - data maintained. "
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "detail"),
+    [
+        ("All data farms are connected: usfarm.nj; ushmds.", (), ""),
+        ("The following farms are connected: ushmds. The following farms are not connected: usfarm.nj; cashfarm.", (),
+         "data farm usfarm.nj is broken, data farm cashfarm is broken"),
+        ("Farms not connected: usfarm.nj, cashfarm", ((2104, "OK:usfarm.nj"),), "data farm cashfarm is broken"),
+        ("NOT CONNECTED: usfarm.nj", ((2104, "OK:usfarm.nj"),), ""),
+        ("not connected", (), ""),
+    ],
+)  # fmt: skip
+def test_farms_that_a_restored_link_leaves_out_are_broken(serve: Any, text: str, more: Any, detail: str) -> None:
+    notices = (*HEALTHY, (1100, "lost"), (1102, RESTORED + text), *more)
+    result = probe("127.0.0.1", serve(session(*notices)), settle=0.2)
+    assert result["api_state"] == ("degraded" if detail else "ready")
+    assert detail in result["reason"]
+
+
+@pytest.mark.parametrize("next_id", [0, -1])
+def test_an_order_id_below_one_is_none(serve: Any, next_id: int) -> None:
+    result = probe("127.0.0.1", serve(session(*HEALTHY, next_id=next_id)))
+    assert (result["api_state"], result["next_valid_id"]) == ("no_valid_id", next_id)
+    assert f"it said {next_id}" in result["reason"]
 
 
 @pytest.mark.parametrize(
@@ -481,3 +528,11 @@ def test_no_message_raises_anything_but_a_verdict(messages: list[list[str]]) -> 
         attempt._judge()
     except probe_module._Verdict as verdict:
         attempt.result(verdict.api_state, verdict.detail)
+
+
+def test_ibkrs_announcement_that_a_release_ends_leaves_it_ready(serve: Any) -> None:
+    text = "The version of DU1234567 you are running, 1045.1, \x1b[2Jwill be desupported on 20261215." + "x" * 900
+    result = probe("127.0.0.1", serve(session(*HEALTHY, (2172, text))), settle=0.3)
+    assert (result["api_state"], result["notices"][-1]["code"]) == ("ready", 2172)
+    assert result["release_notice"].startswith("The version of DU***67 you are running, 1045.1, \\x1b[2Jwill be desupp")
+    assert len(result["release_notice"]) <= 400

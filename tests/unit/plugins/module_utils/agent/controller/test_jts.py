@@ -45,6 +45,21 @@ def test_where_a_key_goes(current: str, reconciled: str) -> None:
     assert reconcile(current, "[Logon]\nTimeZone=UTC\n") == reconciled
 
 
+@pytest.mark.parametrize("odd", ["\u2028", "\x85", "\f", "\x1c", "\x0b", "\u2029", "\x1d", "\x1e"])
+def test_what_is_no_line_end_for_java_stays_in_its_value(odd: str) -> None:
+    current = f"[ns]\nFarm=us{odd}farm=1\nTimeZone=GMT\r\n[Logon]\r\nPeer={odd}a{odd}\r\n"
+    reconciled = reconcile(current, "[Logon]\nTimeZone=UTC\n")
+    assert keys(reconciled) == keys(current) | {("Logon", "TimeZone"): "UTC"}
+    assert keys(reconciled)["ns", "Farm"] == f"us{odd}farm=1"
+    assert f"Peer={odd}a{odd}\n" in reconciled
+    assert reconcile(reconciled, "[Logon]\nTimeZone=UTC\n") is reconciled
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_each_of_javas_line_ends_is_one(end: str) -> None:
+    assert keys(f"[a]{end}b=1{end}{end}c=2") == {("a", "b"): "1", ("a", "c"): "2"}
+
+
 @given(INI, INI)
 def test_wanted_keys_hold_others_stay_and_a_second_run_is_no_change(current: str, wanted: str) -> None:
     once = reconcile(current, wanted)

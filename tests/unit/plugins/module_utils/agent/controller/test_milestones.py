@@ -272,7 +272,7 @@ def test_a_log_that_has_not_begun() -> None:
     )  # fmt: skip
     unknown = (
         "full_authentication", "read_only", "gateway_version", "controller_version", "finding", "last_error",
-        "last_dialog", "open_dialog", "token_missing",
+        "last_dialog", "open_dialog", "token_missing", "release_notice",
     )  # fmt: skip
     fresh: dict[str, Any] = {"phase": "none", "commands": [], "exit_codes": []}
     fresh |= dict.fromkeys(numbers, 0) | dict.fromkeys(flags, False) | dict.fromkeys(unknown)

@@ -20,6 +20,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client 
     NotFoundError,
     TooLongError,
 )
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import image
 
 
 def test_inspect(fake_engine: Any) -> None:
@@ -36,6 +37,31 @@ def test_a_container_that_is_unknown(fake_engine: Any) -> None:
 def test_image_present(fake_engine: Any) -> None:
     assert Engine().image_present("image@sha256:1")
     assert not Engine().image_present("host:5000/other@sha256:2")
+
+
+def test_an_images_description(fake_engine: Any) -> None:
+    assert Engine().image("image@sha256:1")["Config"]["User"] == "1000:1000"
+    with pytest.raises(NotFoundError, match="cannot look for image other: No such image"):
+        Engine().image("other")
+    assert Engine().platform() == "linux/amd64"
+
+
+def test_a_file_of_a_container_that_does_not_run(fake_engine: Any) -> None:
+    found = Engine().path_stat("c", image.IBC_VERSION)
+    assert found == {"name": "version", "size": 7, "mode": 0o644, "linkTarget": ""}
+    assert Engine().path_stat("c", "/nothing") is None
+    assert b"3.24.1\n" in Engine().archive("c", image.IBC_VERSION, 1 << 14)
+    with pytest.raises(NotFoundError):
+        Engine().archive("c", "/nothing", 1 << 14)
+    with pytest.raises(TooLongError, match="cannot read /home/ibgateway/ibc/version of c"):
+        Engine().archive("c", image.IBC_VERSION, 1 << 8)
+    assert fake_engine.calls[0] == "HEAD /containers/c/archive"
+
+
+def test_a_stat_that_is_none_is_an_error_of_the_engine(fake_engine: Any) -> None:
+    fake_engine.image.stat = lambda _path: {"name": "x"}
+    with pytest.raises(EngineError, match="cannot look at /x of c"):
+        Engine().path_stat("c", "/x")
 
 
 def test_networks_of_a_label(fake_engine: Any) -> None:

@@ -79,3 +79,17 @@ def test_a_second_operator_is_told_who_is_at_it(control: Any, run: Any, monkeypa
         code, _result, said = run("stop", "paper")
     assert code == ctl.BUSY
     assert "a pipeline by Ann" in said
+
+
+def test_status_says_until_when_ibkr_accepts_the_release(
+    control: Any, fake_engine: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control("paper")
+    fake_engine.environment = ["IB_GATEWAY_VERSION=10.19.1"]
+    ctl.main(["status", "paper"])
+    assert "release 10.19.1 has not been accepted by IBKR since 2023-07-18; the minimum is 10.19.2" in (
+        capsys.readouterr().out.splitlines()
+    )
+    fake_engine.environment = ["IB_GATEWAY_VERSION=10.50.1d"]
+    ctl.main(["status", "paper"])
+    assert "accepted by IBKR" not in capsys.readouterr().out

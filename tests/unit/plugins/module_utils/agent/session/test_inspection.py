@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plugins.api_server import HEALTHY_NOTICES
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, milestones
@@ -284,3 +285,81 @@ def test_what_docker_stop_leaves_is_not_a_missing_java(
     assert gateway.container is not None
     assert gateway.container["exit_meaning"] == meaning
     assert (gateway.judgement().next_step == "Start it.") == (meaning == inspection.UNDER_JAVA)
+
+
+NOTICE = (
+    "The version of the application you are running, 1045.1, needs to be upgraded, as it will be desupported on "
+    "20261215. The minimum supported version at that time will be 1050.1."
+)
+DECEMBER = 1796101200.0
+
+
+def test_a_release_that_ibkr_will_not_accept_is_a_warning_and_the_gateway_stays_ready(
+    fake_engine: Any, deploy: Any, serve: Any
+) -> None:
+    def announcing(script: Any) -> None:
+        script.start()
+        for notice in (*HEALTHY_NOTICES, (2172, NOTICE)):
+            script.notice(*notice)
+        script.answer_time()
+        script.stay()
+
+    found = deploy(port=serve(announcing))
+    fake_engine.environment = ["IB_GATEWAY_VERSION=10.45.1j"]
+    fake_engine.log(*TO_CONFIGURED)
+    gateway = Gateway(found.endpoint(), found, now=lambda: DECEMBER)
+    gateway.look()
+    report = gateway.report()
+    assert (report["state"], report["api_state"], report["release_notice"]) == ("ready", "ready", NOTICE)
+    assert report["release"] == {
+        "release": "10.45.1j",
+        "accepted_until": "2026-12-15",
+        "days_left": 14.0,
+        "minimum": "10.50.1",
+        "severity": "warning",
+        "text": "release 10.45.1j is accepted by IBKR until 2026-12-15; the minimum then is 10.50.1",
+        "next_step": "Set gateway_image to a digest of release 10.50.1 or later, then run playbooks/upgrade.yml.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("environment", "lines", "severity", "release"),
+    [
+        ([], [], "ok", None),
+        ([], [".>\t\tVersion: 10.45.1j"], "warning", "10.45.1j"),
+        (["IB_GATEWAY_VERSION=10.50.1d"], [".>\t\tVersion: 10.45.1j"], "ok", "10.50.1d"),
+        (["IB_GATEWAY_VERSION="], [".>\t\tVersion: 10.45.1j"], "warning", "10.45.1j"),
+        (["IB_GATEWAY_VERSION=latest"], [], "ok", None),
+        (["IB_GATEWAY_VERSION=10.50.1d"], [f"IBC: {NOTICE}"], "warning", "10.50.1d"),
+        (["X=IB_GATEWAY_VERSION=10.45.1j", "IB_GATEWAY_VERSION"], [], "ok", None),
+    ],
+)
+def test_the_release_is_the_images_else_the_logs(
+    fake_engine: Any, deploy: Any, environment: list[str], lines: list[str], severity: str, release: str | None
+) -> None:
+    found = deploy()
+    fake_engine.environment = environment
+    fake_engine.log(*TO_CONFIGURED[:1], *lines)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.look(ask=False)
+    assert (gateway.release(DECEMBER).severity, gateway.release(DECEMBER).release) == (severity, release)
+
+
+@pytest.mark.parametrize("cut", [0, 65, 75, 103, 150])
+def test_the_dialog_that_announces_it_is_known_in_any_lines(fake_engine: Any, deploy: Any, cut: int) -> None:
+    now = time.monotonic()
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found, clock=lambda: now, now=lambda: DECEMBER)
+    text = [f"IBC: {NOTICE}"] if not cut else [f"IBC: {NOTICE[:cut]}", NOTICE[cut:]]
+    fake_engine.log(*TO_CONFIGURED[:2], "detected dialog entitled: IBKR Gateway; event=Opened", *text)
+    gateway.look(ask=False)
+    now += inspection.DIALOG_SECONDS
+    gateway.look(ask=False)
+    ends, judgement = gateway.release(DECEMBER), gateway.judgement()
+    assert (ends.accepted_until, ends.minimum) == ("2026-12-15", "10.50.1")
+    assert (judgement.state, judgement.final) == ("degraded", False)
+    assert 'a dialog entitled "IBKR Gateway" waits in the sign-in; it announces: release 10.45.1' in judgement.reason
+    assert judgement.next_step.startswith("Press its OK (playbooks/desktop.yml). Set gateway_image")
+    fake_engine.log(*TO_CONFIGURED[:1])
+    gateway.look(ask=False)
+    assert gateway.release(DECEMBER).severity == "ok"

@@ -364,6 +364,43 @@ def test_the_weekly_reminder_is_told_once(telling: tuple[Watcher, Clock]) -> Non
     assert len(told(watching.control)) == 1
 
 
+def test_the_end_of_a_release_is_told_at_once_and_more_urgently_in_its_last_week(
+    telling: tuple[Watcher, Clock],
+) -> None:
+    watching, clock = telling
+    gateway = watching.control.gateway
+    ready = record_of("ready", clock.now)
+    watching._tell(ready, ready)
+    assert not watching.outbox._told
+    gateway.verdict = {"api_state": "ready", "release_notice": "1045.1 will be desupported on 20261215: 1050.1"}
+    watching._tell(ready, ready)
+    (alert,) = (entry["alert"] for entry in json.loads(Path(watching.outbox.path).read_text())["pending"])
+    assert (alert["key"], alert["severity"]) == ("release/warning", "warning")
+    assert alert["title"] == "live: release 10.45.1 is accepted by IBKR until 2026-12-15; the minimum then is 10.50.1"
+    assert "10.50.1 or later" in alert["next_step"]
+    moments = []
+    for day in ("11-25", "12-01 12:01", "12-07 23:00", "12-08", "12-08 12:00", "12-09 00:01", "12-20"):
+        clock.now = new_york(f"2026-{day}" if " " in day else f"2026-{day} 00:00")
+        before = dict(watching.outbox._told)
+        watching._tell(ready, ready)
+        moments += [
+            (day, key) for key, at in watching.outbox._told.items() if before.get(key) != at and "release" in key
+        ]
+    assert moments == [
+        ("12-01 12:01", "release/warning"),
+        *((day, "release/critical") for day in ("12-08", "12-09 00:01", "12-20")),
+    ]
+
+
+def test_a_gateway_that_announces_another_end_each_time_is_told_once(telling: tuple[Watcher, Clock]) -> None:
+    watching, clock = telling
+    ready = record_of("ready", clock.now)
+    for day in range(10, 29):
+        watching.control.gateway.verdict = {"api_state": "ready", "release_notice": f"desupported on 202712{day}"}
+        watching._tell(ready, ready)
+    assert told(watching.control) == ["release/warning"]
+
+
 def test_the_end_of_a_certificate_is_told_in_three_steps(telling: tuple[Watcher, Clock]) -> None:
     watching, clock = telling
     place = Path(descriptor.ROOT, "live", "mtls")

@@ -1,0 +1,368 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image against what role gateway assumes of it: inspected, never run.
+
+The engine tells its environment, labels, user, command and architecture; its files come out of a container that is
+made and never started. They are hostile until bounded: links are not followed, and of a file no more is read than such
+a file has. What is assumed is the layout of gnzsnz/ib-gateway-docker at b2c0259; tests/image holds the stand-in to it.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import io
+import re
+import tarfile
+import typing as t
+
+from ..agent import releases
+from ..agent.engine.client import Engine, EngineError, NotFoundError, TooLongError
+from ..agent.releases import IBC, IBG_CONTROLLER
+from ..agent.session.inspection import RELEASE_VARIABLE, variables
+from ..agent.text import printable
+
+HOME = "/home/ibgateway"
+SCRIPTS, IBC_DIR, PROGRAM = f"{HOME}/scripts", f"{HOME}/ibc", f"{HOME}/Jts/ibgateway"
+ENTRY = f"{SCRIPTS}/run.sh"
+ENVIRONMENT = {
+    "HOME": HOME,
+    "TWS_PATH": f"{HOME}/Jts",
+    "TWS_INI": "jts.ini",
+    "TWS_INI_TMPL": "jts.ini.tmpl",
+    "IBC_PATH": IBC_DIR,
+    "SCRIPT_PATH": SCRIPTS,
+}
+SCRIPT_FILES = (ENTRY, f"{SCRIPTS}/common.sh", f"{SCRIPTS}/run_socat.sh", f"{HOME}/Jts/jts.ini.tmpl")
+TEMPLATE, IBC_VERSION = f"{IBC_DIR}/config.ini.tmpl", f"{IBC_DIR}/version"
+# Each controller's own file in an image. The last one is known and not supported.
+CONTROLLERS = {
+    IBC: f"{IBC_DIR}/scripts/ibcstart.sh",
+    IBG_CONTROLLER: f"{SCRIPTS}/gateway_controller.py",
+    "ibctl": "/opt/ibctl/ibctl",
+}
+SUPPORTED = (IBC,)
+# ibg-controller's image has IBC as well, and this variable chooses it.
+SWITCH, CHOSEN = "USE_IBG_CONTROLLER", "yes"
+# What IBC reads and its template does not have (IBC's source).
+KEYS_OUTSIDE_TEMPLATE = frozenset({"IncludeStackTraceForExceptions", "LogComponents", "ShowAllTrades"})
+# The template has 20 kB, the others one line.
+MAX_BYTES = 1 << 16
+# A tar archive of one file: headers, padding and end.
+_TAR_BYTES = 1 << 14
+# Of Go's FileMode: everything but a regular file has one of these bits.
+_TYPE_BITS = 0x8F280000
+_SHOWN_KEYS = 8
+
+# What a difference can be: told only; refused unless the operator accepts it; refused.
+NOTES = ("release_ends", "controller_version", "new_keys", "health_check", "unknown_image")
+ACCEPTABLE = (
+    "release_unknown",
+    "release_not_accepted",
+    "architecture",
+    "user",
+    "uid",
+    "paths",
+    "entry_point",
+    "no_template",
+    "unknown_keys",
+)
+REFUSED = ("program", "no_controller", "other_controller", "two_controllers", "not_a_file", "too_big")
+
+
+class Wanted(t.NamedTuple):
+    """A container that is to be made of an image: its *uid*, its *environment*, IBC's settings template *config*;
+    *accept*: those of :data:`ACCEPTABLE` that are not refused. *platform* is the engine's, *now* in epoch seconds."""
+
+    uid: int
+    environment: c.Mapping[str, str]
+    config: str
+    accept: c.Collection[str]
+    platform: str
+    now: float
+
+
+class Difference(t.NamedTuple):
+    """A difference between what is *wanted* and what was *found*; *text* says it to a person."""
+
+    id: str
+    refused: bool
+    wanted: str
+    found: str
+    text: str
+
+
+class Files:
+    """The files of an image that were looked at: those that are *there*, the *texts* of those that were read and the
+    *owners* of these, and what is wrong with one (``too_big``, ``not_a_file``)."""
+
+    def __init__(self, engine: Engine, container: str) -> None:
+        self._engine, self._container = engine, container
+        self.there: set[str] = set()
+        self.texts: dict[str, str] = {}
+        self.owners: dict[str, int] = {}
+        self.faults: dict[str, str] = {}
+
+    def look(self, path: str, most: int | None = MAX_BYTES) -> None:
+        """Note whether *path* is there, and is a file of *most* bytes at most (None: of any size)."""
+        found = self._engine.path_stat(self._container, path)
+        if found is None:
+            return
+        self.there.add(path)
+        if found["mode"] & _TYPE_BITS or found.get("linkTarget"):
+            self.faults[path] = "not_a_file"
+        elif most is not None and found["size"] > most:
+            self.faults[path] = "too_big"
+
+    def read(self, path: str) -> None:
+        """Look at *path* and keep its text and its owner."""
+        self.look(path)
+        if path not in self.there or path in self.faults:
+            return
+        try:
+            archive = self._engine.archive(self._container, path, MAX_BYTES + _TAR_BYTES)
+            with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+                member = tar.next()
+                content = tar.extractfile(member) if member and member.isreg() and not member.issparse() else None
+                if member is None or content is None:
+                    raise tarfile.TarError
+                self.texts[path] = content.read(MAX_BYTES).decode("utf-8", "replace")
+                self.owners[path] = member.uid
+        except TooLongError:
+            self.faults[path] = "too_big"
+        except (tarfile.TarError, ValueError, OSError):
+            self.faults[path] = "not_a_file"
+
+
+class Report(t.NamedTuple):
+    """An image: its *release*, its *controller* and that one's version (None: not known, or its files were not read),
+    the image that is *known* with the same (None: there is none), and the *differences*."""
+
+    image: str
+    release: str | None
+    controller: str | None
+    controller_version: str | None
+    known: str | None
+    differences: tuple[Difference, ...]
+
+    @property
+    def refusals(self) -> list[str]:
+        return [f"{each.id}: {each.text}" for each in self.differences if each.refused]
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Return it JSON-ready, with *refused* and as aligned *lines*."""
+        return {
+            **self._asdict(),
+            "differences": [each._asdict() for each in self.differences],
+            "refused": bool(self.refusals),
+            "lines": self.lines(),
+        }
+
+    def lines(self) -> list[str]:
+        """Return it as lines for a terminal."""
+        controller = f"{self.controller or 'not known'} {self.controller_version or ''}".strip()
+        lines = [f"image       {self.image}", f"release     {self.release or 'not known'}", f"controller  {controller}"]
+        lines += [f"known       {self.known}"] * bool(self.known)
+        for each in self.differences:
+            verdict = "REFUSED" if each.refused else "note" if each.id in NOTES else "accepted"
+            lines.append(f"{verdict:10}  {each.id}: {each.text}")
+        return lines if self.differences else [*lines, "as expected"]
+
+
+def container_name(container: str) -> str:
+    """Return the name of the container that is made to look at an image for gateway container *container*."""
+    return f"{container}.image"
+
+
+def examine(engine: Engine, image: str, wanted: Wanted, container: str | None = None) -> Report:
+    """Look at *image*, which is on this host; also at its files where the name of a *container* is given, which is made
+    for that, never started, and removed. Raises EngineError (NotFoundError where there is no such image)."""
+    found = engine.image(image)
+    config: c.Mapping[str, t.Any] = found.get("Config") or {}
+    environment = variables(config.get("Env"))
+    release = environment.get(RELEASE_VARIABLE, "")
+    files = None if container is None else _files(engine, image, container, release)
+    controllers = _controllers(config, files, {**environment, **wanted.environment})
+    version = files.texts.get(IBC_VERSION, "").strip() if files and controllers == [IBC] else ""
+    known = releases.parse(release)
+    differences = [
+        *_by_release(release, environment, wanted.now),
+        *_by_config(found, config, environment, wanted),
+        *_by_controller(controllers, files is not None),
+        *(_by_files(files, release, wanted) if files else ()),
+        *_by_table(known, controllers, version),
+    ]
+    return Report(
+        image,
+        str(known) if known else None,
+        controllers[0] if len(controllers) == 1 else None,
+        printable(version, 40) or None,
+        _known(known, controllers, version),
+        tuple(each._replace(refused=_refused(each.id, wanted.accept)) for each in differences),
+    )
+
+
+def _refused(kind: str, accept: c.Collection[str]) -> bool:
+    return kind in REFUSED or (kind in ACCEPTABLE and kind not in accept)
+
+
+def _difference(kind: str, wanted: object, found: object, text: str) -> Difference:
+    return Difference(kind, False, printable(str(wanted)), printable(str(found)), printable(text, 400))
+
+
+# By what the engine tells
+
+
+def _by_release(release: str, environment: c.Mapping[str, str], now: float) -> c.Iterator[Difference]:
+    known = releases.parse(release)
+    if known is None or environment.get("TWS_MAJOR_VRSN") != release:
+        text = f"{RELEASE_VARIABLE} is {release!r} and TWS_MAJOR_VRSN {environment.get('TWS_MAJOR_VRSN')!r}"
+        yield _difference("release_unknown", "a release such as 10.50.1d in both", release, text)
+    if known is None:
+        return
+    ends = releases.outlook(release, None, now)
+    if ends.severity != releases.OK:
+        over = ends.days_left is not None and ends.days_left <= 0
+        kind = "release_not_accepted" if over else "release_ends"
+        yield _difference(kind, f"{ends.minimum} or later from {ends.accepted_until} on", release, ends.text)
+
+
+def _by_config(
+    found: c.Mapping[str, t.Any], config: c.Mapping[str, t.Any], environment: c.Mapping[str, str], wanted: Wanted
+) -> c.Iterator[Difference]:
+    platform = f"{found.get('Os')}/{found.get('Architecture')}"
+    if platform != wanted.platform:
+        yield _difference(
+            "architecture", wanted.platform, platform, f"it is for {platform}, the host {wanted.platform}"
+        )
+    user, expected = str(config.get("User") or ""), f"{wanted.uid}:{wanted.uid}"
+    if user not in (expected, str(wanted.uid)):
+        kind = "uid" if re.fullmatch(r"[1-9]\d*(:\d+)?", user) else "user"
+        yield _difference(
+            kind, expected, user, f"it is made for user {user or 'root'!r}, the role runs it as {expected}"
+        )
+    wrong = {name: environment.get(name) for name, value in ENVIRONMENT.items() if environment.get(name) != value}
+    if wrong:
+        text = ", ".join(f"{name} is {value!r} and not {ENVIRONMENT[name]!r}" for name, value in wrong.items())
+        yield _difference("paths", ENVIRONMENT, wrong, text)
+    command = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    if command != [ENTRY]:
+        yield _difference("entry_point", [ENTRY], command, f"it starts {command}, and not {ENTRY}")
+    if environment.get("GATEWAY_OR_TWS") != "gateway":
+        program = environment.get("GATEWAY_OR_TWS")
+        yield _difference("program", "gateway", program, f"GATEWAY_OR_TWS is {program!r}: it is not IB Gateway")
+    if config.get("Healthcheck"):
+        text = "it has a HEALTHCHECK, by which autoheal and others restart it; a restart can be a push"
+        yield _difference("health_check", None, config["Healthcheck"], text)
+
+
+# By its files
+
+
+def _controllers(config: c.Mapping[str, t.Any], files: Files | None, environment: c.Mapping[str, str]) -> list[str]:
+    """Return the controllers of an image, those of its labels and environment, too; only the chosen one where it is."""
+    labelled = any(str(label).startswith("com.ibg-controller.") for label in config.get("Labels") or ())
+    chosen = environment.get(SWITCH) == CHOSEN
+    there = [name for name, path in CONTROLLERS.items() if files and path in files.there]
+    if chosen and (files is None or IBG_CONTROLLER in there or labelled):
+        return [IBG_CONTROLLER]
+    return there + [IBG_CONTROLLER] * (labelled and IBG_CONTROLLER not in there)
+
+
+def _by_controller(controllers: list[str], looked: bool) -> c.Iterator[Difference]:
+    names = " and ".join(controllers)
+    if not controllers and looked:
+        yield _difference("no_controller", SUPPORTED, "none", f"it has none of {', '.join(CONTROLLERS)}")
+    elif len(controllers) > 1:
+        text = f"{names} are in it, and its scripts choose between them by {SWITCH}"
+        yield _difference("two_controllers", SUPPORTED, names, text)
+    elif controllers and controllers[0] not in SUPPORTED:
+        text = f"{names} drives its gateway, and the role knows {', '.join(SUPPORTED)} alone"
+        yield _difference("other_controller", SUPPORTED, names, text)
+
+
+def _by_files(files: Files, release: str, wanted: Wanted) -> c.Iterator[Difference]:
+    for path, fault in files.faults.items():
+        text = f"{path} has more than {MAX_BYTES} bytes" if fault == "too_big" else f"{path} is not a regular file"
+        yield _difference(fault, "a small file", path, text)
+    missing = [path for path in (*SCRIPT_FILES, IBC_VERSION, *_options(release)) if path not in files.there]
+    if missing:
+        yield _difference("paths", "", missing, f"it has no {', '.join(missing)}")
+    others = {path: uid for path, uid in files.owners.items() if uid != wanted.uid}
+    if others:
+        text = ", ".join(f"{path} belongs to uid {uid}" for path, uid in others.items())
+        yield _difference("uid", wanted.uid, sorted(set(others.values())), f"{text}, and not to {wanted.uid}")
+    if TEMPLATE not in files.there:
+        yield _difference("no_template", TEMPLATE, None, f"it has no {TEMPLATE}, so that IBC's keys are not known")
+    elif TEMPLATE in files.texts:
+        yield from _by_keys(keys(wanted.config), keys(files.texts[TEMPLATE]))
+
+
+def _by_keys(ours: set[str], theirs: set[str]) -> c.Iterator[Difference]:
+    unknown, new = sorted(ours - theirs - KEYS_OUTSIDE_TEMPLATE), sorted(theirs - ours)
+    if unknown:
+        yield _difference("unknown_keys", "", unknown, f"its IBC has no {_some(unknown)}, which the settings have")
+    if new:
+        yield _difference("new_keys", "", new, f"its IBC has {_some(new)}, which get IBC's defaults")
+
+
+def _rows(known: releases.Release | None, controllers: list[str]) -> list[releases.KnownImage]:
+    return [row for row in releases.IMAGES if known and row.holds(known) and row.controller in controllers]
+
+
+def _known(known: releases.Release | None, controllers: list[str], version: str) -> str | None:
+    for row in _rows(known, controllers):
+        if row.controller_version == version:
+            platforms = "amd64 and arm64 by one digest" if row.digest == "index" else "a digest is amd64's alone"
+            return "; ".join(filter(None, (row.repository, platforms, row.differs)))
+    return None
+
+
+def _by_table(known: releases.Release | None, controllers: list[str], version: str) -> c.Iterator[Difference]:
+    """Weigh release and controller against the known images."""
+    if known is None or not version:
+        return
+    rows = _rows(known, controllers)
+    if not rows:
+        text = f"release {known} with {controllers[0]} {version} is not among the images that this collection knows"
+        yield _difference("unknown_image", "a known image", known, text)
+    elif version not in [row.controller_version for row in rows]:
+        expected = " or ".join(row.controller_version for row in rows)
+        text = f"release {known} is known with {controllers[0]} {expected}, and this one has {version}"
+        yield _difference("controller_version", expected, version, text)
+
+
+def keys(text: str) -> set[str]:
+    """Return the keys of a settings template of IBC."""
+    lines = (line.strip() for line in text.splitlines())
+    return {line.partition("=")[0].strip() for line in lines if "=" in line and line[0] not in "#!="}
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN_KEYS
+    return ", ".join(names[:_SHOWN_KEYS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _options(release: str) -> list[str]:
+    return [f"{PROGRAM}/{release}/ibgateway.vmoptions"] if releases.parse(release) else []
+
+
+def _files(engine: Engine, image: str, container: str, release: str) -> Files:
+    """Look at the files of *image* in a *container* that is made for it and never started."""
+    with contextlib.suppress(NotFoundError):
+        engine.remove(container)
+    request = {"Image": image, "Cmd": ["true"], "NetworkDisabled": True, "HostConfig": {"NetworkMode": "none"}}
+    engine.create(container, request)
+    try:
+        files = Files(engine, container)
+        for path in SCRIPT_FILES:
+            files.look(path)
+        for path in CONTROLLERS.values():
+            files.look(path, None)
+        for path in (TEMPLATE, IBC_VERSION, *_options(release)):
+            files.read(path)
+        return files
+    finally:
+        with contextlib.suppress(EngineError):
+            engine.remove(container)

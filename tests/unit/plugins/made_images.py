@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Made-up images: what the engine tells of one, and its files as the engine's archive has them."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import typing as t
+
+from tests.lint.files import ROOT
+
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import image
+
+RELEASE = "10.50.1d"
+TEMPLATE = (ROOT / "sandbox/gateway/image/templates/config.ini.tmpl").read_bytes()
+# Every key that the role sets, with values of no account.
+CONFIG = re.sub(
+    r"\{[%#].*?[%#]\}|\{\{.*?\}\}", "", (ROOT / "templates/config.ini.j2").read_text().partition("{% for")[0]
+)
+SYMLINK = 1 << 27
+
+
+class MadeImage:
+    """The image as published, for user *uid*; change its parts to have another."""
+
+    def __init__(self, uid: int = 1000, release: str = RELEASE) -> None:
+        self.platform = ("linux", "amd64")
+        self.environment = {
+            **image.ENVIRONMENT,
+            "IB_GATEWAY_VERSION": release,
+            "TWS_MAJOR_VRSN": release,
+            "GATEWAY_OR_TWS": "gateway",
+        }
+        self.config: dict[str, t.Any] = {"User": f"{uid}:{uid}", "Cmd": [image.ENTRY], "Labels": None}
+        self.files: dict[str, bytes] = {
+            **dict.fromkeys(image.SCRIPT_FILES, b"#!/bin/bash\n"),
+            image.CONTROLLERS["ibc"]: b"#!/bin/bash\n",
+            image.TEMPLATE: TEMPLATE,
+            image.IBC_VERSION: b"3.24.1\n",
+            f"{image.PROGRAM}/{release}/ibgateway.vmoptions": b"-Xmx768m\n",
+        }
+        self.owners: dict[str, int] = {}
+        self.links: set[str] = set()
+        self.uid = uid
+        # Of a file: an archive of its own, and the size that is told of it.
+        self.archives: dict[str, bytes] = {}
+        self.sizes: dict[str, int] = {}
+
+    def inspect(self) -> dict[str, t.Any]:
+        environment = [f"{name}={value}" for name, value in self.environment.items()]
+        return {"Os": self.platform[0], "Architecture": self.platform[1], "Config": {**self.config, "Env": environment}}
+
+    def stat(self, path: str) -> dict[str, t.Any] | None:
+        if path not in self.files:
+            return None
+        link = path in self.links
+        size = self.sizes.get(path, len(self.files[path]))
+        return {
+            "name": path.rpartition("/")[2],
+            "size": size,
+            "mode": SYMLINK | 0o777 if link else 0o644,
+            "linkTarget": "/etc/shadow" if link else "",
+        }
+
+    def archive(self, path: str) -> bytes:
+        if path in self.archives:
+            return self.archives[path]
+        member = tarfile.TarInfo(path.rpartition("/")[2])
+        member.size, member.uid = len(self.files[path]), self.owners.get(path, self.uid)
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode="w") as tar:
+            tar.addfile(member, io.BytesIO(self.files[path]))
+        return made.getvalue()
