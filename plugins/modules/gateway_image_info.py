@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: gateway_image_info
 short_description: Look at a gateway's image before it is trusted
-version_added: 1.1.0
+version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
   - Tells what an image on the host is, and how it differs from what role P(ibops.gateway.gateway#role) assumes. Nothing
