@@ -311,7 +311,8 @@ def main() -> None:
     )
     params = {**module.params, "check": module.check_mode}
     problems = container.problems(params["container"], cpus())
-    problems += calendar_data.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
+    found = calendar_data.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
+    problems += map(str, found)
     if problems:
         module.fail_json(msg="Nothing was changed. Please fix:\n- " + "\n- ".join(problems))
     shortage = settings_files.short_of_space([CONFIG_DIR, STATE_DIR, settings_files.DOCKER_DIR], params["min_free_mib"])

@@ -60,8 +60,8 @@ def _sizes(settings: Settings, prefix: str) -> list[str]:
         )
     if size(settings["log_max_size"]) is None:
         found.append(f"gateway_log_max_size: {settings['log_max_size']!r} is not a size; write it as 10m")
-    if heap is not None and (text := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
-        found.append(text)
+    if heap is not None and (problem := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
+        found.append(str(problem))
     elif memory is not None and memory < (least := (int(heap or 0) + OVERHEAD_MIB)) << 20:
         found.append(
             f"{prefix}memory: {settings['memory']} is less than the {least} MiB that a heap of {heap or 0} MiB needs "
@@ -82,9 +82,9 @@ def _numbers(settings: Settings, prefix: str) -> list[str]:
         "port": ("gateway_", (1, 65535)),
     }
     return [
-        text
+        str(problem)
         for name, (owner, allowed) in limits.items()
-        if settings.get(name) is not None and (text := bounds.problem(f"{owner}{name}", settings[name], allowed))
+        if settings.get(name) is not None and (problem := bounds.problem(f"{owner}{name}", settings[name], allowed))
     ]
 
 
