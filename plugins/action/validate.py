@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 from ansible_collections.ibops.gateway.plugins.plugin_utils import variables
 
@@ -56,11 +57,11 @@ class _Validation:
         covered = self._covered()
         if hosts is None and self._arguments["facts"] is None and set(roles) <= covered.get(self._host, set()):
             return {"changed": False, "problems": []}
-        self._specification = variables.specification(self._loader)
+        self._defaults, self._own = variables.role_variables(self._loader)
+        self._specification = variables.specification(self._loader, self._defaults)
         known = {"machine", *self._specification.roles}
         if unknown := [role for role in roles if role not in known]:
             raise AnsibleActionFail(f"roles has {', '.join(unknown)}; name some of {', '.join(sorted(known))}")
-        self._defaults, self._own = variables.role_variables(self._loader)
         problems = self._problems(hosts if hosts is not None else [self._host])
         result = {"changed": False, "problems": [each._asdict() for each in problems]}
         if problems:
@@ -80,7 +81,7 @@ class _Validation:
             return {}
         return {host: set(roles) for host, roles in covered["hosts"].items()}
 
-    def _problems(self, hosts: c.Sequence[str]) -> list[check.Problem]:
+    def _problems(self, hosts: c.Sequence[str]) -> list[Problem]:
         found = []
         all_hosts = self._task_vars["groups"]["all"]
         context = check.Context(self._specification, all_hosts)

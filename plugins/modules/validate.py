@@ -17,8 +17,8 @@ description:
     docs/reference/problems.md of the collection.
   - Runs on the control node, and contacts no host. Variables of hosts that are not among O(hosts) are read only as far
     as gateways are compared by them.
-  - The playbooks of this collection call it once for all hosts, in their first play. In a run in which they have done so,
-    a call without O(hosts) does nothing for a host and a role that are done.
+  - The playbooks of this collection call it once for all hosts, in their first play. In a run in which they have done
+    so, a call without O(hosts) does nothing for a host and a role that are done.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status without changing anything.
@@ -44,10 +44,14 @@ options:
     type: list
     elements: str
   facts:
-    description: What M(ibops.gateway.hardening_info) returned, for the rules of role P(ibops.gateway.hardening#role) that need the host.
+    description: >-
+      What M(ibops.gateway.hardening_info) returned, for the rules of role P(ibops.gateway.hardening#role) that need the
+      host.
     type: dict
   controls:
-    description: Switches of the hardening that this run acts on; by default all of them. One that is off in the variables is left out.
+    description: >-
+      Switches of the hardening that this run acts on; by default all of them. One that is off in the variables is left
+      out.
     type: list
     elements: str
 """

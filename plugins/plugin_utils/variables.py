@@ -25,14 +25,17 @@ from ansible_collections.ibops.gateway.plugins.module_utils.rules.check import R
 COLLECTION = pathlib.Path(__file__).resolve().parents[2]
 
 
-def specification(loader: DataLoader) -> Specification:
-    """Return the options of every role, by entry point, and of every playbook."""
+def specification(loader: DataLoader, defaults: c.Mapping[str, t.Any]) -> Specification:
+    """Return the options of every role, by entry point, and of every playbook; *defaults* are those of all roles."""
     roles = {}
     for path in sorted(COLLECTION.glob("roles/*/meta/argument_specs.yml")):
         for entry, each in _load(loader, path)["argument_specs"].items():
             name = path.parts[-3] if entry == "main" else f"{path.parts[-3]}:{entry}"
             roles[name] = each.get("options", {})
-    return Specification(roles, _load(loader, COLLECTION / "playbooks/options.yml"))
+    playbooks = _load(loader, COLLECTION / "playbooks/options.yml")
+    with_default = {name for name, value in defaults.items() if value is not None}
+    with_default |= {name for part in playbooks.values() for name, option in part.items() if "default" in option}
+    return Specification(roles, playbooks, with_default)
 
 
 def role_variables(loader: DataLoader) -> tuple[dict[str, t.Any], dict[str, t.Any]]:

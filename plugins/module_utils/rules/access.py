@@ -377,15 +377,15 @@ def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
     by_port: dict[tuple[object, int], list[tuple[str, tuple[str, int, str]]]] = {}
     for one in inventory:
         host, vm, named = str(one["host"]), one.get("address"), ways(one)
-        for place in listeners(one):
-            others = by_port.setdefault((vm, place[1]), [])
+        for listener in listeners(one):
+            others = by_port.setdefault((vm, listener[1]), [])
             for other, earlier in others:
                 # That two gateways publish one port is rules/gateway.py's to say.
-                both_publish = (earlier[2], place[2]) == ("gateway_port", "gateway_port")
-                if other != host and same_place(earlier, place) and not both_publish:
-                    details = {"other": other, "port": earlier[1], "address": earlier[0]}
-                    found.append(_problem("listener-shared", place[2], place[1], **details)._replace(host=host))
-            others.append((host, place))
+                both_publish = (earlier[2], listener[2]) == ("gateway_port", "gateway_port")
+                if other != host and same_place(earlier, listener) and not both_publish:
+                    shared = {"other": other, "port": earlier[1], "address": earlier[0]}
+                    found.append(_problem("listener-shared", listener[2], listener[1], **shared)._replace(host=host))
+            others.append((host, listener))
         unique: list[tuple[str, str, tuple[object, ...], dict[str, object]]] = []
         if "wireguard" in named:
             for variable, value in wireguard.unique(one):
@@ -394,8 +394,8 @@ def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
             unique.append(("network-shared", "access_docker_network_name", (vm, _network_name(one)), {}))
         if "ssh_tunnel" in named:
             bastion = one.get("access_ssh_tunnel_bastion")
-            key = (bastion, port(one, "ssh_tunnel"))
-            unique.append(("tunnel-shared", "access_ssh_tunnel_port", key, {"bastion": bastion}))
+            place = (bastion, port(one, "ssh_tunnel"))
+            unique.append(("tunnel-shared", "access_ssh_tunnel_port", place, {"bastion": bastion}))
         for id_, variable, key, details in unique:
             other = taken.setdefault((variable, *key), host)
             if other != host:

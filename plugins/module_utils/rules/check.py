@@ -18,6 +18,7 @@ import typing as t
 from ..agent import bounds
 from ..agent.problem import Problem, table
 from ..agent.session import plan, windows
+from ..deploy import container
 from ..gcp import vm
 from . import access, client_portal, gateway, hardening, names, types
 
@@ -74,6 +75,8 @@ class Specification(t.NamedTuple):
 
     roles: c.Mapping[str, Options]
     playbooks: c.Mapping[str, Options]
+    with_default: c.Collection[str] = ()
+    """The options that have a default, in the specification or only among the role's defaults."""
 
     def known(self) -> frozenset[str]:
         """Every name that a role or a playbook reads."""
@@ -128,11 +131,15 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
     for part in specification.playbooks.values():
         options |= {name: each for name, each in part.items() if name in set_here}
     faulty: set[str] = set()
+    unrendered: list[Problem] = []
     for name, option in options.items():
-        wrong = list(_types(variables, name, option))
+        wrong = list(_types(variables, name, option, name in specification.with_default))
         # Three lines tell enough of one variable.
-        found += wrong[:3]
+        told = name in set_here or not wrong or wrong[0].id != "not-rendered"
+        (found if told else unrendered).extend(wrong[:3])
         faulty |= {name} if wrong else set()
+    # A default is not rendered when what it goes by is faulty, which has been said.
+    found = found or unrendered
     settings = _Settings(variables, specification, faulty)
     for role in roles:
         try:
@@ -146,7 +153,7 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
     return list(dict.fromkeys(found))
 
 
-def _types(variables: Variables, name: str, option: types.Option) -> c.Iterator[Problem]:
+def _types(variables: Variables, name: str, option: types.Option, has_default: bool) -> c.Iterator[Problem]:
     hidden = option.get("no_log") or name in _HIDDEN
     try:
         value = variables[name]
@@ -162,7 +169,7 @@ def _types(variables: Variables, name: str, option: types.Option) -> c.Iterator[
     if value is None or value == "":
         if option.get("required"):
             yield types.required(name)
-        elif value is None and option.get("default") is not None:
+        elif value is None and has_default:
             yield types.null(name)
         # An empty text is Jinja's and -e's way to say nothing of what has no default.
         if value is None or option.get("default") is None:
@@ -174,6 +181,12 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
     if role == "gateway":
         yield from gateway.problems(settings)
         yield from windows.problems(settings["gateway_paper_sessions"])
+        limits = ("memory", "cpus", "pids_limit", "nofile", "stop_grace", "log_max_size", "log_max_files", "port")
+        wanted = {name: settings[f"gateway_{name}"] for name in limits}
+        # gateway.problems has looked at its environment.
+        yield from container.problems(
+            {**wanted, "heap_mb": settings["gateway_java_heap_mb"], "environment": {}}, cpus=None
+        )
     elif role == "session":
         others = [bounds.whole(settings[name]) for name in ("gateway_client_id", "gateway_check_client_id")]
         yield from plan.problems(settings, others)

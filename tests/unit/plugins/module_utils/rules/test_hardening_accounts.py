@@ -29,7 +29,7 @@ def test_the_defaults_are_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "problem"),
+    ("name", "value", "id_"),
     [
         ("accounts_umask", 63, "accounts-umask"),
         ("accounts_umask", "0x7", "accounts-umask"),
@@ -44,19 +44,18 @@ def test_the_defaults_are_fine() -> None:
         ("logs_remote", {"port": 6514}, "logs-remote-host"),
     ],
 )
-def test_each_problem_names_its_variable(name: str, value: t.Any, problem: str) -> None:
+def test_each_problem_names_its_variable(name: str, value: t.Any, id_: str) -> None:
     (found,) = problems({**SETTINGS, f"hardening_{name}": value}, {"duplicates": []}, CONTROLS)
-    assert found.startswith(problem)
+    assert (found.id, found.variable) == (id_, f"hardening_{name}")
 
 
 def test_a_remote_log_needs_rsyslog() -> None:
     settings = {**SETTINGS, "hardening_logs_remote": {"host": "logs.example.com"}, "hardening_logs_syslog": False}
-    assert problems(settings, {"duplicates": []}, CONTROLS) == [
-        "hardening_logs_remote: rsyslog sends it, and is off. Set hardening_logs_syslog to true."
-    ]
+    (found,) = problems(settings, {"duplicates": []}, CONTROLS)
+    assert (found.id, found.variable) == ("logs-remote-syslog", "hardening_logs_remote")
 
 
 def test_ambiguous_accounts_are_refused_with_the_fix() -> None:
     (found,) = problems(SETTINGS, {"duplicates": ["uid 1000 occurs 2 times"]}, CONTROLS)
-    assert found.startswith("hardening_accounts: uid 1000 occurs 2 times. Give each its own (usermod --uid")
+    assert (found.id, found.wrong) == ("accounts-duplicate", "uid 1000 occurs 2 times")
     assert problems(SETTINGS, {"duplicates": ["uid 1000 occurs 2 times"]}, []) == []

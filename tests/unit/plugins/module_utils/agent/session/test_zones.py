@@ -99,7 +99,8 @@ def test_each_zone_by_the_machine(
             "gateway_time_zone",
             repr(zone),
         )
-        assert expected and expected[1] in problem.fix
+        assert expected
+        assert expected[1] in problem.fix
 
 
 def test_the_lists_may_be_in_a_later_folder(machine: Machine, tmp_path: pathlib.Path) -> None:
