@@ -51,6 +51,7 @@ class _Validation:
         self._hostvars = task_vars["hostvars"]
         self._renderer = variables.Renderer(action._loader)
         self._host: str = task_vars["inventory_hostname"]
+        self._checked: dict[str, set[str]] = {}
 
     def result(self) -> dict[str, t.Any]:
         roles, hosts = self._arguments["roles"], self._arguments["hosts"]
@@ -68,8 +69,8 @@ class _Validation:
             lines = "\n- ".join(map(str, problems))
             return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
         if hosts is not None:
-            for host in hosts:
-                covered.setdefault(host, set()).update(roles)
+            for host, checked in self._checked.items():
+                covered.setdefault(host, set()).update(checked)
             result["covered"] = {"run": _RUN, "hosts": {host: sorted(names) for host, names in covered.items()}}
         return result
 
@@ -82,7 +83,8 @@ class _Validation:
         return {host: set(roles) for host, roles in covered["hosts"].items()}
 
     def _problems(self, hosts: c.Sequence[str]) -> list[Problem]:
-        found = []
+        found: list[Problem] = []
+        compared_by: set[str] = set()
         all_hosts = self._task_vars["groups"]["all"]
         context = check.Context(self._specification, all_hosts)
         if self._arguments["facts"] is not None:
@@ -92,14 +94,16 @@ class _Validation:
         in_run = {host: self._variables(host) for host in hosts}
         for host, own in in_run.items():
             roles = self._roles(own)
+            compared_by |= {*roles}
+            self._checked.setdefault(host, {*self._arguments["roles"]}).update(roles)
             found += [each._replace(host=host) for each in check.host(own, roles, context)]
-        if {"gateway", "access"} & {*self._arguments["roles"]}:
+        if compared_by & {*check.PAIRS}:
             gateways = self._task_vars["groups"].get("gateways", [])
             # Those of this run last: a problem of two gateways is the later one's.
             others = [host for host in gateways if host not in in_run]
             compared = {host: self._variables(host) for host in others}
             compared |= {host: own for host, own in in_run.items() if host in gateways or not gateways}
-            found += check.pairs(compared)
+            found += check.pairs(compared, compared_by)
         return found
 
     def _roles(self, own: variables.HostVariables) -> list[str]:
@@ -125,14 +129,17 @@ class _Validation:
         return variables.HostVariables(self._renderer, raw, given)
 
     def _of_play(self) -> dict[str, t.Any]:
-        """What the play itself sets, ``vars`` of import_playbook among it: it is not among a host's own variables."""
+        """What the play itself sets, ``vars`` of import_playbook among it: it is not among a host's own variables.
+
+        The defaults of roles that the play imports are in the task's variables as well, and yield to the host's.
+        """
         if not hasattr(self, "_play"):
             own = self._hostvars.raw_get(self._host)
             known = self._specification.known()
             self._play = {
                 name: value
                 for name, value in self._task_vars.items()
-                if name in known and (name not in own or own[name] != value)
+                if name in known and not any(name in other and other[name] == value for other in (self._defaults, own))
             }
         return self._play
 

@@ -210,10 +210,16 @@ def _given(options: c.Mapping[str, t.Any]) -> c.Mapping[str, t.Any]:
     return collections.defaultdict(lambda: None, given)
 
 
-def pairs(inventory: c.Mapping[str, Variables]) -> list[Problem]:
-    """Return what any two gateways of the *inventory*, by host, share and cannot. A problem is the later host's."""
+def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:
+    """Return what any two gateways of the *inventory*, by host, share and cannot, as far as *roles* go.
+
+    A problem is the later host's.
+    """
     compared = [_compared(name, variables) for name, variables in inventory.items()]
-    found = gateway.pairs(compared) + access.pairs(compared)
+    return [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]
+
+
+def _service_accounts(compared: c.Iterable[c.Mapping[str, t.Any]]) -> c.Iterator[Problem]:
     accounts: dict[object, str] = {}
     for one in compared:
         account = one.get("gcp_vm_service_account")
@@ -223,8 +229,15 @@ def pairs(inventory: c.Mapping[str, Variables]) -> list[Problem]:
         fetches = one.get("gateway_password_secret") and not gateway.flag(one.get("gcp_vm_share_service_account"))
         if other != one["host"] and fetches:
             problem = _problem("service-account-shared", "gcp_vm_service_account", account, other=other)
-            found.append(problem._replace(host=one["host"]))
-    return found
+            yield problem._replace(host=one["host"])
+
+
+# What compares gateways, by role.
+PAIRS: dict[str, c.Callable[[list[dict[str, t.Any]]], c.Iterable[Problem]]] = {
+    "gateway": gateway.pairs,
+    "access": access.pairs,
+    "gcp_vm": _service_accounts,
+}
 
 
 def _compared(name: str, variables: Variables) -> dict[str, t.Any]:

@@ -163,26 +163,27 @@ def gateway(name: str, **own: object) -> dict[str, Variables]:
 def test_pairs() -> None:
     vm: dict[str, object] = {"ansible_host": "192.0.2.1"}
     shared = gateway("a", **vm) | gateway("b", **vm, gateway_port=5000) | gateway("c", gateway_port=5000)
-    assert check.pairs(shared) == []
+    assert check.pairs(shared, ALL) == []
     shared |= gateway("d", **vm, gateway_port=5000)
-    assert [(each.id, each.host) for each in check.pairs(shared)] == [("gateway-port-shared", "d")]
+    assert [(each.id, each.host) for each in check.pairs(shared, ALL)] == [("gateway-port-shared", "d")]
+    assert check.pairs(shared, ["session"]) == []
 
 
 def test_two_vms_with_one_service_account_read_each_others_password() -> None:
     account: dict[str, object] = {"gcp_vm_service_account": "x@y", "gateway_password_secret": "projects/p/secrets/s"}
     pair = gateway("a", **account) | gateway("b", **account)
-    assert [(each.id, each.host) for each in check.pairs(pair)] == [("service-account-shared", "b")]
-    assert check.pairs(gateway("a", **account) | gateway("b", **account, gcp_vm_share_service_account=True)) == []
+    assert [(each.id, each.host) for each in check.pairs(pair, ALL)] == [("service-account-shared", "b")]
+    assert check.pairs(gateway("a", **account) | gateway("b", **account, gcp_vm_share_service_account=True), ALL) == []
 
 
 def test_a_secret_of_another_host_is_not_read() -> None:
     other = Variables(gateway_user="bob", access_mtls_ca_passphrase="x")
-    check.pairs({"a": Variables(), "b": other})
+    check.pairs({"a": Variables(), "b": other}, ALL)
     assert not [name for name in other.read if {"passphrase", "password"} & {*name.split("_")} and "secret" not in name]
 
 
 def test_a_template_that_fails_on_another_host_is_not_ours_to_tell() -> None:
-    assert check.pairs(gateway("a") | gateway("b", gateway_access="FAILS")) == []
+    assert check.pairs(gateway("a") | gateway("b", gateway_access="FAILS"), ALL) == []
 
 
 def test_a_default_that_goes_by_a_faulty_variable_is_not_told_of() -> None:
