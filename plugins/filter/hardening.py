@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import collections.abc as c
 
-from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import problems, services_to_change
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import services_to_change
 
 
 class FilterModule:
     def filters(self) -> dict[str, c.Callable[..., object]]:
-        return {"hardening_problems": problems, "hardening_services": services_to_change}
+        return {"hardening_services": services_to_change}

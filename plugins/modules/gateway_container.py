@@ -340,7 +340,7 @@ def main() -> None:
     problems = container.problems(params["container"], cpus())
     problems += calendar_data.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
     if problems:
-        module.fail_json(msg="Nothing was changed. Please fix:\n- " + "\n- ".join(problems))
+        module.fail_json(msg="Nothing was changed. Please fix:\n- " + "\n- ".join(map(str, problems)))
     shortage = settings_files.short_of_space([CONFIG_DIR, STATE_DIR, settings_files.DOCKER_DIR], params["min_free_mib"])
     if shortage:
         module.fail_json(msg=shortage)

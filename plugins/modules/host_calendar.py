@@ -67,7 +67,8 @@ def main() -> None:
     )
     found = calendar_data.calendar_problems(module.params["time_zone"], module.params["paper_sessions"])
     if found:
-        module.fail_json(msg=f"Nothing was changed. Fix: {' '.join(found)}", problems=found)
+        lines = "\n- ".join(map(str, found))
+        module.fail_json(msg=f"Nothing was changed. Fix:\n- {lines}", problems=[each._asdict() for each in found])
     module.exit_json(changed=False, problems=[])
 
 

@@ -7,6 +7,9 @@
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
   the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
+- From the kinds of problem in the rules' modules: docs/reference/problems.md.
+- From playbooks/options.yml: docs/reference/playbook_options.md.
+- From what the tasks of roles and playbooks set: plugins/module_utils/rules/run_names.py.
 - From the stand-in's faults.py: their table in sandbox/gateway/README.md.
 - From plugins/module_utils/host/systems.py: the platforms of each role.
 - From the files of roles/hardening/vars/main: the list of controls and their tags.
@@ -32,9 +35,11 @@ from tests.lint.files import ROOT, project_files
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check  # has all kinds of problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 from ibgw_standin import faults
 
@@ -73,7 +78,7 @@ CONFIG_HEAD = """\
 """
 CONFIG_TAIL = """\
 {% for key, value in gateway_config_extra | dictsort %}
-{{ key }}={{ value }}
+{{ key }}={{ value | ibops.gateway.properties_value }}
 {% endfor %}
 """
 
@@ -99,7 +104,7 @@ def config_value(key: Any) -> str:
         "bool": f"yes_no({key.variable})",
         "int": f"'' if {key.variable} is none else {key.variable}" if key.default is None else key.variable,
         "list": f"{key.variable} | join(',')",
-        "str": key.variable,
+        "str": f"{key.variable} | ibops.gateway.properties_value" if key.values is ibc.TEXT else key.variable,
     }
     return f"{{{{ {expressions[key.type]} }}}}"
 
@@ -359,6 +364,58 @@ def access_table() -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def problem_table() -> str:
+    """A row for each kind of problem; a placeholder of its texts in italics."""
+    rows = [("id", "what is wrong", "how to mend it"), ("---",) * 3]
+    for id_, texts in sorted(problem.KINDS.items()):
+        rows.append((f"`{id_}`", *(re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) for text in texts)))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def cell(text: str) -> str:
+    """A text in a table of Markdown, where braces of :meth:`str.format` are single."""
+    for plain in "*<|":
+        text = text.replace(plain, f"\\{plain}")
+    return text.replace("{{", "\\{").replace("}}", "\\}")
+
+
+def playbook_options() -> str:
+    rows = [("playbook", "option", "type", "default", "what it does"), ("---",) * 5]
+    for playbook, known in yaml.safe_load((ROOT / "playbooks/options.yml").read_text()).items():
+        for name, option in known.items():
+            described = option["description"]
+            for pattern, plain in PLAIN:
+                described = re.sub(pattern, plain, described)
+            if "choices" in option:
+                described += f" One of {', '.join(option['choices'])}."
+            default = f"`{written(option['default'])}`" if "default" in option else ""
+            rows.append((playbook, f"`{name}`", option["type"], default, cell(described)))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+RUN_NAMES = ROOT / "plugins/module_utils/rules/run_names.py"
+
+
+def run_names() -> str:
+    """The module with the public names that tasks and plays set themselves: register, set_fact, vars."""
+    found: set[str] = set()
+    for path in sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]):
+        found |= {name for name in names_set(yaml.safe_load(path.read_text())) if not name.startswith("_")}
+    lines = "".join(f'        "{name}",\n' for name in sorted(found))
+    head, _, _ = RUN_NAMES.read_text().partition("NAMES: ")
+    return f"{head}NAMES: frozenset[str] = frozenset(\n    {{\n{lines}    }}\n)\n"
+
+
+def names_set(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {name for each in node for name in names_set(each)}
+    if not isinstance(node, dict):
+        return set()
+    found = {name for key in ("vars", "ansible.builtin.set_fact") for name in node.get(key) or ()}
+    found |= {node["register"]} if isinstance(node.get("register"), str) else set()
+    return found | {name for each in node.values() for name in names_set(each)}
+
+
 def documents() -> dict[Path, str]:
     """The pages with a generated part."""
     found = {}
@@ -377,6 +434,7 @@ def texts() -> dict[Path, str]:
         SESSION: session_specification(),
         GCP_VM: gcp_vm_specification(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
+        RUN_NAMES: run_names(),
     }
     found |= documents() | hardening() | platforms()
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
@@ -388,6 +446,8 @@ MARKED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n)(?:.*\n)*?(?P<end>
 DOCUMENTED = {
     "access methods": access_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
+    "playbook options": playbook_options,
+    "problems": problem_table,
     "weekly times": week_table,
 }
 

@@ -67,7 +67,7 @@ def test_every_host_has_its_report_before_the_play_fails(inventory: pathlib.Path
     rows = {row["check"]: row for row in reports["empty"]["report"]["rows"]}
     # The same inventory reached site.yml, which refused the user.
     assert rows["drift"]["verdict"] == "act"
-    assert "Check the values, and every pair of gateways" in rows["drift"]["text"]
+    assert "Refuse what cannot work" in rows["drift"]["text"]
     assert reports["empty"]["thresholds"]["disk_warn"] == 15
 
 

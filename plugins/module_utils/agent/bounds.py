@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 
+from .problem import Problem, table
+
+_problem = table({"not-a-number-within": ("not a whole number from {low} to {high}", "set it to one")})
+
 
 def whole(value: object) -> int | None:
     """Return the integer that *value* is, or that its text is (as ``-e`` passes it); None for anything else."""
     return int(str(value)) if re.fullmatch(r"-?[0-9]{1,18}", str(value)) else None
 
 
-def problem(variable: str, value: object, bounds: tuple[int, int]) -> str | None:
-    """Return one sentence when *value* is not an integer within *bounds* (both included), else None."""
+def problem(variable: str, value: object, bounds: tuple[int, int]) -> Problem | None:
+    """Return a problem when *value* is not an integer within *bounds* (both included), else None."""
     number, (low, high) = whole(value), bounds
     if number is not None and low <= number <= high:
         return None
-    shown = repr(value) if number is None else value
-    return f"{variable}: {shown} is not a whole number from {low} to {high}; set it to one"
+    return _problem("not-a-number-within", variable, value, low=low, high=high)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..agent import bounds
+from ..agent.problem import Problem, table
 
 # Memory of Java beside its heap, and of the desktop, in MiB: a heap of 768 MiB needs 1.5 GiB in all.
 OVERHEAD_MIB = 768
@@ -36,8 +37,24 @@ def size(text: object) -> int | None:
     return int(float(found[1]) * _UNITS[found[2]]) if found else None
 
 
-def problems(settings: Settings, cpus: int | None, prefix: str = "gateway_") -> list[str]:
-    """Return one sentence a setting that no container can have: the variable, its value, the fault, the fix.
+_problem = table(
+    {
+        "container-size": ("not a size", "write a number with its unit and no blank, as {example}"),
+        "container-memory": (
+            "less than the {least} MiB that a heap of {heap} MiB needs with all around it",
+            "raise it, or lower {prefix}java_heap_mb",
+        ),
+        "container-cpus": ("not 0 (no limit) and not a number from 0.01", "use one of them"),
+        "container-cpus-of-host": ("more than the {cpus} CPUs of this host", "lower it, or use 0 for no limit"),
+        "container-environment": ("not a mapping of names to texts", "write one name: 'text' a line"),
+        "container-variable": ("not the name of a variable", "use letters, digits and '_'"),
+        "container-variable-text": ("not a text of one line ({kind})", "put it in quotes"),
+    }
+)
+
+
+def problems(settings: Settings, cpus: int | None, prefix: str = "gateway_") -> list[Problem]:
+    """Return a problem for each setting that no container can have.
 
     *cpus* is how many the host has, None where the engine cannot be asked. *settings* are the options ``container`` of
     module gateway_container.
@@ -45,35 +62,30 @@ def problems(settings: Settings, cpus: int | None, prefix: str = "gateway_") -> 
     found = [*_sizes(settings, prefix), *_numbers(settings, prefix), *_environment(settings, prefix)]
     share = _number(settings["cpus"])
     if share is None or share < 0 or 0 < share < 0.01:
-        found.append(f"{prefix}cpus: {settings['cpus']!r} is not 0 (no limit) and not a number from 0.01")
+        found.append(_problem("container-cpus", f"{prefix}cpus", settings["cpus"]))
     elif cpus is not None and share > cpus:
-        found.append(f"{prefix}cpus: {share:g} is more than the {cpus} CPUs of this host; lower it, or 0 sets no limit")
+        found.append(_problem("container-cpus-of-host", f"{prefix}cpus", share, cpus=cpus))
     return found
 
 
-def _sizes(settings: Settings, prefix: str) -> list[str]:
+def _sizes(settings: Settings, prefix: str) -> list[Problem]:
     found, memory, heap = [], size(settings["memory"]), settings.get("heap_mb")
     if memory is None:
-        found.append(
-            f"{prefix}memory: {settings['memory']!r} is not a size; write a number with its unit and no blank, as 2g "
-            "or 2048m"
-        )
+        found.append(_problem("container-size", f"{prefix}memory", settings["memory"], example="2g or 2048m"))
     if size(settings["log_max_size"]) is None:
-        found.append(f"gateway_log_max_size: {settings['log_max_size']!r} is not a size; write it as 10m")
-    if heap is not None and (text := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
-        found.append(text)
+        found.append(_problem("container-size", "gateway_log_max_size", settings["log_max_size"], example="10m"))
+    if heap is not None and (problem := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
+        found.append(problem)
     elif memory is not None and memory < (least := (int(heap or 0) + OVERHEAD_MIB)) << 20:
-        found.append(
-            f"{prefix}memory: {settings['memory']} is less than the {least} MiB that a heap of {heap or 0} MiB needs "
-            f"with all around it; raise it, or lower {prefix}java_heap_mb"
-        )
+        details = {"least": least, "heap": heap or 0, "prefix": prefix}
+        found.append(_problem("container-memory", f"{prefix}memory", settings["memory"], **details))
     shared = settings.get("shm_size")
     if shared and size(shared) is None:
-        found.append(f"{prefix}shm_size: {shared!r} is not a size; write it as 256m")
+        found.append(_problem("container-size", f"{prefix}shm_size", shared, example="256m"))
     return found
 
 
-def _numbers(settings: Settings, prefix: str) -> list[str]:
+def _numbers(settings: Settings, prefix: str) -> list[Problem]:
     limits = {
         "pids_limit": (prefix, PIDS),
         "nofile": (prefix, NOFILE),
@@ -82,22 +94,21 @@ def _numbers(settings: Settings, prefix: str) -> list[str]:
         "port": ("gateway_", (1, 65535)),
     }
     return [
-        text
+        problem
         for name, (owner, allowed) in limits.items()
-        if settings.get(name) is not None and (text := bounds.problem(f"{owner}{name}", settings[name], allowed))
+        if settings.get(name) is not None and (problem := bounds.problem(f"{owner}{name}", settings[name], allowed))
     ]
 
 
-def _environment(settings: Settings, prefix: str) -> list[str]:
+def _environment(settings: Settings, prefix: str) -> list[Problem]:
     environment = settings["environment"]
     if not isinstance(environment, Mapping):
-        return [f"{prefix}environment: it is not a mapping of names to texts"]
+        return [_problem("container-environment", f"{prefix}environment")]
     # Values are named by their type only: one of them may be a secret.
     return [
-        f"{prefix}environment: {name!r} is not the name of a variable"
+        _problem("container-variable", f"{prefix}environment.{name}")
         if not _VARIABLE.fullmatch(str(name))
-        else f"{prefix}environment: the value of {name} is not a text of one line "
-        f"({type(value).__name__}); put it in quotes"
+        else _problem("container-variable-text", f"{prefix}environment.{name}", kind=type(value).__name__)
         for name, value in environment.items()
         if not (_VARIABLE.fullmatch(str(name)) and isinstance(value, str) and not re.search(r"[\0\r\n]", value))
     ]

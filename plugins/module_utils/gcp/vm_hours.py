@@ -47,7 +47,7 @@ def jobs(
     for sessions that are wrong.
     """
     if wrong := session_problems(sessions):
-        raise HoursError(" ".join(wrong))
+        raise HoursError(" ".join(map(str, wrong)))
     if boot_minutes < 0 or stop_minutes < 0:
         raise HoursError(f"boot_minutes is {boot_minutes} and stop_minutes {stop_minutes}: both are 0 or more.")
     boot, stop = timedelta(minutes=boot_minutes), timedelta(minutes=stop_minutes)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import collections.abc as c
 
+from ..agent.problem import Problem
 from ..agent.session import zones
 
 GATEWAY_ZONE = "gateway_time_zone"
 
 
-def calendar_problems(time_zone: str | None, sessions: c.Sequence[c.Mapping[str, object]]) -> list[str]:
+def calendar_problems(time_zone: str | None, sessions: c.Sequence[c.Mapping[str, object]]) -> list[Problem]:
     """Return the problems of a gateway's zone and ``gateway_paper_sessions`` with this machine's zone data."""
     wanted = {f"gateway_paper_sessions[{index}].zone": each.get("zone") for index, each in enumerate(sessions)}
     found = zones.problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])

@@ -12,6 +12,8 @@ import subprocess
 import typing as t
 import zoneinfo
 
+from ..agent.problem import Problem, table
+
 REBOOT_REQUIRED = "/run/reboot-required"
 # Holds are left out of it, or it would not say what they hold back.
 SIMULATION = ("apt-get", "--simulate", "--ignore-hold", "--quiet", "dist-upgrade")
@@ -123,10 +125,24 @@ def reboot(asked_for: bool, names: c.Sequence[str], needrestart: str) -> dict[st
     }
 
 
-def problems(settings: c.Mapping[str, t.Any], _host: object = None) -> list[str]:
-    """Find update settings that apt, systemd or needrestart would not understand: variable, fault, fix."""
+_problem = table(
+    {
+        "updates-pattern": ("not a {what}", "write it as {example}"),
+        "updates-origins-empty": (
+            "empty, so that nothing would ever be updated",
+            "name the security archive, or switch the control off with hardening_updates: false",
+        ),
+        "updates-time": ("not a time of day", "write it as HH:MM, in quotes: '00:30'"),
+        "updates-zone": ("there is no such time zone", "name one like America/New_York"),
+        "updates-spread": ("outside of 0 to {most} minutes", "choose one of them"),
+    }
+)
+
+
+def problems(settings: c.Mapping[str, t.Any], _host: object = None) -> list[Problem]:
+    """Find update settings that apt, systemd or needrestart would not understand."""
     found = [
-        f"{name}: {value!r} is no {what}. Write it as {example}."
+        _problem("updates-pattern", name, value, what=what, example=example)
         for name, pattern, what, example in (
             (
                 "hardening_updates_origins",
@@ -141,17 +157,15 @@ def problems(settings: c.Mapping[str, t.Any], _host: object = None) -> list[str]
         if not pattern.fullmatch(str(value))
     ]
     if not settings["hardening_updates_origins"]:
-        found.append(
-            "hardening_updates_origins: it is empty, so that nothing would ever be updated. Name the security archive, "
-            "or switch the control off with hardening_updates: false."
-        )
+        found.append(_problem("updates-origins-empty", "hardening_updates_origins"))
     time, zone = settings["hardening_updates_time"], settings["hardening_updates_time_zone"]
     if not TIME.fullmatch(str(time)):
-        found.append(f"hardening_updates_time: {time!r} is not a time of day. Write it as HH:MM, in quotes: '00:30'.")
+        found.append(_problem("updates-time", "hardening_updates_time", time))
     if not is_zone(str(zone)):
-        found.append(f"hardening_updates_time_zone: there is no time zone {zone!r}. Name one like America/New_York.")
-    if not 0 <= int(settings["hardening_updates_spread"]) <= MAX_SPREAD:
-        found.append(f"hardening_updates_spread: it is outside of 0 to {MAX_SPREAD} minutes. Choose one of them.")
+        found.append(_problem("updates-zone", "hardening_updates_time_zone", zone))
+    spread = settings["hardening_updates_spread"]
+    if not 0 <= int(spread) <= MAX_SPREAD:
+        found.append(_problem("updates-spread", "hardening_updates_spread", spread, most=MAX_SPREAD))
     return found
 
 

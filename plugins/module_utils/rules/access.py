@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Validate the access settings beyond their types: one sentence with its fix for each problem."""
+"""Validate the access settings beyond their types."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import itertools
 import re
 import typing as t
 
+from ..agent.problem import Problem, table
 from . import mtls, wireguard
 from .gateway import port as gateway_port
 
@@ -106,12 +107,91 @@ PRIVATE = tuple(
 IAP = ipaddress.ip_network("35.235.240.0/20")
 
 
-def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
-    """Return one sentence per problem: the variable, the fault, the fix; [] when there is none.
+_problem = table(
+    {
+        "access-not-a-list": ("not a list", "write [{value}]"),
+        "access-unknown": ("not an access method", "{hint}name some of {methods}"),
+        "access-twice": ("{method} is named more than once", "name it once"),
+        "access-without-firewall": (
+            "{methods} opens ports of the VM, and hardening_firewall is off, so everybody could connect",
+            "set hardening_firewall: true, or take the method out",
+        ),
+        "access-loopback-open": (
+            "without local the firewall keeps the processes of this VM's users away from the API, and "
+            "hardening_firewall is off",
+            "set hardening_firewall: true, or name local as well",
+        ),
+        "port-taken": ("port {port} of {address} is taken by {by}", "give one of them another port"),
+        "port-invalid": ("not a TCP port", "use one from 1024 to 65535"),
+        "port-of-ssh": ("it is the port of the SSH server", "give the API another one"),
+        "addresses-empty": ("empty", "name the VM's internal address, for example 10.128.0.7"),
+        "address-invalid": ("not an IP address", "name the VM's internal address, for example 10.128.0.7"),
+        "address-public": (
+            "not an address of a private network (RFC 1918, RFC 6598, IPv6 ULA), and the API has no authentication",
+            "name the VM's internal address; the loopback is there by itself",
+        ),
+        "sources-empty": ("empty, so nobody could connect", "name the clients' subnet, for example 10.8.0.0/26"),
+        "source-invalid": ("not a range of addresses ({fault})", "write it as 10.8.0.0/26 or fd00:8::/64"),
+        "source-public": (
+            "not within a private network (RFC 1918, RFC 6598, IPv6 ULA), and who can open the port can trade",
+            "name the clients' own subnet",
+        ),
+        "source-family": (
+            "it is IPv{version}, and {addresses} has no address of that kind",
+            "add one, or take the range out",
+        ),
+        "address-family": (
+            "nobody of {sources} comes by IPv{version}",
+            "add such a range, or take the address out",
+        ),
+        "network-of-portal": (
+            "a Client Portal Gateway joins no docker_network",
+            "take it out, and name local or vpc",
+        ),
+        "network-name": (
+            "not a valid name: Docker takes a container's way out by the names of its networks, and this one must not "
+            "come first",
+            "use ibgw- and 1 to 41 of a-z, 0-9, '_', '.' and '-'",
+        ),
+        "bastion-empty": (
+            "empty",
+            "name a host of the inventory (playbooks/bastion.yml sets it up), or the address of a bastion with its "
+            "host keys in access_ssh_tunnel_host_keys",
+        ),
+        "bastion-invalid": ("not the name or address of a host", "write one of them"),
+        "bastion-keys-missing": (
+            "{bastion} is not in the inventory, so its host keys cannot be read",
+            "give them, as in its /etc/ssh/ssh_host_ed25519_key.pub",
+        ),
+        "bastion-key-invalid": (
+            "not a public key",
+            "write it as in the bastion's /etc/ssh/ssh_host_ed25519_key.pub",
+        ),
+        "tunnel-user": ("not an account for a tunnel", "use a name such as ibgw-tunnel"),
+        "tunnel-port": (
+            "an account without privileges cannot listen on it",
+            "use one from 1024 to 65535",
+        ),
+        "iap-sources": (
+            "Identity-Aware Proxy forwards from {range}, which is not in it",
+            "add that range, or take iap out of gateway_access",
+        ),
+        "listener-shared": (
+            "{other} is on the same VM and has port {port} of {address}",
+            "give one of them another port",
+        ),
+        "wireguard-shared": ("{other} is on the same VM and has the same", "give one of them another"),
+        "network-shared": ("{other} is on the same VM and has the same network", "give each gateway one of its own"),
+        "tunnel-shared": (
+            "{other} has the same port of bastion {bastion}",
+            "give one of them another port",
+        ),
+    }
+)
 
-    *settings* has the variables of one gateway by name. *inventory* is every gateway, this one included, each with
-    ``host`` and ``address`` (of its VM), and the same variables as far as they are set.
-    """
+
+def problems(settings: Settings, hosts: c.Collection[str]) -> list[Problem]:
+    """Return every problem of one gateway's variables, *settings* by name; *hosts* are those of the inventory."""
     unknown = list(_unknown_ways(settings))
     if unknown:
         return unknown
@@ -119,8 +199,9 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
     for way, check in CHECKS.items():
         if way in ways(settings):
             found += check(settings)
-    pairs = itertools.combinations(inventory, 2)
-    return found + [problem for one, other in pairs for problem in _clashes(one, other)]
+    if "ssh_tunnel" in ways(settings):
+        found += _bastion_keys(settings, hosts)
+    return found
 
 
 def ways(settings: Settings) -> list[str]:
@@ -150,88 +231,75 @@ def same_place(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
     return one[1] == other[1] and (one[0] == other[0] or not EVERYWHERE.isdisjoint((one[0], other[0])))
 
 
-def _unknown_ways(settings: Settings) -> c.Iterator[str]:
-    if isinstance(settings.get("gateway_access"), str):
-        yield f"gateway_access: {settings['gateway_access']!r} is not a list; write [{settings['gateway_access']}]"
+def _unknown_ways(settings: Settings) -> c.Iterator[Problem]:
+    named = settings.get("gateway_access")
+    if isinstance(named, str):
+        yield _problem("access-not-a-list", "gateway_access", named, value=named)
         return
     named = ways(settings)
     for way in named:
         if way not in WAYS:
             near = difflib.get_close_matches(str(way), WAYS, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            yield f"gateway_access: there is no way {way!r}; {hint}Name some of {', '.join(WAYS)}"
+            hint = f"write {near[0]}, or " if near else ""
+            yield _problem("access-unknown", "gateway_access", way, hint=hint, methods=", ".join(WAYS))
         elif named.count(way) > 1:
-            yield f"gateway_access: {way} is named more than once; name it once"
+            yield _problem("access-twice", "gateway_access", named, method=way)
             return
 
 
-def _firewall(settings: Settings) -> c.Iterator[str]:
+def _firewall(settings: Settings) -> c.Iterator[Problem]:
     if settings.get("hardening_firewall", True):
         return
-    opening = [way for way in ways(settings) if way in OPENING]
+    named = ways(settings)
+    opening = [way for way in named if way in OPENING]
     if opening:
-        yield (
-            f"gateway_access: {', '.join(opening)} opens ports of the VM, and hardening_firewall is off, so "
-            "everybody could connect; set hardening_firewall: true, or take the way out"
-        )
-    if not {*ways(settings)} & {*LOOPBACK}:
-        yield (
-            "gateway_access: without local the firewall keeps the processes of this VM's users away from the API, and "
-            "hardening_firewall is off; set hardening_firewall: true, or name local as well"
-        )
+        yield _problem("access-without-firewall", "gateway_access", named, methods=", ".join(opening))
+    if not {*named} & {*LOOPBACK}:
+        yield _problem("access-loopback-open", "gateway_access", named)
 
 
-def _own_ports(settings: Settings) -> c.Iterator[str]:
+def _own_ports(settings: Settings) -> c.Iterator[Problem]:
     for one, other in itertools.combinations(listeners(settings), 2):
         if same_place(one, other):
-            yield f"{other[2]}: port {one[1]} of {one[0]} is taken by {one[2]}; give one of them another port"
+            yield _problem("port-taken", other[2], other[1], port=one[1], address=one[0], by=one[2])
     for _address, number, variable in listeners(settings):
         if not 0 < number < 65536:
-            yield f"{variable}: {number} is not a TCP port; use one from 1024 to 65535"
+            yield _problem("port-invalid", variable, number)
         if number in (int(each) for each in settings.get("hardening_ssh_ports") or [22]):
-            yield f"{variable}: port {number} is that of the SSH server; give the API another one"
+            yield _problem("port-of-ssh", variable, number)
 
 
-def places(settings: Settings, variable: str) -> c.Iterator[str]:
+def places(settings: Settings, variable: str) -> c.Iterator[Problem]:
     """Problems of a list of addresses at which the API is offered."""
     if not settings.get(variable):
-        yield f"{variable}: it is empty; name the VM's internal address, for example 10.128.0.7"
+        yield _problem("addresses-empty", variable)
     for text in settings.get(variable) or []:
         try:
             address = ipaddress.ip_address(str(text))
         except ValueError:
-            yield f"{variable}: {text!r} is not an IP address; name the VM's internal address, for example 10.128.0.7"
+            yield _problem("address-invalid", variable, text)
             continue
         if not is_private(ipaddress.ip_network(address)):
-            yield (
-                f"{variable}: {text} is not an address of a private network (RFC 1918, RFC 6598, IPv6 ULA), and the "
-                "API has no authentication; name the VM's internal address. The loopback is there by itself"
-            )
+            yield _problem("address-public", variable, text)
 
 
-def sources(settings: Settings, variable: str, addresses: str) -> c.Iterator[str]:
+def sources(settings: Settings, variable: str, addresses: str) -> c.Iterator[Problem]:
     """Problems of a list of ranges from which clients come to the *addresses*, a variable as well."""
     if not settings.get(variable):
-        yield f"{variable}: it is empty, so nobody could connect; name the clients' subnet, for example 10.8.0.0/26"
+        yield _problem("sources-empty", variable)
     families = {_version(text) for text in settings.get(addresses) or []}
     for text in settings.get(variable) or []:
         try:
             network = ipaddress.ip_network(str(text))
         except ValueError as fault:
-            yield f"{variable}: {text!r} is not a range of addresses ({fault}); write it as 10.8.0.0/26 or fd00:8::/64"
+            yield _problem("source-invalid", variable, text, fault=fault)
             continue
         if not is_private(network):
-            yield (
-                f"{variable}: {text} is not within a private network (RFC 1918, RFC 6598, IPv6 ULA), and who can "
-                "open the port can trade; name the clients' own subnet"
-            )
+            yield _problem("source-public", variable, text)
         elif families and network.version not in families:
-            yield (
-                f"{variable}: {text} is IPv{network.version}, and {addresses} has no address of that kind; add one, or "
-                "take the range out"
-            )
+            yield _problem("source-family", variable, text, version=network.version, addresses=addresses)
     for version in sorted(families - {_version(text) for text in settings.get(variable) or []} - {0}):
-        yield f"{addresses}: nobody of {variable} comes by IPv{version}; add such a range, or take the address out"
+        yield _problem("address-family", addresses, settings[addresses], sources=variable, version=version)
 
 
 def is_private(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
@@ -246,62 +314,49 @@ def _version(text: object) -> int:
         return 0
 
 
-def _vpc(settings: Settings) -> c.Iterator[str]:
+def _vpc(settings: Settings) -> c.Iterator[Problem]:
     yield from places(settings, "access_vpc_addresses")
     yield from sources(settings, "access_vpc_from", "access_vpc_addresses")
 
 
-def _docker_network(settings: Settings) -> c.Iterator[str]:
+def _docker_network(settings: Settings) -> c.Iterator[Problem]:
     if settings.get("gateway_stack") == "client_portal":
-        yield "gateway_access: a Client Portal Gateway joins no docker_network; take it out, and name local or vpc"
+        yield _problem("network-of-portal", "gateway_access", ways(settings))
     name = settings.get("access_docker_network_name")
     if not re.fullmatch(r"ibgw-[a-z0-9][a-z0-9_.-]{0,40}", str(name)):
-        yield (
-            f"access_docker_network_name: {name!r} is not a valid name; use ibgw- and 1 to 41 of a-z, 0-9, '_', '.' "
-            "and '-'. Docker takes a container's way out by the names of its networks, and this one must not come first"
-        )
+        yield _problem("network-name", "access_docker_network_name", name)
 
 
-def _ssh_tunnel(settings: Settings) -> c.Iterator[str]:
+def _ssh_tunnel(settings: Settings) -> c.Iterator[Problem]:
     bastion, user = settings.get("access_ssh_tunnel_bastion"), settings.get("access_ssh_tunnel_user")
     if not bastion:
-        yield (
-            "access_ssh_tunnel_bastion: it is empty; name a host of the inventory (playbooks/bastion.yml sets it up), "
-            "or the address of a bastion with its host keys in access_ssh_tunnel_host_keys"
-        )
+        yield _problem("bastion-empty", "access_ssh_tunnel_bastion")
     elif not re.fullmatch(r"[A-Za-z0-9_:][A-Za-z0-9_.:-]*", str(bastion)):
-        yield f"access_ssh_tunnel_bastion: {bastion!r} is not the name or address of a host"
-    elif not settings.get("bastion_is_known", True) and not settings.get("access_ssh_tunnel_host_keys"):
-        yield (
-            f"access_ssh_tunnel_host_keys: {bastion} is not in the inventory, so nobody can ask it who it is; give its "
-            "host keys, as in its /etc/ssh/ssh_host_ed25519_key.pub"
-        )
+        yield _problem("bastion-invalid", "access_ssh_tunnel_bastion", bastion)
     for key in settings.get("access_ssh_tunnel_host_keys") or []:
         if not re.fullmatch(r"(ssh-ed25519|ecdsa-sha2-\S+|rsa-sha2-\S+|ssh-rsa) [A-Za-z0-9+/=]+( .*)?", str(key)):
-            yield (
-                f"access_ssh_tunnel_host_keys: {str(key)[:40]!r} is not a public key; write it as in the bastion's "
-                "/etc/ssh/ssh_host_ed25519_key.pub"
-            )
+            yield _problem("bastion-key-invalid", "access_ssh_tunnel_host_keys", key)
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", str(user or "ibgw-tunnel")) or user == "root":
-        yield f"access_ssh_tunnel_user: {user!r} is not an account for a tunnel; use a name such as ibgw-tunnel"
-    if not 1024 <= port(settings, "ssh_tunnel") <= 65535:
-        yield (
-            f"access_ssh_tunnel_port: {port(settings, 'ssh_tunnel')} is not one that an account without rights can "
-            "listen on; use one from 1024 to 65535"
-        )
+        yield _problem("tunnel-user", "access_ssh_tunnel_user", user)
+    number = port(settings, "ssh_tunnel")
+    if not 1024 <= number <= 65535:
+        yield _problem("tunnel-port", "access_ssh_tunnel_port", number)
 
 
-def _iap(settings: Settings) -> c.Iterator[str]:
+def _bastion_keys(settings: Settings, hosts: c.Collection[str]) -> c.Iterator[Problem]:
+    bastion = settings.get("access_ssh_tunnel_bastion")
+    if bastion and bastion not in hosts and not settings.get("access_ssh_tunnel_host_keys"):
+        yield _problem("bastion-keys-missing", "access_ssh_tunnel_host_keys", bastion=bastion)
+
+
+def _iap(settings: Settings) -> c.Iterator[Problem]:
     allowed = settings.get("hardening_ssh_from")
     networks = [ipaddress.ip_network(str(text), strict=False) for text in allowed or [IAP]]
     if not any(network.version == IAP.version and IAP.subnet_of(t.cast("t.Any", network)) for network in networks):
-        yield (
-            f"hardening_ssh_from: Identity-Aware Proxy forwards from {IAP}, which is not in it; add that range, or "
-            "take iap out of gateway_access"
-        )
+        yield _problem("iap-sources", "hardening_ssh_from", allowed, range=IAP)
 
 
-CHECKS: dict[str, c.Callable[[Settings], c.Iterable[str]]] = {
+CHECKS: dict[str, c.Callable[[Settings], c.Iterable[Problem]]] = {
     "vpc": _vpc,
     "docker_network": _docker_network,
     "ssh_tunnel": _ssh_tunnel,
@@ -311,28 +366,41 @@ CHECKS: dict[str, c.Callable[[Settings], c.Iterable[str]]] = {
 }
 
 
-def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
-    both = f"{one['host']} and {other['host']}"
-    if one.get("address") == other.get("address"):
-        # That two gateways publish one port is gateway_problems' to say.
-        for place, later in itertools.product(listeners(one), listeners(other)):
-            if same_place(place, later) and (place[2], later[2]) != ("gateway_port", "gateway_port"):
-                yield f"{later[2]}: {both} share a VM and port {place[1]} of {place[0]}; give one of them another port"
-        if all("wireguard" in ways(each) for each in (one, other)):
-            yield from wireguard.clashes(one, other)
-        names = {_network_name(each) for each in (one, other) if "docker_network" in ways(each)}
-        if len(names) == 1 and all("docker_network" in ways(each) for each in (one, other)):
-            yield (
-                f"access_docker_network_name: {both} share a VM and the network {names.pop()!r}; give each "
-                "gateway one of its own"
-            )
-    if all("ssh_tunnel" in ways(each) for each in (one, other)):
-        bastion = one.get("access_ssh_tunnel_bastion")
-        if bastion == other.get("access_ssh_tunnel_bastion") and port(one, "ssh_tunnel") == port(other, "ssh_tunnel"):
-            yield (
-                f"access_ssh_tunnel_port: {both} share port {port(one, 'ssh_tunnel')} of bastion {bastion}; give one "
-                "of them another port"
-            )
+def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
+    """Return what any two gateways of the inventory share and cannot.
+
+    Each of *inventory* has ``host``, ``address`` (of its VM) and the variables of this role and its ports, as far as
+    they are set. A problem is the later gateway's.
+    """
+    found: list[Problem] = []
+    taken: dict[tuple[object, ...], str] = {}
+    by_port: dict[tuple[object, int], list[tuple[str, tuple[str, int, str]]]] = {}
+    for one in inventory:
+        host, vm, named = str(one["host"]), one.get("address"), ways(one)
+        for listener in listeners(one):
+            others = by_port.setdefault((vm, listener[1]), [])
+            for other, earlier in others:
+                # That two gateways publish one port is rules/gateway.py's to say.
+                both_publish = (earlier[2], listener[2]) == ("gateway_port", "gateway_port")
+                if other != host and same_place(earlier, listener) and not both_publish:
+                    shared = {"other": other, "port": earlier[1], "address": earlier[0]}
+                    found.append(_problem("listener-shared", listener[2], listener[1], **shared)._replace(host=host))
+            others.append((host, listener))
+        unique: list[tuple[str, str, tuple[object, ...], dict[str, object]]] = []
+        if "wireguard" in named:
+            for variable, value in wireguard.unique(one):
+                unique.append(("wireguard-shared", variable, (vm, value), {}))
+        if "docker_network" in named:
+            unique.append(("network-shared", "access_docker_network_name", (vm, _network_name(one)), {}))
+        if "ssh_tunnel" in named:
+            bastion = one.get("access_ssh_tunnel_bastion")
+            place = (bastion, port(one, "ssh_tunnel"))
+            unique.append(("tunnel-shared", "access_ssh_tunnel_port", place, {"bastion": bastion}))
+        for id_, variable, key, details in unique:
+            other = taken.setdefault((variable, *key), host)
+            if other != host:
+                found.append(_problem(id_, variable, key[1], other=other, **details)._replace(host=host))
+    return found
 
 
 def _network_name(settings: Settings) -> object:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Validate a gateway's settings beyond their types: one sentence with its fix for each problem.
+"""Validate a gateway's settings beyond their types.
 
-Values of ``gateway_user`` and ``gateway_password`` never stand in a sentence.
+Values of ``gateway_user`` and ``gateway_password`` never stand in a problem.
 Sources: IBC's configuration reference for formats and enumerations, IBKR for one session per user.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import difflib
-import itertools
 import re
 import typing as t
 
@@ -20,8 +19,10 @@ from ..agent.api import accounts as account_ids
 from ..agent.api import ports
 from ..agent.controller import secret_manager
 from ..agent.controller.properties import UnrepresentableError, escape
+from ..agent.problem import Problem, table
 from ..agent.session import zones
 from .ibc_settings import ADDRESS, KEYS, OPTIONS, TEXT
+from .types import misread
 
 Settings = c.Mapping[str, object]
 _ONE_MODE = "a container runs one mode; make paper and live two gateways"
@@ -99,13 +100,93 @@ BOUNDS: dict[str, tuple[int, int]] = {
 }
 
 
-def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
-    """Return one sentence per problem: the variable, the fault, the fix; [] when there is none.
+_problem = table(
+    {
+        "mode-unknown": ("not a mode", "set it to paper or live"),
+        "gateway-name-invalid": (
+            "not a name for a container and a directory",
+            "use 1 to 31 of a-z, 0-9 and '-', for example paper",
+        ),
+        "credential-missing": (
+            "missing or blank",
+            "set it by a lookup (environment, Vault or Secret Manager) in the group or host variables",
+        ),
+        "credential-not-text": ("YAML reads it as {kind}, not as a text", "put it in quotes"),
+        "credential-unrepresentable": (
+            "{fault}, and IBC cannot read that from its settings file",
+            "change it at IBKR",
+        ),
+        "user-characters": ("it has characters that no IBKR user name has", "take the name from the Client Portal"),
+        "user-capitals": (
+            "it has capital letters, IBKR's user names have none, and each refused sign-in counts towards a lockout",
+            "write it in lower case",
+        ),
+        "secret-of-portal": (
+            "nothing fetches the password of a Client Portal Gateway",
+            "set gateway_password, by lookup ibops.gateway.gcp_secret for example",
+        ),
+        "secret-and-password": ("gateway_password is set as well", "keep one of them, the other empty"),
+        "secret-invalid": (
+            "not a version of a secret",
+            "use projects/PROJECT/secrets/NAME/versions/VERSION, the version a number, an alias or latest",
+        ),
+        "accounts-not-a-list": ("not a list", "write one id an entry, for example [U1234567, U7654321]"),
+        "account-invalid": ("{fault}", "{fix}"),
+        "image-invalid": ("not an image reference", "use registry/name@sha256:<64 hex digits>"),
+        "image-tag": (
+            "a tag, and tags of this image have been rebuilt in place",
+            "pin a digest (docker buildx imagetools inspect shows it), or accept the risk with gateway_allow_tag: true",
+        ),
+        "trusted-not-a-list": ("not a list", "write it as [{value}]"),
+        "trusted-address": ("not an address or a host name", "name one an entry"),
+        "ibc-format": ("IBC would ignore it", "write it as {meaning}"),
+        "logoff-beside-restart": (
+            "IBC ignores it beside gateway_auto_restart_time",
+            "empty one of the two",
+        ),
+        "read-only-login": ("IB Gateway has no read-only login", "leave it false"),
+        "text-unrepresentable": (
+            "{fault}, and IBC cannot read that from its settings file",
+            "leave it out",
+        ),
+        "client-ids-shared": (
+            "the probe, the deep check and the Master client share an id, and the gateway refuses a shared one (error "
+            "326), or gives it everybody's orders",
+            "give them three different ids",
+        ),
+        "config-has-variable": ("this key has its own variable", "set {variable} instead"),
+        "config-reserved": ("this key is not yours to set: {reason}", "remove it"),
+        "config-unknown": (
+            "IBC has no such key",
+            "{hint}if a newer IBC has it, set gateway_config_extra_unknown: true",
+        ),
+        "config-not-text": ("YAML reads it as {kind}, not as a text", "put it in quotes, as IBC is to read it"),
+        "environment-name": ("not the name of an environment variable", "use letters, digits and '_'"),
+        "environment-has-variable": ("the role sets it", "set {variable} instead"),
+        "environment-reserved": ("it cannot be set here", "{fix}"),
+        "environment-not-text": ("YAML reads it as {kind}, not as a text", "put it in quotes"),
+        "environment-heap": (
+            "-Xmx has its own variable, by which the memory is checked",
+            "set gateway_java_heap_mb",
+        ),
+        "user-shared": (
+            "{other} has the same IBKR user, and IBKR cuts the first session when the second signs in",
+            "give each gateway a user of its own",
+        ),
+        "gateway-name-shared": (
+            "{other} is on the same VM and has the same name",
+            "give each gateway a name of its own",
+        ),
+        "gateway-port-shared": (
+            "{other} is on the same VM and publishes the same port",
+            "give one of them another gateway_port",
+        ),
+    }
+)
 
-    *settings* has the variables of one gateway by name. *inventory* is every gateway, this one included, each with
-    ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_stack``, ``gateway_user`` and
-    ``gateway_port`` as far as they are set: any two of them may clash, also two that this run does not touch.
-    """
+
+def problems(settings: Settings) -> list[Problem]:
+    """Return every problem of one gateway's variables, *settings* by name."""
     checks = (
         _identity,
         _credentials,
@@ -119,80 +200,71 @@ def problems(settings: Settings, inventory: c.Iterable[Settings]) -> list[str]:
         _config_extra,
         _environment,
     )
-    found = [problem for check in checks for problem in check(settings)]
-    pairs = itertools.combinations(inventory, 2)
-    return found + [problem for one, other in pairs for problem in _clashes(one, other)]
+    return [problem for check in checks for problem in check(settings)]
 
 
-def _identity(settings: Settings) -> c.Iterator[str]:
-    if settings.get("gateway_mode") not in ports.API:
-        yield f"gateway_mode: {settings.get('gateway_mode')!r} is not a mode; set it to paper or live"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", str(settings.get("gateway_name"))):
-        yield (
-            f"gateway_name: {settings.get('gateway_name')!r} cannot name a container and a directory; "
-            "use 1 to 31 of a-z, 0-9 and '-', for example paper"
-        )
+def _identity(settings: Settings) -> c.Iterator[Problem]:
+    mode, name = settings.get("gateway_mode"), settings.get("gateway_name")
+    if mode not in ports.API:
+        yield _problem("mode-unknown", "gateway_mode", mode)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", str(name)):
+        yield _problem("gateway-name-invalid", "gateway_name", name)
 
 
-def _credentials(settings: Settings) -> c.Iterator[str]:
+def _credentials(settings: Settings) -> c.Iterator[Problem]:
     secret = settings.get("gateway_password_secret")
     if secret:
         portal = settings.get("gateway_stack") == "client_portal"
         yield from _secret(str(secret), bool(settings.get("gateway_password")), portal)
     for variable in ("gateway_user",) if secret else ("gateway_user", "gateway_password"):
         value = settings.get(variable)
-        if not isinstance(value, str) or not value.strip():
-            yield (
-                f"{variable}: it is missing or blank; set it by a lookup (environment, Vault or Secret Manager) "
-                "in the group or host variables"
-            )
+        if value is None or value == "" or (isinstance(value, str) and not value.strip()):
+            yield _problem("credential-missing", variable)
+            continue
+        if not isinstance(value, str):
+            yield _problem("credential-not-text", variable, kind=misread(value))
             continue
         try:
             escaped = escape(value)
         except UnrepresentableError as fault:
-            yield f"{variable}: {fault}; IBC cannot read it from its settings file, so change it at IBKR"
+            yield _problem("credential-unrepresentable", variable, fault=fault)
             continue
         if variable == "gateway_user" and (escaped != value or not re.fullmatch(r"[\w.@+-]+", value)):
-            yield f"{variable}: it has characters that no IBKR user name has; take the name from the Client Portal"
+            yield _problem("user-characters", variable)
+        elif variable == "gateway_user" and value != value.lower():
+            yield _problem("user-capitals", variable)
 
 
-def _secret(name: str, password: bool, portal: bool) -> c.Iterator[str]:
+def _secret(name: str, password: bool, portal: bool) -> c.Iterator[Problem]:
+    variable = "gateway_password_secret"
     if portal:
-        yield (
-            "gateway_password_secret: nothing fetches the password of a Client Portal Gateway; set gateway_password, "
-            "by lookup ibops.gateway.gcp_secret for example"
-        )
+        yield _problem("secret-of-portal", variable, name)
     if password:
-        yield "gateway_password_secret: gateway_password is set as well; keep one of them, the other empty"
+        yield _problem("secret-and-password", variable, name)
     if not secret_manager.RESOURCE.fullmatch(name):
-        yield (
-            f"gateway_password_secret: {name!r} is not a version of a secret; use "
-            "projects/PROJECT/secrets/NAME/versions/VERSION, the version a number, an alias or latest"
-        )
+        yield _problem("secret-invalid", variable, name)
 
 
-def _accounts(settings: Settings) -> c.Iterator[str]:
+def _accounts(settings: Settings) -> c.Iterator[Problem]:
     entries = settings.get("gateway_accounts") or []
     if not isinstance(entries, list):
-        yield "gateway_accounts: it is not a list; write one id an entry, for example [U1234567, U7654321]"
+        yield _problem("accounts-not-a-list", "gateway_accounts")
         return
     mode = t.cast("str | None", settings.get("gateway_mode"))
-    for entry in entries:
+    for index, entry in enumerate(entries):
         if fault := account_ids.entry_fault(entry, mode if mode in ports.API else None):
-            yield f"gateway_accounts: {fault}"
+            wrong, _, fix = fault.partition("; ")
+            yield _problem("account-invalid", f"gateway_accounts[{index}]", fault=wrong, fix=fix)
 
 
-def _image(settings: Settings) -> c.Iterator[str]:
+def _image(settings: Settings) -> c.Iterator[Problem]:
     image = str(settings.get("gateway_image") or "")
     if re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", image):
         return
     if not re.fullmatch(r"[\w.:/-]+", image):
-        yield f"gateway_image: {image!r} is not an image reference; use registry/name@sha256:<64 hex digits>"
-    elif not _flag(settings.get("gateway_allow_tag")):
-        yield (
-            f"gateway_image: {image!r} is a tag, and tags of this image have been rebuilt in place; pin a digest "
-            "(docker buildx imagetools inspect shows it), or set gateway_allow_tag: true to accept the risk"
-        )
+        yield _problem("image-invalid", "gateway_image", image)
+    elif not flag(settings.get("gateway_allow_tag")):
+        yield _problem("image-tag", "gateway_image", image)
 
 
 def _given(value: object) -> bool:
@@ -200,117 +272,125 @@ def _given(value: object) -> bool:
     return value is not None and value != ""
 
 
-def _flag(value: object) -> bool:
+def flag(value: object) -> bool:
     """A boolean as Ansible reads it, which has the words of ``-e`` as text."""
     return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
 
 
-def _numbers(settings: Settings) -> c.Iterator[str]:
+def _numbers(settings: Settings) -> c.Iterator[Problem]:
     for variable, limits in BOUNDS.items():
         value = settings.get(variable)
-        if _given(value) and (text := bounds.problem(variable, value, limits)):
-            yield text
+        if _given(value) and (wrong := bounds.problem(variable, value, limits)):
+            yield wrong
 
 
-def _trusted(settings: Settings) -> c.Iterator[str]:
-    addresses = settings.get("gateway_trusted_client_ips")
+def _trusted(settings: Settings) -> c.Iterator[Problem]:
+    variable = "gateway_trusted_client_ips"
+    addresses = settings.get(variable)
     if isinstance(addresses, str):
-        yield f"gateway_trusted_client_ips: {addresses!r} is not a list; write it as [{addresses}]"
+        yield _problem("trusted-not-a-list", variable, addresses, value=addresses)
         return
-    for address in t.cast("list[object]", addresses or []):
+    for index, address in enumerate(t.cast("list[object]", addresses or [])):
         if not re.fullmatch(ADDRESS.pattern, str(address)):
-            yield f"gateway_trusted_client_ips: {address!r} is not an address or a host name; name one an entry"
+            yield _problem("trusted-address", f"{variable}[{index}]", address)
 
 
-def _formats(settings: Settings) -> c.Iterator[str]:
+def _formats(settings: Settings) -> c.Iterator[Problem]:
     for variable, key in OPTIONS.items():
         value = settings.get(variable)
         if key.type != "str" or key.values.choices or not _given(value):
             continue
         if key.values is TEXT:
-            yield from _free_text(variable, value)
+            yield from _free_text(variable, str(value))
         elif not re.fullmatch(key.values.pattern, str(value)):
-            yield f"{variable}: IBC would ignore {value!r}; write it as {key.values.meaning}"
-    if settings.get("gateway_auto_restart_time") and settings.get("gateway_auto_logoff_time"):
-        yield ("gateway_auto_logoff_time: IBC ignores it beside gateway_auto_restart_time; empty one of the two")
-    if _flag(settings.get("gateway_read_only_login")):
-        yield "gateway_read_only_login: IB Gateway has no read-only login; leave it false"
+            yield _problem("ibc-format", variable, value, meaning=key.values.meaning)
+    logoff = settings.get("gateway_auto_logoff_time")
+    if settings.get("gateway_auto_restart_time") and logoff:
+        yield _problem("logoff-beside-restart", "gateway_auto_logoff_time", logoff)
+    if flag(settings.get("gateway_read_only_login")):
+        yield _problem("read-only-login", "gateway_read_only_login", settings.get("gateway_read_only_login"))
 
 
-def _free_text(variable: str, value: object) -> c.Iterator[str]:
-    if value in (None, ""):
+def _free_text(variable: str, value: str) -> c.Iterator[Problem]:
+    if not value:
         return
     try:
-        escaped = escape(str(value))
+        escape(value)
     except UnrepresentableError as fault:
-        yield f"{variable}: {fault}; IBC cannot read it from its settings file"
-        return
-    if escaped != value or "$" in escaped:
-        yield (
-            f"{variable}: a backslash, a dollar sign or a character beyond ASCII does not survive the image's "
-            "substitution and IBC's parser; leave it out"
-        )
+        yield _problem("text-unrepresentable", variable, value, fault=fault)
 
 
-def _time_zone(settings: Settings) -> c.Iterator[str]:
+def _time_zone(settings: Settings) -> c.Iterator[Problem]:
     yield from zones.problems({"gateway_time_zone": settings.get("gateway_time_zone")}, ["gateway_time_zone"])
 
 
-def _client_ids(settings: Settings) -> c.Iterator[str]:
+def _client_ids(settings: Settings) -> c.Iterator[Problem]:
     ids = [
         bounds.whole(settings.get(variable))
         for variable in ("gateway_client_id", "gateway_check_client_id", "gateway_master_client_id")
     ]
     if any(ids.count(one) > 1 for one in ids if one is not None):
-        yield (
-            "gateway_client_id: the probe, the deep check and the Master client need three different ids; "
-            "a shared one is refused by the gateway (error 326) or receives everybody's orders"
-        )
+        yield _problem("client-ids-shared", "gateway_client_id", settings.get("gateway_client_id"))
 
 
-def _config_extra(settings: Settings) -> c.Iterator[str]:
+def _config_extra(settings: Settings) -> c.Iterator[Problem]:
     extra = t.cast("dict[str, object]", settings.get("gateway_config_extra") or {})
     for key, value in extra.items():
         name = f"gateway_config_extra.{key}"
         known = KEYS.get(key)
         if known and known.variable:
-            yield f"{name}: this key has its own variable; set {known.variable} instead"
-        elif known and known.reason:
-            yield f"{name}: this key is not yours to set: {known.reason}; remove it"
-        elif not known and not _flag(settings.get("gateway_config_extra_unknown")):
+            yield _problem("config-has-variable", name, variable=known.variable)
+            continue
+        if known and known.reason:
+            yield _problem("config-reserved", name, reason=known.reason)
+            continue
+        if not known and not flag(settings.get("gateway_config_extra_unknown")):
             near = difflib.get_close_matches(str(key), KEYS, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            yield (f"{name}: IBC has no such key; {hint}If a newer IBC has it, set gateway_config_extra_unknown: true")
-        yield from _free_text(name, value)
+            hint = f"write {near[0]}, or " if near else ""
+            yield _problem("config-unknown", name, hint=hint)
+        if isinstance(value, str):
+            yield from _free_text(name, value)
+        else:
+            yield _problem("config-not-text", name, value, kind=misread(value))
 
 
-def _environment(settings: Settings) -> c.Iterator[str]:
+def _environment(settings: Settings) -> c.Iterator[Problem]:
     for name, value in t.cast("dict[str, object]", settings.get("gateway_environment") or {}).items():
         place = f"gateway_environment.{name}"
         instead = ENVIRONMENT.get(str(name))
+        # One of the values may be a secret.
         if not re.fullmatch(r"[A-Za-z_]\w*", str(name)):
-            yield f"{place}: not the name of an environment variable"
+            yield _problem("environment-name", place)
+        elif instead and instead.startswith("gateway_"):
+            yield _problem("environment-has-variable", place, variable=instead)
         elif instead:
-            yield f"{place}: {f'set {instead} instead' if instead.startswith('gateway_') else instead}"
+            yield _problem("environment-reserved", place, fix=instead)
         elif not isinstance(value, str):
-            yield f"{place}: {value!r} is not a text; put it in quotes"
+            yield _problem("environment-not-text", place, kind=misread(value))
         elif "-Xmx" in value:
-            yield f"{place}: -Xmx has its own variable, by which the memory is checked; set gateway_java_heap_mb"
+            yield _problem("environment-heap", place)
 
 
-def _clashes(one: Settings, other: Settings) -> c.Iterator[str]:
-    both, user = f"{one['host']} and {other['host']}", _folded(one.get("gateway_user"))
-    if user and user == _folded(other.get("gateway_user")):
-        yield (
-            f"gateway_user: {both} have the same IBKR user, and IBKR cuts the first session when the second signs "
-            "in; give each gateway a user of its own"
+def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
+    """Return what any two gateways of the inventory share and cannot.
+
+    Each of *inventory* has ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_stack``,
+    ``gateway_user`` and ``gateway_port`` as far as they are set. A problem is the later gateway's.
+    """
+    found: list[Problem] = []
+    taken: dict[tuple[str, object, object], str] = {}
+    for one in inventory:
+        host, address, user = str(one["host"]), one.get("address"), _folded(one.get("gateway_user"))
+        shared = (
+            (("user-shared", None, user), "gateway_user", ()),
+            (("gateway-name-shared", address, _name(one)), "gateway_name", (_name(one),)),
+            (("gateway-port-shared", address, port(one)), "gateway_port", (port(one),)),
         )
-    if one.get("address") != other.get("address"):
-        return
-    if _name(one) == _name(other):
-        yield f"gateway_name: {both} share a VM and the name {_name(one)!r}; give each gateway a name of its own"
-    if port(one) == port(other):
-        yield f"gateway_port: {both} share a VM and publish port {port(one)}; give one of them another gateway_port"
+        for key, variable, value in shared:
+            other = taken.setdefault(key, host)
+            if other is not host and key[2]:
+                found.append(_problem(key[0], variable, *value, other=other)._replace(host=host))
+    return found
 
 
 def _folded(user: object) -> str:

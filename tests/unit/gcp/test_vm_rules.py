@@ -8,7 +8,6 @@ import pytest
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import MACHINE, RunModule
 
-from ansible_collections.ibops.gateway.plugins.filter.gcp_vm_problems import gcp_vm_problems
 from ansible_collections.ibops.gateway.plugins.modules import gcp_vm_info
 
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -150,15 +149,3 @@ def test_the_info_module_looks_at_its_options(call: RunModule, fake: FakeGcp) ->
     assert "zone is 'us-east1-b'" in refused["msg"]
     nothing = call(gcp_vm_info.main, name=MACHINE["name"], zone="europe-west1-b")
     assert (nothing["vm"], nothing["resources"]) == (None, {"instance": None, "disk": None, "snapshots": None})
-
-
-def test_the_filter_says_the_same_before_anything_is_made() -> None:
-    """Of options that a role gives, not of all that the module has."""
-    good = {
-        "project": "demo-project", "region": "europe-west1", "zone": "europe-west1-b", "name": "ibgw-paper",
-        "mode": "paper", "image": "debian-cloud/debian-13", "disk": {"size": 20}, "metadata": {}, "snapshots": {},
-    }  # fmt: skip
-    assert gcp_vm_problems(good) == []
-    (problem,) = gcp_vm_problems({**good, "machine_type": "e2-micro"})
-    assert problem.startswith("machine_type is 'e2-micro'")
-    assert len(gcp_vm_problems({**good, "zone": "us-east1-b", "disk": {"size": 1}})) == 2

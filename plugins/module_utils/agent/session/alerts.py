@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import files, record_file
+from ..problem import Problem, table
 
 SEVERITIES = ("info", "warning", "critical")
 MAX_PENDING = 100
@@ -99,36 +100,62 @@ def load(path: str) -> list[Channel]:
     return list(t.cast("list[Channel]", channels))
 
 
-def problems(channels: object, variable: str = "session_alerts") -> list[str]:
-    """Return one sentence per problem of the channels: the place, the fault, the fix, and never a secret."""
+_problem = table(
+    {
+        "channels-not-a-list": ("not a list", "write one entry a channel, or [] for none"),
+        "channel-not-a-mapping": ("not a mapping", "write kind and its options"),
+        "channel-kind": ("not a kind of channel", "choose {kinds}"),
+        "channel-unknown-option": ("{kind} has no such option", "use {options}"),
+        "channel-missing-option": ("missing", "set it, as {kind} needs {options}"),
+        "channel-option-type": ("{fault}", "write it so"),
+        "channel-severity": ("not a severity", "choose {severities}"),
+        "channel-not-https": (
+            "not https, so what it carries, its secret included, could be read on the way",
+            "use a URL that begins with https://",
+        ),
+        "channel-security": ("not a way to encrypt the connection", "choose {ways}"),
+    }
+)
+
+
+def problems(channels: object, variable: str = "session_alerts") -> list[Problem]:
+    """Return every problem of the channels, without a value that may be a secret."""
     if not isinstance(channels, list):
-        return [f"{variable}: it is not a list; write one entry a channel, or [] for none"]
-    return [f"{variable}[{index}]{problem}" for index, each in enumerate(channels) for problem in _faults(each)]
+        return [_problem("channels-not-a-list", variable)]
+    return [problem for index, each in enumerate(channels) for problem in _faults(f"{variable}[{index}]", each)]
 
 
-def _faults(channel: object) -> list[str]:
+def _faults(place: str, channel: object) -> list[Problem]:
     if not isinstance(channel, Mapping):
-        return [": it is not a mapping; write kind and its options"]
+        return [_problem("channel-not-a-mapping", place)]
     kind = channel.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        return [f".kind: {kind!r} is not a kind of channel; choose {', '.join(KINDS)}"]
+        return [_problem("channel-kind", f"{place}.kind", kind, kinds=", ".join(KINDS))]
     needed, allowed = KINDS[kind]
     known = ("kind", "min_severity", *needed, *allowed)
-    found = [f".{key}: {kind} has no such option; it has {', '.join(known)}" for key in channel if key not in known]
-    found += [f".{key}: it is missing; {kind} needs {', '.join(needed)}" for key in needed if not channel.get(key)]
+    found = [
+        _problem("channel-unknown-option", f"{place}.{key}", kind=kind, options=", ".join(known))
+        for key in channel
+        if key not in known
+    ]
+    found += [
+        _problem("channel-missing-option", f"{place}.{key}", kind=kind, options=", ".join(needed))
+        for key in needed
+        if not channel.get(key)
+    ]
     for key in (key for key in known if key in channel):
         try:
-            record_file.value(_TYPES.get(key, str), channel[key], f".{key}")
+            record_file.value(_TYPES.get(key, str), channel[key], key)
         except record_file.DamagedError as fault:
-            found.append(f"{fault}; write it so")
+            found.append(_problem("channel-option-type", f"{place}.{key}", fault=fault))
     if found:
         return found
     if channel.get("min_severity", "info") not in SEVERITIES:
-        found.append(f".min_severity: choose {', '.join(SEVERITIES)}")
+        found.append(_problem("channel-severity", f"{place}.min_severity", severities=", ".join(SEVERITIES)))
     if channel.get("url") and not _safe(str(channel["url"])):
-        found.append(".url: it is not https; what it carries, its secret included, could be read on the way")
+        found.append(_problem("channel-not-https", f"{place}.url"))
     if channel.get("security", "starttls") not in _PORTS:
-        found.append(f".security: choose {', '.join(_PORTS)}")
+        found.append(_problem("channel-security", f"{place}.security", ways=", ".join(_PORTS)))
     return found
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .. import bounds, record_file
+from ..problem import Problem, table
 from . import alerts, descriptor, windows
 from .week import OPENED, RESETS, SIGN_IN_DEADLINE
 from .windows import PaperSession
@@ -76,7 +77,7 @@ def from_data(data: object) -> Plan:
         raise record_file.DamagedError("its region or deadline is invalid")
     # This includes a zone without data on this machine.
     if found.paper_sessions and (wrong := windows.problems(t.cast("dict[str, Any]", data)["paper_sessions"])):
-        raise record_file.DamagedError(wrong[0])
+        raise record_file.DamagedError(str(wrong[0]))
     return found
 
 
@@ -92,21 +93,31 @@ BOUNDS = {
 }
 
 
-def problems(settings: Mapping[str, Any]) -> list[str]:
-    """Return one sentence per problem of role `session`'s variables: the variable, the value, the rule, the fix."""
-    found = [text for name in BOUNDS if (text := bounds.problem(name, settings[name], BOUNDS[name]))]
+_problem = table(
+    {
+        "sign-in-deadline": (
+            "not a time of Sunday from 03:00 to 23:59 as HH:MM",
+            "leave room for a person: IBKR takes sign-ins from {opened} on",
+        ),
+        "region-unknown": ("not a region", "choose {regions}"),
+        "watcher-client-id-taken": (
+            "gateway_client_id's or gateway_check_client_id's, and the API refuses two clients with one id",
+            "choose another",
+        ),
+    }
+)
+
+
+def problems(settings: Mapping[str, Any], other_client_ids: Collection[int | None]) -> list[Problem]:
+    """Return every problem of role `session`'s variables; *other_client_ids* are the gateway's own."""
+    found = [wrong for name in BOUNDS if (wrong := bounds.problem(name, settings[name], BOUNDS[name]))]
     deadline = settings["session_sign_in_deadline"]
     if not DEADLINE.fullmatch(str(deadline)):
-        found.append(
-            f"session_sign_in_deadline: {deadline!r} is not a time of Sunday from 03:00 to 23:59 as HH:MM; IBKR takes "
-            f"sign-ins from {OPENED} on, so leave room for a person"
-        )
+        found.append(_problem("sign-in-deadline", "session_sign_in_deadline", deadline, opened=OPENED))
     region = settings["session_region"]
     if region not in RESETS:
-        found.append(f"session_region: {region!r} is not a region; choose {', '.join(RESETS)}")
-    if bounds.whole(settings["session_client_id"]) in settings["other_client_ids"]:
-        found.append(
-            f"session_client_id: {settings['session_client_id']} is gateway_client_id's or gateway_check_client_id's; "
-            "the API refuses two clients with one id, so choose another"
-        )
+        found.append(_problem("region-unknown", "session_region", region, regions=", ".join(RESETS)))
+    client_id = settings["session_client_id"]
+    if bounds.whole(client_id) in other_client_ids:
+        found.append(_problem("watcher-client-id-taken", "session_client_id", client_id))
     return found + alerts.problems(settings["session_alerts"])

@@ -18,11 +18,30 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from ..problem import Problem, table
 from . import zones
 from .week import DAYS
 
 LEAD_MINUTES = range(121)
 MAX_MINUTES = range(5, 1441)
+_problem = table(
+    {
+        "sessions-not-a-list": ("not a list", "write one entry a session, or [] for none"),
+        "session-not-a-mapping": ("not a session", "write a mapping with the keys {keys}"),
+        "session-unknown-key": ("a session has no such key", "{fix}"),
+        "session-value": ("not {rule}", "{fix}"),
+        "session-missing-key": ("missing, and has to be {rule}", "{fix}"),
+        "session-too-short": (
+            "these minutes from the gateway's start end before the pipeline begins",
+            "set it to more than lead_minutes ({lead})",
+        ),
+        "session-name-taken": ("another session has this name", "give each a name of its own"),
+        "sessions-overlap": (
+            "on {day} session {other} starts its gateway at {start}, when {one} may run until {end}",
+            "move it, or shorten max_minutes of {one}",
+        ),
+    }
+)
 # More than a year without a window is never: the search for the next one ends.
 _AHEAD = 366
 
@@ -102,12 +121,12 @@ def upcoming(sessions: c.Iterable[PaperSession], at: datetime) -> Window | None:
     return min(filter(None, found), key=lambda each: each.start, default=None)
 
 
-def problems(data: object) -> list[str]:
-    """Return one sentence per problem of ``gateway_paper_sessions``: the place, the value, the rule, the fix."""
+def problems(data: object) -> list[Problem]:
+    """Return every problem of ``gateway_paper_sessions``."""
     variable = "gateway_paper_sessions"
     if not isinstance(data, c.Sequence) or isinstance(data, str):
-        return [f"{variable}: {data!r} is not a list; write one entry a session, or [] for none"]
-    found: list[str] = []
+        return [_problem("sessions-not-a-list", variable, data)]
+    found: list[Problem] = []
     sessions: dict[str, PaperSession] = {}
     places: dict[str, str] = {}
     for index, entry in enumerate(data):
@@ -118,36 +137,33 @@ def problems(data: object) -> list[str]:
             continue
         session = PaperSession.from_data(entry)
         if session.name in sessions:
-            found.append(f"{place}.name: {session.name!r} names two sessions; give each a name of its own")
+            found.append(_problem("session-name-taken", f"{place}.name", session.name))
             continue
         sessions[session.name], places[session.name] = session, place
     return found + list(_overlaps(sessions.values(), places))
 
 
-def _entry_problems(place: str, entry: object) -> c.Iterator[str]:
+def _entry_problems(place: str, entry: object) -> c.Iterator[Problem]:
     keys = [field.name for field in fields(PaperSession)]
     if not isinstance(entry, c.Mapping):
-        yield f"{place}: {entry!r} is not a session; write a mapping with the keys {', '.join(keys)}"
+        yield _problem("session-not-a-mapping", place, entry, keys=", ".join(keys))
         return
     for key in entry:
         if key not in keys:
             import difflib
 
             near = difflib.get_close_matches(str(key), keys, 1)
-            hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
-            yield f"{place}.{key}: a session has no such key; {hint}"
+            fix = f"write {near[0]}" if near else f"use the keys {', '.join(keys)}"
+            yield _problem("session-unknown-key", f"{place}.{key}", fix=fix)
     for key, (fits, rule, fix) in _RULES.items():
         if key in entry and not fits(entry[key]):
-            yield f"{place}.{key}: {entry[key]!r} is not {rule}; {fix}"
+            yield _problem("session-value", f"{place}.{key}", entry[key], rule=rule, fix=fix)
         elif key not in entry and key != "except_dates":
-            yield f"{place}.{key}: it is missing and has to be {rule}; {fix}"
+            yield _problem("session-missing-key", f"{place}.{key}", rule=rule, fix=fix)
     lead: t.Any = entry.get("lead_minutes")
     longest: t.Any = entry.get("max_minutes")
     if _is_in(LEAD_MINUTES, lead) and _is_in(MAX_MINUTES, longest) and longest <= lead:
-        yield (
-            f"{place}.max_minutes: {longest} minutes from the gateway's start end before the pipeline begins; "
-            f"set it to more than lead_minutes ({lead})"
-        )
+        yield _problem("session-too-short", f"{place}.max_minutes", longest, lead=lead)
 
 
 def _is_in(allowed: range, value: object) -> bool:
@@ -198,8 +214,8 @@ _RULES: dict[str, tuple[c.Callable[[t.Any], bool], str, str]] = {
 }
 
 
-def _overlaps(sessions: c.Iterable[PaperSession], places: c.Mapping[str, str]) -> c.Iterator[str]:
-    """Yield a sentence for each two sessions (or one and its own next run) that overlap, *except_dates* or not."""
+def _overlaps(sessions: c.Iterable[PaperSession], places: c.Mapping[str, str]) -> c.Iterator[Problem]:
+    """Yield a problem for each two sessions (or one and its own next run) that overlap, *except_dates* or not."""
     # A whole year, in which every zone changes its clock as often as it ever does.
     days = [date(2027, 1, 1) + timedelta(days=day) for day in range(_AHEAD)]
     every = [replace(session, except_dates=frozenset()) for session in sessions]
@@ -211,8 +227,13 @@ def _overlaps(sessions: c.Iterable[PaperSession], places: c.Mapping[str, str]) -
         pair = frozenset((one.session.name, other.session.name))
         if other.start.astimezone(UTC) < one.end and pair not in told:
             told.add(pair)
-            yield (
-                f"{places[other.session.name]}.time: on {other.pipeline:%Y-%m-%d} {other.session.name!r} starts its "
-                f"gateway at {other.start:%H:%M} ({other.session.zone}), when {one.session.name!r} may run until "
-                f"{one.end:%H:%M} ({one.session.zone}); move it, or shorten max_minutes of {one.session.name!r}"
+            yield _problem(
+                "sessions-overlap",
+                f"{places[other.session.name]}.time",
+                other.session.time,
+                day=f"{other.pipeline:%Y-%m-%d}",
+                other=other.session.name,
+                one=one.session.name,
+                start=f"{other.start:%H:%M} ({other.session.zone})",
+                end=f"{one.end:%H:%M} ({one.session.zone})",
             )

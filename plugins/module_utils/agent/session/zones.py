@@ -14,10 +14,24 @@ import collections.abc as c
 import os
 import zoneinfo
 
+from ..problem import Problem, table
+
 # The calendar's own zones (week.py): without them nothing on this machine can tell the time in New York.
 NEEDED = ("America/New_York", "Europe/Zurich", "Asia/Hong_Kong")
 # In no zone.tab, since they are of no place. A libc that has no data for them takes UTC, which they are.
 _PLACELESS = ("UTC", "GMT")
+_problem = table(
+    {
+        "zone-data-missing": ("this machine has no data for {zones}", "install its package tzdata"),
+        "zone-old-name": ("an old name of {current}, and the image may have current names only", "write {current}"),
+        "zone-old-name-here": (
+            "an old name of {current}, and this machine has no data for it (no tzdata-legacy)",
+            "write {current}",
+        ),
+        "zone-not-current": ("not a current time zone name, and the image may lack it", "name a city's zone"),
+        "zone-unknown": ("this machine has no such time zone", "write a name such as America/New_York"),
+    }
+)
 
 
 def readable(zone: object) -> bool:
@@ -28,14 +42,14 @@ def readable(zone: object) -> bool:
         return False
 
 
-def problems(zones: c.Mapping[str, object], elsewhere: c.Container[str] = ()) -> list[str]:
-    """Return a sentence for each of *zones* (by its variable) that this machine cannot read; [] when it reads all.
+def problems(zones: c.Mapping[str, object], elsewhere: c.Container[str] = ()) -> list[Problem]:
+    """Return a problem for each of *zones* (by its variable) that this machine cannot read; [] when it reads all.
 
     The variables among *elsewhere* are read by another machine too, which may have the current names only: an old name
     is refused for them even where this machine knows it.
     """
     if missing := [zone for zone in NEEDED if not readable(zone)]:
-        return [f"time zones: this machine has no data for {', '.join(missing)}; install its package tzdata"]
+        return [_problem("zone-data-missing", "time zones", zones=", ".join(missing))]
     return [
         fault
         for variable, zone in zones.items()
@@ -43,16 +57,12 @@ def problems(zones: c.Mapping[str, object], elsewhere: c.Container[str] = ()) ->
     ]
 
 
-def _fault(variable: str, zone: str, known: bool, strict: bool) -> str | None:
+def _fault(variable: str, zone: str, known: bool, strict: bool) -> Problem | None:
     if known and not (strict and _outdated(zone)):
         return None
-    current = _links().get(zone)
-    if current:
-        who = "the image may have current names only" if known else "this machine has no data for it (no tzdata-legacy)"
-        return f"{variable}: {zone!r} is an old name of {current}, and {who}; write {current}"
-    if known:
-        return f"{variable}: {zone!r} is not a current time zone name, and the image may lack it; name a city's zone"
-    return f"{variable}: this machine has no time zone {zone!r}; write a name such as America/New_York"
+    if current := _links().get(zone):
+        return _problem("zone-old-name" if known else "zone-old-name-here", variable, zone, current=current)
+    return _problem("zone-not-current" if known else "zone-unknown", variable, zone)
 
 
 def _outdated(zone: str) -> bool:

@@ -14,6 +14,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from ansible_collections.ibops.gateway.plugins.filter.properties_value import properties_value
 from ansible_collections.ibops.gateway.plugins.module_utils.rules.gateway import BOUNDS, problems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules.ibc_settings import BYPASS_KEYS, KEYS
 from ibgw_standin import properties
@@ -35,7 +36,16 @@ INVENTORY = {
 }
 # Texts: what their formats allow, and the empty one, which leaves IBC its default.
 TEXTS: dict[str, tuple[Any, ...]] = {
-    "gateway_second_factor_device": ("", "0", "IB Key", "no"),
+    "gateway_second_factor_device": (
+        "",
+        "0",
+        "IB Key",
+        "no",
+        "T\u00e9l\u00e9phone",
+        "IB\\Key",
+        "$HOME",
+        "\u041a\u043b\u044e\u0447",
+    ),
     "gateway_confirm_order_id_reset": ("", "ignore", "confirm/reject"),
     "gateway_auto_restart_time": ("", "12:00 AM", "12:59 PM"),
     "gateway_auto_logoff_time": ("", "01:00 AM", "11:59 PM"),
@@ -77,7 +87,9 @@ def render(template: str, **changes: Any) -> str:
     defaults = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in DEFAULTS.items()}
     variables = defaults | INVENTORY | changes
     text = (ROOT / "templates" / template).read_text()
-    return str(Templar(DataLoader(), variables).template(trust_as_template(text)))
+    templar = Templar(DataLoader(), variables)
+    templar._engine.environment.filters["ibops.gateway.properties_value"] = properties_value
+    return str(templar.template(trust_as_template(text)))
 
 
 def read(**changes: Any) -> dict[str, str]:
@@ -91,7 +103,7 @@ def read(**changes: Any) -> dict[str, str]:
 def test_each_value_reaches_ibc(key: str, variable: str, value: Any) -> None:
     changes = {variable: value} | ({"gateway_auto_restart_time": ""} if variable == "gateway_auto_logoff_time" else {})
     known = {name: each for name, each in DEFAULTS.items() if not isinstance(each, str) or "{{" not in each}
-    assert problems(known | {"gateway_time_zone": "UTC"} | INVENTORY | changes, []) == []
+    assert problems(known | {"gateway_time_zone": "UTC"} | INVENTORY | changes) == []
     assert read(**changes)[key] == shown(value)
 
 
@@ -103,6 +115,9 @@ def test_the_waived_warnings(chosen: list[str]) -> None:
 
 
 def test_more_keys_of_ibc() -> None:
+    for text in ("never", "$n\\ \u00e9"):
+        entry = f"LogComponents={text}"
+        assert render("config.ini.j2", gateway_config_extra={"LogComponents": text}).count(entry) == (text == "never")
     assert read(gateway_config_extra={"LogComponents": "never"})["LogComponents"] == "never"
 
 

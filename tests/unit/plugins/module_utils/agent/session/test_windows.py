@@ -195,58 +195,63 @@ def test_good_sessions_have_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "key", "id_"),
     [
-        ({"name": "US open"}, "gateway_paper_sessions[0].name: 'US open' is not 1 to 31 of a-z, 0-9 and '-'; write"),
-        ({"days": "mon"}, "gateway_paper_sessions[0].days: 'mon' is not a list of days out of mon, tue"),
-        ({"days": []}, ".days: [] is not a list of days"),
-        ({"days": ["monday"]}, ".days: ['monday'] is not a list of days"),
-        ({"time": 990}, ".time: 990 is not HH:MM on a 24-hour clock; write for example '16:30', in quotes"),
-        ({"time": "9:30"}, ".time: '9:30' is not HH:MM"),
-        ({"time": "24:00"}, ".time: '24:00' is not HH:MM"),
-        ({"zone": "New York"}, ".zone: 'New York' is not an IANA time zone; write for example America/New_York"),
-        ({"zone": "America"}, ".zone: 'America' is not"),
-        ({"zone": ""}, ".zone: '' is not"),
-        ({"zone": "../x"}, ".zone: '../x' is not"),
-        ({"zone": None}, ".zone: None is not"),
-        ({"lead_minutes": -1}, ".lead_minutes: -1 is not a whole number from 0 to 120"),
-        ({"lead_minutes": 121}, ".lead_minutes: 121 is not"),
-        ({"lead_minutes": True}, ".lead_minutes: True is not"),
-        ({"max_minutes": 4}, ".max_minutes: 4 is not a whole number from 5 to 1440"),
-        ({"max_minutes": 1441}, ".max_minutes: 1441 is not"),
-        ({"max_minutes": "90"}, ".max_minutes: '90' is not"),
-        ({"max_minutes": 10}, ".max_minutes: 10 minutes from the gateway's start end before the pipeline begins; set"),
-        ({"except_dates": "2026-12-25"}, ".except_dates: '2026-12-25' is not a list of dates"),
-        ({"except_dates": ""}, ".except_dates: '' is not a list of dates"),
-        ({"except_dates": ["2026-02-30"]}, ".except_dates: ['2026-02-30'] is not"),
-        ({"except_dates": ["20261225"]}, ".except_dates: ['20261225'] is not"),
-        ({"max_minute": 9}, ".max_minute: a session has no such key; did you mean max_minutes?"),
-        ({"colour": "red"}, ".colour: a session has no such key; the keys are name, days, time"),
+        ({"name": "US open"}, "name", "session-value"),
+        ({"days": "mon"}, "days", "session-value"),
+        ({"days": []}, "days", "session-value"),
+        ({"days": ["monday"]}, "days", "session-value"),
+        ({"time": 990}, "time", "session-value"),
+        ({"time": "9:30"}, "time", "session-value"),
+        ({"time": "24:00"}, "time", "session-value"),
+        ({"zone": "New York"}, "zone", "session-value"),
+        ({"zone": "America"}, "zone", "session-value"),
+        ({"zone": ""}, "zone", "session-value"),
+        ({"zone": "../x"}, "zone", "session-value"),
+        ({"zone": None}, "zone", "session-value"),
+        ({"lead_minutes": -1}, "lead_minutes", "session-value"),
+        ({"lead_minutes": 121}, "lead_minutes", "session-value"),
+        ({"lead_minutes": True}, "lead_minutes", "session-value"),
+        ({"max_minutes": 4}, "max_minutes", "session-value"),
+        ({"max_minutes": 1441}, "max_minutes", "session-value"),
+        ({"max_minutes": "90"}, "max_minutes", "session-value"),
+        ({"max_minutes": 10}, "max_minutes", "session-too-short"),
+        ({"except_dates": "2026-12-25"}, "except_dates", "session-value"),
+        ({"except_dates": ""}, "except_dates", "session-value"),
+        ({"except_dates": ["2026-02-30"]}, "except_dates", "session-value"),
+        ({"except_dates": ["20261225"]}, "except_dates", "session-value"),
+        ({"max_minute": 9}, "max_minute", "session-unknown-key"),
+        ({"colour": "red"}, "colour", "session-unknown-key"),
     ],
 )
-def test_each_problem_is_one_sentence_with_its_place_and_its_fix(change: dict[str, Any], sentence: str) -> None:
-    found = windows.problems([{**GOOD, **change}])
-    assert len(found) == 1
-    assert sentence in found[0]
+def test_each_problem(change: dict[str, Any], key: str, id_: str) -> None:
+    (problem,) = windows.problems([{**GOOD, **change}])
+    assert (problem.id, problem.variable) == (id_, f"gateway_paper_sessions[0].{key}")
+    assert problem.value == (None if id_ == "session-unknown-key" else repr(change[key]))
+
+
+@pytest.mark.parametrize(("key", "named"), [("max_minute", ["max_minutes"]), ("colour", list(GOOD))])
+def test_an_unknown_key_is_told_with_the_nearest_one_or_with_all(key: str, named: list[str]) -> None:
+    (problem,) = windows.problems([{**GOOD, key: 9}])
+    assert [each for each in GOOD if each in problem.fix] == named
 
 
 @pytest.mark.parametrize("key", ["name", "days", "time", "zone", "lead_minutes", "max_minutes"])
 def test_a_missing_key(key: str) -> None:
-    found = windows.problems([GOOD | entry(NIGHT), {each: GOOD[each] for each in GOOD if each != key}])
-    assert len(found) == 1
-    assert f"gateway_paper_sessions[1].{key}: it is missing and has to be " in found[0]
+    (problem,) = windows.problems([GOOD | entry(NIGHT), {each: GOOD[each] for each in GOOD if each != key}])
+    assert (problem.id, problem.variable) == ("session-missing-key", f"gateway_paper_sessions[1].{key}")
 
 
 @pytest.mark.parametrize(
-    ("data", "fault"), [("x", "'x' is not a list"), (None, "None is not a list"), ([7], "7 is not a session")]
+    ("data", "id_"), [("x", "sessions-not-a-list"), (None, "sessions-not-a-list"), ([7], "session-not-a-mapping")]
 )
-def test_what_is_no_list_of_sessions(data: object, fault: str) -> None:
-    assert fault in windows.problems(data)[0]
+def test_what_is_no_list_of_sessions(data: object, id_: str) -> None:
+    assert [each.id for each in windows.problems(data)] == [id_]
 
 
 def test_each_entry_is_told_of() -> None:
     found = windows.problems([GOOD, {**GOOD, "time": 990}, GOOD, {**GOOD, "name": "x", "days": []}, 7])
-    assert [text.partition(": ")[0] for text in found] == [
+    assert [each.variable for each in found] == [
         "gateway_paper_sessions[1].time",
         "gateway_paper_sessions[2].name",
         "gateway_paper_sessions[3].days",
@@ -255,8 +260,8 @@ def test_each_entry_is_told_of() -> None:
 
 
 def test_one_name_for_two_sessions() -> None:
-    found = windows.problems([GOOD, {**GOOD, "time": "15:00"}])
-    assert found == ["gateway_paper_sessions[1].name: 'us-open' names two sessions; give each a name of its own"]
+    (problem,) = windows.problems([GOOD, {**GOOD, "time": "15:00"}])
+    assert (problem.id, problem.variable) == ("session-name-taken", "gateway_paper_sessions[1].name")
 
 
 @pytest.mark.parametrize(
@@ -278,30 +283,31 @@ def test_sessions_that_overlap(change: dict[str, Any], day: str | None) -> None:
     found = windows.problems([GOOD, {**GOOD, "name": "other", **change}])
     assert len(found) == (day is not None)
     if day:
-        assert re.match(rf"gateway_paper_sessions\[[01]\]\.time: on {day} '[a-z-]+' starts its gateway at ", found[0])
+        assert re.fullmatch(r"gateway_paper_sessions\[[01]\]\.time", found[0].variable)
+        assert (found[0].id, day in found[0].wrong) == ("sessions-overlap", True)
 
 
 def test_each_two_sessions_that_overlap_are_told_of() -> None:
     times = {"us-open": "09:30", "close": "10:30", "asia": "20:00", "night": "21:00"}
     found = windows.problems([{**GOOD, "name": name, "time": time} for name, time in times.items()])
-    assert [text.partition(": ")[0] for text in found] == [
+    assert [each.variable for each in found] == [
         "gateway_paper_sessions[1].time",
         "gateway_paper_sessions[3].time",
     ]
 
 
-def test_the_sentence_of_an_overlap() -> None:
-    assert windows.problems([GOOD, {**GOOD, "name": "other", "time": "10:30"}]) == [
-        "gateway_paper_sessions[1].time: on 2027-01-01 'other' starts its gateway at 10:20 (America/New_York), when "
-        "'us-open' may run until 10:50 (America/New_York); move it, or shorten max_minutes of 'us-open'"
-    ]
+def test_what_an_overlap_names() -> None:
+    (problem,) = windows.problems([GOOD, {**GOOD, "name": "other", "time": "10:30"}])
+    assert (problem.id, problem.variable) == ("sessions-overlap", "gateway_paper_sessions[1].time")
+    for detail in ("2027-01-01", "other", "10:20 (America/New_York)", "us-open", "10:50 (America/New_York)"):
+        assert detail in problem.wrong
 
 
 def test_a_session_that_overlaps_itself() -> None:
     """A day is 23 hours long once a year."""
     around_the_clock = {**GOOD, "days": list(DAYS), "time": "00:10", "max_minutes": 1440}
-    assert windows.problems([around_the_clock]) == [
-        "gateway_paper_sessions[0].time: on 2027-03-15 'us-open' starts its gateway at 00:00 (America/New_York), when "
-        "'us-open' may run until 01:00 (America/New_York); move it, or shorten max_minutes of 'us-open'"
-    ]
+    (problem,) = windows.problems([around_the_clock])
+    assert (problem.id, problem.variable) == ("sessions-overlap", "gateway_paper_sessions[0].time")
+    for detail in ("2027-03-15", "00:00 (America/New_York)", "01:00 (America/New_York)"):
+        assert detail in problem.wrong
     assert windows.problems([{**around_the_clock, "max_minutes": 1380}]) == []

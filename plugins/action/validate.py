@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of module validate: it runs on the control node, and contacts no host."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import secrets
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
+from ansible_collections.ibops.gateway.plugins.plugin_utils import variables
+
+# Of one run of ansible-playbook: its main process imports this file before it forks a worker for each task. Nobody can
+# know it beforehand, so that no variable of a user switches the validation off.
+_RUN = secrets.token_hex(16)
+# Where playbooks register what was validated.
+REGISTERED = "__ibgw_validated"
+# Sets of one run; which role makes a host's machine, and which of the two stacks it has, is up to the host.
+_STACKS = {"tws": ("gateway", "session"), "client_portal": ("gateway", "client_portal")}
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(
+            argument_spec={
+                "roles": {"type": "list", "elements": "str", "required": True},
+                "hosts": {"type": "list", "elements": "str"},
+                "facts": {"type": "dict"},
+                "controls": {"type": "list", "elements": "str"},
+            }
+        )
+        return _Validation(self, task_vars or {}, arguments).result()
+
+
+class _Validation:
+    """One call of the action."""
+
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any], arguments: dict[str, t.Any]) -> None:
+        self._loader, self._task_vars, self._arguments = action._loader, task_vars, arguments
+        self._hostvars = task_vars["hostvars"]
+        self._renderer = variables.Renderer(action._loader)
+        self._host: str = task_vars["inventory_hostname"]
+        self._checked: dict[str, set[str]] = {}
+
+    def result(self) -> dict[str, t.Any]:
+        roles, hosts = self._arguments["roles"], self._arguments["hosts"]
+        covered = self._covered()
+        if hosts is None and self._arguments["facts"] is None and set(roles) <= covered.get(self._host, set()):
+            return {"changed": False, "problems": []}
+        self._defaults, self._own = variables.role_variables(self._loader)
+        self._specification = variables.specification(self._loader, self._defaults)
+        known = {"machine", *self._specification.roles}
+        if unknown := [role for role in roles if role not in known]:
+            raise AnsibleActionFail(f"roles has {', '.join(unknown)}; name some of {', '.join(sorted(known))}")
+        problems = self._problems(hosts if hosts is not None else [self._host])
+        result = {"changed": False, "problems": [each._asdict() for each in problems]}
+        if problems:
+            lines = "\n- ".join(map(str, problems))
+            return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
+        if hosts is not None:
+            for host, checked in self._checked.items():
+                covered.setdefault(host, set()).update(checked)
+            result["covered"] = {"run": _RUN, "hosts": {host: sorted(names) for host, names in covered.items()}}
+        return result
+
+    def _covered(self) -> dict[str, set[str]]:
+        """The roles that an earlier task of this run has validated, by host."""
+        told = self._task_vars.get(REGISTERED)
+        covered = told.get("covered") if isinstance(told, c.Mapping) else None
+        if not isinstance(covered, c.Mapping) or covered.get("run") != _RUN:
+            return {}
+        return {host: set(roles) for host, roles in covered["hosts"].items()}
+
+    def _problems(self, hosts: c.Sequence[str]) -> list[Problem]:
+        found: list[Problem] = []
+        compared_by: set[str] = set()
+        all_hosts = self._task_vars["groups"]["all"]
+        context = check.Context(self._specification, all_hosts)
+        if self._arguments["facts"] is not None:
+            context = context._replace(facts=self._arguments["facts"])
+        if self._arguments["controls"] is not None:
+            context = context._replace(controls=self._arguments["controls"])
+        in_run = {host: self._variables(host) for host in hosts}
+        for host, own in in_run.items():
+            roles = self._roles(own)
+            compared_by |= {*roles}
+            self._checked.setdefault(host, {*self._arguments["roles"]}).update(roles)
+            found += [each._replace(host=host) for each in check.host(own, roles, context)]
+        if compared_by & {*check.PAIRS}:
+            gateways = self._task_vars["groups"].get("gateways", [])
+            # Those of this run last: a problem of two gateways is the later one's.
+            others = [host for host in gateways if host not in in_run]
+            compared = {host: self._variables(host) for host in others}
+            compared |= {host: own for host, own in in_run.items() if host in gateways or not gateways}
+            found += check.pairs(compared, compared_by)
+        return found
+
+    def _roles(self, own: variables.HostVariables) -> list[str]:
+        """The roles that this host has, of those that are asked for."""
+        chosen = []
+        for role in self._arguments["roles"]:
+            if role == "machine":
+                role = _read(own, "gateway_machine_role").removeprefix("ibops.gateway.")
+                if role not in self._specification.roles:
+                    continue
+            stack = _read(own, "gateway_stack")
+            if role in ("session", "client_portal") and stack in _STACKS and role not in _STACKS[stack]:
+                continue
+            chosen.append(role)
+        return chosen
+
+    def _variables(self, host: str) -> variables.HostVariables:
+        given = self._hostvars.raw_get(host)
+        if self._arguments["hosts"] is None and host == self._host:
+            return variables.HostVariables(self._renderer, {**self._defaults, **self._task_vars}, given)
+        magic = {name: self._task_vars[name] for name in _MAGIC if name in self._task_vars}
+        raw = {**self._defaults, **given, **self._of_play(), **self._own, **magic, "inventory_hostname": host}
+        return variables.HostVariables(self._renderer, raw, given)
+
+    def _of_play(self) -> dict[str, t.Any]:
+        """What the play itself sets, ``vars`` of import_playbook among it: it is not among a host's own variables.
+
+        The defaults of roles that the play imports are in the task's variables as well, and yield to the host's.
+        """
+        if not hasattr(self, "_play"):
+            own = self._hostvars.raw_get(self._host)
+            known = self._specification.known()
+            self._play = {
+                name: value
+                for name, value in self._task_vars.items()
+                if name in known and not any(name in other and other[name] == value for other in (self._defaults, own))
+            }
+        return self._play
+
+
+_MAGIC = ("groups", "hostvars", "playbook_dir", "ansible_play_hosts_all", "ansible_play_hosts", "ansible_limit")
+
+
+def _read(own: variables.HostVariables, name: str) -> str:
+    try:
+        return str(own[name])
+    except (KeyError, check.RenderError):
+        return ""

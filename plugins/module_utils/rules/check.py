@@ -1,0 +1,248 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Validate the variables of hosts: the one entry point to the rules of all roles and playbooks.
+
+In this order: names, types by the roles' argument specifications, values, and pairs of gateways. A variable of a wrong
+type has that problem alone.
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as c
+import contextlib
+import re
+import typing as t
+
+from ..agent import bounds
+from ..agent.problem import Problem, table
+from ..agent.session import plan, windows
+from ..deploy import container
+from ..gcp import vm
+from . import access, client_portal, gateway, hardening, names, types
+
+Options = c.Mapping[str, types.Option]
+_problem = table(
+    {
+        "not-rendered": ("its template fails: {fault}", "correct the template, or define what it needs"),
+        "gcp-vm-option": ("{wrong}", "{fix}"),
+        "service-account-shared": (
+            "{other} has the same service account, so each VM could read the other's password in Secret Manager",
+            "give each gateway an account of its own, with the role secretmanager.secretAccessor on its own secret, or "
+            "accept that with gcp_vm_share_service_account: true",
+        ),
+    }
+)
+# Beside what a specification marks as no_log: an id of a user or an account, and texts that may hold a secret.
+_HIDDEN = frozenset(
+    {
+        "gateway_user",
+        "gateway_password",
+        "gateway_accounts",
+        "gateway_environment",
+        "client_portal_environment",
+        "docker_engine_settings",
+    }
+)
+# By what gateways are compared. Nothing else is read of a host that is not in a run, since it may be a secret.
+_COMPARED = (
+    *("gateway_name", "gateway_mode", "gateway_stack", "gateway_user", "gateway_port", "gateway_access"),
+    *("access_docker_network_name", "access_ssh_tunnel_bastion", "access_ssh_tunnel_port"),
+    *("access_vpc_addresses", "access_vpc_port", "access_mtls_addresses", "access_mtls_port"),
+    *("access_wireguard_addresses", "access_wireguard_port", "access_wireguard_udp_port"),
+    *("access_wireguard_interface", "gcp_vm_service_account", "gcp_vm_share_service_account"),
+    "gateway_password_secret",
+)
+
+
+class RenderError(Exception):
+    """A variable's template fails; the message is a short reason."""
+
+
+class Variables(t.Protocol):
+    """The variables of one host, rendered when they are read."""
+
+    def __getitem__(self, name: str) -> object:
+        """The value; KeyError for a variable that is not set, RenderError for one whose template fails."""
+
+    def names(self) -> c.Iterable[str]:
+        """The names that the inventory, ``-e`` and the run have set."""
+
+
+class Specification(t.NamedTuple):
+    """Options by role (``access``, and ``access:bastion`` for another entry point) and by playbook."""
+
+    roles: c.Mapping[str, Options]
+    playbooks: c.Mapping[str, Options]
+    with_default: c.Collection[str] = ()
+    """The options that have a default, in the specification or only among the role's defaults."""
+
+    def known(self) -> frozenset[str]:
+        """Every name that a role or a playbook reads."""
+        return frozenset(name for options in (*self.roles.values(), *self.playbooks.values()) for name in options)
+
+    def prefixes(self) -> tuple[str, ...]:
+        """The beginnings of names that are the collection's own."""
+        roles = {f"{role.partition(':')[0]}_" for role in self.roles}
+        words = {re.match(r"[a-z]+_", name) for options in self.playbooks.values() for name in options}
+        return (*sorted(roles | {word[0] for word in words if word} - {"gcp_"}),)
+
+
+class Context(t.NamedTuple):
+    """What the rules take into account beside a host's variables."""
+
+    specification: Specification
+    hosts: c.Collection[str] = ()
+    """The names of the inventory's hosts."""
+    facts: hardening.Host = hardening.UNSEEN
+    """What module ``hardening_info`` returned, where the host has been contacted."""
+    controls: c.Collection[str] = hardening.CONTROLS
+    """The switches of the hardening that this run acts on."""
+
+
+class _Settings(c.Mapping[str, t.Any]):
+    """What the rules see: rendered values, and the specification's default for what is faulty or not set."""
+
+    def __init__(self, variables: Variables, specification: Specification, faulty: c.Collection[str]) -> None:
+        self._variables, self._faulty = variables, faulty
+        self._options = {name: each for options in specification.roles.values() for name, each in options.items()}
+
+    def __getitem__(self, name: str) -> t.Any:
+        if name not in self._faulty:
+            with contextlib.suppress(KeyError, RenderError):
+                return self._variables[name]
+        default = self._options[name].get("default")
+        return None if "{{" in str(default) else default
+
+    def __iter__(self) -> c.Iterator[str]:
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        return len(self._options)
+
+
+def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list[Problem]:
+    """Return every problem of one host's variables, as far as *roles* and the playbooks' own options go."""
+    specification = context.specification
+    found = list(names.problems(variables.names(), specification.known(), specification.prefixes()))
+    options = {name: each for role in roles for name, each in specification.roles[role].items()}
+    set_here = {*variables.names()}
+    for part in specification.playbooks.values():
+        options |= {name: each for name, each in part.items() if name in set_here}
+    faulty: set[str] = set()
+    unrendered: list[Problem] = []
+    for name, option in options.items():
+        wrong = list(_types(variables, name, option, name in specification.with_default))
+        # Three lines tell enough of one variable.
+        told = name in set_here or not wrong or wrong[0].id != "not-rendered"
+        (found if told else unrendered).extend(wrong[:3])
+        faulty |= {name} if wrong else set()
+    # A default is not rendered when what it goes by is faulty, which has been said.
+    found = found or unrendered
+    settings = _Settings(variables, specification, faulty)
+    for role in roles:
+        try:
+            values = list(_values(role, settings, variables, context))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # A rule cannot do with the default that stands in for a faulty value.
+            if not faulty:
+                raise
+            continue
+        found += [each for each in values if re.split(r"[.\[]", each.variable)[0] not in faulty]
+    return list(dict.fromkeys(found))
+
+
+def _types(variables: Variables, name: str, option: types.Option, has_default: bool) -> c.Iterator[Problem]:
+    hidden = option.get("no_log") or name in _HIDDEN
+    try:
+        value = variables[name]
+    except KeyError:
+        if option.get("required"):
+            yield types.required(name)
+        return
+    except RenderError as error:
+        yield _problem(
+            "not-rendered", name, fault="its error is not shown, for it may hold a secret" if hidden else error
+        )
+        return
+    if value is None or value == "":
+        if option.get("required"):
+            yield types.required(name)
+        elif value is None and has_default:
+            yield types.null(name)
+        # An empty text is Jinja's and -e's way to say nothing of what has no default.
+        if value is None or option.get("default") is None:
+            return
+    yield from types.problems(name, {**option, "no_log": True} if hidden else option, value)
+
+
+def _values(role: str, settings: _Settings, variables: Variables, context: Context) -> c.Iterator[Problem]:
+    if role == "gateway":
+        yield from gateway.problems(settings)
+        yield from windows.problems(settings["gateway_paper_sessions"])
+        limits = ("memory", "cpus", "pids_limit", "nofile", "stop_grace", "log_max_size", "log_max_files", "port")
+        wanted = {name: settings[f"gateway_{name}"] for name in limits}
+        # gateway.problems has looked at its environment.
+        yield from container.problems(
+            {**wanted, "heap_mb": settings["gateway_java_heap_mb"], "environment": {}}, cpus=None
+        )
+    elif role == "session":
+        others = [bounds.whole(settings[name]) for name in ("gateway_client_id", "gateway_check_client_id")]
+        yield from plan.problems(settings, others)
+    elif role == "client_portal":
+        own = t.cast("c.Mapping[str, str]", variables["__client_portal_environment"])
+        yield from client_portal.problems(settings, own)
+    elif role == "access":
+        yield from access.problems(settings, context.hosts)
+    elif role == "hardening":
+        on = [each for each in context.controls if gateway.flag(settings[each])]
+        yield from hardening.problems(settings, context.facts, on)
+    elif role == "gcp_vm":
+        for sentence in vm.problems(_given(t.cast("c.Mapping[str, t.Any]", variables["__gcp_vm_options"]))):
+            wrong, _, fix = sentence.rstrip(".").rpartition(". ")
+            yield _problem("gcp-vm-option", "gcp_vm", wrong=wrong or fix, fix=fix)
+
+
+def _given(options: c.Mapping[str, t.Any]) -> c.Mapping[str, t.Any]:
+    """The options as module gcp_vm has them: None for what is not given, at any depth."""
+    given = {name: _given(value) if isinstance(value, c.Mapping) else value for name, value in options.items()}
+    return collections.defaultdict(lambda: None, given)
+
+
+def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:
+    """Return what any two gateways of the *inventory*, by host, share and cannot, as far as *roles* go.
+
+    A problem is the later host's.
+    """
+    compared = [_compared(name, variables) for name, variables in inventory.items()]
+    return [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]
+
+
+def _service_accounts(compared: c.Iterable[c.Mapping[str, t.Any]]) -> c.Iterator[Problem]:
+    accounts: dict[object, str] = {}
+    for one in compared:
+        account = one.get("gcp_vm_service_account")
+        if not account:
+            continue
+        other = accounts.setdefault(account, one["host"])
+        fetches = one.get("gateway_password_secret") and not gateway.flag(one.get("gcp_vm_share_service_account"))
+        if other != one["host"] and fetches:
+            problem = _problem("service-account-shared", "gcp_vm_service_account", account, other=other)
+            yield problem._replace(host=one["host"])
+
+
+# What compares gateways, by role.
+PAIRS: dict[str, c.Callable[[list[dict[str, t.Any]]], c.Iterable[Problem]]] = {
+    "gateway": gateway.pairs,
+    "access": access.pairs,
+    "gcp_vm": _service_accounts,
+}
+
+
+def _compared(name: str, variables: Variables) -> dict[str, t.Any]:
+    found: dict[str, t.Any] = {"host": name, "address": name}
+    for each in ("ansible_host", *_COMPARED):
+        with contextlib.suppress(KeyError, RenderError):
+            found["address" if each == "ansible_host" else each] = variables[each]
+    return found

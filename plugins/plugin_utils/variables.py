@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of hosts as the roles will see them, and the specification of every role and playbook.
+
+This plugin util is **private** to the collection: it may change at any time.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import datetime
+import pathlib
+import typing as t
+
+import jinja2
+import jinja2.meta
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.check import RenderError, Specification
+
+COLLECTION = pathlib.Path(__file__).resolve().parents[2]
+
+
+def specification(loader: DataLoader, defaults: c.Mapping[str, t.Any]) -> Specification:
+    """Return the options of every role, by entry point, and of every playbook; *defaults* are those of all roles."""
+    roles = {}
+    for path in sorted(COLLECTION.glob("roles/*/meta/argument_specs.yml")):
+        for entry, each in _load(loader, path)["argument_specs"].items():
+            name = path.parts[-3] if entry == "main" else f"{path.parts[-3]}:{entry}"
+            roles[name] = each.get("options", {})
+    playbooks = _load(loader, COLLECTION / "playbooks/options.yml")
+    with_default = {name for name, value in defaults.items() if value is not None}
+    with_default |= {name for part in playbooks.values() for name, option in part.items() if "default" in option}
+    return Specification(roles, playbooks, with_default)
+
+
+def role_variables(loader: DataLoader) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """Return the defaults of all roles, and the other variables of those whose defaults and rules read them.
+
+    No two roles have a name in common.
+    """
+    defaults: dict[str, t.Any] = {}
+    for path in sorted(COLLECTION.glob("roles/*/defaults/**/*.yml")):
+        defaults.update(_load(loader, path) or {})
+    # Of a role's own folder only the collection's, two above it, is read.
+    own: dict[str, t.Any] = {"role_path": str(COLLECTION / "roles/gateway")}
+    for role in ("client_portal", "gateway", "gcp_vm"):
+        own.update(_load(loader, COLLECTION / f"roles/{role}/vars/main.yml"))
+    return defaults, own
+
+
+def _load(loader: DataLoader, path: pathlib.Path) -> t.Any:
+    return loader.load_from_file(str(path), unsafe=True, trusted_as_template=True)
+
+
+class Renderer:
+    """Renders templates of many hosts: one that reads the same values again is not rendered again.
+
+    Ansible keeps nothing of a compiled template, and 200 hosts have the same 20 templates in their roles' defaults.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+        self.rendered: dict[tuple[str, ...], object] = {}
+        self._read: dict[str, frozenset[str] | None] = {}
+
+    def reads(self, template: str) -> frozenset[str] | None:
+        """The variables that a template reads; None where the text does not tell."""
+        if template not in self._read:
+            try:
+                names = frozenset(jinja2.meta.find_undeclared_variables(jinja2.Environment().parse(template)))
+            except jinja2.TemplateError:
+                names = _UNTOLD
+            self._read[template] = None if names & _UNTOLD else names
+        return self._read[template]
+
+
+# What reads more than it names.
+_UNTOLD = frozenset({"lookup", "query", "q", "vars", "hostvars", "groups", "now", "undef"})
+
+
+class HostVariables:
+    """The variables of one host, rendered once each, when they are read."""
+
+    def __init__(self, renderer: Renderer, raw: c.Mapping[str, t.Any], names: c.Iterable[str]) -> None:
+        self._renderer, self._raw, self._names = renderer, raw, names
+        self._templar = Templar(loader=renderer.loader, variables=raw)
+        self._rendered: dict[str, object] = {}
+        self._reading: set[str] = set()
+
+    def names(self) -> c.Iterable[str]:
+        """The names that the inventory, ``-e`` and the run have set."""
+        return self._names
+
+    def __getitem__(self, name: str) -> object:
+        """The value; KeyError for a variable that is not set, RenderError for one whose template fails."""
+        if name not in self._rendered:
+            self._rendered[name] = self._render(name, self._raw[name])
+        return self._rendered[name]
+
+    def _render(self, name: str, value: object) -> object:
+        if _is_constant(value):
+            return value
+        key = self._key(name, value)
+        if key in self._renderer.rendered:
+            return self._renderer.rendered[key]
+        try:
+            found = self._templar.template(value)
+        except AnsibleError as error:
+            raise RenderError(printable(str(error).partition("\n")[0])) from error
+        if key:
+            self._renderer.rendered[key] = found
+        return found
+
+    def _key(self, name: str, value: object) -> tuple[str, ...]:
+        """What a text's rendering depends on, itself included; empty where that is not known."""
+        names = self._renderer.reads(value) if isinstance(value, str) else None
+        if names is None or name in self._reading:
+            return ()
+        self._reading.add(name)
+        try:
+            return (str(value), *(repr(self[each]) if each in self._raw else "" for each in sorted(names)))
+        except RenderError:
+            return ()
+        finally:
+            self._reading.remove(name)
+
+
+def _is_constant(value: object) -> bool:
+    """Whether nothing in a value can be a template (or encrypted)."""
+    if isinstance(value, str):
+        return "{" not in value
+    if isinstance(value, dict):
+        return all(map(_is_constant, value)) and all(map(_is_constant, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_constant, value))
+    return value is None or isinstance(value, (bool, int, float, datetime.date))

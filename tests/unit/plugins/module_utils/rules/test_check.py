@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one entry point: names, types, values and pairs of hosts, all problems at once."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
+
+ROOT = pathlib.Path(__file__).resolve().parents[5]
+DEFAULTS: dict[str, Any] = {}
+for file in ROOT.glob("roles/*/defaults/**/*.yml"):
+    DEFAULTS.update(yaml.safe_load(file.read_text()) or {})
+ROLES = {
+    path.parts[-3]: yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
+    for path in ROOT.glob("roles/*/meta/argument_specs.yml")
+}
+PLAYBOOKS = yaml.safe_load((ROOT / "playbooks/options.yml").read_text())
+WITH_DEFAULT = {name for name, value in DEFAULTS.items() if value is not None}
+CONTEXT = check.Context(check.Specification(ROLES, PLAYBOOKS, WITH_DEFAULT), ["paper", "bastion"])
+VM: dict[str, Any] = {
+    "project": "demo-project",
+    "region": "europe-west1",
+    "zone": "europe-west1-b",
+    "name": "ibgw-paper",
+    "mode": "paper",
+    "image": "debian-cloud/debian-13",
+    "disk": {"size": 20},
+    "metadata": {},
+    "snapshots": {},
+}
+GOOD: dict[str, Any] = {
+    "gateway_mode": "paper",
+    "gateway_user": "alice",
+    "gateway_password": "s3cr3t-Pass",
+    "gateway_image": "ghcr.io/gnzsnz/ib-gateway@sha256:" + "0" * 64,
+}
+RENDERED = {
+    "gateway_name": "paper",
+    "gateway_port": 4002,
+    "gateway_start": True,
+    "gateway_ready_timeout": 180,
+    "gateway_templates_dir": "/x",
+    "hardening_fail2ban_ignore": ["10.0.0.0/8"],
+    "hardening_ssh_banner": "Private.\n",
+    "access_docker_network_name": "ibgw-paper",
+    "access_wireguard_interface": "wg-paper",
+    "__client_portal_environment": {"IBEAM_ACCOUNT": "/run/secrets/ibkr_user"},
+    "__gcp_vm_options": VM,
+    "gcp_vm_project": "demo-project",
+    "gcp_vm_zone": "europe-west1-b",
+    "gcp_vm_region": "europe-west1",
+    "gcp_vm_name": "ibgw-paper",
+}
+ALL = ["hardening", "docker_engine", "gateway", "client_portal", "session", "access", "gcp_vm"]
+
+
+class Variables:
+    """A host whose variables are what they are; one that is a failing template says so."""
+
+    def __init__(self, **own: object) -> None:
+        self.own = GOOD | own
+        plain = {name: value for name, value in DEFAULTS.items() if "{{" not in str(value)}
+        self.all = {**plain, **RENDERED, **self.own}
+        self.read: set[str] = set()
+
+    def names(self) -> Iterable[str]:
+        return self.own
+
+    def __getitem__(self, name: str) -> object:
+        self.read.add(name)
+        value = self.all[name]
+        if value == "FAILS":
+            raise check.RenderError("'nope' is undefined")
+        return value
+
+
+def found(*roles: str, **own: object) -> list[tuple[str, str]]:
+    return [(each.id, each.variable) for each in check.host(Variables(**own), roles or ALL, CONTEXT)]
+
+
+def test_good_settings_have_no_problem() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "id_"),
+    [
+        ("gateway_readonly_api", True, "unknown-name"),
+        ("live_check_drfit", True, "unknown-name"),
+        ("gateway_user", None, "required"),
+        ("gateway_user", "", "required"),
+        ("gateway_mode", "papr", "not-a-choice"),
+        ("gateway_stack", "web", "not-a-choice"),
+        ("docker_engine_source", "foo", "not-a-choice"),
+        ("gateway_name", None, "null"),
+        ("hardening_ssh_banner", None, "null"),
+        ("gateway_name", "FAILS", "not-rendered"),
+        ("gateway_password", "FAILS", "not-rendered"),
+        ("gateway_accounts", "DU1", "not-a-list"),
+        ("gateway_closedown_at", 1320, "not-text"),
+        ("gateway_port", "four", "not-a-whole-number"),
+        ("gateway_memory", "512m", "container-memory"),
+        ("gateway_memory", "much", "container-size"),
+        ("gateway_cpus", 0.001, "container-cpus"),
+        ("gateway_access", ["vcp"], "not-a-choice"),
+        ("hardening_ssh_rsa_bits", 1024, "ssh-rsa-bits-few"),
+        ("hardening_ssh_ports", [0], "ssh-port"),
+        ("hardening_ssh_ports", ["ssh"], "not-a-whole-number"),
+        ("live_check_valid_hours", "soon", "not-a-number"),
+        ("desktop", "ajar", "not-a-choice"),
+        ("session_client_id", 917, "watcher-client-id-taken"),
+        ("session_alerts", ["mail"], "not-a-mapping"),
+        ("client_portal_allow", ["*"], "portal-allow"),
+        ("__gcp_vm_options", {**VM, "machine_type": "e2-micro"}, "gcp-vm-option"),
+        ("gateway_paper_sessions", [{"name": "a"}], "missing-suboption"),
+    ],
+)
+def test_each_kind_of_problem_comes_alone(variable: str, value: object, id_: str) -> None:
+    assert {each for each, _ in found(**{variable: value})} == {id_}
+
+
+def test_a_variable_of_a_wrong_type_is_at_most_three_lines() -> None:
+    assert len(found(gateway_accounts=list(range(9)))) == 3
+
+
+def test_nothing_of_a_role_that_is_not_asked_for() -> None:
+    own = Variables(hardening_ssh_rsa_bits="x", gateway_password="FAILS", docker_engine_sauce=1)
+    assert [each.id for each in check.host(own, [], CONTEXT)] == ["unknown-name"]
+    assert "gateway_password" not in own.read
+
+
+@pytest.mark.parametrize("name", ["gateway_user", "gateway_password", "gateway_accounts", "gateway_environment"])
+@pytest.mark.parametrize("value", [48151623, ["s-48151623"], {"k": 48151623}, "x 48151623 "])
+def test_what_is_not_shown(name: str, value: object) -> None:
+    for problem in check.host(Variables(**{name: value}), ALL, CONTEXT):
+        assert "48151623" not in str(problem)
+
+
+VALUES = (None, True, 5, 1.5, "", "x\n", [], ["x", 5, None], {}, {"x": 5}, "FAILS", float("inf"), -1, "5")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("value", VALUES, ids=str)
+def test_no_value_makes_a_traceback(role: str, value: object) -> None:
+    for name in ROLES[role]:
+        for problem in check.host(Variables(**{name: value}), ALL, CONTEXT):
+            assert str(problem).isprintable()
+            assert len(str(problem)) < 600
+
+
+def gateway(name: str, **own: object) -> dict[str, Variables]:
+    return {name: Variables(gateway_user=name, gateway_name=name, **own)}
+
+
+def test_pairs() -> None:
+    vm: dict[str, object] = {"ansible_host": "192.0.2.1"}
+    shared = gateway("a", **vm) | gateway("b", **vm, gateway_port=5000) | gateway("c", gateway_port=5000)
+    assert check.pairs(shared, ALL) == []
+    shared |= gateway("d", **vm, gateway_port=5000)
+    assert [(each.id, each.host) for each in check.pairs(shared, ALL)] == [("gateway-port-shared", "d")]
+    assert check.pairs(shared, ["session"]) == []
+
+
+def test_two_vms_with_one_service_account_read_each_others_password() -> None:
+    account: dict[str, object] = {"gcp_vm_service_account": "x@y", "gateway_password_secret": "projects/p/secrets/s"}
+    pair = gateway("a", **account) | gateway("b", **account)
+    assert [(each.id, each.host) for each in check.pairs(pair, ALL)] == [("service-account-shared", "b")]
+    assert check.pairs(gateway("a", **account) | gateway("b", **account, gcp_vm_share_service_account=True), ALL) == []
+
+
+def test_a_secret_of_another_host_is_not_read() -> None:
+    other = Variables(gateway_user="bob", access_mtls_ca_passphrase="x")
+    check.pairs({"a": Variables(), "b": other}, ALL)
+    assert not [name for name in other.read if {"passphrase", "password"} & {*name.split("_")} and "secret" not in name]
+
+
+def test_a_template_that_fails_on_another_host_is_not_ours_to_tell() -> None:
+    assert check.pairs(gateway("a") | gateway("b", gateway_access="FAILS"), ALL) == []
+
+
+def test_a_default_that_goes_by_a_faulty_variable_is_not_told_of() -> None:
+    own = Variables(gateway_mode="papr")
+    own.all["access_mtls_port"] = "FAILS"
+    assert [each.id for each in check.host(own, ALL, CONTEXT)] == ["not-a-choice"]
+    alone = Variables()
+    alone.all["access_mtls_port"] = "FAILS"
+    assert [(each.id, each.variable) for each in check.host(alone, ALL, CONTEXT)] == [
+        ("not-rendered", "access_mtls_port")
+    ]
