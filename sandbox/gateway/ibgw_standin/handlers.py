@@ -192,10 +192,10 @@ class Handlers:
             return  # a person is to type what is missing
         self._attempts += 1
         self._ibc.log(f"Login attempt: {self._attempts}")
+        self._trading_mode()
         if not whole:
             self._ibc.stop(cold=True)
             return
-        self._trading_mode()
         self._log_in_again()
         self._click(window, "Paper Log In" if mode == "paper" else "Log In")
 

@@ -128,8 +128,7 @@ class Program:
         if self._fault("newer_version_pane"):
             pane = Window(DIALOG, "Notice", "A Newer Version of the application is available", ["OK"])
             self._desktop.open(pane)
-            await pane.pressed()
-            self._desktop.close(pane)
+            await pane.pressed()  # hidden, not closed: there is no event
         unseen = self._take("exit_88_loop")
         if unseen is not None:
             await (self._hang() if "times" in unseen else self._while("exit_88_loop"))

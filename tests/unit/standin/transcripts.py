@@ -45,8 +45,9 @@ _BESIDE = re.compile(
     r"|Forking :::|<shell: |error: both|=+ An error has occurred|Error: "
 )
 _FOCUS = re.compile(r"event=(Activated|Focused|Lost focus|Deactivated)$|SharedOwnerFrame; event=Closed$")
-# Written or not, as it happens: the JVM is halted, and the screen may be there before it is looked for.
-_OPTIONAL = re.compile(r"IBC: CommandServer is shutdown|\.> (Waiting for Xvfb socket|Xvfb socket ready)|$")
+# Written or not, as it happens: the JVM is halted, the screen is there before it is looked for, IBC has ended before it
+# is to be.
+_OPTIONAL = re.compile(r"IBC: CommandServer is shutdown|\.> (Waiting for Xvfb socket|Xvfb socket ready)|<shell: kill|$")
 _TITLE = re.compile(r"(Connecting to server|Authenticating|Starting application)\.\.\.")
 _SPLASH = re.compile(r"(entitled: )(Connecting to server|Authenticating)\.\.\.(; event=Opened)")
 # Lines of threads that race with each other: a run of such lines, with one of the second kind among them, is compared
