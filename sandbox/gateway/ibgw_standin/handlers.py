@@ -26,9 +26,10 @@ LOGIN_INCOMPLETE, NO_LOGIN_DIALOG = 1111, 1112
 LOGGED_OUT, AWAITING_CREDENTIALS, LOGGING_IN, TWO_FA_IN_PROGRESS, LOGGED_IN = (
     "LOGGED_OUT", "AWAITING_CREDENTIALS", "LOGGING_IN", "TWO_FA_IN_PROGRESS", "LOGGED_IN",
 )  # fmt: skip
-RELOGIN_SECONDS, GRACE_SECONDS = 5.0, 3.0
-"""From a missed push to IBC's next attempt, and what it adds to the time for which IBKR locks a user."""
+GRACE_SECONDS = 3.0
+"""What IBC adds to the time for which IBKR locks a user."""
 
+_SECOND_FACTOR = re.compile("Second Factor Authentication|Security Code Card Authentication")
 _LOCKED = re.compile(r"Please wait (?:(\d\d?) minutes? )?(?:& )?(?:(\d\d?) seconds?)?")
 
 
@@ -47,7 +48,7 @@ class Ibc(Protocol):
     def fail(self, code: int, message: str) -> None:
         """End the JVM with an error in the log."""
 
-    def stop(self, cold: bool = False) -> None:
+    def stop(self, cold: bool = False) -> bool:
         """Stop tidily; a cold restart follows where it is wanted."""
 
     def later(self, seconds: float, act: Callable[[], None]) -> Callable[[], None]:
@@ -103,51 +104,34 @@ class Handlers:
         window.press(button)
 
     def _opened(self, window: Window) -> None:
-        config, log, title, text = self._ibc.config, self._ibc.log, window.title, window.text
-        if "Accept incoming connection" in text:
-            self._accept_incoming(window)
-        elif window.kind == FRAME and title == "IBKR Gateway":
-            self._login_window_opened(window)
-        elif title == "Loading...":
-            log("Found Gateway main window")
-            self._ibc.main_window_found()
-        elif "Newer Version" in text:
-            self._click(window, *window.buttons)
-        elif title == "Password Notice":
-            if config.flag("DismissPasswordExpiryWarning"):
-                self._click(window, "OK")
-        elif window.kind == FRAME or "Configuration" in title:
-            pass
-        elif title == "Existing session detected":
-            self._existing_session(window)
-        elif "Second Factor Authentication" in title or "Security Code Card Authentication" in title:
-            self._second_factor(window)
-        elif title == "Re-login is required":
-            log("Re-login to session")
-            self._click(window, "Re-login")
-            self._log_in_again()
-        elif "This is not a brokerage account" in text:
-            if config.flag("AcceptNonBrokerageAccountWarning"):
-                self._click(window, "I understand and accept")
-        elif title == "Trading Login Handoff":
-            self._handoff(window)
-        elif title == "Login failed":
-            log("Login failed")
-            self._cold_restart(window)
-        elif "Too many failed login attempts" in text:
-            self._too_many_logins(window)
-        elif title == "Login Error":
-            log(f"Login error message:\n{text}")
-            self._cold_restart(window)
-        elif "Gateway" in title:
-            log(text)
-            if text.startswith("Connection to server failed"):
-                self._cold_restart(window)
+        """Have the first handler that recognises a window act on it, in the order of IbcTws.createWindowHandlers."""
+        title, text, dialog = window.title, window.text, window.kind == DIALOG
+        handlers: tuple[tuple[bool, Callable[[Window], None]], ...] = (
+            ("Accept incoming connection" in text, self._accept_incoming),
+            (not dialog and title == "IBKR Gateway", self._login_window_opened),
+            (not dialog and title == "Loading...", self._main_window_opened),
+            ("Newer Version" in text, lambda window: self._click(window, *window.buttons)),
+            (title == "Password Notice", self._password_expires),
+            (not dialog or "Configuration" in title, lambda window: None),
+            (title == "Existing session detected", self._existing_session),
+            (bool(_SECOND_FACTOR.search(title)), self._second_factor),
+            (title == "Re-login is required", self._relogin_required),
+            ("This is not a brokerage account" in text, self._disclaimer),
+            (title == "Trading Login Handoff", self._handoff),
+            (title == "Login failed", self._login_failed),
+            ("Too many failed login attempts" in text, self._too_many_logins),
+            (title == "Login Error", self._login_error),
+            ("Gateway" in title, self._gateway_dialog),
+        )
+        for recognised, react in handlers:
+            if recognised:
+                react(window)
+                return
 
     def _closed(self, window: Window) -> None:
         if window.kind == FRAME and window.title == "Starting application...":
             self._set_logged_in()
-        elif window.kind == DIALOG and "Second Factor Authentication" in window.title:
+        elif window.kind == DIALOG and _SECOND_FACTOR.search(window.title):
             self._second_factor_closed()
 
     def _cold_restart(self, window: Window) -> None:
@@ -196,10 +180,10 @@ class Handlers:
         if not whole:
             self._ibc.stop(cold=True)
             return
-        self._log_in_again()
+        self._logging_in()
         self._click(window, "Paper Log In" if mode == "paper" else "Log In")
 
-    def _log_in_again(self) -> None:
+    def _logging_in(self) -> None:
         self.state = LOGGING_IN
         if self._began is None:
             self._began = time.monotonic()
@@ -261,7 +245,9 @@ class Handlers:
         if self.state == LOGGED_IN:
             self._ibc.log("Login has already completed - no need for IBC to exit")
             return
-        self._ibc.fail(LOGIN_INCOMPLETE, "IBC closing because login has not completed after Second Factor Authentication")
+        self._ibc.fail(
+            LOGIN_INCOMPLETE, "IBC closing because login has not completed after Second Factor Authentication"
+        )
 
     # --- the other dialogs -----------------------------------------------------------------------------------------
 
@@ -315,6 +301,36 @@ class Handlers:
         self._ibc.log(f"Will re-login at {shown}; login number: {self._attempts + 1}")
         self._click(window, "OK")
         self._ibc.later(wait, self._initiate_login)
+
+    def _main_window_opened(self, window: Window) -> None:
+        self._ibc.log("Found Gateway main window")
+        self._ibc.main_window_found()
+
+    def _password_expires(self, window: Window) -> None:
+        if self._ibc.config.flag("DismissPasswordExpiryWarning"):
+            self._click(window, "OK")
+
+    def _relogin_required(self, window: Window) -> None:
+        self._ibc.log("Re-login to session")
+        self._click(window, "Re-login")
+        self._logging_in()
+
+    def _disclaimer(self, window: Window) -> None:
+        if self._ibc.config.flag("AcceptNonBrokerageAccountWarning"):
+            self._click(window, "I understand and accept")
+
+    def _login_failed(self, window: Window) -> None:
+        self._ibc.log("Login failed")
+        self._cold_restart(window)
+
+    def _login_error(self, window: Window) -> None:
+        self._ibc.log(f"Login error message:\n{window.text}")
+        self._cold_restart(window)
+
+    def _gateway_dialog(self, window: Window) -> None:
+        self._ibc.log(window.text)
+        if window.text.startswith("Connection to server failed"):
+            self._cold_restart(window)
 
     def _accept_incoming(self, window: Window) -> None:
         action = self._ibc.config.text("AcceptIncomingConnectionAction")

@@ -197,13 +197,13 @@ class IbcLoop:
     def command(self, *lines: str) -> list[str]:
         """Send lines to the command server, one after the reply to the other; returns the replies until it closes."""
         with socket.create_connection(("127.0.0.1", self.command_port), timeout=SECONDS) as channel:
-            replies = channel.makefile("r", newline="\r\n")
+            replies = channel.makefile("r", newline="\n")
             seen = []
             for line in lines:
                 channel.sendall(f"{line}\r\n".encode())
-                seen.append(replies.readline().removesuffix("\r\n"))
+                seen.append(replies.readline().removesuffix("\n"))
             channel.shutdown(socket.SHUT_WR)
-            return seen + [reply.removesuffix("\r\n") for reply in replies]
+            return seen + [reply.removesuffix("\n") for reply in replies]
 
     @property
     def tokens(self) -> list[Path]:
@@ -213,6 +213,8 @@ class IbcLoop:
     def stop(self) -> None:
         """End everything, however far it got."""
         if self.process.poll() is None:
+            for token in self.tokens:  # with one, IBC's script goes on after a SIGTERM
+                token.unlink(missing_ok=True)
             self.process.terminate()
         self.process.wait(SECONDS)
 

@@ -40,7 +40,6 @@ SPEED, CAREFUL = "40", "15"
 """How much faster than a clock's the stand-in's time runs, and where IBC compares two lengths of it."""
 
 
-
 class Situation(NamedTuple):
     """How to bring the stand-in there."""
 
@@ -237,12 +236,14 @@ class Container:
             "IBC_INI": str(self.ini), "IBC_INI_TMPL": str(folder / "config.tmpl"), "TWS_INI": "jts.ini",
             "TWS_INI_TMPL": "jts.ini.tmpl", "TWS_SETTINGS_PATH": str(self.settings), "TWS_MAJOR_VRSN": "10.45.1j",
             "GATEWAY_OR_TWS": "gateway", "TIME_ZONE": "America/New_York", "JAVA_HEAP_SIZE": "768", "TZ": "Etc/GMT+5",
-            "TRADING_MODE": recorded.mode, "TWOFA_TIMEOUT_ACTION": "exit", "TWS_PASSWORD_FILE": str(folder / "password"),
-            "HOME": str(folder), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PACKAGE_ROOT),
+            "TRADING_MODE": recorded.mode, "TWOFA_TIMEOUT_ACTION": "exit",
+            "TWS_PASSWORD_FILE": str(folder / "password"), "HOME": str(folder), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(PACKAGE_ROOT),
         }  # fmt: skip
         careful = any(f"{each}\n" in recorded.config for each in COMPARED)
         options = {
-            "SPEED": CAREFUL if careful else SPEED, "JAVA": sys.executable, "SOCKET": str(folder / "s.sock"), "TMP": str(folder),
+            "SPEED": CAREFUL if careful else SPEED, "JAVA": sys.executable,
+            "SOCKET": str(folder / "s.sock"), "TMP": str(folder),
             "LOGIN_SECONDS": "4", "DISCLAIMER_SECONDS": "1", "APPROVE_AFTER": "8", "RESTART_SECONDS": "900",
             "API_PORT": str(self.api_port), "FAULT": situation.fault,
             "PUSH_TIMEOUT": "13" if "SecondFactorAuthenticationTimeout=12" in recorded.config else "180",
@@ -271,8 +272,8 @@ class Container:
         for own, theirs in (
             (str(self.ini), "/run/ibc/config.ini"), (str(self.settings), "/home/ibgateway/tws_settings"),
             (str(self.folder / "Jts"), "/home/ibgateway/Jts"), (str(self.folder / "ibc"), "/home/ibgateway/ibc"),
-            (f"CommandServerPort={self.command_port}", "CommandServerPort=7462"), (f"port {self.command_port}", "port 7462"),
-            (f"port: {self.command_port}", "port: 7462"),
+            (f"CommandServerPort={self.command_port}", "CommandServerPort=7462"),
+            (f"port {self.command_port}", "port 7462"), (f"port: {self.command_port}", "port: 7462"),
         ):  # fmt: skip
             text = text.replace(own, theirs)
         return apart(plain(text.split("\n"), self.recorded.own_times))

@@ -27,7 +27,7 @@ _VOLATILE = [
     (re.compile(r"^(Java VM Options=).*"), r"\1<options>"),
     (re.compile(r"^(    java\.runtime\.version = ).*"), r"\1<version>"),
     (re.compile(r"^(Location of java executable=).*"), r"\1<path>"),
-    (re.compile(r'^"[^"]+/\S+" (?:.* -cp|-cp) .*?((?: -Drestart=\S+)?) ibcalpha\.ibc\.IbcGateway "[^"]+" +$'), r"<java>\1"),
+    (re.compile(r'^"[^"]+/\S+" .*?((?: -Drestart=\S+)?) ibcalpha\.ibc\.IbcGateway "[^"]+" +$'), r"<java>\1"),
     (re.compile(r"(tws_settings/|-Drestart=)[a-z]+\b(?!\.)"), r"\1<login>"),
     (re.compile(r"(Duration since login: )\d+"), r"\1<n>"),
     (re.compile(r"(IBC: Will re-login at )[-\d :]+(;)"), r"\1<date>\2"),
@@ -150,8 +150,12 @@ class Transcript:
         self.times = [float(found) for found in re.findall(r"^(\d+\.\d+)\t", text, re.MULTILINE)]
         code = re.match(r"\d+", header["exit code of the container (run.sh)"])
         self.exit_code = int(code[0]) if code else None
-        self.environment = dict(re.findall(r"env (\w+)=([^;]*)", header.get(next(
-            key for key in header if key.startswith("settings that differ")), "")))
+        self.environment = dict(
+            re.findall(
+                r"env (\w+)=([^;]*)",
+                header.get(next(key for key in header if key.startswith("settings that differ")), ""),
+            )
+        )
         self.actions: list[Action] = []
         for key, value in head:
             at, _, what = value.partition(" ")
