@@ -3,10 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one table of everything that can go wrong, read by the server, ``standin-ctl faults`` and the README.
 
-Layers, in the order in which they bite: ``login`` (the walk to a login; a server that serves the API alone closes its
-port), ``window`` (the gateway's windows; clients notice nothing), ``accept`` (before a byte is exchanged), ``hello`` (in
-place of the version frame), ``start`` (in place of, or right after, the start of a session), ``session`` (a session that
-works, with something to notice) and ``event`` (happens once). Faults with ``times`` end by themselves after so many.
+Layers, in the order in which they bite:
+
+* ``login``: the walk to a login; a server that serves the API alone closes its port
+* ``window``: the gateway's windows; clients notice nothing
+* ``accept``: before a byte is exchanged
+* ``hello``: in place of the version frame
+* ``start``: in place of, or right after, the start of a session
+* ``session``: a session that works, with something to notice
+* ``event``: happens once
+
+Faults with ``times`` end by themselves after so many.
 """
 
 from __future__ import annotations

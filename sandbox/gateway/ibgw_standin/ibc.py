@@ -43,7 +43,7 @@ X_ENDED = 1
 CLOSE_SECONDS, RECONNECT_SECONDS = 1.5, 0.2
 """How long File > Close takes, and Ctrl-Alt-F or -R."""
 
-PROPERTIES = ("java.version", "java.vm.name", "user.name", "user.timezone", "os.name", "java.io.tmpdir")
+PROPERTIES = {"java.version": "standin", "java.vm.name": "standin", "os.name": "Linux", "java.io.tmpdir": "/tmp"}
 
 
 def log(message: str) -> None:
@@ -96,7 +96,7 @@ class Ibc:
         self._ini = jts.JtsIni()
         self._zone = schedule.zone("")
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._stopping = False
+        self._stopping = self._halted = False
         self._restart = ""
         self._restart_at: datetime | None = None
         self._rescheduled = asyncio.Event()
@@ -107,8 +107,15 @@ class Ibc:
         self.gateway.on_change.append(self._faults_changed)
         self._command_server = CommandServer(self, config)
 
-    log = staticmethod(log)
-    error = staticmethod(log_error)
+    def log(self, message: str) -> None:
+        """Write a line of IBC's log, as long as the JVM lives."""
+        if not self._halted:
+            log(message)
+
+    def error(self, *lines: str) -> None:
+        """Write an error between its two lines of exclamation marks, as long as the JVM lives."""
+        if not self._halted:
+            log_error(*lines)
 
     @property
     def user(self) -> str:
@@ -189,6 +196,7 @@ class Ibc:
     def fail(self, code: int, message: str) -> None:
         """End the JVM with an error in the log."""
         self.exit(log_exit(code, message))
+        self._halted = True
 
     async def _watch_display(self) -> None:
         """End as Java does when the X server ends; without one there is nothing to watch."""
@@ -284,20 +292,26 @@ class Ibc:
         if cold:
             self.memory.count("cold_restarts")
             self.directory.flag("COLDRESTART")
-        asyncio.get_running_loop().call_soon(self._close)
+        act = self._close if self.handlers.state == LOGGED_IN else self._halt
+        if cold:
+            act()
+        else:
+            asyncio.get_running_loop().call_later(0.01, act)  # the channel that said so is closed first
         return True
 
     def _close(self) -> None:
-        if self.handlers.state == LOGGED_IN:
-            log("Login has completed: exiting via [File, Close] menu")
-            log("Getting main window")
-            log("Main window already found")
-            if "close_hangs" not in self.gateway.faults:
-                self.later(CLOSE_SECONDS, lambda: self.exit(0))
-            return
+        log("Login has completed: exiting via [File, Close] menu")
+        log("Getting main window")
+        log("Main window already found")
+        if "close_hangs" not in self.gateway.faults:
+            self.later(CLOSE_SECONDS, lambda: self.exit(0))
+
+    def _halt(self) -> None:
+        """Nothing is said any more."""
         self._command_server.close()
         log("Login has not completed: exiting immediately")
-        asyncio.get_running_loop().call_later(0.02, self.exit, 0)  # the reply leaves first
+        self._halted = True
+        self.exit(0)
 
     def begin_restart(self, pause: bool) -> bool:
         """RESTART or PAUSE: once in the life of a JVM."""
@@ -402,12 +416,10 @@ class Ibc:
 
 def print_properties(directory: Path, session: str, restart_directory: str, ini: Path) -> None:
     """Print Java's properties as IBC does; which there are is Java's affair."""
-    own = {"jtsConfigDir": directory, "ibcsessionid": session, "restart": restart_directory,
+    known = PROPERTIES | {"jtsConfigDir": directory, "ibcsessionid": session, "restart": restart_directory,
            "sun.java.command": f"ibcalpha.ibc.IbcGateway {ini}"}  # fmt: skip
     print("System Properties", "-" * 60, sep="\n")
-    for name in PROPERTIES:
-        print(f"{name} = standin")
-    for name, value in own.items():
+    for name, value in known.items():
         if value:
             print(f"{name} = {value}")
     print("-" * 60, flush=True)

@@ -148,7 +148,8 @@ class IbcLoop:
         )
         self.socket_path = str(folder / "s.sock")
         quick = {f"STANDIN_{name}_SECONDS": "0.02" for name in ("LOGIN", "DISCLAIMER", "RELOGIN")}
-        own = {"PYTHONPATH": str(PACKAGE_ROOT), "STANDIN_JAVA": sys.executable, "STANDIN_SOCKET": self.socket_path}
+        own = {"PYTHONPATH": str(PACKAGE_ROOT), "STANDIN_JAVA": sys.executable, "STANDIN_SOCKET": self.socket_path,
+               "DISPLAY": ""}  # fmt: skip
         self.process = subprocess.Popen(
             [IMAGE / "ibc" / "ibcstart.sh", *(arguments or ("10.45.1j", "-g")), f"--tws-path={folder / 'Jts'}",
              f"--ibc-path={folder / 'ibc'}", f"--ibc-ini={ini}", f"--tws-settings-path={self.settings}"],

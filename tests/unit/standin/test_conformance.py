@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.unit.standin.conftest import free_port
 from tests.unit.standin.transcripts import ROOT, Action, Log, Transcript, apart, plain
 
 from ibgw_standin import control
@@ -192,13 +193,6 @@ STUBS = {
 """What stands for the image's programs, which reach beyond the test or are not here."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 class Container:
     """run.sh of the image, in directories of its own; ``start`` again is a ``docker start``."""
 
@@ -237,7 +231,8 @@ class Container:
             "TWS_INI_TMPL": "jts.ini.tmpl", "TWS_SETTINGS_PATH": str(self.settings), "TWS_MAJOR_VRSN": "10.45.1j",
             "GATEWAY_OR_TWS": "gateway", "TIME_ZONE": "America/New_York", "JAVA_HEAP_SIZE": "768", "TZ": "Etc/GMT+5",
             "TRADING_MODE": recorded.mode, "TWOFA_TIMEOUT_ACTION": "exit",
-            "TWS_PASSWORD_FILE": str(folder / "password"), "HOME": str(folder), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "TWS_PASSWORD_FILE": str(folder / "password"), "HOME": str(folder),
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(PACKAGE_ROOT),
         }  # fmt: skip
         careful = any(f"{each}\n" in recorded.config for each in COMPARED)
@@ -267,7 +262,11 @@ class Container:
             self.lines.append(line.rstrip("\n"))
 
     def log(self) -> Log:
-        """What it has printed so far, taken apart; the test's own paths and ports are the recorded ones."""
+        """What it has printed so far, taken apart."""
+        return apart(self.plain())
+
+    def plain(self) -> list[str]:
+        """What it has printed so far, with the recorded paths and ports in place of the test's own."""
         text = "\n".join(self.lines)
         for own, theirs in (
             (str(self.ini), "/run/ibc/config.ini"), (str(self.settings), "/home/ibgateway/tws_settings"),
@@ -276,13 +275,13 @@ class Container:
             (f"port {self.command_port}", "port 7462"), (f"port: {self.command_port}", "port: 7462"),
         ):  # fmt: skip
             text = text.replace(own, theirs)
-        return apart(plain(text.split("\n"), self.recorded.own_times))
+        return plain(text.split("\n"), self.recorded.own_times)
 
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def wait_for(self, count: int, doing: str) -> None:
+    def wait_for(self, count: int) -> None:
         """Wait until so many main lines are there, and what belongs to them."""
         deadline = time.monotonic() + SECONDS
         while len(self.log().main) < count:
@@ -290,6 +289,14 @@ class Container:
                 return
             time.sleep(0.01)
         time.sleep(0.05)
+
+    def wait_until(self, text: str, count: int = 1) -> None:
+        """Wait until so many lines hold the text, or it has ended."""
+        deadline = time.monotonic() + SECONDS
+        while self.running and sum(text in line for line in self.lines) < count:
+            assert time.monotonic() < deadline, text
+            time.sleep(0.01)
+        time.sleep(SETTLE)
 
     def control(self, request: Mapping[str, Any]) -> None:
         control.call(request, str(self.folder / "s.sock"))
@@ -400,11 +407,11 @@ def test_the_stand_in_prints_what_the_real_one_printed(stem: str) -> None:
     expected = apart(plain(recorded.lines, recorded.own_times))
     with container(recorded, situation) as one:
         for count, act in steps(one, expected.main):
-            one.wait_for(count, "act")
+            one.wait_for(count)
             assert one.log().main[:count] == expected.main[:count], diff(expected.main[:count], one.log().main)
             act()
         if recorded.exit_code is None:
-            one.wait_for(len(expected.main), "end")
+            one.wait_for(len(expected.main))
             time.sleep(0.0 if situation.loops else SETTLE)
         else:
             assert one.process is not None

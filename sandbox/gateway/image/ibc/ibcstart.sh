@@ -117,21 +117,23 @@ echo
 
 echo "Determining the location of java executable"
 java=${STANDIN_JAVA:-$tws_path/jre/bin/java}
-[[ -x $java ]] || error_exit 1 "Can't find suitable Java installation"
-printf '    java.runtime.version = %s\nLocation of java executable=%s\n\n' standin "$(dirname "$java")"
+[[ -x $java ]] || error_exit 1 "Can\\'t find suitable Java installation"
+java_path=$(dirname "$java")
+printf '    java.runtime.version = %s\nLocation of java executable=%s\n\n' standin "$java_path"
 echo "Renaming IB's TWS or Gateway start script to prevent restart without IBC"
 if [[ -e $program/ibgateway ]]; then
 	mv "$program/ibgateway" "$program/ibgateway1"
 fi
 echo
 
+access=--add-opens=java.base/java.util=ALL-UNNAMED
 state=${STANDIN_SOCKET:-/tmp/standin.sock}
 rm -f "${state%.sock}.json"
 
 while true; do
 	echo "Starting Gateway with this command:"
-	echo "\"${java}\" -cp \"${classpath}\" ${options}${restart_directory:+ -Drestart=$restart_directory}" \
-		"ibcalpha.ibc.IbcGateway \"${ibc_ini}\"  "
+	restart=${restart_directory:+ -Drestart=$restart_directory}
+	echo "\"${java}\" ${access} -cp \"${classpath}\" ${options}${restart} ibcalpha.ibc.IbcGateway \"${ibc_ini}\"  "
 	echo
 	trap 'kill -TERM "$child"' TERM INT
 	"$java" -m ibgw_standin.ibc "$ibc_ini" "$settings_path" "$session_id" ${restart_directory:+"$restart_directory"} &
