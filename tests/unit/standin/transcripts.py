@@ -48,6 +48,8 @@ _FOCUS = re.compile(r"event=(Activated|Focused|Lost focus|Deactivated)$|SharedOw
 # Written or not, as it happens: the JVM is halted, the screen is there before it is looked for, IBC has ended before it
 # is to be.
 _OPTIONAL = re.compile(r"IBC: CommandServer is shutdown|\.> (Waiting for Xvfb socket|Xvfb socket ready)|<shell: kill|$")
+# The JVM is halted beside these, so that what else comes of them may be written or not.
+_HALTS = re.compile(r"entitled: (Login failed|Trading Login Handoff);")
 _TITLE = re.compile(r"(Connecting to server|Authenticating|Starting application)\.\.\.")
 _SPLASH = re.compile(r"(entitled: )(Connecting to server|Authenticating)\.\.\.(; event=Opened)")
 # Lines of threads that race with each other: a run of such lines, with one of the second kind among them, is compared
@@ -113,7 +115,7 @@ def apart(lines: Iterable[str]) -> Log:
         if _OPTIONAL.match(line):
             continue
         if _FOCUS.search(line):
-            if "Activated" in line:
+            if "Activated" in line and not _HALTS.search(line):
                 log.focus.add(_TITLE.sub("<splash>", line))
             continue
         if _BESIDE.match(line):
