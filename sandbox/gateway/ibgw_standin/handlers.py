@@ -157,7 +157,8 @@ class Handlers:
 
     def _initiate_login(self) -> None:
         window, config = self._login_window, self._ibc.config
-        assert window is not None
+        if window is None:
+            return
         self.state = AWAITING_CREDENTIALS
         if "IB API" not in window.buttons:
             self._ibc.fail(CANT_FIND_CONTROL, "could not login: could not find control: IB API selector")

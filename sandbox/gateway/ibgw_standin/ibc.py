@@ -43,7 +43,7 @@ X_ENDED = 1
 CLOSE_SECONDS, RECONNECT_SECONDS = 1.5, 0.2
 """How long File > Close takes, and Ctrl-Alt-F or -R."""
 
-PROPERTIES = {"java.version": "standin", "java.vm.name": "standin", "os.name": "Linux", "java.io.tmpdir": "/tmp"}
+PROPERTIES = {"java.version": "standin", "java.vm.name": "standin", "os.name": "Linux"}
 
 
 def log(message: str) -> None:
@@ -203,7 +203,8 @@ class Ibc:
         display = os.environ.get("DISPLAY", "")
         if not display:
             return
-        path = f"{os.environ.get('STANDIN_TMP', '/tmp')}/.X11-unix/X{display.removeprefix(':')}"
+        folder = os.environ.get("STANDIN_TMP", str(Path(DEFAULT_SOCKET).parent))
+        path = f"{folder}/.X11-unix/X{display.removeprefix(':')}"
         reader, writer = await asyncio.open_unix_connection(path)
         try:
             await reader.read()

@@ -23,7 +23,7 @@ from .windows import DIALOG, FRAME, Desktop, Window
 
 LOGGED_OUT, AWAITING_PUSH, LOGGING_IN, LOGGED_IN = "logged_out", "waiting_2fa", "logging_in", "logged_in"
 LOGIN_BUTTONS = ("IB API", "Live Trading", "Paper Trading", "Log In", "Paper Log In")
-TOKEN_ERROR = "Soft token=0 received instead of expected permanent for zdc1.example"
+LOGIN_ERROR = "Soft token=0 received instead of expected permanent for zdc1.example"
 ELSEWHERE = "You are logged in from another location. Do you want to end that session and continue?"
 DISCLAIMER = "This is not a brokerage account. This is a paper trading account used for simulated trading."
 WAITS: dict[str, tuple[str, str, str, Sequence[str]]] = {
@@ -194,7 +194,7 @@ class Program:
         await self._while("login_window_hang")
         await self._share(0.1)
         if self._take("expired_token") is not None:
-            await self._end_by(Window(DIALOG, "Login Error", TOKEN_ERROR, ["OK"]))
+            await self._end_by(Window(DIALOG, "Login Error", LOGIN_ERROR, ["OK"]))
         self._show_main_window("Authenticating...")
         if self._fault("token_second_factor") and not await self._second_factor():
             await self._hang()
@@ -220,7 +220,7 @@ class Program:
     async def _attempt(self, window: Window) -> bool:
         """Return whether the user is in; False where the login window waits for the next press."""
         if self._take("login_error") is not None:
-            await self._end_by(Window(DIALOG, "Login Error", TOKEN_ERROR, ["OK"]))
+            await self._end_by(Window(DIALOG, "Login Error", LOGIN_ERROR, ["OK"]))
         if self._take("connection_failed") is not None:
             await self._end_by(Window(DIALOG, "IBKR Gateway", "Connection to server failed", ["OK"]))
         for name in ("unrecognized_user", "release_refused"):
