@@ -91,7 +91,7 @@ def replies(kind: str) -> c.Iterator[tuple[bytes, float]]:
         "busy": itertools.repeat((b"INFO busy\r\n", 3.0)),
         "nothing": itertools.repeat((b"", 3600.0)),
         "ok_and_nothing": itertools.chain(
-            [(b"OK Shutting down: STOP command\r\n", 0.0)], itertools.repeat((b"", 3600.0))
+            [(b"OK Shutting down: STOP command\n", 0.0)], itertools.repeat((b"", 3600.0))
         ),
         "flood": itertools.repeat((b"INFO busy\r\n" * 5000, 0.0)),
         "one_line_without_end": itertools.repeat((b"x" * 65536, 0.0)),

@@ -73,7 +73,10 @@ ENVIRONMENT: dict[str, str] = {
     **dict.fromkeys(
         (
             "SSH_TUNNEL",
+            "SSH_ALL_OPTIONS",
+            "SSH_AUTH_SOCK",
             "SSH_OPTIONS",
+            "SSH_SCREEN",
             "SSH_ALIVE_INTERVAL",
             "SSH_ALIVE_COUNT",
             "SSH_PASSPHRASE",

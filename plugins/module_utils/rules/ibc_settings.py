@@ -456,7 +456,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key(
             name="LogComponents",
             values=_choice("open", "openclose", "activate", "never", "yes", "no"),
-            blank="never",
+            blank="ignore",
         ),
     ),
 }

@@ -38,15 +38,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def value_of(text: str) -> object:
-    """Read an argument's value: JSON where it is, else the text itself."""
-    try:
-        value: object = json.loads(text)
-    except ValueError:
-        return text
-    return value
-
-
 def main() -> None:
     """Run the command; exit 1 when it is refused."""
     options = vars(parse(sys.argv[1:]))
@@ -56,7 +47,7 @@ def main() -> None:
             print(f"{fault.name:26}{fault.description}. Client: {fault.seen}.")
         return
     pairs = dict(pair.partition("=")[::2] for pair in options.pop("args", []))
-    options["args"] = {key: value_of(text) for key, text in pairs.items()}
+    options["args"] = {key: faults.value_of(text) for key, text in pairs.items()}
     try:
         reply = control.call(options, path)
     except control.ControlError as error:

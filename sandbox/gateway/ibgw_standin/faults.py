@@ -3,14 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one table of everything that can go wrong, read by the server, ``standin-ctl faults`` and the README.
 
-Layers, in the order in which they bite: ``login`` (IBC's walk; a server that serves the API alone closes its port),
-``accept`` (before a byte is exchanged), ``hello`` (in place of the version frame), ``start`` (in place of, or right
-after, the start of a session), ``session`` (a session that works, with something to notice) and
-``event`` (happens once).
+Layers, in the order in which they bite:
+
+* ``login``: the walk to a login; a server that serves the API alone closes its port
+* ``window``: the gateway's windows; clients notice nothing
+* ``accept``: before a byte is exchanged
+* ``hello``: in place of the version frame
+* ``start``: in place of, or right after, the start of a session
+* ``session``: a session that works, with something to notice
+* ``event``: happens once
+
+Faults with ``times`` end by themselves after so many.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 
@@ -36,20 +44,46 @@ class UnknownFault(ValueError):
     """No fault of that name or phase."""
 
 
+_TIMES = "times=0 (for ever)"
 _CLOSED = "connection refused (through the relay: accepted, then closed)"
 _ROWS = (
     # name, layer, description, what a client sees, phase, args
-    ("wrong_password", "login", "IBKR refuses the user or the password; IBC cold-restarts without end", _CLOSED),
+    ("wrong_password", "login", "IBKR refuses the user or the password; IBC cold-restarts without end", _CLOSED, "",
+     _TIMES),
     ("unrecognized_user", "login", "the dialog 'Unrecognized Username or Password' waits for a person", _CLOSED),
-    ("missed_push", "login", "nobody answers the push (also sent in paper mode)", _CLOSED),
+    ("login_error", "login", "IBKR answers with the dialog 'Login Error'; IBC cold-restarts", _CLOSED, "", _TIMES),
+    ("connection_failed", "login", "'Connection to server failed'; IBC cold-restarts", _CLOSED, "", _TIMES),
+    ("too_many_logins", "login", "IBKR has locked sign-ins of the user for a while", _CLOSED, "", "seconds=4 times=1"),
+    ("passkey", "login", "IBKR demands a passkey, in a dialog that waits for a person", _CLOSED),
+    ("release_refused", "login", "IBKR no longer accepts this release, in a dialog that waits", _CLOSED),
+    ("device_list", "login", "IBKR asks for the second-factor device first", _CLOSED, "", 'devices="IB Key/SMS"'),
+    ("second_factor_code", "login", "the second factor is a code or a passkey, and there is no push", _CLOSED),
+    ("security_code", "login", "a dialog of another title asks for a code", _CLOSED),
+    ("missed_push", "login", "nobody answers the push (also sent in paper mode)", _CLOSED, "", _TIMES),
+    ("program_exits", "login", "with missed_push: the gateway ends by itself, with 0", _CLOSED),
+    ("push_denied", "login", "the push is denied on the phone, and nothing follows, or the dialog 'Login failed'",
+     _CLOSED, "", "after=4 login_failed=false"),
     ("login_stall", "login", "the push is answered but login never completes: exit 87 if re-login is on", _CLOSED),
-    ("login_window_hang", "login", "the login window shows and stays; nothing more happens", _CLOSED),
-    ("exit_88_loop", "login", "the login window never shows: exit 88, again and again", _CLOSED),
+    ("login_window_hang", "login", "Log In is pressed in the login window, and nothing more happens", _CLOSED),
+    ("login_window_invalidated", "login", "at a re-login the login window has lost controls: its trading modes (cold"
+     " restart), or all (exit 77)", _CLOSED, "", "lost=modes times=1"),
+    ("exit_88_loop", "login", "the login window never shows: exit 88, again and again", _CLOSED, "", _TIMES),
     ("expired_token", "login", "IBKR refuses the autorestart token: cold restart with a full login", _CLOSED),
+    ("stale_token", "login", "the autorestart token is of no use, and the start on it waits for ever", _CLOSED),
+    ("token_second_factor", "login", "a restart on a token asks for the second factor all the same", _CLOSED),
     ("existing_session", "login", "the user is signed in elsewhere; the other side yields once asked", _CLOSED),
     ("existing_session_stubborn", "login", "as above, and the other side comes back once: the second dialog", _CLOSED),
+    ("handoff", "login", "the dialog 'Trading Login Handoff' asks which session lives", _CLOSED),
     ("exit_at_once", "login", "a broken image: IBC ends at once with exit 1", _CLOSED, "", "code=1"),
     ("port_closed", "login", "the gateway runs, login is not complete", _CLOSED, "P1"),
+    ("settings_menu_early", "window", "Configure > Settings works before the login has completed", "as ready"),
+    ("disclaimer_early", "window", "the paper disclaimer shows before the login has completed", "as ready"),
+    ("password_expiry", "window", "a frame says that the password will expire", "as ready"),
+    ("newer_version", "window", "a frame offers a newer version, after the sign-in", "as ready"),
+    ("newer_version_pane", "window", "a dialog tells of a newer version, before the login window", "as ready"),
+    ("incoming_connection", "window", "a dialog asks about a client that is not trusted", "as ready"),
+    ("write_access", "window", "a dialog tells of an order by a read-only API", "as ready"),
+    ("close_hangs", "window", "File > Close does nothing", "as ready"),
     ("closed_on_accept", "accept", "every connection is closed at once", "end of file before the version"),
     ("reset_on_accept", "accept", "every connection is reset at once: the port has just opened",
      "connection reset", "P2"),
@@ -112,8 +146,22 @@ def find(name: str) -> Fault:
 
 
 def parse_list(text: str) -> dict[str, dict[str, Any]]:
-    """Read ``name,name`` (blanks allowed) as it stands in STANDIN_FAULT."""
-    return {find(name).name: {} for name in text.replace(",", " ").split()}
+    """Read ``name,name`` (blanks allowed) as it stands in STANDIN_FAULT; ``name:key=value`` has arguments."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in text.replace(",", " ").split():
+        name, *pairs = entry.split(":")
+        arguments = (pair.partition("=")[::2] for pair in pairs)
+        found[find(name).name] = {key: value_of(value.replace("+", " ")) for key, value in arguments}
+    return found
+
+
+def value_of(text: str) -> object:
+    """Read an argument's value: JSON where it is, else the text itself."""
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
 
 
 def markdown() -> str:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-JTS_IO_ERROR, NO_SETTINGS_DIR, INVALID_SETTING = 1109, 1106, 1105
+NOT_A_FILE, IO_ERROR = 1108, 1109
 """IBC's exit codes for what can be wrong here."""
 
 # Of Java, which IBC reads the file with; Python has more of them.
@@ -17,8 +19,8 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _SECTION = re.compile(r"\[([^\[\]]+)\]")
 
 
-class JtsError(ValueError):
-    """jts.ini cannot be used; ``code`` is IBC's exit code."""
+class JtsError(Exception):
+    """IBC ends with ``code`` because of jts.ini."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -26,10 +28,11 @@ class JtsError(ValueError):
 
 
 class JtsIni:
-    """Sections of keys, in the order of the file."""
+    """Sections of keys, in the order of the file; ``problems`` are lines that the gateway cannot make sense of."""
 
     def __init__(self, text: str = "") -> None:
         self.sections: dict[str, dict[str, str]] = {}
+        self.problems: list[str] = []
         section: dict[str, str] | None = None
         for number, raw in enumerate(_LINE_END.split(text), 1):
             line = raw.strip()
@@ -39,15 +42,19 @@ class JtsIni:
             found = _SECTION.fullmatch(line)
             if found:
                 if found[1] in self.sections:
-                    raise JtsError(INVALID_SETTING, f"{where}: section [{found[1]}] stands there twice")
-                section = self.sections[found[1]] = {}
+                    self.problems.append(f"{where}: section [{found[1]}] stands there twice")
+                section = self.sections.setdefault(found[1], {})
                 continue
             key, equals, value = line.partition("=")
             if not equals or section is None:
-                raise JtsError(INVALID_SETTING, f"{where}: {line!r} is neither a [section] nor a key=value in one")
+                self.problems.append(f"{where}: {line!r} is neither a [section] nor a key=value in one")
+                continue
             if key.strip() in section:
-                raise JtsError(INVALID_SETTING, f"{where}: {key.strip()} stands there twice")
+                self.problems.append(f"{where}: {key.strip()} stands there twice")
             section[key.strip()] = value.strip()
+        zone = self.get("Logon", "TimeZone")
+        if zone and not _is_zone(zone):
+            self.problems.append(f"jts.ini: [Logon] TimeZone {zone!r} is no IANA time zone (as America/New_York)")
 
     def __str__(self) -> str:
         lines = []
@@ -65,41 +72,94 @@ class JtsIni:
 
     @property
     def time_zone(self) -> str:
-        """The zone of ``[Logon] TimeZone``, empty when it is not set."""
-        return self.get("Logon", "TimeZone")
+        """The zone of ``[Logon] TimeZone``, empty when it is not set, or none."""
+        zone = self.get("Logon", "TimeZone")
+        return zone if zone and _is_zone(zone) else ""
 
 
-def prepare(path: Path, trusted: str) -> JtsIni:
-    """Do what JtsIniManager does: add what IBC needs, delete the file, write it anew."""
+def prepare(path: Path, trusted: str, log: Callable[[str], None]) -> JtsIni:
+    """Do what JtsIniManager.java does, and say what it says: add what is missing, update what differs.
+
+    A file is written only when something is to change; :class:`JtsError` when that fails, as on a read-only mount.
+    """
+    if path.is_dir():
+        raise JtsError(NOT_A_FILE, f"{path} already exists but is a directory")
+    if not path.is_file():
+        log(f"Creating minimal {path}")
+        minimal = ["[Logon]", "s3store=true", "Locale=en", "displayedproxymsg=1", "UseSSL=true",
+                   "[IBGateway]", "ApiOnly=true"]  # fmt: skip
+        return _rewrite(path, minimal, log, f"Problem creating {path}")
     try:
-        path.parent.mkdir(exist_ok=True)
+        lines = re.split(r"\r\n|\r|\n", path.read_text(encoding="utf-8").removesuffix("\n"))
+    except UnicodeDecodeError as error:
+        raise JtsError(IO_ERROR, f"Unexpected IOException on {path}: Input length = 1") from error
     except OSError as error:
-        raise JtsError(NO_SETTINGS_DIR, f"{path.parent} cannot be made: {error.strerror}") from error
-    try:
-        text = path.read_text(encoding="latin-1") if path.exists() else ""
-    except OSError as error:
-        raise JtsError(JTS_IO_ERROR, f"{path} cannot be read: {error.strerror}") from error
-    ini = JtsIni(text)
-    zone = ini.time_zone
-    if zone and not _is_zone(zone):
-        raise JtsError(
-            INVALID_SETTING, f"jts.ini: [Logon] TimeZone {zone!r} is no IANA time zone (as America/New_York)"
-        )
-    ini.sections.setdefault("Logon", {}).setdefault("s3store", "true")
-    ini.put("Logon", Locale="en", displayedproxymsg="1", UseSSL="true")
-    ini.put("IBGateway", ApiOnly="true", TrustedIPs=",".join(filter(None, ("127.0.0.1", trusted.replace(" ", "")))))
-    write(path, ini)
-    return ini
+        raise JtsError(IO_ERROR, f"Unexpected IOException on {path}: {path}") from error
+    log(f"Ensuring {path} contains required minimal lines")
+    wanted = [("[Logon]", "s3store", "true"), ("[Logon]", "Locale", "en"), ("[Logon]", "displayedproxymsg", "1"),
+              ("[Logon]", "UseSSL", "true"), ("[IBGateway]", "ApiOnly", "true"),
+              ("[IBGateway]", "TrustedIPs", ",".join(filter(None, ("127.0.0.1", trusted))))]  # fmt: skip
+    missing: dict[str, list[str]] = {}
+    updated = False
+    for section, key, value in wanted:
+        at = _index(lines, section, key)
+        if at is None:
+            log(f"Can't find setting: {section}/{key}={value}")
+            missing.setdefault(section, []).append(f"{key}={value}")
+            continue
+        found = lines[at].partition("=")[2]
+        differs = found != value and key != "s3store"
+        log(f"Found setting: {section}/{key}={found}" + (f": updating value to {value}" if differs else ""))
+        if differs:
+            lines[at], updated = f"{key}={value}", True
+    if updated:
+        log(f"Some settings updated in {path}")
+    if missing:
+        log(f"Missing lines in {path}")
+    if not updated and not missing:
+        log(f"Confirmed {path} contains required minimal lines")
+        return JtsIni("\n".join(lines))
+    with contextlib.suppress(OSError):
+        path.unlink()
+    log(f"Rewriting existing {path}")
+    return _rewrite(path, _completed(lines, missing), log, f"Problem writing to {path}")
 
 
-def write(path: Path, ini: JtsIni) -> None:
-    """Delete the file and write it anew: a file that is a mount of its own cannot be deleted."""
+def _index(lines: list[str], section: str, key: str) -> int | None:
+    """Return where a section's key stands."""
+    inside = False
+    for number, line in enumerate(lines):
+        if line.startswith("["):
+            if inside:
+                return None
+            inside = line == section
+        elif inside and line.startswith(f"{key}="):
+            return number
+    return None
+
+
+def _completed(lines: list[str], missing: dict[str, list[str]]) -> list[str]:
+    """Return the lines with what is missing at the end of its section, or in a section of its own."""
+    result: list[str] = []
+    current = ""
+    left = dict(missing)
+    for line in (*lines, "["):
+        if line.startswith("["):
+            result += left.pop(current, [])
+            current = line
+        result.append(line)
+    return result[:-1] + [line for section, keys in left.items() for line in (section, *keys)]
+
+
+def _rewrite(path: Path, lines: list[str], log: Callable[[str], None], trouble: str) -> JtsIni:
+    for line in lines:
+        log(f"    jts.ini: {line}")
+    text = "\n".join(lines) + "\n"
     try:
-        path.unlink(missing_ok=True)
-        path.write_text(str(ini), encoding="latin-1", errors="replace")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        fix = "mount the directory, writable, rather than the file"
-        raise JtsError(JTS_IO_ERROR, f"{path} cannot be replaced: {error.strerror} ({fix})") from error
+        raise JtsError(IO_ERROR, f"{trouble}: {path} ({error.strerror})") from error
+    return JtsIni(text)
 
 
 def own(ini: JtsIni, mode: str) -> JtsIni:

@@ -26,6 +26,13 @@ class Options(NamedTuple):
     accounts: tuple[str, ...] = ()
     user: str = ""
     password_sha256: str = ""
+    api_port: int = 0
+    speed: float = 1.0
+    """How much faster than a clock's the stand-in's time runs; 0 for ``api_port`` is the port of the mode."""
+
+    def real(self, seconds: float) -> float:
+        """Return how long so many seconds of the stand-in's time are."""
+        return seconds / self.speed
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether IBKR knows the user and the password; anything goes where nothing was set."""
@@ -60,4 +67,6 @@ def read(environment: Mapping[str, str] = os.environ) -> Options:
         accounts=tuple(name for name in environment.get("STANDIN_ACCOUNTS", "").split(",") if name),
         user=environment.get("STANDIN_USER", ""),
         password_sha256=environment.get("STANDIN_PASSWORD_SHA256", "").lower(),
+        api_port=int(environment.get("STANDIN_API_PORT") or base.api_port),
+        speed=seconds_or("STANDIN_SPEED", base.speed),
     )

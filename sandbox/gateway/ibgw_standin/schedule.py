@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 IBKR_ZONE = ZoneInfo("America/New_York")
 SUNDAY = 6
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def local_zone() -> tzinfo:
@@ -50,28 +50,27 @@ def next_time(text: str, where: tzinfo, now: datetime, weekday: int | None = Non
 def closedown(text: str, where: tzinfo, now: datetime) -> datetime:
     """Return the next moment of ClosedownAt, ``[Day ]HH:mm``."""
     day, _, clock = text.rpartition(" ")
-    return next_time(clock, where, now, _DAYS.index(day.lower()) if day else None)
+    return next_time(clock, where, now, _DAYS.index(day.lower()[:3]) if day else None)
 
 
 Event = tuple[datetime, str]
 """When a session ends, and how."""
 
 
-def next_event(text: Callable[[str], str], gateway: tzinfo, local: tzinfo, now: datetime) -> Event | None:
-    """Return the next end of a session by config.ini, whose values *text* gives.
-
-    The gateway restarts (``RESTART``) or logs off (``LOGOFF``) by its own zone; IBC restarts it cold (``COLD``) or
-    closes it (``CLOSEDOWN``) by the zone of the process. The earliest counts.
-    """
+def ibcs_end(text: Callable[[str], str], where: tzinfo, now: datetime) -> Event | None:
+    """Return when IBC ends the session by config.ini, whose values *text* gives: ``COLD`` or ``CLOSEDOWN``, whichever
+    comes first, by the zone of the process. ValueError names a value that it cannot read, as IbcTws.java does."""
     events: list[Event] = []
-    if text("AutoRestartTime"):
-        events.append((next_time(text("AutoRestartTime"), gateway, now), "RESTART"))
-    elif text("AutoLogoffTime"):
-        events.append((next_time(text("AutoLogoffTime"), gateway, now), "LOGOFF"))
-    if text("ColdRestartTime"):
-        events.append((next_time(text("ColdRestartTime"), local, now, SUNDAY), "COLD"))
-    if text("ClosedownAt"):
-        events.append((closedown(text("ClosedownAt"), local, now), "CLOSEDOWN"))
+    down, cold = text("ClosedownAt"), text("ColdRestartTime")
+    try:
+        events += [(closedown(down, where, now), "CLOSEDOWN")] if down else []
+    except ValueError as error:
+        form = "<[day ]hh:mm>   eg 22:00 or Friday 22:00"
+        raise ValueError(f"Invalid ClosedownAt setting: '{down}'; format should be: {form}") from error
+    try:
+        events += [(next_time(cold, where, now, SUNDAY), "COLD")] if cold else []
+    except ValueError as error:
+        raise ValueError(f"Invalid ColdRestartTime setting: '{cold}'; format should be: <hh:mm>   eg 13:00") from error
     return min(events, default=None)
 
 

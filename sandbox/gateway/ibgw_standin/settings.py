@@ -1,24 +1,22 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""config.ini as IBC knows it: a refusal of whatever IBC would misread, by the collection's own table of the keys.
+"""config.ini as IBC reads it, and what IBC would misread, by the collection's own table of the keys.
 
-IBC itself is lenient: an unknown key is ignored, a bad boolean or number silently becomes a default, a bad
-ExistingSessionDetectedAction becomes ``secondary``. The stand-in refuses all of these, because a template that
-is wrong in such a way fails on somebody's account otherwise.
+IBC is lenient: an unknown key is ignored, a bad boolean or number silently becomes a default, a bad
+ExistingSessionDetectedAction becomes ``secondary``. So is the stand-in (:func:`load`); what was misread stands in its
+``status`` as ``settings_problems``, because a template that is wrong in such a way fails on somebody's account
+otherwise. :func:`parse` refuses it, for tests of templates.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from . import properties
 from .ibc_settings import KEYS, TEXT, Values
-
-INVALID_SETTING, BAD_TRADING_MODE, INI_MISSING = 1105, 1104, 1103
-"""IBC's exit codes for what can be wrong here."""
 
 SECRET_KEYS = frozenset({"IbLoginId", "IbPassword", "FIXLoginId", "FIXPassword"})
 """Keys whose values appear in no message."""
@@ -31,37 +29,48 @@ _ADVICE = {
 
 
 class InvalidSettings(ValueError):
-    """config.ini cannot be used: IBC's exit code, and one sentence per fault that names key and value."""
+    """IBC would misread this config.ini: one sentence per fault that names key and value."""
 
-    def __init__(self, code: int, problems: list[str]) -> None:
+    def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
-        self.code = code
         self.problems = problems
 
 
 class Settings:
-    """The values of a config.ini that passed; blank ones are IBC's defaults."""
+    """The values of a config.ini as IBC's DefaultSettings returns them; *log* takes what it says of bad numbers."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = {name: values.get(name) or key.blank for name, key in KEYS.items()}
+    def __init__(self, values: Mapping[str, str], log: Callable[[str], None] = lambda message: None) -> None:
+        self._values = dict(values)
+        self._log = log
 
     def text(self, key: str) -> str:
-        """Return a value as text; words of a fixed set in lower case."""
-        value = self._values[key]
+        """Return a value as text, IBC's default where it is blank; words of a fixed set in lower case."""
+        value = (self._values.get(key) or KEYS[key].blank).strip()
         return value.lower() if KEYS[key].values.choices else value
 
-    def flag(self, key: str) -> bool:
-        """Return whether a value is yes."""
-        return self.text(key) == "yes"
+    def given(self, key: str) -> bool:
+        """Return whether the file has a value for a key."""
+        return bool(self._values.get(key))
+
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        """Return whether a value is yes; IBC's default, or *default*, for what it does not take."""
+        taken = {"yes": True, "true": True, "no": False, "false": False}
+        value = (self._values.get(key) or "").lower()
+        return taken.get(value, KEYS[key].blank == "yes" if default is None else default)
 
     def number(self, key: str) -> int | None:
-        """Return a value as a number, None where it is blank."""
-        value = self._values[key]
+        """Return a value as a number, IBC's default (None without one) where it is blank or none."""
+        value = self._values.get(key)
+        if value and not re.fullmatch(r"[+-]?[0-9]{1,9}", value):
+            self._log(f'Invalid number "{value}" for property "{key}"')
+            value = ""
+        value = value or KEYS[key].blank
         return int(value) if value else None
 
-    def masked(self) -> dict[str, str]:
-        """Return all values, credentials as asterisks."""
-        return {key: "***" if key in SECRET_KEYS and value else value for key, value in self._values.items()}
+    def dump(self) -> list[str]:
+        """Return the lines by which IBC prints what the file holds, credentials as asterisks."""
+        shown = {key: "***" if key in SECRET_KEYS and value else value for key, value in self._values.items()}
+        return ["IBC Settings:", *(f"    {key}={shown[key]}" for key in sorted(shown)), "End IBC Settings", ""]
 
 
 def _accepts(values: Values, value: str) -> bool:
@@ -92,31 +101,35 @@ def _problems_of(entry: properties.Entry) -> list[str]:
     return problems
 
 
-def parse(data: bytes) -> Settings:
-    """Read config.ini; :class:`InvalidSettings` lists everything that IBC would misread."""
+def problems(data: bytes) -> list[str]:
+    """Return everything in a config.ini that IBC would misread, a sentence each."""
     entries = properties.parse(data)
-    problems = [problem for entry in entries for problem in _problems_of(entry)]
+    found = [problem for entry in entries for problem in _problems_of(entry)]
     seen: dict[str, int] = {}
     for entry in entries:
         if entry.key in seen:
             first = seen[entry.key]
-            problems.append(f"config.ini line {entry.line}: {entry.key} stands in line {first} already; the last wins")
+            found.append(f"config.ini line {entry.line}: {entry.key} stands in line {first} already; the last wins")
         seen[entry.key] = entry.line
     values = {entry.key: entry.value for entry in entries}
-    for key in ("IbLoginId", "IbPassword"):
-        if not values.get(key):
-            problems.append(f"config.ini: {key} is blank: IBC would wait for somebody to type it")
-    if problems:
-        mode = values.get("TradingMode", "")
-        only_mode = len(problems) == 1 and bool(mode) and not _accepts(KEYS["TradingMode"].values, mode)
-        raise InvalidSettings(BAD_TRADING_MODE if only_mode else INVALID_SETTING, problems)
-    return Settings(values)
+    blank = (key for key in ("IbLoginId", "IbPassword") if not values.get(key))
+    return found + [f"config.ini: {key} is blank: IBC would wait for somebody to type it" for key in blank]
 
 
-def load(path: Path) -> Settings:
-    """Read the file; a missing one is IBC's exit code 1103."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidSettings(INI_MISSING, [f"{path} cannot be read: {error.strerror}"]) from error
-    return parse(data)
+def read(data: bytes, log: Callable[[str], None] = lambda message: None) -> Settings:
+    """Read config.ini as IBC does."""
+    return Settings({entry.key: entry.value for entry in properties.parse(data)}, log)
+
+
+def parse(data: bytes) -> Settings:
+    """Read config.ini; :class:`InvalidSettings` lists everything that IBC would misread."""
+    found = problems(data)
+    if found:
+        raise InvalidSettings(found)
+    return read(data)
+
+
+def load(path: Path, log: Callable[[str], None]) -> tuple[Settings, list[str]]:
+    """Read the file as IBC does; returns what it would misread, too. FileNotFoundError where there is none."""
+    data = path.read_bytes()
+    return read(data, log), problems(data)

@@ -24,10 +24,14 @@ class SettingsDirectory:
         self.path = path
         self._session = session
 
-    def login_directory(self, user: str) -> Path:
-        """Return the directory of a user's settings, made at the first login; its name is made of letters."""
+    def login_path(self, user: str) -> Path:
+        """Return where the directory of a user's settings is; its name is made of letters."""
         digest = hashlib.sha256(user.encode()).digest()[:16]
-        directory = self.path / "".join(chr(ord("a") + byte % 26) for byte in digest)
+        return self.path / "".join(chr(ord("a") + byte % 26) for byte in digest)
+
+    def login_directory(self, user: str) -> Path:
+        """Return the directory of a user's settings, made at the first login."""
+        directory = self.login_path(user)
         directory.mkdir(exist_ok=True)
         return directory
 
@@ -35,15 +39,17 @@ class SettingsDirectory:
         """Leave the token that saves the next start its login."""
         (self.login_directory(user) / "autorestart").write_text(f"{time.time()}\n")
 
-    def take_token(self, directory: str) -> bool:
-        """Use a token up; True when IBKR still honours it."""
+    def token_valid(self, directory: str) -> bool:
+        """Return whether IBKR still honours the token in a login directory."""
         token = self.path / directory / "autorestart"
-        issued = token.read_text().strip() if token.exists() else ""
-        token.unlink(missing_ok=True)
         try:
-            return token_valid(float(issued), time.time())
-        except ValueError:
+            return token_valid(float(token.read_text()), time.time())
+        except (OSError, ValueError):
             return False
+
+    def remove_token(self, directory: str) -> None:
+        """Use a token up."""
+        (self.path / directory / "autorestart").unlink(missing_ok=True)
 
     def flag(self, name: str) -> None:
         """Leave ``COLDRESTART`` or ``PAUSE`` for ibcstart."""

@@ -148,7 +148,8 @@ class IbcLoop:
         )
         self.socket_path = str(folder / "s.sock")
         quick = {f"STANDIN_{name}_SECONDS": "0.02" for name in ("LOGIN", "DISCLAIMER", "RELOGIN")}
-        own = {"PYTHONPATH": str(PACKAGE_ROOT), "STANDIN_JAVA": sys.executable, "STANDIN_SOCKET": self.socket_path}
+        own = {"PYTHONPATH": str(PACKAGE_ROOT), "STANDIN_JAVA": sys.executable, "STANDIN_SOCKET": self.socket_path,
+               "DISPLAY": ""}  # fmt: skip
         self.process = subprocess.Popen(
             [IMAGE / "ibc" / "ibcstart.sh", *(arguments or ("10.45.1j", "-g")), f"--tws-path={folder / 'Jts'}",
              f"--ibc-path={folder / 'ibc'}", f"--ibc-ini={ini}", f"--tws-settings-path={self.settings}"],
@@ -197,13 +198,13 @@ class IbcLoop:
     def command(self, *lines: str) -> list[str]:
         """Send lines to the command server, one after the reply to the other; returns the replies until it closes."""
         with socket.create_connection(("127.0.0.1", self.command_port), timeout=SECONDS) as channel:
-            replies = channel.makefile("r", newline="\r\n")
+            replies = channel.makefile("r", newline="\n")
             seen = []
             for line in lines:
                 channel.sendall(f"{line}\r\n".encode())
-                seen.append(replies.readline().removesuffix("\r\n"))
+                seen.append(replies.readline().removesuffix("\n"))
             channel.shutdown(socket.SHUT_WR)
-            return seen + [reply.removesuffix("\r\n") for reply in replies]
+            return seen + [reply.removesuffix("\n") for reply in replies]
 
     @property
     def tokens(self) -> list[Path]:
@@ -213,6 +214,8 @@ class IbcLoop:
     def stop(self) -> None:
         """End everything, however far it got."""
         if self.process.poll() is None:
+            for token in self.tokens:  # with one, IBC's script goes on after a SIGTERM
+                token.unlink(missing_ok=True)
             self.process.terminate()
         self.process.wait(SECONDS)
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from ibgw_standin import ctl, faults
+from ibgw_standin import faults
 from ibgw_standin.testing import PACKAGE_ROOT, Running, running
 
 
@@ -47,7 +47,7 @@ def test_the_list_of_faults_needs_no_gateway() -> None:
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("true", True), ("[7]", [7]), ("usfarm", "usfarm"), ("", "")])
 def test_values_are_json_or_text(text: str, value: object) -> None:
-    assert ctl.value_of(text) == value
+    assert faults.value_of(text) == value
 
 
 def test_the_readme_shows_the_table_of_faults() -> None:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -51,25 +52,33 @@ def test_a_cold_restart_comes_on_sunday(now: str, moment: str) -> None:
     ("config", "now", "event"),
     [
         ({}, "2026-11-20 12:00", None),
-        (
-            {"AutoRestartTime": "11:45 PM", "AutoLogoffTime": "01:00 PM"},
-            "2026-11-20 12:00",
-            ("2026-11-20 23:45", "RESTART"),
-        ),
-        ({"AutoLogoffTime": "01:00 PM"}, "2026-11-20 12:00", ("2026-11-20 13:00", "LOGOFF")),
-        ({"AutoRestartTime": "11:45 PM", "ColdRestartTime": "07:05"}, "2026-11-22 00:30", ("2026-11-22 01:05", "COLD")),
+        ({"ColdRestartTime": "07:05"}, "2026-11-22 00:30", ("2026-11-22 01:05", "COLD")),
         (
             {"ColdRestartTime": "07:05", "ClosedownAt": "Saturday 07:00"},
             "2026-11-20 12:00",
             ("2026-11-21 01:00", "CLOSEDOWN"),
         ),
+        (
+            {"ColdRestartTime": "07:05", "ClosedownAt": "Sat 23:00"},
+            "2026-11-22 00:30",
+            ("2026-11-22 01:05", "COLD"),
+        ),
     ],
 )
-def test_the_session_ends_by_whatever_comes_first(
+def test_ibc_ends_the_session_by_whatever_comes_first(
     config: dict[str, str], now: str, event: tuple[str, str] | None
 ) -> None:
-    found = schedule.next_event(lambda key: config.get(key, ""), NEW_YORK, BERLIN, at(now))
+    found = schedule.ibcs_end(lambda key: config.get(key, ""), BERLIN, at(now))
     assert found == (event and (at(event[0]), event[1]))
+
+
+@pytest.mark.parametrize(
+    ("key", "form"),
+    [("ClosedownAt", "<[day ]hh:mm>   eg 22:00 or Friday 22:00"), ("ColdRestartTime", "<hh:mm>   eg 13:00")],
+)
+def test_a_time_that_ibc_cannot_read_is_told_in_its_words(key: str, form: str) -> None:
+    with pytest.raises(ValueError, match=f"Invalid {key} setting: 'later'; format should be: {re.escape(form)}$"):
+        schedule.ibcs_end(lambda name: "later" if name == key else "", BERLIN, at("2026-11-20 12:00"))
 
 
 def test_a_closedown_may_name_its_day() -> None:

@@ -1,14 +1,19 @@
 #!/bin/bash
-# IBC's start script: runs the gateway again for as long as its exit code and its flag files ask for it.
+# IBC's start script: runs the gateway again for as long as its exit code and its flag files ask for it. What it prints,
+# and in which order, is what resources/scripts/ibcstart.sh of IBC prints at commit 2fee90c.
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-fail() {
-	echo "Error: $2" >&2
+# error_exit CODE LINE...: what is wrong, and the end.
+error_exit() {
+	printf '\n%s\n\n\n\nError: %s\n' "=========================== An error has occurred =============================" "$2" >&2
+	local line
+	for line in "${@:3}"; do printf '       %s\n' "$line" >&2; done
 	exit "$1"
 }
 
+echo "Parsing arguments"
 version='' tws_path='' ibc_path='' ibc_ini='' on_timeout='' settings_path='' mode=''
 for argument; do
 	case $argument in
@@ -19,95 +24,147 @@ for argument; do
 		--mode=*) mode=${argument#*=} ;;
 		--on2fatimeout=*) on_timeout=${argument#*=} ;;
 		--tws-settings-path=*) settings_path=${argument#*=} ;;
-		-*) fail 3 "Invalid parameter '${argument}'" ;;
+		-*) error_exit 3 "Invalid parameter '${argument}'" ;;
 		*)
-			[[ -z $version ]] || fail 3 "Invalid parameter '${argument}'"
+			[[ -z $version ]] || error_exit 3 "Invalid parameter '${argument}'"
 			version=$argument
 			;;
 	esac
 done
+case ${mode,,} in
+	'' | live | paper) ;;
+	*) error_exit 3 "Trading mode set to ${mode} but must be either 'live' or 'paper' (case-insensitive)" ;;
+esac
+case ${on_timeout,,} in
+	'' | exit | restart) ;;
+	*) error_exit 3 "2FA timeout action set to ${on_timeout} but must be either 'restart' or 'exit' (case-insensitive)" ;;
+esac
+
+rule="================================================================================"
+printf '\n%s\n\nStarting IBC version %s on %(%Y-%m-%d)T at %(%T)T\n\n' "$rule" '' -1 -1
+printf 'Operating system: %s\n\nArguments:\n\n' "$(uname -a)"
+printf '%s\n' "TWS version = ${version}" "Program = Gateway" "Entry point = ibcalpha.ibc.IbcGateway" \
+	"--tws-path = ${tws_path}" "--tws-settings-path = ${settings_path}" "--ibc-path = ${ibc_path}" \
+	"--ibc-ini = ${ibc_ini}" "--mode = ${mode}" "--java-path = " "--user =" "--pw =" "--fix-user =" "--fix-pw =" ""
+
 settings_path=${settings_path:-$tws_path}
-java=${STANDIN_JAVA:-$tws_path/jre/bin/java}
-
-[[ -n $version ]] || fail 2 "Missing the TWS version"
-case ${mode,,} in '' | live | paper) ;; *) fail 3 "Invalid mode '${mode}': use live or paper" ;; esac
-case ${on_timeout,,} in '' | exit | restart) ;; *) fail 3 "Invalid on2fatimeout '${on_timeout}': use exit or restart" ;; esac
 program=$tws_path/ibgateway/$version
-[[ -d $program ]] || fail 4 "TWS version ${version} is not installed in ${tws_path}"
-[[ -d $ibc_path ]] || fail 5 "IBC path ${ibc_path} does not exist"
-[[ -d $settings_path ]] || fail 5 "settings path ${settings_path} does not exist"
-[[ -f $ibc_ini ]] || fail 6 "IBC configuration file ${ibc_ini} does not exist"
-[[ -f $program/ibgateway.vmoptions ]] || fail 7 "${program}/ibgateway.vmoptions does not exist"
-[[ -x $java ]] || fail 1 "Can't find a suitable Java installation"
-if [[ -e $program/ibgateway ]]; then
-	mv "$program/ibgateway" "$program/ibgateway1" # so that only IBC starts it
-fi
+[[ -n $version ]] || error_exit 2 "TWS major version number has not been supplied"
+[[ -d $settings_path ]] || error_exit 5 "TWS settings path: ${settings_path} does not exist"
+[[ -d $program ]] || error_exit 4 "Offline TWS/Gateway version ${version} is not installed: can't find jars folder" \
+	"Make sure you install the offline version of TWS/Gateway" "IBC does not work with the auto-updating TWS/Gateway"
+[[ -d $ibc_path ]] || error_exit 5 "IBC path: ${ibc_path} does not exist"
+[[ -f $ibc_ini ]] || error_exit 6 "IBC configuration file: ${ibc_ini}  does not exist"
+[[ -f $program/ibgateway.vmoptions ]] ||
+	error_exit 7 "Neither tws.vmoptions nor ibgateway.vmoptions could be found"
 
-session_id=$$-$(date +%s)
+classpath=$program/jars/standin.jar:$program/.install4j/i4jruntime.jar:$ibc_path/IBC.jar
+printf '=================================\nGenerating the classpath\nClasspath=%s\n\n' "$classpath"
+
+session_id=$(mktemp -u XXXXXXXX)
+options="$(tr '\n' ' ' <"$program/ibgateway.vmoptions")-DjtsConfigDir=${settings_path} -Dibcsessionid=${session_id}"
+printf 'Generating the JAVA VM options\nJava VM Options=%s\n' "$options"
+
+# find_token: whether a JVM follows, in $again; the login directory of a token, in $restart_directory, which keeps its
+# value where there is none (as in IBC's script).
+find_token() {
+	local found='' first='' file
+	echo "Finding autorestart file"
+	again=''
+	shopt -s nullglob
+	for file in "$settings_path"/*/autorestart; do
+		if [[ -z $first ]]; then
+			first=$file
+			echo "autorestart file found at ${file}: authentication will not be required"
+			found=$(basename "$(dirname "$file")")
+		else
+			found=''
+			echo "WARNING: deleting extra autorestart file found at ${file}"
+			rm "$file"
+			echo "WARNING: deleting first autorestart file found"
+			rm "$first"
+		fi
+	done
+	shopt -u nullglob
+	if [[ -n $found ]]; then
+		restart_directory=$found
+		echo "AUTORESTART_OPTION is -Drestart=${found}"
+		again=yes
+	elif [[ -n $first ]]; then
+		cat <<-'END'
+			*******************************************************************************
+			WARNING: More than one autorestart file was found. IBC can't determine which is
+			         the right one, so they've all been deleted. Full authentication will
+			         be required.
+
+			         If you have two or more TWS/Gateway instances with the same setting
+			         for TWS_SETTINGS_PATH, you should ensure that they are configured with
+			         different autorestart times, to avoid creation of multiple autorestart
+			         files.
+			*******************************************************************************
+
+		END
+		again=yes
+	else
+		echo "autorestart file not found: full authentication will be required"
+		echo
+	fi
+}
+
+restart_directory=''
+find_token
+echo
+
+echo "Determining the location of java executable"
+java=${STANDIN_JAVA:-$tws_path/jre/bin/java}
+[[ -x $java ]] || error_exit 1 "Can\\'t find suitable Java installation"
+java_path=$(dirname "$java")
+printf '    java.runtime.version = %s\nLocation of java executable=%s\n\n' standin "$java_path"
+echo "Renaming IB's TWS or Gateway start script to prevent restart without IBC"
+if [[ -e $program/ibgateway ]]; then
+	mv "$program/ibgateway" "$program/ibgateway1"
+fi
+echo
+
+access=--add-opens=java.base/java.util=ALL-UNNAMED
 state=${STANDIN_SOCKET:-/tmp/standin.sock}
 rm -f "${state%.sock}.json"
 
-# find_token: sets restart_directory to the login directory that holds an autorestart file.
-find_token() {
-	local files
-	echo "Finding autorestart file"
-	restart_directory=''
-	shopt -s nullglob
-	files=("$settings_path"/*/autorestart)
-	shopt -u nullglob
-	if ((${#files[@]} > 1)); then
-		echo "multiple autorestart files found: deleting them"
-		rm -f "${files[@]}"
-	fi
-	if ((${#files[@]} == 1)); then
-		echo "autorestart file found at ${files[0]}: authentication will not be required"
-		restart_directory=$(basename "$(dirname "${files[0]}")")
-	else
-		echo "autorestart file not found: full authentication will be required"
-	fi
-}
-
-# take_flag NAME: whether the gateway left this flag file; it is deleted.
-take_flag() {
-	[[ -e $settings_path/$1$session_id ]] && rm "$settings_path/$1$session_id"
-}
-
-child=
-# shellcheck disable=SC2317,SC2329  # called by the trap
-terminate() {
-	kill -TERM "$child" 2>/dev/null
-	wait "$child"
-	exit 143
-}
-trap terminate TERM INT
-
-echo "Starting Gateway ${version} with IBC"
-find_token
 while true; do
+	echo "Starting Gateway with this command:"
+	restart=${restart_directory:+ -Drestart=$restart_directory}
+	echo "\"${java}\" ${access} -cp \"${classpath}\" ${options}${restart} ibcalpha.ibc.IbcGateway \"${ibc_ini}\"  "
+	echo
+	trap 'kill -TERM "$child"' TERM INT
 	"$java" -m ibgw_standin.ibc "$ibc_ini" "$settings_path" "$session_id" ${restart_directory:+"$restart_directory"} &
 	child=$!
 	wait "$child"
-	status=$?
+	trap - TERM INT
+	wait "$child"
+	status=$(($? % 256))
 	echo "IBC returned exit status ${status}"
 	if ((status == 88)); then
-		continue # the real script means to wait two seconds here, and only says so
-	fi
-	if take_flag COLDRESTART; then
-		echo "IBC will cold-restart shortly"
+		:
+	elif [[ -e $settings_path/COLDRESTART$session_id ]]; then
+		rm "$settings_path/COLDRESTART$session_id"
 		restart_directory=''
-		continue
-	fi
-	find_token
-	if [[ -n $restart_directory ]]; then
-		if take_flag PAUSE; then
-			echo "IBC is paused"
+		echo "IBC will cold-restart shortly"
+	else
+		find_token
+		if [[ -n $again ]]; then
+			if [[ -e $settings_path/PAUSE$session_id ]]; then
+				rm "$settings_path/PAUSE$session_id"
+				echo "IBC is paused"
+				break
+			fi
+		elif ((status != 87)) || [[ ${on_timeout,,} != restart ]]; then
 			break
 		fi
-		continue
 	fi
-	if ((status != 87)) || [[ ${on_timeout,,} != restart ]]; then
-		break
-	fi
+	echo "IBC will restart shortly"
+	echo "sleep 2" # only said, by IBC's script too
 done
+
 echo "Gateway finished"
+echo
 exit "$status"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Functions that run.sh calls, in the order of the real image's start-up.
+# Functions that run.sh calls. What they print is what the real image's common.sh prints (gnzsnz/ib-gateway-docker at
+# commit b2c0259). STANDIN_TMP is for tests: what stands for /tmp.
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -84,25 +85,29 @@ set_java_heap() {
 start_xvfb() {
 	echo ".> Starting Xvfb server"
 	export DISPLAY=:1
-	rm -f /tmp/.X1-lock
+	rm -f "${STANDIN_TMP:-/tmp}/.X1-lock"
 	Xvfb "$DISPLAY" -ac -screen 0 1024x768x16 &
 }
 
 wait_x_socket() {
+	local socket=${STANDIN_TMP:-/tmp}/.X11-unix/X${DISPLAY#:} attempt
+	if [[ -S $socket ]]; then
+		return
+	fi
 	echo ".> Waiting for Xvfb socket on ${DISPLAY}..."
-	local attempt
 	for ((attempt = 0; attempt < 200; attempt++)); do
-		if [[ -S /tmp/.X11-unix/X${DISPLAY#:} ]]; then
+		if [[ -S $socket ]]; then
 			echo ".> Xvfb socket ready!"
 			return
 		fi
 		sleep 0.05
 	done
-	echo "Error: Timed out waiting for Xvfb socket!" >&2
+	echo "Error: Timed out waiting for Xvfb socket!"
 	exit 1
 }
 
 start_vnc() {
+	wait_x_socket
 	file_env VNC_SERVER_PASSWORD
 	if [[ -n ${VNC_SERVER_PASSWORD:-} ]]; then
 		echo ".> Starting VNC server"
@@ -114,48 +119,97 @@ start_vnc() {
 }
 
 setup_ssh() {
-	if [[ -z ${SSH_TUNNEL:-} ]]; then
+	if [[ ${SSH_TUNNEL:-} != yes && ${SSH_TUNNEL:-} != both ]]; then
 		echo ".> SSH tunnel disabled"
 		return
 	fi
 	echo ".> Setting SSH tunnel"
+	export SSH_ALL_OPTIONS="-o ServerAliveInterval=${SSH_ALIVE_INTERVAL:-20} -o ServerAliveCountMax=${SSH_ALIVE_COUNT:-3}"
+	SSH_ALL_OPTIONS+=${SSH_OPTIONS:+ $SSH_OPTIONS}
+	echo ".> SSH options: ${SSH_ALL_OPTIONS}"
 	file_env SSH_PASSPHRASE
-	if [[ -n ${SSH_PASSPHRASE:-} ]]; then
+	if [[ -z ${SSH_PASSPHRASE:-} ]]; then
+		return
+	fi
+	local environment=$HOME/.ssh-agent.env
+	if pgrep ssh-agent >/dev/null; then
+		echo ".> ssh-agent already running"
+		if [[ -z ${SSH_AUTH_SOCK:-} ]]; then
+			echo ".> Loading agent environment"
+			# shellcheck disable=SC1090  # written at an earlier start
+			source "$environment"
+		fi
+	else
 		echo ".> Starting ssh-agent."
-		local environment=$HOME/.ssh-agent.env
 		(umask 077 && ssh-agent >"$environment")
 		# shellcheck disable=SC1090  # written by the line above
-		source "$environment" >/dev/null
-		SSHPASS=$SSH_PASSPHRASE sshpass -e -P "passphrase" ssh-add
-		unset_env SSH_PASSPHRASE
+		source "$environment"
 	fi
+	echo ".> ssh-agent sock: ${SSH_AUTH_SOCK}"
+	if compgen -G "$HOME/.ssh/id_*" >/dev/null; then
+		echo ".> Adding keys to ssh-agent."
+		SSH_ASKPASS_REQUIRE=never SSHPASS=$SSH_PASSPHRASE sshpass -e -P "passphrase" ssh-add
+		unset_env SSH_PASSPHRASE
+		echo ".> ssh-agent identities: $(ssh-add -l)"
+	else
+		echo ".> SSH keys not found, ssh-agent not started"
+	fi
+}
+
+start_ssh() {
+	if [[ -n $(pgrep -f "127.0.0.1:${API_PORT}:localhost:") ]]; then
+		echo ".> SSH tunnel already active. Not starting a new one"
+		return
+	fi
+	if ! pgrep ssh-agent >/dev/null; then
+		echo ".> ssh-agent is NOT running. Not starting a tunnel"
+		return
+	fi
+	export SSH_REMOTE_PORT=${SSH_REMOTE_PORT:-$API_PORT}
+	echo ".> SSH_REMOTE_PORT set to :${SSH_REMOTE_PORT}"
+	export SSH_SCREEN=
+	if [[ -n ${SSH_VNC_PORT:-} ]] && pgrep x11vnc >/dev/null; then
+		SSH_SCREEN="-R 127.0.0.1:5900:localhost:${SSH_VNC_PORT}"
+		echo ".> SSH_VNC_TUNNEL set to :${SSH_SCREEN}"
+	fi
+	"$SCRIPT_PATH/run_ssh.sh" &
+}
+
+start_socat() {
+	if [[ -n $(pgrep -f "fork TCP:127.0.0.1:${API_PORT}") ]]; then
+		echo ".> socat already active. Not starting a new one"
+		return
+	fi
+	"$SCRIPT_PATH/run_socat.sh" &
 }
 
 port_forwarding() {
 	echo ".> Starting Port Forwarding."
 	if [[ ${SSH_TUNNEL:-} == yes || ${SSH_TUNNEL:-} == both ]]; then
-		echo ".> Starting SSH tunnel"
-		"$SCRIPT_PATH/run_ssh.sh" &
-	fi
-	if [[ ${SSH_TUNNEL:-} != yes ]]; then
+		echo ".> Starting SSH Tunnel"
+		if [[ ${SSH_TUNNEL:-} == both ]]; then
+			echo ".> Starting socat"
+			start_socat
+		fi
+		start_ssh
+	else
 		echo ".> Starting socat"
-		"$SCRIPT_PATH/run_socat.sh" &
+		start_socat
 	fi
 }
 
-# run_scripts WHAT DIRECTORY: runs the *.sh of a directory under $HOME in alphabetical order; a failure is not one.
+# run_scripts DIRECTORY: runs the *.sh of a directory in alphabetical order; a failure is not one.
 run_scripts() {
-	local directory=$HOME/$2 file
-	if [[ -z $2 ]]; then
-		return
-	fi
+	local directory=$1 file
 	if [[ ! -d $directory ]]; then
-		echo "> No $1 scripts defined on ${directory}"
+		echo "> No start scripts defined on ${directory}"
 		return
 	fi
-	echo "> Running $1 scripts on ${directory}"
+	echo "> Running start up scripts on ${directory}"
 	for file in "$directory"/*.sh; do
 		echo "> Running ${file}"
-		bash "$file" || echo "File ${file} not found."
+		if ! { [[ -f $file ]] && bash "$file"; }; then
+			echo "File ${file} not found."
+		fi
 	done
 }

@@ -6,7 +6,9 @@
 # shellcheck disable=SC2154  # most variables come from the image's environment
 set -Eeo pipefail
 
+echo "*************************************************************************"
 echo ".> Starting IBC/IB gateway"
+echo "*************************************************************************"
 # shellcheck source=common.sh
 source "$SCRIPT_PATH/common.sh"
 
@@ -24,16 +26,15 @@ stop_ibc() {
 	if [[ -n ${SSH_TUNNEL:-} ]]; then
 		echo ".> Stopping ssh."
 		pkill run_ssh.sh
-		pkill -x ssh
+		pkill ssh
 	fi
-	if [[ ${SSH_TUNNEL:-} != yes ]]; then
-		echo ".> Stopping socat."
-		pkill run_socat.sh
-		pkill -x socat
-	fi
+	echo ".> Stopping socat."
+	pkill run_socat.sh
+	pkill socat
 	echo ".> Stopping IBC."
 	kill -SIGTERM "${pids[@]}"
 	wait "${pids[@]}"
+	echo ".> Done... $?"
 }
 
 start_ibc() {
@@ -51,7 +52,7 @@ start_ibc() {
 		"--on2fatimeout=${TWOFA_TIMEOUT_ACTION:-}" \
 		"--tws-settings-path=${TWS_SETTINGS_PATH:-}" &
 	pids+=("$!")
-	echo "$!" >"/tmp/pid_${TRADING_MODE}"
+	echo "$!" >"${STANDIN_TMP:-/tmp}/pid_${TRADING_MODE}"
 }
 
 start_process() {
@@ -61,13 +62,12 @@ start_process() {
 	start_ibc
 }
 
-run_scripts "start up" "${START_SCRIPTS:-}"
+if [[ -n ${START_SCRIPTS:-} ]]; then run_scripts "$HOME/$START_SCRIPTS"; fi
 start_xvfb
 setup_ssh
 set_java_heap
-wait_x_socket
 start_vnc
-run_scripts "X" "${X_SCRIPTS:-}"
+if [[ -n ${X_SCRIPTS:-} ]]; then run_scripts "$HOME/$X_SCRIPTS"; fi
 
 if [[ ${TRADING_MODE:-} == both || ${DUAL_MODE:-} == yes ]]; then
 	export DUAL_MODE=yes
@@ -90,7 +90,7 @@ else
 	start_process
 fi
 
-run_scripts "IBC" "${IBC_SCRIPTS:-}"
+if [[ -n ${IBC_SCRIPTS:-} ]]; then run_scripts "$HOME/$IBC_SCRIPTS"; fi
 
 trap stop_ibc INT TERM
 wait "${pids[@]}"

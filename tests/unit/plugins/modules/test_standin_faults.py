@@ -21,6 +21,7 @@ from ibgw_standin import faults, testing
 # Faults of layer login all close the port of a stand-in that serves the API alone.
 EXPECTED = {
     **{name: "port_closed" for name, fault in faults.FAULTS.items() if fault.layer == "login"},
+    **{name: "ready" for name, fault in faults.FAULTS.items() if fault.layer == "window"},
     "closed_on_accept": "proxy_up_gateway_down",
     "reset_on_accept": "closed_before_handshake",
     "too_many_clients": "proxy_up_gateway_down",
