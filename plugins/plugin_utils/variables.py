@@ -117,7 +117,7 @@ class HostVariables:
         return found
 
     def _key(self, name: str, value: object) -> tuple[str, ...]:
-        """What a text's rendering depends on, itself included; empty where that is not known."""
+        """Everything that a text's rendering depends on, itself included; empty where that is not known."""
         names = self._renderer.reads(value) if isinstance(value, str) else None
         if names is None or name in self._reading:
             return ()
