@@ -72,7 +72,9 @@ class Renderer:
         """The variables that a template reads; None where the text does not tell."""
         if template not in self._read:
             try:
-                names = frozenset(jinja2.meta.find_undeclared_variables(jinja2.Environment().parse(template)))
+                names = frozenset(
+                    jinja2.meta.find_undeclared_variables(jinja2.Environment(autoescape=True).parse(template))
+                )
             except jinja2.TemplateError:
                 names = _UNTOLD
             self._read[template] = None if names & _UNTOLD else names
