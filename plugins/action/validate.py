@@ -129,7 +129,7 @@ class _Validation:
         return variables.HostVariables(self._renderer, raw, given)
 
     def _of_play(self) -> dict[str, t.Any]:
-        """What the play itself sets, ``vars`` of import_playbook among it: it is not among a host's own variables.
+        """Variables of the play itself, ``vars`` of import_playbook among them, which no host has as its own.
 
         The defaults of roles that the play imports are in the task's variables as well, and yield to the host's.
         """

@@ -45,10 +45,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: The problems, each with the variable, the fault and the fix.
+  description: The problems, each with C(id), C(variable), C(value), C(wrong), C(fix) and C(host), which is empty here.
   returned: always
   type: list
-  elements: str
+  elements: dict
   sample: []
 """
 

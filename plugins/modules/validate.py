@@ -91,7 +91,7 @@ problems:
       description: What is wrong.
       type: str
     fix:
-      description: How to mend it.
+      description: How to correct it.
       type: str
 covered:
   description: What a later call in this run need not check again.

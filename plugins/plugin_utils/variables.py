@@ -72,7 +72,9 @@ class Renderer:
         """The variables that a template reads; None where the text does not tell."""
         if template not in self._read:
             try:
-                names = frozenset(jinja2.meta.find_undeclared_variables(jinja2.Environment().parse(template)))
+                names = frozenset(
+                    jinja2.meta.find_undeclared_variables(jinja2.Environment(autoescape=True).parse(template))
+                )
             except jinja2.TemplateError:
                 names = _UNTOLD
             self._read[template] = None if names & _UNTOLD else names
@@ -117,7 +119,7 @@ class HostVariables:
         return found
 
     def _key(self, name: str, value: object) -> tuple[str, ...]:
-        """What a text's rendering depends on, itself included; empty where that is not known."""
+        """Everything that a text's rendering depends on, itself included; empty where that is not known."""
         names = self._renderer.reads(value) if isinstance(value, str) else None
         if names is None or name in self._reading:
             return ()

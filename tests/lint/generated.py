@@ -366,9 +366,10 @@ def access_table() -> str:
 
 def problem_table() -> str:
     """A row for each kind of problem; a placeholder of its texts in italics."""
-    rows = [("id", "what is wrong", "how to mend it"), ("---",) * 3]
+    rows = [("id", "what is wrong", "how to fix it"), ("---",) * 3]
     for id_, texts in sorted(problem.KINDS.items()):
-        rows.append((f"`{id_}`", *(re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) for text in texts)))
+        wrong, fix = (re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) for text in texts)
+        rows.append((f"`{id_}`", wrong, fix))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

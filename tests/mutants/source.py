@@ -5,7 +5,8 @@ VM, `gateway`; it also passes over tables at module level, which here are the ru
 
 Everything is mutated but imports, annotations, casts, decorators, docstrings, the encoding of a file, and prose. Prose
 is a text with more than two blanks, with what is put into it: a sentence for a person, which tests do not repeat. The
-marks of the log are sentences, too, but matched, not shown: they are mutated.
+marks of the log are sentences, too, but matched, not shown: they are mutated. The texts of a table of problems are
+prose however short.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class _Finder(cst.CSTVisitor):
         self.body = ""
         self.bodies = 0
         self.marks = 0
+        self.tables = 0
         self.changes: list[tuple[str, str, str, int, tuple[int, int], cst.CSTNode, cst.CSTNode]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -102,6 +104,8 @@ class _Finder(cst.CSTVisitor):
             self.scope.append(node.name.value)
         if self._is_mark(node):
             self.marks += 1
+        if self._is_table(node):
+            self.tables += 1
         if self._is_body(node):
             self.bodies += 1
             self.body = self.body or ".".join(self.scope)
@@ -122,6 +126,8 @@ class _Finder(cst.CSTVisitor):
             self.scope.pop()
         if self._is_mark(original_node):
             self.marks -= 1
+        if self._is_table(original_node):
+            self.tables -= 1
         if self._is_body(original_node):
             self.bodies -= 1
             self.body = self.body if self.bodies else ""
@@ -134,6 +140,9 @@ class _Finder(cst.CSTVisitor):
     def _is_mark(self, node: cst.CSTNode) -> bool:
         return isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value == "marks"
 
+    def _is_table(self, node: cst.CSTNode) -> bool:
+        return isinstance(node, cst.Call) and _shown(node.func) == "table"
+
     def _is_passed_over(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Annotation | cst.Import | cst.ImportFrom | cst.Decorator) or _is_encoding(node):
             return True
@@ -141,6 +150,8 @@ class _Finder(cst.CSTVisitor):
             return isinstance(node.value, cst.SimpleString | cst.ConcatenatedString)
         if isinstance(node, cst.Call):
             return _shown(node.func) in ("cast", "t.cast")
+        if self.tables and isinstance(node, cst.Tuple):
+            return True
         return not self.marks and _is_prose(node)
 
     def _place(self, node: cst.CSTNode) -> tuple[str, int, tuple[int, int]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 KINDS: dict[str, tuple[str, str]] = {}
-"""What is wrong and how to mend it, by the id of the problem, of every module that is imported."""
+"""The two texts of a problem, its fault and its fix, by id, of every module that is imported."""
 
 _SHOWN = 80
 
@@ -40,7 +40,7 @@ class Problem(NamedTuple):
 
 
 def table(kinds: Mapping[str, tuple[str, str]]) -> Callable[..., Problem]:
-    """Declare *kinds*: what is wrong and how to mend it, by id, with named placeholders as :meth:`str.format` has them.
+    """Declare *kinds*: fault and fix by id, with named placeholders as :meth:`str.format` has them.
 
     Return the function that makes a problem of one of them. Raises ValueError for an id that is taken.
     """

@@ -90,7 +90,7 @@ class Specification(t.NamedTuple):
 
 
 class Context(t.NamedTuple):
-    """What the rules take into account beside a host's variables."""
+    """Facts that the rules take into account beside a host's variables."""
 
     specification: Specification
     hosts: c.Collection[str] = ()
@@ -102,7 +102,7 @@ class Context(t.NamedTuple):
 
 
 class _Settings(c.Mapping[str, t.Any]):
-    """What the rules see: rendered values, and the specification's default for what is faulty or not set."""
+    """The rules' view of a host: rendered values, and the specification's default for what is faulty or not set."""
 
     def __init__(self, variables: Variables, specification: Specification, faulty: c.Collection[str]) -> None:
         self._variables, self._faulty = variables, faulty

@@ -38,7 +38,7 @@ _WORDS = ("true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n
 
 
 def misread(value: object) -> str:
-    """What YAML has made of a value: "a number", "a date", …"""
+    """Return in words which kind of value YAML has read: "a number", "a date", …"""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -29,6 +29,6 @@ def test_what_the_host_cannot_read(
     run_module: Any, time_zone: str | None, sessions: list[dict[str, Any]], variables: list[str], check: bool
 ) -> None:
     result = run_module(host_calendar.main, time_zone=time_zone, paper_sessions=sessions, check=check)
-    assert [problem.partition(": ")[0].split(" ")[0] for problem in result["problems"]] == variables
+    assert [problem["variable"] for problem in result["problems"]] == variables
     assert result.get("failed", False) == bool(variables)
     assert not result.get("changed", False)

@@ -148,3 +148,19 @@ def test_the_revision_has_every_field_of_the_request_and_every_file() -> None:
         ("configjts", "", "secret"),
     ):
         assert container.revision(request, *files) != before
+
+
+@pytest.mark.parametrize(
+    ("id_", "change"),
+    [
+        ("container-size", {"memory": "2048"}),
+        ("container-memory", {"memory": "512m"}),
+        ("container-cpus", {"cpus": 0.001}),
+        ("container-cpus-of-host", {"cpus": 64}),
+        ("container-environment", {"environment": ["A=1"]}),
+        ("container-variable", {"environment": {"A=B": "one"}}),
+        ("container-variable-text", {"environment": {"A": 1}}),
+    ],
+)
+def test_each_problem_has_its_id(id_: str, change: dict[str, Any]) -> None:
+    assert [each.id for each in container.problems({**GOOD, **change}, cpus=2)] == [id_]

@@ -102,7 +102,19 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
     ],
 )
 def test_what_cannot_work_is_refused(variable: str, value: object, id_: str) -> None:
-    assert id_ in [problem.id for problem in problems(**{variable: value})]
+    told = [problem for problem in problems(**{variable: value}) if problem.id == id_]
+    assert told
+    elsewhere = {
+        "network-of-portal",
+        "access-without-firewall",
+        "port-of-ssh",
+        "address-family",
+        "bastion-keys-missing",
+    }
+    assert {problem.variable for problem in told} == {variable} or id_ in elsewhere
+    # What is empty or missing is not shown.
+    assert {problem.value is None for problem in told} == {id_.endswith(("-empty", "-missing"))}
+    assert "None" not in "".join(problem.wrong + problem.fix for problem in told)
 
 
 def test_the_first_fault_hides_no_second_one() -> None:

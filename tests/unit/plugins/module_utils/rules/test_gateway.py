@@ -41,6 +41,11 @@ GOOD: dict[str, object] = {
 }
 
 
+# It may be a secret, or says nothing.
+VALUE_NOT_SHOWN = (
+    *("credential-", "user-", "account", "environment-"),
+    *("config-has-variable", "config-reserved", "config-unknown"),
+)
 UNKNOWN_KEY: dict[str, object] = {"gateway_config_extra": {"BrandNewKey": "1"}}
 
 
@@ -170,8 +175,10 @@ def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
 def test_each_problem_has_its_id_and_its_variable_but_no_secret(variable: str, value: object, id_: str) -> None:
     before = {"gateway_allow_tag": {"gateway_image": "ib-gateway:stable"}, "gateway_config_extra_unknown": UNKNOWN_KEY}
     found = problems({**GOOD, **before.get(variable, {}), variable: value})
-    assert id_ in [problem.id for problem in found], found
-    assert all(problem.variable.startswith("gateway_") for problem in found)
+    (problem,) = [each for each in found if each.id == id_]
+    assert (problem.value is None) is id_.startswith(VALUE_NOT_SHOWN)
+    assert "None" not in problem.wrong + problem.fix
+    assert all(each.variable.startswith("gateway_") for each in found)
     if variable in ("gateway_password", "gateway_user") and value and str(value).strip():
         assert str(value).strip() not in " ".join(map(str, found))
 
@@ -372,3 +379,16 @@ def test_clashes_between_any_two_gateways(one: dict[str, object], other: dict[st
 )
 def test_gateways_that_get_along(one: dict[str, object], other: dict[str, object]) -> None:
     assert pairs([one, other]) == []
+
+
+def test_an_account_has_its_fault_and_its_fix_apart() -> None:
+    (problem,) = problems({**GOOD, "gateway_accounts": ["du1234567"]})
+    assert "lower case" in problem.wrong
+    assert "capitals" in problem.fix
+    assert problem.variable == "gateway_accounts[0]"
+
+
+def test_a_password_of_a_portal_is_shown_by_the_name_of_its_secret_alone() -> None:
+    name = "projects/p/secrets/ibkr/versions/latest"
+    settings = {**GOOD, "gateway_password_secret": name, "gateway_stack": "client_portal"}
+    assert {each.value for each in problems(settings)} == {repr(name)}

@@ -65,7 +65,9 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
     ],
 )
 def test_what_cannot_work_is_refused(variable: str, value: object, id_: str) -> None:
-    assert id_ in [problem.id for problem in problems({**GOOD, variable: value}, [])]
+    told = [problem for problem in problems({**GOOD, variable: value}, []) if problem.id == id_]
+    assert told
+    assert {problem.value is None for problem in told} == {id_.endswith(("-empty", "-missing"))}
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,11 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
     ],
 )
 def test_what_cannot_work_is_refused(variable: str, value: object, id_: str) -> None:
-    assert id_ in [problem.id for problem in problems({**GOOD, variable: value}, [])]
+    told = [problem for problem in problems({**GOOD, variable: value}, []) if problem.id == id_]
+    assert told
+    assert {problem.value is None for problem in told} == {
+        id_.endswith(("-empty", "-without-address", "-twice", "-key"))
+    }
 
 
 def test_two_gateways_on_one_vm_have_an_interface_and_a_port_each() -> None:

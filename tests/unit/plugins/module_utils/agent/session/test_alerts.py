@@ -275,6 +275,7 @@ def test_a_damaged_outbox_is_begun_anew(tmp_path: Path, content: str) -> None:
             "channel-unknown-option",
         ),
         ([{"kind": "slack", "url": "https://x", "min_severity": "bad"}], "channel-severity"),
+        ([{"kind": "slack", "url": 5}], "channel-option-type"),
         ([{"kind": "email", "host": "h", "from": "a", "to": []}], "channel-missing-option"),
         ([{"kind": "email", "host": "h", "from": "a", "to": ["b"], "security": "ssl"}], "channel-security"),
     ],
