@@ -63,7 +63,7 @@ CUTOFFS = (
 class KnownImage(t.NamedTuple):
     """An image whose content is known: the *patches* of a release that it was seen with.
 
-    *digest*: what the published one is of, an ``index`` (of linux/amd64 and linux/arm64). All have the user
+    *digest*: the kind of its published digest, that of an ``index`` (of linux/amd64 and linux/arm64). All have the user
     ``1000:1000`` and the layout that deploy/image.py expects; what *differs* is said in a clause.
     """
 
