@@ -384,7 +384,7 @@ def texts() -> dict[Path, str]:
     return found
 
 
-MARKED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
+MARKED = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
 DOCUMENTED = {
     "access methods": access_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
