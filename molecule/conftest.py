@@ -162,12 +162,14 @@ def pinned(name: str, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[s
 
 @pytest.fixture(scope="session")
 def images(host: Host, variables: dict[str, t.Any]) -> dict[str, str]:
-    """Releases of the image by their digests: the one of the sandbox, one that works, one that ends at once."""
+    """Releases of the image by their digests: the one of the sandbox, one that works, one that ends at once, one for
+    another user with a gateway that IBKR has not accepted for years."""
 
-    def release(name: str, change: str) -> str:
+    def release(name: str, *changes: str) -> str:
         host.check_output(f"docker create --name release {variables['image']}")
         tag = f"{variables['image'].partition('@')[0]}:{name}"
-        host.check_output(f"docker commit --change '{change}' release {tag} && docker rm release")
+        words = " ".join(f"--change '{change}'" for change in changes)
+        host.check_output(f"docker commit {words} release {tag} && docker rm release")
         host.check_output(f"docker push --disable-content-trust {tag}")
         return host.check_output(f"docker inspect --format '{{{{index .RepoDigests 0}}}}' {tag}")
 
@@ -175,6 +177,7 @@ def images(host: Host, variables: dict[str, t.Any]) -> dict[str, str]:
         "old": variables["image"],
         "good": release("good", "LABEL release=good"),
         "broken": release("broken", "ENV STANDIN_FAULT=exit_at_once"),
+        "unfit": release("unfit", "USER root", "ENV IB_GATEWAY_VERSION=10.19.1 TWS_MAJOR_VRSN=10.19.1"),
     }
 
 

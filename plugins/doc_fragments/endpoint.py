@@ -47,6 +47,13 @@ options:
         C(api_state) V(wrong_account); one id more or less is V(degraded).
     type: list
     elements: str
+  ignored_farms:
+    description:
+      - Data farms that may be broken, such as V(cashfarm), for a client that does not need them; a name's part after
+        its first dot may be left out. Any other farm that is broken is C(api_state) V(degraded).
+      - Defaults to the descriptor's with O(gateway_name), else to none.
+    type: list
+    elements: str
 """
 
     SETTLE = r"""

@@ -25,6 +25,7 @@ def argument_spec(**more: dict[str, Any]) -> dict[str, Any]:
         "client_id": {"type": "int"},
         "gateway_name": {"type": "str"},
         "host": {"type": "str"},
+        "ignored_farms": {"type": "list", "elements": "str"},
         "mode": {"type": "str", "choices": ["live", "paper"]},
         "port": {"type": "int"},
         **more,
@@ -33,10 +34,16 @@ def argument_spec(**more: dict[str, Any]) -> dict[str, Any]:
 
 def endpoint(module: AnsibleModule, found: descriptor.Descriptor | None) -> dict[str, Any]:
     """Return the endpoint that the options name: each one given wins over the value of descriptor *found*."""
-    values: dict[str, Any] = {"host": "127.0.0.1", "client_id": CLIENT_ID, "mode": None, "accounts": []}
+    values: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "client_id": CLIENT_ID,
+        "mode": None,
+        "accounts": [],
+        "ignored_farms": [],
+    }
     if found is not None:
         values = found.endpoint()
-    options = ("host", "port", "client_id", "mode", "accounts")
+    options = ("host", "port", "client_id", "mode", "accounts", "ignored_farms")
     values.update({option: module.params[option] for option in options if module.params[option] is not None})
     if not 0 < values["port"] < 65536:
         module.fail_json(msg=f"port {values['port']} is not a TCP port: use 1 to 65535")

@@ -19,8 +19,8 @@ extends_documentation_fragment:
   - ibops.gateway.endpoint.attributes
 attributes:
   check_mode:
-    description: Leaves the files out, for which a container is made.
     support: partial
+    details: It leaves the files out, for which a container is made.
   diff_mode:
     support: none
   idempotent:
@@ -100,7 +100,7 @@ known:
   description: The known image with the same release and version, and what is special about it; null when there is none.
   returned: when it is present
   type: str
-  sample: ghcr.io/gnzsnz/ib-gateway; amd64 and arm64 by one digest
+  sample: ghcr.io/gnzsnz/ib-gateway; digest of an index
 refused:
   description: Whether a container is not made of it.
   returned: when it is present

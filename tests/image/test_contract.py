@@ -20,6 +20,7 @@ pytestmark = pytest.mark.docker
 
 Start = Callable[..., Any]
 Deployed = tuple[tuple[str, ...], dict[str, str | None]]
+BUILD = Path(__file__).resolve().parents[2] / "sandbox" / "gateway" / "build"
 RELEASE = "10.50.1d"
 PASSWORD_SHA256 = hashlib.sha256("pa\\ss$w€#!".encode()).hexdigest()
 
@@ -68,6 +69,16 @@ def test_what_the_image_declares(image: str) -> None:
     assert config["Cmd"] == ["/home/ibgateway/scripts/run.sh"]
     assert config["Labels"]["ibops.gateway.sandbox"] == "image"
     assert not any(config.get(name) for name in ("Entrypoint", "Healthcheck", "ExposedPorts", "Volumes", "StopSignal"))
+
+
+def test_an_older_release_is_made_when_asked_for_and_announces_its_end() -> None:
+    done = subprocess.run([BUILD, "--release", "10.45.1j"], capture_output=True, text=True, check=True)
+    inspected = subprocess.run(
+        ["docker", "image", "inspect", done.stdout.split()[-1]], capture_output=True, text=True, check=True
+    )
+    variables = json.loads(inspected.stdout)[0]["Config"]["Env"]
+    assert {"IB_GATEWAY_VERSION=10.45.1j", "TWS_MAJOR_VRSN=10.45.1j"} <= set(variables)
+    assert "STANDIN_FAULT=desupport_notice" in variables
 
 
 def test_what_the_image_contains(start: Start) -> None:

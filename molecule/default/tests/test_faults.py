@@ -116,3 +116,20 @@ def test_runs_that_are_killed_are_finished_by_the_next_one(
     assert playbook("site.yml", "paper").status == 0
     again = playbook("site.yml", "paper")
     assert (again.status, again.changed) == (0, 0)
+
+
+@pytest.mark.usefixtures("same_container")
+def test_the_end_of_a_release_is_told_and_costs_nothing(
+    host: Host, playbook: Playbook, standin: t.Callable[..., dict[str, t.Any]]
+) -> None:
+    assert host.run("ibgwctl wait-ready paper --timeout 60").rc == 0
+    standin("fault", "desupport_notice", "day=20991215")
+    try:
+        status = host.run("ibgwctl status paper")
+        assert status.rc == 0
+        assert "is accepted by IBKR until 2099-12-15; the minimum then is 10.50.1" in status.stdout
+        assert "release accepted until 2099-12-15" in playbook("playbooks/status.yml", "paper").printed
+        told = "grep -q '\"release/warning\"' /var/lib/ibgw/paper/session/alerts.json"
+        assert host.run(f"for _each in $(seq 75); do {told} && exit; sleep 1; done; exit 1").rc == 0
+    finally:
+        standin("clear")

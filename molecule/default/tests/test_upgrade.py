@@ -45,6 +45,22 @@ def test_a_broken_image_is_given_back(
     assert host.run("ibgwctl wait-ready paper --timeout 60").rc == 0
 
 
+@pytest.mark.usefixtures("same_container")
+@pytest.mark.parametrize("play", [UPGRADE, "site.yml"])
+def test_an_image_that_is_not_what_it_must_be_is_refused_before_anything_is_touched(
+    host: Host, playbook: Playbook, images: dict[str, str], pinned: t.Callable[[str], tuple[str, str]], play: str
+) -> None:
+    run = playbook(play, "paper", *pinned(images["unfit"]))
+    assert run.status == 2
+    for difference in (
+        "release_not_accepted: release 10.19.1 has not been accepted by IBKR",
+        "user: it is made for user",
+    ):
+        assert difference in run.printed
+    assert (image_of(host), running(host)) == (images["old"], True)
+    assert host.check_output("docker ps --all --quiet --filter name=ibgw-paper.image") == ""
+
+
 def test_a_prediction_changes_nothing(
     host: Host, playbook: Playbook, images: dict[str, str], pinned: t.Callable[[str], tuple[str, str]]
 ) -> None:

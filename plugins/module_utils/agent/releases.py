@@ -63,8 +63,8 @@ CUTOFFS = (
 class KnownImage(t.NamedTuple):
     """An image whose content is known: the *patches* of a release that it was seen with.
 
-    *digest*: ``index`` (one digest for linux/amd64 and linux/arm64) or ``manifest`` (linux/amd64 alone). All have the
-    user ``1000:1000`` and the layout that deploy/image.py expects; what *differs* is said in a clause.
+    *digest*: the kind of its published digest, that of an ``index`` (of linux/amd64 and linux/arm64). All have the user
+    ``1000:1000`` and the layout that deploy/image.py expects; what *differs* is said in a clause.
     """
 
     repository: str
@@ -82,11 +82,11 @@ class KnownImage(t.NamedTuple):
 _GNZSNZ = "ghcr.io/gnzsnz/ib-gateway"
 # Sources: the tags of gnzsnz/ib-gateway-docker and the IBC that each was built with; ibg-controller's Dockerfile.
 IMAGES = (
-    KnownImage(_GNZSNZ, Release(10, 37, 1), "m n o p q r", IBC, "3.23.0", "manifest", "no PAUSE"),
-    KnownImage(_GNZSNZ, Release(10, 45, 1), "d", IBC, "3.23.0", "manifest", "no PAUSE"),
+    KnownImage(_GNZSNZ, Release(10, 37, 1), "m n o p q r", IBC, "3.23.0", "index", "no PAUSE"),
+    KnownImage(_GNZSNZ, Release(10, 45, 1), "d", IBC, "3.23.0", "index", "no PAUSE"),
     KnownImage(_GNZSNZ, Release(10, 45, 1), "h", IBC, "3.24.0", "index"),
     KnownImage(_GNZSNZ, Release(10, 45, 1), "i j", IBC, "3.24.1", "index", "10.45.1i was rebuilt under its tag"),
-    KnownImage(_GNZSNZ, Release(10, 47, 1), "e", IBC, "3.23.0", "manifest", "no PAUSE"),
+    KnownImage(_GNZSNZ, Release(10, 47, 1), "e", IBC, "3.23.0", "index", "no PAUSE"),
     KnownImage(_GNZSNZ, Release(10, 48, 1), "b c d", IBC, "3.24.0", "index", "10.48.1c was rebuilt under its tag"),
     KnownImage(_GNZSNZ, Release(10, 50, 1), "d", IBC, "3.24.1", "index"),
     KnownImage(

@@ -314,8 +314,7 @@ def _rows(known: releases.Release | None, controllers: list[str]) -> list[releas
 def _known(known: releases.Release | None, controllers: list[str], version: str) -> str | None:
     for row in _rows(known, controllers):
         if row.controller_version == version:
-            platforms = "amd64 and arm64 by one digest" if row.digest == "index" else "a digest is amd64's alone"
-            return "; ".join(filter(None, (row.repository, platforms, row.differs)))
+            return "; ".join(filter(None, (row.repository, f"digest of an {row.digest}", row.differs)))
     return None
 
 

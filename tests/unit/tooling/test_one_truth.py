@@ -36,6 +36,10 @@ def test_no_claim_is_empty() -> None:
 @pytest.mark.parametrize(
     ("path", "before", "after", "claim"),
     [
+        ("docs/how-to/upgrade.md", "| `uid` |", "| `gid` |", "the differences of an image"),
+        ("roles/gateway/vars/main.yml", "  - uid\n", "", "the differences of an image that can be accepted"),
+        ("docs/how-to/upgrade.md", "| 2025-03-20 |", "| 2025-03-21 |", "IBKR's cut-offs"),
+        ("sandbox/gateway/build", "!= 10.50.1 ", "!= 10.50.2 ", "the oldest release that IBKR accepts"),
         ("roles/gateway/vars/main.yml", "paper: 4002", "paper: 4012", "the port of the API"),
         ("roles/gcp_vm/templates/network.yml.j2", "'live': 4001", "'live': 4011", "the port of the API"),
         ("roles/access/vars/main/main.yml", "'paper': 4004", "'paper': 4014", "the port of the relay"),

@@ -79,6 +79,7 @@ def probe(
     client_id: int = CLIENT_ID,
     mode: str | None = None,
     accounts: Iterable[str] = (),
+    ignored_farms: Iterable[str] = (),
     timeout: float = ATTEMPT_SECONDS,
     settle: float | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -89,7 +90,8 @@ def probe(
     addresses of a name share the time: each gets an equal part of what is left, at least 0.25 s, and the next one is
     tried where a connect fails. An address that accepts is the gateway, whatever it says then.
 
-    *mode* (``live`` or ``paper``) and *accounts* (the allowed ids) are weighed as :class:`.accounts.Check` says.
+    *mode* (``live`` or ``paper``) and *accounts* (the allowed ids) are weighed as :class:`.accounts.Check` says. A data
+    farm of *ignored_farms* (by its name, or the part of it before a dot) may be broken.
     *settle* is how long after the start of the session a report of trouble is waited for, in seconds; None: 0.3, or
     less once the gateway has reported on every kind of data farm and is silent for 0.03. A peer that sends more than
     the limits of :mod:`.wire` is judged as if the time were over.
@@ -102,7 +104,8 @@ def probe(
     accepted, notice 2172, for :func:`..releases.outlook`; else None), ``clock_skew`` (seconds), ``notices`` (code and
     text each, the first 50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
     """
-    attempt = _Attempt(host, port, client_id, account_ids.Check(mode, accounts), timeout, settle, clock, now)
+    check, ignored = account_ids.Check(mode, accounts), frozenset(ignored_farms)
+    attempt = _Attempt(host, port, client_id, check, ignored, timeout, settle, clock, now)
     try:
         attempt.converse()
     except _Verdict as verdict:
@@ -129,13 +132,14 @@ class _Attempt:
         port: int,
         client_id: int,
         accounts: account_ids.Check,
+        ignored_farms: frozenset[str],
         timeout: float,
         settle: float | None,
         clock: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
         self._host, self._port, self._client_id = host, port, client_id
-        self._accounts = accounts
+        self._accounts, self._ignored_farms = accounts, ignored_farms
         self._clock, self._now = clock, now
         self._settle, self._settle_asked = SETTLE_SECONDS if settle is None else settle, settle is not None
         self._started = self._step_started = clock()
@@ -396,6 +400,8 @@ class _Attempt:
         """Note the status of a farm; a broken one stays so until it is reported as OK."""
         known = (kind, name) in self._farms or len(self._farms) < MAX_FARMS
         farm = (kind, name if known else _OTHER_FARMS)
+        if status == "broken" and {name, name.partition(".")[0]} & self._ignored_farms:
+            status = "connecting"
         if self._farms.get(farm) != "broken" or (known and status != "connecting"):
             self._farms[farm] = status
         if status == "ok":

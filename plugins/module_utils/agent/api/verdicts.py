@@ -25,7 +25,7 @@ class ApiState:
 # Next steps for each kind of trouble in a session that has started.
 CORRECT_ACCOUNTS = "Correct gateway_accounts to the accounts of this IBKR user (site.yml writes it), or ask IBKR."
 END_OTHER_SESSION = "Sign the user out where the other session is."
-WAIT_FOR_FARM = "Wait for the farm."
+WAIT_FOR_FARM = "Wait for the farm, or name it in gateway_ignored_farms where nobody needs it."
 # Verdicts that come when an attempt's time is over: a longer one might have heard more.
 LATE = frozenset({"tcp_timeout", "no_handshake", "no_accounts", "no_valid_id", "unresponsive"})
 

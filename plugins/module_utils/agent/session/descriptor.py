@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import record_file
@@ -30,7 +30,8 @@ class Descriptor:
     container is started with.
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
-    ``read_only_api`` is what the inventory wants, None where an older release has written the file.
+    ``read_only_api`` is what the inventory wants, None where an older release has written the file. A broken data farm
+    of ``ignored_farms`` does not degrade it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Descriptor:
     revision: str
     password_secret: dict[str, str] | None = None
     read_only_api: bool | None = None
+    ignored_farms: list[str] = field(default_factory=list)
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""
@@ -55,6 +57,7 @@ class Descriptor:
             "client_id": self.client_id,
             "mode": self.mode,
             "accounts": self.accounts,
+            "ignored_farms": self.ignored_farms,
         }
 
 

@@ -54,7 +54,7 @@ def test_an_image_alone(run_module: Any, fake_engine: Any) -> None:
         "image_present": True,
         "invocation": {
             "module_args": {
-                **dict.fromkeys(("accounts", "client_id", "gateway_name", "host", "mode", "port")),
+                **dict.fromkeys(("accounts", "client_id", "gateway_name", "host", "ignored_farms", "mode", "port")),
                 "image": "image@sha256:1",
                 "probe": True,
                 "settle": None,

@@ -156,6 +156,23 @@ def test_farms_that_a_restored_link_leaves_out_are_broken(serve: Any, text: str,
     assert detail in result["reason"]
 
 
+@pytest.mark.parametrize(
+    ("ignored", "api_state"),
+    [
+        (["cashfarm"], "ready"),
+        (["cashfarm.nj"], "ready"),
+        (["usfarm"], "degraded"),
+        (["cash"], "degraded"),
+        ([], "degraded"),
+    ],
+)
+def test_a_farm_that_nobody_needs_may_be_broken(serve: Any, ignored: list[str], api_state: str) -> None:
+    port = serve(session(*HEALTHY, (2103, "broken:cashfarm.nj"), (1102, "Not connected: cashfarm.nj")))
+    result = probe("127.0.0.1", port, ignored_farms=ignored, settle=0.2)
+    assert result["api_state"] == api_state
+    assert 2103 in [notice["code"] for notice in result["notices"]]
+
+
 @pytest.mark.parametrize("next_id", [0, -1])
 def test_an_order_id_below_one_is_none(serve: Any, next_id: int) -> None:
     result = probe("127.0.0.1", serve(session(*HEALTHY, next_id=next_id)))
@@ -520,7 +537,7 @@ fields = st.text() | st.sampled_from(["4", "9", "15", "49", "178", "1300", "2103
 @given(st.lists(st.lists(fields, min_size=1, max_size=7), max_size=9))
 def test_no_message_raises_anything_but_a_verdict(messages: list[list[str]]) -> None:
     check = accounts.Check("paper")
-    attempt = probe_module._Attempt("h", 1, 1, check, 1, 0, time.monotonic, time.time)
+    attempt = probe_module._Attempt("h", 1, 1, check, frozenset(), 1, 0, time.monotonic, time.time)
     stream = b"".join(wire.message(*(field.encode("utf-8", "replace").decode() for field in each)) for each in messages)
     try:
         for message in wire.Decoder().feed(stream):

@@ -14,7 +14,14 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 def test_load(deploy: Any) -> None:
     found = deploy(name="live", mode="live", port=4001)
     assert descriptor.load("live") == found
-    assert found.endpoint() == {"host": "127.0.0.1", "port": 4001, "client_id": 917, "mode": "live", "accounts": []}
+    assert found.endpoint() == {
+        "host": "127.0.0.1",
+        "port": 4001,
+        "client_id": 917,
+        "mode": "live",
+        "accounts": [],
+        "ignored_farms": [],
+    }
 
 
 def test_a_name_that_is_not_deployed(deploy: Any) -> None:

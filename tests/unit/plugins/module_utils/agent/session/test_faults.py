@@ -85,3 +85,18 @@ def test_the_documentation_is_this_table() -> None:
 def test_what_a_machine_shows_is_there(test: str) -> None:
     path, _colons, name = test.partition("::")
     assert f"def {name}(" in (ROOT / "molecule" / path).read_text() or not name
+
+
+def test_the_end_of_a_release_is_told_within_a_minute(
+    monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any
+) -> None:
+    (fault,) = [each for each in FAULTS if "notice 2172" in each.what]
+    world = World(monkeypatch, fake_engine, serve, deploy, fault.mode, fault.now)
+    fault.before(world)
+    world.seen.clear()
+    world.strike_soon(fault.strike)
+    world.watch(60.1)
+    assert world.struck is not None
+    (look,) = [moment for moment, _record in world.seen if moment > world.struck]
+    assert "release/warning" in world.told
+    assert look - world.struck <= 60
