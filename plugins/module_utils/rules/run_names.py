@@ -23,6 +23,8 @@ NAMES: frozenset[str] = frozenset(
         "gateway_desktop_port",
         "gateway_desktop_user",
         "gateway_image",
+        "gateway_image_accept",
+        "gateway_image_found",
         "gateway_image_tried",
         "gateway_keep_lease",
         "gateway_look",
