@@ -524,8 +524,8 @@ FAULTS: tuple[Fault, ...] = (
         # 07-login-error-daily-restart.log
         writing(*RESUMED[:3], (20, DIALOG.format("Login Error")), (20, "Login error message:"),
                 (20, "Cold restart in progress"), (21, "IBC returned exit status 0"),
-                (21, "IBC will cold-restart shortly"), *((seconds + 21, line) for seconds, line in PUSHED[2:])), BLOCKED, 1,
-        "the session", "sign_in_asked", ("state/blocked",), shows="Login error message",
+                (21, "IBC will cold-restart shortly"), *((seconds + 21, line) for seconds, line in PUSHED[2:])),
+        BLOCKED, 1, "the session", "sign_in_asked", ("state/blocked",), shows="Login error message",
     ),
     Fault(
         "the daily restart stalls", "alert", writing(*RESUMED[:3]), DEGRADED, 180, "its use", told=("state/degraded",),
