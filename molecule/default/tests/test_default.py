@@ -30,6 +30,10 @@ def test_the_gateway_is_ready_for_real(module: Module) -> None:
     assert all(account.startswith("D") and "***" in account for account in verdict["accounts"])
 
 
+def test_ibc_reads_every_setting_as_it_is_meant(standin: t.Callable[..., dict[str, t.Any]]) -> None:
+    assert standin("status")["settings_problems"] == []
+
+
 def test_the_image_is_pinned_and_the_container_is_bound(
     container: dict[str, t.Any], variables: dict[str, t.Any]
 ) -> None:

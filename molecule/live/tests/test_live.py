@@ -13,7 +13,8 @@ Module = StandIn = t.Callable[..., dict[str, t.Any]]
 
 
 def test_one_sign_in_is_one_push(module: Module, standin: StandIn) -> None:
-    assert standin("status")["pushes"] == 1
+    status = standin("status")
+    assert (status["pushes"], status["settings_problems"]) == (1, [])
     verdict = module("ibops.gateway.gateway_info", gateway_name="live")
     assert verdict["state"] == "ready"
     assert all(account.startswith("U") for account in verdict["accounts"])

@@ -28,11 +28,11 @@ class CommandServer:
         with contextlib.suppress(OSError):
             while True:
                 connection, _address = self._listener.accept()
-                with connection, connection.makefile("rw", newline="\r\n") as stream:
+                with connection, connection.makefile("rw", newline="\n") as stream:
                     command = stream.readline().strip()
                     self.received.put(command)
                     for reply in self.replies.get(command, ["ERROR Command invalid"]):
-                        stream.write(reply + "\r\n")
+                        stream.write(reply + "\n")
                     stream.flush()
                     self.on_command(command)
 

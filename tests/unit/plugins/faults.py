@@ -57,8 +57,8 @@ DIALOG = "detected dialog entitled: {}; event=Opened"
 
 
 ELSEWHERE = DIALOG.format("Existing session detected")
-CHOICE = "User must choose whether to continue with this session"
-TAKEN = "End this session and let the other session proceed"
+CHOICE = "User must choose whether to continue with this session (scenario 1)"
+TAKEN = "End this session and let the other session proceed (scenario 2)"
 LINK_DOWN = (2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically.")
 ENDS = (2172, "The version of the application you are running, 1045.1, needs to be upgraded, as it will be desupported "
         "on 20261215. The minimum supported version at that time will be 1050.1.")  # fmt: skip
@@ -523,9 +523,11 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "IBKR refuses the token: cold restart", "kills it before the push",
-        writing(*RESUMED[:3], (20, "Authentication token was refused: full authentication will be required"),
-                (21, "Cold restart in progress"), *((seconds + 23, line) for seconds, line in PUSHED[2:])), BLOCKED, 5,
-        "the session", "sign_in_asked", ("state/blocked",), shows="token was refused",
+        # 07-login-error-daily-restart.log
+        writing(*RESUMED[:3], (20, DIALOG.format("Login Error")), (20, "Login error message:"),
+                (20, "Cold restart in progress"), (21, "IBC returned exit status 0"),
+                (21, "IBC will cold-restart shortly"), *((seconds + 21, line) for seconds, line in PUSHED[2:])),
+        BLOCKED, 1, "the session", "sign_in_asked", ("state/blocked",), shows="Login error message",
     ),
     Fault(
         "the daily restart stalls", "alert", writing(*RESUMED[:3]), DEGRADED, 180, "its use", told=("state/degraded",),
