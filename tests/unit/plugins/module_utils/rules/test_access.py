@@ -106,6 +106,7 @@ def test_what_cannot_work_is_refused(variable: str, value: object, id_: str) -> 
     assert told
     elsewhere = {
         "network-of-portal",
+        "source-family",
         "access-without-firewall",
         "port-of-ssh",
         "address-family",
