@@ -610,7 +610,11 @@ def test_a_container_of_somebody_else_with_its_name_is_left_alone(host: Host) ->
 def test_the_mode_of_the_descriptor_counts_where_there_is_no_container(host: Host, change: bool, refused: bool) -> None:
     host.run(host.order("live", "live"))
     host.engine.all.clear()
-    with pytest.raises(Refused, match="gateway_mode") if refused else contextlib.nullcontext():
+    with (
+        pytest.raises(Refused, match="gateway_mode: paper is wanted for gateway live, ")
+        if refused
+        else contextlib.nullcontext()
+    ):
         host.run(host.order("live", "paper", change_mode=change))
 
 
@@ -638,7 +642,7 @@ def test_what_needs_nothing_is_not_refused_for_its_neighbours(host: Host) -> Non
     assert host.run(host.order()).step == "none"
     host.engine.made("ibgw-paper.old", "r1", "exited")
     assert host.run(host.order()).step == "prove"
-    with pytest.raises(Refused, match="gateway_user"):
+    with pytest.raises(Refused, match="gateway_user: bob of gateway paper is the user of container ibgw-paper2 "):
         host.run(host.order(revision="r3"))
 
 
