@@ -43,7 +43,7 @@ MODULES: dict[str, list[str]] = {
         "agent/engine/test_log",
     ],
     "agent/controller/ibc": ["agent/controller/test_ibc", "agent/controller/test_milestones"],
-    "agent/session/control": ["agent/session/test_control"],
+    "agent/session/control": ["agent/session/test_control", "agent/controller/test_password"],
     "rules/gateway": ["rules/test_gateway"],
     "rules/access": ["rules/test_access", "rules/test_mtls", "rules/test_wireguard"],
     "agent/session/plan": ["agent/session/test_plan"],

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..agent import files
@@ -200,19 +200,18 @@ class Ended(Exception):
     """A rule of the session refuses a start; *step* is the next step."""
 
     def __init__(self, step: policy.Step) -> None:
-        super().__init__(step.why)
         self.step = step
 
 
 @dataclass
 class Done:
-    """The result of a run, what its image is (None: it is not on this host), and the control node's task before it can
-    go on (``image``, ``push``; empty: none)."""
+    """The result of a run, or of what it would be once the control node has met its ``needs`` (``image``, ``push``;
+    empty: none), until when nothing is touched; and what its image is (None: it is not on this host)."""
 
-    step: str = NONE
-    starts: bool = False
-    changed: bool = False
-    diff: list[dict[str, str]] = field(default_factory=list)
+    step: str
+    starts: bool
+    changed: bool
+    diff: list[dict[str, str]]
     needs: str = ""
     image: image.Report | None = None
 
@@ -335,18 +334,17 @@ class Deployment:
         decision = decide(found, order)
         self.refuse(around, found, decision)
         entries = settings_files.entries({**order.parameters, "jts": None})
-        done = Done(
-            decision.step, decision.starts, diff=self._account(check=True) + files.reconcile(entries, check=True)
-        )
-        done.changed = bool(done.diff) or decision.step not in (NONE, PENDING)
-        done.image = self._ask_image(found, decision, check)
+        diff = self._account(check=True) + files.reconcile(entries, check=True)
+        acts = decision.step not in (NONE, PENDING)
+        asked = self._ask_image(found, decision, check)
+        done = Done(decision.step, decision.starts, bool(diff) or acts, diff, image=asked)
         signs_in = order.live and decision.starts and decision.step != RESUME
         if check:
             return done
-        if decision.makes and done.image is None:
-            return Done(needs="image")
+        if decision.makes and asked is None:
+            return replace(done, needs="image")
         if signs_in and "push" not in self.settled:
-            return Done(needs="push")
+            return replace(done, needs="push")
         self.containers.recover()
         backup = Backup(order.parameters)
         try:
@@ -360,7 +358,7 @@ class Deployment:
             self.containers.discard(self.containers.new)
             backup.restore()
             raise
-        if decision.step not in (NONE, PENDING):
+        if acts:
             self._go_on(record, decision, backup, found.there or found.was_running)
         return done
 
@@ -387,7 +385,7 @@ class Deployment:
             elif decision.step == PROVE:
                 self._prove(record)
         except (SessionError, EngineError, ChannelError, OSError) as error:
-            now = self._put_back(record, backup, grant if ran else None, ran and not self.order.live)
+            now = self._put_back(record, backup, grant, ran and not self.order.live)
             raise SessionError(f"{error} {now}".strip()) from error
         self.containers.discard(self.containers.old)
         if decision.makes:
@@ -403,12 +401,8 @@ class Deployment:
         new = self.containers.new
         password.make_place(self.order.descriptor.name, int(self.order.parameters["uid"]))
         self.engine.create(new, request)
-        try:
-            for network in self.engine.networks(f"{NETWORK_LABEL}={self.order.descriptor.name}"):
-                self.engine.connect(network, new)
-        except EngineError:
-            self.containers.discard(new)
-            raise
+        for network in self.engine.networks(f"{NETWORK_LABEL}={self.order.descriptor.name}"):
+            self.engine.connect(network, new)
 
     def _sign_off(self, deployed: Descriptor) -> None:
         gateway = Gateway(deployed.endpoint(), deployed, self.engine)
@@ -449,7 +443,7 @@ class Deployment:
             raise SessionError(not_ready(control.gateway))
 
     def _put_back(self, record: Record, backup: Backup, grant: Grant | None, again: bool) -> str:
-        """Undo the replacement; *again*: start the old one. Returns the resulting state in words."""
+        """Undo the replacement; *again*: start the old one by its *grant*. Returns the resulting state in words."""
         control = self.control
         if self.order.live and self._worth_its_push():
             self.containers.discard(self.containers.old)

@@ -47,7 +47,7 @@ class _Mark:
 
     def __init__(self, event: str, text: str) -> None:
         literal, group, value = text.removeprefix("^").partition("(")
-        self.event, self.first, self._text = event, text[0] == "^", literal.encode()
+        self.event, self.first, self._text = event, text.startswith("^"), literal.encode()
         self.gate = next((gate for gate in _GATES if gate in self._text), self._text)
         self._valued = re.compile(re.escape(self._text) + (group + value).encode()) if group else None
 

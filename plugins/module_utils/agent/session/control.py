@@ -17,7 +17,7 @@ from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
 from . import lifecycle, policy, week
 from .descriptor import Descriptor
-from .inspection import Gateway
+from .inspection import Gateway, container_facts
 from .lifecycle import BlockedError, NoPasswordError, Outcome, SessionError
 from .plan import Plan
 from .store import MANUAL, SIGN_IN, Grant, Record, Store
@@ -117,12 +117,10 @@ class Control:
         gateway that is down. Return the fault; the watcher tries again."""
         if not password.held(self.descriptor.name) or (self.live and record.granted(self.now(), SIGN_IN)):
             return ""
-        container = self.gateway.container
         try:
-            if self.live or not container or not container["running"]:
-                container = self.gateway.seen()
-            if self.live or not container["running"]:
-                password.withdraw(self.descriptor, self.engine, container["running"])
+            running = container_facts(self.engine, self.descriptor.container)["running"]
+            if self.live or not running:
+                password.withdraw(self.descriptor, self.engine, running)
         except (password.PasswordError, EngineError) as error:
             return str(error)
         return ""

@@ -375,8 +375,8 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
     """Look at container *name*; None where it does not exist.
 
     exists, running (its processes are there, paused or not), status, frozen (a process of it that a signal has
-    stopped), exit_code, exit_meaning, started_at, finished_at (of the run before, where it runs), stop_grace (seconds),
-    id, image, release (of the gateway, by the image's environment), revision, networks.
+    stopped), exit_code and exit_meaning (of one that has ended), started_at, finished_at (of the run before, where it
+    runs), stop_grace (seconds), id, image, release (of the gateway, by the image's environment), revision, networks.
     """
     names = (
         "id",

@@ -134,7 +134,7 @@ def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: floa
         except (commands.ChannelError, EngineError) as error:
             # It may have ended by itself just now; else no engine, no bash or no IBC that answers keeps a stop.
             found = gateway.seen()
-            outcome.exit_code = None if found["running"] else found["exit_code"]
+            outcome.exit_code = found["exit_code"]
             if found["running"]:
                 outcome.did(f"IBC STOP failed: {error}")
             return True

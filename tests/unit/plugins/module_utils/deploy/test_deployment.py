@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import queue
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -180,14 +181,16 @@ class Host:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.engine = root, Containers()
         self.ready: Callable[[], bool] = lambda: True
-        self.listener = ""
+        self.listeners: dict[int, str] = {}
         self.waits: list[tuple[Any, ...]] = []
         self.stops: list[tuple[Any, ...]] = []
+        self.signs_off: Callable[[], object] = lambda: None
         monkeypatch.setattr(descriptor, "ROOT", str(root / "etc"))
         monkeypatch.setattr(store, "ROOT", str(root / "var"))
         monkeypatch.setattr(deployment, "wait_for", self.waited)
+        monkeypatch.setattr(control_module, "wait_for", self.waited)
         monkeypatch.setattr(control_module, "PATIENCE", 0.0)
-        monkeypatch.setattr(neighbours, "listening", lambda _port: self.listener)
+        monkeypatch.setattr(neighbours, "listening", lambda port: self.listeners.get(port, ""))
         monkeypatch.setattr(lifecycle, "stop", self.sign_off)
 
     def waited(self, *arguments: Any, **_more: Any) -> bool:
@@ -196,8 +199,9 @@ class Host:
 
     def sign_off(self, gateway: Any, engine: Any, timeout: float, check: bool) -> Outcome:
         self.stops.append((gateway.deployed(), engine, timeout, check))
+        self.signs_off()
         outcome, name = Outcome(), gateway.deployed().container
-        if name in self.engine.running():
+        if gateway.seen()["running"]:
             engine.stop(name, 0)
             outcome.did("IBC STOP")
         return outcome
@@ -291,7 +295,7 @@ def test_the_decision(
 ) -> None:
     decision = deployment.decide(found, host.order(mode, mode, **wanted))
     assert (decision.step, decision.makes, decision.starts) == (step, makes, starts)
-    assert bool(decision.why) is (step == "refuse")
+    assert bool(re.match(f"(gateway |container ibgw-){mode} is", decision.why)) is (step == "refuse")
 
 
 # What is done
@@ -376,7 +380,7 @@ def test_the_old_one_is_put_back_with_its_files(
 def test_what_was_down_is_down_again(host: Host) -> None:
     host.engine.made("ibgw-paper", "r1", "exited")
     host.ready = lambda: False
-    with pytest.raises(SessionError, match="is back, and down"):
+    with pytest.raises(SessionError, match=r"not ready but .* Next step: .* The container before is back, and down\.$"):
         host.run(host.order())
     assert (host.engine.revision("ibgw-paper"), host.engine.running()) == ("r1", [])
 
@@ -432,12 +436,15 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_the_next(host: Host, cut: 
 
 @pytest.mark.parametrize("names", [each for n in range(4) for each in itertools.combinations(("", ".new", ".old"), n)])
 @pytest.mark.parametrize("status", ["running", "exited"])
-def test_whatever_is_left_behind_one_container_runs_in_the_end(host: Host, names: tuple[str, ...], status: str) -> None:
+@pytest.mark.parametrize("revision", ["r1", "r2"])
+def test_whatever_is_left_behind_one_container_runs_in_the_end(
+    host: Host, names: tuple[str, ...], status: str, revision: str
+) -> None:
     for name in names:
         host.engine.made(f"ibgw-paper{name}", "r1", status if name == "" else "exited")
-    host.run(host.order())
+    host.run(host.order(revision=revision))
     assert (list(host.engine.all), host.engine.running()) == (["ibgw-paper"], ["ibgw-paper"])
-    assert host.engine.revision("ibgw-paper") == "r2"
+    assert host.engine.revision("ibgw-paper") == revision
 
 
 def test_what_runs_and_was_never_proven_falls_back_to_what_was(host: Host) -> None:
@@ -514,7 +521,7 @@ def test_another_run_is_told_who_is_at_it(host: Host, monkeypatch: pytest.Monkey
 
 def test_a_program_that_holds_the_port_is_named(host: Host) -> None:
     host.engine.made("ibgw-paper", "r1", "exited")
-    host.listener = "nginx (process 12)"
+    host.listeners[4001] = "nginx (process 12)"
     with pytest.raises(Refused, match=r"gateway_port: on 4001 of this host nginx \(process 12\) listens"):
         host.run(host.order())
     assert host.engine.calls == []
@@ -522,7 +529,7 @@ def test_a_program_that_holds_the_port_is_named(host: Host) -> None:
 
 def test_its_own_port_is_no_fault(host: Host) -> None:
     host.engine.made("ibgw-paper", "r1")
-    host.listener = "docker-proxy (process 12)"
+    host.listeners[4001] = "docker-proxy (process 12)"
     assert host.run(host.order()).step == "replace"
 
 
@@ -545,10 +552,7 @@ def test_a_week_that_is_over_takes_no_sign_in_and_loses_no_container(host: Host)
 # A kept sign-in
 
 
-def test_a_killed_maintenance_is_resumed_and_no_push_is_asked_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control.wait_for", lambda *_a, **_k: True
-    )
+def test_a_killed_maintenance_is_resumed_and_no_push_is_asked_for(host: Host) -> None:
     paused(host)
     host.engine.all["ibgw-live"]["request"]["Labels"]["ibops.gateway.revision"] = "r1"
     order = host.order("live", "live")
@@ -576,6 +580,8 @@ def test_a_killed_maintenance_is_resumed_and_no_push_is_asked_for(host: Host, mo
         # Between two renames the old one is what there is.
         ({".old": "exited", ".new": "created, running"}, Found(False, False, "r.old", was_running=True)),
         ({".old": "exited"}, Found(False, False, "r.old")),
+        # Whoever started it needs it.
+        ({".old": "running"}, Found(True, False, "r.old", unproven=True)),
         # The new one has its name and was not started, or runs and is not proven.
         ({"": "created, running", ".old": "exited"}, Found(False, False, "r.old", was_running=True)),
         ({"": "exited, down", ".old": "exited"}, Found(False, False, "r.old")),
@@ -625,7 +631,11 @@ def test_a_container_of_somebody_else_with_its_name_is_left_alone(host: Host) ->
 def test_the_mode_of_the_descriptor_counts_where_there_is_no_container(host: Host, change: bool, refused: bool) -> None:
     host.run(host.order("live", "live"))
     host.engine.all.clear()
-    with pytest.raises(Refused, match="gateway_mode") if refused else contextlib.nullcontext():
+    with (
+        pytest.raises(Refused, match="gateway_mode: paper is wanted for gateway live, ")
+        if refused
+        else contextlib.nullcontext()
+    ):
         host.run(host.order("live", "paper", change_mode=change))
 
 
@@ -653,14 +663,14 @@ def test_what_needs_nothing_is_not_refused_for_its_neighbours(host: Host) -> Non
     assert host.run(host.order()).step == "none"
     host.engine.made("ibgw-paper.old", "r1", "exited")
     assert host.run(host.order()).step == "prove"
-    with pytest.raises(Refused, match="gateway_user"):
+    with pytest.raises(Refused, match="gateway_user: bob of gateway paper is the user of container ibgw-paper2 "):
         host.run(host.order(revision="r3"))
 
 
 @pytest.mark.parametrize(("port", "refused"), [(4001, False), (4009, True)])
 def test_a_port_is_its_own_while_its_container_runs_on_it(host: Host, port: int, refused: bool) -> None:
     host.engine.made("ibgw-paper", "r1")
-    host.listener = "somebody (process 12)"
+    host.listeners[port] = "somebody (process 12)"
     order = host.order()
     order = replace(order, descriptor=replace(order.descriptor, port=port))
     if refused:
@@ -787,11 +797,41 @@ def test_who_waits_for_a_push_keeps_the_lease_and_who_waits_for_an_image_does_no
 
 
 @pytest.mark.parametrize("jts", ["", "[Logon]\nTimeZone=two\n"])
-def test_jts_ini_is_held_where_there_are_keys(host: Host, jts: str) -> None:
-    order = host.order()
-    host.run(replace(order, parameters={**order.parameters, "jts": jts}))
+@pytest.mark.parametrize(
+    ("status", "revision", "start", "step"),
+    [
+        ("", "", "always", "make"),
+        ("", "", "if_running", "make"),
+        ("exited", "r2", "always", "start"),
+        ("running", "r1", "never", "replace"),
+    ],
+)
+def test_jts_ini_is_held_where_there_are_keys(
+    host: Host, status: str, revision: str, start: str, step: str, jts: str
+) -> None:
+    if status:
+        host.engine.made("ibgw-paper", revision, status)
+    order = host.order(start=start)
+    done = host.run(replace(order, parameters={**order.parameters, "jts": jts}))
+    assert done.step == step
     path = host.root / "var/paper/tws_settings/jts.ini"
     assert (path.read_text() if path.exists() else "") == jts
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(("mode", "step"), [("paper", "replace"), ("live", "pending")])
+def test_jts_ini_of_one_that_runs_is_the_gateways_own(host: Host, mode: str, step: str, check: bool) -> None:
+    """It writes the file anew when it ends."""
+    host.run(host.order(mode, mode, revision="r1", config="one"))
+    path = host.root / f"var/{mode}/tws_settings/jts.ini"
+    at_sign_off: list[str] = []
+    host.signs_off = lambda: at_sign_off.append(path.read_text())
+    done = host.run(host.order(mode, mode), check)
+    assert done.step == step
+    assert not [each for each in done.diff if "jts.ini" in str(each)]
+    acts = step == "replace" and not check
+    assert at_sign_off == (["[Logon]\nTimeZone=one\n"] if acts else [])
+    assert path.read_text() == f"[Logon]\nTimeZone={'two' if acts else 'one'}\n"
 
 
 class Judged:
@@ -836,7 +876,7 @@ def test_a_rule_of_the_session_ends_a_start(
 
     monkeypatch.setattr(host.engine, "kill", kill)
     Judged(host, monkeypatch, policy.Step(action, "a reason", cause))
-    with pytest.raises(SessionError, match="The gateway is down"):
+    with pytest.raises(SessionError, match=r"not ready but .* Next step: .* The gateway is down\.$"):
         host.run(host.order("live", "live"))
     assert killed == (["ibgw-live"] if action == "kill" else [])
     assert host.engine.running() == []
@@ -871,9 +911,10 @@ def test_an_approved_push_is_not_thrown_away_for_what_is_behind_the_api(
     control.gateway.summary.phase = phase
     judgement = replace(control.gateway.judgement(), state=state)
     monkeypatch.setattr(control.gateway, "judgement", lambda: judgement)
-    with pytest.raises(SessionError, match=f"is not ready but {state}"):
-        Deployment(order, control, ("push",)).run(False)
     kept = kept and phase != "waiting_2fa"
+    put_back = "" if kept else " The container before is back, and down."
+    with pytest.raises(SessionError, match=f"is not ready but {state}: .*{re.escape(judgement.next_step + put_back)}$"):
+        Deployment(order, control, ("push",)).run(False)
     assert list(host.engine.all) == ["ibgw-live"]
     assert host.engine.revision("ibgw-live") == ("r2" if kept else "r1")
     assert host.engine.running() == (["ibgw-live"] if kept else [])
@@ -902,10 +943,13 @@ def test_what_runs_and_is_not_proven_is_judged_by_its_record_too(host: Host, mon
     assert list(host.engine.all) == ["ibgw-paper"]
 
 
-@pytest.mark.parametrize("step", ["none", "make", "prove"])
+@pytest.mark.parametrize("step", ["none", "make", "prove", "resume"])
 def test_how_long_it_may_take_to_be_ready(host: Host, step: str) -> None:
-    order = host.order(ready_seconds=33.0)
-    if step != "make":
+    mode = "live" if step == "resume" else "paper"
+    order = host.order(mode, mode, ready_seconds=33.0)
+    if step == "resume":
+        paused(host)
+    elif step != "make":
         host.engine.made("ibgw-paper", "r2", "running")
     if step == "prove":
         host.engine.made("ibgw-paper.old", "r1", "exited")
@@ -1044,7 +1088,7 @@ def test_an_order_asks_for_nothing_that_it_does_not_say(host: Host) -> None:
         "always", False, False, True, False,
     )  # fmt: skip
     assert (order.ready_seconds, order.stop_seconds) == (180.0, 90.0)
-    assert (deployment.Decision("none").why, deployment.Done().step, deployment.Done().needs) == ("", "none", "")
+    assert (deployment.Decision("none").why, deployment.Done("none", False, False, []).needs) == ("", "")
 
 
 # The image is asked before it is trusted

@@ -32,6 +32,15 @@ def test_the_engines_header_and_time_are_no_part_of_a_line(header: bytes) -> Non
     assert list(ibc.IBC.events(block)) == [("container_start", "", STAMP), ("paused", "", STAMP)]
 
 
+@pytest.mark.parametrize(
+    ("text", "event"), [(".> Starting IBC/IB gateway", "container_start"), ("error: both", "bad_settings")]
+)
+@pytest.mark.parametrize("before", ["", "x", "said: ", f"{STAMP} said: "])
+def test_a_mark_of_a_lines_start_is_none_within_a_line(before: str, text: str, event: str) -> None:
+    found = [each.name for each in ibc.IBC.events(f"{before}{text}\n".encode())]
+    assert found == ([] if before else [event])
+
+
 def test_a_time_within_a_line_is_not_the_engines() -> None:
     for text in (
         f"it is now, by this machine, {STAMP} IBC is paused",

@@ -16,6 +16,13 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller imp
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import BlockedError, NoPasswordError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import (
+    MANUAL,
+    PAPER,
+    SIGN_IN,
+    Grant,
+    Record,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import Watcher
 
 NAME = "projects/demo/secrets/ibkr/versions/latest"
@@ -282,3 +289,47 @@ def test_a_paper_gateway_has_it_while_it_runs(control: Any, fake_engine: Any) ->
     assert (password.held("paper"), password_in(fake_engine)) == (True, "secret")
     paper.stop()
     assert not password.held("paper")
+
+
+IN_FORCE, OVER = TUESDAY + 60, TUESDAY
+
+
+@pytest.mark.parametrize(
+    ("mode", "running", "grant", "left"),
+    [
+        ("live", True, Grant(SIGN_IN, "Ann", TUESDAY, IN_FORCE), True),
+        ("live", False, Grant(SIGN_IN, "Ann", TUESDAY, IN_FORCE), True),
+        ("live", True, Grant(SIGN_IN, "Ann", TUESDAY, OVER), False),
+        # As one has that was a paper gateway before.
+        ("live", True, Grant(MANUAL, "Ann", TUESDAY, IN_FORCE), False),
+        ("live", True, None, False),
+        ("live", False, None, False),
+        ("paper", True, None, True),
+        ("paper", False, Grant(PAPER, "the plan", TUESDAY, IN_FORCE), False),
+    ],
+)
+def test_who_needs_it(
+    control: Any, fake_engine: Any, mode: str, running: bool, grant: Grant | None, left: bool
+) -> None:
+    made = control(mode)
+    made.allow(made.store.load(mode), Grant(SIGN_IN, "Ann", TUESDAY, IN_FORCE))
+    if running:
+        fake_engine.start()
+    record = Record(mode, mode, grant=grant)
+    assert made.withdraw_password(record) == ""
+    assert password.held(mode) is left
+    assert not running or password_in(fake_engine) == ("secret" if left else "")
+
+
+def test_an_engine_that_does_not_answer_leaves_it_and_is_told(control: Any, fake_engine: Any) -> None:
+    live = control()
+    live.allow(live.store.load("live"), Grant(SIGN_IN, "Ann", TUESDAY, IN_FORCE))
+    fake_engine.close()
+    assert "Docker" in live.withdraw_password(Record("live", "live"))
+    assert password.held("live")
+
+
+def test_where_nobody_has_it_no_engine_is_asked(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.close()
+    assert live.withdraw_password(Record("live", "live")) == ""

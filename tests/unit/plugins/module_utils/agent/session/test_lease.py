@@ -218,6 +218,7 @@ class Waiting:
         self.now += seconds
 
 
+@pytest.mark.parametrize("way", ["held", "beside"])
 @pytest.mark.parametrize(
     ("patience", "ends_after", "gets_it"),
     [(None, 0.05, False), (0.0, 0.05, False), (5.0, 3.0, True), (5.0, 60.0, False)],
@@ -229,13 +230,14 @@ def test_another_process_is_waited_for_in_bounds(
     patience: float | None,
     ends_after: float,
     gets_it: bool,
+    way: str,
 ) -> None:
     other = contextlib.ExitStack()
     other.enter_context(boot.lease(tmp_path).held("Ann", "a sign-in"))
     waiting = Waiting(monkeypatch, ends_after, other.close)
     bounds = {} if patience is None else {"patience": patience}
     try:
-        with boot.lease(tmp_path).held("Bob", "x", **bounds):
+        with getattr(boot.lease(tmp_path), way)("Bob", "x", **bounds):
             assert gets_it
     except BusyError:
         assert not gets_it

@@ -612,6 +612,29 @@ def test_since_when_a_state_lasts() -> None:
     assert record.next_step
 
 
+@pytest.mark.parametrize(
+    ("before", "looked", "after", "since"),
+    [
+        (verdicts.READY, verdicts.READY, verdicts.DEGRADED, TUESDAY),
+        # Each look finds the API well, and the settings as they were.
+        (verdicts.DEGRADED, verdicts.READY, verdicts.DEGRADED, SUNDAY),
+        (verdicts.DEGRADED, verdicts.DEGRADED, verdicts.DEGRADED, SUNDAY),
+        (verdicts.READY, verdicts.BLOCKED, verdicts.BLOCKED, TUESDAY),
+        (verdicts.DEGRADED, verdicts.BLOCKED, verdicts.BLOCKED, TUESDAY),
+    ],
+)
+def test_settings_that_cannot_be_read_degrade_what_is_not_blocked(
+    before: str, looked: str, after: str, since: float
+) -> None:
+    record = live(state=before, since=SUNDAY)
+    earlier = dataclasses.replace(record)
+    policy.observe(record, dataclasses.replace(READY, state=looked), PLAN, TUESDAY)
+    policy.unreadable(record, "the plan is damaged", earlier, TUESDAY)
+    assert (record.state, record.since) == (after, since)
+    fault = ("the plan is damaged", "Run site.yml, which rewrites it.")
+    assert (record.reason, record.next_step) == (fault if after == verdicts.DEGRADED else ("well", ""))
+
+
 def test_a_look_as_the_rules_see_it() -> None:
     nothing = policy.seen(Gateway({}))
     assert (nothing.exists, nothing.running, nothing.started_at, nothing.api_state) == (False, False, None, None)
@@ -635,6 +658,29 @@ def test_a_look_as_the_rules_see_it() -> None:
     gateway.verdict = {"api_state": "link_down", "final": False, "reason": "", "next_step": "", "connectivity": None}
     gateway.engine_fault = "no engine"
     assert (policy.seen(gateway).api_state, policy.seen(gateway).fault) == ("link_down", "no engine")
+
+
+@pytest.mark.parametrize(
+    ("lines", "api_state", "signed_in"),
+    [
+        # The engine has dropped the lines of a sign-in that is days old.
+        ((), "ready", True),
+        ((), "link_down", True),
+        ((), "no_handshake", False),
+        ((), None, False),
+        # What the log says counts more than what the API says.
+        (SIGN_IN_LOG[:6], "ready", False),
+        (SIGN_IN_LOG, None, True),
+    ],
+)
+def test_an_api_that_answers_stands_for_a_sign_in_that_the_log_has_no_more(
+    lines: tuple[str, ...], api_state: str | None, signed_in: bool
+) -> None:
+    gateway = Gateway({})
+    gateway.summary.feed(lines)
+    if api_state:
+        gateway.verdict = {"api_state": api_state, "final": False, "reason": "", "next_step": "", "connectivity": None}
+    assert policy.seen(gateway).signed_in is signed_in
 
 
 @pytest.mark.parametrize(

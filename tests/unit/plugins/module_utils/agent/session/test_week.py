@@ -106,6 +106,10 @@ def test_the_close_of_the_week(at: datetime, closing: bool, close: str) -> None:
     assert read(week.next_close(at)) == close
 
 
+def test_messages_say_when_the_week_ends_and_begins() -> None:
+    assert (week.VOIDED, week.OPENED) == ("Sunday 01:00", "Sunday 01:15")
+
+
 @pytest.mark.parametrize(
     ("at", "signed_in_at", "phase"),
     [
