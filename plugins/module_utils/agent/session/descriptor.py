@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import record_file
+from ..controller import controllers
+from ..controller.marks import Controller
 
 ROOT = "/etc/ibgw"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -30,7 +32,8 @@ class Descriptor:
     container is started with.
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
-    ``read_only_api`` is what the inventory wants, None where an older release has written the file.
+    ``read_only_api`` is what the inventory wants, None where an older release has written the file. ``controller`` is
+    the name of the program that signs the gateway in; an older release knew one only.
     """
 
     name: str
@@ -46,6 +49,12 @@ class Descriptor:
     revision: str
     password_secret: dict[str, str] | None = None
     read_only_api: bool | None = None
+    controller: str = controllers.DEFAULT
+
+    @property
+    def driver(self) -> Controller:
+        """The table of its controller."""
+        return controllers.by_name(self.controller)
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""
@@ -91,6 +100,8 @@ def checked(found: Descriptor, name: str) -> Descriptor:
         raise record_file.DamagedError("port or command_port is not a TCP port")
     if not os.path.isabs(found.settings_dir):
         raise record_file.DamagedError("settings_dir is not an absolute path")
+    if found.controller not in controllers.TABLES:
+        raise record_file.DamagedError("controller is none that this release knows")
     secret = found.password_secret
     if secret is not None and not {"name", "endpoint", "metadata_host"} <= secret.keys():
         raise record_file.DamagedError("password_secret lacks a key")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..api import verdicts
-from ..controller import commands, ibc, milestones
+from ..controller import commands, milestones
 from ..engine.client import Engine, EngineError
 from .inspection import Gateway
 from .wait import wait_for
@@ -116,7 +116,7 @@ def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: floa
     descriptor, patience = gateway.deployed(), min(gateway.clock() + COMMAND_PATIENCE, until)
     while outcome.exit_code is None:
         try:
-            commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["stop"])
+            commands.send(engine, descriptor.container, descriptor.command_port, descriptor.driver.commands["stop"])
             outcome.did("IBC STOP")
             outcome.how = "ibc"
             return True
@@ -167,7 +167,7 @@ def pause(
     if check:
         return outcome
     outcome.actions.extend(
-        commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["pause"])
+        commands.send(engine, descriptor.container, descriptor.command_port, descriptor.driver.commands["pause"])
     )
     accepted()
     outcome.exit_code = engine.wait(descriptor.container, timeout)
@@ -191,7 +191,7 @@ def request_restart(gateway: Gateway, engine: Engine) -> list[str]:
     """
     check_restart(gateway)
     descriptor = gateway.deployed()
-    return commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["restart"])
+    return commands.send(engine, descriptor.container, descriptor.command_port, descriptor.driver.commands["restart"])
 
 
 def check_restart(gateway: Gateway) -> None:

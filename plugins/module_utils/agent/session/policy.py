@@ -62,7 +62,22 @@ CAUSES = {
 # Of a later release, after the way back to this one.
 OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
 # What the next paper window may try again; the other causes stay until a person has fixed them.
-PASSING = ("ended_twice", "no_password", "login_window_loop", "session_choice", "session_taken", "stale_token")
+PASSING = (
+    "ended_twice",
+    "no_password",
+    "login_window_loop",
+    "session_choice",
+    "session_taken",
+    "session_contest",
+    "stale_token",
+    "password_empty",
+    "program_unready",
+    "server_silent",
+    "no_progress",
+    "gave_up",
+)
+# What is not waited for: another attempt would follow within a gentle stop, or nobody knows what.
+AT_ONCE = ("too_many_attempts", "other_controller")
 
 
 @dataclass(frozen=True)
@@ -225,7 +240,7 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         cause = "too_many_attempts"
     if look.running and cause in CAUSES:
         # A gentle stop takes seconds, in which IBC would try again; there is no session to log off.
-        at_once = cause == "too_many_attempts" and not look.signed_in
+        at_once = cause in AT_ONCE and not look.signed_in
         return Step("kill" if at_once else "stop", CAUSES[cause][0], cause)
     # A PAUSE that IBC has accepted comes at the next full minute; a STOP now would throw the sign-in away.
     if look.running and record.stopping and record.stopping != PAUSE:

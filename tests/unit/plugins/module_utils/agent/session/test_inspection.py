@@ -269,7 +269,7 @@ def test_epoch(stamp: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("lines", "meaning"),
     [
-        (TO_CONFIGURED, inspection.UNDER_JAVA),
+        (TO_CONFIGURED, ibc.UNDER_JAVA),
         ([".> Starting IBC/IB gateway"], "no Java, or settings that the image refuses"),
     ],
 )
@@ -283,4 +283,4 @@ def test_what_docker_stop_leaves_is_not_a_missing_java(
     gateway.refresh()
     assert gateway.container is not None
     assert gateway.container["exit_meaning"] == meaning
-    assert (gateway.judgement().next_step == "Start it.") == (meaning == inspection.UNDER_JAVA)
+    assert (gateway.judgement().next_step == "Start it.") == (meaning == ibc.UNDER_JAVA)
