@@ -13,7 +13,7 @@ from typing import Any
 
 from ..api import verdicts
 from ..api.probe import ATTEMPT_SECONDS, probe
-from ..controller import ibc, milestones
+from ..controller import ibc, milestones, promises
 from ..controller.marks import Controller
 from ..engine.client import Engine, EngineError, NotFoundError
 from ..engine.log import Log
@@ -32,7 +32,7 @@ _PHASES = {
     milestones.WAITING_2FA: "a push was sent and waits for approval",
     milestones.ANSWERED: "the push was answered, and the sign-in has not completed: it was denied, or IBKR is slow",
     milestones.SIGNED_IN: "the sign-in has completed, the API settings are being applied",
-    milestones.CONFIGURED: "IBC has completed its configuration",
+    milestones.CONFIGURED: "the controller has completed its configuration",
     milestones.ENDED: "the gateway's JVM has ended in a running container",
     milestones.PAUSED: "the gateway is paused: its sign-in is kept",
 }
@@ -40,6 +40,7 @@ _PHASES = {
 STALL_SECONDS = 180.0
 # A push lives for three minutes.
 _STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
+APPROVE = "Approve it on the phone within three minutes."
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that waits so long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
@@ -83,7 +84,7 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
         return Judgement(
             verdicts.WAITING_2FA,
             f"{_PHASES[summary.phase]} (push {summary.pushes} of this start)",
-            "Approve it on the phone within three minutes.",
+            APPROVE,
         )
     if verdict is None:
         return Judgement(verdicts.STARTING, _PHASES[summary.phase], "Wait for the sign-in.")
@@ -278,7 +279,7 @@ class Gateway:
             self.ask(timeout)
 
     def judgement(self) -> Judgement:
-        found = judge(self.container, self.summary, self.verdict)
+        found = self._by_controller(judge(self.container, self.summary, self.verdict))
         if not self.has_log or found.final:
             return found
         if self._log.behind:
@@ -303,6 +304,19 @@ class Gateway:
         if self._stalled():
             reason = f"its start has stalled: {found.reason}"
             return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=verdicts.OPERATOR_LOOK)
+        return found
+
+    def _by_controller(self, found: Judgement) -> Judgement:
+        """What another controller than IBC makes of it: no restart by command, a push before it is named."""
+        if not promises.basis(self.driver, promises.RESTART).kept:
+            instead = promises.basis(self.driver, promises.RESTART).instead
+            found = replace(found, next_step=found.next_step.replace(verdicts.RESTART, instead))
+        unnamed = self.driver.names_pushes_late and self.mode == "live" and self.summary.phase == milestones.SIGNING_IN
+        if unnamed and found.state == verdicts.STARTING:
+            reason = (
+                "user and password are entered: a push may be on the phone, and the log names it 25 s later, or never"
+            )
+            return replace(found, state=verdicts.WAITING_2FA, reason=reason, next_step=APPROVE)
         return found
 
     def _by_settings(self, found: Judgement) -> Judgement:

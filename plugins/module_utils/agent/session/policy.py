@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..api import verdicts
-from ..controller import milestones
+from ..controller import milestones, promises
 from ..engine.log import epoch
 from . import week, windows
 from .inspection import Gateway
@@ -95,6 +95,8 @@ class Seen:
     finding: str | None
     api_state: str | None
     restart_used: bool = False
+    # Whether its controller can restart it without a sign-in.
+    restarts: bool = True
     pushes_missed: int = 0
     # Sign-ins tried by this start since the last success, by any kind of evidence.
     logins: int = 0
@@ -122,6 +124,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         finding=gateway.finding,
         api_state=api_state,
         restart_used=summary.restart_used,
+        restarts=promises.basis(gateway.driver, promises.RESTART).kept,
         pushes_missed=summary.pushes_missed,
         logins=summary.logins,
         fault=gateway.engine_fault,
@@ -294,8 +297,9 @@ def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
 
 
 def _heal(record: Record, look: Seen, now: float) -> Step | None:
-    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not fix, a person does."""
-    hung = look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
+    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not fix, a person does; and
+    all of it, where the controller's restart is a sign-in."""
+    hung = look.restarts and look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
     if hung and not look.restart_used and now - record.healed_at >= HEAL_SECONDS:
         return Step("restart", f"the API has hung for {record.hung_looks} looks in a row")
     return None
