@@ -16,51 +16,30 @@ from ..agent.controller.ibc import IBC
 from ..agent.controller.ibg_controller import IBG_CONTROLLER
 from .ibc_settings import BYPASS, OPTIONS
 
-ENVIRONMENT = {
+KEPT = {
     "gateway_existing_session_action": "EXISTING_SESSION_DETECTED_ACTION",
-    "gateway_second_factor_relogin": "RELOGIN_AFTER_TWOFA_TIMEOUT",
+    "gateway_second_factor_relogin": "RELOGIN_AFTER_TWOFA_TIMEOUT, one more push instead of one every three minutes",
     "gateway_master_client_id": "TWS_MASTER_CLIENT_ID",
     "gateway_read_only_api": "READ_ONLY_API",
-    "gateway_auto_restart_time": "AUTO_RESTART_TIME",
+    "gateway_auto_restart_time": "AUTO_RESTART_TIME, from 12:00 PM on",
     "gateway_command_port": "CONTROLLER_COMMAND_SERVER_PORT",
+    "gateway_accept_non_brokerage_warning": "always on",
+    "gateway_dismiss_password_expiry_warning": "always on",
 }
-"""Of ibg-controller: the variable of the container's environment that stands for an option."""
+"""The options that ibg-controller takes, and the variable of the container's environment for each."""
 
-BUILT_IN = ("gateway_accept_non_brokerage_warning", "gateway_dismiss_password_expiry_warning")
-"""What ibg-controller always does, so that both values are taken."""
-
-_NO_SETTING = "it has no setting for this"
+NO_SETTING = "it has no setting for this"
 LACKING = {
     "gateway_login_dialog_timeout": "it waits 120 seconds, whatever is set",
-    "gateway_read_only_login": _NO_SETTING,
     "gateway_second_factor_device": "it does not touch the list of devices: keep one for IB Key at IBKR",
-    "gateway_second_factor_timeout": _NO_SETTING,
     "gateway_second_factor_exit_interval": "its TWOFA_EXIT_INTERVAL counts from 25 seconds after Log In, another time",
     "gateway_second_factor_exit_after_timeout": "use gateway_second_factor_relogin",
     "gateway_accept_incoming_connection": "it answers no such prompt",
     "gateway_trusted_client_ips": "its jts.ini trusts the relay alone",
-    "gateway_reset_order_ids_at_start": _NO_SETTING,
-    "gateway_confirm_order_id_reset": _NO_SETTING,
-    "gateway_bid_ask_last_size_notification": _NO_SETTING,
-    "gateway_market_data_in_lots": _NO_SETTING,
     BYPASS: "its BYPASS_WARNING is a list of buttons to press, another thing",
-    "gateway_allow_blind_trading": _NO_SETTING,
-    "gateway_confirm_crypto_orders": _NO_SETTING,
     "gateway_auto_logoff_time": "it signs in again 20 seconds after a log-off, which on live is a push at that hour",
-    "gateway_cold_restart_time": _NO_SETTING,
-    "gateway_closedown_at": _NO_SETTING,
-    "gateway_minimize_main_window": _NO_SETTING,
-    "gateway_store_settings_on_server": _NO_SETTING,
-    "gateway_save_settings_at": _NO_SETTING,
-    "gateway_show_all_trades": _NO_SETTING,
-    "gateway_dismiss_nse_compliance_notice": _NO_SETTING,
-    "gateway_command_prompt": _NO_SETTING,
-    "gateway_suppress_info_messages": _NO_SETTING,
-    "gateway_log_structure_scope": _NO_SETTING,
-    "gateway_log_structure_when": _NO_SETTING,
-    "gateway_include_stack_trace": _NO_SETTING,
 }
-"""Of ibg-controller: why an option is taken at its default only."""
+"""Why another option is taken at its default only, where there is more to say than NO_SETTING."""
 
 
 def problems(controller: str, settings: c.Mapping[str, t.Any]) -> list[str]:
@@ -71,10 +50,10 @@ def problems(controller: str, settings: c.Mapping[str, t.Any]) -> list[str]:
     if controller == IBC.name:
         return []
     found = [
-        f"{name}: {settings[name]!r} is not to be had with {IBG_CONTROLLER.title}: {why}. Leave it at "
-        f"{_default(name)!r}, or use an image with IBC"
-        for name, why in LACKING.items()
-        if name in settings and settings[name] not in (_default(name), None, "")
+        f"{name}: {settings[name]!r} is not to be had with {IBG_CONTROLLER.title}: {LACKING.get(name, NO_SETTING)}. "
+        f"Leave it at {_default(name)!r}, or use an image with IBC"
+        for name in (*OPTIONS, BYPASS)
+        if name not in KEPT and name in settings and settings[name] not in (_default(name), None, "")
     ]
     restarts = str(settings.get("gateway_auto_restart_time") or "")
     if restarts.upper().endswith("AM"):

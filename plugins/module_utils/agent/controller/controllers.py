@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from .ibc import IBC
 from .ibg_controller import IBG_CONTROLLER
@@ -23,22 +24,23 @@ def by_name(name: str) -> Controller:
     return TABLES[name]
 
 
-def controller_of(labels: Mapping[str, str], environment: Mapping[str, str]) -> str:
-    """Return the name of the controller that a container with these labels and this environment runs.
+def controller_of(config: Mapping[str, Any]) -> str:
+    """Return the name of the controller that a container of this ``Config`` (the engine's, with Labels and Env) runs.
 
-    Both are those of the engine's ``Config``, the image's or the container's; of an image alone, the environment is
-    what its container will have, since the image itself does not switch its controller on.
+    Of an image, give it the environment that its container will have: the image does not switch its controller on.
     """
-    on = IBG_LABEL in labels and environment.get(IBG_SWITCH) == "yes"
+    on = IBG_LABEL in (config.get("Labels") or {}) and f"{IBG_SWITCH}=yes" in (config.get("Env") or ())
     return IBG_CONTROLLER.name if on else IBC.name
 
 
-def mixed(wanted: str, labels: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
-    """Return why a container that is meant for controller *wanted* may not be started with these; None if it may."""
-    runs = controller_of(labels, environment)
-    if runs == wanted:
+def mixed(wanted: str, config: Mapping[str, Any]) -> str | None:
+    """Return why a container of this ``Config`` is none for controller *wanted*; None where it is."""
+    runs, meant = by_name(controller_of(config)).title, by_name(wanted).title
+    if runs == meant:
         return None
-    if wanted != IBG_CONTROLLER.name:
-        return f"its image would run {by_name(runs).title}, and it is deployed for {by_name(wanted).title}"
-    missing = f"the image has no label {IBG_LABEL}" if IBG_LABEL not in labels else f"{IBG_SWITCH} is not yes"
-    return f"it is deployed for {by_name(wanted).title}, but {missing}, so that {by_name(runs).title} would run"
+    if wanted == IBC.name:
+        return f"its image would run {runs}, and it is deployed for {meant}"
+    missing = (
+        f"{IBG_SWITCH} is not yes" if IBG_LABEL in (config.get("Labels") or {}) else f"the image has no {IBG_LABEL}"
+    )
+    return f"it is deployed for {meant}, but {missing}, so that {runs} would run"

@@ -110,8 +110,8 @@ BASES: dict[str, dict[str, Basis]] = {
         PASSKEY: Basis(True, "`Passkey prompt detected`"),
         SETTINGS: Basis(
             False,
-            "about half of IBC's keys have an equivalent, written through the window after each sign-in; times in the "
-            "morning cannot be set",
+            "most settings of IBC have no equivalent; the others are written through the window after each sign-in, "
+            "and times in the morning cannot be",
             "Leave those without one at their defaults; each is refused by name.",
         ),
     },

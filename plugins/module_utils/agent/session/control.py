@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..api import verdicts
-from ..controller import milestones, password, promises, settings_dir
+from ..controller import controllers, milestones, password, promises, settings_dir
 from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
 from . import lifecycle, policy, week
@@ -279,12 +279,19 @@ class Control:
         return outcome
 
     def admit(self) -> None:
-        """Refuse a start beside what else runs on this host: its user, its port, a container of another mode."""
+        """Refuse a start beside what else runs on this host (its user, its port, a container of another mode), and of a
+        container that would run another controller than it is deployed for."""
         names = neighbours.own_names(self.descriptor.container)
         try:
-            own = neighbours.neighbour(self.engine.inspect(names[0]))
+            found = self.engine.inspect(names[0])
         except NotFoundError:
             raise Refused(f"container {names[0]} does not exist: run site.yml to create it") from None
+        if why := controllers.mixed(self.descriptor.controller, found["Config"]):
+            raise Refused(
+                f"gateway {self.descriptor.name} is not started: {why}. Run site.yml for the controller that is meant. "
+                "Nothing was touched."
+            )
+        own = neighbours.neighbour(found)
         mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)
         fault = neighbours.mode_objection(mine, [own], "", False) or neighbours.objection(
             mine, neighbours.around(self.engine)

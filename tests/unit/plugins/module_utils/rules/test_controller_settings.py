@@ -21,9 +21,9 @@ OTHERS: dict[str, Any] = {
 }
 
 
-def test_each_option_of_ibc_has_its_place_here() -> None:
-    places = [controller_settings.ENVIRONMENT, controller_settings.BUILT_IN, controller_settings.LACKING]
-    assert sorted(name for place in places for name in place) == sorted({*OPTIONS, BYPASS})
+def test_each_option_is_one_of_ibc_and_stands_in_one_place() -> None:
+    assert {*controller_settings.KEPT, *controller_settings.LACKING} <= {*OPTIONS, BYPASS}
+    assert not controller_settings.KEPT.keys() & controller_settings.LACKING.keys()
 
 
 def test_the_defaults_are_taken() -> None:
@@ -31,7 +31,7 @@ def test_the_defaults_are_taken() -> None:
     assert controller_settings.problems("ibg-controller", {}) == []
 
 
-@pytest.mark.parametrize("name", controller_settings.LACKING)
+@pytest.mark.parametrize("name", sorted(DEFAULTS.keys() - controller_settings.KEPT.keys()))
 def test_what_has_no_equivalent_is_refused_by_name(name: str) -> None:
     default = DEFAULTS[name]
     value = OTHERS.get(name, (not default) if isinstance(default, bool) else True if default is None else "x")

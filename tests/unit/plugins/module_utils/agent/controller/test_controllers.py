@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
@@ -10,7 +12,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.ibc
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.ibg_controller import IBG_CONTROLLER
 
 OURS = {"com.ibg-controller.ib-gateway-version": "10.45.1j"}
-ON = {"USE_IBG_CONTROLLER": "yes"}
+ON = ["TRADING_MODE=live", "USE_IBG_CONTROLLER=yes"]
 
 
 def test_each_controller_has_its_name() -> None:
@@ -23,22 +25,21 @@ def test_each_controller_has_its_name() -> None:
 @pytest.mark.parametrize(
     ("labels", "environment", "runs"),
     [
-        ({}, {}, "ibc"),
+        (None, None, "ibc"),
         ({}, ON, "ibc"),
-        (OURS, {}, "ibc"),
-        (OURS, {"USE_IBG_CONTROLLER": "true"}, "ibc"),
+        (OURS, [], "ibc"),
+        (OURS, ["USE_IBG_CONTROLLER=true"], "ibc"),
         (OURS, ON, "ibg-controller"),
     ],
 )
-def test_what_runs_is_read_off_the_image_and_its_switch(
-    labels: dict[str, str], environment: dict[str, str], runs: str
-) -> None:
-    assert controllers.controller_of(labels, environment) == runs
+def test_what_runs_is_read_off_the_image_and_its_switch(labels: Any, environment: Any, runs: str) -> None:
+    config = {"Labels": labels, "Env": environment}
+    assert controllers.controller_of(config) == runs
     other = ({"ibc", "ibg-controller"} - {runs}).pop()
-    assert controllers.mixed(runs, labels, environment) is None
-    assert controllers.by_name(runs).title in (controllers.mixed(other, labels, environment) or "")
+    assert controllers.mixed(runs, config) is None
+    assert controllers.by_name(runs).title in (controllers.mixed(other, config) or "")
 
 
 def test_what_is_missing_is_named() -> None:
-    assert "com.ibg-controller.ib-gateway-version" in (controllers.mixed("ibg-controller", {}, ON) or "")
-    assert "USE_IBG_CONTROLLER is not yes" in (controllers.mixed("ibg-controller", OURS, {}) or "")
+    assert "com.ibg-controller.ib-gateway-version" in (controllers.mixed("ibg-controller", {"Env": ON}) or "")
+    assert "USE_IBG_CONTROLLER is not yes" in (controllers.mixed("ibg-controller", {"Labels": OURS}) or "")

@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[6] / "tests" / "transcripts"
 BEGAN = 1_795_000_000.0
 FULL = "Starting session: will exit if login dialog"
 PATIENCE = 900.0
+# From the first line that tells of a push to the push, in seconds; the imitated gateway is faster than the real one.
+FORESEEN = 1.0
 
 
 @dataclass(frozen=True)
@@ -360,6 +362,21 @@ def test_a_sign_in_that_nobody_asked_for_is_ended_at_the_line_that_announces_it(
     assert replay.stepped_at <= BEGAN + full
 
 
+@pytest.mark.parametrize("path", [each for each in FILES if OF[each] is RECORDED[1] and live_and_full(each)], ids=named)
+def test_a_push_that_is_not_named_is_foreseen(path: Path) -> None:
+    """For so many seconds at least before its window opens, the log has told of it, until the API's port accepts."""
+    replay = Replay(path, granted=True)
+    foreseen: float | None = None
+    for seconds, line in sorted([*replay.windows, *replay.lines], key=lambda each: each[0]):
+        if (seconds, line) in replay.windows:
+            assert foreseen is not None
+            assert seconds - foreseen >= FORESEEN
+            continue
+        replay.gateway._log.feed(f"{replay.stamp()} {line}\n".encode("utf-8", "surrogateescape"))
+        asks = replay.gateway.summary.asks_for_sign_in
+        foreseen = (seconds if foreseen is None else foreseen) if asks else None
+
+
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_how_it_ends(path: Path) -> None:
     """A gateway that runs on is ready in the end, or degraded, or stopped with a cause; never starting, and never
@@ -444,6 +461,65 @@ def test_an_operators_sign_in(
     if told is not None:
         assert troubled[0] - TUESDAY <= replay.lines[-1][0] + told
         assert len(troubled) == 2, "not in the state file"
+
+
+@pytest.mark.parametrize(
+    ("stem", "cause", "logins", "seconds"),
+    [
+        ("02-live-approved-8s", None, 1, 45),
+        ("02-live-approved-45s-v070", None, 1, 65),
+        ("03-push-missed-dialog-closes", "push_closed", 1, 260),
+        ("03-push-missed-exit", "push_missed", 3, 190),
+        ("03-push-missed-none", "sign_in_late", 3, 610),
+        ("03-push-missed-restart-v070", "push_missed", 3, 180),
+        ("04-wrong-password", "refused_login", 1, 35),
+        ("05-existing-secondary-v070", "session_taken", 1, 35),
+        ("10-passkey-prompt", "passkey", 1, 35),
+        ("10-manual-login-in-window", None, 1, 110),
+        ("11-no-password", "password_empty", 0, 5),
+        ("12-auth-silent-lockout-v070", "server_silent", 3, 210),
+    ],
+)
+def test_an_operators_sign_in_with_ibg_controller(
+    stem: str, cause: str | None, logins: int, seconds: float,
+    monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any,
+) -> None:  # fmt: skip
+    """It ends with its cause, its logins bounded, and in its time; that a push may stand is said before it has a
+    name."""
+    replay = Replay(ROOT / "ibg" / f"{stem}.log", granted=True)
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY, controller="ibg-controller")
+    world.ibc = replay.lines
+    said: list[str] = []
+    world.act(lambda control: control.sign_in(lambda _step, text: said.append(text)))
+    record = world.store.load("live")
+    assert (record.blocked, record.state) == (cause, "blocked" if cause else "ready"), world.error
+    assert sum(replay.of.login in line for line in world.written) == logins
+    assert any("a push may be on the phone now" in text for text in said) == bool(logins)
+    assert world.time - TUESDAY <= seconds
+    assert fake_engine.status == ("exited" if cause else "running")
+
+
+@pytest.mark.parametrize(
+    ("stem", "says"),
+    [
+        ("06-auto-logoff", "Trying fast in-place restart first"),
+        ("07-daily-restart-refused-push-missed", "AUTORESTART: login dialog on"),
+        ("09-restart-command", "RESTART: terminating"),
+        ("13-jvm-crash-v070", "Trying fast in-place restart first"),
+    ],
+)
+def test_the_watcher_ends_what_ibg_controller_begins_by_itself(
+    stem: str, says: str, monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any
+) -> None:
+    """After a sign-in that a person made: at the first line that announces another one."""
+    replay = Replay(ROOT / "ibg" / f"{stem}.log", granted=True)
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY, controller="ibg-controller")
+    world.ibc = replay.lines
+    world.act(lambda control: control.sign_in(lambda _step, _text: None))
+    world.watch(120)
+    assert (fake_engine.status, world.store.load("live").blocked) == ("exited", "sign_in_asked")
+    assert says in world.written[-1]
+    assert sum(replay.of.login in line for line in world.written) == 1
 
 
 def test_the_watcher_hears_a_sign_in_that_is_announced(
