@@ -94,7 +94,9 @@ actions:
   elements: str
   sample: [IBC STOP]
 how:
-  description: How it was stopped. V(ibc) is a clean log-off, V(docker) is not; null when nothing was stopped.
+  description:
+    - How it was stopped. V(ibc) and V(ibg-controller) are a clean log-off by that controller, V(docker) is none; null
+      when nothing was stopped.
   returned: always
   type: str
   sample: ibc

@@ -25,6 +25,7 @@ import json
 import re
 import sys
 import textwrap
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,10 @@ sys.path.insert(0, str(ROOT / ".ansible/collections"))
 sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, controller_settings
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check  # has all kinds of problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 from ibgw_standin import faults
@@ -417,6 +419,31 @@ def names_set(node: Any) -> set[str]:
     return found | {name for each in node.values() for name in names_set(each)}
 
 
+def table(rows: Iterable[tuple[str, ...]]) -> str:
+    head, *others = rows
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ("---",) * len(head), *others))
+
+
+def promises_table() -> str:
+    """What each promise rests on, per controller."""
+    tables = controllers.TABLES.values()
+    rows = [("promise", *(each.title for each in tables))]
+    for promise, text in promises.PROMISES.items():
+        bases = [promises.basis(each, promise) for each in tables]
+        cells = (each.rests_on if each.kept else f"**not kept**: {each.rests_on}. {each.instead}" for each in bases)
+        rows.append((text, *cells))
+    return table(rows)
+
+
+def controller_settings_table() -> str:
+    """Each setting of IBC, and what ibg-controller makes of it."""
+    rows = [("variable", "with ibg-controller")]
+    for name in ibc.OPTIONS | {ibc.BYPASS: None}:
+        lacking = controller_settings.LACKING.get(name, controller_settings.NO_SETTING)
+        rows.append((f"`{name}`", controller_settings.KEPT.get(name, f"at its default only: {lacking}")))
+    return table(rows)
+
+
 def documents() -> dict[Path, str]:
     """The pages with a generated part."""
     found = {}
@@ -446,6 +473,8 @@ def texts() -> dict[Path, str]:
 MARKED = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
 DOCUMENTED = {
     "access methods": access_table,
+    "promises per controller": promises_table,
+    "settings by environment": controller_settings_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
     "playbook options": playbook_options,
     "problems": problem_table,

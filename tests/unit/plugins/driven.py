@@ -23,6 +23,7 @@ from tests.unit.plugins.session_log import PUSH
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import probe
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import client
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
@@ -121,7 +122,7 @@ class World:
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, fake: Any, serve: Any, deploy: Any, mode: str, moment: float,
-        **settings: Any,
+        controller: str = "ibc", **settings: Any,
     ) -> None:  # fmt: skip
         self.time, self.jump = moment, 0.0
         self.fake, self.mode, self.plan = fake, mode, Plan(**settings)
@@ -132,6 +133,8 @@ class World:
         }
         self.api = answering()
         self.answers = False
+        # IBC takes commands at any time, ibg-controller from the line on that says so.
+        self.listens = controller == "ibc"
         self.struck: float | None = None
         self.shows = ""
         self.seen: list[tuple[float, Record]] = []
@@ -153,7 +156,10 @@ class World:
         fake.exit(0)
         fake.on_start, fake.execute = self.begin, self.talk
         port = serve(lambda script: (self.api if self.answers else closing)(script, ACCOUNTS[mode]))
-        self.descriptor = deploy(name=mode, mode=mode, container=f"ibgw-{mode}", port=port)
+        self.descriptor = deploy(name=mode, mode=mode, container=f"ibgw-{mode}", port=port, controller=controller)
+        if controller == "ibg-controller":
+            fake.labels = {**fake.labels, controllers.IBG_LABEL: "10.45.1j"}
+            fake.environment = [*fake.environment, f"{controllers.IBG_SWITCH}=yes"]
         self.store = store.Store(mode)
         self.watcher = self.new_watcher()
 
@@ -198,6 +204,7 @@ class World:
     def begin(self) -> None:
         """The container has started: IBC writes its script, until the container ends."""
         self.answers = False
+        self.listens = self.descriptor.controller == "ibc"
         self.play(self.ibc)
 
     def play(self, script: Script) -> None:
@@ -220,12 +227,15 @@ class World:
             self.logins.append(line)
         if "session: will exit" in line or "Re-starting" in line or "returned exit status" in line:
             self.answers = False
-        self.answers = self.answers or line == "Login has completed"
+        self.answers = self.answers or line == "Login has completed" or "Readiness signal: " in line
+        self.listens = self.listens or "Command server: listening on" in line
         self.written.append(line)
         self.fake.log(line)
 
     def talk(self, command: list[str]) -> tuple[int, bytes]:
-        """IBC's command server, as the client in the container sees it."""
+        """The controller's command server, as the client in the container sees it."""
+        if not self.listens:
+            return 7, b""
         reply, action = self.replies.get(command[-1], ("ERROR Command invalid", lambda: None))
         self.later(0.0, action)
         return 0, f"{reply}\n".encode()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IBC's command channel: a text protocol on the container's loopback, reached from inside the container.
+"""The controller's command channel: a text protocol on the container's loopback, reached from inside the container.
 
 The port is never published: it has no authentication. The image has no netcat, so bash opens the connection.
 """
@@ -25,7 +25,7 @@ end=$((SECONDS + $2)) lines=$3
 while ((lines-- > 0 && SECONDS < end)); do
   IFS= read -r -n 1000 -t $((end - SECONDS)) line <&3 || exit $(($? > 128 ? 0 : 7))
   printf '%s\\n' "$line"
-  case "$line" in ERROR*) exit ;; esac
+  case "$line" in ERR*) exit ;; esac
 done
 """
 
@@ -39,14 +39,16 @@ class NoServerError(ChannelError):
 
 
 class UnderWayError(ChannelError):
-    """IBC is already carrying this command out, at somebody else's word."""
+    """The controller is already carrying this command out, at somebody else's word."""
 
 
-def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
-    """Send *command* and return its replies (``OK …`` each); TALK_SECONDS at most, whatever comes.
+def send(engine: Engine, container: str, port: int, command: str, title: str = "IBC") -> list[str]:
+    """Send *command* to the controller *title* and return its replies (``OK …`` each); TALK_SECONDS at most, whatever
+    comes.
 
-    Raises NoServerError when nothing listens or IBC hangs up without a reply, UnderWayError when IBC is at it
-    already, ChannelError for any other ``ERROR …`` and for no reply in time; EngineError from the engine.
+    Raises NoServerError when nothing listens or it hangs up without a reply, UnderWayError when it is at it already,
+    ChannelError for any other error (IBC's begin with ``ERROR``, ibg-controller's with ``ERR``) and for no reply in
+    time; EngineError from the engine.
     """
     talk = ["bash", "-c", _TALK, "bash", str(port), str(REPLY_SECONDS), str(MAX_LINES), command]
     try:
@@ -55,20 +57,20 @@ def send(engine: Engine, container: str, port: int, command: str) -> list[str]:
             container, ["timeout", "-k", "1", str(KILL_SECONDS), *talk], TALK_SECONDS, MAX_REPLY
         )
     except LateError as error:
-        raise ChannelError(f"IBC did not answer {command} within {TALK_SECONDS} s") from error
+        raise ChannelError(f"{title} did not answer {command} within {TALK_SECONDS} s") from error
     except TooLongError as error:
-        raise ChannelError(f"IBC answered {command} without an end") from error
+        raise ChannelError(f"{title} answered {command} without an end") from error
     said = (line.strip() for line in output.splitlines())
-    replies = [printable(line) for line in said if line.startswith(("OK", "ERROR"))]
-    refusal = next((reply for reply in replies if reply.startswith("ERROR")), None)
+    replies = [printable(line) for line in said if line.startswith(("OK", "ERR"))]
+    refusal = next((reply for reply in replies if reply.startswith("ERR")), None)
     if refusal is not None:
         kind = UnderWayError if _UNDER_WAY in refusal else ChannelError
-        raise kind(f"IBC answered {command} with: {refusal}")
+        raise kind(f"{title} answered {command} with: {refusal}")
     if replies:
         return replies
     if code == _NO_SERVER:
         raise NoServerError(
-            f"nothing answers on 127.0.0.1:{port} in container {container}: IBC is not up, does not take commands "
+            f"nothing answers on 127.0.0.1:{port} in container {container}: {title} is not up, does not take commands "
             "from there, or its CommandServerPort is another one"
         )
-    raise ChannelError(f"IBC did not answer {command} within {REPLY_SECONDS} s")
+    raise ChannelError(f"{title} did not answer {command} within {REPLY_SECONDS} s")

@@ -1,16 +1,21 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IBC, the image's controller today. It is retired upstream; a successor is one more table like this."""
+"""IBC, the controller of image gnzsnz/ib-gateway; archived upstream on 2026-09-01."""
 
 from __future__ import annotations
 
 from .marks import Controller
 
+# The image ends its display first, and Java of that, with 1.
+UNDER_JAVA = "stopped by docker stop, without a log-off at IBKR"
+
 IBC = Controller(
     "ibc",
+    "IBC",
     marks={
         "container_start": ("^.> Starting IBC/IB gateway",),
+        "other_controller": ("^.> Starting Gateway controller in", "ibg-controller v"),
         "bad_settings": ("^.> (Invalid TRADING_MODE: [^\n]{0,200})", "^error: both"),
         "gateway_version": ("\tVersion: (\\S{1,40})",),
         "controller_version": ("IBC: version: (\\d\\S{0,40})",),
@@ -126,4 +131,5 @@ IBC = Controller(
         137: "killed (out of memory, or the stop took too long)",
         143: "stopped by SIGTERM, without a log-off at IBKR",
     },
+    exit_codes_after_start={1: UNDER_JAVA},
 )

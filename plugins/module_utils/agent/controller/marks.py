@@ -70,6 +70,11 @@ class _Mark:
 class Controller:
     """One program that signs the gateway in: its log's marks by event, its commands, its exit codes, its settings.
 
+    *name* is the descriptor's word for it, *title* a person's. *exit_codes_after_start* are those that mean something
+    else once a JVM has begun. It *listens_late* when it takes commands only from its first complete sign-in on,
+    *names_pushes_late* when a push stands before the log tells of it, and its password is *password_is_property* when
+    it is read from a file of Java properties.
+
     A mark is a literal text; ``^`` before it: at the line's start; a group behind it is the event's value. Of a line
     only the first event in the table's order counts. An event of *findings* is a finding by itself; the others are
     the methods ``_on_<event>`` of :class:`.milestones.Summary`, so that a second table needs no second program.
@@ -78,15 +83,23 @@ class Controller:
     def __init__(
         self,
         name: str,
+        title: str,
         marks: dict[str, tuple[str, ...]],
         commands: dict[str, str],
         exit_codes: dict[int, str],
         findings: dict[str, tuple[str, str]],
         settings_file: str,
         password_key: str,
+        exit_codes_after_start: dict[int, str] | None = None,
+        listens_late: bool = False,
+        names_pushes_late: bool = False,
+        password_is_property: bool = True,
     ) -> None:
-        self.name, self.commands, self.exit_codes = name, commands, exit_codes
+        self.name, self.title, self.commands, self.exit_codes = name, title, commands, exit_codes
         self.settings_file, self.password_key = settings_file, password_key
+        self.exit_codes_after_start = exit_codes_after_start or {}
+        self.listens_late, self.names_pushes_late = listens_late, names_pushes_late
+        self.password_is_property = password_is_property
         self.names, self.findings = tuple(marks), findings
         self._marks = [_Mark(event, each) for event, texts in marks.items() for each in texts]
         self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a sign-in by the log: the milestones of IBC or its successor, folded into one summary."""
+"""The state of a sign-in by the log: the milestones of a controller (controllers.py), folded into one summary."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from ..api import verdicts
 from ..text import printable
+from . import controllers
 from .ibc import IBC
 from .marks import Controller, Event
 
@@ -37,14 +38,23 @@ SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
 # What a next JVM does not fix.
 _LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
+EXISTING_SESSION = "Existing session detected"
 
 # What the log shows that keeps a gateway from getting ready, by events with more to them or by several; the rest is the
 # controller's own.
 FINDINGS = {
     **{
         name: verdicts.ApiState(verdicts.BLOCKED, meaning, next_step, final=True)
-        for name, (meaning, next_step) in IBC.findings.items()
+        for table in controllers.TABLES.values()
+        for name, (meaning, next_step) in table.findings.items()
     },
+    "other_controller": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "another controller runs in its container than the one that it is deployed for, so that nothing can be "
+        "promised of it",
+        "Set the image or its variable USE_IBG_CONTROLLER back, or run site.yml for the controller that is meant.",
+        final=True,
+    ),
     "bad_settings": verdicts.ApiState(
         verdicts.BLOCKED,
         "the image refuses its settings",
@@ -73,6 +83,30 @@ FINDINGS = {
         verdicts.BLOCKED,
         "a push was answered, and the sign-in did not complete: it was denied on the phone, or IBKR did not go on",
         "Ask who holds the phone; then sign in again, and approve the push.",
+        final=True,
+    ),
+    "push_closed": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "the push's dialog closed, and the sign-in did not complete: it was denied, or not answered in time",
+        "Ask who holds the phone; then sign in again, and approve the push.",
+        final=True,
+    ),
+    "second_factor": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "IBKR asks for a second factor that this gateway is not set up for",
+        "Make IB Key the user's only or preferred method at IBKR, then sign in again.",
+        final=True,
+    ),
+    "no_progress": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "the sign-in was accepted and did not complete, and the controller would try it again and again",
+        "Look at the container's log for the dialog that stood; if there was none, IBKR was slow: sign in again.",
+        final=True,
+    ),
+    "gave_up": verdicts.ApiState(
+        verdicts.BLOCKED,
+        "the controller has given up, and tries nothing more",
+        "Look at the container's log for why, then stop it and sign in again.",
         final=True,
     ),
     "too_many_attempts": verdicts.ApiState(
@@ -139,6 +173,9 @@ class Summary:
         # Whether the next JVM will find no token, and whether the log has said that this JVM comes.
         self.token_missing: bool | None = None
         self.sign_in_follows = False
+        # Why no second factor comes, and whether a person may still finish that sign-in at the screen.
+        self.second_factor_fault: str | None = None
+        self.awaits_person = False
 
     def feed(self, lines: Iterable[str]) -> None:
         """Fold *lines* in, oldest first."""
@@ -243,7 +280,7 @@ class Summary:
         self.on_token = True
 
     def _run(self, full: bool) -> None:
-        """IBC's own word for its start is the one sure sign: after a cold restart no line tells of tokens."""
+        """The controller's own word for a start is the one sure sign: after a cold restart no line tells of tokens."""
         self.phase = LAUNCHED
         self.jvm_runs += 1
         self.full_authentication = self.token_missing = full
@@ -251,7 +288,8 @@ class Summary:
         self.commands = []
         self.last_dialog = self.open_dialog = self.release_notice = None
         self.disclaimer_accepted = self.settings_applied = self.contested = self.write_refused = False
-        self.refused_this_time = self.on_token = False
+        self.refused_this_time = self.on_token = self.awaits_person = False
+        self.second_factor_fault = None
         if self.finding not in _LASTING:
             self.finding = None
 
@@ -307,7 +345,8 @@ class Summary:
         self.phase = CONFIGURED if self.settings_applied else SIGNED_IN
         self.refused_logins = self.window_timeouts = self.cold_restarts = self.tries = self.full_runs = 0
         self.refused_this_time = self.dialog_since_attempt = False
-        self.finding = self.last_error = self.open_dialog = None
+        self.finding = self.last_error = self.open_dialog = self.second_factor_fault = None
+        self.awaits_person = self.sign_in_follows = False
 
     def _on_disclaimer_accepted(self, _value: str) -> None:
         self.disclaimer_accepted = True
@@ -319,7 +358,7 @@ class Summary:
             self.phase = CONFIGURED
 
     def _on_read_only(self, value: str) -> None:
-        self.read_only = value == "true"
+        self.read_only = value.lower() == "true"
 
     def _on_release_ends(self, value: str) -> None:
         self.release_notice = printable(f"{self.release_notice or ''} {value}".strip(), 400)
@@ -341,7 +380,7 @@ class Summary:
 
     def _on_contested(self, value: str) -> None:
         self.contested = True
-        self.last_dialog = value
+        self.last_dialog = value or EXISTING_SESSION
 
     def _on_cold_restart(self, _value: str) -> None:
         self.cold_restarts += 1
@@ -376,6 +415,74 @@ class Summary:
         self.sign_in_follows = False
         if self.phase != PAUSED:
             self.phase = ENDED
+
+    def _on_other_controller(self, _value: str) -> None:
+        self.finding = "other_controller"
+
+    def _on_adopted(self, _value: str) -> None:
+        """The gateway's program has restarted itself, and a login window may follow."""
+        self._run(full=False)
+
+    def _on_login_awaited(self, _value: str) -> None:
+        """A full sign-in begins, in a program that has just been launched or in one that was signed in before."""
+        if self.phase != LAUNCHED:
+            self._run(full=True)
+        self.full_authentication = self.token_missing = True
+        self.phase = LOGIN_WINDOW
+
+    def _on_push_unseen(self, _value: str) -> None:
+        """The API was open when the second factor was looked for: a live sign-in has had its push."""
+        self.pushes += 1
+
+    def _on_push_closed_unread(self, _value: str) -> None:
+        self.phase = ANSWERED
+
+    def _on_second_factor_failed(self, value: str) -> None:
+        self.second_factor_fault = self.last_error = printable(value)
+        self.open_dialog = SECOND_FACTOR
+
+    def _on_by_hand(self, _value: str) -> None:
+        self.awaits_person = True
+
+    def _on_ready(self, _value: str) -> None:
+        if self.phase not in (SIGNED_IN, CONFIGURED):
+            self._on_signed_in("")
+        self.phase = CONFIGURED
+
+    def _on_settings_failed(self, value: str) -> None:
+        self.read_only = None
+        self.last_error = f"not applied: {printable(value, 40)}"
+
+    def _on_dialog_seen(self, value: str) -> None:
+        self.last_dialog = printable(value, 100)
+
+    def _on_dialog_left(self, _value: str) -> None:
+        if self.phase in SIGN_IN_PHASES and self.last_dialog != SECOND_FACTOR:
+            self.open_dialog = self.last_dialog
+
+    def _on_no_progress(self, _value: str) -> None:
+        """The controller waits no longer for the API, and is about to try the sign-in again."""
+        if self.finding is not None:
+            return
+        if self.phase == WAITING_2FA:
+            self._on_push_missed("")
+        elif self.phase == ANSWERED:
+            self.finding = "push_closed"
+        else:
+            self.finding = "no_progress"
+
+    def _on_login_rejected(self, _value: str) -> None:
+        """A dialog with IBKR's own words for a wrong user or password; the same ones would be tried again."""
+        self._on_login_failed("")
+        self.finding = "refused_login"
+
+    def _on_never_ready(self, _value: str) -> None:
+        """The start script waits no longer for a first sign-in; a controller that refused a second factor has ended."""
+        if self.second_factor_fault and not self.awaits_person:
+            self._on_gave_up("")
+
+    def _on_gave_up(self, _value: str) -> None:
+        self.finding = self.finding or ("second_factor" if self.second_factor_fault else "gave_up")
 
     def _on_terminated(self, _value: str) -> None:
         self.phase = ENDED

@@ -27,7 +27,6 @@ from ..files import Absent, Directory, Entry, Secret, reconcile
 from ..session import descriptor
 from ..session.descriptor import Descriptor
 from . import secret_manager
-from .ibc import IBC
 from .properties import UnrepresentableError, escape
 
 # A file system in memory on every host with systemd: what is here does not outlive the VM's next boot.
@@ -88,14 +87,15 @@ def held(name: str) -> bool:
 
 
 def withdraw(found: Descriptor, engine: Engine, running: bool) -> None:
-    """Take the password away from the container, first from IBC's settings where it is *running*. Raises PasswordError,
-    after which it is still held.
+    """Take the password away from the container, first from the rendered settings where it is *running*. Raises
+    PasswordError, after which it is still held.
     """
-    blank = ["sed", "-i", f"s/^{IBC.password_key}=.*/{IBC.password_key}=/", IBC.settings_file]
+    key, settings = found.driver.password_key, found.driver.settings_file
+    blank = ["sed", "-i", f"s/^{key}=.*/{key}=/", settings]
     try:
         code = engine.execute(found.container, blank, TIMEOUT)[0] if running else 0
         if code != 0:
-            raise PasswordError(f"{IBC.settings_file} of {found.container} cannot be changed: sed exits with {code}")
+            raise PasswordError(f"{settings} of {found.container} cannot be changed: sed exits with {code}")
         for place in filter(_size, _places(found.name)):
             reconcile([_file(place, "", os.stat(place).st_gid)], check=False)
         if _left_over(found.name):
@@ -157,7 +157,7 @@ def _file(place: str, text: str, group: int) -> Secret:
 
 
 def _password(found: Descriptor, handed: str | None) -> str:
-    """The password as IBC's settings have it."""
+    """The password as the gateway's controller reads it."""
     if found.password_secret:
         return _fetched(found)
     if found.mode == "paper":
@@ -169,16 +169,24 @@ def _password(found: Descriptor, handed: str | None) -> str:
             f"or in a terminal by `ibgwctl sign-in {found.name}`, which asks for it"
         )
     try:
-        return escape(handed)
+        return _as_read(found, handed)
     except UnrepresentableError as error:
         raise PasswordError(f"{error}; IBC cannot read such a password") from None
+
+
+def _as_read(found: Descriptor, text: str) -> str:
+    """*text* for the controller: IBC reads it from a properties file, ibg-controller as it is. UnrepresentableError for
+    what a properties file cannot hold, since the image writes it there whatever the controller."""
+    escaped = escape(text)
+    return escaped if found.driver.password_is_property else text
 
 
 def _fetched(found: Descriptor) -> str:
     source = found.password_secret or {}
     try:
         token = _token(source["metadata_host"])
-        return escape(secret_manager.access(source["name"], token, fetch, source["endpoint"], TIMEOUT).decode())
+        text = secret_manager.access(source["name"], token, fetch, source["endpoint"], TIMEOUT).decode()
+        return _as_read(found, text)
     except (secret_manager.SecretError, OSError) as error:
         raise PasswordError(f"the password of gateway {found.name} cannot be fetched: {error}") from error
     except UnicodeDecodeError:

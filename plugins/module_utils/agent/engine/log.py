@@ -17,7 +17,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from ..controller.marks import MAX_LINE, STAMP
+from ..controller.ibc import IBC
+from ..controller.marks import MAX_LINE, STAMP, Controller
 from ..controller.milestones import Summary
 from .client import Engine, Stream
 
@@ -33,15 +34,15 @@ _NAMES = ("container", "started_at", "stamp", "digest", "phase_at", "dialog_at")
 class Log:
     """The summary of one container's log, and the cursor; *clock* is monotonic, *now* the wall clock."""
 
-    def __init__(self, clock: Callable[[], float], now: Callable[[], float]) -> None:
-        self._clock, self._now = clock, now
+    def __init__(self, clock: Callable[[], float], now: Callable[[], float], controller: Controller = IBC) -> None:
+        self._clock, self._now, self._controller = clock, now, controller
         self._open = contextlib.ExitStack()
         self._stream: Stream | None = None
         self._forget("")
 
     def _forget(self, container: str) -> None:
         self.close()
-        self.summary = Summary()
+        self.summary = Summary(self._controller)
         self.container, self.started_at = container, ""
         self.stamp = self.digest = self.phase_at = self.dialog_at = ""
         # How often lines were gone before they were read, and whether the last look did not come to the log's end.
@@ -64,7 +65,7 @@ class Log:
         """Go on from *state*; one of another form is ignored, and the log is read from the start."""
         if not isinstance(state, dict) or state.get("schema") != SCHEMA or not isinstance(state.get("gaps"), int):
             return
-        summary = Summary.from_state(state.get("summary"))
+        summary = Summary.from_state(state.get("summary"), self._controller)
         if summary is None or not all(isinstance(state.get(name), str) for name in _NAMES):
             return
         if state["stamp"] and not STAMP.fullmatch(f"{state['stamp']} ".encode()):
@@ -146,7 +147,7 @@ class Log:
 
     def _begin(self, container: dict[str, Any]) -> None:
         """The container has started since: keep the cursor, drop the summary of the earlier run."""
-        self.summary, self.started_at = Summary(), container["started_at"]
+        self.summary, self.started_at = Summary(self._controller), container["started_at"]
         self.phase_at, self.dialog_at = container["started_at"], ""
         self.phase_since = self._moment(container["started_at"])
         started, ended = epoch(container["started_at"]), epoch(container["finished_at"] or "")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..api import verdicts
-from ..controller import milestones, password, settings_dir
+from ..controller import controllers, milestones, password, promises, settings_dir
 from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
 from . import lifecycle, policy, week
@@ -249,6 +249,8 @@ class Control:
         """Whether the gateway is down by a PAUSE, and the sign-in that it kept is still worth something."""
         if record.stopped_by != policy.PAUSE or record.signed_in_at is None:
             return False
+        if not promises.basis(self.descriptor.driver, promises.START).kept:
+            return False
         if self.now() >= week.valid_until(policy.moment(record.signed_in_at)).timestamp():
             return False
         with self._settings_directory():
@@ -275,12 +277,19 @@ class Control:
         return outcome
 
     def admit(self) -> None:
-        """Refuse a start beside what else runs on this host: its user, its port, a container of another mode."""
+        """Refuse a start beside what else runs on this host (its user, its port, a container of another mode), and of a
+        container that would run another controller than it is deployed for."""
         names = neighbours.own_names(self.descriptor.container)
         try:
-            own = neighbours.neighbour(self.engine.inspect(names[0]))
+            found = self.engine.inspect(names[0])
         except NotFoundError:
             raise Refused(f"container {names[0]} does not exist: run site.yml to create it") from None
+        if why := controllers.mixed(self.descriptor.controller, found["Config"]):
+            raise Refused(
+                f"gateway {self.descriptor.name} is not started: {why}. Run site.yml for the controller that is meant. "
+                "Nothing was touched."
+            )
+        own = neighbours.neighbour(found)
         mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)
         fault = neighbours.mode_objection(mine, [own], "", False) or neighbours.objection(
             mine, neighbours.around(self.engine)
@@ -420,7 +429,7 @@ class Progress:
         now = (summary.phase, summary.pushes)
         if now != self._said and summary.phase in _WORDS:
             for phase in self._passed(*now):
-                self._say(*_WORDS[phase])
+                self._say(*self._words(phase))
             self._said = now
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
@@ -438,6 +447,12 @@ class Progress:
             raise TooManyPushes
         if summary.usable and (control.gateway.verdict or {}).get("api_state") in policy.ANSWERS:
             raise SignedIn
+
+    def _words(self, phase: str) -> tuple[str, str]:
+        step, text = _WORDS[phase]
+        if phase == milestones.SIGNING_IN and self._control.gateway.driver.names_pushes_late:
+            text += ": a push may be on the phone now, before the log names it; approve it"
+        return step, text
 
     def _passed(self, phase: str, pushes: int) -> list[str]:
         """Return the phases since the last one: several lines of the log may come at once."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import record_file
+from ..controller import controllers
+from ..controller.marks import Controller
 
 ROOT = "/etc/ibgw"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -31,7 +33,8 @@ class Descriptor:
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
     ``read_only_api`` is what the inventory wants, None where an older release has written the file. A broken data farm
-    of ``ignored_farms`` does not degrade it.
+    of ``ignored_farms`` does not degrade it. ``controller`` is the name of the program that signs the gateway in; an
+    older release knew one only.
     """
 
     name: str
@@ -48,6 +51,12 @@ class Descriptor:
     password_secret: dict[str, str] | None = None
     read_only_api: bool | None = None
     ignored_farms: list[str] = field(default_factory=list)
+    controller: str = controllers.DEFAULT
+
+    @property
+    def driver(self) -> Controller:
+        """The table of its controller."""
+        return controllers.by_name(self.controller)
 
     def endpoint(self) -> dict[str, Any]:
         """Return the arguments of :func:`.probe.probe` that this gateway has."""
@@ -94,6 +103,8 @@ def checked(found: Descriptor, name: str) -> Descriptor:
         raise record_file.DamagedError("port or command_port is not a TCP port")
     if not os.path.isabs(found.settings_dir):
         raise record_file.DamagedError("settings_dir is not an absolute path")
+    if found.controller not in controllers.TABLES:
+        raise record_file.DamagedError("controller is none that this release knows")
     secret = found.password_secret
     if secret is not None and not {"name", "endpoint", "metadata_host"} <= secret.keys():
         raise record_file.DamagedError("password_secret lacks a key")

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..api import verdicts
 from ..api.probe import ATTEMPT_SECONDS, probe
-from ..controller import ibc, milestones
+from ..controller import ibc, milestones, promises
+from ..controller.marks import Controller
 from ..engine.client import Engine, EngineError, NotFoundError
 from ..engine.log import Log
 from ..releases import Outlook, outlook
@@ -34,7 +35,7 @@ _PHASES = {
     milestones.WAITING_2FA: "a push was sent and waits for approval",
     milestones.ANSWERED: "the push was answered, and the sign-in has not completed: it was denied, or IBKR is slow",
     milestones.SIGNED_IN: "the sign-in has completed, the API settings are being applied",
-    milestones.CONFIGURED: "IBC has completed its configuration",
+    milestones.CONFIGURED: "the controller has completed its configuration",
     milestones.ENDED: "the gateway's JVM has ended in a running container",
     milestones.PAUSED: "the gateway is paused: its sign-in is kept",
 }
@@ -42,8 +43,7 @@ _PHASES = {
 STALL_SECONDS = 180.0
 # A push lives for three minutes.
 _STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
-# The image ends its display first, and Java of that, with 1.
-UNDER_JAVA = "stopped by docker stop, without a log-off at IBKR"
+APPROVE = "Approve it on the phone within three minutes."
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that waits so long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
@@ -87,7 +87,7 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
         return Judgement(
             verdicts.WAITING_2FA,
             f"{_PHASES[summary.phase]} (push {summary.pushes} of this start)",
-            "Approve it on the phone within three minutes.",
+            APPROVE,
         )
     if verdict is None:
         return Judgement(verdicts.STARTING, _PHASES[summary.phase], "Wait for the sign-in.")
@@ -128,7 +128,7 @@ def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judg
     row = milestones.FINDINGS.get(summary.finding or "")
     if row is not None:
         return Judgement(verdicts.STOPPED, f"{reason}: {row.meaning}", row.next_step, final=True)
-    ended = container["exit_code"] in (0, 137, 143) or container["exit_meaning"] == UNDER_JAVA
+    ended = container["exit_code"] in (0, 137, 143) or container["exit_meaning"] == ibc.UNDER_JAVA
     step = "Start it." if ended else "Look at the container's log, then start it."
     return Judgement(verdicts.STOPPED, reason, step, final=True)
 
@@ -155,10 +155,15 @@ class Gateway:
         self.engine_fault: str | None = None
         self.container: dict[str, Any] | None = None
         # Looked up at each call, since a driven clock takes their place.
-        self._log = Log(lambda: self.clock(), lambda: self._now())  # pylint: disable=unnecessary-lambda
+        self._log = Log(lambda: self.clock(), lambda: self._now(), self.driver)  # pylint: disable=unnecessary-lambda
         self._recalled = self._listening = False
         self.verdict: dict[str, Any] | None = None
         self.attempts = 0
+
+    @property
+    def driver(self) -> Controller:
+        """The table of its controller; IBC's where there is no descriptor."""
+        return self.descriptor.driver if self.descriptor else ibc.IBC
 
     @property
     def summary(self) -> milestones.Summary:
@@ -184,13 +189,18 @@ class Gateway:
                 self._log.read_on(self._engine, self.container, self._listening)
                 if (self._log.started_at, self.summary.jvm_runs) != runs:
                     self.verdict = None
-                if self.container["exit_code"] == 1 and self.summary.jvm_runs:
-                    self.container["exit_meaning"] = UNDER_JAVA
+                self.container["exit_meaning"] = self._exit_meaning(self.container["exit_code"])
             if not self.has_log:
                 self._log.close()
         except EngineError as error:
             self._log.close()
             self.engine_fault, self.container = str(error), None
+
+    def _exit_meaning(self, code: int | None) -> str | None:
+        if code is None:
+            return None
+        after = self.driver.exit_codes_after_start.get(code) if self.summary.jvm_runs else None
+        return after or self.driver.exit_codes.get(code)
 
     def deployed(self) -> Descriptor:
         """Return the descriptor, for what only a gateway of ours has."""
@@ -272,7 +282,7 @@ class Gateway:
             self.ask(timeout)
 
     def judgement(self) -> Judgement:
-        found = judge(self.container, self.summary, self.verdict)
+        found = self._by_controller(judge(self.container, self.summary, self.verdict))
         if not self.has_log or found.final:
             return found
         if self._log.behind:
@@ -304,6 +314,19 @@ class Gateway:
         if self._stalled():
             reason = f"its start has stalled: {found.reason}"
             return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=verdicts.OPERATOR_LOOK)
+        return found
+
+    def _by_controller(self, found: Judgement) -> Judgement:
+        """What another controller than IBC makes of it: no restart by command, a push before it is named."""
+        if not promises.basis(self.driver, promises.RESTART).kept:
+            instead = promises.basis(self.driver, promises.RESTART).instead
+            found = replace(found, next_step=found.next_step.replace(verdicts.RESTART, instead))
+        unnamed = self.driver.names_pushes_late and self.mode == "live" and self.summary.phase == milestones.SIGNING_IN
+        if unnamed and found.state == verdicts.STARTING:
+            reason = (
+                "user and password are entered: a push may be on the phone, and the log names it 25 s later, or never"
+            )
+            return replace(found, state=verdicts.WAITING_2FA, reason=reason, next_step=APPROVE)
         return found
 
     def _by_settings(self, found: Judgement) -> Judgement:
@@ -415,7 +438,6 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
             facts[fact] = state[key]
     if facts["status"] in ("exited", "dead"):
         facts["exit_code"] = state["ExitCode"]
-        facts["exit_meaning"] = ibc.IBC.exit_codes.get(state["ExitCode"])
     if facts["status"] == "running":
         facts["frozen"] = frozen(state.get("Pid") or 0)
     return facts

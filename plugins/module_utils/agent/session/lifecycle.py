@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..api import verdicts
-from ..controller import commands, ibc, milestones
+from ..controller import commands, milestones, promises
 from ..engine.client import Engine, EngineError
 from .inspection import Gateway
 from .wait import wait_for
@@ -40,7 +40,7 @@ class NoPasswordError(SessionError):
 
 @dataclass
 class Outcome:
-    """The actions taken, in words; ``how`` a gateway was stopped (``ibc`` or ``docker``)."""
+    """The actions taken, in words; ``how`` a gateway was stopped: the name of its controller, or ``docker``."""
 
     changed: bool = False
     actions: list[str] = field(default_factory=list)
@@ -70,9 +70,10 @@ def start(gateway: Gateway, allow_signin: bool) -> Outcome:
 
 
 def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
-    """Stop by IBC's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by Docker.
+    """Stop by the controller's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by
+    Docker. One whose start script does not hear a SIGTERM (:func:`_deaf`) has no session and is killed instead.
 
-    IBC has two thirds of the container's own grace at most, and all of it ends 15 seconds after the grace, by
+    The controller has two thirds of the container's own grace at most; all of it ends 15 seconds after the grace, by
     STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
     """
     descriptor, outcome = gateway.deployed(), Outcome()
@@ -80,7 +81,7 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
     if not container["running"]:
         return outcome
     if check:
-        outcome.did("IBC STOP")
+        outcome.did(f"{descriptor.driver.title} STOP")
         return outcome
     begun = gateway.clock()
     grace = container["stop_grace"] or STOP_GRACE
@@ -92,7 +93,7 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
     signs_off = _ask_to_stop(gateway, engine, outcome, ibc_until)
     if outcome.how and outcome.exit_code is None:
         outcome.exit_code = _ended(engine, name, max(ibc_until - gateway.clock(), _RETRY_SECONDS))
-    if outcome.exit_code is None:
+    if outcome.exit_code is None and not (outcome.how is None and _deaf(gateway)):
         # Without a session no time is needed to log off.
         left = (killed_at if signs_off else ibc_until) - gateway.clock()
         patience = round(max(left, TERM_SECONDS))
@@ -103,42 +104,53 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
         outcome.exit_code = _ended(engine, name, _RETRY_SECONDS)
     if outcome.exit_code is None:
         outcome.did("docker kill")
+        outcome.how = "docker"
         with contextlib.suppress(EngineError):
             engine.kill(name)
         outcome.exit_code = _ended(engine, name, _KILL_SECONDS)
     if outcome.exit_code is None:
-        raise SessionError(f"container {name} still runs after IBC's STOP and docker kill: see journalctl -u docker")
+        raise SessionError(f"container {name} still runs after STOP and docker kill: see journalctl -u docker")
     return outcome
 
 
 def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: float) -> bool:
-    """Send IBC its STOP; an IBC that does not listen yet is waited for. Returns whether there may be a session."""
+    """Send the controller its STOP; an IBC that does not listen yet is waited for. Returns whether there may be a
+    session."""
     descriptor, patience = gateway.deployed(), min(gateway.clock() + COMMAND_PATIENCE, until)
+    driver = descriptor.driver
     while outcome.exit_code is None:
         try:
-            commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["stop"])
-            outcome.did("IBC STOP")
-            outcome.how = "ibc"
+            commands.send(engine, descriptor.container, descriptor.command_port, driver.commands["stop"], driver.title)
+            outcome.did(f"{driver.title} STOP")
+            outcome.how = driver.name
             return True
         except commands.UnderWayError:
             # Asked for by a stop that was killed: a signal now would cut the logging off short.
-            outcome.did("IBC STOP (already in progress)")
-            outcome.how = "ibc"
+            outcome.did(f"{driver.title} STOP (already in progress)")
+            outcome.how = driver.name
             return True
         except commands.NoServerError as error:
             # IBC listens before it signs in: where it does not listen, no session is cut off.
-            if gateway.clock() >= patience:
-                outcome.did(f"IBC STOP failed: {error}")
-                return False
+            if gateway.clock() >= patience or driver.listens_late:
+                outcome.did(f"{driver.title} STOP failed: {error}")
+                return driver.listens_late
             outcome.exit_code = _ended(engine, descriptor.container, _RETRY_SECONDS)
         except (commands.ChannelError, EngineError) as error:
             # It may have ended by itself just now; else no engine, no bash or no IBC that answers keeps a stop.
             found = gateway.seen()
             outcome.exit_code = found["exit_code"]
             if found["running"]:
-                outcome.did(f"IBC STOP failed: {error}")
+                outcome.did(f"{driver.title} STOP failed: {error}")
             return True
     return False
+
+
+def _deaf(gateway: Gateway) -> bool:
+    """Whether the container would not hear a SIGTERM: the start script of a controller that listens late sets its trap
+    after the first sign-in (run.sh, L385; a docker stop before took all of its time, and ended with 137)."""
+    summary = gateway.summary
+    unfinished = summary.phase in milestones.SIGN_IN_PHASES or summary.finding == "password_empty"
+    return gateway.driver.listens_late and unfinished
 
 
 def _ended(engine: Engine, name: str, timeout: float) -> int | None:
@@ -154,7 +166,7 @@ def pause(
 ) -> Outcome:
     """Stop the gateway by IBC's PAUSE, which keeps the sign-in; it happens at the next full minute.
 
-    *accepted* is called when IBC has said that it will. Raises SessionError, also for an IBC without PAUSE.
+    *accepted* is called when IBC has said that it will. Raises SessionError, also for a controller without PAUSE.
     """
     check_restart(gateway)
     descriptor, version, outcome = gateway.deployed(), gateway.summary.controller_version, Outcome()
@@ -167,7 +179,7 @@ def pause(
     if check:
         return outcome
     outcome.actions.extend(
-        commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["pause"])
+        commands.send(engine, descriptor.container, descriptor.command_port, descriptor.driver.commands["pause"])
     )
     accepted()
     outcome.exit_code = engine.wait(descriptor.container, timeout)
@@ -191,12 +203,15 @@ def request_restart(gateway: Gateway, engine: Engine) -> list[str]:
     """
     check_restart(gateway)
     descriptor = gateway.deployed()
-    return commands.send(engine, descriptor.container, descriptor.command_port, ibc.IBC.commands["restart"])
+    return commands.send(engine, descriptor.container, descriptor.command_port, descriptor.driver.commands["restart"])
 
 
 def check_restart(gateway: Gateway) -> None:
     """Raise SessionError when the gateway cannot restart without a sign-in."""
-    name, container, summary = gateway.deployed().name, gateway.seen(), gateway.summary
+    name = gateway.deployed().name
+    if refused := promises.refusal(gateway.driver, promises.RESTART, name):
+        raise SessionError(f"{refused} Nothing was touched.")
+    container, summary = gateway.seen(), gateway.summary
     if not container["running"]:
         raise SessionError(f"gateway {name} is stopped: RESTART needs a signed-in gateway.")
     if summary.jvm_runs and summary.phase not in (milestones.SIGNED_IN, milestones.CONFIGURED):

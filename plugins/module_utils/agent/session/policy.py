@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..api import verdicts
-from ..controller import milestones
+from ..controller import milestones, promises
 from ..engine.log import epoch
 from . import week, windows
 from .inspection import Gateway
@@ -62,7 +62,22 @@ CAUSES = {
 # Of a later release, after the way back to this one.
 OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
 # What the next paper window may try again; the other causes stay until a person has fixed them.
-PASSING = ("ended_twice", "no_password", "login_window_loop", "session_choice", "session_taken", "stale_token")
+PASSING = (
+    "ended_twice",
+    "no_password",
+    "login_window_loop",
+    "session_choice",
+    "session_taken",
+    "session_contest",
+    "stale_token",
+    "password_empty",
+    "program_unready",
+    "server_silent",
+    "no_progress",
+    "gave_up",
+)
+# What is not waited for: another attempt would follow within a gentle stop, or nobody knows what.
+AT_ONCE = ("too_many_attempts", "other_controller")
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,8 @@ class Seen:
     finding: str | None
     api_state: str | None
     restart_used: bool = False
+    # Whether its controller can restart it without a sign-in.
+    restarts: bool = True
     pushes_missed: int = 0
     # Sign-ins tried by this start since the last success, by any kind of evidence.
     logins: int = 0
@@ -107,6 +124,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         finding=gateway.finding,
         api_state=api_state,
         restart_used=summary.restart_used,
+        restarts=promises.basis(gateway.driver, promises.RESTART).kept,
         pushes_missed=summary.pushes_missed,
         logins=summary.logins,
         fault=gateway.engine_fault,
@@ -225,7 +243,7 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         cause = "too_many_attempts"
     if look.running and cause in CAUSES:
         # A gentle stop takes seconds, in which IBC would try again; there is no session to log off.
-        at_once = cause == "too_many_attempts" and not look.signed_in
+        at_once = cause in AT_ONCE and not look.signed_in
         return Step("kill" if at_once else "stop", CAUSES[cause][0], cause)
     # A PAUSE that IBC has accepted comes at the next full minute; a STOP now would throw the sign-in away.
     if look.running and record.stopping and record.stopping != PAUSE:
@@ -279,8 +297,9 @@ def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
 
 
 def _heal(record: Record, look: Seen, now: float) -> Step | None:
-    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not fix, a person does."""
-    hung = look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
+    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not fix, a person does; and
+    all of it, where the controller's restart is a sign-in."""
+    hung = look.restarts and look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
     if hung and not look.restart_used and now - record.healed_at >= HEAL_SECONDS:
         return Step("restart", f"the API has hung for {record.hung_looks} looks in a row")
     return None

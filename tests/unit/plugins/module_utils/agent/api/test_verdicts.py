@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, milestones
 
 
 @pytest.mark.parametrize("api_state", [*verdicts.API_STATES, "rejected:326", "rejected:10141", "rejected:507"])
@@ -50,6 +50,22 @@ def test_every_finding_of_the_log_has_a_row() -> None:
     summary = milestones.Summary()
     summary.feed(["Login attempt: 1"] * 4)
     found.add(summary.finding)
+    attempt = ["Gateway PID: 21", "Waiting for login dialog", "Log In clicked successfully"]
+    for lines in (
+        [".> Starting IBC in live mode"],
+        ["TWS_USERID and TWS_PASSWORD must be set"],
+        ["ALERT_PASSWORD_EXPIRED status=expired"],
+        ["ALERT_CCP_PERSISTENT consecutive_lockouts=3"],
+        ["existing-session: handled this dialog 5 times"],
+        ["Login dialog never appeared"],
+        [*attempt, "API port never opened"],
+        [*attempt, "2FA dialog dismissed", "API port never opened"],
+        ['ALERT_2FA_FAILED mode=live reason="2FA method mismatch"', "ALERT_HALTED"],
+        ["ALERT_HALTED"],
+    ):
+        summary = milestones.Summary(controllers.by_name("ibg-controller"))
+        summary.feed(lines)
+        found.add(summary.finding)
     # Told by the time that passes, not by a line.
     assert found == set(milestones.FINDINGS) - {"stale_token"}
     assert all(row.final and row.state == verdicts.BLOCKED for row in milestones.FINDINGS.values())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import Controller
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import Summary
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
@@ -268,11 +268,11 @@ def test_a_log_that_has_not_begun() -> None:
     )  # fmt: skip
     flags = (
         "disclaimer_accepted", "contested", "on_token", "write_refused", "refused_this_time", "dialog_since_attempt",
-        "settings_applied", "sign_in_follows",
+        "settings_applied", "sign_in_follows", "awaits_person",
     )  # fmt: skip
     unknown = (
         "full_authentication", "read_only", "gateway_version", "controller_version", "finding", "last_error",
-        "last_dialog", "open_dialog", "token_missing", "release_notice",
+        "last_dialog", "open_dialog", "token_missing", "release_notice", "second_factor_fault",
     )  # fmt: skip
     fresh: dict[str, Any] = {"phase": "none", "commands": [], "exit_codes": []}
     fresh |= dict.fromkeys(numbers, 0) | dict.fromkeys(flags, False) | dict.fromkeys(unknown)
@@ -292,10 +292,23 @@ def test_a_state_at_its_bounds_is_one(change: dict[str, Any]) -> None:
     assert found.as_state() == Summary().as_state() | change
 
 
-def test_every_event_of_the_table_is_a_finding_or_has_its_method() -> None:
+def test_every_event_of_a_table_is_a_finding_or_has_its_method() -> None:
     methods = {name.removeprefix("_on_") for name in vars(Summary) if name.startswith("_on_")}
-    assert set(ibc.IBC.names) == methods | ibc.IBC.findings.keys()
-    assert not methods & ibc.IBC.findings.keys()
+    used = set()
+    for table in controllers.TABLES.values():
+        assert set(table.names) <= methods | table.findings.keys()
+        assert table.findings.keys() <= set(table.names)
+        assert not methods & table.findings.keys()
+        used |= set(table.names)
+    assert methods <= used
+
+
+def test_a_finding_of_two_tables_is_the_same() -> None:
+    tables = controllers.TABLES.values()
+    shared = [name for name in milestones.FINDINGS if sum(name in each.findings for each in tables) > 1]
+    assert shared
+    for name in shared:
+        assert len({each.findings[name] for each in tables if name in each.findings}) == 1
 
 
 def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
@@ -310,6 +323,7 @@ def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
 def test_a_second_controller_is_a_second_table() -> None:
     other = Controller(
         "other",
+        "Other",
         {"jvm_start": ("^boot",), "signed_in": ("^in",), "configured": ("^api up on (\\d+)",)},
         {},
         {},

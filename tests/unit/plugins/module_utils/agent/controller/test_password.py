@@ -264,6 +264,13 @@ def test_a_live_password_is_not_kept(deploy: Any) -> None:
         password.provide(deploy(name="live", mode="live"), "a\nb")
 
 
+@pytest.mark.parametrize(("controller", "read"), [("ibc", "a\\\\b"), ("ibg-controller", "a\\b")])
+def test_each_controller_reads_it_in_its_own_way(deploy: Any, controller: str, read: str) -> None:
+    found = deploy(name="live", mode="live", controller=controller)
+    password.provide(found, "a\\b")
+    assert Path(password.path("live")).read_text() == read
+
+
 def test_what_is_handed_over_is_roots_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     password.hand_over("live", "hand\ted")
     handed = Path(password.ROOT, "live/handed")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every recorded log of the real IBC, line by line at its times, as the watcher takes it."""
+"""Every recorded log of IBC and of ibg-controller, line by line at its times, as the watcher takes it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,77 @@ from tests.unit.plugins.driven import World
 from tests.unit.plugins.session_log import PUSH, TUESDAY
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, milestones
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import inspection, policy
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, ibg_controller, milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import Controller
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import Descriptor
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Grant, Record
 
 ROOT = Path(__file__).parents[6] / "tests" / "transcripts"
-# More of them, of the same form.
-MORE = os.environ.get("IBC_TRANSCRIPTS")
-FILES = sorted({each.name: each for place in (ROOT, Path(MORE or ROOT)) for each in place.glob("*.log")}.values())
 BEGAN = 1_795_000_000.0
-# The line by which a full sign-in is known from a start on a token.
 FULL = "Starting session: will exit if login dialog"
 PATIENCE = 900.0
+# From the first line that tells of a push to the push, in seconds; the imitated gateway is faster than the real one.
+FORESEEN = 1.0
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A controller's recordings: where they are, with *more* of the same form where that variable says, and what the
+    tests themselves read in them.
+
+    *full*: the line by which a full sign-in is known from one on a token. *push*: a line or, of a controller that does
+    not name each push, an action of the gateway's window that the recording's header has with its time. *refused*: a
+    login. *done*: a sign-in is complete. *anew*: one begins.
+    """
+
+    controller: Controller
+    place: Path
+    more: str
+    full: str
+    push: str
+    login: str
+    refused: tuple[str, ...]
+    done: tuple[str, ...]
+    anew: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        places = (self.place, Path(os.environ.get(self.more) or self.place))
+        return sorted({each.name: each for place in places for each in place.glob("*.log")}.values())
+
+
+RECORDED = (
+    Recorded(
+        ibc.IBC,
+        ROOT,
+        "IBC_TRANSCRIPTS",
+        full=FULL,
+        push=PUSH,
+        login="Login attempt:",
+        refused=("Login failed", "Login error message"),
+        done=("Login has completed",),
+        anew=(FULL, "Re-starting session", "Starting IBC/IB gateway"),
+    ),
+    Recorded(
+        ibg_controller.IBG_CONTROLLER,
+        ROOT / "ibg",
+        "IBG_TRANSCRIPTS",
+        full="Gateway PID: ",
+        push="dialog opens: Second Factor Authentication",
+        login="Log In clicked successfully",
+        refused=('reason="bad-credentials"',),
+        done=("accepting connections after", "IB Key approval succeeded", "Readiness signal: "),
+        anew=("Gateway PID: ", "adopted Gateway pid=", "Waiting for login dialog", "Starting IBC/IB gateway"),
+    ),
+)
+OF = {path: recorded for recorded in RECORDED for path in recorded.files()}
+FILES = list(OF)
+
+
+def among(texts: tuple[str, ...], line: str) -> bool:
+    return any(text in line for text in texts)
 
 
 @dataclass
@@ -50,15 +106,19 @@ class Replay:
     stepped_at: float = 0.0
 
     def __post_init__(self) -> None:
+        self.of = OF[self.path]
         text = self.path.read_text(encoding="utf-8", errors="surrogateescape")
         header = dict(re.findall(r"^# ([^:\n]+): (.*)$", text, re.MULTILINE))
         self.mode = header["mode"].split()[0]
         code = re.match(r"\d+", header["exit code of the container (run.sh)"])
         self.exit_code = int(code[0]) if code else None
         self.lines = [(float(at), line) for at, line in re.findall(r"^(\d+\.\d+)\t(.*)$", text, re.MULTILINE)]
+        windows = re.findall(r"^# window \(process \d+\): (\d+\.\d+) (.*)$", text, re.MULTILINE)
+        self.windows = [(float(at), what) for at, what in windows if self.of.push in what]
         found = Descriptor(
-            "gateway", self.mode, "ibgw", "image", "127.0.0.1", 4001, 900, [], "UTC", 7462, "/nowhere", "r1"
-        )
+            "gateway", self.mode, "ibgw", "image", "127.0.0.1", 4001, 900, [], 7462, "/nowhere", "r1",
+            controller=self.of.controller.name,
+        )  # fmt: skip
         self.gateway = Gateway(found.endpoint(), found, clock=lambda: self.now, now=lambda: self.now)
         self.gateway.container = {
             "exists": True, "running": True, "status": "running", "frozen": None, "name": "ibgw", "revision": "r1",
@@ -91,9 +151,12 @@ class Replay:
                 summary.open_dialog)  # fmt: skip
 
     def moments(self) -> Iterator[tuple[float, str | None]]:
-        """The lines, the looks of each minute in between, and those of a while after the last line."""
+        """The lines, the looks of each minute in between, and those of a while after the last line.
+
+        What a window shows stands before the lines of the same moment.
+        """
         at = 0.0
-        for seconds, line in self.lines:
+        for seconds, line in sorted([*self.windows, *self.lines], key=lambda each: each[0]):
             while at + 60 < seconds:
                 at += 60
                 yield at, None
@@ -108,10 +171,11 @@ class Replay:
         for seconds, line in self.moments():
             self.now = BEGAN + seconds
             before = self.heard()
-            if line is not None:
-                self.pushes += [self.record.granted(self.now, SIGN_IN)] * (PUSH in line)
-                self.logins += [refused] * ("Login attempt:" in line)
-                refused = refused or "Login failed" in line or "Login error message" in line
+            if line is not None and self.of.push in line:
+                self.pushes.append(self.record.granted(self.now, SIGN_IN))
+            if line is not None and (seconds, line) not in self.windows:
+                self.logins += [refused] * (self.of.login in line)
+                refused = refused or among(self.of.refused, line)
                 framed = f"{self.stamp()} {line}\n".encode("utf-8", "surrogateescape")
                 self.gateway._log.feed(b"\1\0\0\0" + len(framed).to_bytes(4, "big") + framed)
             if line is None or self.heard() != before:
@@ -119,10 +183,8 @@ class Replay:
             if self.step is not None:
                 return self
         if self.exit_code is not None and self.gateway.container:
-            under_java = self.exit_code == 1 and self.gateway.summary.jvm_runs
-            meaning = inspection.UNDER_JAVA if under_java else ibc.IBC.exit_codes.get(self.exit_code)
             self.gateway.container |= {"running": False, "status": "exited", "exit_code": self.exit_code,
-                                       "exit_meaning": meaning}  # fmt: skip
+                                       "exit_meaning": self.gateway._exit_meaning(self.exit_code)}  # fmt: skip
             self.look()
         return self
 
@@ -227,16 +289,57 @@ ENDS: dict[str, tuple[str, str | None]] = {
     "30-commands-pause-info": ("ready", None),
     "exp-07-login-error-daily-restart": ("starting", "sign_in_asked"),
     "exp-13-restart-command-live": ("ready", None),
+    "ibg-01-paper-ready-v070": ("ready", None),
+    "ibg-01-paper-ready": ("ready", None),
+    "ibg-02-live-approved-45s-v070": ("ready", None),
+    "ibg-02-live-approved-8s-v070": ("ready", None),
+    "ibg-02-live-approved-8s": ("ready", None),
+    "ibg-03-push-missed-dialog-closes-v070": ("blocked", "push_closed"),
+    "ibg-03-push-missed-dialog-closes": ("blocked", "push_closed"),
+    "ibg-03-push-missed-exit-v070": ("blocked", "push_missed"),
+    "ibg-03-push-missed-exit": ("blocked", "push_missed"),
+    "ibg-03-push-missed-none-v070": ("blocked", "push_missed"),
+    "ibg-03-push-missed-none": ("blocked", "push_missed"),
+    "ibg-03-push-missed-restart-v070": ("starting", "push_missed"),
+    "ibg-04-wrong-password": ("blocked", "refused_login"),
+    "ibg-05-existing-primary-v070": ("ready", None),
+    "ibg-05-existing-primary": ("ready", None),
+    "ibg-05-existing-secondary-v070": ("blocked", "session_taken"),
+    "ibg-06-auto-logoff": ("starting", "sign_in_asked"),
+    "ibg-06-daily-restart-kept-v070": ("starting", "sign_in_asked"),
+    "ibg-06-daily-restart-kept": ("ready", None),
+    "ibg-07-daily-restart-refused-push-missed": ("starting", "sign_in_asked"),
+    "ibg-08-docker-stop-before-2fa-state-v070": ("stopped", "sign_in_ended"),
+    "ibg-08-docker-stop-during-push-v070": ("stopped", "sign_in_ended"),
+    "ibg-08-docker-stop-during-push": ("stopped", "sign_in_ended"),
+    "ibg-08-docker-stop-signed-in-v070": ("stopped", "session_lost"),
+    "ibg-08-docker-stop-signed-in": ("stopped", "session_lost"),
+    "ibg-08-kill-controller-during-push": ("stopped", "sign_in_ended"),
+    "ibg-09-reconnectaccount-and-token-v070": ("ready", None),
+    "ibg-09-restart-command-v070": ("ready", "sign_in_asked"),
+    "ibg-09-restart-command": ("ready", "sign_in_asked"),
+    "ibg-09-stop-command-v070": ("stopped", "session_lost"),
+    "ibg-09-stop-command": ("stopped", "session_lost"),
+    "ibg-10-manual-login-in-window": ("ready", None),
+    "ibg-10-passkey-prompt": ("blocked", "passkey"),
+    "ibg-10-totp-v070": ("ready", None),
+    "ibg-10-totp": ("ready", None),
+    "ibg-10-wrong-device-v070": ("blocked", "second_factor"),
+    "ibg-11-no-password": ("blocked", "password_empty"),
+    "ibg-12-auth-silent-lockout-v070": ("blocked", "server_silent"),
+    "ibg-13-jvm-crash-v070": ("starting", "sign_in_asked"),
+    "ibg-14-api-port-lost-v070": ("ready", "sign_in_asked"),
+    "ibg-15-am-time-and-settings": ("ready", None),
 }
 
 
 def named(path: Path) -> str:
-    return path.stem
+    return path.stem if OF[path] is RECORDED[0] else f"ibg-{path.stem}"
 
 
 def live_and_full(path: Path) -> bool:
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    return "# mode: live" in text and FULL in text
+    return "# mode: live" in text and OF[path].full in text
 
 
 @pytest.mark.parametrize("granted", [True, False], ids=["asked", "unasked"])
@@ -252,11 +355,26 @@ def test_bounds_hold(path: Path, granted: bool) -> None:
 @pytest.mark.parametrize("path", [each for each in FILES if live_and_full(each)], ids=named)
 def test_a_sign_in_that_nobody_asked_for_is_ended_at_the_line_that_announces_it(path: Path) -> None:
     replay = Replay(path, granted=False)
-    full = next(at for at, line in replay.lines if FULL in line)
+    full = next(at for at, line in replay.lines if replay.of.full in line)
     replay.play()
     assert replay.step is not None
     assert (replay.step.action, replay.step.cause) == ("kill", "sign_in_asked")
     assert replay.stepped_at <= BEGAN + full
+
+
+@pytest.mark.parametrize("path", [each for each in FILES if OF[each] is RECORDED[1] and live_and_full(each)], ids=named)
+def test_a_push_that_is_not_named_is_foreseen(path: Path) -> None:
+    """For so many seconds at least before its window opens, the log has told of it, until the API's port accepts."""
+    replay = Replay(path, granted=True)
+    foreseen: float | None = None
+    for seconds, line in sorted([*replay.windows, *replay.lines], key=lambda each: each[0]):
+        if (seconds, line) in replay.windows:
+            assert foreseen is not None
+            assert seconds - foreseen >= FORESEEN
+            continue
+        replay.gateway._log.feed(f"{replay.stamp()} {line}\n".encode("utf-8", "surrogateescape"))
+        asks = replay.gateway.summary.asks_for_sign_in
+        foreseen = (seconds if foreseen is None else foreseen) if asks else None
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
@@ -266,7 +384,7 @@ def test_how_it_ends(path: Path) -> None:
     replay = Replay(path, granted=True).play()
     cause, state = replay.step.cause if replay.step else None, replay.record.state
     assert cause or state not in (verdicts.STARTING, verdicts.WAITING_2FA), replay.record.reason
-    assert (state, cause) == ENDS.get(path.stem, (state, cause)), replay.record.reason
+    assert (state, cause) == ENDS.get(named(path), (state, cause)), replay.record.reason
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
@@ -275,8 +393,7 @@ def test_usable_is_only_what_has_signed_in(path: Path) -> None:
     for seconds, line in replay.lines:
         replay.now = BEGAN + seconds
         replay.gateway._log.feed(f"{replay.stamp()} {line}\n".encode("utf-8", "surrogateescape"))
-        began = FULL in line or "Re-starting session" in line or "Starting IBC/IB gateway" in line
-        done = not began and (done or "Login has completed" in line)
+        done = not among(replay.of.anew, line) and (done or among(replay.of.done, line))
         assert done or not replay.gateway.summary.usable, line
 
 
@@ -291,7 +408,7 @@ def test_usable_is_only_what_has_signed_in(path: Path) -> None:
         ("12-code-untitled", "Enter security code", 60),
         ("16-stale-token-live", "no longer valid", 200),
         ("16-stale-token-live-then-login-window-timeout", "no longer valid", 200),
-        ("21-docker-stop-signed-in", inspection.UNDER_JAVA, 0),
+        ("21-docker-stop-signed-in", ibc.UNDER_JAVA, 0),
     ],
 )
 def test_trouble_is_named_in_time(stem: str, says: str, seconds: float) -> None:
@@ -344,6 +461,65 @@ def test_an_operators_sign_in(
     if told is not None:
         assert troubled[0] - TUESDAY <= replay.lines[-1][0] + told
         assert len(troubled) == 2, "not in the state file"
+
+
+@pytest.mark.parametrize(
+    ("stem", "cause", "logins", "seconds"),
+    [
+        ("02-live-approved-8s", None, 1, 45),
+        ("02-live-approved-45s-v070", None, 1, 65),
+        ("03-push-missed-dialog-closes", "push_closed", 1, 260),
+        ("03-push-missed-exit", "push_missed", 3, 190),
+        ("03-push-missed-none", "sign_in_late", 3, 610),
+        ("03-push-missed-restart-v070", "push_missed", 3, 180),
+        ("04-wrong-password", "refused_login", 1, 35),
+        ("05-existing-secondary-v070", "session_taken", 1, 35),
+        ("10-passkey-prompt", "passkey", 1, 35),
+        ("10-manual-login-in-window", None, 1, 110),
+        ("11-no-password", "password_empty", 0, 5),
+        ("12-auth-silent-lockout-v070", "server_silent", 3, 210),
+    ],
+)
+def test_an_operators_sign_in_with_ibg_controller(
+    stem: str, cause: str | None, logins: int, seconds: float,
+    monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any,
+) -> None:  # fmt: skip
+    """It ends with its cause, its logins bounded, and in its time; that a push may stand is said before it has a
+    name."""
+    replay = Replay(ROOT / "ibg" / f"{stem}.log", granted=True)
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY, controller="ibg-controller")
+    world.ibc = replay.lines
+    said: list[str] = []
+    world.act(lambda control: control.sign_in(lambda _step, text: said.append(text)))
+    record = world.store.load("live")
+    assert (record.blocked, record.state) == (cause, "blocked" if cause else "ready"), world.error
+    assert sum(replay.of.login in line for line in world.written) == logins
+    assert any("a push may be on the phone now" in text for text in said) == bool(logins)
+    assert world.time - TUESDAY <= seconds
+    assert fake_engine.status == ("exited" if cause else "running")
+
+
+@pytest.mark.parametrize(
+    ("stem", "says"),
+    [
+        ("06-auto-logoff", "Trying fast in-place restart first"),
+        ("07-daily-restart-refused-push-missed", "AUTORESTART: login dialog on"),
+        ("09-restart-command", "RESTART: terminating"),
+        ("13-jvm-crash-v070", "Trying fast in-place restart first"),
+    ],
+)
+def test_the_watcher_ends_what_ibg_controller_begins_by_itself(
+    stem: str, says: str, monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any
+) -> None:
+    """After a sign-in that a person made: at the first line that announces another one."""
+    replay = Replay(ROOT / "ibg" / f"{stem}.log", granted=True)
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY, controller="ibg-controller")
+    world.ibc = replay.lines
+    world.act(lambda control: control.sign_in(lambda _step, _text: None))
+    world.watch(120)
+    assert (fake_engine.status, world.store.load("live").blocked) == ("exited", "sign_in_asked")
+    assert says in world.written[-1]
+    assert sum(replay.of.login in line for line in world.written) == 1
 
 
 def test_the_watcher_hears_a_sign_in_that_is_announced(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import threading
@@ -478,6 +479,18 @@ def test_a_container_of_its_own_mode_is_started(control: Any, fake_engine: Any) 
     fake_engine.exists = False
     with pytest.raises(Refused, match="container ibgw-paper does not exist"):
         paper.admit()
+
+
+@pytest.mark.parametrize("meant", ["ibc", "ibg-controller"])
+def test_a_container_with_the_other_controller_is_not_started(control: Any, fake_engine: Any, meant: str) -> None:
+    paper = control("paper")
+    paper.descriptor = dataclasses.replace(paper.descriptor, controller=meant)
+    runs = ["USE_IBG_CONTROLLER=yes"] if meant == "ibc" else []
+    fake_engine.labels = {**fake_engine.labels, "com.ibg-controller.ib-gateway-version": "10.45.1j"}
+    fake_engine.environment = [*fake_engine.environment, *runs]
+    with pytest.raises(Refused, match=r"gateway paper is not started: .*ibg-controller.*Nothing was touched"):
+        paper.start(allow_signin=False)
+    assert fake_engine.status == "exited"
 
 
 @pytest.mark.parametrize("filename", [None, "/somewhere/autorestart"])

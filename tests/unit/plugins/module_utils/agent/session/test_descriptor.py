@@ -43,6 +43,13 @@ def test_a_name_that_is_none(name: str) -> None:
         descriptor.load(name)
 
 
+def test_the_controller_is_one_that_is_known(deploy: Any) -> None:
+    assert deploy(name="paper").driver.name == "ibc"
+    assert deploy(name="paper", controller="ibg-controller").driver.name == "ibg-controller"
+    with pytest.raises(descriptor.DescriptorError, match="controller is none that this release knows"):
+        deploy(name="paper", controller="ibctl")
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": "paper"}', "\0"])
 def test_a_damaged_descriptor(deploy: Any, tmp_path: Path, content: str) -> None:
     deploy(name="paper")

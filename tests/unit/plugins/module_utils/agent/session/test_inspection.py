@@ -270,7 +270,7 @@ def test_epoch(stamp: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("lines", "meaning"),
     [
-        (TO_CONFIGURED, inspection.UNDER_JAVA),
+        (TO_CONFIGURED, ibc.UNDER_JAVA),
         ([".> Starting IBC/IB gateway"], "no Java, or settings that the image refuses"),
     ],
 )
@@ -284,7 +284,7 @@ def test_what_docker_stop_leaves_is_not_a_missing_java(
     gateway.refresh()
     assert gateway.container is not None
     assert gateway.container["exit_meaning"] == meaning
-    assert (gateway.judgement().next_step == "Start it.") == (meaning == inspection.UNDER_JAVA)
+    assert (gateway.judgement().next_step == "Start it.") == (meaning == ibc.UNDER_JAVA)
 
 
 NOTICE = (
@@ -363,3 +363,57 @@ def test_the_dialog_that_announces_it_is_known_in_any_lines(fake_engine: Any, de
     fake_engine.log(*TO_CONFIGURED[:1])
     gateway.look(ask=False)
     assert gateway.release(DECEMBER).severity == "ok"
+
+
+LOG_IN = ["Gateway PID: 21 (JVM console -> x)", "Waiting for login dialog (x)", "Log In clicked successfully"]
+
+
+@pytest.mark.parametrize(
+    ("controller", "code", "meaning"),
+    [
+        ("ibc", 1, ibc.UNDER_JAVA),
+        ("ibg-controller", 1, "the sign-in did not come about, or ibg-controller gave up"),
+        ("ibg-controller", 2, "no user or password, or a code secret that is none"),
+        ("ibg-controller", 99, None),
+    ],
+)
+def test_an_exit_code_means_what_its_controller_says(
+    fake_engine: Any, deploy: Any, controller: str, code: int, meaning: str | None
+) -> None:
+    fake_engine.log(*(TO_CONFIGURED if controller == "ibc" else LOG_IN))
+    fake_engine.exit(code)
+    found = deploy(controller=controller)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.container is not None
+    assert gateway.container["exit_meaning"] == meaning
+
+
+@pytest.mark.parametrize(
+    ("mode", "lines", "state"),
+    [("live", LOG_IN, "waiting_2fa"), ("live", LOG_IN[:2], "starting"), ("paper", LOG_IN, "starting")],
+)
+def test_a_push_that_has_no_name_yet_is_told(
+    fake_engine: Any, deploy: Any, mode: str, lines: list[str], state: str
+) -> None:
+    fake_engine.log(".> Starting IBC/IB gateway", *lines)
+    found = deploy(name=mode, mode=mode, controller="ibg-controller")
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    judgement = gateway.judgement()
+    assert judgement.state == state
+    assert ("a push may be on the phone" in judgement.reason) == (state == "waiting_2fa")
+
+
+@pytest.mark.parametrize("api_state", ["no_handshake", "no_valid_id", "unresponsive"])
+@pytest.mark.parametrize("controller", ["ibc", "ibg-controller"])
+def test_nobody_is_sent_to_a_restart_that_is_a_sign_in(
+    fake_engine: Any, deploy: Any, controller: str, api_state: str
+) -> None:
+    fake_engine.log(*(TO_CONFIGURED if controller == "ibc" else ["Readiness signal: x"]))
+    found = deploy(controller=controller)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    gateway.verdict = verdict(api_state)
+    step = gateway.judgement().next_step
+    assert ("IBC's RESTART" in step, "Stop it and start it" in step) == (controller == "ibc", controller != "ibc")

@@ -376,3 +376,85 @@ def test_a_pause_that_does_not_happen_is_waited_for_in_bounds(
     with pytest.raises(lifecycle.SessionError, match="still runs after 0 s"):
         lifecycle.pause(gateway, Engine(), 0.1, check=False, accepted=lambda: accepted.append(True))
     assert accepted == [True]
+
+
+IBG_START = [".> Starting IBC/IB gateway", "Gateway PID: 21 (JVM console -> /tmp/jvm_console_live.log)"]
+IBG_LOGIN = ["Waiting for login dialog (JPasswordField in showing Window)", "Log In clicked successfully"]
+IBG_UP = [*IBG_START, *IBG_LOGIN, "API port 4001 accepting connections after 0s", "Readiness signal: /tmp/x"]
+
+
+@pytest.fixture
+def ibg(fake_engine: Any, deploy: Any, command_server: Any, healthy_port: int) -> Gateway:
+    """A live gateway that ibg-controller drives, its command server open; the container ends with 0 at STOP."""
+    command_server.on_command = lambda command: fake_engine.exit(0) if command == "STOP" else None
+    command_server.replies["STOP"] = ["OK STOP"]
+    found = deploy(
+        name="live", mode="live", port=healthy_port, command_port=command_server.port, controller="ibg-controller"
+    )
+    return Gateway(found.endpoint(), found)
+
+
+def test_ibg_controller_signs_off_by_stop(ibg: Gateway, fake_engine: Any) -> None:
+    fake_engine.log(*IBG_UP)
+    outcome = lifecycle.stop(ibg, Engine(), 10, check=False)
+    assert vars(outcome) == {
+        "changed": True,
+        "actions": ["ibg-controller STOP"],
+        "how": "ibg-controller",
+        "exit_code": 0,
+    }
+
+
+def test_ibg_controllers_refusal_is_one(ibg: Gateway, fake_engine: Any, command_server: Any) -> None:
+    fake_engine.log(*IBG_UP)
+    command_server.replies["STOP"] = ["ERR auth_required"]
+    command_server.on_command = lambda _command: None
+    outcome = lifecycle.stop(ibg, Engine(), 5, check=False)
+    assert outcome.actions[0] == ("ibg-controller STOP failed: ibg-controller answered STOP with: ERR auth_required")
+    assert outcome.how == "docker"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        IBG_START,
+        [*IBG_START, *IBG_LOGIN],
+        [*IBG_START, *IBG_LOGIN, "Waiting for IB Key mobile approval"],
+        [*IBG_START, *IBG_LOGIN, "2FA dialog dismissed"],
+        [".> Starting IBC/IB gateway", "TWS_USERID and TWS_PASSWORD must be set"],
+    ],
+)
+def test_before_its_first_sign_in_ibg_controllers_container_is_killed(
+    ibg: Gateway, fake_engine: Any, command_server: Any, lines: list[str]
+) -> None:
+    """A docker stop would take all of its time, and the push would stand meanwhile."""
+    command_server.close()
+    fake_engine.log(*lines)
+    outcome = lifecycle.stop(ibg, Engine(), 60, check=False)
+    assert (outcome.actions[1:], outcome.how, outcome.exit_code) == (["docker kill"], "docker", 137)
+
+
+@pytest.mark.parametrize("lines", [IBG_UP, [], [*IBG_UP, "Received signal 15 (SIGTERM), shutting down Gateway"]])
+def test_what_may_have_a_session_of_ibg_controller_is_given_its_time(
+    ibg: Gateway, fake_engine: Any, command_server: Any, lines: list[str]
+) -> None:
+    command_server.close()
+    fake_engine.log(*lines)
+    outcome = lifecycle.stop(ibg, Engine(), 60, check=False)
+    assert outcome.actions[1:] == ["docker stop -t 90"]
+
+
+def test_ibg_controller_is_asked_for_no_restart_and_no_pause(
+    ibg: Gateway, fake_engine: Any, command_server: Any
+) -> None:
+    fake_engine.log(*IBG_UP)
+    for request in (
+        lambda: lifecycle.restart(ibg, Engine(), 1, check=True),
+        lambda: lifecycle.restart(ibg, Engine(), 1, check=False),
+        lambda: lifecycle.pause(ibg, Engine(), 1, check=False),
+        lambda: lifecycle.request_restart(ibg, Engine()),
+    ):
+        with pytest.raises(lifecycle.SessionError, match=r"gateway live is driven by ibg-controller.*Nothing was"):
+            request()
+    assert command_server.received.empty()
+    assert fake_engine.status == "running"

@@ -185,6 +185,10 @@ WINDOW = at("2026-11-24 09:20")
             id="hung, and IBC takes no RESTART",
         ),
         pytest.param(
+            live(hung_looks=1), dataclasses.replace(HUNG, restarts=False), TUESDAY, None, None,
+            id="hung, and a restart is a sign-in",
+        ),
+        pytest.param(
             live(hung_looks=1), dataclasses.replace(HUNG, signed_in=False), TUESDAY, None, None,
             id="hung before it has signed in",
         ),

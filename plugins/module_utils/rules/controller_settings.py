@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which settings of role gateway another controller than IBC can keep; the others are refused by name.
+
+The entry point is :func:`problems`. A setting without an equivalent stays at its default, with which that controller
+does nothing that the default would not. Source: docs and source of ibg-controller 0.12.0 (13422e4).
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from ..agent.controller.ibc import IBC
+from ..agent.controller.ibg_controller import IBG_CONTROLLER
+from .ibc_settings import BYPASS, OPTIONS
+
+KEPT = {
+    "gateway_existing_session_action": "EXISTING_SESSION_DETECTED_ACTION",
+    "gateway_second_factor_relogin": "RELOGIN_AFTER_TWOFA_TIMEOUT, one more push instead of one every three minutes",
+    "gateway_master_client_id": "TWS_MASTER_CLIENT_ID",
+    "gateway_read_only_api": "READ_ONLY_API",
+    "gateway_auto_restart_time": "AUTO_RESTART_TIME, from 12:00 PM on",
+    "gateway_command_port": "CONTROLLER_COMMAND_SERVER_PORT",
+    "gateway_accept_non_brokerage_warning": "always on",
+    "gateway_dismiss_password_expiry_warning": "always on",
+}
+"""The options that ibg-controller takes, and the variable of the container's environment for each."""
+
+NO_SETTING = "it has no setting for this"
+LACKING = {
+    "gateway_login_dialog_timeout": "it waits 120 seconds, whatever is set",
+    "gateway_second_factor_device": "it does not touch the list of devices: keep one for IB Key at IBKR",
+    "gateway_second_factor_exit_interval": "its TWOFA_EXIT_INTERVAL counts from 25 seconds after Log In, another time",
+    "gateway_second_factor_exit_after_timeout": "use gateway_second_factor_relogin",
+    "gateway_accept_incoming_connection": "it answers no such prompt",
+    "gateway_trusted_client_ips": "its jts.ini trusts the relay alone",
+    BYPASS: "its BYPASS_WARNING is a list of buttons to press, another thing",
+    "gateway_auto_logoff_time": "it signs in again 20 seconds after a log-off, which on live is a push at that hour",
+}
+"""Why another option is taken at its default only, where there is more to say than NO_SETTING."""
+
+
+def problems(controller: str, settings: c.Mapping[str, t.Any]) -> list[str]:
+    """Return one sentence per option in *settings* that *controller* (a name of controllers.py) cannot keep.
+
+    *settings* are role gateway's variables; one that is missing is at its default.
+    """
+    if controller == IBC.name:
+        return []
+    found = [
+        f"{name}: {settings[name]!r} is not to be had with {IBG_CONTROLLER.title}: {LACKING.get(name, NO_SETTING)}. "
+        f"Leave it at {_default(name)!r}, or use an image with IBC"
+        for name in (*OPTIONS, BYPASS)
+        if name not in KEPT and name in settings and settings[name] not in (_default(name), None, "")
+    ]
+    restarts = str(settings.get("gateway_auto_restart_time") or "")
+    if restarts.upper().endswith("AM"):
+        found.append(
+            f"gateway_auto_restart_time: {restarts!r} cannot be set by {IBG_CONTROLLER.title}, which writes PM for a "
+            "time in the morning. Choose one from 12:00 PM on, for example 10:00 PM"
+        )
+    return found
+
+
+def _default(name: str) -> object:
+    default: object = [] if name == BYPASS else OPTIONS[name].default
+    return list(default) if isinstance(default, tuple) else default
