@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import Controller
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import Summary
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import FINDINGS, Summary
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
 
 BANNER = [
@@ -296,6 +296,8 @@ def test_every_event_of_the_table_is_a_finding_or_has_its_method() -> None:
     methods = {name.removeprefix("_on_") for name in vars(Summary) if name.startswith("_on_")}
     assert set(ibc.IBC.names) == methods | ibc.IBC.findings.keys()
     assert not methods & ibc.IBC.findings.keys()
+    told = {name: (row.meaning, row.next_step) for name, row in FINDINGS.items()}
+    assert told.items() >= ibc.IBC.findings.items()
 
 
 def test_a_dialog_that_means_a_refusal_is_one_whatever_its_events() -> None:
