@@ -3,10 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc
 
+ROOT = Path(__file__).parents[6]
 OPENED = "IBC: detected dialog entitled: {}; event=Opened"
 MISSED_AGAIN = "IBC: Re-login after second factor authentication timeout in 5 second"
 MISSED = "IBC: Re-login after second factor authentication timeout not required"
@@ -99,3 +103,9 @@ def test_what_ibc_is_asked_and_what_it_ends_with() -> None:
     )
     # Those of the image's scripts, of IBC's ErrorCodes, and of signals.
     assert {*ibc.IBC.exit_codes} == {*range(8), 76, 77, *range(79, 89), 137, 143}
+
+
+def test_the_password_is_where_the_role_has_ibc_read_it() -> None:
+    gateway = yaml.safe_load((ROOT / "roles/gateway/vars/main.yml").read_text())
+    assert ibc.IBC.settings_file == gateway["__gateway_environment"]["IBC_INI"]
+    assert f"\n{ibc.IBC.password_key}=${{TWS_PASSWORD}}\n" in (ROOT / "templates/config.ini.j2").read_text()

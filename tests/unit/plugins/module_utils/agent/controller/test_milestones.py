@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import Controller
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import Summary
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import FINDINGS, Summary
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
 
 BANNER = [
@@ -294,18 +294,20 @@ def test_a_state_at_its_bounds_is_one(change: dict[str, Any]) -> None:
 
 def test_every_event_of_a_table_is_a_finding_or_has_its_method() -> None:
     methods = {name.removeprefix("_on_") for name in vars(Summary) if name.startswith("_on_")}
+    told = {name: (row.meaning, row.next_step) for name, row in FINDINGS.items()}
     used = set()
     for table in controllers.TABLES.values():
         assert set(table.names) <= methods | table.findings.keys()
         assert table.findings.keys() <= set(table.names)
         assert not methods & table.findings.keys()
+        assert told.items() >= table.findings.items()
         used |= set(table.names)
     assert methods <= used
 
 
 def test_a_finding_of_two_tables_is_the_same() -> None:
     tables = controllers.TABLES.values()
-    shared = [name for name in milestones.FINDINGS if sum(name in each.findings for each in tables) > 1]
+    shared = [name for name in FINDINGS if sum(name in each.findings for each in tables) > 1]
     assert shared
     for name in shared:
         assert len({each.findings[name] for each in tables if name in each.findings}) == 1

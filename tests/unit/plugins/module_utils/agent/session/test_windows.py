@@ -164,6 +164,17 @@ def test_the_next_window_is_sought_for_a_year(days: int, found: bool) -> None:
     assert upcoming([session], at) == (windows.window(session, next_day) if found else None)
 
 
+@pytest.mark.parametrize(("day", "days"), [(date(2026, 11, 24), 1), (date(2027, 3, 13), 2)])
+def test_a_window_is_current_until_its_end(day: date, days: int) -> None:
+    """On another date than it began, and two dates later where the clock is put on within it."""
+    session = PaperSession("late", (DAYS[day.weekday()],), "23:30", "America/New_York", 0, 1440)
+    window = windows.window(session, day)
+    assert window
+    last = window.end.astimezone(UTC) - timedelta(seconds=1)
+    assert (last.astimezone(window.end.tzinfo).date() - day).days == days
+    assert current([session], last) == window
+
+
 def test_the_eve_of_a_session_at_the_date_line() -> None:
     first = PaperSession("first", DAYS, "00:05", "Pacific/Kiritimati", 15, 60)
     window = windows.window(first, date(2026, 11, 25))
