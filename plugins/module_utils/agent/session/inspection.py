@@ -307,7 +307,7 @@ class Gateway:
         return found
 
     def _by_controller(self, found: Judgement) -> Judgement:
-        """What another controller than IBC makes of it: no restart by command, a push before it is named."""
+        """Adapt *found* to another controller than IBC: no restart by command, a push before it is named."""
         if not promises.basis(self.driver, promises.RESTART).kept:
             instead = promises.basis(self.driver, promises.RESTART).instead
             found = replace(found, next_step=found.next_step.replace(verdicts.RESTART, instead))
