@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which settings of role gateway another controller than IBC can keep; the others are refused by name.
+"""Refuse by name the settings of role gateway that another controller than IBC cannot keep.
 
 The entry point is :func:`problems`. A setting without an equivalent stays at its default, with which that controller
 does nothing that the default would not. Source: docs and source of ibg-controller 0.12.0 (13422e4).
@@ -23,8 +23,7 @@ KEPT = {
     "gateway_read_only_api": "READ_ONLY_API",
     "gateway_auto_restart_time": "AUTO_RESTART_TIME, from 12:00 PM on",
     "gateway_command_port": "CONTROLLER_COMMAND_SERVER_PORT",
-    "gateway_accept_non_brokerage_warning": "always on",
-    "gateway_dismiss_password_expiry_warning": "always on",
+    **dict.fromkeys(("gateway_accept_non_brokerage_warning", "gateway_dismiss_password_expiry_warning"), "always on"),
 }
 """The options that ibg-controller takes, and the variable of the container's environment for each."""
 

@@ -30,8 +30,6 @@ WAIT_FOR_FARM = "Wait for the farm, or name it in gateway_ignored_farms where no
 LATE = frozenset({"tcp_timeout", "no_handshake", "no_accounts", "no_valid_id", "unresponsive"})
 
 OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
-# Of a controller that can; session/inspection.py puts another in its place.
-RESTART = "Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml)."
 
 API_STATES = {
     "ready": ApiState(READY, "the API answers, the accounts fit and nothing is reported broken", "Connect."),
@@ -64,7 +62,7 @@ API_STATES = {
     "no_handshake": ApiState(
         DEGRADED,
         "the port accepts but the API does not greet: the gateway hangs or a dialog waits",
-        f"{OPERATOR_LOOK} {RESTART}",
+        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
     ),
     "not_tws": ApiState(
         BLOCKED,
@@ -84,12 +82,12 @@ API_STATES = {
     "no_valid_id": ApiState(
         DEGRADED,
         "the session opened but no valid order id came, so no client finishes its connect",
-        f"{OPERATOR_LOOK} {RESTART}",
+        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
     ),
     "unresponsive": ApiState(
         DEGRADED,
         "the session opened, but a request for the time is not answered: the gateway hangs",
-        RESTART,
+        "Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
     ),
     "link_down": ApiState(
         DEGRADED,

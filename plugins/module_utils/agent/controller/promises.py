@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each promise of this collection rests on, per controller; what one cannot keep is refused by name.
+"""The basis of each promise of this collection, per controller; what one cannot keep is refused by name.
 
 docs/reference/controllers.md prints them. Sources: the recordings in tests/transcripts and tests/transcripts/ibg, and
 the sources that ibc.py and ibg_controller.py name.

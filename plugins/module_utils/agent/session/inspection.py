@@ -43,6 +43,8 @@ _PHASES = {
 STALL_SECONDS = 180.0
 # A push lives for three minutes.
 _STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
+# The next step of a hung gateway, alone or after another one.
+_RESTART = verdicts.describe("unresponsive").next_step
 APPROVE = "Approve it on the phone within three minutes."
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that waits so long in a sign-in is one that IBC does not know.
@@ -317,10 +319,10 @@ class Gateway:
         return found
 
     def _by_controller(self, found: Judgement) -> Judgement:
-        """What another controller than IBC makes of it: no restart by command, a push before it is named."""
+        """Adapt *found* to another controller than IBC: no restart by command, a push before it is named."""
         if not promises.basis(self.driver, promises.RESTART).kept:
             instead = promises.basis(self.driver, promises.RESTART).instead
-            found = replace(found, next_step=found.next_step.replace(verdicts.RESTART, instead))
+            found = replace(found, next_step=found.next_step.replace(_RESTART, instead))
         unnamed = self.driver.names_pushes_late and self.mode == "live" and self.summary.phase == milestones.SIGNING_IN
         if unnamed and found.state == verdicts.STARTING:
             reason = (

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import time
 from collections.abc import Iterator
@@ -350,6 +351,38 @@ def test_bounds_hold(path: Path, granted: bool) -> None:
     assert sum(replay.logins) < milestones.MAX_REFUSALS, "logins after a refusal"
     if replay.mode == "live":
         assert all(replay.pushes), "a push that nobody has asked for"
+
+
+Lines = list[tuple[float, str]]
+
+
+def dropped(lines: Lines, chance: random.Random) -> Lines:
+    return [each for each in lines if chance.random() > 0.1]
+
+
+def doubled(lines: Lines, chance: random.Random) -> Lines:
+    return [each for each in lines for _time in range(1 + (chance.random() < 0.2))]
+
+
+def delayed(lines: Lines, chance: random.Random) -> Lines:
+    return sorted(((at + 0.3 * chance.random(), line) for at, line in lines), key=lambda each: each[0])
+
+
+def reordered(lines: Lines, chance: random.Random) -> Lines:
+    """The lines change places within a second; the times stay."""
+    order = sorted(lines, key=lambda each: each[0] + chance.uniform(-0.5, 0.5))
+    return [(at, line) for (at, _line), (_at, line) in zip(lines, order, strict=True)]
+
+
+@pytest.mark.parametrize("change", [dropped, doubled, delayed, reordered])
+@pytest.mark.parametrize("path", RECORDED[1].files(), ids=named)
+def test_no_change_of_ibg_controllers_log_lets_a_push_through(path: Path, change: Any) -> None:
+    for seed in range(4):
+        replay = Replay(path, granted=seed % 2 == 0)
+        replay.lines = change(replay.lines, random.Random(f"{path.name} {seed}"))
+        replay.play()
+        assert sum(replay.logins) < milestones.MAX_REFUSALS, seed
+        assert replay.mode == "paper" or all(replay.pushes), seed
 
 
 @pytest.mark.parametrize("path", [each for each in FILES if live_and_full(each)], ids=named)
