@@ -244,6 +244,20 @@ def test_the_api_is_asked_each_minute_and_sooner_where_it_does_not_answer(
     assert bool(asked) is asks
 
 
+@pytest.mark.parametrize(("seconds", "soon"), [(0.0, True), (59.0, True), (61.0, False)])
+def test_an_api_that_opens_after_the_sign_in_is_looked_at_again_soon(
+    ready: Control, monkeypatch: pytest.MonkeyPatch, seconds: float, soon: bool
+) -> None:
+    gateway = ready.gateway
+    closed = {"api_state": "proxy_up_gateway_down", "final": False, "reason": "", "next_step": "", "read_only": None}
+    monkeypatch.setattr(gateway, "ask", lambda: setattr(gateway, "verdict", closed))
+    watching, clock = Watcher(ready), gateway.clock
+    watching.look()
+    gateway.clock = lambda: clock() + seconds
+    assert (watching.look() - ready.now() <= watcher.SOON_SECONDS) is soon
+    assert ready.store.load("live").state == verdicts.DEGRADED
+
+
 # What it remembers and tells
 
 
