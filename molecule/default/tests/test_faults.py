@@ -38,9 +38,9 @@ def listener(host: Host) -> t.Iterator[None]:
             "gateway_image: sandbox-paper cannot pull 127.0.0.1:9/x@sha256",
         ),
         ("gateway_min_free_mib=99999999", "gateway_min_free_mib: "),
-        ("gateway_memory=2048", "gateway_memory: '2048' is not a size"),
-        ("gateway_memory='2 GiB'", "gateway_memory: '2 GiB' is not a size"),
-        ("gateway_cpus=64", "gateway_cpus: 64 is more than the"),
+        ("gateway_memory=2048", "gateway_memory = '2048': "),
+        ("gateway_memory='2 GiB'", "gateway_memory = '2 GiB': "),
+        ("gateway_cpus=64", "gateway_cpus = 64.0: "),
         ("gateway_port=4999", "gateway_port: on 4999 of this host python3"),
     ],
 )
