@@ -215,9 +215,9 @@ class Driven(Watched):
         self.until(lambda record: 0 <= record["checked_at"] - new_york.timestamp() < 300)
 
     def ibgwctl(self, *words: str) -> t.Any:
-        """Run ibgwctl at that time; testinfra's result."""
+        """Run ibgwctl at that time, a password on its standard input; testinfra's result."""
         run = "systemd-run --quiet --pipe --wait --property=EnvironmentFile=/etc/ibgw-clock.env"
-        return self.host.run(f"{run} /usr/local/sbin/ibgwctl {' '.join(words)}")
+        return self.host.run(f"echo any | {run} /usr/local/sbin/ibgwctl {' '.join(words)}")
 
     def history(self) -> list[dict[str, t.Any]]:
         return json.loads(self.ibgwctl("history", self.gateway, "--last=10000", "--json").stdout)["events"]

@@ -27,9 +27,9 @@ def container(host: Host) -> str:
 
 
 def killed_when(host: Host, command: str, happens: str) -> None:
-    """Run ibgwctl and kill it as soon as the shell's condition *happens* holds."""
+    """Run a command of ibgwctl and kill it as soon as the shell's condition *happens* holds."""
     host.check_output(
-        f"ibgwctl {command} live >/dev/null 2>&1 & process=$!; "
+        f"{command} >/dev/null 2>&1 & process=$!; "
         f"for _each in $(seq 200); do {happens} && break; sleep 0.05; done; kill -9 $process"
     )
 
@@ -56,14 +56,14 @@ def test_a_short_cut_of_the_link_is_nobodys_business(host: Host, standin: StandI
 
 def test_a_stop_outlives_its_ibgwctl(watched: t.Any, host: Host) -> None:
     host.check_output("ibgwctl status live")
-    killed_when(host, "stop", f'grep -q \'"stopping": "the operator"\' {SESSION}/state.json')
+    killed_when(host, "ibgwctl stop live", f'grep -q \'"stopping": "the operator"\' {SESSION}/state.json')
     found = watched.reaches("stopped", 75)
     assert (found["stopped_by"], found["blocked"]) == ("the operator", None)
 
 
 def test_a_sign_in_outlives_its_ibgwctl(watched: t.Any, host: Host) -> None:
     before = pushes(host)
-    killed_when(host, "sign-in", f"grep -q waiting_2fa {SESSION}/state.json")
+    killed_when(host, SIGN_IN, f"grep -q waiting_2fa {SESSION}/state.json")
     assert watched.reaches("ready", 75)["valid_until"] > time.time()
     assert pushes(host) == before + 1
 

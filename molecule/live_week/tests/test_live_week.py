@@ -56,7 +56,7 @@ def test_saturday_evening_reminds_and_takes_no_sign_in(driven: t.Any, host: Host
     driven.at("2027-03-06 18:05")
     driven.told("reminder/2027-03-07/heads_up")
     driven.at("2027-03-06 23:45")
-    refused = driven.ibgwctl("sign-in", "live")
+    refused = driven.ibgwctl("sign-in", "live", "--password-stdin")
     assert (refused.rc, pushes(host)) == (5, 0), refused.stderr
     assert "sign in from Sunday 01:15 on" in refused.stderr
 
@@ -64,7 +64,7 @@ def test_saturday_evening_reminds_and_takes_no_sign_in(driven: t.Any, host: Host
 def test_a_sign_in_on_sunday_is_worth_the_week(driven: t.Any, host: Host, person: t.Callable[[], None]) -> None:
     driven.at("2027-03-07 01:20")
     person()
-    run = driven.ibgwctl("sign-in", "live")
+    run = driven.ibgwctl("sign-in", "live", "--password-stdin")
     assert run.rc == 0, run.stdout + run.stderr
     assert "valid until Sunday 2027-03-14 01:00 New York time" in run.stdout
     assert pushes(host) == 1
@@ -115,7 +115,7 @@ def test_sunday_reminds_at_noon_and_before_the_deadline(driven: t.Any) -> None:
 
 
 def test_three_missed_pushes_end_a_sign_in(driven: t.Any, host: Host) -> None:
-    missed = driven.ibgwctl("sign-in", "live")
+    missed = driven.ibgwctl("sign-in", "live", "--password-stdin")
     assert missed.rc == 3, missed.stdout + missed.stderr
     assert (running(host), pushes(host)) == (False, 4)
     assert driven.record()["blocked"] == "push_missed"
@@ -124,7 +124,7 @@ def test_three_missed_pushes_end_a_sign_in(driven: t.Any, host: Host) -> None:
 def test_the_next_sign_in_is_worth_the_next_week(driven: t.Any, host: Host, person: t.Callable[[], None]) -> None:
     driven.at("2027-03-14 16:30")
     person()
-    run = driven.ibgwctl("sign-in", "live")
+    run = driven.ibgwctl("sign-in", "live", "--password-stdin")
     assert run.rc == 0, run.stdout + run.stderr
     assert pushes(host) == 5
     found = driven.until(lambda record: record["state"] == "ready")
