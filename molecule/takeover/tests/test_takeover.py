@@ -38,3 +38,9 @@ def test_it_runs_the_new_library(host: Host) -> None:
     process = host.check_output("systemctl show --value --property=MainPID ibgw-watch@live")
     assert host.check_output("cat /opt/ibgw/ibgwctl").count("from agent.session.ctl import main") == 1
     assert "ibgwctl" in host.check_output(f"tr '\\0' ' ' </proc/{process}/cmdline")
+
+
+def test_the_password_is_taken_from_a_container_that_was_made_with_it_on_disk(host: Host) -> None:
+    assert host.file("/etc/ibgw/live/secrets/tws_password").size == 0
+    assert not host.file("/etc/ibgw/live/password").exists
+    assert host.run("docker exec ibgw-live grep -q '^IbPassword=.' /run/ibc/config.ini").rc == 1
