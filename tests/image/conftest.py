@@ -22,7 +22,14 @@ SECONDS = 30.0
 LABEL = "ibops.gateway.sandbox=test"
 HARDENED = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=500", "--network=bridge")
 QUICK = {"STANDIN_LOGIN_SECONDS": "0.05", "STANDIN_DISCLAIMER_SECONDS": "0.05", "STANDIN_DUAL_SECONDS": "0.1"}
-BASE = {"TRADING_MODE": "paper", "TWS_USERID": "user", "TWS_PASSWORD": "secret", "TIME_ZONE": "America/New_York"}
+BASE = {
+    "TRADING_MODE": "paper",
+    "TWS_USERID": "user",
+    "TWS_PASSWORD": "secret",
+    "TIME_ZONE": "America/New_York",
+    # Without a setting to make, IBC opens no dialog for it, and says nothing of configuration.
+    "READ_ONLY_API": "yes",
+}
 
 
 def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -213,11 +213,15 @@ class IbcLoop:
 
     def stop(self) -> None:
         """End everything, however far it got."""
-        if self.process.poll() is None:
-            for token in self.tokens:  # with one, IBC's script goes on after a SIGTERM
+        deadline = time.monotonic() + SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            # With a token, or in a cold restart, IBC's script goes on after a SIGTERM.
+            for token in self.tokens:
                 token.unlink(missing_ok=True)
             self.process.terminate()
-        self.process.wait(SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.2)
+        self.process.wait(0)
 
 
 StartIbc = Callable[..., IbcLoop]
