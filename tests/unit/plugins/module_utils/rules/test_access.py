@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.lint.files import ROOT
+from tests.lint.generated import access_table
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, mtls
@@ -57,6 +59,16 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
     assert problems(**changed) == []
 
 
+# What does not fit together is told of the other variable, with that one's value.
+ELSEWHERE = {
+    "network-of-portal": {"gateway_access": {repr(GOOD["gateway_access"])}},
+    "access-without-firewall": {"gateway_access": {repr(GOOD["gateway_access"])}},
+    "source-family": {"access_vpc_from": {"'fd20:1::/64'"}},
+    "address-family": {"access_vpc_addresses": {repr(GOOD["access_vpc_addresses"])}},
+    "port-of-ssh": {"gateway_port": {"4002"}, "access_vpc_port": {"4002"}},
+}
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "id_"),
     [
@@ -104,15 +116,10 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
 def test_what_cannot_work_is_refused(variable: str, value: object, id_: str) -> None:
     told = [problem for problem in problems(**{variable: value}) if problem.id == id_]
     assert told
-    elsewhere = {
-        "network-of-portal",
-        "source-family",
-        "access-without-firewall",
-        "port-of-ssh",
-        "address-family",
-        "bastion-keys-missing",
-    }
-    assert {problem.variable for problem in told} == {variable} or id_ in elsewhere
+    here = {variable: {repr(value), *map(repr, value if isinstance(value, list) else ())}}
+    at = ELSEWHERE.get(id_) or here if id_ != "port-of-ssh" or variable == "hardening_ssh_ports" else here
+    assert {problem.variable for problem in told} == set(at)
+    assert all(problem.value is None or problem.value in at[problem.variable] for problem in told), told
     # What is empty or missing is not shown.
     assert {problem.value is None for problem in told} == {id_.endswith(("-empty", "-missing"))}
     assert "None" not in "".join(problem.wrong + problem.fix for problem in told)
@@ -127,7 +134,7 @@ def test_the_first_fault_hides_no_second_one() -> None:
 
 def test_the_loopback_is_for_everybody_without_a_firewall() -> None:
     [found] = problems(gateway_access=["docker_network"], hardening_firewall=False)
-    assert (found.id, found.variable) == ("access-loopback-open", "gateway_access")
+    assert (found.id, found.variable, found.value) == ("access-loopback-open", "gateway_access", "['docker_network']")
 
 
 def gateway(host: str, **variables: Any) -> dict[str, Any]:
@@ -140,21 +147,44 @@ NETWORK = {"gateway_access": ["docker_network"], "access_docker_network_name": "
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "id_"),
+    ("one", "other", "told"),
     [
         (VPC, VPC, None),
-        ({**VPC, "access_vpc_port": 5000}, {**VPC, "access_vpc_port": 5000}, "listener-shared"),
+        (
+            {**VPC, "access_vpc_port": 5000},
+            {**VPC, "access_vpc_port": 5000},
+            ("listener-shared", "access_vpc_port", "5000"),
+        ),
         ({**VPC, "access_vpc_port": 5000}, {**VPC, "access_vpc_port": 5000, "address": "other"}, None),
         (TUNNEL, TUNNEL, None),
-        (TUNNEL, {**TUNNEL, "access_ssh_tunnel_port": 4002, "address": "other"}, "tunnel-shared"),
-        (NETWORK, NETWORK, "network-shared"),
+        (
+            TUNNEL,
+            {**TUNNEL, "access_ssh_tunnel_port": 4002, "address": "other"},
+            ("tunnel-shared", "access_ssh_tunnel_port", "4002"),
+        ),
+        (NETWORK, NETWORK, ("network-shared", "access_docker_network_name", "'ibgw-both'")),
         (NETWORK, {**NETWORK, "access_docker_network_name": "ibgw-other"}, None),
         (NETWORK, {**NETWORK, "gateway_access": ["local"]}, None),
     ],
 )
-def test_two_gateways(one: dict[str, Any], other: dict[str, Any], id_: str | None) -> None:
+def test_two_gateways(one: dict[str, Any], other: dict[str, Any], told: tuple[str, str, str] | None) -> None:
     found = access.pairs([gateway("paper", **one), gateway("live", **other)])
-    assert [(problem.id, problem.host) for problem in found] == ([(id_, "live")] if id_ else [])
+    assert [(each.id, each.variable, each.value, each.host) for each in found] == ([(*told, "live")] if told else [])
+    assert all("paper" in problem.wrong for problem in found)
+
+
+def test_the_words_of_each_method_are_those_of_the_guide() -> None:
+    assert access_table() in (ROOT / "docs/how-to/access.md").read_text()
+    flags = {name: (each.listens, each.opens, each.loopback) for name, each in access.METHODS.items()}
+    assert flags == {
+        "local": (False, False, True),
+        "docker_network": (False, False, False),
+        "vpc": (True, True, False),
+        "ssh_tunnel": (False, False, False),
+        "mtls": (True, True, False),
+        "wireguard": (True, True, False),
+        "iap": (False, False, True),
+    }
 
 
 @pytest.mark.parametrize(("way", "near"), [("vcp", "vpc"), ("zzzz", None), ("ia", "iap")])

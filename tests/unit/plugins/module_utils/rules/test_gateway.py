@@ -46,6 +46,12 @@ VALUE_NOT_SHOWN = (
     *("credential-", "user-", "account", "environment-"),
     *("config-has-variable", "config-reserved", "config-unknown"),
 )
+# Of which variable, with which value, something is told that another one causes.
+TOLD_OF: dict[tuple[str, str], tuple[str, object]] = {
+    ("gateway_master_client_id", "client-ids-shared"): ("gateway_client_id", 917),
+    ("gateway_allow_tag", "image-tag"): ("gateway_image", "ib-gateway:stable"),
+    ("gateway_config_extra_unknown", "config-unknown"): ("gateway_config_extra.BrandNewKey", "1"),
+}
 UNKNOWN_KEY: dict[str, object] = {"gateway_config_extra": {"BrandNewKey": "1"}}
 
 
@@ -176,7 +182,14 @@ def test_each_problem_has_its_id_and_its_variable_but_no_secret(variable: str, v
     before = {"gateway_allow_tag": {"gateway_image": "ib-gateway:stable"}, "gateway_config_extra_unknown": UNKNOWN_KEY}
     found = problems({**GOOD, **before.get(variable, {}), variable: value})
     (problem,) = [each for each in found if each.id == id_]
-    assert (problem.value is None) is id_.startswith(VALUE_NOT_SHOWN)
+    told = TOLD_OF.get((variable, id_)) or (variable, value)
+    if isinstance(value, dict) and variable.startswith(("gateway_config_extra", "gateway_environment")):
+        [(key, inner)] = value.items()
+        told = (f"{variable}.{key}", inner)
+    elif isinstance(value, list):
+        told = (f"{variable}[0]", value[0])
+    assert problem.variable == told[0]
+    assert problem.value == (None if id_.startswith(VALUE_NOT_SHOWN) else repr(told[1]))
     assert "None" not in problem.wrong + problem.fix
     assert all(each.variable.startswith("gateway_") for each in found)
     if variable in ("gateway_password", "gateway_user") and value and str(value).strip():
