@@ -32,7 +32,7 @@ def specification(loader: DataLoader, defaults: c.Mapping[str, t.Any]) -> Specif
         for entry, each in _load(loader, path)["argument_specs"].items():
             name = path.parts[-3] if entry == "main" else f"{path.parts[-3]}:{entry}"
             roles[name] = each.get("options", {})
-    playbooks = _load(loader, COLLECTION / "playbooks/options.yml")
+    playbooks = _load(loader, COLLECTION / "playbooks/vars/options.yml")
     with_default = {name for name, value in defaults.items() if value is not None}
     with_default |= {name for part in playbooks.values() for name, option in part.items() if "default" in option}
     return Specification(roles, playbooks, with_default)

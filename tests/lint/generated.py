@@ -8,7 +8,7 @@
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
   the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
-- From playbooks/options.yml: docs/reference/playbook_options.md.
+- From playbooks/vars/options.yml: docs/reference/playbook_options.md.
 - From what the tasks of roles and playbooks set: plugins/module_utils/rules/run_names.py.
 - From the stand-in's faults.py: their table in sandbox/gateway/README.md.
 - From plugins/module_utils/host/systems.py: the platforms of each role.
@@ -384,7 +384,7 @@ def cell(text: str) -> str:
 
 def playbook_options() -> str:
     rows = [("playbook", "option", "type", "default", "what it does"), ("---",) * 5]
-    for playbook, known in yaml.safe_load((ROOT / "playbooks/options.yml").read_text()).items():
+    for playbook, known in yaml.safe_load((ROOT / "playbooks/vars/options.yml").read_text()).items():
         for name, option in known.items():
             described = option["description"]
             for pattern, plain in PLAIN:

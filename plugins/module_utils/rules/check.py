@@ -200,7 +200,7 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
         yield from hardening.problems(settings, context.facts, on)
     elif role == "gcp_vm":
         for sentence in vm.problems(_given(t.cast("c.Mapping[str, t.Any]", variables["__gcp_vm_options"]))):
-            wrong, _, fix = sentence.rstrip(".").rpartition(". ")
+            wrong, _stop, fix = sentence.rstrip(".").rpartition(". ")
             yield _problem("gcp-vm-option", "gcp_vm", wrong=wrong or fix, fix=fix)
 
 

@@ -256,7 +256,7 @@ def _accounts(settings: Settings) -> c.Iterator[Problem]:
     mode = t.cast("str | None", settings.get("gateway_mode"))
     for index, entry in enumerate(entries):
         if fault := account_ids.entry_fault(entry, mode if mode in ports.API else None):
-            wrong, _, fix = fault.partition("; ")
+            wrong, _mark, fix = fault.partition("; ")
             yield _problem("account-invalid", f"gateway_accounts[{index}]", fault=wrong, fix=fix)
 
 

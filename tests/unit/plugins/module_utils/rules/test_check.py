@@ -22,7 +22,7 @@ ROLES = {
     path.parts[-3]: yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
     for path in ROOT.glob("roles/*/meta/argument_specs.yml")
 }
-PLAYBOOKS = yaml.safe_load((ROOT / "playbooks/options.yml").read_text())
+PLAYBOOKS = yaml.safe_load((ROOT / "playbooks/vars/options.yml").read_text())
 WITH_DEFAULT = {name for name, value in DEFAULTS.items() if value is not None}
 CONTEXT = check.Context(check.Specification(ROLES, PLAYBOOKS, WITH_DEFAULT), ["paper", "bastion"])
 VM: dict[str, Any] = {
