@@ -173,6 +173,26 @@ def test_two_gateways(one: dict[str, Any], other: dict[str, Any], told: tuple[st
     assert all("paper" in problem.wrong for problem in found)
 
 
+def test_two_methods_of_one_gateway_have_ports_of_their_own() -> None:
+    mtls = {"access_mtls_addresses": ["10.128.0.7"], "access_mtls_from": ["10.8.0.0/26"], "access_mtls_port": 5000}
+    found = problems(gateway_access=["vpc", "mtls", "local"], access_vpc_port=5000, **mtls)
+    [taken] = [each for each in found if each.id == "port-taken"]
+    assert (taken.variable, taken.value) in {("access_mtls_port", "5000"), ("access_vpc_port", "5000")}
+    assert all(text in taken.wrong for text in ("5000", "10.128.0.7", "access_"))
+
+
+def test_what_both_gateways_publish_is_told_elsewhere() -> None:
+    local = {"gateway_access": ["local"], "gateway_port": 5000}
+    assert access.pairs([gateway("paper", **local), gateway("live", **local)]) == []
+
+
+def test_tunnels_of_two_bastions_may_have_one_port() -> None:
+    other = {**TUNNEL, "access_ssh_tunnel_bastion": "second", "access_ssh_tunnel_port": 4002, "address": "other"}
+    assert access.pairs([gateway("paper", **TUNNEL), gateway("live", **other)]) == []
+    [found] = access.pairs([gateway("paper", **TUNNEL), gateway("live", **{**other, **TUNNEL})])
+    assert "bastion bastion" in found.wrong
+
+
 def test_the_words_of_each_method_are_those_of_the_guide() -> None:
     assert access_table() in (ROOT / "docs/how-to/access.md").read_text()
     flags = {name: (each.listens, each.opens, each.loopback) for name, each in access.METHODS.items()}

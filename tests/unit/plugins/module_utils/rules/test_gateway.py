@@ -378,7 +378,13 @@ def gateway(host: str, **settings: object) -> dict[str, object]:
 )
 def test_clashes_between_any_two_gateways(one: dict[str, object], other: dict[str, object], id_: str) -> None:
     found = pairs([gateway("bystander", gateway_user="bob"), one, other])
-    assert (id_, "b") in [(problem.id, problem.host) for problem in found], found
+    [problem] = [each for each in found if (each.id, each.host) == (id_, "b")]
+    assert problem.wrong.startswith("a ")
+    assert (problem.variable, problem.value) == {
+        "user-shared": ("gateway_user", None),
+        "gateway-name-shared": ("gateway_name", "'paper'"),
+        "gateway-port-shared": ("gateway_port", str(one.get("gateway_port", 4002))),
+    }[id_]
     assert "alice" not in " ".join(map(str, found)).lower()
 
 
@@ -392,6 +398,26 @@ def test_clashes_between_any_two_gateways(one: dict[str, object], other: dict[st
 )
 def test_gateways_that_get_along(one: dict[str, object], other: dict[str, object]) -> None:
     assert pairs([one, other]) == []
+
+
+def test_one_wrong_key_hides_no_other() -> None:
+    keys = {"ReadOnlyApi": "yes", "BindAddress": "0.0.0.0", "LogComponent": "never", "Zzzz": "1", "LogComponents": 5}
+    found = {each.variable.partition(".")[2]: each for each in problems({**GOOD, "gateway_config_extra": keys})}
+    assert {name: each.id for name, each in found.items()} == {
+        "ReadOnlyApi": "config-has-variable",
+        "BindAddress": "config-reserved",
+        "LogComponent": "config-unknown",
+        "Zzzz": "config-unknown",
+        "LogComponents": "config-not-text",
+    }
+    assert ["write " in found[name].fix for name in ("LogComponent", "Zzzz")] == [True, False]
+    assert "LogComponents" in found["LogComponent"].fix
+
+
+def test_what_yaml_made_of_a_text_is_named() -> None:
+    found = problems({**GOOD, "gateway_user": 12345678, "gateway_password": 87654321, "gateway_environment": {"A": 1}})
+    assert [each.id for each in found] == ["credential-not-text", "credential-not-text", "environment-not-text"]
+    assert all("number" in each.wrong for each in found), found
 
 
 def test_an_account_has_its_fault_and_its_fix_apart() -> None:
