@@ -93,28 +93,35 @@ class Decoder:
         self.fault: str | None = None
         self.spent = False
         self._max_frame, self._bytes_left, self._frames_left = max_frame, max_bytes, max_frames
-        self._buffer = bytearray()
+        # It grows to the longest frame and never shrinks: memory that comes and goes is what a process keeps most of.
+        self._buffer, self._filled = bytearray(), 0
 
     def feed(self, data: bytes) -> Iterator[Message]:
         """Yield the messages that *data* completes; to be exhausted before more is fed."""
-        buffer = self._buffer
+        buffer, start = self._buffer, 0
         if not self.fault and not self.spent:
-            buffer += data
-        while len(buffer) >= 4:
-            length = int.from_bytes(buffer[:4], "big")
+            end = self._filled + len(data)
+            buffer.extend(bytes(max(end - len(buffer), 0)))
+            buffer[self._filled : end] = data
+            self._filled = end
+        while self._filled - start >= 4:
+            length = int.from_bytes(buffer[start : start + 4], "big")
             if not 0 < length <= self._max_frame:
-                self.fault = _OTHER_PROTOCOLS.get(bytes(buffer[:4]), f"a frame of {length} bytes")
-            elif len(buffer) < 4 + length:
-                return
+                self.fault = _OTHER_PROTOCOLS.get(bytes(buffer[start : start + 4]), f"a frame of {length} bytes")
+            elif self._filled - start < 4 + length:
+                break
             elif self._frames_left == 0 or self._bytes_left < length:
                 self.spent = True
             else:
                 self._frames_left -= 1
                 self._bytes_left -= 4 + length
-                yield Message(buffer, 4, 4 + length)
-                del buffer[: 4 + length]
+                start += 4 + length
+                yield Message(buffer, start - length, start)
                 continue
-            buffer.clear()
+            start = self._filled
+        if start:
+            self._filled -= start
+            buffer[: self._filled] = buffer[start : start + self._filled]
 
 
 def number(text: str) -> int | None:
