@@ -176,8 +176,8 @@ def container_name(container: str) -> str:
 
 
 def examine(engine: Engine, image: str, wanted: Wanted, container: str | None = None) -> Report:
-    """Look at *image*, which is on this host; also at its files where the name of a *container* is given, which is made
-    for that, never started, and removed. Raises EngineError (NotFoundError where there is no such image)."""
+    """Inspect *image*, which is on this host; with the name of a *container*, its files too: the container is made for
+    that, never started, and removed. Raises EngineError, NotFoundError for an image that is not here."""
     found = engine.image(image)
     config: c.Mapping[str, t.Any] = found.get("Config") or {}
     environment = variables(config.get("Env"))

@@ -133,7 +133,7 @@ _problem = table(
             "name the security archive, or switch the control off with hardening_updates: false",
         ),
         "updates-time": ("not a time of day", "write it as HH:MM, in quotes: '00:30'"),
-        "updates-zone": ("there is no such time zone", "name one like America/New_York"),
+        "updates-zone": ("unknown time zone", "name one like America/New_York"),
         "updates-spread": ("outside of 0 to {most} minutes", "choose one of them"),
     }
 )

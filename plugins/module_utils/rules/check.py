@@ -96,7 +96,7 @@ class Context(t.NamedTuple):
     hosts: c.Collection[str] = ()
     """The names of the inventory's hosts."""
     facts: hardening.Host = hardening.UNSEEN
-    """What module ``hardening_info`` returned, where the host has been contacted."""
+    """The result of module ``hardening_info``, once the host has been contacted."""
     controls: c.Collection[str] = hardening.CONTROLS
     """The switches of the hardening that this run acts on."""
 

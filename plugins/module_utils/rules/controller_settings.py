@@ -1,20 +1,14 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse by name the settings of role gateway that another controller than IBC cannot keep.
+"""Settings of role gateway that ibg-controller can keep, and those that it cannot, for the reference.
 
-The entry point is :func:`problems`. A setting without an equivalent stays at its default, with which that controller
-does nothing that the default would not. Source: docs and source of ibg-controller 0.12.0 (13422e4).
+Source: docs and source of ibg-controller 0.12.0 (13422e4).
 """
 
 from __future__ import annotations
 
-import collections.abc as c
-import typing as t
-
-from ..agent.controller.ibc import IBC
-from ..agent.controller.ibg_controller import IBG_CONTROLLER
-from .ibc_settings import BYPASS, OPTIONS
+from .ibc_settings import BYPASS
 
 KEPT = {
     "gateway_existing_session_action": "EXISTING_SESSION_DETECTED_ACTION",
@@ -39,30 +33,3 @@ LACKING = {
     "gateway_auto_logoff_time": "it signs in again 20 seconds after a log-off, which on live is a push at that hour",
 }
 """Why another option is taken at its default only, where there is more to say than NO_SETTING."""
-
-
-def problems(controller: str, settings: c.Mapping[str, t.Any]) -> list[str]:
-    """Return one sentence per option in *settings* that *controller* (a name of controllers.py) cannot keep.
-
-    *settings* are role gateway's variables; one that is missing is at its default.
-    """
-    if controller == IBC.name:
-        return []
-    found = [
-        f"{name}: {settings[name]!r} is not to be had with {IBG_CONTROLLER.title}: {LACKING.get(name, NO_SETTING)}. "
-        f"Leave it at {_default(name)!r}, or use an image with IBC"
-        for name in (*OPTIONS, BYPASS)
-        if name not in KEPT and name in settings and settings[name] not in (_default(name), None, "")
-    ]
-    restarts = str(settings.get("gateway_auto_restart_time") or "")
-    if restarts.upper().endswith("AM"):
-        found.append(
-            f"gateway_auto_restart_time: {restarts!r} cannot be set by {IBG_CONTROLLER.title}, which writes PM for a "
-            "time in the morning. Choose one from 12:00 PM on, for example 10:00 PM"
-        )
-    return found
-
-
-def _default(name: str) -> object:
-    default: object = [] if name == BYPASS else OPTIONS[name].default
-    return list(default) if isinstance(default, tuple) else default

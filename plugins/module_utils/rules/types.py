@@ -30,7 +30,7 @@ _problem = table(
         "not-a-whole-number": ("{kind}, not a whole number", "write digits only"),
         "not-a-number": ("{kind}, not a number", "write a number"),
         "not-a-choice": ("not one of {choices}", "{hint}"),
-        "unknown-suboption": ("there is no such key", "{hint}"),
+        "unknown-suboption": ("unknown key", "{hint}"),
         "missing-suboption": ("missing", "set it"),
     }
 )

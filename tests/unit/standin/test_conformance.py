@@ -373,12 +373,12 @@ def steps(container: Container, expected: list[str]) -> list[Step]:
     for action in container.recorded.actions:
         effect = next(pattern for start, pattern in EFFECTS.items() if action.what.startswith(start))
         at = next(number for number in range(seen, len(expected)) if re.match(effect, expected[number]))
-        found.append((at, lambda action=action: container.act(action)))  # type: ignore[misc]
+        found.append((at, lambda action=action: container.act(action)))  # type: ignore[misc]  # bound now, not late
         seen = at + (not action.what.startswith("inside: sed"))
     seen = 0
     for text, request in container.situation.later:
         seen = next(number for number in range(seen, len(expected)) if text in expected[number])
-        found.append((seen, lambda request=request: container.control(request)))  # type: ignore[misc]
+        found.append((seen, lambda request=request: container.control(request)))  # type: ignore[misc]  # bound now, not late
     return sorted(found, key=lambda step: step[0])
 
 

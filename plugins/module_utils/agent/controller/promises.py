@@ -90,7 +90,7 @@ BASES: dict[str, dict[str, Basis]] = {
             "the kill, at `Gateway PID:`, `Recovery:`, `RESTART: terminating` or `Waiting for login dialog`, of which "
             "the last stands 1.1 s or more before the push. Without a password a new start of the container presses "
             "nothing (exit code 2), but a relaunch within it has the password of the first sign-in in its environment, "
-            "so that there is no second wall",
+            "so the kill is the only wall",
         ),
         STOP: Basis(
             True,
@@ -112,7 +112,7 @@ BASES: dict[str, dict[str, Basis]] = {
             False,
             "most settings of IBC have no equivalent; the others are written through the window after each sign-in, "
             "and times in the morning cannot be",
-            "Leave those without one at their defaults; each is refused by name.",
+            "Leave those without one at their defaults.",
         ),
     },
 }

@@ -164,7 +164,7 @@ class Gateway:
 
     @property
     def driver(self) -> Controller:
-        """The table of its controller; IBC's where there is no descriptor."""
+        """The table of its controller, or IBC's without a descriptor."""
         return self.descriptor.driver if self.descriptor else ibc.IBC
 
     @property

@@ -309,7 +309,7 @@ class Watcher:
     def _tell_of_release(self, record: Record, now: float) -> None:
         """Queue that IBKR will not accept the release any more: at once, and as critical in the last seven days.
 
-        By severity and not by date: whatever dates a container makes its gateway tell, there is no more than that.
+        Keyed by severity, not by date, so that a gateway that announces a new date each time cannot flood the alerts.
         """
         ends, name, host = self.control.gateway.release(now), record.gateway, self.control.plan.host
         if repeat := RELEASE_REPEATS.get(ends.severity):

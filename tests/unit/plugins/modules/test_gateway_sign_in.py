@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.action import gateway_sign_in as action
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import week
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Store
 from ansible_collections.ibops.gateway.plugins.modules import gateway_sign_in
@@ -55,6 +56,20 @@ def test_it_is_begun_and_followed_to_its_end(run_module: Any, fake_engine: Any, 
     unit.clear()
     done = run_module(gateway_sign_in.main, gateway_name="live", step="follow", since=told["steps"][-1]["at"])
     assert (done["steps"], done["ended"], done["changed"]) == ([], True, True)
+
+
+@pytest.mark.parametrize(("refusal", "left"), [("", "secret"), ("Failed to start", None), ("already exists", "secret")])
+def test_the_password_waits_for_the_unit_and_not_for_one_that_does_not_come(
+    run_module: Any, fake_engine: Any, deploy: Any, monkeypatch: pytest.MonkeyPatch, refusal: str, left: str | None
+) -> None:
+    fake_engine.exit(0)
+    deploy(**LIVE)
+    answer = (1, "", refusal) if refusal else (0, "", "")
+    monkeypatch.setattr(gateway_sign_in.AnsibleModule, "run_command", lambda _module, _command: answer)
+    result = run_module(gateway_sign_in.main, gateway_name="live", names_live=True, password="secret")
+    assert bool(result.get("failed")) is (left is None)
+    assert password.take("live") == left
+    assert "secret" not in str({**result, "invocation": None})
 
 
 @pytest.mark.parametrize(

@@ -1011,6 +1011,17 @@ def test_all_files_that_a_container_is_started_with_are_put_back(host: Host, fau
     assert {file: host.text(f"etc/paper/{file}") for file in FILES} == before
 
 
+def test_a_password_on_disk_goes_with_the_container_that_read_it(host: Host) -> None:
+    host.run(host.order(revision="r1"))
+    before = host.root / "etc/paper/secrets/tws_password"
+    before.parent.mkdir()
+    before.write_text("secret")
+    host.run(host.order(revision="r1"))
+    assert before.exists()
+    host.run(host.order())
+    assert not before.parent.exists()
+
+
 def test_the_containers_uid_is_reserved_before_anything_is_touched(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, bool]] = []
 

@@ -269,7 +269,7 @@ def test_a_look_that_fails_leaves_no_container() -> None:
     def fails(_container: str, _path: str) -> None:
         raise EngineError("gone")
 
-    engine.path_stat = fails  # type: ignore[method-assign,assignment]
+    engine.path_stat = fails  # type: ignore[method-assign,assignment]  # of this one engine
     with pytest.raises(EngineError, match="gone"):
         image.examine(engine, IMAGE, wanted(), "ibgw-paper.image")
     assert engine.containers_made == []

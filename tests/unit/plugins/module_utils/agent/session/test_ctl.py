@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,9 @@ from tests.unit.plugins.session_log import (
     IN,
 )
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as controls
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import ctl, plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import ctl, plan, week
 
 
 @pytest.fixture
@@ -60,6 +62,37 @@ def test_ibgwctl_says_what_is_wrong(control: Any, run: Any, arguments: tuple[str
     found, _result, printed = run(*arguments)
     assert found == code
     assert said in printed
+
+
+@pytest.mark.parametrize(
+    ("handed", "options", "typed", "used"),
+    [
+        ("handed", (), "", "handed"),
+        (None, ("--password-stdin",), "piped\nmore\n", "piped"),
+        (None, (), "typed", "typed"),
+    ],
+)
+def test_where_the_password_of_a_sign_in_comes_from(
+    control: Any, run: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch,
+    handed: str | None, options: tuple[str, ...], typed: str, used: str,
+) -> None:  # fmt: skip
+    control()
+    read: list[str] = []
+
+    def begin() -> None:
+        read.append(Path(password.path("live")).read_text())
+        fake_engine.log(*BEGUN, *IN)
+
+    fake_engine.on_start = begin
+    monkeypatch.setattr(week, "closing", lambda _at: False)
+    terminal = io.StringIO(typed)
+    terminal.isatty = lambda: not options  # type: ignore[method-assign]  # as the case wants it
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: typed)
+    if handed:
+        password.hand_over("live", handed)
+    assert run("sign-in", "live", *options)[0] == 0
+    assert (read, password.take("live")) == ([used], None)
 
 
 def test_damaged_settings_are_a_state(control: Any, run: Any, fake_engine: Any) -> None:
