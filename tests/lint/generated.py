@@ -36,11 +36,13 @@ from tests.lint.files import ROOT, project_files
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
+from docs import controller_settings
+
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, controller_settings
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check  # has all kinds of problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 from ibgw_standin import faults

@@ -8,7 +8,7 @@ Source: docs and source of ibg-controller 0.12.0 (13422e4).
 
 from __future__ import annotations
 
-from .ibc_settings import BYPASS
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.ibc_settings import BYPASS
 
 KEPT = {
     "gateway_existing_session_action": "EXISTING_SESSION_DETECTED_ACTION",

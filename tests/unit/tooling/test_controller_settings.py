@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import controller_settings
+from docs import controller_settings
+
 from ansible_collections.ibops.gateway.plugins.module_utils.rules.ibc_settings import BYPASS, OPTIONS
 
 
