@@ -15,6 +15,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.apply import Runner
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.compute import Compute
@@ -39,10 +40,11 @@ def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def refuse(module: AnsibleModule, problems: c.Iterable[str]) -> None:
+def refuse(module: AnsibleModule, problems: c.Iterable[Problem]) -> None:
     """Fail with all *problems*, if there are any."""
     if found := list(problems):
-        module.fail_json(msg=" ".join([*found, "Nothing was changed."]))
+        lines = " ".join(map(str, found))
+        module.fail_json(msg=f"{lines} Nothing was changed.", problems=[each._asdict() for each in found])
 
 
 def who(module: AnsibleModule) -> c.Callable[[], t.Any]:

@@ -2,7 +2,7 @@
 
 - From plugins/module_utils/rules/ibc_settings.py: templates/config.ini.j2, and of role gateway the defaults of IBC's
   options and their part of the argument specification.
-- From module gcp_network: the options of a firewall rule in role gcp_vm's specification.
+- From modules gcp_network and gcp_vm: the options of a firewall rule and of a VM in role gcp_vm's specification.
 - From plugins/module_utils/rules/access.py: the choices of gateway_access, role access's list of methods, their table
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
@@ -41,12 +41,15 @@ from docs import controller_settings
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check  # has all kinds of problem
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, check
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 from ibgw_standin import faults
 
+# Imported for their kinds of problem alone.
+KINDS_OF = (check, network, scheduler_job)
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
 HARDENED_ROLES = ("access", "gcp_vm", "hardening")
@@ -166,15 +169,38 @@ def line_of(text: str, pattern: str, value: str) -> str:
 
 
 def gcp_vm_specification() -> str:
-    """Role gcp_vm's specification, with the options of a firewall rule as module gcp_network documents them."""
+    """Role gcp_vm's specification, with the options of modules gcp_network and gcp_vm as they document them."""
     module = (ROOT / "plugins/modules/gcp_network.py").read_text()
     documented = re.search(r"(?m)^  firewalls:\n(?:    .*\n)*?    suboptions:\n((?:      .*\n)+)", module)
     if not documented:
         raise SystemExit("plugins/modules/gcp_network.py: option firewalls has no suboptions")
     rules = textwrap.indent(documented[1].replace("suboptions:", "options:"), "    ")
-    before, option, after = GCP_VM.read_text().partition("      gcp_vm_firewalls:\n")
+    text = with_suboptions(GCP_VM.read_text(), "gcp_vm_firewalls", rules)
+    return with_suboptions(text, "gcp_vm_options", vm_options())
+
+
+def with_suboptions(text: str, name: str, lines: str) -> str:
+    """The text of role gcp_vm's specification with other suboptions of option *name*."""
+    before, option, after = text.partition(f"      {name}:\n")
     kept, options, after = after.partition("        options:\n")
-    return before + option + kept + options + re.sub(r"\A(?: {10}.*\n)+", lambda _: rules, after)
+    return before + option + kept + options + re.sub(r"\A(?: {10}.*\n)+", lambda _: lines, after)
+
+
+# What role gcp_vm has to know itself.
+NOT_OF_THE_ROLE = {"name", "zone", "mode", "project", "region", "access_token", "credentials_file"}
+
+
+def vm_options() -> str:
+    """The options of module gcp_vm as suboptions of gcp_vm_options, without defaults: the role's variables hold."""
+    found = ""
+    for path in ("doc_fragments/gcp.py", "modules/gcp_vm.py"):
+        documented = (ROOT / "plugins" / path).read_text().partition("\noptions:\n")[2]
+        for option in re.finditer(r"(?m)^  (?P<name>\w+):\n(?:    .*\n)+", documented.partition('"""')[0]):
+            if option["name"] not in NOT_OF_THE_ROLE:
+                found += re.sub(r"(?m)^ *default: .*\n", "", option[0])
+    found = re.sub(r"O\((region|name)\)", r"O(gcp_vm_\1)", found.replace("suboptions:", "options:"))
+    found = re.sub(r"O\((?!gcp_vm)", "C(", found)
+    return textwrap.indent(found, " " * 8)
 
 
 def session_specification() -> str:

@@ -64,8 +64,8 @@ def test_made_repeated_removed(hours: Hours, fake: FakeScheduler) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"hours_service_account": ""}, "service_account is ''"),
-        ({"gcp_vm_zone": ""}, "zone is ''"),
+        ({"hours_service_account": ""}, "service_account = '': "),
+        ({"gcp_vm_zone": ""}, "zone = '': "),
         ({"gateway_paper_sessions": [{**SESSIONS[0], "zone": "New York"}]}, "gateway_paper_sessions[0].zone"),
     ],
     ids=["account", "zone", "session"],

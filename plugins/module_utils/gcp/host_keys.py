@@ -54,19 +54,10 @@ def key(kind: str, text: str) -> Key | None:
     return (kind, word) if is_key and len(blob) > len(begins) else None
 
 
-def parsed(lines: c.Iterable[str]) -> list[Key]:
-    """Keys as in ``ssh_host_ed25519_key.pub``; GcpError for an invalid line."""
-    found = []
-    for line in lines:
-        kind, _blank, rest = line.strip().partition(" ")
-        one = key(kind, rest)
-        if one is None:
-            raise GcpError(
-                f"host_keys has {line[:60]!r}, which is not an SSH host key. Write it as in the VM's "
-                "/etc/ssh/ssh_host_ed25519_key.pub: type, blank, base64."
-            )
-        found.append(one)
-    return found
+def parsed(line: str) -> Key | None:
+    """A key from a line as in ``ssh_host_ed25519_key.pub``; None for anything else."""
+    kind, _blank, rest = line.strip().partition(" ")
+    return key(kind, rest)
 
 
 def published(compute: Compute, name: str, seconds: float) -> list[Key]:
@@ -121,7 +112,7 @@ def ensure(
     *warn* is told where the key that answers first will be taken.
     """
     name, folder = alias(vm["id"]), options["known_hosts"]
-    given = parsed(options["host_keys"])
+    given = [one for each in options["host_keys"] if (one := parsed(each))]
     if given:
         return pin(folder, name, given)
     if pinned(folder, name):

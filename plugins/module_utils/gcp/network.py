@@ -9,6 +9,7 @@ import collections.abc as c
 import functools
 import typing as t
 
+from ..agent.problem import Problem
 from . import users
 from .api import plan
 from .api.client import start
@@ -70,7 +71,7 @@ class Observed:
         return {**found, "network": found["network"].get(self._network)}
 
 
-def problems(options: Options) -> list[str]:
+def problems(options: Options) -> list[Problem]:
     """Validate the options of gcp_network; empty when nothing is wrong."""
     found = [*place(options), *network.problems(options["network"])]
     found += [*subnet.problems(options["subnets"] or []), *address.problems(options["addresses"] or [])]

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import typing as t
 
+from ..agent.problem import Problem
 from . import users
 from .api import plan
 from .api.client import start
@@ -84,7 +85,7 @@ def settled(found: Observed) -> Observed:
     return found
 
 
-def problems(options: Options) -> list[str]:
+def problems(options: Options) -> list[Problem]:
     """Validate the options of gcp_vm; empty when nothing is wrong."""
     return [*instance.problems(options), *snapshots.problems(options["snapshots"] or {})]
 
@@ -187,7 +188,7 @@ def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
     existing = found.instance and instance.normalized(found.instance)
     name, zone = options["machine_type"] or instance.NEW_MACHINE_TYPE, options["zone"]
     if not existing or options["machine_type"] not in (None, existing["machineType"]):
-        yield from machine_type.impossible(name, zone, found.compute.get(MACHINE_TYPE, name))
+        yield from map(str, machine_type.impossible(name, zone, found.compute.get(MACHINE_TYPE, name)))
     if found.instance:
         yield from interface.impossible(options, found.instance)
         return

@@ -9,7 +9,6 @@ type has that problem alone.
 
 from __future__ import annotations
 
-import collections
 import collections.abc as c
 import contextlib
 import re
@@ -19,14 +18,12 @@ from ..agent import bounds
 from ..agent.problem import Problem, table
 from ..agent.session import plan, windows
 from ..deploy import container
-from ..gcp import vm
-from . import access, client_portal, gateway, hardening, names, types
+from . import access, client_portal, gateway, gcp_vm, hardening, names, types
 
 Options = c.Mapping[str, types.Option]
 _problem = table(
     {
         "not-rendered": ("its template fails: {fault}", "correct the template, or define what it needs"),
-        "gcp-vm-option": ("{wrong}", "{fix}"),
         "service-account-shared": (
             "{other} has the same service account, so each VM could read the other's password in Secret Manager",
             "give each gateway an account of its own, with the role secretmanager.secretAccessor on its own secret, or "
@@ -199,15 +196,7 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
         on = [each for each in context.controls if gateway.flag(settings[each])]
         yield from hardening.problems(settings, context.facts, on)
     elif role == "gcp_vm":
-        for sentence in vm.problems(_given(t.cast("c.Mapping[str, t.Any]", variables["__gcp_vm_options"]))):
-            wrong, _stop, fix = sentence.rstrip(".").rpartition(". ")
-            yield _problem("gcp-vm-option", "gcp_vm", wrong=wrong or fix, fix=fix)
-
-
-def _given(options: c.Mapping[str, t.Any]) -> c.Mapping[str, t.Any]:
-    """The options as module gcp_vm has them: None for what is not given, at any depth."""
-    given = {name: _given(value) if isinstance(value, c.Mapping) else value for name, value in options.items()}
-    return collections.defaultdict(lambda: None, given)
+        yield from gcp_vm.problems(settings, t.cast("c.Mapping[str, t.Any]", variables["__gcp_vm_options"]))
 
 
 def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:

@@ -183,15 +183,27 @@ OBSTACLES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"gateway_address": "203.0.113.7"},
         "sends no public address into the VPC. Name the VM's internal address",
     ),
-    "the loopback": ({}, {"gateway_address": "127.0.0.1"}, "no job reaches that. Offer the API at the VM's"),
-    "a zone for a region": ({}, {"region": "europe-west1-b"}, "that is a zone"),
-    "a full name": ({}, {"job": NAME}, "Write the name alone"),
     "no such job": ({}, {"job": "pipelin"}, "has no such job. `gcloud run jobs list --region europe-west1"),
-    "too many tasks": ({}, {"task_count": 10_001}, "task_count is 10001: Cloud Run takes 1 to 10000"),
-    "no time": ({}, {"timeout": 0}, "timeout is 0: say for how many seconds"),
-    "a task's time": ({}, {"task_timeout": 0}, "task_timeout is 0: Cloud Run takes 1 to 604800"),
-    "a variable's name": ({}, {"env": {"A=B": "1"}}, "env has 'A=B'"),
 }
+PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
+    "the loopback": ({"gateway_address": "127.0.0.1"}, "gcp-run-loopback gateway_address"),
+    "a zone for a region": ({"region": "europe-west1-b"}, "gcp-region-is-zone region"),
+    "a full name": ({"job": NAME}, "gcp-run-job job"),
+    "too many tasks": ({"task_count": 10_001}, "gcp-limits task_count"),
+    "no time": ({"timeout": 0}, "gcp-run-timeout timeout"),
+    "a task's time": ({"task_timeout": 0}, "gcp-limits task_timeout"),
+    "a variable's name": ({"env": {"A=B": "1"}}, "gcp-run-env env.A=B"),
+}
+
+
+@pytest.mark.parametrize(("options", "expected"), PROBLEMS.values(), ids=PROBLEMS)
+@pytest.mark.parametrize("check", [False, True], ids=["", "check"])
+def test_refused_before_the_first_call(
+    run: Run, cloud: FakeRun, options: dict[str, Any], expected: str, check: bool
+) -> None:
+    done = run(check, **options)
+    assert [f"{each['id']} {each['variable']}" for each in done["problems"]] == [expected]
+    assert cloud.calls == []
 
 
 @pytest.mark.parametrize(("task", "options", "said"), OBSTACLES.values(), ids=OBSTACLES)

@@ -161,25 +161,25 @@ def test_many_jobs_are_read_page_by_page(run: Run, cloud: FakeScheduler) -> None
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "cron of four fields": ({"jobs": [{**START, "schedule": "15 9 * *"}]}, "jobs[0].schedule is '15 9 * *'"),
-    "words": ({"jobs": [{**START, "schedule": "every 5 minutes on friday"}]}, "not a line of cron"),
-    "zone of time": ({"jobs": [{**START, "time_zone": "New York"}]}, "jobs[0].time_zone is 'New York'"),
-    "job's name": ({"jobs": [{**START, "name": "vm start"}]}, "jobs[0].name is 'vm start'"),
-    "twice": ({"jobs": [START, START]}, "'vm-start' is there 2 times"),
-    "no account": ({"service_account": None}, "service_account is None: the jobs run as a service account"),
-    "a person": ({"service_account": "me@example.com"}, "service_account is 'me@example.com'"),
-    "region for zone": ({"zone": "europe-west1"}, "zone is 'europe-west1'"),
-    "path for VM": ({"instance": "zones/b/instances/vm"}, "without zone and project"),
-    "retries": ({"retry": {"count": 6}}, "retry.count is 6: write a number from 0 to 5"),
-    "deadline": ({"attempt_deadline": 5}, "attempt_deadline is 5: Cloud Scheduler takes 15 to 1800"),
+    "cron of four fields": ({"jobs": [{**START, "schedule": "15 9 * *"}]}, "gcp-job-schedule jobs[0].schedule"),
+    "words": ({"jobs": [{**START, "schedule": "every 5 minutes on friday"}]}, "gcp-job-schedule jobs[0].schedule"),
+    "zone of time": ({"jobs": [{**START, "time_zone": "New York"}]}, "gcp-job-time-zone jobs[0].time_zone"),
+    "job's name": ({"jobs": [{**START, "name": "vm start"}]}, "gcp-job-name jobs[0].name"),
+    "twice": ({"jobs": [START, START]}, "gcp-repeated jobs"),
+    "no account": ({"service_account": None}, "gcp-job-account service_account"),
+    "a person": ({"service_account": "me@example.com"}, "gcp-job-account service_account"),
+    "region for zone": ({"zone": "europe-west1"}, "gcp-zone zone"),
+    "path for VM": ({"instance": "zones/b/instances/vm"}, "gcp-vm-name instance"),
+    "retries": ({"retry": {"count": 6}}, "gcp-limits retry.count"),
+    "deadline": ({"attempt_deadline": 5}, "gcp-limits attempt_deadline"),
 }
 
 
-@pytest.mark.parametrize(("options", "said"), REFUSED.values(), ids=REFUSED)
-def test_refused_before_the_first_call(run: Run, cloud: FakeScheduler, options: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("options", "expected"), REFUSED.values(), ids=REFUSED)
+def test_refused_before_the_first_call(run: Run, cloud: FakeScheduler, options: dict[str, Any], expected: str) -> None:
     done = run(**options)
     assert done["failed"]
-    assert said in done["msg"]
+    assert [f"{each['id']} {each['variable']}" for each in done["problems"]] == [expected]
     assert cloud.calls == []
 
 

@@ -140,7 +140,7 @@ def test_keys_that_the_inventory_names_are_pinned_without_asking(machine: RunMod
 @pytest.mark.parametrize("wrong", ["ssh-ed25519", f"{ED}", f"ssh-ed25519 {RSA}", "SHA256:AAAA"])
 def test_a_key_that_is_none_is_refused(machine: RunModule, fake: FakeGcp, wrong: str) -> None:
     failed = machine(host_keys=[wrong])
-    assert "host_keys has" in failed["msg"]
+    assert [each["id"] for each in failed["problems"]] == ["gcp-host-key"]
     assert fake.writes() == []
 
 

@@ -1,4 +1,4 @@
-"""What gcp_network refuses before the first call: variable, value, rule and fix."""
+"""Module gcp_network refuses options before the first call."""
 
 from __future__ import annotations
 
@@ -23,115 +23,136 @@ def ports(*given: str) -> list[dict[str, Any]]:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "project": ({"project": "My Project"}, ["project is 'My Project'", "gcloud projects list"]),
+    "project": ({"project": "My Project"}, ["gcp-project project"]),
     "zone for region": (
         {"region": "europe-west1-b"},
-        ["region is 'europe-west1-b'", "its region, 'europe-west1'"],
+        ["gcp-region-is-zone region"],
     ),
-    "no region": ({"region": "europe"}, ["region is 'europe': no region is called so", "gcloud compute regions list"]),
+    "no region": ({"region": "europe"}, ["gcp-region region"]),
     "network's name": (
         {"network": {"name": "My_Net"}},
-        ["network.name is 'My_Net'", "lower case", "Choose such"],
+        ["gcp-name network.name"],
     ),
-    "mtu": ({"network": {"name": "main", "mtu": 9000}}, ["network.mtu is 9000: Google takes 1300 to 8896"]),
-    "subnet's name": ({"subnets": [{**SUBNET, "name": "a-"}]}, ["subnets[0].name is 'a-'"]),
-    "two of a name": ({"subnets": [SUBNET, {**SUBNET, "range": "10.1.0.0/24"}]}, ["subnets names 'a' more than once"]),
-    "no range": ({"subnets": [{**SUBNET, "range": "10.0.0.1/24"}]}, ["subnets[0].range is '10.0.0.1/24'", "host bits"]),
-    "public subnet": ({"subnets": [{**SUBNET, "range": "8.8.8.0/24"}]}, ["subnets[0].range is '8.8.8.0/24'", "public"]),
-    "too small": ({"subnets": [{**SUBNET, "range": "10.0.0.0/30"}]}, ["'10.0.0.0/30'", "has to be /29 or larger"]),
+    "mtu": ({"network": {"name": "main", "mtu": 9000}}, ["gcp-limits network.mtu"]),
+    "subnet's name": ({"subnets": [{**SUBNET, "name": "a-"}]}, ["gcp-name subnets[0].name"]),
+    "two of a name": ({"subnets": [SUBNET, {**SUBNET, "range": "10.1.0.0/24"}]}, ["gcp-repeated subnets"]),
+    "no range": ({"subnets": [{**SUBNET, "range": "10.0.0.1/24"}]}, ["gcp-range subnets[0].range"]),
+    "public subnet": ({"subnets": [{**SUBNET, "range": "8.8.8.0/24"}]}, ["gcp-subnet-public subnets[0].range"]),
+    "too small": ({"subnets": [{**SUBNET, "range": "10.0.0.0/30"}]}, ["gcp-subnet-size subnets[0].range"]),
     "too small for Cloud Run": (
         {"subnets": [{**SUBNET, "range": "10.0.0.0/27", "use": "cloud_run"}]},
-        ["subnets[0].range is '10.0.0.0/27': a subnet for cloud_run has to be /26 or larger"],
+        ["gcp-subnet-size subnets[0].range"],
     ),
     "connector": (
         {"subnets": [{**SUBNET, "range": "10.0.0.0/26", "use": "connector"}]},
-        ["a subnet for connector has to be /28."],
+        ["gcp-subnet-size subnets[0].range"],
     ),
     "overlap": (
         {"subnets": [SUBNET, {"name": "b", "range": "10.0.0.128/25"}]},
-        ["subnets[1].range is '10.0.0.128/25': it overlaps 10.0.0.0/24 of a"],
+        ["gcp-subnet-overlap subnets[1].range"],
     ),
     "internal address without subnet": (
         {"addresses": [{"name": "x", "type": "INTERNAL"}]},
-        ["addresses[0].subnet is None and its type INTERNAL"],
+        ["gcp-address-subnet addresses[0].subnet"],
     ),
-    "external address with subnet": ({"addresses": [{"name": "x", "subnet": "gateway"}]}, ["its type EXTERNAL"]),
-    "label": ({"addresses": [{"name": "x", "labels": {"Env": "a"}}]}, ["addresses[0].labels has 'Env'"]),
+    "external address with subnet": (
+        {"addresses": [{"name": "x", "subnet": "gateway"}]},
+        ["gcp-address-subnet addresses[0].subnet"],
+    ),
+    "label": ({"addresses": [{"name": "x", "labels": {"Env": "a"}}]}, ["gcp-label addresses[0].labels.Env"]),
     "NAT for all": (
         {"router": {"name": "r", "nats": [{**NAT, "subnets": []}]}},
-        ["router.nats[0].subnets is []: a NAT for every subnet would take those of Cloud Run in"],
+        ["gcp-nat-subnets router.nats[0].subnets"],
     ),
     "an address to keep and to give up": (
         {"router": {"name": "r", "nats": [{**NAT, "addresses": ["nat"], "draining": ["nat"]}]}},
-        ["router.nats[0].draining has 'nat'", "Keep it in one of them"],
+        ["gcp-nat-draining router.nats[0].draining"],
     ),
     "NAT's timeout": (
         {"router": {"name": "r", "nats": [{**NAT, "tcp_established_idle_timeout": 5}]}},
-        ["router.nats[0].tcp_established_idle_timeout is 5"],
+        ["gcp-limits router.nats[0].tcp_established_idle_timeout"],
     ),
     "open to all": (
         api(rules=ports("22"), source_ranges=["0.0.0.0/0"]),
-        ["firewalls[0].source_ranges is ['0.0.0.0/0'] (api)", "must not be open to all", "Name the ranges"],
+        ["gcp-rule-open-to-all firewalls[0].source_ranges"],
     ),
     "open to all in two halves": (
         api(rules=ports("22"), source_ranges=["0.0.0.0/1", "128.0.0.0/1"]),
-        ["together they are 0.0.0.0/0"],
+        ["gcp-rule-open-to-all firewalls[0].source_ranges"],
     ),
     "API from the internet": (
         api(source_ranges=["10.0.0.0/8", "203.0.113.7/32"]),
-        ["firewalls[0].source_ranges has 203.0.113.7/32 (api): the rule opens 4002", "Narrow the ranges"],
+        ["gcp-rule-api-public firewalls[0].source_ranges"],
     ),
     "API in a range of ports": (
         api(rules=ports("4000-4001"), source_ranges=["35.235.240.0/20"]),
-        ["the rule opens 4001"],
+        ["gcp-rule-api-public firewalls[0].source_ranges"],
     ),
-    "VNC": (api(rules=ports("5900"), source_ranges=["35.235.240.0/20"]), ["the rule opens 5900"]),
+    "VNC": (
+        api(rules=ports("5900"), source_ranges=["35.235.240.0/20"]),
+        ["gcp-rule-api-public firewalls[0].source_ranges"],
+    ),
     "every protocol": (
         api(rules=[{"protocol": "all"}], source_ranges=["35.235.240.0/20"]),
-        ["the rule opens 4001, 4002, 4003, 4004, 5900"],
+        ["gcp-rule-api-public firewalls[0].source_ranges", "gcp-rule-live-and-paper firewalls[0].rules"],
     ),
     "TCP by its number": (
         api(rules=[{"protocol": "6"}], source_ranges=["35.235.240.0/20"]),
-        ["the rule opens 4001"],
+        ["gcp-rule-api-public firewalls[0].source_ranges", "gcp-rule-live-and-paper firewalls[0].rules"],
     ),
     "tags": (
         api(source_tags=["cloud-run"]),
-        ["firewalls[0].source_tags is ['cloud-run'] (api)", "carries no tag", "range of Cloud Run's whole subnet"],
+        ["gcp-rule-api-tags firewalls[0].source_tags"],
     ),
-    "no sources": (api(source_ranges=[]), ["source_ranges is [] (api): Google reads none as 0.0.0.0/0"]),
-    "sources not given": (api(source_ranges=None), ["source_ranges is None (api)"]),
-    "live with paper": (api(rules=ports("4001", "4002")), ["rules (api) open 4001, 4002: live and paper stay apart"]),
-    "priority": (api(priority=70000), ["firewalls[0].priority is 70000: Google takes 0 to 65535"]),
-    "rule's name": (api(name="API"), ["firewalls[0].name is 'API'"]),
-    "no range of a source": (api(source_ranges=["10.0.0.0/33"]), ["source_ranges (api) is '10.0.0.0/33'"]),
-    "port": (api(rules=ports("http")), ["firewalls[0].rules[0].ports has 'http' (api)"]),
-    "port too large": (api(rules=ports("70000")), ["firewalls[0].rules[0].ports has '70000' (api)"]),
-    "ports backwards": (api(rules=ports("20-10")), ["firewalls[0].rules[0].ports has '20-10' (api)"]),
-    "ports of icmp": (api(rules=[{"protocol": "icmp", "ports": ["1"]}]), ["only tcp, udp, sctp have ports"]),
-    "no protocols": (api(rules=[]), ["firewalls[0].rules is [] (api)"]),
+    "no sources": (api(source_ranges=[]), ["gcp-rule-no-sources firewalls[0].source_ranges"]),
+    "sources not given": (api(source_ranges=None), ["gcp-rule-no-sources firewalls[0].source_ranges"]),
+    "live with paper": (api(rules=ports("4001", "4002")), ["gcp-rule-live-and-paper firewalls[0].rules"]),
+    "priority": (api(priority=70000), ["gcp-limits firewalls[0].priority"]),
+    "rule's name": (api(name="API"), ["gcp-name firewalls[0].name"]),
+    "no range of a source": (api(source_ranges=["10.0.0.0/33"]), ["gcp-range firewalls[0].source_ranges[0]"]),
+    "port": (api(rules=ports("http")), ["gcp-rule-port firewalls[0].rules[0].ports[0]"]),
+    "port too large": (api(rules=ports("70000")), ["gcp-rule-port firewalls[0].rules[0].ports[0]"]),
+    "ports backwards": (api(rules=ports("20-10")), ["gcp-rule-port firewalls[0].rules[0].ports[0]"]),
+    "ports of icmp": (
+        api(rules=[{"protocol": "icmp", "ports": ["1"]}]),
+        ["gcp-rule-no-ports firewalls[0].rules[0].ports"],
+    ),
+    "no protocols": (api(rules=[]), ["gcp-rule-empty firewalls[0].rules"]),
     "two kinds of targets": (
         api(target_tags=["a"], target_service_accounts=["a@b.example"]),
-        ["Keep target_service_accounts"],
+        ["gcp-rule-targets firewalls[0].target_tags"],
     ),
-    "sources of what goes out": (api(direction="EGRESS"), ["a rule for EGRESS has destination_ranges"]),
+    "sources of what goes out": (api(direction="EGRESS"), ["gcp-rule-egress-sources firewalls[0].source_ranges"]),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=list(REFUSED))
 def test_refused_before_the_first_call(run: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], list[str]]) -> None:
-    changes, parts = case
+    changes, expected = case
     refused = run(**changes)
     assert refused["failed"] is True
-    for part in parts:
-        assert part in refused["msg"]
+    assert [f"{each['id']} {each['variable']}" for each in refused["problems"]] == expected
     assert refused["msg"].endswith("Nothing was changed.")
     assert fake.calls == []
 
 
+@pytest.mark.parametrize(
+    ("rules", "opened"),
+    [
+        (ports("4000-4001"), "4001"),
+        (ports("5900"), "5900"),
+        ([{"protocol": "all"}], "4001, 4002, 4003, 4004, 5900"),
+        ([{"protocol": "6"}], "4001, 4002, 4003, 4004, 5900"),
+    ],
+)
+def test_the_ports_that_a_rule_opens_are_told(run: RunModule, rules: list[dict[str, Any]], opened: str) -> None:
+    refused = run(**api(rules=rules, source_ranges=["35.235.240.0/20"]))
+    assert f"35.235.240.0/20 may reach {opened}, and" in refused["problems"][0]["wrong"]
+
+
 def test_all_problems_at_once(run: RunModule) -> None:
-    message = run(region="europe-west1-b", **api(priority=-1, source_tags=["x"]))["msg"]
-    for part in ("region is", "priority is -1", "source_tags is"):
-        assert part in message
+    found = run(region="europe-west1-b", **api(priority=-1, source_tags=["x"]))["problems"]
+    assert [each["id"] for each in found] == ["gcp-region-is-zone", "gcp-limits", "gcp-rule-api-tags"]
 
 
 ALLOWED = {

@@ -1,4 +1,4 @@
-"""What gcp_vm refuses: variable, value, rule and fix, before the first call or before the first write."""
+"""Module gcp_vm refuses options before the first call or before the first write."""
 
 from __future__ import annotations
 
@@ -11,45 +11,51 @@ from tests.unit.gcp.conftest import MACHINE, RunModule
 from ansible_collections.ibops.gateway.plugins.modules import gcp_vm_info
 
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "project": ({"project": "My Project"}, ["project is 'My Project'", "gcloud projects list"]),
-    "name": ({"name": "IBGW"}, ["name is 'IBGW': Google wants", "Choose such a name"]),
+    "project": ({"project": "My Project"}, ["gcp-project project"]),
+    "name": ({"name": "IBGW"}, ["gcp-name name"]),
     "zone of another region": (
         {"zone": "us-east1-b"},
-        ["zone is 'us-east1-b': it is one of us-east1, and region is 'europe-west1'. Make them fit."],
+        ["gcp-zone-elsewhere zone"],
     ),
-    "region for zone": ({"zone": "europe-west1"}, ["zone is 'europe-west1': no zone", "gcloud compute zones list"]),
-    "machine type": ({"machine_type": "E2 medium"}, ["machine_type is 'E2 medium'", "Write it as e2-medium"]),
-    "too small": ({"machine_type": "e2-micro"}, ["'e2-micro': less than 2 GB of memory", "Choose e2-small"]),
-    "image": ({"image": "debian-12"}, ["image is 'debian-12'", "debian-cloud/debian-12"]),
-    "disk's size": ({"disk": {"size": 5}}, ["disk.size is 5: Google takes 10 to 65536"]),
-    "disk's type": ({"disk": {"type": "SSD"}}, ["disk.type is 'SSD'", "pd-balanced"]),
-    "disk's label": ({"disk": {"labels": {"Env": "a"}}}, ["disk.labels has 'Env'"]),
-    "label": ({"labels": {"env": "Paper"}}, ["labels has 'env': 'Paper'"]),
+    "region for zone": ({"zone": "europe-west1"}, ["gcp-zone zone"]),
+    "machine type": ({"machine_type": "E2 medium"}, ["gcp-machine-type machine_type"]),
+    "too small": ({"machine_type": "e2-micro"}, ["gcp-machine-type-small machine_type"]),
+    "image": ({"image": "debian-12"}, ["gcp-image image"]),
+    "disk's size": ({"disk": {"size": 5}}, ["gcp-limits disk.size"]),
+    "disk's type": ({"disk": {"type": "SSD"}}, ["gcp-disk-type disk.type"]),
+    "disk's label": ({"disk": {"labels": {"Env": "a"}}}, ["gcp-label disk.labels.Env"]),
+    "label": ({"labels": {"env": "Paper"}}, ["gcp-label labels.env"]),
     "the collection's labels": (
         {"labels": {"ibgw-mode": "live", "ibops-gateway": "x"}},
-        ["labels has 'ibgw-mode': the module sets that label", "labels has 'ibops-gateway'"],
+        ["gcp-label-reserved labels.ibgw-mode", "gcp-label-reserved labels.ibops-gateway"],
     ),
-    "subnet's path": ({"subnet": "regions/x/subnetworks/a"}, ["subnet is 'regions/x/subnetworks/a'"]),
-    "a public address inside": ({"network_ip": "8.8.8.8"}, ["network_ip is '8.8.8.8'", "in a private range"]),
-    "no address": ({"network_ip": "10.0.0.300"}, ["network_ip is '10.0.0.300'"]),
-    "external address by number": ({"external_address": "203.0.113.1"}, ["external_address is '203.0.113.1'"]),
-    "tag": ({"tags": ["IB"]}, ["tags has 'IB'"]),
-    "account": ({"service_account": "gateway-vm"}, ["service_account is 'gateway-vm'", "gcloud iam service-accounts"]),
-    "scope": ({"scopes": ["https://example.org/x"]}, ["scopes has 'https://example.org/x'", "cloud-platform"]),
-    "no scopes": ({"scopes": []}, ["scopes is []", "Clear service_account"]),
-    "OS Login off": ({"metadata": {"enable-oslogin": False}}, ["metadata.enable-oslogin is False: it is TRUE"]),
-    "OS Login off in other letters": ({"metadata": {"Enable-OSLogin": "no"}}, ["metadata.Enable-OSLogin is 'no'"]),
-    "serial console": ({"metadata": {"serial-port-enable": 1}}, ["metadata.serial-port-enable is 1: it is FALSE"]),
-    "keys of the project": ({"metadata": {"block-project-ssh-keys": "false"}}, ["it is TRUE for every gateway"]),
-    "keys": ({"metadata": {"ssh-keys": "me:ssh-ed25519 A"}}, ["metadata has 'ssh-keys'", "compute.osAdminLogin"]),
-    "key of metadata": ({"metadata": {"a b": "x"}}, ["metadata has 'a b'"]),
-    "limit": ({"scheduling": {"max_run_duration": 10}}, ["scheduling.max_run_duration is 10: Google takes 30 to"]),
-    "hour": ({"snapshots": {"start_time": "04:30"}}, ["snapshots.start_time is '04:30'", "'04:00'"]),
-    "days": ({"snapshots": {"every_days": 0}}, ["snapshots.every_days is 0"]),
-    "days kept": ({"snapshots": {"keep_days": 0}}, ["snapshots.keep_days is 0"]),
+    "subnet's path": ({"subnet": "regions/x/subnetworks/a"}, ["gcp-shared-vpc subnet"]),
+    "a public address inside": ({"network_ip": "8.8.8.8"}, ["gcp-internal-address network_ip"]),
+    "no address": ({"network_ip": "10.0.0.300"}, ["gcp-internal-address network_ip"]),
+    "external address by number": ({"external_address": "203.0.113.1"}, ["gcp-external-address external_address"]),
+    "tag": ({"tags": ["IB"]}, ["gcp-tag tags[0]"]),
+    "account": ({"service_account": "gateway-vm"}, ["gcp-service-account service_account"]),
+    "scope": ({"scopes": ["https://example.org/x"]}, ["gcp-scope scopes[0]"]),
+    "no scopes": ({"scopes": []}, ["gcp-no-scopes scopes"]),
+    "OS Login off": ({"metadata": {"enable-oslogin": False}}, ["gcp-metadata-safe metadata.enable-oslogin"]),
+    "OS Login off in other letters": (
+        {"metadata": {"Enable-OSLogin": "no"}},
+        ["gcp-metadata-safe metadata.Enable-OSLogin"],
+    ),
+    "serial console": ({"metadata": {"serial-port-enable": 1}}, ["gcp-metadata-safe metadata.serial-port-enable"]),
+    "keys of the project": (
+        {"metadata": {"block-project-ssh-keys": "false"}},
+        ["gcp-metadata-safe metadata.block-project-ssh-keys"],
+    ),
+    "keys": ({"metadata": {"ssh-keys": "me:ssh-ed25519 A"}}, ["gcp-metadata-ssh-keys metadata.ssh-keys"]),
+    "key of metadata": ({"metadata": {"a b": "x"}}, ["gcp-metadata-key metadata.a b"]),
+    "limit": ({"scheduling": {"max_run_duration": 10}}, ["gcp-limits scheduling.max_run_duration"]),
+    "hour": ({"snapshots": {"start_time": "04:30"}}, ["gcp-snapshot-time snapshots.start_time"]),
+    "days": ({"snapshots": {"every_days": 0}}, ["gcp-limits snapshots.every_days"]),
+    "days kept": ({"snapshots": {"keep_days": 0}}, ["gcp-limits snapshots.keep_days"]),
     "a stop that may not end": (
         {"state": "present", "stop_for_update": True},
-        ["stop_for_update is true and state is 'present'", "Write state running or stopped"],
+        ["gcp-stop-without-start stop_for_update"],
     ),
 }
 
@@ -58,11 +64,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_refused_before_the_first_call(
     machine: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], list[str]]
 ) -> None:
-    changes, parts = case
+    changes, expected = case
     refused = machine(**changes)
     assert refused["failed"] is True
-    for part in parts:
-        assert part in refused["msg"]
+    assert [f"{each['id']} {each['variable']}" for each in refused["problems"]] == expected
     assert refused["msg"].endswith("Nothing was changed.")
     assert fake.calls == []
 
@@ -91,7 +96,7 @@ def test_allowed(machine: RunModule, changes: dict[str, Any]) -> None:
 MISSING: dict[str, tuple[dict[str, Any], str]] = {
     "subnet": ({"subnet": "none"}, "subnet is 'none': there is no such subnet in europe-west1."),
     "no subnet": ({"subnet": None}, "subnet is None: a new VM is in a subnet."),
-    "machine type": ({"machine_type": "e2-huge"}, "machine_type is 'e2-huge': europe-west1-b has no such type."),
+    "machine type": ({"machine_type": "e2-huge"}, "machine_type = 'e2-huge': europe-west1-b has no such machine type."),
     "memory": ({"machine_type": "e2-custom-2-1024"}, "'e2-custom-2-1024': 1024 MB of memory"),
     "internal address": ({"network_ip": "none"}, "network_ip is 'none': no such address is reserved"),
     "external address": ({"external_address": "none"}, "external_address is 'none': no such address is reserved"),
@@ -139,13 +144,12 @@ def test_a_disk_in_the_way(machine: RunModule, fake: FakeGcp) -> None:
 
 
 def test_all_problems_at_once(machine: RunModule) -> None:
-    message = machine(zone="us-east1-b", tags=["X"], scopes=[], subnet="A")["msg"]
-    for part in ("zone is", "tags has 'X'", "scopes is []", "subnet is 'A'"):
-        assert part in message
+    found = machine(zone="us-east1-b", tags=["X"], scopes=[], subnet="A")["problems"]
+    assert [each["id"] for each in found] == ["gcp-zone-elsewhere", "gcp-no-scopes", "gcp-tag", "gcp-name"]
 
 
 def test_the_info_module_looks_at_its_options(call: RunModule, fake: FakeGcp) -> None:
     refused = call(gcp_vm_info.main, name=MACHINE["name"], zone="us-east1-b")
-    assert "zone is 'us-east1-b'" in refused["msg"]
+    assert [each["id"] for each in refused["problems"]] == ["gcp-zone-elsewhere"]
     nothing = call(gcp_vm_info.main, name=MACHINE["name"], zone="europe-west1-b")
     assert (nothing["vm"], nothing["resources"]) == (None, {"instance": None, "disk": None, "snapshots": None})

@@ -8,11 +8,22 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized, link, without_none
 from ..api.plan import DesiredState
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb, mutable, without_empty
 from ..rules import labels, named, repeated
 from .subnet import SUBNET
+
+_problem = table(
+    {
+        "gcp-address-subnet": (
+            "its type is {type}, and an internal address is one of a subnet, an external one of none",
+            "give both type INTERNAL and a subnet, or neither",
+        ),
+        "gcp-address-tier": ("an internal address has no tier", "remove it"),
+    }
+)
 
 
 def _normalized(body: t.Mapping[str, t.Any]) -> Normalized:
@@ -46,19 +57,17 @@ ADDRESS = Resource(
 )
 
 
-def problems(addresses: list[t.Any]) -> c.Iterator[str]:
+def problems(addresses: list[t.Any]) -> c.Iterator[Problem]:
     """Validate the options of addresses."""
     yield from repeated("addresses", [address["name"] for address in addresses])
     for index, address in enumerate(addresses):
         variable, internal = f"addresses[{index}]", address["type"] == "INTERNAL"
-        yield from named(variable, address)
+        yield from named(f"{variable}.name", address["name"])
         if internal != bool(address["subnet"]):
-            yield (
-                f"{variable}.subnet is {address['subnet']!r} and its type {address['type'] or 'EXTERNAL'}: an internal "
-                "address is one of a subnet, an external one is of none. Give both, or neither."
-            )
+            kind = address["type"] or "EXTERNAL"
+            yield _problem("gcp-address-subnet", f"{variable}.subnet", address["subnet"], type=kind)
         if internal and address["tier"]:
-            yield f"{variable}.tier is {address['tier']!r}: an internal address has none. Remove it."
+            yield _problem("gcp-address-tier", f"{variable}.tier", address["tier"])
         yield from labels(f"{variable}.labels", address["labels"])
 
 

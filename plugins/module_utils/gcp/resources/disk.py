@@ -9,6 +9,7 @@ import collections.abc as c
 import re
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized, last, link, without_none
 from ..api.plan import DesiredState, Key
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
@@ -16,6 +17,7 @@ from ..rules import NAME, between
 from . import snapshots
 
 NEW: Normalized = {"diskSizeGb": 20, "diskType": "pd-balanced"}
+_problem = table({"gcp-disk-type": ("not the name of a disk type", "write it as pd-balanced")})
 
 
 def _normalized(body: t.Mapping[str, t.Any]) -> Normalized:
@@ -61,12 +63,12 @@ DISK = Resource(
 )
 
 
-def problems(disk: Options) -> c.Iterator[str]:
+def problems(disk: Options) -> c.Iterator[Problem]:
     """Validate the options of a VM's disk, but for its labels."""
     yield from between("disk.size", disk.get("size"), 10, 65536)
     kind = disk.get("type")
     if kind is not None and not re.fullmatch(NAME, kind):
-        yield f"disk.type is {kind!r}: no type is called so. Write it as pd-balanced."
+        yield _problem("gcp-disk-type", "disk.type", kind)
 
 
 def desired(options: Options, name: str, needs: frozenset[Key]) -> DesiredState:

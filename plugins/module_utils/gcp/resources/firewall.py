@@ -11,16 +11,52 @@ import re
 import typing as t
 
 from ...agent.api import ports
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized, cidr, link, log, without_none
 from ..api.plan import DesiredState
 from ..api.resource import MARK, Body, Call, Options, Resource, create_marked
-from ..rules import PRIVATE, Range, between, ip_range, is_private, named, repeated
+from ..rules import PRIVATE, Range, between, ip_range, is_private, named, repeated, within
 from . import network
 
 PORTS = r"\d{1,5}(-\d{1,5})?"
 LIVE_PORTS, PAPER_PORTS = ({ports.API[mode], ports.RELAY[mode]} for mode in ("live", "paper"))
 API_PORTS = LIVE_PORTS | PAPER_PORTS
 WITH_PORTS = ("tcp", "udp", "sctp")
+_problem = table(
+    {
+        "gcp-rule-targets": (
+            "rule {rule}: Google takes tags or service accounts as targets",
+            "keep target_service_accounts: anyone who may edit a machine can put a tag on it",
+        ),
+        "gcp-rule-egress-sources": ("rule {rule}: one for EGRESS has destination_ranges", "remove it"),
+        "gcp-rule-empty": ("rule {rule}: it needs at least one protocol", "name one, or all"),
+        "gcp-rule-protocol": ("rule {rule}: not a protocol", "write tcp, udp, all or a number"),
+        "gcp-rule-no-ports": ("rule {rule}: only {protocols} have ports", "remove them"),
+        "gcp-rule-port": ("rule {rule}: neither a port nor a range of ports", "write '4001', or '1-99'"),
+        "gcp-rule-no-sources": (
+            "rule {rule}: Google reads no sources as 0.0.0.0/0",
+            "name the ranges that may come in",
+        ),
+        "gcp-rule-open-to-all": (
+            "rule {rule}: together the ranges are 0.0.0.0/0, and an allow rule must not be open to all",
+            "name the ranges that may come in",
+        ),
+        "gcp-rule-api-public": (
+            "rule {rule}: {ranges} may reach {ports}, and the gateway's API and its screen are only for ranges in "
+            "{private}",
+            "narrow the ranges or the ports",
+        ),
+        "gcp-rule-api-tags": (
+            "rule {rule}: Cloud Run's traffic carries no tag that a rule for ingress could match, so that the rule "
+            "would let nothing in",
+            "write the range of Cloud Run's whole subnet as source_ranges",
+        ),
+        "gcp-rule-live-and-paper": (
+            "rule {rule}: it opens {ports}, and live and paper stay apart",
+            "write a rule for each, with a target of its own",
+        ),
+    }
+)
 
 
 def _by_protocol(entries: c.Iterable[t.Mapping[str, t.Any]]) -> list[Normalized]:
@@ -74,11 +110,11 @@ FIREWALL = Resource(
 )
 
 
-def problems(rules: list[t.Any]) -> c.Iterator[str]:
+def problems(rules: list[t.Any]) -> c.Iterator[Problem]:
     """Validate the options of firewall rules."""
     yield from repeated("firewalls", [rule["name"] for rule in rules])
     for index, rule in enumerate(rules):
-        yield from (f"firewalls[{index}].{problem}" for problem in _rule(rule))
+        yield from within(f"firewalls[{index}]", _rule(rule))
 
 
 def desired(options: Options, rule: Options) -> DesiredState:
@@ -123,42 +159,39 @@ def _sorted(values: list[str] | None) -> list[str] | None:
     return None if values is None else sorted(set(values))
 
 
-def _rule(rule: Options) -> c.Iterator[str]:
-    """Validate one rule; each problem begins with the option inside of it."""
+def _rule(rule: Options) -> c.Iterator[Problem]:
+    """Validate one rule; the variables of the problems are its keys."""
     name = rule["name"]
-    yield from named("", rule)
+    yield from named("name", name)
     yield from between("priority", rule["priority"], 0, 65535)
     for option in ("source_ranges", "destination_ranges"):
-        for value in rule[option] or []:
-            yield from ip_range(f"{option} ({name})", value)[1]
+        for index, value in enumerate(rule[option] or []):
+            yield from ip_range(f"{option}[{index}]", value)[1]
     yield from _protocols(rule)
     if rule["target_tags"] and rule["target_service_accounts"]:
-        yield (
-            f"target_tags is {rule['target_tags']} ({name}): Google takes tags or service accounts. Keep "
-            "target_service_accounts: a tag can be put on by anyone who may edit a machine."
-        )
+        yield _problem("gcp-rule-targets", "target_tags", rule["target_tags"], rule=name)
     if rule["direction"] == "EGRESS":
-        if rule["source_ranges"] or rule["source_tags"]:
-            yield f"source_ranges and source_tags ({name}): a rule for EGRESS has destination_ranges. Remove them."
+        for option in ("source_ranges", "source_tags"):
+            if rule[option]:
+                yield _problem("gcp-rule-egress-sources", option, rule[option], rule=name)
     elif rule["action"] == "allow":
         yield from _ingress(rule)
 
 
-def _protocols(rule: Options) -> c.Iterator[str]:
+def _protocols(rule: Options) -> c.Iterator[Problem]:
+    name = rule["name"]
     if not rule["rules"]:
-        yield f"rules is [] ({rule['name']}): a rule is about at least one protocol. Name one, or `all`."
+        yield _problem("gcp-rule-empty", "rules", [], rule=name)
     for index, entry in enumerate(rule["rules"]):
         variable = f"rules[{index}]"
         if not re.fullmatch(r"[a-z]+|\d{1,3}", entry["protocol"]):
-            yield f"{variable}.protocol is {entry['protocol']!r} ({rule['name']}): write tcp, udp, all or a number."
+            yield _problem("gcp-rule-protocol", f"{variable}.protocol", entry["protocol"], rule=name)
         if entry["ports"] and entry["protocol"] not in WITH_PORTS:
-            yield (
-                f"{variable}.ports is {entry['ports']} ({rule['name']}): only {', '.join(WITH_PORTS)} have ports. "
-                "Remove them."
-            )
-        for port in entry["ports"] or []:
+            protocols = ", ".join(WITH_PORTS)
+            yield _problem("gcp-rule-no-ports", f"{variable}.ports", entry["ports"], rule=name, protocols=protocols)
+        for at, port in enumerate(entry["ports"] or []):
             if not re.fullmatch(PORTS, port) or not _ports(port):
-                yield f"{variable}.ports has {port!r} ({rule['name']}): write a port as '4001', or a range as '1-99'."
+                yield _problem("gcp-rule-port", f"{variable}.ports[{at}]", port, rule=name)
 
 
 def _ports(text: str) -> range:
@@ -178,39 +211,31 @@ def _open(rule: Options, ports: t.Iterable[int]) -> set[int]:
     return found
 
 
-def _ingress(rule: Options) -> c.Iterator[str]:
+def _ingress(rule: Options) -> c.Iterator[Problem]:
     """Validate who may come in."""
     name, sources = rule["name"], [each for each in map(_valid, rule["source_ranges"] or []) if each]
     if not rule["source_ranges"] and not rule["source_tags"]:
-        yield (
-            f"source_ranges is {rule['source_ranges']!r} ({name}): Google reads none as 0.0.0.0/0. Name the ranges "
-            "that may come in."
-        )
+        yield _problem("gcp-rule-no-sources", "source_ranges", rule["source_ranges"], rule=name)
     if any(each.prefixlen == 0 for each in ipaddress.collapse_addresses(sources)):
-        yield (
-            f"source_ranges is {rule['source_ranges']} ({name}): together they are 0.0.0.0/0, and an allow rule must "
-            "not be open to all. Name the ranges that may come in."
-        )
+        yield _problem("gcp-rule-open-to-all", "source_ranges", rule["source_ranges"], rule=name)
     exposed = sorted(_open(rule, {*API_PORTS, ports.VNC}))
     public = [str(each) for each in sources if not is_private(each)]
     if exposed and public:
-        yield (
-            f"source_ranges has {', '.join(public)} ({name}): the rule opens {', '.join(map(str, exposed))}, and the "
-            f"gateway's API and its screen are only for ranges in {', '.join(map(str, PRIVATE))}. Narrow the ranges or "
-            "the ports."
+        yield _problem(
+            "gcp-rule-api-public",
+            "source_ranges",
+            rule["source_ranges"],
+            rule=name,
+            ranges=", ".join(public),
+            ports=", ".join(map(str, exposed)),
+            private=", ".join(map(str, PRIVATE)),
         )
     if exposed and rule["source_tags"]:
-        yield (
-            f"source_tags is {rule['source_tags']} ({name}): Cloud Run's traffic carries no tag that a rule for "
-            "ingress could match, so that the rule would let nothing in. Write the range of Cloud Run's whole subnet "
-            "as source_ranges."
-        )
+        yield _problem("gcp-rule-api-tags", "source_tags", rule["source_tags"], rule=name)
     opened = set(exposed)
     if opened & LIVE_PORTS and opened & PAPER_PORTS:
-        yield (
-            f"rules ({name}) open {', '.join(map(str, sorted(opened & API_PORTS)))}: live and paper stay apart. Write "
-            "a rule for each, with a target of its own."
-        )
+        both = ", ".join(map(str, sorted(opened & API_PORTS)))
+        yield _problem("gcp-rule-live-and-paper", "rules", rule=name, ports=both)
 
 
 def _valid(value: str) -> Range | None:

@@ -9,12 +9,13 @@ import collections.abc as c
 import re
 import typing as t
 
+from ...agent.problem import Problem, table
 from .. import host_keys
 from ..api.errors import GcpError
 from ..api.normal import Normalized, last, link, without_none
 from ..api.plan import Change, DesiredState, Key
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
-from ..rules import NAME, REGION, between, labels, named, place
+from ..rules import NAME, between, labels, named, place, zone
 from . import disk, interface, machine_type, metadata
 
 RUNNING, TERMINATED = "RUNNING", "TERMINATED"
@@ -59,6 +60,35 @@ NEW: Normalized = {
 IMAGE = r"(https://\S+/)?projects/[^/ ]+/global/images/(family/)?[a-z0-9-]+|[a-z][a-z0-9.:-]*/[a-z][a-z0-9-]*"
 ACCOUNT = r"[a-z0-9.-]+@[a-z0-9.-]+\.[a-z]+"
 SCOPE = r"(https://www\.googleapis\.com/auth/)?[a-z_.-]+"
+_problem = table(
+    {
+        "gcp-zone-elsewhere": ("a zone of {other}, not of region {region}", "correct one of the two"),
+        "gcp-image": (
+            "not an image",
+            "write a family as debian-cloud/debian-12, or a path as "
+            "projects/debian-cloud/global/images/family/debian-12",
+        ),
+        "gcp-label-reserved": ("the module sets this label by name and mode", "remove it"),
+        "gcp-stop-without-start": (
+            "with state present, a run that is interrupted after the stop would leave the VM stopped",
+            "set state to running or stopped",
+        ),
+        "gcp-service-account": (
+            "not the e-mail address of a service account",
+            "write it as `gcloud iam service-accounts list` shows it",
+        ),
+        "gcp-scope": (
+            "not a scope",
+            "write it as cloud-platform, or as https://www.googleapis.com/auth/cloud-platform",
+        ),
+        "gcp-no-scopes": ("an account without scopes may do nothing", "clear service_account instead"),
+        "gcp-tag": ("Google wants lower case letters, digits and dashes, a letter first", "rename the tag"),
+        "gcp-host-key": (
+            "not an SSH host key",
+            "write it as in the VM's /etc/ssh/ssh_host_ed25519_key.pub: type, blank, base64",
+        ),
+    }
+)
 
 
 def normalized(body: t.Mapping[str, t.Any]) -> Normalized:
@@ -207,7 +237,7 @@ INSTANCE = Resource(
 )
 
 
-def problems(options: Options) -> list[str]:
+def problems(options: Options) -> list[Problem]:
     """Validate the options of a VM, but for its snapshots; empty when nothing is wrong."""
     found = [*where(options), *_machine(options), *_identity(options), *interface.problems(options)]
     found += _host_keys(options)
@@ -217,59 +247,48 @@ def problems(options: Options) -> list[str]:
     return found
 
 
-def where(options: Options) -> c.Iterator[str]:
+def where(options: Options) -> c.Iterator[Problem]:
     """Validate project, region, zone and name."""
     yield from place(options)
-    yield from named("", options)
-    zone, region = options["zone"], options["region"]
-    if not re.fullmatch(rf"{REGION}-[a-z]", zone):
-        yield f"zone is {zone!r}: no zone is called so. Write one that `gcloud compute zones list` shows."
-    elif zone[:-2] != region:
-        yield f"zone is {zone!r}: it is one of {zone[:-2]}, and region is {region!r}. Make them fit."
+    yield from named("name", options["name"])
+    wrong, other, region = list(zone(options["zone"])), options["zone"][:-2], options["region"]
+    yield from wrong
+    if not wrong and other != region:
+        yield _problem("gcp-zone-elsewhere", "zone", options["zone"], other=other, region=region)
 
 
-def _machine(options: Options) -> c.Iterator[str]:
+def _machine(options: Options) -> c.Iterator[Problem]:
     boot = options["disk"] or {}
     yield from machine_type.problems(options["machine_type"])
     if not re.fullmatch(IMAGE, options["image"]):
-        yield (
-            f"image is {options['image']!r}: write a family as debian-cloud/debian-12, or a path as "
-            "projects/debian-cloud/global/images/family/debian-12."
-        )
+        yield _problem("gcp-image", "image", options["image"])
     yield from disk.problems(boot)
     for variable, given in (("labels", options["labels"]), ("disk.labels", boot.get("labels"))):
         yield from labels(variable, given)
         for key in sorted({MARK_LABEL, MODE_LABEL} & set(given or {})):
-            yield f"{variable} has {key!r}: the module sets that label by name and mode. Remove it."
+            yield _problem("gcp-label-reserved", f"{variable}.{key}")
     if options["stop_for_update"] and options["state"] == "present":
-        yield (
-            "stop_for_update is true and state is 'present': a run that is broken off after the stop would leave the "
-            "VM stopped. Write state running or stopped."
-        )
+        yield _problem("gcp-stop-without-start", "stop_for_update", True)
 
 
-def _identity(options: Options) -> c.Iterator[str]:
+def _identity(options: Options) -> c.Iterator[Problem]:
     account = options["service_account"]
     if account and not re.fullmatch(ACCOUNT, account):
-        yield (
-            f"service_account is {account!r}: that is not an e-mail address of an account. Write it as `gcloud iam "
-            "service-accounts list` shows it."
-        )
-    for scope in options["scopes"] or []:
-        if not re.fullmatch(SCOPE, scope):
-            yield f"scopes has {scope!r}: write it as cloud-platform, or as https://www.googleapis.com/auth/cloud-platform."
+        yield _problem("gcp-service-account", "service_account", account)
+    for index, each in enumerate(options["scopes"] or []):
+        if not re.fullmatch(SCOPE, each):
+            yield _problem("gcp-scope", f"scopes[{index}]", each)
     if options["scopes"] == []:
-        yield "scopes is []: an account without scopes may do nothing. Clear service_account instead."
-    for tag in options["tags"] or []:
+        yield _problem("gcp-no-scopes", "scopes", [])
+    for index, tag in enumerate(options["tags"] or []):
         if not re.fullmatch(NAME, tag):
-            yield f"tags has {tag!r}: Google wants lower case letters, digits and dashes, a letter first. Write it so."
+            yield _problem("gcp-tag", f"tags[{index}]", tag)
 
 
-def _host_keys(options: Options) -> c.Iterator[str]:
-    try:
-        host_keys.parsed(options["host_keys"] or [])
-    except GcpError as error:
-        yield str(error)
+def _host_keys(options: Options) -> c.Iterator[Problem]:
+    for index, line in enumerate(options["host_keys"] or []):
+        if host_keys.parsed(line) is None:
+            yield _problem("gcp-host-key", f"host_keys[{index}]", line)
 
 
 def desired(options: Options, reserved: t.Mapping[str, Body], needs: frozenset[Key]) -> DesiredState:

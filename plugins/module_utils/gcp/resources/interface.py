@@ -10,15 +10,25 @@ import ipaddress
 import re
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized, link, without_none
 from ..api.resource import Body, Call, Options
-from ..rules import NAME, not_shared
+from ..rules import NAME, named
 from .address import ADDRESS
 from .subnet import SUBNET
 
 # An address that Google lends the VM until it stops.
 EPHEMERAL = "ephemeral"
 INTERFACE = {"network_interface": "nic0"}
+_problem = table(
+    {
+        "gcp-internal-address": (
+            "neither an address in a private range nor the name of a reserved one",
+            "write one of the two",
+        ),
+        "gcp-external-address": ("not the name of a reserved address", "reserve one, and write its name"),
+    }
+)
 
 
 def normalized(body: t.Mapping[str, t.Any]) -> Normalized:
@@ -94,15 +104,15 @@ def _address(options: Options, reserved: t.Mapping[str, Body], given: str) -> st
     return str(reserved[given]["address"]) if given in reserved else ADDRESS.path(options, given)
 
 
-def problems(options: Options) -> c.Iterator[str]:
+def problems(options: Options) -> c.Iterator[Problem]:
     """Validate subnet and addresses."""
-    inside, outside, subnet = options["network_ip"], options["external_address"], options["subnet"]
-    for variable, value in (("network_ip", inside), ("external_address", outside), ("subnet", subnet)):
-        if value and "/" in value and variable == "subnet":
-            yield not_shared(variable, value)
-        elif value and not re.fullmatch(NAME, value) and not (variable == "network_ip" and _is_private(value)):
-            rule = "an address in a private range, or the name of a reserved one" if value is inside else "a name"
-            yield f"{variable} is {value!r}: it has to be {rule}. Write it so."
+    inside, outside = options["network_ip"], options["external_address"]
+    if inside and not re.fullmatch(NAME, inside) and not _is_private(inside):
+        yield _problem("gcp-internal-address", "network_ip", inside)
+    if outside and not re.fullmatch(NAME, outside):
+        yield _problem("gcp-external-address", "external_address", outside)
+    if options["subnet"]:
+        yield from named("subnet", options["subnet"])
 
 
 def _is_private(value: str) -> bool:

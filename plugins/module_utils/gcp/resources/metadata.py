@@ -9,6 +9,7 @@ import collections.abc as c
 import re
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized
 from ..api.resource import Body, Options
 from ..host_keys import SWITCH
@@ -17,6 +18,16 @@ SAFE = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port
 KEY = r"[A-Za-z0-9_-]{1,128}"
 # With OS Login they let nobody in, and are a way in if that is ever off.
 KEYS_OF_PERSONS = ("ssh-keys", "sshKeys")
+_problem = table(
+    {
+        "gcp-metadata-safe": ("it is {safe} for every gateway, to keep strangers out", "remove it"),
+        "gcp-metadata-ssh-keys": (
+            "with OS Login it lets nobody in",
+            "remove it, and give people the role compute.osAdminLogin",
+        ),
+        "gcp-metadata-key": ("Google wants at most 128 letters, digits, dashes and underscores", "rename the key"),
+    }
+)
 
 
 def normalized(body: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -28,19 +39,17 @@ def items(metadata: Normalized) -> list[Body]:
     return [{"key": key, "value": value} for key, value in sorted(metadata.items())]
 
 
-def problems(metadata: Options) -> c.Iterator[str]:
+def problems(metadata: Options) -> c.Iterator[Problem]:
     """Validate the metadata of the user."""
     for key, value in metadata.items():
+        place = f"metadata.{key}"
         safe = {name.lower(): value for name, value in SAFE.items()}.get(key.lower())
         if safe and _text(value).upper() != safe:
-            yield f"metadata.{key} is {value!r}: it is {safe} for every gateway, to keep strangers out. Remove it."
+            yield _problem("gcp-metadata-safe", place, value, safe=safe)
         elif key in KEYS_OF_PERSONS:
-            yield (
-                f"metadata has {key!r}: with OS Login it lets nobody in. Remove it, and give people the role "
-                "compute.osAdminLogin."
-            )
+            yield _problem("gcp-metadata-ssh-keys", place)
         elif not re.fullmatch(KEY, key):
-            yield f"metadata has {key!r}: Google wants at most 128 letters, digits, dashes and underscores. Write so."
+            yield _problem("gcp-metadata-key", place)
 
 
 def desired(options: Options, before: Normalized | None) -> dict[str, str]:

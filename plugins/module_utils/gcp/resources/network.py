@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ...agent.problem import Problem
 from ..api.normal import Normalized, without_none
 from ..api.plan import DesiredState, Key, constant
 from ..api.resource import Body, Call, Options, Resource, create_marked, mutable
@@ -37,9 +38,9 @@ NETWORK = Resource(
 )
 
 
-def problems(options: Options) -> c.Iterator[str]:
+def problems(options: Options) -> c.Iterator[Problem]:
     """Validate the options of a network."""
-    yield from named("network", options)
+    yield from named("network.name", options["name"])
     yield from between("network.mtu", options["mtu"], 1300, 8896)
 
 

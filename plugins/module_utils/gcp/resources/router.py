@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized, link, log, merged, without_none
 from ..api.plan import DesiredState
 from ..api.resource import Body, Call, Options, Resource, create_marked, mutable
@@ -66,21 +67,29 @@ ROUTER = Resource(
 )
 
 
-def problems(router: Options) -> c.Iterator[str]:
+_problem = table(
+    {
+        "gcp-nat-subnets": (
+            "a NAT for every subnet would include those of Cloud Run",
+            "name the subnets whose machines it is for",
+        ),
+        "gcp-nat-draining": ("{name} is one of its addresses too", "keep it in one of the two lists"),
+    }
+)
+
+
+def problems(router: Options) -> c.Iterator[Problem]:
     """Validate the options of a router."""
-    yield from named("router", router)
+    yield from named("router.name", router["name"])
     nats = router["nats"] or []
     yield from repeated("router.nats", [nat["name"] for nat in nats])
     for index, nat in enumerate(nats):
         variable = f"router.nats[{index}]"
-        yield from named(variable, nat)
+        yield from named(f"{variable}.name", nat["name"])
         if not nat["subnets"]:
-            yield (
-                f"{variable}.subnets is {nat['subnets']!r}: a NAT for every subnet would take those of Cloud Run in. "
-                "Name the subnets whose machines it is for."
-            )
+            yield _problem("gcp-nat-subnets", f"{variable}.subnets", nat["subnets"])
         for name in sorted({*(nat["addresses"] or [])} & {*(nat["draining"] or [])}):
-            yield f"{variable}.draining has {name!r}: it is one of its addresses too. Keep it in one of them."
+            yield _problem("gcp-nat-draining", f"{variable}.draining", name=name)
         yield from between(f"{variable}.tcp_established_idle_timeout", nat["tcp_established_idle_timeout"], 30, 604800)
         yield from between(f"{variable}.min_ports_per_vm", nat["min_ports_per_vm"], 2, 65536)
 

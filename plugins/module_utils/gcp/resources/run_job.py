@@ -13,12 +13,13 @@ import re
 import time
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.client import Api, Client
 from ..api.errors import GcpError, NoAnswerError, NotFoundError
 from ..api.library import Body, load, message, plain
 from ..api.normal import last
 from ..api.resource import Options
-from ..rules import PRIVATE, place
+from ..rules import PRIVATE, between, place
 
 RUN = Api(
     "run.googleapis.com",
@@ -192,28 +193,40 @@ def told(condition: c.Mapping[str, t.Any]) -> str:
     return ": ".join(filter(None, (reason, condition.get("message"))))
 
 
-def problems(options: Options) -> c.Iterator[str]:
-    """Validate the options."""
+_problem = table(
+    {
+        "gcp-run-job": (
+            "not the name of a job, which has up to 49 of a-z, 0-9 and -, and begins with a letter",
+            "write the name alone, as `gcloud run jobs list` shows it",
+        ),
+        "gcp-run-timeout": (
+            "not a time in which an execution can end",
+            "write a number of seconds that is more than 0",
+        ),
+        "gcp-run-env": ("the name of a variable is not empty and has no =", "rename it"),
+        "gcp-run-loopback": (
+            "no job reaches this address",
+            "offer the API at the VM's internal address (gateway_access: [vpc]), and name that",
+        ),
+    }
+)
+
+
+def problems(options: Options) -> c.Iterator[Problem]:
+    """Validate the options of a job's execution."""
     yield from place(options)
     if not re.fullmatch(JOB, options["job"]):
-        yield (
-            f"job is {options['job']!r}: a job's name has up to 49 of a-z, 0-9 and -, and begins with a letter. Write "
-            "the name alone, as `gcloud run jobs list` shows it."
-        )
+        yield _problem("gcp-run-job", "job", options["job"])
     for name, allowed in (("task_count", TASKS), ("task_timeout", TASK_SECONDS)):
-        if options[name] is not None and options[name] not in allowed:
-            yield f"{name} is {options[name]}: Cloud Run takes {allowed[0]} to {allowed[-1]}."
+        yield from between(name, options[name], allowed[0], allowed[-1])
     if options["timeout"] <= 0:
-        yield f"timeout is {options['timeout']:g}: say for how many seconds the execution may run, more than 0."
+        yield _problem("gcp-run-timeout", "timeout", options["timeout"])
     for name in options["env"] or {}:
         if not re.fullmatch(r"[^=\0]+", str(name)):
-            yield f"env has {name!r}: a variable's name is not empty and has no =. Rename it."
+            yield _problem("gcp-run-env", f"env.{name}")
     address = _address(options["gateway_address"])
     if address and (address.is_loopback or address.is_unspecified):
-        yield (
-            f"gateway_address is {options['gateway_address']!r}: no job reaches that. Offer the API at the "
-            "VM's internal address (gateway_access: [vpc]), and name that."
-        )
+        yield _problem("gcp-run-loopback", "gateway_address", options["gateway_address"])
 
 
 def obstacles(job: c.Mapping[str, t.Any], options: Options) -> tuple[list[str], list[str]]:

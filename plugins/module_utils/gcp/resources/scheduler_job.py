@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-import collections
 import collections.abc as c
 import dataclasses
 import re
 from zoneinfo import ZoneInfo
 
+from ...agent.problem import Problem, table
 from ..api.client import Api, Client
 from ..api.errors import GcpError, NotFoundError
 from ..api.journal import State
 from ..api.library import Body, load, message, plain
 from ..api.normal import last
 from ..api.resource import MARK, Options
-from ..rules import NAME, REGION, account_domain, place
+from ..rules import NAME, account_domain, between, place, repeated, within, zone
 
 SCHEDULER = Api(
     "cloudscheduler.googleapis.com",
@@ -208,39 +208,41 @@ def _change(name: str, desired: Body, paused: bool | None, found: Body | None) -
     return Change(name, tuple(verbs), before, after)
 
 
-def problems(options: Options) -> c.Iterator[str]:
-    """Validate the options."""
+_problem = table(
+    {
+        "gcp-vm-name": ("not the name of a VM", "write its name, without zone and project"),
+        "gcp-job-account": ("the jobs run as a service account", "write its address, NAME@{domain}"),
+        "gcp-job-name": ("a job's name has letters, digits, - and _", "rename it"),
+        "gcp-job-schedule": ("not a line of cron", "write five fields, for example '5 9 * * 1-5'"),
+        "gcp-job-time-zone": ("no time zone has this name", "write for example America/New_York"),
+    }
+)
+
+
+def problems(options: Options) -> c.Iterator[Problem]:
+    """Validate the options of a VM's jobs."""
     yield from place(options)
-    if not re.fullmatch(rf"{REGION}-[a-z]", options["zone"]):
-        yield f"zone is {options['zone']!r}: no zone is called so. Write the VM's, for example 'europe-west1-b'."
+    yield from zone(options["zone"])
     if not re.fullmatch(NAME, options["instance"]):
-        yield f"instance is {options['instance']!r}: no VM is called so. Write its name, without zone and project."
+        yield _problem("gcp-vm-name", "instance", options["instance"])
     account = options["service_account"]
     if options["jobs"] and not re.fullmatch(EMAIL, account or ""):
-        yield (
-            f"service_account is {account!r}: the jobs run as a service account. Write its address, "
-            f"'NAME@{account_domain(options['project'])}'."
-        )
-    least, most = ATTEMPT_SECONDS
-    if not least <= options["attempt_deadline"] <= most:
-        yield f"attempt_deadline is {options['attempt_deadline']}: Cloud Scheduler takes {least} to {most} seconds."
-    for name, (least, most) in LIMITS.items():
-        if not least <= options["retry"][name] <= most:
-            yield f"retry.{name} is {options['retry'][name]}: write a number from {least} to {most}."
-    for name, count in collections.Counter(job["name"] for job in options["jobs"]).items():
-        if count > 1:
-            yield f"jobs: {name!r} is there {count} times. Give each job a name of its own."
+        yield _problem("gcp-job-account", "service_account", account, domain=account_domain(options["project"]))
+    yield from between("attempt_deadline", options["attempt_deadline"], *ATTEMPT_SECONDS)
+    for name, limits in LIMITS.items():
+        yield from between(f"retry.{name}", options["retry"][name], *limits)
+    yield from repeated("jobs", [job["name"] for job in options["jobs"]])
     for index, job in enumerate(options["jobs"]):
-        yield from (f"jobs[{index}].{problem}" for problem in _job(job))
+        yield from within(f"jobs[{index}]", _job(job))
 
 
-def _job(job: Options) -> c.Iterator[str]:
+def _job(job: Options) -> c.Iterator[Problem]:
     if not re.fullmatch(JOB, job["name"]):
-        yield f"name is {job['name']!r}: a job's name has letters, digits, - and _. Rename it."
+        yield _problem("gcp-job-name", "name", job["name"])
     fields = job["schedule"].split()
     if len(fields) != 5 or not all(re.fullmatch(CRON_FIELD, each) for field in fields for each in field.split(",")):
-        yield f"schedule is {job['schedule']!r}: not a line of cron. Write five fields, for example '5 9 * * 1-5'."
+        yield _problem("gcp-job-schedule", "schedule", job["schedule"])
     try:
         ZoneInfo(job["time_zone"])
     except (ValueError, OSError, KeyError):
-        yield f"time_zone is {job['time_zone']!r}: no zone is called so. Write for example 'America/New_York'."
+        yield _problem("gcp-job-time-zone", "time_zone", job["time_zone"])

@@ -9,6 +9,7 @@ import collections.abc as c
 import re
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized, without_none
 from ..api.plan import DesiredState, constant
 from ..api.resource import MARK, MARK_LABEL, Body, Call, Options, Resource
@@ -21,6 +22,7 @@ NEW: Normalized = {
     "onSourceDiskDelete": "APPLY_RETENTION_POLICY",
 }
 KEEP = {None: None, True: "KEEP_AUTO_SNAPSHOTS", False: "APPLY_RETENTION_POLICY"}
+_problem = table({"gcp-snapshot-time": ("Google begins at full hours, in UTC", "write it as '04:00'")})
 
 
 def _normalized(body: t.Mapping[str, t.Any]) -> Normalized:
@@ -66,11 +68,11 @@ POLICY = Resource(
 )
 
 
-def problems(snapshots: Options) -> c.Iterator[str]:
+def problems(snapshots: Options) -> c.Iterator[Problem]:
     """Validate the options of a schedule."""
     time = snapshots.get("start_time")
     if time is not None and not re.fullmatch(r"([01]\d|2[0-3]):00", time):
-        yield f"snapshots.start_time is {time!r}: Google begins at full hours, in UTC. Write it as '04:00'."
+        yield _problem("gcp-snapshot-time", "snapshots.start_time", time)
     yield from between("snapshots.every_days", snapshots.get("every_days"), 1, 365)
     yield from between("snapshots.keep_days", snapshots.get("keep_days"), 1, 65535)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ...agent.problem import Problem, table
 from ..api.normal import Normalized, link, log, without_none
 from ..api.plan import DesiredState, constant
 from ..api.resource import Body, Call, Options, Resource, Verb, create_marked
@@ -63,23 +64,32 @@ SUBNET = Resource(
 )
 
 
-def problems(subnets: list[t.Any]) -> c.Iterator[str]:
+_problem = table(
+    {
+        "gcp-subnet-public": ("a public range", "choose one in {private}"),
+        "gcp-subnet-overlap": ("it overlaps {other} of {name}", "choose ranges that do not overlap"),
+        "gcp-subnet-size": ("a subnet for {use} has to be {wanted}", "choose such a range"),
+    }
+)
+
+
+def problems(subnets: list[t.Any]) -> c.Iterator[Problem]:
     """Validate the options of subnets."""
     yield from repeated("subnets", [subnet["name"] for subnet in subnets])
     earlier: dict[str, Range] = {}
     for index, subnet in enumerate(subnets):
         variable, value = f"subnets[{index}]", subnet["range"]
-        yield from named(variable, subnet)
+        yield from named(f"{variable}.name", subnet["name"])
         found, wrong = ip_range(f"{variable}.range", value)
         yield from wrong
         if found is None:
             continue
         yield from _size(f"{variable}.range", subnet["use"] or "gateway", found)
         if not is_private(found):
-            yield f"{variable}.range is {value!r}: it is public. Choose one in {', '.join(map(str, PRIVATE))}."
+            yield _problem("gcp-subnet-public", f"{variable}.range", value, private=", ".join(map(str, PRIVATE)))
         for name, other in earlier.items():
             if other.overlaps(found):
-                yield f"{variable}.range is {value!r}: it overlaps {other} of {name}. Choose ranges that do not."
+                yield _problem("gcp-subnet-overlap", f"{variable}.range", value, other=other, name=name)
         earlier[subnet["name"]] = found
 
 
@@ -112,11 +122,11 @@ def desired(options: Options, subnet: Options) -> DesiredState:
     return DesiredState(SUBNET, subnet["name"], constant(given), initial, network.needs(options))
 
 
-def _size(variable: str, use: str, found: Range) -> c.Iterator[str]:
+def _size(variable: str, use: str, found: Range) -> c.Iterator[Problem]:
     longest, shortest = PREFIXES[use]
     if not shortest <= found.prefixlen <= longest:
         wanted = f"/{longest}" if shortest == longest else f"/{longest} or larger"
-        yield f"{variable} is '{found}': a subnet for {use} has to be {wanted}. Choose such a range."
+        yield _problem("gcp-subnet-size", variable, str(found), use=use, wanted=wanted)
 
 
 def _flow_logs(options: Options | None) -> Normalized | None:

@@ -119,7 +119,7 @@ def test_good_settings_have_no_problem() -> None:
         ("session_client_id", 917, "watcher-client-id-taken"),
         ("session_alerts", ["mail"], "not-a-mapping"),
         ("client_portal_allow", ["*"], "portal-allow"),
-        ("__gcp_vm_options", {**VM, "machine_type": "e2-micro"}, "gcp-vm-option"),
+        ("__gcp_vm_options", {**VM, "machine_type": "e2-micro"}, "gcp-machine-type-small"),
         ("gateway_paper_sessions", [{"name": "a"}], "missing-suboption"),
     ],
 )
