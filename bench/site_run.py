@@ -17,7 +17,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
-NO_TARGET = {"assert", "debug", "fail", "import_role", "include_role", "meta", "set_fact", "validate_argument_spec"}
+NO_TARGET = {"assert", "debug", "fail", "import_role", "include_role", "meta", "set_fact", "validate"}
 
 
 def pings(count: int = 30) -> list[dict[str, t.Any]]:

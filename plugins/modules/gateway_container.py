@@ -74,7 +74,8 @@ options:
     description: Name of the secret from which the VM fetches the password for each start, instead of O(password).
     type: str
   paper_sessions:
-    description: O(ibops.gateway.gateway#role:main:gateway_paper_sessions), of which the host has to know every zone.
+    description: >-
+      O(ibops.gateway.gateway#role:main.yml:gateway_paper_sessions), of which the host has to know every zone.
     type: list
     elements: dict
     default: []
@@ -109,7 +110,7 @@ options:
   accept_image:
     description:
       - What an image may be though the role assumes something else, of the differences that RV(image) names.
-      - O(ibops.gateway.gateway#role:main:gateway_image_accept) has them all.
+      - O(ibops.gateway.gateway#role:main.yml:gateway_image_accept) has them all.
     type: list
     elements: str
     default: []

@@ -16,10 +16,10 @@ description:
   - The zone of a gateway has to be a current name, because its container has time zone data of its own.
 options:
   time_zone:
-    description: The zone of the gateway and its container, O(ibops.gateway.gateway#role:main:gateway_time_zone).
+    description: The zone of the gateway and its container, O(ibops.gateway.gateway#role:main.yml:gateway_time_zone).
     type: str
   paper_sessions:
-    description: O(ibops.gateway.gateway#role:main:gateway_paper_sessions).
+    description: O(ibops.gateway.gateway#role:main.yml:gateway_paper_sessions).
     type: list
     elements: dict
     default: []

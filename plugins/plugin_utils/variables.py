@@ -26,11 +26,15 @@ COLLECTION = pathlib.Path(__file__).resolve().parents[2]
 
 
 def specification(loader: DataLoader, defaults: c.Mapping[str, t.Any]) -> Specification:
-    """Return the options of every role, by entry point, and of every playbook; *defaults* are those of all roles."""
+    """Return the options of every role, by entry point, and of every playbook; *defaults* are those of all roles.
+
+    An entry point is named by its file, ``main.yml``: what has the name that Ansible looks for, ``main``, is checked by
+    Ansible as well.
+    """
     roles = {}
     for path in sorted(COLLECTION.glob("roles/*/meta/argument_specs.yml")):
         for entry, each in _load(loader, path)["argument_specs"].items():
-            name = path.parts[-3] if entry == "main" else f"{path.parts[-3]}:{entry}"
+            name = path.parts[-3] if entry == "main.yml" else f"{path.parts[-3]}:{entry.removesuffix('.yml')}"
             roles[name] = each.get("options", {})
     playbooks = _load(loader, COLLECTION / "playbooks/vars/options.yml")
     with_default = {name for name, value in defaults.items() if value is not None}

@@ -42,7 +42,7 @@ def by_mode(path: str, name: str) -> dict[str, int]:
 
 def option(role: str, name: str) -> dict[str, Any]:
     entry_points = yaml.safe_load(text(f"roles/{role}/meta/argument_specs.yml"))["argument_specs"]
-    found: dict[str, Any] = entry_points["main"]["options"][name]
+    found: dict[str, Any] = entry_points["main.yml"]["options"][name]
     return found
 
 
@@ -155,7 +155,7 @@ def session_claims() -> Iterator[Claim]:
             "its specification": {
                 name: each["default"]
                 for name, each in yaml.safe_load(text("roles/session/meta/argument_specs.yml"))["argument_specs"][
-                    "main"
+                    "main.yml"
                 ]["options"].items()
                 if name not in ("session_watch", "session_alerts")
             }
@@ -191,7 +191,7 @@ def access_claims() -> Iterator[Claim]:
 def hardening_claims() -> Iterator[Claim]:
     folder = ROOT / "roles/hardening/vars/main"
     controls = {path.stem for path in folder.glob("*.yml")} - {"main"}
-    options = yaml.safe_load(text("roles/hardening/meta/argument_specs.yml"))["argument_specs"]["main"]["options"]
+    options = yaml.safe_load(text("roles/hardening/meta/argument_specs.yml"))["argument_specs"]["main.yml"]["options"]
     switches = {name.removeprefix("hardening_") for name in options if name.count("_") == 1}
     tables = {
         name for name in controls if f"__hardening_{name}" in yaml.safe_load((folder / f"{name}.yml").read_text())

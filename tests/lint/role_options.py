@@ -1,4 +1,7 @@
-"""Each role's defaults and argument_specs name the same options. Texts and values are tests/lint/generated.py's."""
+"""Each role's defaults and argument_specs name the same options, and each entry point is named by its file.
+
+Texts and values are tests/lint/generated.py's.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,11 @@ def load(path: Path) -> dict[str, Any]:
     return (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
 
 
+def validates(tasks: Path) -> bool:
+    text = tasks.read_text()
+    return "ibops.gateway.validate:" in text or "import_tasks: validate.yml" in text
+
+
 def problems(role: Path) -> list[str]:
     # One file, or a directory of them.
     defaults = {name: value for file in role.glob("defaults/**/*.yml") for name, value in load(file).items()}
@@ -23,6 +31,16 @@ def problems(role: Path) -> list[str]:
     if not entry_points:
         return [f"{where}: meta/argument_specs.yml is missing or empty"]
     return [
+        *(
+            f"{where}: entry point {name} is not a file of tasks/ (of main Ansible checks the arguments as well)"
+            for name in entry_points
+            if not (name.endswith(".yml") and (role / "tasks" / name).is_file())
+        ),
+        *(
+            f"{where}: tasks/{name} does not call ibops.gateway.validate"
+            for name, entry in entry_points.items()
+            if entry.get("options") and not validates(role / "tasks" / name)
+        ),
         *(
             f"{where}: {name} is in the defaults, not in meta/argument_specs.yml"
             for name in defaults.keys() - options.keys()

@@ -235,3 +235,41 @@ def test_a_desktop_refuses(
     tmp_path: pathlib.Path, pytestconfig: pytest.Config, arguments: tuple[str, ...], said: str
 ) -> None:
     assert said in site(tmp_path, pytestconfig.rootpath, *arguments, playbook="playbooks/desktop.yml").text
+
+
+@pytest.mark.parametrize(
+    ("role", "variables"),
+    [
+        ("gateway", {"gateway_ready_timeout": ["180"]}),
+        ("hardening", {"hardening_ssh_ports": 22}),
+        ("sandbox_vm", {"sandbox_vm_port": "ssh", "sandbox_vm_address": "127.0.0.1"}),
+    ],
+    ids=["gateway", "hardening", "sandbox_vm"],
+)
+def test_a_role_of_a_users_own_playbook_refuses_a_wrong_type_in_a_few_lines(
+    tmp_path: pathlib.Path, pytestconfig: pytest.Config, role: str, variables: dict[str, object]
+) -> None:
+    play = tmp_path / "play.yml"
+    play.write_text(yaml.safe_dump([{"hosts": "p1", "gather_facts": False, "roles": [f"ibops.gateway.{role}"]}]))
+    inventory = copy.deepcopy(INVENTORY)
+    inventory["gateways"]["children"]["paper"]["hosts"]["p1"].update(variables)
+    source = tmp_path / "hosts.yml"
+    source.write_text(yaml.safe_dump(inventory))
+    command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", str(play), "-i", str(source)]
+    # Without the ansible.cfg of this project.
+    environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(pytestconfig.rootpath / ".ansible/collections")}
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 2, run.stdout
+    first, *more = run.stdout.partition("PLAY RECAP")[0].partition("TASK ")[2].strip().splitlines()
+    assert first.rstrip(" *") == f"[ibops.gateway.{role} : Validate the settings]"
+    assert f"- p1: {next(iter(variables))} = " in run.stdout
+    assert len(more) <= 12, run.stdout

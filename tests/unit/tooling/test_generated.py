@@ -33,7 +33,7 @@ def new_row(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_row_is_all_that_a_new_key_needs(new_row: Any) -> None:
     texts = {str(path.relative_to(generated.ROOT)): text for path, text in generated.texts().items()}
     specification = yaml.safe_load(texts["roles/gateway/meta/argument_specs.yml"])
-    options = specification["argument_specs"]["main"]["options"]
+    options = specification["argument_specs"]["main.yml"]["options"]
     assert options["gateway_flash_on_fill"] == {
         "description": "Flash the window on a fill. Needs IBC 3.30.0 or later.",
         "type": "bool",
@@ -134,10 +134,10 @@ def test_the_controls_are_the_files_and_those_that_let_people_in_come_last(
 
 SPECIFICATION = """
 argument_specs:
-  main:
+  main.yml:
     options:
       web_port:
-        description: [Port of P(a.b.web#role)., "Not O(a.b.web#role:main:web_other), see L(this,https://x.org)."]
+        description: [Port of P(a.b.web#role)., "Not O(a.b.web#role:main.yml:web_other), see L(this,https://x.org)."]
         default: 80
       web_tls_keys:
         description: Keys.

@@ -19,7 +19,7 @@ DEFAULTS: dict[str, Any] = {}
 for file in ROOT.glob("roles/*/defaults/**/*.yml"):
     DEFAULTS.update(yaml.safe_load(file.read_text()) or {})
 ROLES = {
-    path.parts[-3]: yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
+    path.parts[-3]: yaml.safe_load(path.read_text())["argument_specs"]["main.yml"]["options"]
     for path in ROOT.glob("roles/*/meta/argument_specs.yml")
 }
 PLAYBOOKS = yaml.safe_load((ROOT / "playbooks/vars/options.yml").read_text())

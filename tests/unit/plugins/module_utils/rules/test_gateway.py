@@ -11,7 +11,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.rules.gateway import
 
 def specification(root: pathlib.Path) -> dict[str, dict[str, object]]:
     text = (root / "roles/gateway/meta/argument_specs.yml").read_text()
-    found: dict[str, dict[str, object]] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    found: dict[str, dict[str, object]] = yaml.safe_load(text)["argument_specs"]["main.yml"]["options"]
     return found
 
 

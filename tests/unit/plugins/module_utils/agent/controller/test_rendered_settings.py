@@ -25,7 +25,7 @@ ROLE = ROOT / "roles/gateway"
 DEFAULTS = {
     name: value for file in ROLE.glob("defaults/main/*.yml") for name, value in yaml.safe_load(file.read_text()).items()
 }
-SPECIFICATION = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+SPECIFICATION = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main.yml"]["options"]
 CREDENTIALS = ("gateway_user", "gateway_password")
 INVENTORY = {
     "gateway_mode": "paper",
