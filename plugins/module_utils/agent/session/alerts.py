@@ -152,14 +152,15 @@ def _faults(place: str, channel: object) -> list[Problem]:
         return found
     if channel.get("min_severity", "info") not in SEVERITIES:
         found.append(_problem("channel-severity", f"{place}.min_severity", severities=", ".join(SEVERITIES)))
-    if channel.get("url") and not _safe(str(channel["url"])):
+    if channel.get("url") and not safe(str(channel["url"])):
         found.append(_problem("channel-not-https", f"{place}.url"))
     if channel.get("security", "starttls") not in _PORTS:
         found.append(_problem("channel-security", f"{place}.security", ways=", ".join(_PORTS)))
     return found
 
 
-def _safe(url: str) -> bool:
+def safe(url: str) -> bool:
+    """Whether what a URL carries can be read by nobody on the way: https, or this host."""
     scheme, _colon, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
     name = host.rpartition(":")[0] or host
@@ -297,7 +298,8 @@ class Outbox:
         self._told: dict[str, float] = {}
         self._pending: list[dict[str, Any]] = []
         self._rests: dict[str, list[float]] = {}
-        self.dropped = 0
+        # Since the process began: alerts given up, deliveries to a channel, and those that it did not take.
+        self.dropped = self.sent = self.failed = 0
         # Why the file was set aside, where it was.
         self.damage = ""
         self._read()
@@ -326,6 +328,16 @@ class Outbox:
             self._write()
         return told
 
+    @property
+    def waiting(self) -> int:
+        """How many alerts wait for a channel."""
+        return len(self._pending)
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when the oldest of them waits, in epoch seconds; None where none does."""
+        return min((entry["alert"]["at"] for entry in self._pending), default=None)
+
     def flush(self, channels: list[Channel], budget: float) -> list[str]:
         """Offer what waits to every channel that lacks it, for *budget* seconds at most; return what failed, in words.
 
@@ -353,6 +365,8 @@ class Outbox:
                 if left <= 0:
                     return
                 fault = attempt(channel, Alert(**entry["alert"]), min(left, ATTEMPT_SECONDS))
+                self.failed += bool(fault)
+                self.sent += not fault
                 if fault:
                     _until, rest = self._rests.get(name, [0.0, BACK_OFF[0] / 2])
                     rest = min(rest * 2, BACK_OFF[1])
