@@ -10,6 +10,7 @@ bytes and a limit on how many are served at once; whoever comes beyond that is h
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -45,18 +46,19 @@ class Endpoint:
             try:
                 self._listener = socket.create_server((self._address, self.port), family=family, backlog=MOST_AT_ONCE)
             except OSError as error:
-                return f"{self._address} port {self.port} cannot be listened on: {error.strerror}"
+                reason = os.strerror(error.errno) if error.errno else type(error).__name__
+                return f"{self._address} port {self.port} cannot be listened on: {reason}"
             self.port = self._listener.getsockname()[1]
             threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
         return ""
 
     def close(self) -> None:
-        if self._listener is not None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
             # A thread that waits in accept(2) is woken by this, not by close(2).
             with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
