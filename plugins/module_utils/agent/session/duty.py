@@ -20,7 +20,7 @@ def fault(record: Record, plan: Plan, now: float, amiss: str = "", alert_since: 
     """Return in one clause what is not as it should be; empty where everything is.
 
     *amiss* is what the watcher itself met, *alert_since* since when an alert waits for its channel (epoch seconds;
-    None: none waits). What passes by itself within one interval, or in IBKR's daily reset, is no fault.
+    None: none waits). What passes by itself within one interval, or in IBKR's daily reset, is not a fault.
     """
     if amiss:
         return amiss

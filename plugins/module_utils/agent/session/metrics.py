@@ -50,7 +50,7 @@ _ENDS = {".crt": "certificate", ".crl": "revocation_list"}
 
 @dataclass
 class Tally:
-    """What the watcher counts of itself since its process began; moments are epoch seconds."""
+    """The watcher's counts of itself since its process began; moments are epoch seconds."""
 
     started_at: float
     looks: int = 0
@@ -71,7 +71,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Sight:
-    """What metrics are read from: one look, at the moment *now*. *fault* is what is not as it should be."""
+    """The source of all metrics: one look, at the moment *now*. *fault* is what is not as it should be."""
 
     record: Record
     gateway: Gateway
@@ -83,7 +83,7 @@ class Sight:
 
     @property
     def api(self) -> Mapping[str, t.Any]:
-        """What the API said last, of a container that runs."""
+        """The last verdict on the API, of a container that runs."""
         return (self.gateway.verdict if self.gateway.has_log else None) or {}
 
     @property
@@ -97,7 +97,7 @@ Reading = float | Mapping[str, float] | None
 class Metric(t.NamedTuple):
     """A row: *name*, *kind* (counter or gauge), *help*, *source* (where its value comes from, for the reference), what
     *read*s it, and a *label* with its *values*: what is counted has a sample of each, what is measured only of those
-    that were read. A reading of None is no sample at all."""
+    that were read. A reading of None gives none."""
 
     name: str
     kind: str
@@ -252,7 +252,7 @@ METRICS = (
         "cause", (*policy.CAUSES, OTHER),
     ),
     Metric(
-        "ibgw_failed_logins", GAUGE, "Sign-ins of the last hour that did not succeed; at 9 it is stopped.", _RECORD,
+        "ibgw_failed_logins", GAUGE, "Sign-ins of the last hour that failed; at 9 it is stopped.", _RECORD,
         lambda s: float(len(s.record.logins)),
     ),
     Metric(
@@ -448,7 +448,7 @@ def write(directory: str, name: str, content: str) -> None:
     """Replace the file of gateway *name* in one step, for everybody to read; nothing where there is no *directory*.
 
     Raises OSError, also where somebody else than root could put something in the file's place (UntrustedError). It is
-    not forced to the disk: after a crash the next look writes it anew.
+    not forced to the disk: after a crash the next look writes it again.
     """
     place = files.resolve(directory)
     try:

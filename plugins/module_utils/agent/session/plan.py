@@ -145,7 +145,7 @@ def problems(settings: Mapping[str, Any], other_client_ids: Collection[int | Non
 
 
 def _publishing(settings: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with where metrics are written and served."""
+    """Return every problem of where metrics are written and served."""
     found = []
     directory = settings["session_metrics_directory"]
     if directory and not DIRECTORY.fullmatch(str(directory)):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What programs are told after each look: metrics, the endpoint's answers, the heartbeat, a line in the journal.
+"""Tell programs what a look showed: metrics, the endpoint's answers, the heartbeat, a line in the journal.
 
 None of it may cost a look: what fails here is noted in the history once, and the watcher watches on.
 """
@@ -76,7 +76,7 @@ class Publisher:
             self.endpoint.close()
 
     def fault(self) -> str:
-        """What is not as it should be, by the last look; empty where everything is."""
+        """Return what is not as it should be, by the last look; empty where everything is."""
         control = self._control
         if self._seen is None:
             return "the watcher has not looked yet"

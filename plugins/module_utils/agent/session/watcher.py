@@ -66,10 +66,6 @@ def _gaps(log: dict[str, Any] | None) -> int:
     return gaps if isinstance(gaps, int) else 0
 
 
-def channels_path(name: str) -> str:
-    return os.path.join(descriptor.ROOT, name, "alerts.json")
-
-
 class Watcher:
     """Watches gateway *name*; *alive* reports to the service manager, *fault* is a fault of its settings."""
 
@@ -376,7 +372,7 @@ def notifier() -> Callable[[str], None]:
 
 def send(memory: Store, outbox: Outbox, now: float) -> None:
     """Send the queue through the readable channels; a dead channel costs only time."""
-    path = channels_path(memory.name)
+    path = alerts.path(memory.name)
     with contextlib.suppress(OSError, ValueError):
         if os.path.exists(path):
             for failed in outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
