@@ -451,7 +451,14 @@ def metrics_table() -> str:
     """A row for each metric of the watcher."""
     rows = [("metric", "type", "unit", "what it tells", "from", "label")]
     rows.append(
-        (f"`{metrics.INFO}`", metrics.GAUGE, "", metrics.INFO_HELP, "its settings, the log", metrics.INFO_LABELS)
+        (
+            f"`{metrics.INFO}`",
+            metrics.GAUGE,
+            "",
+            metrics.INFO_HELP,
+            "its settings, the log",
+            ", ".join(f"`{name}`" for name in metrics.INFO_LABELS),
+        )
     )
     for each in metrics.METRICS:
         values = ", ".join(f"`{value}`" for value in each.values)

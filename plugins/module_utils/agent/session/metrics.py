@@ -400,7 +400,7 @@ METRICS = (
 )  # fmt: skip
 INFO = "ibgw_info"
 INFO_HELP = "What the gateway is; always 1."
-INFO_LABELS = "`mode`, `controller` and `release` of the gateway, `host`: its name in the inventory"
+INFO_LABELS = ("mode", "controller", "release", "host")
 
 
 def text(sight: Sight) -> str:
@@ -408,8 +408,8 @@ def text(sight: Sight) -> str:
     gateway = sight.gateway.deployed()
     mine = f'gateway="{_escaped(gateway.name)}"'
     release = sight.gateway.release(sight.now).release or ""
-    about = {"mode": gateway.mode, "controller": gateway.controller, "release": release, "host": sight.plan.host}
-    labels = ",".join([mine, *(f'{name}="{_escaped(value)}"' for name, value in about.items())])
+    about = zip(INFO_LABELS, (gateway.mode, gateway.controller, release, sight.plan.host), strict=True)
+    labels = ",".join([mine, *(f'{name}="{_escaped(value)}"' for name, value in about)])
     lines = [f"# HELP {INFO} {INFO_HELP}", f"# TYPE {INFO} {GAUGE}", f"{INFO}{{{labels}}} 1"]
     for metric in METRICS:
         try:
