@@ -133,6 +133,12 @@ next_step:
   returned: always
   type: str
   sample: Connect.
+farms:
+  description: How many of IBKR's data farms are V(ok), V(connecting) and V(broken), as far as the API told; an
+    ignored one is never V(broken).
+  returned: always
+  type: dict
+  sample: {ok: 3, connecting: 0, broken: 0}
 timings:
   description: Milliseconds that each step of the last attempt took (connect, handshake, session, current_time,
     settle, mute_connect, total).

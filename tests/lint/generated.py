@@ -7,6 +7,7 @@
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
   the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
+- From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From playbooks/vars/options.yml: docs/reference/playbook_options.md.
 - From what the tasks of roles and playbooks set: plugins/module_utils/rules/run_names.py.
@@ -40,7 +41,7 @@ from docs import controller_settings
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, week
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, journal, metrics, week
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
@@ -472,6 +473,31 @@ def controller_settings_table() -> str:
     return table(rows)
 
 
+def metrics_table() -> str:
+    """A row for each metric of the watcher."""
+    rows = [("metric", "type", "unit", "what it tells", "from", "label")]
+    rows.append(
+        (
+            f"`{metrics.INFO}`",
+            metrics.GAUGE,
+            "",
+            metrics.INFO_HELP,
+            "its settings, the log",
+            ", ".join(f"`{name}`" for name in metrics.INFO_LABELS),
+        )
+    )
+    for each in metrics.METRICS:
+        values = ", ".join(f"`{value}`" for value in each.values)
+        label = f"`{each.label}`: {values}" if each.label else ""
+        rows.append((f"`{each.name}`", each.kind, metrics.unit(each.name), each.help, each.source, label))
+    return table(rows)
+
+
+def transition_table() -> str:
+    """A row for each field of a line in the journal."""
+    return table([("field", "what it is"), *((f"`{name}`", text) for name, (text, _read) in journal.FIELDS.items())])
+
+
 def documents() -> dict[Path, str]:
     """The pages with a generated part."""
     found = {}
@@ -503,6 +529,8 @@ DOCUMENTED = {
     "access methods": access_table,
     "promises per controller": promises_table,
     "settings by environment": controller_settings_table,
+    "metrics": metrics_table,
+    "transition fields": transition_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
     "playbook options": playbook_options,
     "problems": problem_table,

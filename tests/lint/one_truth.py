@@ -150,6 +150,8 @@ def session_claims() -> Iterator[Claim]:
             "session_sign_in_minutes": defaults.sign_in_minutes,
             "session_sign_in_pushes": defaults.pushes,
             "session_weekly_close": defaults.weekly_close,
+            "session_http_address": defaults.http_address,
+            "session_http_port": defaults.http_port,
         },
         {
             "its specification": {
@@ -157,7 +159,8 @@ def session_claims() -> Iterator[Claim]:
                 for name, each in yaml.safe_load(text("roles/session/meta/argument_specs.yml"))["argument_specs"][
                     "main.yml"
                 ]["options"].items()
-                if name not in ("session_watch", "session_alerts")
+                # These are not of the plan; and without a plan no metrics are written.
+                if name not in ("session_watch", "session_alerts", "session_heartbeat", "session_metrics_directory")
             }
         },
     )

@@ -177,8 +177,9 @@ def test_a_role_alone_has_the_variables_of_its_play(tmp_path: pathlib.Path, pyte
 @pytest.mark.parametrize(
     "playbook",
     [
-        "access_certificates", "access_wireguard_peer", "client_check", "desktop", "live_check", "live_signin",
-        "maintenance", "paper_hours", "paper_session", "restart", "site", "status", "teardown", "updates", "upgrade",
+        "access_certificates", "access_wireguard_peer", "alert_test", "client_check", "desktop", "live_check",
+        "live_signin", "maintenance", "paper_hours", "paper_session", "restart", "site", "status",
+        "teardown", "updates", "upgrade",
     ],
 )  # fmt: skip
 def test_every_playbook_refuses_a_misspelled_name(

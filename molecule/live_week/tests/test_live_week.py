@@ -7,6 +7,7 @@ here is the watcher alone.
 from __future__ import annotations
 
 import datetime
+import json
 import threading
 import time
 import typing as t
@@ -139,3 +140,52 @@ def test_each_reminder_came_once(driven: t.Any) -> None:
         "reminder/2027-03-14/noon",
         "reminder/2027-03-14/last_hour",
     ]
+
+
+# What programs are told of it
+
+
+def test_metrics_are_written_where_node_exporter_reads(driven: t.Any, host: Host) -> None:
+    host.check_output("install --directory /var/lib/prometheus/node-exporter && systemctl restart ibgw-watch@live")
+    file = host.file("/var/lib/prometheus/node-exporter/ibgw_live.prom")
+    deadline = time.monotonic() + 30
+    while not file.exists and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert (file.mode, file.user) == (0o644, "root"), driven.history()[-5:]
+    time.sleep(25)
+    text = file.content_string
+    assert 'ibgw_state{gateway="live",state="ready"} 1.0\n' in text
+    assert 'ibgw_healthy{gateway="live"} 1.0\n' in text
+    (memory,) = (line.split()[1] for line in text.splitlines() if line.startswith("ibgw_watcher_memory_bytes"))
+    assert float(memory) <= 30 * 1024 * 1024
+    assert not [event["text"] for event in driven.history() if event["event"] == "publish_failed"]
+
+
+@pytest.mark.parametrize("path", ["metrics", "health", "ready"])
+def test_it_is_served_on_the_loopback(host: Host, path: str) -> None:
+    code = f"import urllib.request as r; print(r.urlopen('http://127.0.0.1:9464/{path}', timeout=5).status)"
+    assert host.check_output(f'python3 -c "{code}"') == "200"
+    assert "0.0.0.0:9464" not in host.check_output("ss -Hltn")
+
+
+def test_each_transition_is_a_line_of_the_journal(host: Host) -> None:
+    entries = [json.loads(line) for line in host.check_output("journalctl -u ibgw-watch@live -o json").splitlines()]
+    told = [(entry["PRIORITY"], entry["MESSAGE"]) for entry in entries if '"transition"' in entry["MESSAGE"]]
+    lines = [(priority, json.loads(message)) for priority, message in told]
+    assert {"ready", "stopped", "blocked"} <= {line["to"] for _priority, line in lines}
+    assert {(priority, line["severity"]) for priority, line in lines if line["to"] == "blocked"} == {("2", "CRITICAL")}
+
+
+def test_the_heartbeat_came_with_the_state(host: Host) -> None:
+    calls = host.file("/var/lib/ibgw-heartbeats.jsonl").content_string.splitlines()
+    last = json.loads(calls[-1])
+    assert (last["schema"], last["gateway"], last["state"]) == (1, "live", "ready")
+    assert not [each for each in map(json.loads, calls) if each["state"] == "blocked"]
+    assert host.file("/etc/ibgw/live/heartbeat.json").mode == 0o600
+
+
+def test_every_channel_can_be_tested(driven: t.Any, playbook: t.Callable[..., t.Any]) -> None:
+    run = playbook("playbooks/alert_test.yml", "live", "-e", "@molecule/live_week/vars/main.yml")
+    assert run.status == 0, run.printed
+    assert "webhook/0 ok HTTP status 204" in run.printed
+    assert driven.alerts()[-1].startswith("test/")

@@ -55,6 +55,7 @@ _FARM_NOTICES = {
     2157: (_DEFINITIONS, "broken"),
     2158: (_DEFINITIONS, "ok"),
 }
+FARM_STATUSES = ("ok", "connecting", "broken")
 _FARM_KINDS = frozenset(kind for kind, _status in _FARM_NOTICES.values())
 _LINK_DOWN, _LINK_UP = (1100, 2110), (1101, 1102)
 _PORT_MOVED = 1300
@@ -101,8 +102,9 @@ def probe(
     ``connection_time`` (the gateway's own text), ``accounts`` (masked), ``account_count``, ``account_fault`` (how the
     accounts differ from those wanted; None when they do not, or none was named), ``next_valid_id``, ``read_only``
     (True once the gateway said so, else None), ``release_notice`` (IBKR's text that this release will no longer be
-    accepted, notice 2172, for :func:`..releases.outlook`; else None), ``clock_skew`` (seconds), ``notices`` (code and
-    text each, the first 50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
+    accepted, notice 2172, for :func:`..releases.outlook`; else None), ``clock_skew`` (seconds), ``farms`` (how
+    many data farms are ok, connecting and broken; one that is ignored is never broken), ``notices`` (code and text
+    each, the first 50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
     """
     check, ignored = account_ids.Check(mode, accounts), frozenset(ignored_farms)
     attempt = _Attempt(host, port, client_id, check, ignored, timeout, settle, clock, now)
@@ -224,12 +226,19 @@ class _Attempt:
             "read_only": self._read_only,
             "release_notice": self._release_notice and account_ids.hide(self._release_notice, self._accounts.first),
             "clock_skew": self._clock_skew,
+            "farms": self._farm_counts(),
             "notices": [
                 {"code": code, "text": account_ids.hide(text, self._accounts.first)} for code, text in self._notices
             ],
             "notice_count": self._notice_count,
             "timings": self._timings,
         }
+
+    def _farm_counts(self) -> dict[str, int]:
+        counts = dict.fromkeys(FARM_STATUSES, 0)
+        for status in self._farms.values():
+            counts[status] += 1
+        return counts
 
     def _done(self, step: str) -> None:
         self._timings[step] = self._milliseconds_since(self._step_started)

@@ -21,11 +21,14 @@ from typing import Any
 
 from .. import files, record_file
 from ..problem import Problem, table
+from . import descriptor
 
 SEVERITIES = ("info", "warning", "critical")
 MAX_PENDING = 100
 MAX_TOLD = 500
 ATTEMPT_SECONDS = 10.0
+# A test of all channels, side by side.
+TEST_SECONDS = 8.0
 MAX_HEARD = 1 << 16
 KEEP_SECONDS = 24 * 3600.0
 BACK_OFF = (10.0, 900.0)
@@ -89,6 +92,11 @@ class ChannelsError(ValueError):
     """The file with the channels cannot be used."""
 
 
+def path(name: str) -> str:
+    """Where role `session` wrote the channels of gateway *name*."""
+    return os.path.join(descriptor.ROOT, name, "alerts.json")
+
+
 def load(path: str) -> list[Channel]:
     """Return the channels of a file that role `session` wrote; raises ChannelsError."""
     try:
@@ -98,6 +106,11 @@ def load(path: str) -> list[Channel]:
     if problems(channels):
         raise ChannelsError(f"{path} is damaged: run site.yml to rewrite it")
     return list(t.cast("list[Channel]", channels))
+
+
+def names_of(channels: list[Channel]) -> list[str]:
+    """Return each channel's name here, its kind and its place in the list: ``slack/0``."""
+    return [f"{channel['kind']}/{index}" for index, channel in enumerate(channels)]
 
 
 _problem = table(
@@ -152,14 +165,15 @@ def _faults(place: str, channel: object) -> list[Problem]:
         return found
     if channel.get("min_severity", "info") not in SEVERITIES:
         found.append(_problem("channel-severity", f"{place}.min_severity", severities=", ".join(SEVERITIES)))
-    if channel.get("url") and not _safe(str(channel["url"])):
+    if channel.get("url") and not safe(str(channel["url"])):
         found.append(_problem("channel-not-https", f"{place}.url"))
     if channel.get("security", "starttls") not in _PORTS:
         found.append(_problem("channel-security", f"{place}.security", ways=", ".join(_PORTS)))
     return found
 
 
-def _safe(url: str) -> bool:
+def safe(url: str) -> bool:
+    """Whether what a URL carries can be read by nobody on the way: https, or this host."""
     scheme, _colon, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
     name = host.rpartition(":")[0] or host
@@ -189,7 +203,8 @@ class RefusedError(Exception):
     """The other end answered, and did not take it; the message is the status."""
 
 
-def post(channel: Channel, alert: Alert, seconds: float) -> None:
+def post(channel: Channel, alert: Alert, seconds: float) -> str:
+    """Send to a URL, all of it in *seconds*, and return what it answered; RefusedError for any status but 2xx."""
     from .. import bounded_http  # only where something is sent
 
     # Redirects are not followed: they would carry the alert, and the headers' secret, elsewhere.
@@ -199,10 +214,14 @@ def post(channel: Channel, alert: Alert, seconds: float) -> None:
     )
     if not 200 <= status < 300:
         raise RefusedError(status)
+    return f"HTTP status {status}"
 
 
-def mail(channel: Channel, alert: Alert, seconds: float) -> None:
-    """Send by SMTP, all of it in *seconds*; a server that is late, or talks without an end, is hung up on."""
+def mail(channel: Channel, alert: Alert, seconds: float) -> str:
+    """Send by SMTP, all of it in *seconds*, and return for how many receivers the server took it.
+
+    A server that is late, or talks without an end, is hung up on.
+    """
     import smtplib  # only where something is sent
     import ssl
     from email.message import EmailMessage
@@ -236,19 +255,22 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> None:
             code, text = super().getreply()
             return int(code), bytes(text)
 
-    def converse() -> None:
+    def converse() -> str:
         with Server() as server:
             if security == "starttls":
                 server.starttls(context=ssl.create_default_context())
             if channel.get("user"):
                 server.login(channel["user"], channel.get("password", ""))
-            server.send_message(message)
+            refused = server.send_message(message)
+        if refused:
+            raise RefusedError(f"{len(refused)} of {len(channel['to'])} receivers")
+        return "the mail server took it"
 
     def hang_up() -> None:
         for stream in [each.sock for each in servers if each.sock]:
             bounded_http.shut(stream)
 
-    bounded_http.within(seconds, converse, hang_up)
+    return bounded_http.within(seconds, converse, hang_up)
 
 
 class _Heard:
@@ -268,21 +290,45 @@ class _Heard:
         self._file.close()
 
 
-def attempt(channel: Channel, alert: Alert, seconds: float) -> str:
-    """Send once, within *seconds*; return why it failed, nothing when it did not. Names no secret."""
+class Answer(t.NamedTuple):
+    """The result of one attempt: whether the channel took it, and what it said; names no secret."""
+
+    delivered: bool
+    said: str
+
+
+LATE = Answer(False, "it did not answer in time")
+
+
+def attempt(channel: Channel, alert: Alert, seconds: float) -> Answer:
+    """Send once, within *seconds*."""
     try:
-        if channel["kind"] == "email":
-            mail(channel, alert, seconds)
-        else:
-            post(channel, alert, seconds)
+        return Answer(True, (mail if channel["kind"] == "email" else post)(channel, alert, seconds))
     except TimeoutError:
-        return "it did not answer in time"
+        return LATE
     except RefusedError as error:
-        return f"HTTP status {error}"
+        return Answer(False, f"HTTP status {error}")
     except Exception as error:
         # Its text may contain the address; its kind and an SMTP status do not.
-        return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
-    return ""
+        return Answer(False, f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip())
+
+
+def attempt_all(channels: list[Channel], alert: Alert, seconds: float) -> list[Answer]:
+    """Send once to every channel, whatever severities it takes, side by side and all within *seconds*."""
+    import threading  # only for a test of the channels
+
+    answers = [LATE] * len(channels)
+
+    def one(index: int) -> None:
+        answers[index] = attempt(channels[index], alert, seconds)
+
+    threads = [threading.Thread(target=one, args=(index,), daemon=True) for index in range(len(channels))]
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(deadline + 0.5 - time.monotonic(), 0.0))
+    return [*answers]
 
 
 class Outbox:
@@ -297,7 +343,8 @@ class Outbox:
         self._told: dict[str, float] = {}
         self._pending: list[dict[str, Any]] = []
         self._rests: dict[str, list[float]] = {}
-        self.dropped = 0
+        # Since the process began: alerts given up, deliveries to a channel, and those that it did not take.
+        self.dropped = self.sent = self.failed = 0
         # Why the file was set aside, where it was.
         self.damage = ""
         self._read()
@@ -326,6 +373,16 @@ class Outbox:
             self._write()
         return told
 
+    @property
+    def waiting(self) -> int:
+        """How many alerts wait for a channel."""
+        return len(self._pending)
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when the oldest of them waits, in epoch seconds; None where none does."""
+        return min((entry["alert"]["at"] for entry in self._pending), default=None)
+
     def flush(self, channels: list[Channel], budget: float) -> list[str]:
         """Offer what waits to every channel that lacks it, for *budget* seconds at most; return what failed, in words.
 
@@ -335,7 +392,7 @@ class Outbox:
             return []
         failed: list[str] = []
         deadline = time.monotonic() + budget
-        names = {f"{channel['kind']}/{index}": channel for index, channel in enumerate(channels)}
+        names = dict(zip(names_of(channels), channels, strict=True))
         for name, channel in names.items():
             if self._rests.get(name, [0.0])[0] <= self._clock():
                 self._serve(name, channel, deadline, failed)
@@ -352,12 +409,14 @@ class Outbox:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return
-                fault = attempt(channel, Alert(**entry["alert"]), min(left, ATTEMPT_SECONDS))
-                if fault:
+                answer = attempt(channel, Alert(**entry["alert"]), min(left, ATTEMPT_SECONDS))
+                self.failed += not answer.delivered
+                self.sent += answer.delivered
+                if not answer.delivered:
                     _until, rest = self._rests.get(name, [0.0, BACK_OFF[0] / 2])
                     rest = min(rest * 2, BACK_OFF[1])
                     self._rests[name] = [self._clock() + rest, rest]
-                    failed.append(f"{name}: {fault}")
+                    failed.append(f"{name}: {answer.said}")
                     return
             entry["got"].append(name)
             self._rests.pop(name, None)

@@ -24,7 +24,7 @@ from ..api import verdicts
 from ..controller import password
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
-from . import descriptor, lifecycle, plan, policy, watching
+from . import alerts, descriptor, lifecycle, plan, policy, watching
 from .control import Control, Refused
 from .lease import BusyError
 from .lifecycle import SessionError
@@ -111,6 +111,26 @@ def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[i
     return DONE, {"events": control.store.history(last=options.last)}
 
 
+def alert_test(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    """Send a test through every channel, whatever severities it takes, and tell what each answered."""
+    name, host, now = control.descriptor.name, control.plan.host, control.now()
+    channels = alerts.load(alerts.path(name)) if os.path.exists(alerts.path(name)) else []
+    if not channels:
+        raise SessionError(f"gateway {name} has no channel for alerts: set session_alerts and run site.yml")
+    title = " on ".join(filter(None, (name, host))) + ": a test of this channel"
+    text, step = f"Sent by {operator()}. The gateway's alerts come here.", "Nothing is to be done."
+    test = alerts.Alert(f"test/{now:.0f}", name, host, "info", title, text, step, now)
+    answers = alerts.attempt_all(channels, test, alerts.TEST_SECONDS)
+    found = [
+        {"channel": called, "delivered": answer.delivered, "answer": answer.said}
+        for called, answer in zip(alerts.names_of(channels), answers, strict=True)
+    ]
+    failed = [each["channel"] for each in found if not each["delivered"]]
+    said = f"not delivered by {', '.join(map(str, failed))}" if failed else f"all {len(found)} channels took it"
+    control.store.note("alert_test", said, now, by=operator())
+    return NOT_SO if failed else DONE, {"channels": found}
+
+
 COMMANDS = {
     "status": (status, "what the gateway does, and until when"),
     "start": (start, "start a paper gateway (live: see sign-in)"),
@@ -121,11 +141,12 @@ COMMANDS = {
     "pause": (pause, "stop a live gateway and keep its sign-in (experimental)"),
     "resume": (resume, "start a paused gateway on the kept sign-in (experimental)"),
     "history": (history, "what happened"),
+    "alert-test": (alert_test, "send a test through every channel of alerts"),
 }
 
 
 # Commands that work with a damaged plan.
-WITHOUT_PLAN = ("status", "stop", "wait-ready", "history")
+WITHOUT_PLAN = ("status", "stop", "wait-ready", "history", "alert-test")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -185,7 +206,9 @@ def main(arguments: list[str] | None = None) -> int:
         code, result = COMMANDS[options.command][0](control, options, teller(options.json))
         if options.plan_fault:
             result["plan_fault"] = options.plan_fault
-    except (SessionError, BusyError, ChannelError, EngineError, descriptor.DescriptorError) as error:
+    except (
+        SessionError, BusyError, ChannelError, EngineError, descriptor.DescriptorError, alerts.ChannelsError,
+    ) as error:  # fmt: skip
         code, result = code_of(error), {"error": str(error)}
     print_result(options, result)
     return code
@@ -221,6 +244,9 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
     elif "events" in result:
         for event in result["events"]:
             write(f"{policy.moment(event['at']):%Y-%m-%d %H:%M:%S} UTC  {event['event']:<12} {event['text']}")
+    elif "channels" in result:
+        for each in result["channels"]:
+            write(f"{each['channel']:<16} {'ok' if each['delivered'] else 'FAILED':<6}  {each['answer']}")
     elif "state" in result:
         write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
         if result.get("valid_until_new_york"):

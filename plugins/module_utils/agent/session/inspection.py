@@ -370,6 +370,7 @@ class Gateway:
         )
         report = {
             "notices": [],
+            "farms": {},
             "timings": {},
             "accounts": [],
             **api,

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import bounds, record_file
 from ..problem import Problem, table
-from . import alerts, descriptor, windows
+from . import alerts, descriptor, heartbeat, windows
 from .week import OPENED, RESETS, SIGN_IN_DEADLINE
 from .windows import PaperSession
 
@@ -40,6 +40,11 @@ class Plan:
     client_id: int = 916
     # Seconds between two looks at a gateway of which nothing is heard.
     interval: int = 60
+    # Directory of node-exporter's textfile collector; empty: no metrics there.
+    metrics_directory: str = ""
+    # Where the watcher serves /metrics, /health and /ready; port 0: nowhere.
+    http_address: str = "127.0.0.1"
+    http_port: int = 0
 
 
 def path(name: str) -> str:
@@ -91,6 +96,10 @@ BOUNDS = {
     "session_sign_in_minutes": (4, 30),
     "session_manual_minutes": (5, 1440),
 }
+# Unprivileged ports; 0 serves nothing.
+HTTP_PORTS = (1024, 65535)
+DIRECTORY = re.compile(r"/[\w./-]*", re.ASCII)
+_OTHER_PORTS = ("gateway_port", "access_vpc_port", "access_mtls_port", "access_wireguard_port")
 
 
 _problem = table(
@@ -100,6 +109,16 @@ _problem = table(
             "leave room for a person: IBKR takes sign-ins from {opened} on",
         ),
         "region-unknown": ("not a region", "choose {regions}"),
+        "metrics-directory": (
+            "not an absolute path without blanks, as systemd's ReadWritePaths takes it",
+            "name the directory of node-exporter's textfile collector, or set it to '' for none",
+        ),
+        "http-address-open": (
+            "neither of the loopback nor, with vpc in gateway_access, one of access_vpc_addresses, so that no firewall "
+            "would say who may ask there",
+            "choose 127.0.0.1, or one of access_vpc_addresses with access_vpc_from",
+        ),
+        "http-port-taken": ("a port of the gateway's API or of one of its access methods", "choose another"),
         "watcher-client-id-taken": (
             "gateway_client_id's or gateway_check_client_id's, and the API refuses two clients with one id",
             "choose another",
@@ -120,4 +139,25 @@ def problems(settings: Mapping[str, Any], other_client_ids: Collection[int | Non
     client_id = settings["session_client_id"]
     if bounds.whole(client_id) in other_client_ids:
         found.append(_problem("watcher-client-id-taken", "session_client_id", client_id))
+    found += _publishing(settings)
+    found += heartbeat.problems(settings["session_heartbeat"], settings["session_interval"])
     return found + alerts.problems(settings["session_alerts"])
+
+
+def _publishing(settings: Mapping[str, Any]) -> list[Problem]:
+    """Return every problem of where metrics are written and served."""
+    found = []
+    directory = settings["session_metrics_directory"]
+    if directory and not DIRECTORY.fullmatch(str(directory)):
+        found.append(_problem("metrics-directory", "session_metrics_directory", directory))
+    port, address = bounds.whole(settings["session_http_port"]), str(settings["session_http_address"])
+    if port == 0:
+        return found
+    if wrong := bounds.problem("session_http_port", settings["session_http_port"], HTTP_PORTS):
+        found.append(wrong)
+    elif port in [bounds.whole(settings.get(name)) for name in _OTHER_PORTS]:
+        found.append(_problem("http-port-taken", "session_http_port", port))
+    governed = settings.get("access_vpc_addresses") or [] if "vpc" in (settings.get("gateway_access") or []) else []
+    if address not in ("127.0.0.1", "::1", *governed):
+        found.append(_problem("http-address-open", "session_http_address", address))
+    return found

@@ -31,6 +31,7 @@ from . import alerts, descriptor, lifecycle, plan, policy, week
 from .alerts import Alert, Outbox
 from .control import Control
 from .lease import BusyError
+from .publish import Publisher
 from .store import PAPER, SIGN_IN, Record, Store
 
 BY = "the watcher"
@@ -65,10 +66,6 @@ def _gaps(log: dict[str, Any] | None) -> int:
     return gaps if isinstance(gaps, int) else 0
 
 
-def channels_path(name: str) -> str:
-    return os.path.join(descriptor.ROOT, name, "alerts.json")
-
-
 class Watcher:
     """Watches gateway *name*; *alive* reports to the service manager, *fault* is a fault of its settings."""
 
@@ -81,6 +78,7 @@ class Watcher:
         # The record that the last look began with: a full disk keeps it, a sign-in replaces it.
         self._told_from: Record | None = None
         self._interval = float(control.plan.interval)
+        self.publisher = Publisher(control, self.outbox)
         # The watcher's own API client: others may be asking at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
         # It is in no hurry, and hears the gateway out.
@@ -88,7 +86,7 @@ class Watcher:
 
     def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
         """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
-        with self.control.gateway.listening():
+        with self.control.gateway.listening(), contextlib.closing(self.publisher):
             for _round in itertools.count() if rounds is None else range(rounds):
                 self.alive()
                 if ended():
@@ -123,10 +121,12 @@ class Watcher:
             record = self.control.store.read()
             if record:
                 self._tell(record, record, urgent=True)
+                self.publisher.publish(record)
 
     def _tell_of_failure(self, error: Exception) -> None:
         """Turn an unexpected failure of a look into a state and an alert; the next look is tried."""
         now, kind = self.control.now(), type(error).__name__
+        self.publisher.tally.looks_failed += 1
         with contextlib.suppress(Exception):
             record = self.control.store.load(self.control.descriptor.mode)
             self.control.store.note("failed", f"the look failed: {kind}: {printable(str(error))}", now)
@@ -134,10 +134,11 @@ class Watcher:
             self.control.store.save(record)
             self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
             send(self.control.store, self.outbox, now)
+            self.publisher.publish(record, f"the look failed ({kind})")
 
     def look(self) -> float:
         """Look once, act, and send alerts; return the moment of the next look."""
-        control, now = self.control, self.control.now
+        control, now, began = self.control, self.control.now, self.control.gateway.clock()
         with control.store.lease.beside(control.owner, "a look") as another:
             gateway = control.gateway
             asked = self._observe()
@@ -157,8 +158,7 @@ class Watcher:
             if log["gaps"] > gaps:
                 control.store.note("log_gap", LOG_GAP, now())
                 self._put_gap(record, now())
-            with contextlib.suppress(OSError):
-                control.store.save(record)
+            amiss = self._save(record)
             if fault := control.withdraw_password(record):
                 self._put_exposed(fault, now())
             next_look = policy.next_moment(record, control.plan, now())
@@ -168,7 +168,18 @@ class Watcher:
             if waits or (opens and record.state != verdicts.READY):
                 next_look = min(next_look, now() + SOON_SECONDS)
         self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
+        tally = self.publisher.tally
+        tally.looks, tally.look_seconds = tally.looks + 1, gateway.clock() - began
+        self.publisher.publish(record, amiss)
         return next_look
+
+    def _save(self, record: Record) -> str:
+        """Save the record; return why that failed, empty where it did not."""
+        try:
+            self.control.store.save(record)
+        except OSError as error:
+            return f"the state cannot be written down ({error.strerror})"
+        return ""
 
     def _put_gap(self, record: Record, now: float) -> None:
         name, host = record.gateway, self.control.plan.host
@@ -324,7 +335,9 @@ class Watcher:
             return
         from . import health  # and ssl with it, only where there are certificates
 
+        self.publisher.tally.ends.clear()
         for found in health.certificates(now, place):
+            self.publisher.tally.certificate(found["path"], found["ends_at"])
             days, file = found["days_left"], os.path.basename(found["path"])
             due = [limit for limit in ENDS_TOLD if days is not None and days < limit]
             if due:
@@ -359,7 +372,7 @@ def notifier() -> Callable[[str], None]:
 
 def send(memory: Store, outbox: Outbox, now: float) -> None:
     """Send the queue through the readable channels; a dead channel costs only time."""
-    path = channels_path(memory.name)
+    path = alerts.path(memory.name)
     with contextlib.suppress(OSError, ValueError):
         if os.path.exists(path):
             for failed in outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):

@@ -295,3 +295,38 @@ def test_the_channels_file_of_the_role_is_read(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(alerts.ChannelsError, match=r"run site\.yml"):
             alerts.load(str(path))
+
+
+# A test of every channel
+
+
+def test_every_channel_is_tried_at_once_and_what_each_answered_is_told(receiver: Any, silent: int) -> None:
+    well, ill = receiver(200), receiver(403)
+    channels = [
+        well.channel(min_severity="critical"),
+        ill.channel("slack"),
+        {"kind": "google_chat", "url": f"http://127.0.0.1:{silent}/{SECRET}"},
+        {"kind": "webhook", "url": f"http://127.0.0.1:1/{SECRET}"},
+        {"kind": "email", "host": "127.0.0.1", "port": 1, "from": "a@b", "to": ["c@d"], "security": "none"},
+    ]
+    begun = time.monotonic()
+    answers = alerts.attempt_all(channels, alert(severity="info"), 1.0)
+    assert time.monotonic() - begun < 2
+    assert [each.delivered for each in answers] == [True, False, False, False, False]
+    assert [each.said for each in answers] == [
+        "HTTP status 200",
+        "HTTP status 403",
+        "it did not answer in time",
+        "ConnectionRefusedError",
+        "ConnectionRefusedError",
+    ]
+    assert SECRET not in str(answers)
+    assert len(well.received) == 1
+
+
+def test_a_test_of_thirty_channels_that_hang_ends_in_time(silent: int) -> None:
+    channels = [{"kind": "webhook", "url": f"http://127.0.0.1:{silent}/"}] * 30
+    begun = time.monotonic()
+    assert not any(each.delivered for each in alerts.attempt_all(channels, alert(), 0.5))
+    assert time.monotonic() - begun < 3
+    assert alerts.TEST_SECONDS <= 10

@@ -16,8 +16,8 @@ from tests.unit.plugins.session_log import (
 )
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, ctl, plan, week
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as controls
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import ctl, plan, week
 
 
 @pytest.fixture
@@ -126,3 +126,22 @@ def test_status_says_until_when_ibkr_accepts_the_release(
     fake_engine.environment = ["IB_GATEWAY_VERSION=10.50.1d"]
     ctl.main(["status", "paper"])
     assert "accepted by IBKR" not in capsys.readouterr().out
+
+
+def test_alert_test_tells_what_each_channel_answered(
+    control: Any, run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = control("paper")
+    code, found, _said = run("alert-test", "paper", "--json")
+    assert (code, "set session_alerts" in found["error"]) == (1, True)
+    Path(alerts.path("paper")).write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/s3cr3t"}]')
+    code, found, _said = run("alert-test", "paper", "--json")
+    assert (code, found["channels"]) == (
+        1, [{"channel": "webhook/0", "delivered": False, "answer": "ConnectionRefusedError"}],
+    )  # fmt: skip
+    ctl.main(["alert-test", "paper"])
+    assert capsys.readouterr().out == "webhook/0        FAILED  ConnectionRefusedError\n"
+    told = [event for event in paper.store.history() if event["event"] == "alert_test"]
+    assert [each["text"] for each in told] == ["not delivered by webhook/0"] * 2
+    Path(alerts.path("paper")).write_text("[1]")
+    assert "run site.yml" in run("alert-test", "paper", "--json")[1]["error"]

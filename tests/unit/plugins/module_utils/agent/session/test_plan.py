@@ -24,7 +24,12 @@ GOOD: dict[str, Any] = {
     "session_sign_in_minutes": 10,
     "session_manual_minutes": 240,
     "session_alerts": [],
+    "session_metrics_directory": "/var/lib/prometheus/node-exporter",
+    "session_http_address": "127.0.0.1",
+    "session_http_port": 0,
+    "session_heartbeat": {},
 }
+ON = {"session_http_port": 9464}
 OTHERS = (917, 918)
 
 
@@ -51,6 +56,43 @@ def test_problems(variable: str, value: object, id_: str) -> None:
     assert problems(GOOD, OTHERS) == []
     (problem,) = problems(GOOD | {variable: value}, OTHERS)
     assert (problem.id, problem.variable.partition("[")[0]) == (id_, variable)
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable", "id_"),
+    [
+        ({"session_metrics_directory": "metrics"}, "session_metrics_directory", "metrics-directory"),
+        ({"session_metrics_directory": "/a b"}, "session_metrics_directory", "metrics-directory"),
+        ({"session_http_port": 80}, "session_http_port", "not-a-number-within"),
+        (ON | {"gateway_port": 9464}, "session_http_port", "http-port-taken"),
+        (ON | {"access_mtls_port": "9464"}, "session_http_port", "http-port-taken"),
+        (ON | {"session_http_address": "0.0.0.0"}, "session_http_address", "http-address-open"),
+        (ON | {"session_http_address": "10.0.0.2", "access_vpc_addresses": ["10.0.0.2"]}, "session_http_address",
+         "http-address-open"),
+        ({"session_heartbeat": {"every": 60}}, "session_heartbeat.url", "heartbeat-url-missing"),
+        ({"session_heartbeat": {"url": "http://hc.example/s3cr3t"}}, "session_heartbeat.url", "heartbeat-not-https"),
+        ({"session_heartbeat": {"url": "https://a", "every": 10}}, "session_heartbeat.every", "not-a-number-within"),
+        ({"session_heartbeat": {"url": "https://a", "every": 90}, "session_interval": 120}, "session_heartbeat.every",
+         "heartbeat-faster-than-looks"),
+    ],
+)  # fmt: skip
+def test_problems_of_what_is_published(changes: dict[str, Any], variable: str, id_: str) -> None:
+    (problem,) = problems(GOOD | changes, OTHERS)
+    assert (problem.id, problem.variable) == (id_, variable)
+    assert "s3cr3t" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"session_metrics_directory": ""},
+        ON | {"session_http_address": "::1"},
+        ON | {"session_http_address": "10.0.0.2", "access_vpc_addresses": ["10.0.0.2"], "gateway_access": ["vpc"]},
+        {"session_heartbeat": {"url": "https://hc.example.org/s3cr3t", "every": "120", "method": "GET"}},
+    ],
+)
+def test_what_can_be_published(changes: dict[str, Any]) -> None:
+    assert problems(GOOD | changes, OTHERS) == []
 
 
 def test_a_plan_is_read_and_a_later_one_too(deploy: Any) -> None:
@@ -80,7 +122,9 @@ def test_the_defaults_of_the_library_are_those_of_the_role(pytestconfig: pytest.
     }
     of_the_host = {"host", "paper_sessions"}
     assert set(variables) == set(Plan.__dataclass_fields__) - of_the_host
-    assert {field: defaults[name] for field, name in variables.items()} == {
+    # Without the role there is no permission to write there either.
+    of_the_host.add("metrics_directory")
+    assert {field: defaults[name] for field, name in variables.items() if field not in of_the_host} == {
         field: value for field, value in asdict(Plan()).items() if field not in of_the_host
     }
 

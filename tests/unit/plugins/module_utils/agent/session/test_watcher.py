@@ -27,7 +27,7 @@ from tests.unit.plugins.session_log import (
 )
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, plan, watcher
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, descriptor, plan, watcher
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Outbox
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
@@ -612,7 +612,7 @@ def test_a_damaged_descriptor_is_a_state_and_an_alert(
     paper = control("paper")
     path = Path(descriptor.path("paper"))
     good = path.read_text()
-    Path(watcher.channels_path("paper")).write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/secret"}]')
+    Path(alerts.path("paper")).write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/secret"}]')
     records: list[Record] = []
 
     def mend() -> None:
