@@ -420,7 +420,7 @@ def main() -> None:
         options["removed_before"] = []
     _gcp.refuse(module, network.problems(options) if is_present else rules.place(options))
     try:
-        compute = _gcp.connect(module, network.WITH_USERS)
+        compute = _gcp.connect(module, network.RESOURCES)
         found = network.Observed(compute, options["network"]["name"])
         changes, kept = (network.changes(options, found), []) if is_present else network.removal(options, found)
     except GcpError as error:

@@ -16,6 +16,12 @@ FIELDS = {
     "instances": ("networkInterfaces[].network", "networkInterfaces[].subnetwork", "disks[].source"),
     "disks": ("resourcePolicies[]",),
     "forwardingRules": ("network", "subnetwork"),
+    "interconnectAttachments": ("router",),
+    "networkEndpointGroups": ("network", "subnetwork"),
+    "routes": ("network",),
+    "targetVpnGateways": ("network",),
+    "vpnGateways": ("network",),
+    "vpnTunnels": ("router",),
 }
 
 

@@ -8,6 +8,8 @@ A method that is not here is refused by the fake. iam.serviceAccounts.actAs is g
 
 from __future__ import annotations
 
+from tests.fake_gcp.state import LISTED
+
 POLICY = "compute.networks.updatePolicy"
 PERMISSIONS: dict[str, tuple[str, ...]] = {
     "compute.addresses.delete": ("compute.addresses.delete", "compute.addresses.deleteInternal"),
@@ -28,7 +30,8 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "compute.firewalls.insert": ("compute.firewalls.create", POLICY),
     "compute.firewalls.list": ("compute.firewalls.list",),
     "compute.firewalls.update": ("compute.firewalls.update", "compute.firewalls.get", POLICY),
-    "compute.forwardingRules.aggregatedList": ("compute.forwardingRules.list",),
+    **{f"compute.{each}.aggregatedList": (f"compute.{each}.list",) for each in ("addresses", *LISTED)},
+    "compute.routes.list": ("compute.routes.list",),
     "compute.globalOperations.wait": ("compute.globalOperations.get",),
     "compute.instances.addAccessConfig": (
         *("compute.instances.addAccessConfig", "compute.addresses.use", "compute.subnetworks.useExternalIp"),

@@ -21,7 +21,14 @@ from tests.fake_gcp.operations import Operation
 from tests.fake_gcp.resources import KINDS, Body, check_unchanged
 
 REGIONS = ("europe-west1", "us-central1", "us-east1")
+# What is only listed here: tests put it.
+LISTED = (
+    *("forwardingRules", "interconnectAttachments", "networkEndpointGroups", "targetVpnGateways", "vpnGateways"),
+    "vpnTunnels",
+)
 ZONES = tuple(f"{region}-{letter}" for region in REGIONS for letter in "bcd")
+# The route that Google makes and removes together with a network.
+DEFAULT_ROUTE = "/global/routes/default-route-"
 # One condition of a list's filter, as `name = main` or `labels.env eq "x.*"`: the API matches the whole value.
 CONDITION = re.compile(r'\(?([\w.]+) *(=|eq|:) *"?([^")]*)"?\)?')
 
@@ -222,7 +229,7 @@ def _aggregated_list(state: State, request: Request) -> Body:
     """The resources of all places in pages, each place's apart; a place that has none says so."""
     start, collection = f"projects/{request.project}/", request.method.collection
     paths = [path for path in sorted(state.resources) if path.startswith(start) and _collection(path) == collection]
-    zonal = collection in ("instances", "disks")
+    zonal = collection in ("instances", "disks", "networkEndpointGroups")
     places = [f"zones/{zone}" for zone in ZONES] if zonal else ["global", *(f"regions/{each}" for each in REGIONS)]
     conditions = _conditions(request.query.get("filter", ""))
     items = [("/".join(path.split("/")[2:-2]), state.view(path)) for path in paths]
@@ -304,7 +311,10 @@ def _insert(state: State, request: Request) -> Body:
 def _delete(state: State, request: Request) -> Body:
     path = request.target
     entry = state.ready(path)
-    for user in state.users(path):
+    body = entry.body
+    others = [peering["name"] for peering in body.get("peerings", [])] + [body.get("firewallPolicy")]
+    routes = [user for user in state.users(path) if DEFAULT_ROUTE in user]
+    for user in [*(set(state.users(path)) - set(routes)), *filter(None, others)]:
         text = f"The {_collection(path)} resource '{path}' is already being used by '{user}'"
         raise ApiError(400, "resourceInUseByAnotherResource", text)
     entry.busy = True
@@ -312,7 +322,8 @@ def _delete(state: State, request: Request) -> Body:
     def finish(succeeded: bool) -> None:
         entry.busy = False
         if succeeded:
-            del state.resources[path]
+            for gone in (path, *routes):
+                del state.resources[gone]
 
     return state.start(request, path, finish)
 
@@ -380,7 +391,8 @@ ACTIONS: dict[str, Callable[[State, Request], Body]] = {
     "get": _get,
     "list": _list,
     "aggregatedList": _aggregated_list,
-    "forwardingRules.aggregatedList": _aggregated_list,
+    **{f"{collection}.aggregatedList": _aggregated_list for collection in LISTED},
+    "routes.list": _list,
     "insert": _insert,
     "delete": _delete,
     "patch": _patch,

@@ -11,7 +11,7 @@ from tests.fake_gcp.server import FakeGcp
 
 
 def played(root: pathlib.Path, fake: FakeGcp, playbook: str, *arguments: str, **more: str) -> tuple[int, str]:
-    """Run it; its status and what it printed, in one line."""
+    """Run it; its status and what it printed, in one line. *more* goes to its environment."""
     place = {"GCP_RUN_ENDPOINT": fake.endpoint, "GCP_SCHEDULER_ENDPOINT": fake.endpoint, "GCP_ACCESS_TOKEN": fake.token}
     # No way to the real Google.
     sealed = {"https_proxy": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1", "LC_ALL": "C.UTF-8"}

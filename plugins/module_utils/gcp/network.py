@@ -28,8 +28,6 @@ from .resources.subnet import SUBNET
 from .rules import place
 
 RESOURCES = (NETWORK, SUBNET, ADDRESS, ROUTER, FIREWALL)
-# Those that are read as well where something is removed.
-WITH_USERS = (*RESOURCES, *users.RESOURCES)
 # The modules' names.
 SECTIONS = {NETWORK: "network", SUBNET: "subnets", ADDRESS: "addresses", ROUTER: "routers", FIREWALL: "firewalls"}
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import re
 import typing as t
 
 from .api.client import Api
@@ -13,15 +14,25 @@ from .api.compute import Compute
 from .api.errors import DisabledError, GcpError
 from .api.normal import last, link
 from .api.plan import Change
-from .api.resource import Body, Options, Resource
+from .api.resource import Body, Options
 from .resources.address import ADDRESS
-from .resources.instance import INSTANCE
 from .resources.network import NETWORK
+from .resources.router import ROUTER
 from .resources.run_job import RUN
 from .resources.subnet import SUBNET
 
-FORWARDING_RULE = Resource("forwardingRules", "ForwardingRule", "forwarding_rule", "region")
-RESOURCES = (INSTANCE, FORWARDING_RULE)
+COLLECTIONS = (
+    "addresses",
+    "forwardingRules",
+    "instances",
+    "interconnectAttachments",
+    "networkEndpointGroups",
+    "targetVpnGateways",
+    "vpnGateways",
+    "vpnTunnels",
+)
+# Google makes this one with a network, and removes it with that.
+DEFAULT_ROUTE = re.compile(r"default-route-[0-9a-z-]+")
 VPC_ACCESS = Api(
     "vpcaccess.googleapis.com",
     "Role vpcaccess.viewer allows reading connectors, which may use the network.",
@@ -58,8 +69,11 @@ def of_network(compute: Compute, bodies: c.Iterable[Body], endpoints: t.Mapping[
     """
     for body in bodies:
         yield from _references(body)
-    for resource in RESOURCES:
-        for body in compute.list_everywhere(resource):
+    for collection in COLLECTIONS:
+        for body in compute.fetch_everywhere(collection):
+            yield link(body["selfLink"]), _targets(body)
+    for body in compute.fetch_global("routes"):
+        if not _goes_with_its_network(body):
             yield link(body["selfLink"]), _targets(body)
     yield from _serverless(compute, endpoints)
 
@@ -74,17 +88,26 @@ def _references(body: Body) -> c.Iterator[Use]:
         yield link(subnet), {own}
     for peering in body.get("peerings", []):
         yield f"peering {peering['name']} with {link(peering.get('network', ''))}", {own}
+    if body.get("firewallPolicy"):
+        yield f"firewall policy {last(body['firewallPolicy'])}", {own}
     if body.get("purpose") == "SERVERLESS":
         yield f"Cloud Run, which keeps address {body['name']} for an hour or two after its last use", _targets(body)
 
 
 def _targets(body: Body) -> set[str]:
     nats, interfaces = body.get("nats", []), body.get("networkInterfaces", [])
-    found = [part.get(field) for part in (body, *interfaces) for field in ("network", "subnetwork")]
+    found = [part.get(field) for part in (body, *interfaces) for field in ("network", "router", "subnetwork")]
     for nat in nats:
         found += [*nat.get("natIps", []), *nat.get("drainNatIps", [])]
         found += [subnet["name"] for subnet in nat.get("subnetworks", [])]
     return {link(each) for each in found if each}
+
+
+def _goes_with_its_network(route: Body) -> bool:
+    """Whether Google removes a route together with its network, its subnet or its peering."""
+    ours = {"nextHopNetwork", "nextHopPeering"} & set(route)
+    gateway = last(route.get("nextHopGateway", "")) == "default-internet-gateway"
+    return bool(ours) or (gateway and DEFAULT_ROUTE.fullmatch(route["name"]) is not None)
 
 
 def _serverless(compute: Compute, endpoints: t.Mapping[str, str | None]) -> c.Iterator[Use]:
@@ -121,4 +144,4 @@ def _named(compute: Compute, interface: Body) -> c.Iterator[str]:
 
 def needed(changes: c.Iterable[Change]) -> bool:
     """Whether the changes delete something that may be in use."""
-    return any(change.deletes and change.resource in (NETWORK, SUBNET, ADDRESS) for change in changes)
+    return any(change.deletes and change.resource in (NETWORK, SUBNET, ADDRESS, ROUTER) for change in changes)

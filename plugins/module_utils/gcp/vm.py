@@ -104,6 +104,7 @@ def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | N
         raise GcpError(" ".join(wrong))
     planned = [_schedule(options, found), *_machine(options, reserved, found)]
     made = [change for change in planned if change]
+    _check_goes_alone(found, made)
     _check_schedule_unused(found, made)
     return made
 
@@ -151,8 +152,26 @@ def removal(found: Observed) -> tuple[list[Change], list[str]]:
             planned.append(plan.removal(POLICY, found.policy, frozenset({(INSTANCE.collection, found.name)})))
         else:
             kept.append((POLICY, found.policy))
+    _check_goes_alone(found, planned)
     _check_schedule_unused(found, planned)
     return planned, [f"{resource.collection}/{body['name']}" for resource, body in kept]
+
+
+def _check_goes_alone(found: Observed, planned: c.Iterable[Change]) -> None:
+    """GcpError when Google would delete other disks together with the VM."""
+    if not found.instance or not any(change.resource is INSTANCE and change.deletes for change in planned):
+        return
+    attached = [each for each in found.instance["disks"] if each.get("autoDelete") and each.get("source")]
+    others = [last(each["source"]) for each in attached if not each.get("boot")]
+    if others:
+        where = "--zone {zone} --project {project}".format(**found.compute.place)
+        keeps = (
+            f"gcloud compute instances set-disk-auto-delete {found.name} --no-auto-delete --disk {others[0]} {where}"
+        )
+        raise GcpError(
+            f"instances {found.name}: Google would delete {', '.join(others)} with it, which the collection has not "
+            f"made. `{keeps}` keeps such a disk; delete it yourself if it is to go."
+        )
 
 
 def _has_policy(body: Body, policy: Body) -> bool:

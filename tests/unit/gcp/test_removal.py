@@ -16,6 +16,7 @@ from tests.unit.gcp.conftest import DOCUMENT, RunModule
 PROJECT = "projects/demo-project"
 REGION = "regions/europe-west1"
 MAIN, GATEWAY, RUN = "global/networks/main", f"{REGION}/subnetworks/gateway", f"{REGION}/subnetworks/run"
+ROUTER = f"{REGION}/routers/router"
 EARLIER = "zones/us-central1-b/instances/foreign"
 Fakes = tuple[FakeGcp, FakeRun, FakeConnectors]
 
@@ -84,6 +85,50 @@ def rule(fakes: Fakes) -> None:
     fakes[0].put("global/firewalls/api", description="somebody's")
 
 
+def route(fakes: Fakes) -> None:
+    put(fakes[0], "global/routes/appliance", network=link(MAIN), nextHopIp="10.10.0.9", destRange="10.9.0.0/16")
+
+
+def vpn(fakes: Fakes) -> None:
+    put(fakes[0], f"{REGION}/vpnGateways/office", network=link(MAIN))
+
+
+def classic_vpn(fakes: Fakes) -> None:
+    put(fakes[0], f"{REGION}/targetVpnGateways/office", network=link(MAIN))
+
+
+def tunnel(fakes: Fakes) -> None:
+    put(fakes[0], f"{REGION}/vpnTunnels/office-1", router=link(ROUTER))
+
+
+def attachment(fakes: Fakes) -> None:
+    put(fakes[0], f"{REGION}/interconnectAttachments/office", router=link(ROUTER))
+
+
+def endpoints(fakes: Fakes) -> None:
+    put(
+        fakes[0],
+        "zones/europe-west1-b/networkEndpointGroups/ingress",
+        network=link(MAIN),
+        subnetwork=link(GATEWAY),
+    )
+
+
+def range_for_services(fakes: Fakes) -> None:
+    put(
+        fakes[0],
+        "global/addresses/services",
+        network=link(MAIN),
+        purpose="VPC_PEERING",
+        addressType="INTERNAL",
+        address="10.80.0.0",
+    )
+
+
+def policy(fakes: Fakes) -> None:
+    fakes[0].put(MAIN, firewallPolicy=link("global/firewallPolicies/company"))
+
+
 def job(fakes: Fakes) -> None:
     access = {"networkInterfaces": [{"network": "main", "subnetwork": "run"}], "egress": "PRIVATE_RANGES_ONLY"}
     name = f"{PROJECT}/locations/europe-west1/jobs/pipeline"
@@ -114,6 +159,16 @@ USERS: dict[str, tuple[Callable[[Fakes], None], list[str]]] = {
     "a VM with the address": (address_used, ["addresses nat is used by zones/us-central1-b/instances/foreign"]),
     "Cloud Run's own address": (serverless_address, ["subnetworks run is used by Cloud Run, which keeps address"]),
     "a rule": (rule, ["networks main is used by global/firewalls/api"]),
+    "a custom route": (route, ["networks main is used by global/routes/appliance"]),
+    "a VPN gateway": (vpn, [f"networks main is used by {REGION}/vpnGateways/office"]),
+    "a classic VPN gateway": (classic_vpn, [f"networks main is used by {REGION}/targetVpnGateways/office"]),
+    "a VPN tunnel": (tunnel, [f"routers router is used by {REGION}/vpnTunnels/office-1"]),
+    "an interconnect": (attachment, [f"routers router is used by {REGION}/interconnectAttachments/office"]),
+    "a group of endpoints": (
+        endpoints, ["networks main is used by zones/europe-west1-b/networkEndpointGroups/ingress"]
+    ),
+    "a range for Google's services": (range_for_services, ["networks main is used by global/addresses/services"]),
+    "a firewall policy": (policy, ["networks main is used by firewall policy company"]),
     "a job of Cloud Run": (job, ["subnetworks run is used by run.googleapis.com jobs pipeline"]),
     "a service of Cloud Run": (service, ["networks main is used by run.googleapis.com services web"]),
     "a connector": (connector, ["subnetworks run is used by vpcaccess.googleapis.com connectors serverless"]),
@@ -192,6 +247,29 @@ def test_a_public_address_goes_last(run: RunModule, fake: FakeGcp) -> None:
     assert run(state="absent")["actions"] == ["networks.delete main", "addresses.delete nat"]
 
 
+def test_what_goes_with_the_network_is_not_in_its_way(run: RunModule, fake: FakeGcp) -> None:
+    run()
+    outside = f"{HOST}{PROJECT}/global/gateways/default-internet-gateway"
+    put(fake, "global/routes/default-route-8c69958e61aaef4b", network=link(MAIN), nextHopGateway=outside)
+    gone = run(state="absent")
+    assert "failed" not in gone, gone["msg"]
+    assert fake.state.resources == {}
+
+
+def test_a_router_alone_is_looked_at_too(run: RunModule, fake: FakeGcp) -> None:
+    """Where the rest was there before, only the router goes."""
+    run()
+    for path in (MAIN, GATEWAY, RUN):
+        fake.put(path, description="somebody's")
+    for path in (f"{REGION}/addresses/nat", f"{REGION}/addresses/paper"):
+        fake.put(path, labels={})
+    fakes: Any = (fake, None, None)
+    tunnel(fakes)
+    fake.calls.clear()
+    assert f"routers router is used by {REGION}/vpnTunnels/office-1" in run(state="absent")["msg"]
+    assert fake.writes() == []
+
+
 def test_vms_that_go_before(machine: RunModule, run: RunModule, fake: FakeGcp) -> None:
     """The prediction of a teardown: the network's removal is told of the VM's."""
     machine()
@@ -201,6 +279,31 @@ def test_vms_that_go_before(machine: RunModule, run: RunModule, fake: FakeGcp) -
     assert run(state="absent", check=True, removed_before=going)["changed"] is True
     assert "is used by zones/europe-west1-b/instances/ibgw-paper" in run(state="absent", removed_before=going)["msg"]
     assert DOCUMENT["network"]["name"] in str(fake.state.resources)
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "for real"])
+@pytest.mark.parametrize(
+    "options",
+    [{"state": "absent"}, {"subnet": "run", "network_ip": None, "recreate": True}],
+    ids=["removed", "recreated"],
+)
+def test_a_disk_that_would_go_with_the_vm(
+    machine: RunModule, fake: FakeGcp, options: dict[str, Any], check: bool
+) -> None:
+    machine()
+    vm = "zones/europe-west1-b/instances/ibgw-paper"
+    put(fake, "zones/europe-west1-b/disks/data", sizeGb="10", type="x", resourcePolicies=[])
+    (boot,) = fake.resource(vm)["disks"]
+    data = {"source": link("zones/europe-west1-b/disks/data"), "deviceName": "data", "boot": False, "index": 1}
+    fake.put(vm, disks=[boot, {**data, "autoDelete": True}])
+    fake.calls.clear()
+    refused = machine(check=check, **options)
+    assert "instances ibgw-paper: Google would delete data with it" in refused["msg"]
+    assert "set-disk-auto-delete ibgw-paper --no-auto-delete --disk data --zone europe-west1-b" in refused["msg"]
+    assert fake.writes() == []
+    fake.put(vm, disks=[boot, {**data, "autoDelete": False}])
+    assert machine(**options)["changed"] is True
+    assert fake.resource("zones/europe-west1-b/disks/data")["sizeGb"] == "10"
 
 
 @pytest.mark.parametrize("options", [{"state": "absent"}, {"snapshots": {"enabled": False}}], ids=str)

@@ -66,7 +66,7 @@ def test_two_runs_at_once(run: RunModule, fake: FakeGcp, options: dict[str, Any]
 
     def change() -> list[Exception]:
         credentials = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth has no types
-        compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, network.WITH_USERS)
+        compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, network.RESOURCES)
         found = network.Observed(compute, "main")
         changes = network.changes(options, found) if state == "present" else network.removal(options, found)[0]
         return [*Runner(compute).run(changes)]

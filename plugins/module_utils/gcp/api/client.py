@@ -87,8 +87,14 @@ class Client:
         found.api, found._endpoint = api, api_endpoint
         return found
 
-    def fetch_all(self, path: str, field: str) -> list[library.Body]:
-        """The entries of a list, of an API that we have no library for, by its path; *field* has them in the answer."""
+    def fetch_all(
+        self, path: str, field: str, entries: c.Callable[[library.Body], c.Iterable[library.Body]] | None = None
+    ) -> list[library.Body]:
+        """The resources called *field* of a list, by its path below the endpoint, in the API's own form.
+
+        Without Google's library, which an API may not have, and which takes time to load for one list. *entries* takes
+        them from an answer; by default they are its *field*.
+        """
         session = self._transport.AuthorizedSession(self._credentials)
         session.hooks["response"].append(self._limited)
         url = f"{(self._endpoint or f'https://{self.api.host}').rstrip('/')}{path}"
@@ -102,7 +108,7 @@ class Client:
                     raise self._exceptions.from_http_response(response)
                 try:
                     body = response.json()
-                    found += body.get(field, [])
+                    found += entries(body) if entries else body.get(field, [])
                     token = body.get("nextPageToken", "")
                 except (ValueError, AttributeError, TypeError) as error:
                     raise self._protobuf.ParseError(str(error)) from error

@@ -81,6 +81,21 @@ class Compute:
 
         return self.client.ask(f"{resource.collection}.aggregatedList", pages)
 
+    def fetch_everywhere(self, collection: str) -> list[Body]:
+        """All resources of a collection in the project, of every place, without Google's library."""
+        path = f"/compute/v1/projects/{self.place['project']}/aggregated/{collection}"
+
+        def entries(body: Body) -> c.Iterator[Body]:
+            for scope in body.get("items", {}).values():
+                yield from scope.get(collection, [])
+
+        return self.client.fetch_all(path, collection, entries)
+
+    def fetch_global(self, collection: str) -> list[Body]:
+        """All global resources of a collection in the project, without Google's library."""
+        path = f"/compute/v1/projects/{self.place['project']}/global/{collection}"
+        return self.client.fetch_all(path, collection, lambda body: body.get("items", []))
+
     def list(self, resource: Resource) -> list[Body]:
         """All resources of a type, of our region or zone where they are of one."""
         call, request = self._clients[resource].list, self._scope(resource)
