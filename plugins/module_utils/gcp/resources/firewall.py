@@ -18,7 +18,9 @@ from ..rules import PRIVATE, Range, between, ip_range, is_private, named, repeat
 from . import network
 
 PORTS = r"\d{1,5}(-\d{1,5})?"
-LIVE_PORTS, PAPER_PORTS = ({ports.API[mode], ports.RELAY[mode]} for mode in ("live", "paper"))
+LIVE_PORTS, PAPER_PORTS = (
+    {each[mode] for each in (ports.API, ports.RELAY, ports.TWS_API, ports.TWS_RELAY)} for mode in ("live", "paper")
+)
 API_PORTS = LIVE_PORTS | PAPER_PORTS
 WITH_PORTS = ("tcp", "udp", "sctp")
 
@@ -191,7 +193,7 @@ def _ingress(rule: Options) -> c.Iterator[str]:
             f"source_ranges is {rule['source_ranges']} ({name}): together they are 0.0.0.0/0, and an allow rule must "
             "not be open to all. Name the ranges that may come in."
         )
-    exposed = sorted(_open(rule, {*API_PORTS, ports.VNC}))
+    exposed = sorted(_open(rule, {*API_PORTS, ports.VNC, ports.RDP}))
     public = [str(each) for each in sources if not is_private(each)]
     if exposed and public:
         yield (
