@@ -49,8 +49,9 @@ options:
     description:
       - What the container is started with; C(image), C(uid), C(environment), C(mounts), C(tmpfs), C(port),
         C(container_port), C(memory), C(cpus), C(heap_mb), C(pids_limit), C(nofile), C(stop_grace), C(log_max_size),
-        C(log_max_files).
-      - All capabilities are dropped, and no new privileges are to be had; the port is published on 127.0.0.1 only.
+        C(log_max_files), C(program) (V(gateway) without it, or V(tws), the desktop image).
+      - All capabilities are dropped, but for those that the desktop image's init has to have, and no new privileges are
+        to be had; the port is published on 127.0.0.1 only.
     type: dict
     required: true
   descriptor:
@@ -194,6 +195,7 @@ needs:
   sample: image
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -230,7 +232,9 @@ def order_of(params: dict[str, t.Any]) -> deployment.Order:
     labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
     request = container.body(settings, labels)
     secret = params["password_secret"] or settings_files.secret_revision(name, params["password"])
-    revision = container.revision(request, params["config"], params["jts"], secret)
+    once = settings_files.ONCE if container.program(settings) == "tws" else None
+    read = [params["config"], params["jts"], secret, *([once] if once else [])]
+    revision = container.revision(request, *read)
     written = {**params["descriptor"], "revision": revision}
     known = {key: value for key, value in written.items() if key in Descriptor.__dataclass_fields__}
     parameters = {
@@ -243,6 +247,8 @@ def order_of(params: dict[str, t.Any]) -> deployment.Order:
         "config": params["config"],
         "jts": params["jts"],
         "jts_keys": params["jts"],
+        "once": once,
+        "settings_dir": os.path.basename(params["descriptor"]["settings_dir"]),
         "descriptor": written,
     }
     return deployment.Order(

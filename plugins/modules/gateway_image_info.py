@@ -39,6 +39,11 @@ options:
     description: The user id that the role runs the container with.
     type: int
     default: 1000
+  program:
+    description: The program that the image has to have, IB Gateway or TWS.
+    type: str
+    choices: [gateway, tws]
+    default: gateway
   environment:
     description: The environment that the role gives to the container.
     type: dict
@@ -140,6 +145,7 @@ def main() -> None:
             "gateway_name": {"type": "str", "required": True},
             "image": {"type": "str", "required": True},
             "uid": {"type": "int", "default": 1000},
+            "program": {"type": "str", "choices": ["gateway", "tws"], "default": "gateway"},
             "environment": {"type": "dict", "default": {}},
             "config": {"type": "str", "required": True},
             "accept": {"type": "list", "elements": "str", "default": []},
@@ -151,7 +157,13 @@ def main() -> None:
         engine = Engine()
         environment = {name: str(value) for name, value in params["environment"].items()}
         wanted = image.Wanted(
-            params["uid"], environment, params["config"], params["accept"], engine.platform(), time.time()
+            params["uid"],
+            environment,
+            params["config"],
+            params["accept"],
+            engine.platform(),
+            time.time(),
+            params["program"],
         )
         container = None if module.check_mode else image.container_name(f"ibgw-{params['gateway_name']}")
         found = image.examine(engine, params["image"], wanted, container)

@@ -238,8 +238,8 @@ options:
         description:
           - Where traffic comes from. Required for a rule that lets something in.
           - Where it is given, sources of another kind that are not given are removed.
-          - For ports V(4001) to V(4004) and V(5900) only private ranges, and never V(0.0.0.0/0). The clients of Cloud
-            Run come from the range of its whole subnet.
+          - For ports V(4001) to V(4004), V(7496) to V(7499), V(3389) and V(5900) only private ranges, and
+            never V(0.0.0.0/0). The clients of Cloud Run come from the range of its whole subnet.
         type: list
         elements: str
       source_tags:

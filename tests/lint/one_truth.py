@@ -55,17 +55,15 @@ def documented(path: str, name: str) -> dict[str, Any]:
 
 def ports_claims() -> Iterator[Claim]:
     script = text("sandbox/gateway/image/scripts/common.sh")
-    template = re.search(
-        r"\{'live': (\d+), 'paper': (\d+)\}\[gateway.gateway_mode\]", text("roles/gcp_vm/templates/network.yml.j2")
-    )
+    template = re.findall(r"\{'live': (\d+), 'paper': (\d+)\}", text("roles/gcp_vm/templates/network.yml.j2"))
+    firewall = [dict(zip(MODES, map(int, each), strict=True)) for each in template]
+    relays = re.findall(r"'(live|paper)': (\d+)", variable("roles/access/vars/main/main.yml", "__access_relay_port"))
     yield (
         "the port of the API",
         ports.API,
         {
             "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_api_port"),
-            "roles/gcp_vm/templates/network.yml.j2": dict(
-                zip(MODES, map(int, template.groups() if template else ()), strict=False)
-            ),
+            "roles/gcp_vm/templates/network.yml.j2": firewall[-1],
             "sandbox/gateway": {mode: int(port) for mode, port in re.findall(r"(live|paper)\) API_PORT=(\d+)", script)},
         },
     )
@@ -78,6 +76,20 @@ def ports_claims() -> Iterator[Claim]:
             "sandbox/gateway": {
                 mode: int(port) for mode, port in re.findall(r"(live|paper)\).* SOCAT_PORT=(\d+)", script)
             },
+        },
+    )
+    own = "roles/gateway/vars/main.yml"
+    yield (
+        "the port of TWS's API",
+        ports.TWS_API,
+        {own: by_mode(own, "__gateway_tws_api_port"), "roles/gcp_vm/templates/network.yml.j2": firewall[0]},
+    )
+    yield (
+        "the port of TWS's relay",
+        ports.TWS_RELAY,
+        {
+            own: by_mode(own, "__gateway_tws_relay_port"),
+            "roles/access/vars/main/main.yml": {mode: int(port) for mode, port in relays[:2]},
         },
     )
     yield (
@@ -96,9 +108,10 @@ def ports_claims() -> Iterator[Claim]:
         {"roles/access/defaults/main.yml": by_mode("roles/access/defaults/main.yml", "access_wireguard_udp_port")},
     )
     forwarded = option("hardening", "hardening_ssh_forward_to")["default"]
-    own = {f"{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports.API.values()}
-    own |= {f"127.0.0.1:{port}" for port in (ports.PORTAL, *ports.DESKTOP.values())}
-    yield "what SSH may forward to", own, {"hardening_ssh_forward_to": set(forwarded)}
+    apis = [port for ports_of in ports.API_OF.values() for port in ports_of.values()]
+    reached = {f"{host}:{port}" for host in ("127.0.0.1", "localhost") for port in apis}
+    reached |= {f"127.0.0.1:{port}" for port in (ports.PORTAL, *ports.DESKTOP.values())}
+    yield "what SSH may forward to", reached, {"hardening_ssh_forward_to": set(forwarded)}
 
 
 GENERATED = re.compile(r"<!-- generated: .*?<!-- end -->", re.S)
@@ -111,7 +124,7 @@ WEEKLY = re.compile(rf"(?:Saturday|Sunday) \d\d:\d\d|\b(?:{week.SIGN_IN_OPENS:%H
 
 
 def said_claims() -> Iterator[Claim]:
-    pairs = (ports.API, ports.RELAY, ports.DESKTOP, mtls.PORTS, wireguard.UDP_PORTS)
+    pairs = (ports.API, ports.RELAY, ports.TWS_API, ports.DESKTOP, mtls.PORTS, wireguard.UDP_PORTS)
     wrong, times = [], []
     for path in project_files():
         if path.parts[0] not in ("docs", "playbooks", "plugins", "roles") or path.suffix == ".svg":

@@ -63,8 +63,8 @@ CUTOFFS = (
 class KnownImage(t.NamedTuple):
     """An image whose content is known: the *patches* of a release that it was seen with.
 
-    *digest*: the kind of its published digest, that of an ``index`` (of linux/amd64 and linux/arm64). All have the user
-    ``1000:1000`` and the layout that deploy/image.py expects; what *differs* is said in a clause.
+    *digest*: the kind of its published digest, that of an ``index`` (of linux/amd64 and linux/arm64). All have the
+    layout that deploy/image.py expects of their *program*; what *differs* is said in a clause.
     """
 
     repository: str
@@ -74,12 +74,13 @@ class KnownImage(t.NamedTuple):
     controller_version: str
     digest: str
     differs: str = ""
+    program: str = "gateway"
 
     def holds(self, release: Release) -> bool:
         return self.release == release._replace(patch="") and release.patch in self.patches.split()
 
 
-_GNZSNZ = "ghcr.io/gnzsnz/ib-gateway"
+_GNZSNZ, _DESKTOP = "ghcr.io/gnzsnz/ib-gateway", "ghcr.io/gnzsnz/tws-rdesktop"
 # Sources: the tags of gnzsnz/ib-gateway-docker and the IBC that each was built with; ibg-controller's Dockerfile.
 IMAGES = (
     KnownImage(_GNZSNZ, Release(10, 37, 1), "m n o p q r", IBC, "3.23.0", "index", "no PAUSE"),
@@ -89,6 +90,8 @@ IMAGES = (
     KnownImage(_GNZSNZ, Release(10, 47, 1), "e", IBC, "3.23.0", "index", "no PAUSE"),
     KnownImage(_GNZSNZ, Release(10, 48, 1), "b c d", IBC, "3.24.0", "index", "10.48.1c was rebuilt under its tag"),
     KnownImage(_GNZSNZ, Release(10, 50, 1), "d", IBC, "3.24.1", "index"),
+    KnownImage(_DESKTOP, Release(10, 45, 1), "j", IBC, "3.24.1", "index", program="tws"),
+    KnownImage(_DESKTOP, Release(10, 50, 1), "d", IBC, "3.24.1", "index", program="tws"),
     KnownImage(
         "ghcr.io/code-hustler-ft3d/ibg-controller",
         Release(10, 45, 1),

@@ -19,12 +19,16 @@ from ..agent import bounds
 from ..agent.problem import Problem, table
 
 # Memory of Java beside its heap, and of the desktop, in MiB: a heap of 768 MiB needs 1.5 GiB in all.
-OVERHEAD_MIB = 768
+OVERHEAD_MIB = {"gateway": 768, "tws": 1536}
 HEAP_MIB = (256, 65536)
 PIDS = (100, 100_000)
 NOFILE = (1024, 1_048_576)
 STOP_SECONDS = (1, 600)
 LOG_FILES = (1, 1000)
+# The init of the desktop image is root: it moves its user to the role's uid, gives it /opt and the settings, sets the
+# desktop's password, and opens and ends that user's session (linuxserver's init-adduser and init-prep-xrdp,
+# gnzsnz/ib-gateway-docker's start_session.sh; sudo and chpasswd write to the kernel's audit log).
+ROOT_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt])b?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -53,6 +57,11 @@ _problem = table(
 )
 
 
+def program(settings: Settings) -> str:
+    """Return which program the container runs, ``gateway`` or ``tws``."""
+    return str(settings.get("program") or "gateway")
+
+
 def problems(settings: Settings, cpus: int | None, prefix: str = "gateway_") -> list[Problem]:
     """Return a problem for each setting that no container can have.
 
@@ -76,7 +85,7 @@ def _sizes(settings: Settings, prefix: str) -> list[Problem]:
         found.append(_problem("container-size", "gateway_log_max_size", settings["log_max_size"], example="10m"))
     if heap is not None and (problem := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
         found.append(problem)
-    elif memory is not None and memory < (least := (int(heap or 0) + OVERHEAD_MIB)) << 20:
+    elif memory is not None and memory < (least := int(heap or 0) + OVERHEAD_MIB[program(settings)]) << 20:
         details = {"least": least, "heap": heap or 0, "prefix": prefix}
         found.append(_problem("container-memory", f"{prefix}memory", settings["memory"], **details))
     shared = settings.get("shm_size")
@@ -150,9 +159,12 @@ def body(settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
         limits["ShmSize"] = size(settings["shm_size"])
     if float(settings["cpus"]) > 0:
         limits["NanoCpus"] = int(float(settings["cpus"]) * 1e9)
+    desktop = program(settings) == "tws"
+    if desktop:
+        limits["CapAdd"] = list(ROOT_CAPABILITIES)
     return {
         "Image": settings["image"],
-        "User": f"{uid}:{uid}",
+        **({} if desktop else {"User": f"{uid}:{uid}"}),
         "Env": sorted(f"{name}={value}" for name, value in settings["environment"].items()),
         "Labels": dict(labels),
         "ExposedPorts": {port: {}},

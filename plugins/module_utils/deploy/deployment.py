@@ -289,6 +289,7 @@ class Deployment:
             order.accept,
             self.engine.platform(),
             self.control.now(),
+            order.descriptor.program,
         )
         place = self.containers.look_at if made and not check else None
         try:
@@ -425,6 +426,7 @@ class Deployment:
         control = self.control
 
         def look() -> None:
+            lifecycle.enable_api(control.gateway, self.engine)
             policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
             step = policy.decide(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
             if step and step.action in ("stop", "kill"):
@@ -481,7 +483,7 @@ class Backup:
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         place = f"{parameters['config_dir']}/{parameters['gateway_name']}"
-        self._paths = [f"{place}/{each}" for each in ("jts.keys", "ibc/config.ini.tmpl", "password")]
+        self._paths = [f"{place}/{each}" for each in ("jts.keys", "ibc/config.ini.tmpl", "ibc/once.sh", "password")]
         self._paths.append(f"{place}/gateway.json")
         self._states = {path: files.read(path) for path in self._paths}
 

@@ -43,6 +43,58 @@ CONTROLLERS = {
     "ibctl": "/opt/ibctl/ibctl",
 }
 SUPPORTED = (IBC,)
+
+
+class Layout(t.NamedTuple):
+    """Where the image of a program has what: its *environment*, its *entry* point, its *scripts*, each controller's own
+    file, IBC's settings *template* and *version*, the folder of the *program* by release. With *root* it starts as
+    root, and gives its files to the role's uid by itself."""
+
+    title: str
+    environment: c.Mapping[str, str]
+    entry: str
+    scripts: tuple[str, ...]
+    controllers: c.Mapping[str, str]
+    template: str
+    version: str
+    program: str
+    root: bool
+
+
+# The second is gnzsnz/ib-gateway-docker's tws-rdesktop (its Dockerfile.tws), with the init of linuxserver/rdesktop.
+LAYOUTS = {
+    "gateway": Layout(
+        "IB Gateway", ENVIRONMENT, ENTRY, SCRIPT_FILES, CONTROLLERS, TEMPLATE, IBC_VERSION, PROGRAM, root=False
+    ),
+    "tws": Layout(
+        "TWS",
+        {
+            "HOME": "/config",
+            "TWS_PATH": "/opt/ibkr",
+            "TWS_INI": "jts.ini",
+            "TWS_INI_TMPL": "jts.ini.tmpl",
+            "IBC_PATH": "/opt/ibc",
+            "SCRIPT_PATH": "/defaults",
+        },
+        "/init",
+        (
+            "/custom-services.d/start_session.sh",
+            "/defaults/run_tws.sh",
+            "/defaults/common.sh",
+            "/defaults/run_socat.sh",
+            "/opt/ibkr/jts.ini.tmpl",
+        ),
+        {
+            IBC: "/opt/ibc/scripts/ibcstart.sh",
+            IBG_CONTROLLER: "/defaults/gateway_controller.py",
+            "ibctl": CONTROLLERS["ibctl"],
+        },
+        "/opt/ibc/config.ini.tmpl",
+        "/opt/ibc/version",
+        "/opt/ibkr/ibgateway",
+        True,
+    ),
+}
 # ibg-controller's image has IBC as well, and this variable chooses it.
 SWITCH, CHOSEN = "USE_IBG_CONTROLLER", "yes"
 # What IBC reads and its template does not have (IBC's source).
@@ -73,7 +125,8 @@ REFUSED = ("program", "no_controller", "other_controller", "two_controllers", "n
 
 class Wanted(t.NamedTuple):
     """A container that is to be made of an image: its *uid*, its *environment*, IBC's settings template *config*;
-    *accept*: those of :data:`ACCEPTABLE` that are not refused. *platform* is the engine's, *now* in epoch seconds."""
+    *accept*: those of :data:`ACCEPTABLE` that are not refused. *platform* is the engine's, *now* in epoch seconds,
+    *program* a key of :data:`LAYOUTS`."""
 
     uid: int
     environment: c.Mapping[str, str]
@@ -81,6 +134,11 @@ class Wanted(t.NamedTuple):
     accept: c.Collection[str]
     platform: str
     now: float
+    program: str = "gateway"
+
+    @property
+    def layout(self) -> Layout:
+        return LAYOUTS[self.program]
 
 
 class Difference(t.NamedTuple):
@@ -182,23 +240,23 @@ def examine(engine: Engine, image: str, wanted: Wanted, container: str | None = 
     config: c.Mapping[str, t.Any] = found.get("Config") or {}
     environment = variables(config.get("Env"))
     release = environment.get(RELEASE_VARIABLE, "")
-    files = None if container is None else _files(engine, image, container, release)
-    controllers = _controllers(config, files, {**environment, **wanted.environment})
-    version = files.texts.get(IBC_VERSION, "").strip() if files and controllers == [IBC] else ""
+    files = None if container is None else _files(engine, image, container, release, wanted.layout)
+    controllers = _controllers(config, files, {**environment, **wanted.environment}, wanted.layout)
+    version = files.texts.get(wanted.layout.version, "").strip() if files and controllers == [IBC] else ""
     known = releases.parse(release)
     differences = [
         *_by_release(release, environment, wanted.now),
         *_by_config(found, config, environment, wanted),
         *_by_controller(controllers, files is not None),
         *(_by_files(files, release, wanted) if files else ()),
-        *_by_table(known, controllers, version),
+        *_by_table(known, controllers, version, wanted.program),
     ]
     return Report(
         image,
         str(known) if known else None,
         controllers[0] if len(controllers) == 1 else None,
         printable(version, 40) or None,
-        _known(known, controllers, version),
+        _known(known, controllers, version, wanted.program),
         tuple(each._replace(refused=_refused(each.id, wanted.accept)) for each in differences),
     )
 
@@ -236,22 +294,29 @@ def _by_config(
         yield _difference(
             "architecture", wanted.platform, platform, f"it is for {platform}, the host {wanted.platform}"
         )
+    layout = wanted.layout
     user, expected = str(config.get("User") or ""), f"{wanted.uid}:{wanted.uid}"
-    if user not in (expected, str(wanted.uid)):
+    if layout.root:
+        if user not in ("", "root", "0", "0:0"):
+            yield _difference("user", "root", user, f"it is made for user {user!r}, and its init has to be root")
+    elif user not in (expected, str(wanted.uid)):
         kind = "uid" if re.fullmatch(r"[1-9]\d*(:\d+)?", user) else "user"
         yield _difference(
             kind, expected, user, f"it is made for user {user or 'root'!r}, the role runs it as {expected}"
         )
-    wrong = {name: environment.get(name) for name, value in ENVIRONMENT.items() if environment.get(name) != value}
+    expected_of = layout.environment
+    wrong = {name: environment.get(name) for name, value in expected_of.items() if environment.get(name) != value}
     if wrong:
-        text = ", ".join(f"{name} is {value!r} and not {ENVIRONMENT[name]!r}" for name, value in wrong.items())
-        yield _difference("paths", ENVIRONMENT, wrong, text)
+        text = ", ".join(f"{name} is {value!r} and not {expected_of[name]!r}" for name, value in wrong.items())
+        yield _difference("paths", expected_of, wrong, text)
     command = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
-    if command != [ENTRY]:
-        yield _difference("entry_point", [ENTRY], command, f"it starts {command}, and not {ENTRY}")
-    if environment.get("GATEWAY_OR_TWS") != "gateway":
-        program = environment.get("GATEWAY_OR_TWS")
-        yield _difference("program", "gateway", program, f"GATEWAY_OR_TWS is {program!r}: it is not IB Gateway")
+    if command != [layout.entry]:
+        yield _difference("entry_point", [layout.entry], command, f"it starts {command}, and not {layout.entry}")
+    program = environment.get("GATEWAY_OR_TWS")
+    if program != wanted.program:
+        yield _difference(
+            "program", wanted.program, program, f"GATEWAY_OR_TWS is {program!r}: it is not {layout.title}"
+        )
     if config.get("Healthcheck"):
         text = "it has a HEALTHCHECK, by which autoheal and others restart it; a restart can be a push"
         yield _difference("health_check", None, config["Healthcheck"], text)
@@ -260,11 +325,13 @@ def _by_config(
 # By its files
 
 
-def _controllers(config: c.Mapping[str, t.Any], files: Files | None, environment: c.Mapping[str, str]) -> list[str]:
+def _controllers(
+    config: c.Mapping[str, t.Any], files: Files | None, environment: c.Mapping[str, str], layout: Layout
+) -> list[str]:
     """Return the controllers of an image, those of its labels and environment, too; only the chosen one where it is."""
     labelled = any(str(label).startswith("com.ibg-controller.") for label in config.get("Labels") or ())
     chosen = environment.get(SWITCH) == CHOSEN
-    there = [name for name, path in CONTROLLERS.items() if files and path in files.there]
+    there = [name for name, path in layout.controllers.items() if files and path in files.there]
     if chosen and (files is None or IBG_CONTROLLER in there or labelled):
         return [IBG_CONTROLLER]
     return there + [IBG_CONTROLLER] * (labelled and IBG_CONTROLLER not in there)
@@ -286,17 +353,20 @@ def _by_files(files: Files, release: str, wanted: Wanted) -> c.Iterator[Differen
     for path, fault in files.faults.items():
         text = f"{path} has more than {MAX_BYTES} bytes" if fault == "too_big" else f"{path} is not a regular file"
         yield _difference(fault, "a small file", path, text)
-    missing = [path for path in (*SCRIPT_FILES, IBC_VERSION, *_options(release)) if path not in files.there]
+    layout = wanted.layout
+    needed = (*layout.scripts, layout.version, *_options(release, layout))
+    missing = [path for path in needed if path not in files.there]
     if missing:
         yield _difference("paths", "", missing, f"it has no {', '.join(missing)}")
     others = {path: uid for path, uid in files.owners.items() if uid != wanted.uid}
-    if others:
+    if others and not layout.root:
         text = ", ".join(f"{path} belongs to uid {uid}" for path, uid in others.items())
         yield _difference("uid", wanted.uid, sorted(set(others.values())), f"{text}, and not to {wanted.uid}")
-    if TEMPLATE not in files.there:
-        yield _difference("no_template", TEMPLATE, None, f"it has no {TEMPLATE}, so that IBC's keys are not known")
-    elif TEMPLATE in files.texts:
-        yield from _by_keys(keys(wanted.config), keys(files.texts[TEMPLATE]))
+    template = layout.template
+    if template not in files.there:
+        yield _difference("no_template", template, None, f"it has no {template}, so that IBC's keys are not known")
+    elif template in files.texts:
+        yield from _by_keys(keys(wanted.config), keys(files.texts[template]))
 
 
 def _by_keys(ours: set[str], theirs: set[str]) -> c.Iterator[Difference]:
@@ -307,22 +377,25 @@ def _by_keys(ours: set[str], theirs: set[str]) -> c.Iterator[Difference]:
         yield _difference("new_keys", "", new, f"its IBC has {_some(new)}, which get IBC's defaults")
 
 
-def _rows(known: releases.Release | None, controllers: list[str]) -> list[releases.KnownImage]:
-    return [row for row in releases.IMAGES if known and row.holds(known) and row.controller in controllers]
+def _rows(known: releases.Release | None, controllers: list[str], program: str) -> list[releases.KnownImage]:
+    rows = (row for row in releases.IMAGES if known and row.holds(known) and row.program == program)
+    return [row for row in rows if row.controller in controllers]
 
 
-def _known(known: releases.Release | None, controllers: list[str], version: str) -> str | None:
-    for row in _rows(known, controllers):
+def _known(known: releases.Release | None, controllers: list[str], version: str, program: str) -> str | None:
+    for row in _rows(known, controllers, program):
         if row.controller_version == version:
             return "; ".join(filter(None, (row.repository, f"digest of an {row.digest}", row.differs)))
     return None
 
 
-def _by_table(known: releases.Release | None, controllers: list[str], version: str) -> c.Iterator[Difference]:
+def _by_table(
+    known: releases.Release | None, controllers: list[str], version: str, program: str
+) -> c.Iterator[Difference]:
     """Weigh release and controller against the known images."""
     if known is None or not version:
         return
-    rows = _rows(known, controllers)
+    rows = _rows(known, controllers, program)
     if not rows:
         text = f"release {known} with {controllers[0]} {version} is not among the images that this collection knows"
         yield _difference("unknown_image", "a known image", known, text)
@@ -343,11 +416,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN_KEYS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _options(release: str) -> list[str]:
-    return [f"{PROGRAM}/{release}/ibgateway.vmoptions"] if releases.parse(release) else []
+def _options(release: str, layout: Layout) -> list[str]:
+    return [f"{layout.program}/{release}/ibgateway.vmoptions"] if releases.parse(release) else []
 
 
-def _files(engine: Engine, image: str, container: str, release: str) -> Files:
+def _files(engine: Engine, image: str, container: str, release: str, layout: Layout) -> Files:
     """Look at the files of *image* in a *container* that is made for it and never started."""
     with contextlib.suppress(NotFoundError):
         engine.remove(container)
@@ -355,11 +428,11 @@ def _files(engine: Engine, image: str, container: str, release: str) -> Files:
     engine.create(container, request)
     try:
         files = Files(engine, container)
-        for path in SCRIPT_FILES:
+        for path in layout.scripts:
             files.look(path)
-        for path in CONTROLLERS.values():
+        for path in layout.controllers.values():
             files.look(path, None)
-        for path in (TEMPLATE, IBC_VERSION, *_options(release)):
+        for path in (layout.template, layout.version, *_options(release, layout)):
             files.read(path)
         return files
     finally:

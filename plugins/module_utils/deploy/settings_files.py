@@ -16,17 +16,32 @@ from ..agent.controller.settings_dir import JtsIni
 from ..agent.files import Absent, Directory, Entry, File, Secret
 
 DOCKER_DIR = "/var/lib/docker"
+# The desktop image's init runs IBC as a service, which it starts again whenever it has ended: after a STOP, a missed
+# push, a refused password (gnzsnz/ib-gateway-docker's Dockerfile.tws; process_custom_services of linuxserver's
+# docker-mods). The image runs this script before each start, as root; the second one ends the container instead.
+ONCE = """\
+#!/bin/bash
+# Written by role gateway. IBC is started once in a run of the container: a second start would sign in again.
+if [ -e /run/ibgw/started ]; then
+	echo ".> IBC has ended: ending the container"
+	/run/s6/basedir/bin/halt
+	exec sleep infinity
+fi
+touch /run/ibgw/started
+"""
 
 
 def entries(params: Mapping[str, Any]) -> list[Entry]:
     """The wanted directories and files, parents first.
 
-    ``password`` is what the VM keeps, of a paper gateway; without ``keeps_password`` it keeps none.
+    ``password`` is what the VM keeps, of a paper gateway; without ``keeps_password`` it keeps none. ``settings_dir``
+    is the name of the program's own directory, ``once`` the script :data:`ONCE` for an image that needs it.
     """
     config, state = (
         f"{params['config_dir']}/{params['gateway_name']}",
         f"{params['state_dir']}/{params['gateway_name']}",
     )
+    settings = f"{state}/{params.get('settings_dir') or 'tws_settings'}"
     root, uid = os.geteuid(), int(str(params["uid"]))
     group = os.getegid()
     wanted: list[Entry] = [
@@ -35,7 +50,7 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         Directory(f"{config}/ibc", 0o750, root, uid),
         Directory(str(params["state_dir"]), 0o711, root, group),
         Directory(state, 0o711, root, group),
-        Directory(f"{state}/tws_settings", 0o700, uid, uid),
+        Directory(settings, 0o700, uid, uid),
     ]
     if params["password"] is not None:
         wanted.append(Secret(f"{config}/password", escape(str(params["password"])), 0o600, root, group))
@@ -43,6 +58,8 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         wanted.append(Absent(f"{config}/password"))
     if params["config"] is not None:
         wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
+    if params.get("once"):
+        wanted.append(File(f"{config}/ibc/once.sh", str(params["once"]), 0o440, root, uid))
     if params.get("jts_keys") is not None:
         # The content of jts.ini before, to restore with a container that was started with it.
         wanted.append(File(f"{config}/jts.keys", str(params["jts_keys"]), 0o600, root, group))
@@ -50,7 +67,7 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
         wanted.append(File(f"{config}/gateway.json", text, 0o600, root, group))
     if params["jts"] is not None:
-        wanted.append(JtsIni(f"{state}/tws_settings", str(params["jts"]), uid, uid))
+        wanted.append(JtsIni(settings, str(params["jts"]), uid, uid))
     return wanted
 
 

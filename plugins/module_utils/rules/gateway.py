@@ -69,6 +69,9 @@ ENVIRONMENT: dict[str, str] = {
     **dict.fromkeys(("API_PORT", "SOCAT_PORT", "DISPLAY"), _OVERWRITTEN),
     "IBC_COMMAND": "the image only prints it; leave it out",
     "IBC_COMMAND_HOST": "the command server stays on loopback",
+    **dict.fromkeys(("PASSWD", "PASSWD_FILE"), "the desktop is opened on demand, docs/how-to/desktop.md"),
+    **dict.fromkeys(("PUID", "PGID"), "the desktop image runs with the role's user id; leave it out"),
+    **dict.fromkeys(("DOCKER_MODS", "INSTALL_PACKAGES"), "root in the desktop image would fetch and run it"),
     **dict.fromkeys(("IB_GATEWAY_VERSION", "TWS_MAJOR_VRSN", "GATEWAY_OR_TWS"), _BUILT),
     **dict.fromkeys(
         (
@@ -147,7 +150,13 @@ _problem = table(
             "IBC ignores it beside gateway_auto_restart_time",
             "empty one of the two",
         ),
-        "read-only-login": ("IB Gateway has no read-only login", "leave it false"),
+        "read-only-login": (
+            "IB Gateway has no read-only login, and of TWS nothing tells that its session cannot trade",
+            "leave it false; gateway_read_only_api keeps orders out",
+        ),
+        "program-of-portal": ("the Client Portal Gateway has no other program", "leave it at gateway"),
+        "program-image": ("it is the image of {program}", "set gateway_program to {wanted}, or choose another image"),
+        "program-init": ("it steers the init of the desktop image, which is root", "leave it out"),
         "text-unrepresentable": (
             "{fault}, and IBC cannot read that from its settings file",
             "leave it out",
@@ -195,6 +204,7 @@ def problems(settings: Settings) -> list[Problem]:
         _credentials,
         _accounts,
         _image,
+        _program,
         _numbers,
         _formats,
         _trusted,
@@ -268,6 +278,28 @@ def _image(settings: Settings) -> c.Iterator[Problem]:
         yield _problem("image-invalid", "gateway_image", image)
     elif not flag(settings.get("gateway_allow_tag")):
         yield _problem("image-tag", "gateway_image", image)
+
+
+# The images whose names tell their program; of any other one the image itself does (deploy/image.py).
+_PROGRAM_IMAGES = re.compile(r"(?:^|/)(?:(?P<gateway>ib-gateway)|(?P<tws>tws-rdesktop))(?=[@:]|$)")
+_TITLES = {"gateway": "IB Gateway", "tws": "TWS"}
+
+
+def _program(settings: Settings) -> c.Iterator[Problem]:
+    program = program_of(settings)
+    if program != "gateway" and settings.get("gateway_stack") == "client_portal":
+        yield _problem("program-of-portal", "gateway_program", program)
+    elif settings.get("gateway_stack") != "client_portal":
+        image = str(settings.get("gateway_image") or "")
+        found = _PROGRAM_IMAGES.search(image)
+        named = found.lastgroup if found else None
+        if named and named != program:
+            yield _problem("program-image", "gateway_image", image, program=_TITLES[named], wanted=named)
+
+
+def program_of(settings: Settings) -> str:
+    """The program that the gateway runs, ``gateway`` where none is set."""
+    return str(settings.get("gateway_program") or "gateway")
 
 
 def _given(value: object) -> bool:
@@ -368,6 +400,8 @@ def _environment(settings: Settings) -> c.Iterator[Problem]:
             yield _problem("environment-has-variable", place, variable=instead)
         elif instead:
             yield _problem("environment-reserved", place, fix=instead)
+        elif program_of(settings) == "tws" and re.match(r"S6_|LSIO_|FILE__", str(name)):
+            yield _problem("program-init", place)
         elif not isinstance(value, str):
             yield _problem("environment-not-text", place, kind=misread(value))
         elif "-Xmx" in value:
@@ -378,7 +412,7 @@ def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
     """Return what any two gateways of the inventory share and cannot.
 
     Each of *inventory* has ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_stack``,
-    ``gateway_user`` and ``gateway_port`` as far as they are set. A problem is the later gateway's.
+    ``gateway_program``, ``gateway_user`` and ``gateway_port`` as far as they are set. A problem is the later gateway's.
     """
     found: list[Problem] = []
     taken: dict[tuple[str, object, object], str] = {}
@@ -407,6 +441,7 @@ def _name(settings: Settings) -> object:
 def port(settings: Settings) -> int:
     """The port of the gateway on its VM; 0 where nobody can know it."""
     portal = settings.get("gateway_stack") == "client_portal"
-    usual = ports.PORTAL if portal else ports.API.get(str(settings.get("gateway_mode")), 0)
+    api = ports.API_OF.get(program_of(settings), {})
+    usual = ports.PORTAL if portal else api.get(str(settings.get("gateway_mode")), 0)
     own = settings.get("gateway_port")
     return (bounds.whole(own) or 0) if _given(own) else usual

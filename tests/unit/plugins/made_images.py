@@ -24,23 +24,28 @@ SYMLINK = 1 << 27
 
 
 class MadeImage:
-    """The image as published, for user *uid*; change its parts to have another."""
+    """The image of a *program* as published, for user *uid*; change its parts to have another."""
 
-    def __init__(self, uid: int = 1000, release: str = RELEASE) -> None:
+    def __init__(self, uid: int = 1000, release: str = RELEASE, program: str = "gateway") -> None:
         self.platform = ("linux", "amd64")
+        layout = image.LAYOUTS[program]
         self.environment = {
-            **image.ENVIRONMENT,
+            **layout.environment,
             "IB_GATEWAY_VERSION": release,
             "TWS_MAJOR_VRSN": release,
-            "GATEWAY_OR_TWS": "gateway",
+            "GATEWAY_OR_TWS": program,
         }
-        self.config: dict[str, t.Any] = {"User": f"{uid}:{uid}", "Cmd": [image.ENTRY], "Labels": None}
+        self.config: dict[str, t.Any] = {"User": f"{uid}:{uid}", "Cmd": [layout.entry], "Labels": None}
+        if layout.root:
+            # Its init is the base image's entry point, and its files are its own user's.
+            uid = 911
+            self.config |= {"User": "", "Cmd": None, "Entrypoint": [layout.entry]}
         self.files: dict[str, bytes] = {
-            **dict.fromkeys(image.SCRIPT_FILES, b"#!/bin/bash\n"),
-            image.CONTROLLERS["ibc"]: b"#!/bin/bash\n",
-            image.TEMPLATE: TEMPLATE,
-            image.IBC_VERSION: b"3.24.1\n",
-            f"{image.PROGRAM}/{release}/ibgateway.vmoptions": b"-Xmx768m\n",
+            **dict.fromkeys(layout.scripts, b"#!/bin/bash\n"),
+            layout.controllers["ibc"]: b"#!/bin/bash\n",
+            layout.template: TEMPLATE,
+            layout.version: b"3.24.1\n",
+            f"{layout.program}/{release}/ibgateway.vmoptions": b"-Xmx768m\n",
         }
         self.owners: dict[str, int] = {}
         self.links: set[str] = set()

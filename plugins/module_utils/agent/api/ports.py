@@ -9,6 +9,12 @@ from __future__ import annotations
 API = {"live": 4001, "paper": 4002}
 # Of the image's relay (socat), which the container publishes.
 RELAY = {"live": 4003, "paper": 4004}
+# The same of TWS, which the desktop image has in the gateway's place (gnzsnz/ib-gateway-docker, common.sh, set_ports).
+TWS_API = {"live": 7496, "paper": 7497}
+TWS_RELAY = {"live": 7498, "paper": 7499}
+API_OF = {"gateway": API, "tws": TWS_API}
+# Of the desktop image's RDP server (xrdp), in the container alone.
+RDP = 3389
 # Of the container's VNC server, and of the VM's loopback while a desktop is open.
 VNC = 5900
 DESKTOP = {"live": 5901, "paper": 5902}

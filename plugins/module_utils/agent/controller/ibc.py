@@ -14,7 +14,8 @@ IBC = Controller(
     "ibc",
     "IBC",
     marks={
-        "container_start": ("^.> Starting IBC/IB gateway",),
+        # The second is the desktop image's (run_tws.sh).
+        "container_start": ("^.> Starting IBC/IB gateway", "^.> Starting IBC/TWS"),
         "other_controller": ("^.> Starting Gateway controller in", "ibg-controller v"),
         "bad_settings": ("^.> (Invalid TRADING_MODE: [^\n]{0,200})", "^error: both"),
         "gateway_version": ("\tVersion: (\\S{1,40})",),

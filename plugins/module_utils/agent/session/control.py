@@ -426,6 +426,7 @@ class Progress:
 
     def __call__(self) -> None:
         control, summary = self._control, self._control.gateway.summary
+        lifecycle.enable_api(control.gateway, control.engine)
         now = (summary.phase, summary.pushes)
         if now != self._said and summary.phase in _WORDS:
             for phase in self._passed(*now):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import record_file
+from ..api import ports
 from ..controller import controllers
 from ..controller.marks import Controller
 
@@ -34,7 +35,7 @@ class Descriptor:
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
     ``read_only_api`` is what the inventory wants, None where an older release has written the file. A broken data farm
     of ``ignored_farms`` does not degrade it. ``controller`` is the name of the program that signs the gateway in; an
-    older release knew one only.
+    older release knew one only. ``program`` is ``gateway``, or ``tws`` for the desktop image.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Descriptor:
     read_only_api: bool | None = None
     ignored_farms: list[str] = field(default_factory=list)
     controller: str = controllers.DEFAULT
+    program: str = "gateway"
 
     @property
     def driver(self) -> Controller:
@@ -105,6 +107,8 @@ def checked(found: Descriptor, name: str) -> Descriptor:
         raise record_file.DamagedError("settings_dir is not an absolute path")
     if found.controller not in controllers.TABLES:
         raise record_file.DamagedError("controller is none that this release knows")
+    if found.program not in ports.API_OF:
+        raise record_file.DamagedError("program is neither gateway nor tws")
     secret = found.password_secret
     if secret is not None and not {"name", "endpoint", "metadata_host"} <= secret.keys():
         raise record_file.DamagedError("password_secret lacks a key")

@@ -191,6 +191,9 @@ class Gateway:
                 self._log.read_on(self._engine, self.container, self._listening)
                 if (self._log.started_at, self.summary.jvm_runs) != runs:
                     self.verdict = None
+                if self.descriptor.program == "tws" and self.container["exit_code"] == 0 and self.summary.exit_codes:
+                    # The desktop image's init ends with 0, whatever IBC has ended with.
+                    self.container["exit_code"] = self.summary.exit_codes[-1]
                 self.container["exit_meaning"] = self._exit_meaning(self.container["exit_code"])
             if not self.has_log:
                 self._log.close()

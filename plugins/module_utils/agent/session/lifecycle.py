@@ -22,6 +22,7 @@ STOP_GRACE = 90
 IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
 PAUSE_SINCE = (3, 24, 0)
+ENABLE_API = "ENABLEAPI"
 _RETRY_SECONDS = 1.0
 _KILL_SECONDS = 4.0
 
@@ -190,6 +191,18 @@ def pause(
         )
     outcome.how = "pause"
     return outcome
+
+
+def enable_api(gateway: Gateway, engine: Engine) -> None:
+    """Have IBC switch on the API of a TWS that is signed in and does not listen: it is off in a new settings directory.
+
+    Once in a run of the JVM, and of TWS alone; the gateway's API is always on (IBC's EnableApiTask, ENABLEAPI).
+    """
+    descriptor, summary = gateway.deployed(), gateway.summary
+    closed = (gateway.verdict or {}).get("api_state") == "proxy_up_gateway_down"
+    if descriptor.program == "tws" and closed and summary.usable and ENABLE_API not in summary.commands:
+        with contextlib.suppress(commands.ChannelError, EngineError):
+            commands.send(engine, descriptor.container, descriptor.command_port, ENABLE_API)
 
 
 def _numbers(version: str | None) -> tuple[int, ...]:

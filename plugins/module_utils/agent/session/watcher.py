@@ -144,6 +144,8 @@ class Watcher:
             asked = self._observe()
             record = control.store.load(control.descriptor.mode)
             before = copy.copy(record)
+            if not another:
+                lifecycle.enable_api(gateway, control.engine)
             look = policy.seen(gateway, asked)
             policy.observe(record, look, control.plan, now())
             step = policy.decide(record, look, control.plan, now())

@@ -19,7 +19,9 @@ from ..rules import PRIVATE, Range, between, ip_range, is_private, named, repeat
 from . import network
 
 PORTS = r"\d{1,5}(-\d{1,5})?"
-LIVE_PORTS, PAPER_PORTS = ({ports.API[mode], ports.RELAY[mode]} for mode in ("live", "paper"))
+LIVE_PORTS, PAPER_PORTS = (
+    {each[mode] for each in (ports.API, ports.RELAY, ports.TWS_API, ports.TWS_RELAY)} for mode in ("live", "paper")
+)
 API_PORTS = LIVE_PORTS | PAPER_PORTS
 WITH_PORTS = ("tcp", "udp", "sctp")
 _problem = table(
@@ -218,7 +220,7 @@ def _ingress(rule: Options) -> c.Iterator[Problem]:
         yield _problem("gcp-rule-no-sources", "source_ranges", rule["source_ranges"], rule=name)
     if any(each.prefixlen == 0 for each in ipaddress.collapse_addresses(sources)):
         yield _problem("gcp-rule-open-to-all", "source_ranges", rule["source_ranges"], rule=name)
-    exposed = sorted(_open(rule, {*API_PORTS, ports.VNC}))
+    exposed = sorted(_open(rule, {*API_PORTS, ports.VNC, ports.RDP}))
     public = [str(each) for each in sources if not is_private(each)]
     if exposed and public:
         yield _problem(

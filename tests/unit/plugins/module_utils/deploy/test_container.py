@@ -164,3 +164,21 @@ def test_the_revision_has_every_field_of_the_request_and_every_file() -> None:
 )
 def test_each_problem_has_its_id(id_: str, change: dict[str, Any]) -> None:
     assert [each.id for each in container.problems({**GOOD, **change}, cpus=2)] == [id_]
+
+
+def test_the_desktop_image_starts_as_root_with_the_rights_of_its_init_alone() -> None:
+    made = container.body({**GOOD, "program": "tws"}, {})
+    limits = made["HostConfig"]
+    assert "User" not in made
+    assert (limits["CapDrop"], limits["SecurityOpt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert limits["CapAdd"] == [*container.ROOT_CAPABILITIES]
+    assert not {"NET_RAW", "NET_ADMIN", "SYS_ADMIN", "SYS_CHROOT", "MKNOD"} & {*container.ROOT_CAPABILITIES}
+    assert [*limits["PortBindings"]] == ["4004/tcp"]
+    assert container.body({**GOOD, "program": "gateway"}, {}) == container.body(GOOD, {})
+
+
+def test_the_desktop_needs_more_memory() -> None:
+    desktop = {**GOOD, "program": "tws", "heap_mb": 1024}
+    assert container.problems({**desktop, "memory": "2560m"}, cpus=2) == []
+    (problem,) = container.problems(desktop, cpus=2)
+    assert "less than the 2560 MiB that a heap of 1024 MiB needs" in str(problem)

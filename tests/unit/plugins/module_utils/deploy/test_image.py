@@ -273,3 +273,37 @@ def test_a_look_that_fails_leaves_no_container() -> None:
     with pytest.raises(EngineError, match="gone"):
         image.examine(engine, IMAGE, wanted(), "ibgw-paper.image")
     assert engine.containers_made == []
+
+
+def desktop(**changes: Any) -> image.Report:
+    """The report on the desktop image with another ``config`` and ``environment``, where TWS is wanted."""
+    made = MadeImage(program="tws")
+    made.config.update(changes.get("config", {}))
+    made.environment.update(changes.get("environment", {}))
+    return examine(made, wanted()._replace(program="tws"))
+
+
+def test_the_desktop_image_as_published() -> None:
+    known = "ghcr.io/gnzsnz/tws-rdesktop; digest of an index"
+    assert desktop() == image.Report(IMAGE, "10.50.1d", "ibc", "3.24.1", known, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "text"),
+    [
+        ({"config": {"User": "1000:1000"}}, "user", "made for user '1000:1000', and its init has to be root"),
+        ({"config": {"Entrypoint": None, "Cmd": ["/bin/bash"]}}, "entry_point", "and not /init"),
+        ({"environment": {"TWS_PATH": "/home/ibgateway/Jts"}}, "paths", "and not '/opt/ibkr'"),
+        ({"environment": {"GATEWAY_OR_TWS": "gateway"}}, "program", "it is not TWS"),
+    ],
+)
+def test_a_desktop_image_that_is_not_what_it_must_be(changes: dict[str, Any], kind: str, text: str) -> None:
+    (difference,) = desktop(**changes).differences
+    assert (difference.id, difference.refused) == (kind, True)
+    assert text in difference.text
+
+
+def test_one_program_is_not_taken_for_the_other() -> None:
+    for made, program in ((MadeImage(), "tws"), (MadeImage(program="tws"), "gateway")):
+        kinds = found(examine(made, wanted(accept=image.ACCEPTABLE)._replace(program=program)))
+        assert ("program", True) in kinds

@@ -47,6 +47,8 @@ RENDERED = {
     "gateway_port": 4002,
     "gateway_start": True,
     "gateway_ready_timeout": 180,
+    "gateway_memory": "2g",
+    "gateway_java_heap_mb": 768,
     "gateway_templates_dir": "/x",
     "hardening_fail2ban_ignore": ["10.0.0.0/8"],
     "hardening_ssh_banner": "Private.\n",

@@ -431,3 +431,46 @@ def test_a_password_of_a_portal_is_shown_by_the_name_of_its_secret_alone() -> No
     name = "projects/p/secrets/ibkr/versions/latest"
     settings = {**GOOD, "gateway_password_secret": name, "gateway_stack": "client_portal"}
     assert {each.value for each in problems(settings)} == {repr(name)}
+
+
+DESKTOP = {**GOOD, "gateway_program": "tws", "gateway_image": DIGEST.replace("ib-gateway", "tws-rdesktop")}
+
+
+def test_the_desktop_image_has_its_program() -> None:
+    assert problems(DESKTOP) == []
+    own = {"gateway_image": "registry.example.org/ours@sha256:" + "0" * 64}
+    assert problems({**DESKTOP, **own}) == problems({**GOOD, **own}) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "id_", "variable"),
+    [
+        ({**DESKTOP, "gateway_image": DIGEST}, "program-image", "gateway_image"),
+        ({**DESKTOP, "gateway_program": "gateway"}, "program-image", "gateway_image"),
+        ({**DESKTOP, "gateway_stack": "client_portal"}, "program-of-portal", "gateway_program"),
+        ({**DESKTOP, "gateway_read_only_login": True}, "read-only-login", "gateway_read_only_login"),
+        *(
+            ({**DESKTOP, "gateway_environment": {name: "x"}}, id_, f"gateway_environment.{name}")
+            for name, id_ in (
+                ("VNC_SERVER_PASSWORD", "environment-reserved"),
+                ("PASSWD", "environment-reserved"),
+                ("PUID", "environment-reserved"),
+                ("DOCKER_MODS", "environment-reserved"),
+                ("FILE__PASSWD", "program-init"),
+                ("S6_STAGE2_HOOK", "program-init"),
+                ("LSIO_READ_ONLY_FS", "program-init"),
+            )
+        ),
+    ],
+)
+def test_what_does_not_go_with_the_program(settings: dict[str, object], id_: str, variable: str) -> None:
+    assert [(each.id, each.variable) for each in problems(settings)] == [(id_, variable)]
+
+
+def test_the_inits_variables_are_nobodys_without_the_desktop() -> None:
+    assert problems({**GOOD, "gateway_environment": {"S6_VERBOSITY": "1"}}) == []
+
+
+def test_tws_has_ports_of_its_own() -> None:
+    assert [port({"gateway_program": "tws", "gateway_mode": mode}) for mode in ("live", "paper")] == [7496, 7497]
+    assert port({"gateway_program": "tws", "gateway_mode": "paper", "gateway_port": 4002}) == 4002

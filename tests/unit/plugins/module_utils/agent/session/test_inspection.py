@@ -417,3 +417,14 @@ def test_nobody_is_sent_to_a_restart_that_is_a_sign_in(
     gateway.verdict = verdict(api_state)
     step = gateway.judgement().next_step
     assert ("IBC's RESTART" in step, "Stop it and start it" in step) == (controller == "ibc", controller != "ibc")
+
+
+@pytest.mark.parametrize(("program", "code"), [("tws", 87), ("gateway", 0)])
+def test_the_exit_code_of_the_desktop_is_ibcs(fake_engine: Any, deploy: Any, program: str, code: int) -> None:
+    fake_engine.log(".> Starting IBC/TWS", *TO_CONFIGURED, "IBC returned exit status 87", "Gateway finished")
+    fake_engine.exit(0)
+    found = deploy(program=program)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    assert gateway.container is not None
+    assert gateway.container["exit_code"] == code

@@ -458,3 +458,41 @@ def test_ibg_controller_is_asked_for_no_restart_and_no_pause(
             request()
     assert command_server.received.empty()
     assert fake_engine.status == "running"
+
+
+@pytest.mark.parametrize(
+    ("program", "api_state", "lines", "asked"),
+    [
+        ("tws", "proxy_up_gateway_down", UP, True),
+        ("tws", "proxy_up_gateway_down", UP[:-1], False),
+        ("tws", "ready", UP, False),
+        ("tws", "proxy_up_gateway_down", [*UP, "CommandServer received command: ENABLEAPI"], False),
+        ("gateway", "proxy_up_gateway_down", UP, False),
+    ],
+)
+def test_the_api_of_tws_is_switched_on_once_it_is_signed_in(
+    fake_engine: Any, deploy: Any, command_server: Any, program: str, api_state: str, lines: list[str], asked: bool
+) -> None:
+    fake_engine.log(*lines)
+    command_server.replies["ENABLEAPI"] = ["OK configured"]
+    found = deploy(command_port=command_server.port, program=program)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    gateway.verdict = {"api_state": api_state}
+    lifecycle.enable_api(gateway, Engine())
+    assert [command_server.received.get(timeout=5) for _each in range(command_server.received.qsize())] == (
+        ["ENABLEAPI"] * asked
+    )
+
+
+def test_an_api_that_cannot_be_switched_on_is_left_to_the_look(
+    fake_engine: Any, deploy: Any, command_server: Any
+) -> None:
+    fake_engine.log(*UP)
+    command_server.replies["ENABLEAPI"] = ["ERROR could not find Enable ActiveX checkbox"]
+    found = deploy(command_port=command_server.port, program="tws")
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    gateway.verdict = {"api_state": "proxy_up_gateway_down"}
+    lifecycle.enable_api(gateway, Engine())
+    assert command_server.received.get(timeout=5) == "ENABLEAPI"
