@@ -125,7 +125,7 @@ UNIT = "docker.service"
 
 
 class Plan(t.NamedTuple):
-    """What is to be written, what is in its way, and the commands that follow."""
+    """The entries to write, the problems in their way, and the commands that follow."""
 
     entries: list[files.Entry]
     diff: list[dict[str, str]]

@@ -66,7 +66,7 @@ problem = table(
 
 
 class Packages(t.NamedTuple):
-    """``source``: whose engine the host has or gets; ``engine``: it is there; ``all``, ``missing``, ``held`` packages."""
+    """Of the engine that the host has or gets: ``source``, whether it is there, and its packages."""
 
     source: str
     engine: bool
@@ -90,7 +90,7 @@ def packages(wanted: str, distribution: c.Mapping[str, str], selections: c.Mappi
     """
     of = {DEBIAN: systems.find(distribution["id"], distribution["version"]).engine, DOCKER: OF_DOCKER}
     there = {source: [name for name in names if name in selections] for source, names in of.items()}
-    # containerd and runc alone are no engine, and apt keeps them beside Docker's client.
+    # containerd and runc alone are not an engine, and apt keeps them beside Docker's client.
     source = DOCKER if there[DOCKER] else DEBIAN if "docker.io" in selections else wanted
     names = of[source]
     return Packages(
@@ -149,7 +149,7 @@ def parse(text: str) -> dict[str, t.Any]:
     """Return the settings of *text*, none of an empty one; ValueError for what dockerd does not read either."""
     found = json.loads(text) if text.strip() else {}
     if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("not a JSON object")
     return found
 
 

@@ -60,6 +60,15 @@ def connection() -> dict[str, t.Any]:
     return {"user": session.get("USER"), "client": client, "port": int(port)}
 
 
+def machine() -> str:
+    """Return what no other machine has: its kernel since boot, and its root file system, as containers share a kernel.
+
+    /etc/machine-id is no help: clones of a VM have one in common.
+    """
+    root = os.stat("/")
+    return f"{text('/proc/sys/kernel/random/boot_id').strip()}/{root.st_dev:x}/{root.st_ino:x}"
+
+
 def distribution() -> dict[str, str]:
     """``{id, version, codename}`` of os-release(5)."""
     release = dict(line.partition("=")[::2] for line in text("/etc/os-release").splitlines())

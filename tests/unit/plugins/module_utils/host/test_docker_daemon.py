@@ -115,7 +115,7 @@ def test_a_file_that_says_so_already_is_left_as_it_is_written() -> None:
 
 @pytest.mark.parametrize("text", ["[]", "{", "null"])
 def test_what_dockerd_does_not_read(text: str) -> None:
-    with pytest.raises(ValueError, match="object|Expecting"):
+    with pytest.raises(ValueError, match=r"object|Expecting"):
         daemon.parse(text)
 
 
