@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc as c
 import secrets
 import typing as t
@@ -21,6 +22,8 @@ from ansible_collections.ibops.gateway.plugins.plugin_utils import variables
 _RUN = secrets.token_hex(16)
 # Where playbooks register what was validated.
 REGISTERED = "__ibgw_validated"
+# Where site.yml registers which machine a host is.
+MACHINE = "__ibgw_machine"
 # Sets of one run; which role makes a host's machine, and which of the two stacks it has, is up to the host.
 _STACKS = {"tws": ("gateway", "session"), "client_portal": ("gateway", "client_portal")}
 
@@ -38,6 +41,7 @@ class ActionModule(ActionBase):
                 "hosts": {"type": "list", "elements": "str"},
                 "facts": {"type": "dict"},
                 "controls": {"type": "list", "elements": "str"},
+                "machines": {"type": "bool", "default": False},
             }
         )
         return _Validation(self, task_vars or {}, arguments).result()
@@ -56,19 +60,26 @@ class _Validation:
     def result(self) -> dict[str, t.Any]:
         roles, hosts = self._arguments["roles"], self._arguments["hosts"]
         covered = self._covered()
-        if hosts is None and self._arguments["facts"] is None and set(roles) <= covered.get(self._host, set()):
+        machines = self._arguments["machines"]
+        if (
+            hosts is None
+            and not machines
+            and self._arguments["facts"] is None
+            and set(roles) <= covered.get(self._host, set())
+        ):
             return {"changed": False, "problems": []}
         self._defaults, self._own = variables.role_variables(self._loader)
         self._specification = variables.specification(self._loader, self._defaults)
         known = {"machine", *self._specification.roles}
         if unknown := [role for role in roles if role not in known]:
             raise AnsibleActionFail(f"roles has {', '.join(unknown)}; name some of {', '.join(sorted(known))}")
-        problems = self._problems(hosts if hosts is not None else [self._host])
+        chosen = hosts if hosts is not None else [self._host]
+        problems = self._of_machines(chosen) if machines else self._problems(chosen)
         result = {"changed": False, "problems": [each._asdict() for each in problems]}
         if problems:
             lines = "\n- ".join(map(str, problems))
             return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
-        if hosts is not None:
+        if hosts is not None and not machines:
             for host, checked in self._checked.items():
                 covered.setdefault(host, set()).update(checked)
             result["covered"] = {"run": _RUN, "hosts": {host: sorted(names) for host, names in covered.items()}}
@@ -81,6 +92,12 @@ class _Validation:
         if not isinstance(covered, c.Mapping) or covered.get("run") != _RUN:
             return {}
         return {host: set(roles) for host, roles in covered["hosts"].items()}
+
+    def _of_machines(self, hosts: c.Sequence[str]) -> list[Problem]:
+        seen = {host: (self._hostvars.raw_get(host).get(MACHINE) or {}).get("machine") for host in hosts}
+        shared = [machine for machine, count in collections.Counter(filter(None, seen.values())).items() if count > 1]
+        inventory = {host: self._variables(host) for host in hosts if seen[host] in shared}
+        return check.machines(inventory, seen, self._arguments["roles"], self._specification)
 
     def _problems(self, hosts: c.Sequence[str]) -> list[Problem]:
         found: list[Problem] = []

@@ -54,6 +54,13 @@ options:
       out.
     type: list
     elements: str
+  machines:
+    description: >-
+      Compare only those of O(hosts) that are one machine, once M(ibops.gateway.machine_info) has seen them. They share
+      its ports and names, and have to agree in the settings of the machine itself, roles
+      P(ibops.gateway.hardening#role) and P(ibops.gateway.docker_engine#role).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

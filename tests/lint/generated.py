@@ -44,6 +44,9 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller imp
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, journal, metrics, week
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
+from ansible_collections.ibops.gateway.plugins.module_utils.host import (
+    docker_daemon as docker_daemon,  # has kinds of problem
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, check
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import collections
 import collections.abc as c
+import contextlib
 import glob
 import ipaddress
+import json
 import os
 import subprocess
 import typing as t
@@ -56,6 +58,15 @@ def connection() -> dict[str, t.Any]:
         return {"user": None, "client": None, "port": None}
     client, _client_port, _server, port = session["SSH_CONNECTION"].split()
     return {"user": session.get("USER"), "client": client, "port": int(port)}
+
+
+def machine() -> str:
+    """Return what no other machine has: its kernel since boot, and its root file system, as containers share a kernel.
+
+    /etc/machine-id is no help: clones of a VM have one in common.
+    """
+    root = os.stat("/")
+    return f"{text('/proc/sys/kernel/random/boot_id').strip()}/{root.st_dev:x}/{root.st_ino:x}"
 
 
 def distribution() -> dict[str, str]:
@@ -125,10 +136,13 @@ def key_helpers() -> list[str]:
 
 
 def resolvers() -> list[str]:
-    """Addresses of the name servers that containers inherit: the host's own ones but for those on its loopback."""
+    """Addresses of the name servers that containers ask: the host's own ones but for those on its loopback, and those
+    that the engine's own settings name."""
     files = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
     words = [line.split() for path in files for line in text(path).splitlines()]
     given = [each[1].partition("%")[0] for each in words if len(each) > 1 and each[0] == "nameserver"]
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        given += [str(each) for each in json.loads(text("/etc/docker/daemon.json")).get("dns", ())]
     addresses = {address for each in given if (address := _address(each)) and not address.is_loopback}
     return sorted(map(str, addresses))
 

@@ -24,6 +24,10 @@ Options = c.Mapping[str, types.Option]
 _problem = table(
     {
         "not-rendered": ("its template fails: {fault}", "correct the template, or define what it needs"),
+        "machine-settings-differ": (
+            "{other} is the same machine and has {theirs}, and a machine is prepared once for all its gateways",
+            "set it once for both, in group_vars/gateways.yml for example, or give them machines of their own",
+        ),
         "service-account-shared": (
             "{other} has the same service account, so each VM could read the other's password in Secret Manager",
             "give each gateway an account of its own, with the role secretmanager.secretAccessor on its own secret, or "
@@ -229,9 +233,60 @@ PAIRS: dict[str, c.Callable[[list[dict[str, t.Any]]], c.Iterable[Problem]]] = {
 }
 
 
-def _compared(name: str, variables: Variables) -> dict[str, t.Any]:
-    found: dict[str, t.Any] = {"host": name, "address": name}
-    for each in ("ansible_host", *_COMPARED):
-        with contextlib.suppress(KeyError, RenderError):
-            found["address" if each == "ansible_host" else each] = variables[each]
+# The roles that prepare a machine, once for all its gateways.
+_OF_MACHINE = ("hardening", "docker_engine")
+
+
+def machines(
+    inventory: c.Mapping[str, Variables],
+    seen: c.Mapping[str, str],
+    roles: c.Collection[str],
+    specification: Specification,
+) -> list[Problem]:
+    """Return what hosts of one machine share and cannot, and the settings of the machine in which they differ.
+
+    *seen* is the machine of each host. A problem is the later host's.
+    """
+    compared = [_compared(name, variables) | {"address": seen[name]} for name, variables in inventory.items()]
+    found = [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]
+    first: dict[str, str] = {}
+    for host, variables in inventory.items():
+        other = first.setdefault(seen[host], host)
+        if other != host:
+            found += _differences(host, variables, other, inventory[other], specification)
     return found
+
+
+def _differences(
+    host: str, variables: Variables, other: str, others: Variables, specification: Specification
+) -> c.Iterator[Problem]:
+    for name, option in ((name, each) for role in _OF_MACHINE for name, each in specification.roles[role].items()):
+        with contextlib.suppress(KeyError, RenderError):
+            mine, theirs = variables[name], others[name]
+            if mine != theirs:
+                hidden = option.get("no_log") or name in _HIDDEN
+                shown = () if hidden else (mine,)
+                wrong = _problem(
+                    "machine-settings-differ", name, *shown, other=other, theirs="another value" if hidden else theirs
+                )
+                yield wrong._replace(host=host)
+
+
+# What decides where a connection ends: hosts that have all of it in common are one machine. Others may be, too, by
+# another name or another way, which only the machine itself tells.
+_ENDPOINT = (
+    *("ansible_connection", "ansible_host", "ansible_port"),
+    *("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"),
+)
+
+
+def _compared(name: str, variables: Variables) -> dict[str, t.Any]:
+    found: dict[str, t.Any] = {"host": name}
+    end: dict[str, str] = {"ansible_host": name, "ansible_port": "22"}
+    for each in (*_ENDPOINT, *_COMPARED):
+        with contextlib.suppress(KeyError, RenderError):
+            if each in _ENDPOINT:
+                end[each] = str(variables[each])
+            else:
+                found[each] = variables[each]
+    return found | {"address": tuple(sorted(end.items()))}

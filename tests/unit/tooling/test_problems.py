@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
+from ansible_collections.ibops.gateway.plugins.module_utils.host import docker_daemon
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_id_is_tested_and_documented() -> None:
-    assert check.host  # with it, every module of the rules is imported
+    # With them, every module that has kinds of problem is imported.
+    assert check.host
+    assert docker_daemon.problem
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     page = (ROOT / "docs/reference/problems.md").read_text()
     assert len(problem.KINDS) > 100

@@ -70,6 +70,10 @@ def test_without_ssh_there_is_no_connection(files: dict[str, str]) -> None:
             ["10.0.0.2", "fd20:ce::254"],
         ),
         ({"/etc/resolv.conf": "nameserver ::1\nnameserver fe80::1%eth0\nnameserver\nnameserver x\n"}, ["fe80::1"]),
+        # The engine's own settings, also where somebody else has written them.
+        ({"/etc/docker/daemon.json": '{"dns": ["10.0.0.9", 5, "127.0.0.1"]}'}, ["10.0.0.9"]),
+        ({"/etc/docker/daemon.json": "[1"}, []),
+        ({"/etc/docker/daemon.json": "[]"}, []),
     ],
 )
 def test_resolvers(files: dict[str, str], contents: dict[str, str], expected: list[str]) -> None:

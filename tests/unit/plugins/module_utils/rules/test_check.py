@@ -171,6 +171,46 @@ def test_pairs() -> None:
     assert check.pairs(shared, ["session"]) == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (
+            {"ansible_host": "localhost", "ansible_port": 2222},
+            {"ansible_host": "localhost", "ansible_port": 2223},
+            False,
+        ),
+        ({"ansible_host": "localhost", "ansible_port": 22}, {"ansible_host": "localhost"}, True),
+        ({"ansible_host": "10.0.0.5", "ansible_ssh_common_args": "-J a"}, {"ansible_host": "10.0.0.5"}, False),
+        # By another user it is the same machine.
+        ({"ansible_host": "vm", "ansible_user": "ann"}, {"ansible_host": "vm", "ansible_user": "bob"}, True),
+    ],
+)
+def test_one_end_of_a_connection_is_one_machine(one: dict[str, object], other: dict[str, object], same: bool) -> None:
+    pair = gateway("a", **one, gateway_port=5000) | gateway("b", **other, gateway_port=5000)
+    expected = [("gateway-port-shared", "b")] if same else []
+    assert [(each.id, each.host) for each in check.pairs(pair, ALL)] == expected
+
+
+def test_what_the_machine_itself_tells_counts() -> None:
+    pair = gateway("a", gateway_port=5000) | gateway("b", gateway_port=5000) | gateway("c", gateway_port=5000)
+    seen = {"a": "m1", "b": "m1", "c": "m2"}
+    found = check.machines(pair, seen, ["gateway", "access"], CONTEXT.specification)
+    assert [(each.id, each.host) for each in found] == [("gateway-port-shared", "b")]
+    assert check.machines(pair, {"a": "m1", "b": "m2", "c": "m3"}, ["gateway", "access"], CONTEXT.specification) == []
+
+
+def test_gateways_of_one_machine_agree_in_its_settings() -> None:
+    own: dict[str, object] = {"hardening_ssh_from": ["192.0.2.0/24"], "docker_engine_settings": {"x": "top-secret"}}
+    pair = gateway("a", gateway_port=5001) | gateway("b", **own)
+    found = check.machines(pair, {"a": "m1", "b": "m1"}, ["gateway", "access"], CONTEXT.specification)
+    assert {(each.id, each.host, each.variable) for each in found} == {
+        ("machine-settings-differ", "b", "hardening_ssh_from"),
+        ("machine-settings-differ", "b", "docker_engine_settings"),
+    }
+    assert "top-secret" not in " ".join(map(str, found))
+    assert "a is the same machine and has ['10.0.0.0/8'" in " ".join(map(str, found))
+
+
 def test_two_vms_with_one_service_account_read_each_others_password() -> None:
     account: dict[str, object] = {"gcp_vm_service_account": "x@y", "gateway_password_secret": "projects/p/secrets/s"}
     pair = gateway("a", **account) | gateway("b", **account)
