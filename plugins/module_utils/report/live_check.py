@@ -490,18 +490,25 @@ def table(rows: c.Sequence[Row]) -> list[str]:
     lines = []
     for each in rows:
         text = textwrap.wrap(each["text"], WIDTH - indent) or [""]
-        step = textwrap.wrap(f"-> {each['next_step']}", WIDTH - indent, subsequent_indent="   ")
+        # A command stays in one line, from which it can be copied.
+        room = WIDTH - indent if "ansible-playbook " not in each["next_step"] else 10_000
+        step = textwrap.wrap(f"-> {each['next_step']}", room, subsequent_indent="   ")
         lines.append(f"{each['verdict']:4}  {each['check'][:first]:{first}}  {text[0]}".rstrip())
         lines += [" " * indent + line for line in text[1:] + (step if each["next_step"] else [])]
     return lines
 
 
 def report(
-    facts: Facts, host: str, thresholds: Facts, client: Facts | None = None, drift: Facts | None = None
+    facts: Facts,
+    host: str,
+    thresholds: Facts,
+    client: Facts | None = None,
+    drift: Facts | None = None,
+    commands: c.Callable[[str, str], str] = lambda text, _host: text,
 ) -> dict[str, t.Any]:
-    """Everything that is said of one host."""
+    """Everything that is said of one host; *commands* puts the caller's own into a next step of the host."""
     check = Check(host, facts, thresholds, client, drift)
-    rows = check.rows()
+    rows = [{**each, "next_step": commands(each["next_step"], host)} for each in check.rows()]
     return {
         "host": host,
         "about": check.about(),
@@ -509,7 +516,7 @@ def report(
         "mode": facts.get("mode"),
         "checked_at": facts.get("checked_at"),
         "verdict": worst(rows),
-        "sentence": printable(check.sentence(rows), 2 * TEXT_LIMIT),
+        "sentence": printable(check.sentence(rows), 4 * TEXT_LIMIT),
         "rows": rows,
         "lines": table(rows),
         "picture": picture(facts) if check.deployed else "",

@@ -297,7 +297,8 @@ def test_any_fact_may_be_missing(facts: Facts) -> None:
 @pytest.mark.parametrize("facts", [live(), made.bad(), paper(), {"unreachable": True}])
 def test_the_table_is_aligned_and_fits_the_terminal(facts: Facts) -> None:
     judged = judge(facts)
-    assert all(len(line) <= 110 for line in judged["lines"])
+    # A command is in one line, to be copied.
+    assert all(len(line) <= 110 for line in judged["lines"] if "ansible-playbook " not in line)
     column = max(len(each["check"]) for each in judged["rows"]) + len("warn") + 4
     assert all(line[:column].endswith("  ") for line in judged["lines"])
     said = " ".join(" ".join(line.split()) for line in judged["lines"])
