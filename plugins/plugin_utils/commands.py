@@ -129,5 +129,5 @@ def localized(text: str, host: str) -> str:
 
 def show(display: t.Any, text: str) -> None:
     """Print *text* as it is. Where a callback prints the results as JSON, they have it, and it would break them."""
-    if not {"json", "jsonl"} & set(str(C.DEFAULT_STDOUT_CALLBACK).split(".")):
+    if not str(C.DEFAULT_STDOUT_CALLBACK).endswith(("json", "jsonl")):
         display.display(text)
