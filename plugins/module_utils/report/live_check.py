@@ -73,8 +73,10 @@ class Check:
         self, host: str, facts: Facts, thresholds: Facts, client: Facts | None = None, drift: Facts | None = None
     ) -> None:
         self.host, self.facts, self.client, self.drift = host, facts, client, drift
-        self.limits = {name: float(value) for name, value in thresholds.items() if name != "watcher"}
-        self.watcher_wanted = bool(thresholds["watcher"])
+        self.watcher_wanted, self.client_wanted = bool(thresholds["watcher"]), bool(thresholds["client_check"])
+        self.limits = {
+            name: float(value) for name, value in thresholds.items() if name not in ("watcher", "client_check")
+        }
         self.deployed = bool(facts.get("deployed"))
         self.live = facts.get("mode") == LIVE
         self.now = float(facts.get("checked_at") or 0.0)
@@ -248,8 +250,9 @@ class Check:
         if self.resting:
             return []
         if not (self.facts.get("client") or {}).get("installed"):
-            step = f"Once: ansible-playbook playbooks/client_check.yml -l {self.host}"
-            return [row("deep check", WARN, "ib_async is not installed on the host", step)]
+            if not self.client_wanted:
+                return [row("deep check", OK, "not wanted (gateway_client_check is false)")]
+            return [row("deep check", WARN, "ib_async is not installed on the host", self._site())]
         client = self.client or {}
         steps = client.get("steps") or []
         if client.get("skipped") or not client:
