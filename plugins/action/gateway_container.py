@@ -10,6 +10,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
+from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 MODULE = "ibops.gateway.gateway_container"
@@ -38,6 +39,10 @@ class ActionModule(ActionBase):
             )
             need = result.get("needs")
             if result.get("failed") or not need:
+                if "msg" in result:
+                    result["msg"] = commands.localized(
+                        str(result["msg"]), str(self._vars.get("inventory_hostname", ""))
+                    )
                 break
             if need in settled:
                 return {"failed": True, "msg": f"gateway_container asks for the {need} again and again: run again"}
@@ -46,7 +51,7 @@ class ActionModule(ActionBase):
                 if pulled.get("failed"):
                     return pulled
             else:
-                self._display.display(f"{self._vars.get('inventory_hostname', '')}: {result['msg']}")
+                commands.show(self._display, f"{self._vars.get('inventory_hostname', '')}: {result['msg']}")
             settled.append(need)
         return {**result, "changed": bool(result.get("changed") or pulled.get("changed"))}
 

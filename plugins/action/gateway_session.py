@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 
@@ -20,4 +21,6 @@ class ActionModule(ActionBase):
             module_args={**self._task.args, "lease_owner": owner(), "names_live": names_live(task_vars or {})},
             task_vars=task_vars,
         )
+        if "msg" in result:
+            result["msg"] = commands.localized(str(result["msg"]), str((task_vars or {}).get("inventory_hostname", "")))
         return result

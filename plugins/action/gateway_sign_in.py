@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import ctl
+from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 MODULE = "ibops.gateway.gateway_sign_in"
@@ -30,8 +33,13 @@ class ActionModule(ActionBase):
             found: dict[str, t.Any] = self._execute_module(
                 module_name=MODULE, module_args=arguments, task_vars=task_vars
             )
+            if "msg" in found:
+                found["msg"] = commands.localized(str(found["msg"]), host)
             for event in found.get("steps", ()):
-                self._display.display(f"{host}: {event['text']}")
+                # The step that failed is the task's own message.
+                if event.get("step") != ctl.FAILED:
+                    at = time.strftime("%H:%M:%S %Z", time.localtime(event["at"]))
+                    commands.show(self._display, f"{host}: {at}  {commands.localized(event['text'], host)}")
             return found
 
         result = step("begin")

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
-from ansible_collections.ibops.gateway.plugins.plugin_utils import variables
+from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, variables
 
 # Of one run of ansible-playbook: its main process imports this file before it forks a worker for each task. Nobody can
 # know it beforehand, so that no variable of a user switches the validation off.
@@ -24,6 +24,9 @@ _RUN = secrets.token_hex(16)
 REGISTERED = "__ibgw_validated"
 # Where site.yml registers which machine a host is.
 MACHINE = "__ibgw_machine"
+# On every supported system. Hosts for which inventory and configuration name none take it, without looking for one (the
+# newest on PATH, perhaps one of pyenv's) and without a warning on each host.
+PYTHON = "/usr/bin/python3"
 # Sets of one run; which role makes a host's machine, and which of the two stacks it has, is up to the host.
 _STACKS = {"tws": ("gateway", "session"), "client_portal": ("gateway", "client_portal")}
 
@@ -77,11 +80,12 @@ class _Validation:
         problems = self._of_machines(chosen) if machines else self._problems(chosen)
         result = {"changed": False, "problems": [each._asdict() for each in problems]}
         if problems:
-            lines = "\n- ".join(map(str, problems))
+            lines = "\n- ".join(commands.localized(str(each), each.host or self._host) for each in problems)
             return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
         if hosts is not None and not machines:
             for host, checked in self._checked.items():
                 covered.setdefault(host, set()).update(checked)
+            result["ansible_facts"] = {"discovered_interpreter_python": PYTHON}
             result["covered"] = {"run": _RUN, "hosts": {host: sorted(names) for host, names in covered.items()}}
         return result
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 
 import collections.abc as c
 import typing as t
+from datetime import UTC, datetime
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import windows
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
+from ansible_collections.ibops.gateway.plugins.plugin_utils.commands import localized
+
+TEXT_LIMIT = 200
 
 Row = tuple[str, ...]
 HEADER: Row = ("host", "mode", "state", "until", "account", "address", "image", "next step")
@@ -20,6 +27,8 @@ def row(host: c.Mapping[str, object]) -> Row:
     name, mode = str(host["inventory_hostname"]), str(host.get("gateway_mode", "-"))
     look = host.get("gateway_look")
     if not isinstance(look, c.Mapping) or "state" not in look:
+        if isinstance(look, c.Mapping) and not look.get("unreachable") and look.get("msg"):
+            return (name, mode, "not known", "-", "-", "-", "-", printable(str(look["msg"]), TEXT_LIMIT))
         return (name, mode, "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
     watcher = look.get("watcher")
     notes = ["settings pending"] * bool(look.get("pending")) + ([str(watcher)] if watcher else [])
@@ -28,17 +37,31 @@ def row(host: c.Mapping[str, object]) -> Row:
     step = f"On the host: journalctl -u ibgw-watch@{look.get('gateway_name')}" if watcher else look.get("next_step")
     digest = str((look.get("container") or {}).get("image") or "-").rpartition("@sha256:")[2][:12]
     address = f"{look['host']}:{look['port']}" if look.get("port") else "-"
-    until = str((look.get("session") or {}).get("valid_until_new_york") or "-")
     return (
         name,
         mode,
         state,
-        until,
+        _until(host, look),
         ", ".join(look.get("accounts") or ["-"]),
         address,
         digest,
-        str(step),
+        localized(str(step), name),
     )
+
+
+def _until(host: c.Mapping[str, t.Any], look: c.Mapping[str, t.Any]) -> str:
+    """Say until when a sign-in or a paper session lasts, or when the next session starts; with the zone."""
+    if valid := (look.get("session") or {}).get("valid_until_new_york"):
+        return f"{valid} America/New_York"
+    entries = host.get("gateway_paper_sessions") or []
+    if host.get("gateway_mode") != "paper" or windows.problems(entries):
+        return "-"
+    sessions = [windows.PaperSession.from_data(each) for each in entries]
+    now = datetime.now(UTC)
+    if present := windows.current(sessions, now):
+        return windows.told(present.end)
+    following = windows.upcoming(sessions, now)
+    return f"next {windows.told(following.start)}" if following else "-"
 
 
 def _release(ends: c.Mapping[str, t.Any]) -> list[str]:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import collections.abc as c
+import functools
 
-from ansible_collections.ibops.gateway.plugins.module_utils.report.drift import drift
 from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import report
+from ansible_collections.ibops.gateway.plugins.plugin_utils.commands import localized
 
 
 class FilterModule:
     def filters(self) -> dict[str, c.Callable[..., object]]:
-        return {"live_check": report, "live_check_drift": drift}
+        return {"live_check": functools.partial(report, commands=localized)}

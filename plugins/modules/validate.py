@@ -100,6 +100,12 @@ problems:
     fix:
       description: How to correct it.
       type: str
+ansible_facts:
+  description: >-
+    C(discovered_interpreter_python), V(/usr/bin/python3), which holds where neither inventory nor configuration name
+    another.
+  returned: with O(hosts), and without a problem
+  type: dict
 covered:
   description: What a later call in this run need not check again.
   returned: with O(hosts), and without a problem

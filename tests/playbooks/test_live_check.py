@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import socket
 import subprocess
@@ -39,12 +40,19 @@ def inventory(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def check(inventory: pathlib.Path, *arguments: str) -> tuple[str, dict[str, t.Any]]:
+def check(
+    inventory: pathlib.Path,
+    *arguments: str | pathlib.Path,
+    folder: pathlib.Path = ROOT,
+    playbook: str = "playbooks/live_check.yml",
+) -> tuple[str, dict[str, t.Any]]:
     """Run the playbook, which must end with status 2, and return what it printed and its reports by host."""
     reports = inventory.parent / "reports"
-    command = [BIN / "ansible-playbook", "playbooks/live_check.yml", "-i", inventory, "-l", "live"]
+    command = [BIN / "ansible-playbook", playbook, "-i", inventory, "-l", "live"]
     command += ["-e", f"live_check_reports_dir={reports}", *arguments]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible/collections"), "LC_ALL": "C.UTF-8"}
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
     printed = run.stdout + run.stderr
     assert run.returncode == 2, printed
     assert PASSWORD not in printed
@@ -81,3 +89,33 @@ def test_in_check_mode_nothing_is_written(inventory: pathlib.Path) -> None:
     printed, reports = check(inventory, "--check", "-e", "live_check_drift=false")
     assert reports == {}
     assert printed.count("changed=0") == 2
+
+
+def test_from_an_empty_folder_with_a_vault_and_a_password_file_for_sudo(inventory: pathlib.Path) -> None:
+    """What site.yml --check needs reaches it: by the vault and -e @file, its settings are complete."""
+    folder = inventory.parent / "empty"
+    folder.mkdir()
+    key, sudo, more = folder / "vault-key", folder / "sudo-password", folder / "more.yml"
+    key.write_text("open sesame\n")
+    sudo.write_text("xyzzy\n")
+    sealed = subprocess.run(
+        [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", key, "bob", "--name", "gateway_user"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    # Of this machine nothing is touched: the kind of its settings is refused, after all of them were read.
+    more.write_text(f"{sealed}\ngateway_memory: 5\n")
+    arguments = ["--vault-password-file", key, "--become-password-file", sudo, "-e", f"@{more}", "-l", "empty"]
+    printed, reports = check(inventory, *arguments, folder=folder, playbook="ibops.gateway.live_check")
+    assert "[WARNING]" not in printed
+    rows = {row["check"]: row for row in reports["empty"]["report"]["rows"]}
+    assert rows["drift"]["verdict"] == "act"
+    step = rows["drift"]["next_step"]
+    assert step == (
+        "ansible-playbook ibops.gateway.site -i ../hosts.yml --become-password-file sudo-password "
+        "--vault-password-file vault-key -e @more.yml -l empty --check --diff"
+    ).replace("../hosts.yml", str(inventory))
+    # The table is a table, and the command in it is in one piece.
+    assert f"-> {step}" in printed

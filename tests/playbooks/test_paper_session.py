@@ -1,8 +1,13 @@
-"""paper_session.yml with a Cloud Run job, on a fake Cloud Run; the gateway's host is this machine or none."""
+"""paper_session.yml with a command, and with a job on a fake Cloud Run; the gateway's host is this machine or none."""
 
 from __future__ import annotations
 
+import os
 import pathlib
+import signal
+import subprocess
+import sys
+import time
 import typing as t
 
 import pytest
@@ -73,6 +78,26 @@ def test_refused_before_the_host_is_touched(
     assert cloud.writes() == []
 
 
+def without_gateway(folder: pathlib.Path, root: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """The playbook as it is, but for the gateway, and the file to which what is asked of it is appended."""
+    log = folder / "gateway.log"
+    (whole,) = yaml.safe_load((root / "playbooks/paper_session.yml").read_text())
+    block = next(task for task in whole["tasks"] if "block" in task)
+    for task in block["block"] + block["always"]:
+        for module in [name for name in task if name.startswith("ibops.gateway.gateway_")]:
+            asked = task.pop(module).get("state", "ready")
+            task |= {"ansible.builtin.shell": f"echo {asked} >> {log}", "delegate_to": "localhost"}
+            # Of a gateway that was started, it is used; the stop's result is a variable of the tests.
+            task["register"] = {"started": "paper_session_started"}.get(asked, "_")
+    changed = folder / "paper_session.yml"
+    changed.write_text(yaml.safe_dump([whole], sort_keys=False))
+    (folder / "tasks").symlink_to(root / "playbooks/tasks")
+    return changed, log
+
+
+SIGNED_OFF = {"how": "ibc", "changed": True}
+
+
 @pytest.mark.parametrize(("outcome", "status"), [("succeeded", 0), ("failed", 2)])
 def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
     play: t.Callable[..., tuple[int, str]],
@@ -82,25 +107,13 @@ def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
     outcome: str,
     status: int,
 ) -> None:
-    """The playbook as it is, but for the gateway: what is asked of it is appended to a file."""
-    log = tmp_path / "gateway.log"
-    (whole,) = yaml.safe_load((pytestconfig.rootpath / "playbooks/paper_session.yml").read_text())
-    block = next(task for task in whole["tasks"] if "block" in task)
-    for task in block["block"] + block["always"]:
-        for module in [name for name in task if name.startswith("ibops.gateway.gateway_")]:
-            asked = task.pop(module).get("state", "ready")
-            task |= {"ansible.builtin.shell": f"echo {asked} >> {log}", "delegate_to": "localhost", "register": "_"}
-    changed = tmp_path / "paper_session.yml"
-    changed.write_text(yaml.safe_dump([whole], sort_keys=False))
-    (tmp_path / "tasks").symlink_to(pytestconfig.rootpath / "playbooks/tasks")
-
+    changed, log = without_gateway(tmp_path, pytestconfig.rootpath)
     cloud.outcome = outcome
-    signed_off = {"how": "ibc", "changed": True}
     found, printed = play(
         str(changed),
         pipeline_cloud_run_job="pipeline",
         access_vpc_addresses=["10.10.0.2"],
-        paper_session_stopped=signed_off,
+        paper_session_stopped=SIGNED_OFF,
     )
     assert found == status, printed
     assert log.read_text().split() == ["started", "ready", "stopped"]
@@ -110,3 +123,76 @@ def test_the_job_is_executed_and_the_gateway_stopped_whatever_it_did(
     else:
         assert "The pipeline ended with execution pipeline-0000" in printed
         assert "the gateway of p1 was signed off." in printed
+
+
+class Here(t.NamedTuple):
+    """An empty folder outside of the checkout, and what runs the playbook from it."""
+
+    folder: pathlib.Path
+    log: pathlib.Path
+    start: t.Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def here(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> Here:
+    changed, log = without_gateway(tmp_path, pytestconfig.rootpath)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    # An interpreter that is not there: of the host, and not of this machine.
+    host = {**VARIABLES, "ansible_connection": "local", "ansible_python_interpreter": "/nowhere/python"}
+    (folder / "hosts.yml").write_text(yaml.safe_dump({"paper": {"hosts": {"p1": host}}}))
+
+    def start(command: str) -> subprocess.Popen[str]:
+        extra = {"pipeline_command": command, "paper_session_stopped": SIGNED_OFF}
+        program = f"{pathlib.Path(sys.executable).parent}/ansible-playbook"
+        collections = pytestconfig.rootpath / ".ansible/collections"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        return subprocess.Popen(
+            [program, changed, "-i", "hosts.yml", "-e", yaml.safe_dump(extra, default_flow_style=True, width=10_000)],
+            cwd=folder,
+            env=environment | {"ANSIBLE_COLLECTIONS_PATH": str(collections), "LC_ALL": "C.UTF-8"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return Here(folder, log, start)
+
+
+def script(here: Here, *lines: str) -> str:
+    path = here.folder / "trade.sh"
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return "./trade.sh"
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_command_beside_the_caller_outside_of_the_checkout(here: Here, status: int) -> None:
+    run = here.start(script(here, "echo bought and sold", f"exit {status}"))
+    printed, _ = run.communicate(timeout=120)
+    assert run.returncode == (2 if status else 0), printed
+    # As it was printed, not as JSON.
+    assert "\nbought and sold\n" in printed
+    assert here.log.read_text().split() == ["started", "ready", "stopped"]
+    if status:
+        assert "the pipeline ended with status 3" in printed
+    else:
+        assert "The pipeline ended with status 0; the gateway of p1 was signed off." in printed
+    assert "[WARNING]" not in printed
+
+
+def test_an_interruption_ends_the_pipeline_and_says_what_became_of_the_gateway(here: Here) -> None:
+    run = here.start(script(here, "trap 'echo closed > closed; exit 1' INT", "echo up > up", "sleep 60 & wait"))
+    deadline = time.monotonic() + 90
+    while not (here.folder / "up").exists():
+        assert time.monotonic() < deadline
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    printed, _ = run.communicate(timeout=90)
+    assert run.returncode == 99, printed
+    assert (here.folder / "closed").exists()
+    assert "p1: the pipeline was ended; its gateway is being stopped" in printed
+    # There is no gateway here.
+    assert "p1: the gateway could not be stopped" in printed
+    assert "to end it now, on the host: sudo ibgwctl stop paper" in printed

@@ -16,7 +16,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.report.picture impor
 
 
 def drift(run: Facts) -> dict[str, t.Any]:
-    """Return what a finished ``ansible-playbook site.yml --check`` said through callback ansible.posix.json.
+    """Return what a finished ``ansible-playbook site.yml --check`` said through callback ``tasks_json``.
 
     Names of tasks only: what a task would write stays in *run*.
     """

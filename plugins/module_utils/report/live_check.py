@@ -73,8 +73,10 @@ class Check:
         self, host: str, facts: Facts, thresholds: Facts, client: Facts | None = None, drift: Facts | None = None
     ) -> None:
         self.host, self.facts, self.client, self.drift = host, facts, client, drift
-        self.limits = {name: float(value) for name, value in thresholds.items() if name != "watcher"}
-        self.watcher_wanted = bool(thresholds["watcher"])
+        self.watcher_wanted, self.client_wanted = bool(thresholds["watcher"]), bool(thresholds["client_check"])
+        self.limits = {
+            name: float(value) for name, value in thresholds.items() if name not in ("watcher", "client_check")
+        }
         self.deployed = bool(facts.get("deployed"))
         self.live = facts.get("mode") == LIVE
         self.now = float(facts.get("checked_at") or 0.0)
@@ -248,8 +250,9 @@ class Check:
         if self.resting:
             return []
         if not (self.facts.get("client") or {}).get("installed"):
-            step = f"Once: ansible-playbook playbooks/client_check.yml -l {self.host}"
-            return [row("deep check", WARN, "ib_async is not installed on the host", step)]
+            if not self.client_wanted:
+                return [row("deep check", OK, "not wanted (gateway_client_check is false)")]
+            return [row("deep check", WARN, "ib_async is not installed on the host", self._site())]
         client = self.client or {}
         steps = client.get("steps") or []
         if client.get("skipped") or not client:
@@ -490,18 +493,25 @@ def table(rows: c.Sequence[Row]) -> list[str]:
     lines = []
     for each in rows:
         text = textwrap.wrap(each["text"], WIDTH - indent) or [""]
-        step = textwrap.wrap(f"-> {each['next_step']}", WIDTH - indent, subsequent_indent="   ")
+        # A command stays in one line, from which it can be copied.
+        room = WIDTH - indent if "ansible-playbook " not in each["next_step"] else 10_000
+        step = textwrap.wrap(f"-> {each['next_step']}", room, subsequent_indent="   ")
         lines.append(f"{each['verdict']:4}  {each['check'][:first]:{first}}  {text[0]}".rstrip())
         lines += [" " * indent + line for line in text[1:] + (step if each["next_step"] else [])]
     return lines
 
 
 def report(
-    facts: Facts, host: str, thresholds: Facts, client: Facts | None = None, drift: Facts | None = None
+    facts: Facts,
+    host: str,
+    thresholds: Facts,
+    client: Facts | None = None,
+    drift: Facts | None = None,
+    commands: c.Callable[[str, str], str] = lambda text, _host: text,
 ) -> dict[str, t.Any]:
-    """Everything that is said of one host."""
+    """Everything that is said of one host; *commands* puts the caller's own into a next step of the host."""
     check = Check(host, facts, thresholds, client, drift)
-    rows = check.rows()
+    rows = [{**each, "next_step": commands(each["next_step"], host)} for each in check.rows()]
     return {
         "host": host,
         "about": check.about(),
@@ -509,7 +519,7 @@ def report(
         "mode": facts.get("mode"),
         "checked_at": facts.get("checked_at"),
         "verdict": worst(rows),
-        "sentence": printable(check.sentence(rows), 2 * TEXT_LIMIT),
+        "sentence": printable(check.sentence(rows), 4 * TEXT_LIMIT),
         "rows": rows,
         "lines": table(rows),
         "picture": picture(facts) if check.deployed else "",

@@ -121,6 +121,11 @@ def upcoming(sessions: c.Iterable[PaperSession], at: datetime) -> Window | None:
     return min(filter(None, found), key=lambda each: each.start, default=None)
 
 
+def told(at: datetime) -> str:
+    """Return the moment for a person, with the zone that it has: ``Tue 2026-12-01 09:20 America/New_York``."""
+    return f"{at:%a %Y-%m-%d %H:%M} {at.tzinfo}"
+
+
 def problems(data: object) -> list[Problem]:
     """Return every problem of ``gateway_paper_sessions``."""
     variable = "gateway_paper_sessions"

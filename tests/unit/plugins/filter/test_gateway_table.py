@@ -22,7 +22,12 @@ def test_one_aligned_line_a_gateway() -> None:
     table = gateway_table(
         [
             {"inventory_hostname": "vm-paper", "gateway_mode": "paper", "gateway_look": ready},
-            {"inventory_hostname": "vm-live", "gateway_mode": "live", "gateway_look": {"unreachable": True}},
+            {
+                "inventory_hostname": "vm-live",
+                "gateway_mode": "live",
+                "gateway_look": {"unreachable": True, "msg": "timed out"},
+            },
+            {"inventory_hostname": "odd", "gateway_mode": "live", "gateway_look": {"failed": True, "msg": "no sudo"}},
             {
                 "inventory_hostname": "new",
                 "gateway_mode": "paper",
@@ -31,14 +36,15 @@ def test_one_aligned_line_a_gateway() -> None:
         ]
     )
     second = len("vm-paper  ")
-    assert [line[second:].split()[0] for line in table] == ["mode", "paper", "live", "paper"]
+    assert [line[second:].split()[0] for line in table] == ["mode", "paper", "live", "live", "paper"]
     cells = [re.split(" {2,}", line) for line in table]
     assert cells == [
         ["host", "mode", "state", "until", "account", "address", "image", "next step"],
-        ["vm-paper", "paper", "ready (settings pending)", "Sun 2026-11-29 01:00", "DU***67", "127.0.0.1:4002",
-         "abababababab", "nothing to do"],
+        ["vm-paper", "paper", "ready (settings pending)", "Sun 2026-11-29 01:00 America/New_York", "DU***67",
+         "127.0.0.1:4002", "abababababab", "nothing to do"],
         ["vm-live", "live", "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?"],
-        ["new", "paper", "not deployed", "-", "-", "-", "-", "run site.yml"],
+        ["odd", "live", "not known", "-", "-", "-", "-", "no sudo"],
+        ["new", "paper", "not deployed", "-", "-", "-", "-", "run ansible-playbook ibops.gateway.site -l new"],
     ]  # fmt: skip
 
 
@@ -65,3 +71,22 @@ def test_the_end_of_a_release_stands_with_the_state(ends: dict[str, Any], cell: 
     look = {"state": "ready", "next_step": "Connect.", "release": ends}
     line = gateway_table([{"inventory_hostname": "vm", "gateway_mode": "live", "gateway_look": look}])[1]
     assert re.split(" {2,}", line)[2] == (cell if cell == "ready" else f"ready ({cell})")
+
+
+def test_a_paper_gateway_tells_its_session_with_the_zone() -> None:
+    always = {
+        "name": "x",
+        "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        "zone": "Asia/Tokyo",
+        "lead_minutes": 5,
+    }
+    paper = {
+        "inventory_hostname": "vm",
+        "gateway_mode": "paper",
+        "gateway_look": {"state": "stopped", "next_step": "-"},
+    }
+    entry = {**always, "time": "09:30", "max_minutes": 60}
+    stated = re.split(" {2,}", gateway_table([{**paper, "gateway_paper_sessions": [entry]}])[1])[3]
+    assert re.fullmatch(r"(next )?[A-Z][a-z]{2} 20\d\d-\d\d-\d\d (09|10):\d\d Asia/Tokyo", stated)
+    wrong = gateway_table([{**paper, "gateway_paper_sessions": [{"name": 1}]}])[1]
+    assert re.split(" {2,}", wrong)[3] == "-"

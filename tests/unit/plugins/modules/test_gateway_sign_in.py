@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,6 +121,21 @@ Answers = list[dict[str, Any]]
             False,
         ),
         ([{"changed": True, "ended": False, "since": 1.0}, {"failed": True, "msg": "no"}], [], True),
+        (
+            [
+                {"changed": True, "ended": False, "since": 1.0},
+                {
+                    "failed": True,
+                    "msg": "no push was approved",
+                    "steps": [
+                        {"at": 2.0, "text": "push sent"},
+                        {"at": 3.0, "step": "failed", "text": "no push was approved"},
+                    ],
+                },
+            ],
+            ["push sent"],
+            True,
+        ),
     ],
 )
 def test_the_action_shows_each_step_once(
@@ -137,10 +153,14 @@ def test_the_action_shows_each_step_once(
     plugin._task = SimpleNamespace(args={"gateway_name": "live"}, async_val=0, check_mode=False, diff=False)
     plugin._display = SimpleNamespace(display=printed.append)
     plugin._execute_module = execute
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     monkeypatch.setattr(action.ActionBase, "run", lambda *_arguments, **_more: {})
+    steps = [step for answer in answers for step in answer.get("steps", ()) if step.get("step") != "failed"]
     result = plugin.run(task_vars={"inventory_hostname": "l1"})
-    assert printed == [f"l1: {text}" for text in shown]
+    assert printed == [f"l1: 00:00:0{step['at']:.0f} UTC  {step['text']}" for step in steps]
+    assert [step["text"] for step in steps] == shown
     assert result.get("failed", False) is failed
-    assert [step["text"] for step in result["steps"]] == shown
+    assert [step["text"] for step in result["steps"]][: len(shown)] == shown
     assert [arguments["step"] for arguments in asked] == ["begin"] + ["follow"] * (len(answers) - 1)
     assert next(left, None) is None

@@ -253,13 +253,19 @@ def test_a_sign_in_that_nobody_made(session: Facts, due: str) -> None:
         (True, client("positions"), "act", "positions: of positions"),
         (True, {"skipped": True}, "warn", "not made"),
         (True, {"msg": "cannot run python"}, "act", "cannot run python"),
-        (False, {"skipped": True}, "warn", "Once: ansible-playbook playbooks/client_check.yml -l vm"),
+        (False, {"skipped": True}, "ok", "not wanted (gateway_client_check is false)"),
     ],
 )
 def test_the_deep_check(installed: bool, told: Facts, verdict: str, said: str) -> None:
     judged = judge(live(client={"installed": installed}), client=told)
     assert verdicts(judged, "deep check") == [verdict]
     assert said in text(judged, "deep check")
+
+
+def test_a_deep_check_that_is_wanted_is_missed() -> None:
+    judged = judge(live(client={"installed": False}), client={"skipped": True}, client_check=True)
+    assert verdicts(judged, "deep check") == ["warn"]
+    assert "ib_async is not installed on the host -> ansible-playbook site.yml -l vm" in text(judged, "deep check")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +303,8 @@ def test_any_fact_may_be_missing(facts: Facts) -> None:
 @pytest.mark.parametrize("facts", [live(), made.bad(), paper(), {"unreachable": True}])
 def test_the_table_is_aligned_and_fits_the_terminal(facts: Facts) -> None:
     judged = judge(facts)
-    assert all(len(line) <= 110 for line in judged["lines"])
+    # A command is in one line, to be copied.
+    assert all(len(line) <= 110 for line in judged["lines"] if "ansible-playbook " not in line)
     column = max(len(each["check"]) for each in judged["rows"]) + len("warn") + 4
     assert all(line[:column].endswith("  ") for line in judged["lines"])
     said = " ".join(" ".join(line.split()) for line in judged["lines"])

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of module live_check_drift: another run of ansible-playbook, on the control node."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+from ansible_collections.ibops.gateway.plugins.module_utils.report.drift import drift
+from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
+
+# From the request to end to the end by force.
+GRACE_SECONDS = 10.0
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        _result, arguments = self.validate_argument_spec(
+            argument_spec={
+                "site": {"type": "str"},
+                "arguments": {"type": "list", "elements": "str", "default": []},
+                "seconds": {"type": "float", "required": True},
+            }
+        )
+        if (asked := commands.asked()) and not arguments["arguments"]:
+            reason = (
+                f"a password was asked for ({', '.join(asked)}), which another run cannot be given; give it by a file "
+                "(--become-password-file, --vault-password-file), or see live_check_drift_arguments"
+            )
+            return {"changed": False, "drift": {**drift({}), "reason": reason}}
+        host = str((task_vars or {})["inventory_hostname"])
+        sources = [word for source in (task_vars or {})["ansible_inventory_sources"] for word in ("-i", str(source))]
+        words = [sys.executable, "-m", "ansible", "playbook", arguments["site"] or commands.playbook("site")]
+        words += ["--check", "--limit", host, *sources, *commands.arguments(inventory=False, questions=False)]
+        found = drift(_run([*words, *arguments["arguments"]], arguments["seconds"]))
+        return {"changed": False, "drift": found}
+
+
+def _run(words: list[str], seconds: float) -> dict[str, t.Any]:
+    """Return status and output; no status where it did not end in time. It ends with the group of this process."""
+    environment = os.environ | {
+        "ANSIBLE_CONFIG": str(C.config._config_file or ""),
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(map(str, AnsibleCollectionConfig.collection_paths)),
+        "ANSIBLE_STDOUT_CALLBACK": "ibops.gateway.tasks_json",
+        "ANSIBLE_NOCOLOR": "1",
+        # Whatever SSH would ask a person, it is answered with no.
+        "SSH_ASKPASS": "/bin/false",
+        "SSH_ASKPASS_REQUIRE": "force",
+    }
+    process = subprocess.Popen(
+        words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        # It ends its own workers.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=GRACE_SECONDS)
+        process.kill()
+        process.wait()
+        return {}
+    return {"rc": process.returncode, "stdout": output, "stderr": errors}
