@@ -79,77 +79,88 @@ checked_at:
   type: float
   sample: 1795739963.7
 look:
-  description: What M(ibops.gateway.gateway_info) returns of the gateway.
+  description: >-
+    What M(ibops.gateway.gateway_info) returns of the gateway.
   returned: when it is deployed
   type: dict
   sample: {state: ready, api_state: ready, accounts: ["U***67"], pending: false}
 accounts:
-  description: Whether the accounts of the API are those of the mode and the allow-list (C(fit)), how many are allowed
+  description: >-
+    Whether the accounts of the API are those of the mode and the allow-list (C(fit)), how many are allowed
     (C(allowed), 0 for any) and how many there are (C(served)).
   returned: when it is deployed
   type: dict
   sample: {fit: true, allowed: 1, served: 1, reason: null}
 session:
-  description:
-    - What the host remembers, as in RV(ibops.gateway.gateway_info#module:session).
-    - Also C(stale_seconds) since the watcher's last look, C(plan), C(reset_until) (end of IBKR's reset that is going
-      on), and C(window) and C(next_window) of a paper gateway's sessions.
+  description: >-
+    What the host remembers, as in RV(ibops.gateway.gateway_info#module:session). Also C(stale_seconds) since the
+    watcher's last look, C(plan), C(reset_until) (end of IBKR's reset that is going on), and C(window) and
+    C(next_window) of a paper gateway's sessions.
   returned: when it is deployed
   type: dict
   sample: {state: ready, signed_in_at: 1795415520.0, valid_until: 1795932000.0, blocked: null, reason: null}
 history:
-  description: The C(events) of the last eight days, oldest first.
+  description: >-
+    The C(events) of the last eight days, oldest first.
   returned: when it is deployed
   type: dict
   sample: {events: [{at: 1795415520.1, event: sign_in, text: signed in, by: the operator}], reason: null}
 image:
-  description: The image that is C(wanted) and the one of the container (C(running)), whether they are the C(same),
-    whether the first is C(pinned) by its digest and C(present) on the host.
+  description: >-
+    The image that is C(wanted) and the one of the container (C(running)), whether they are the C(same), whether the
+    first is C(pinned) by its digest and C(present) on the host.
   returned: when it is deployed
   type: dict
   sample: {wanted: "registry.example/ib-gateway@sha256:0f1e", pinned: true, same: true, present: true, reason: null}
 log:
-  description: Size of the container's log in C(bytes) and C(files), since when it goes back, and how much a day adds
-    to it.
+  description: >-
+    Size of the container's log in C(bytes) and C(files), since when it goes back, and how much a day adds to it.
   returned: when it is deployed
   type: dict
   sample: {bytes: 182044, files: 1, since: 1795415480.0, bytes_per_day: 48120, reason: null}
 restarts:
-  description: Starts of the JVM since the container's own start (C(jvm_runs)), Docker's restarts of the container
+  description: >-
+    Starts of the JVM since the container's own start (C(jvm_runs)), Docker's restarts of the container
     (C(by_docker)), and how many days it has been up.
   returned: when it is deployed
   type: dict
   sample: {jvm_runs: 6, by_docker: 0, started_at: 1795415480.0, up_days: 5.2, reason: null}
 clock:
-  description: Whether the clock is C(synchronised), whether a C(service) is on for it, and whether the host is a
-    C(container), which has the clock of the machine around it.
+  description: >-
+    Whether the clock is C(synchronised), whether a C(service) is on for it, and whether the host is a C(container),
+    which has the clock of the machine around it.
   returned: when it is deployed
   type: dict
   sample: {synchronised: true, service: true, container: false, reason: null}
 disks:
-  description: The file systems of the host, of Docker and of the settings, each once.
+  description: >-
+    The file systems of the host, of Docker and of the settings, each once.
   returned: when it is deployed
   type: list
   elements: dict
   sample: [{path: /, total: 21474836480, free: 12884901888, free_percent: 60.0, inodes_percent: 91.2, reason: null}]
 units:
-  description: The C(units) of the collection, of the updates and of Docker, with what systemd says of them.
+  description: >-
+    The C(units) of the collection, of the updates and of Docker, with what systemd says of them.
   returned: when it is deployed
   type: dict
   sample: {units: [{name: ibgw-watch@live.service, active: active, sub: running, enabled: enabled}], reason: null}
 secret:
-  description: Age, mode and owner of the password's file, and the C(source) where the VM fetches it itself.
+  description: >-
+    Age, mode and owner of the password's file, and the C(source) where the VM fetches it itself.
   returned: when it is deployed
   type: dict
   sample: {age_days: 12.5, mode: "0440", owner: root, source: null, reason: null}
 certificates:
-  description: The certificates below C(/etc/ibgw) and the days that each is still good for.
+  description: >-
+    The certificates below C(/etc/ibgw) and the days that each is still good for.
   returned: when it is deployed
   type: list
   elements: dict
   sample: [{path: /etc/ibgw/live/tls/server.crt, days_left: 80.2, ends_at: 1802660000.0, reason: null}]
 client:
-  description: Whether the environment of M(ibops.gateway.gateway_client_check) is C(installed).
+  description: >-
+    Whether the environment of M(ibops.gateway.gateway_client_check) is C(installed).
   returned: when it is deployed
   type: dict
   sample: {installed: true, python: /opt/ibgw/client/bin/python}

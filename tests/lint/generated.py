@@ -8,6 +8,7 @@
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
   the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
+- From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From playbooks/vars/options.yml: docs/reference/playbook_options.md.
 - From what the tasks of roles and playbooks set: plugins/module_utils/rules/run_names.py.
@@ -41,7 +42,7 @@ from docs import controller_settings
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, journal, metrics, week
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, health, journal, metrics, week
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 from ansible_collections.ibops.gateway.plugins.module_utils.host import (
@@ -66,6 +67,7 @@ NOTE = f"Written by `make generate` from {TABLE}; change it there."
 SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
 ALERTS_NOTE = SPECIFICATION_NOTE.replace(TABLE, "plugins/module_utils/agent/session/alerts.py")
 WIDTH = 130
+
 IBC_DEFAULTS = "ibc.yml"
 # An option in a file of defaults: the comment right above it, if any, and its lines of YAML.
 OPTION = re.compile(r"(?m)(?P<comment>(?:^#.*\n)*)(?P<value>^(?P<name>[a-z]\w*):.*\n(?:(?:[ \t]*\n)*[ \t]+\S.*\n)*)")
@@ -205,6 +207,26 @@ def vm_options() -> str:
     found = re.sub(r"O\((region|name)\)", r"O(gcp_vm_\1)", found.replace("suboptions:", "options:"))
     found = re.sub(r"O\((?!gcp_vm)", "C(", found)
     return textwrap.indent(found, " " * 8)
+
+
+HEALTH = ROOT / "plugins/modules/gateway_health.py"
+
+
+def health_module() -> str:
+    """Module gateway_health, whose RETURN documents the facts of health.py."""
+    lines = []
+    for name, (description, sample) in health.FACTS.items():
+        kind = yaml.safe_load(sample)
+        returned = ["returned: when it is deployed", f"type: {'list' if isinstance(kind, list) else 'dict'}"]
+        returned += ["elements: dict"] if isinstance(kind, list) else []
+        wrapped = textwrap.wrap(
+            description, 116, initial_indent="    ", subsequent_indent="    ", break_long_words=False
+        )
+        text = "\n".join(["  description: >-", *wrapped, *(f"  {line}" for line in [*returned, f"sample: {sample}"])])
+        lines.append(f"{name}:\n{text}\n")
+    first, documented = next(iter(health.FACTS)), HEALTH.read_text()
+    before, _, after = documented.partition(f"\n{first}:\n")
+    return before + "\n" + "".join(lines) + after[after.index('"""') :]
 
 
 def session_specification() -> str:
@@ -518,6 +540,7 @@ def texts() -> dict[Path, str]:
         ACCESS: line_of(ACCESS.read_text(), "^__access_known: ", f"[{', '.join(access.METHODS)}]"),
         SESSION: session_specification(),
         GCP_VM: gcp_vm_specification(),
+        HEALTH: health_module(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
         RUN_NAMES: run_names(),
     }

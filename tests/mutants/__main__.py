@@ -28,7 +28,14 @@ LEAST = 0.90
 # Each module with the tests that know it, the most dangerous mistakes first.
 MODULES: dict[str, list[str]] = {
     "agent/engine/neighbours": ["agent/engine/test_neighbours"],
-    "deploy/deployment": ["deploy/test_deployment"],
+    "deploy/deployment": [
+        "deploy/test_deployment",
+        "deploy/test_deployment_found",
+        "deploy/test_deployment_guard",
+        "deploy/test_deployment_outcome",
+        "deploy/test_deployment_replacement",
+        "deploy/test_deployment_waiting",
+    ],
     "agent/session/policy": ["agent/session/test_policy"],
     "agent/session/lease": ["agent/session/test_lease"],
     "agent/session/lifecycle": ["agent/session/test_lifecycle", "agent/session/test_control"],

@@ -196,9 +196,9 @@ def problems(settings: Settings, hosts: c.Collection[str]) -> list[Problem]:
     if unknown:
         return unknown
     found = [problem for check in (_firewall, _own_ports) for problem in check(settings)]
-    for way, check in CHECKS.items():
+    for way in WAYS:
         if way in ways(settings):
-            found += check(settings)
+            found += CHECKS[way](settings) if way in CHECKS else _private(settings, way)
     if "ssh_tunnel" in ways(settings):
         found += _bastion_keys(settings, hosts)
     return found
@@ -314,9 +314,11 @@ def _version(text: object) -> int:
         return 0
 
 
-def _vpc(settings: Settings) -> c.Iterator[Problem]:
-    yield from places(settings, "access_vpc_addresses")
-    yield from sources(settings, "access_vpc_from", "access_vpc_addresses")
+def _private(settings: Settings, way: str) -> c.Iterator[Problem]:
+    """Problems of a method without a check of its own: where it listens, addresses and sources are private."""
+    if way in LISTENING:
+        yield from places(settings, f"access_{way}_addresses")
+        yield from sources(settings, f"access_{way}_from", f"access_{way}_addresses")
 
 
 def _docker_network(settings: Settings) -> c.Iterator[Problem]:
@@ -356,8 +358,8 @@ def _iap(settings: Settings) -> c.Iterator[Problem]:
         yield _problem("iap-sources", "hardening_ssh_from", allowed, range=IAP)
 
 
+# Of methods with settings of their own, or that may listen in public.
 CHECKS: dict[str, c.Callable[[Settings], c.Iterable[Problem]]] = {
-    "vpc": _vpc,
     "docker_network": _docker_network,
     "ssh_tunnel": _ssh_tunnel,
     "mtls": mtls.problems,

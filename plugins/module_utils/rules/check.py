@@ -50,10 +50,9 @@ _HIDDEN = frozenset(
 _COMPARED = (
     *("gateway_name", "gateway_mode", "gateway_stack", "gateway_user", "gateway_port", "gateway_access"),
     *("access_docker_network_name", "access_ssh_tunnel_bastion", "access_ssh_tunnel_port"),
-    *("access_vpc_addresses", "access_vpc_port", "access_mtls_addresses", "access_mtls_port"),
-    *("access_wireguard_addresses", "access_wireguard_port", "access_wireguard_udp_port"),
-    *("access_wireguard_interface", "gcp_vm_service_account", "gcp_vm_share_service_account"),
-    "gateway_password_secret",
+    *(f"access_{name}_{part}" for name in access.LISTENING for part in ("addresses", "port")),
+    *("access_wireguard_udp_port", "access_wireguard_interface"),
+    *("gcp_vm_service_account", "gcp_vm_share_service_account", "gateway_password_secret"),
 )
 
 

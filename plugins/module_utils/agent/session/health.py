@@ -45,6 +45,68 @@ ENDS = {".crt": ("x509", "-enddate"), ".crl": ("crl", "-nextupdate")}
 UPDATES_TIMER = "apt-daily-upgrade.timer"
 UNITS = ("ibgw-*", "apt-daily.timer", UPDATES_TIMER, "docker.service")
 Fact = dict[str, t.Any]
+# The facts that examine() returns: a description in Ansible's markup, and a sample in YAML. `make generate` writes what
+# module gateway_health documents from it.
+FACTS = {
+    "look": (
+        "What M(ibops.gateway.gateway_info) returns of the gateway.",
+        '{state: ready, api_state: ready, accounts: ["U***67"], pending: false}',
+    ),
+    "accounts": (
+        "Whether the accounts of the API are those of the mode and the allow-list (C(fit)), how many are "
+        "allowed (C(allowed), 0 for any) and how many there are (C(served)).",
+        "{fit: true, allowed: 1, served: 1, reason: null}",
+    ),
+    "session": (
+        "What the host remembers, as in RV(ibops.gateway.gateway_info#module:session). Also C(stale_seconds) "
+        "since the watcher's last look, C(plan), C(reset_until) (end of IBKR's reset that is going on), and "
+        "C(window) and C(next_window) of a paper gateway's sessions.",
+        "{state: ready, signed_in_at: 1795415520.0, valid_until: 1795932000.0, blocked: null, reason: null}",
+    ),
+    "history": (
+        "The C(events) of the last eight days, oldest first.",
+        "{events: [{at: 1795415520.1, event: sign_in, text: signed in, by: the operator}], reason: null}",
+    ),
+    "image": (
+        "The image that is C(wanted) and the one of the container (C(running)), whether they are the C(same), "
+        "whether the first is C(pinned) by its digest and C(present) on the host.",
+        '{wanted: "registry.example/ib-gateway@sha256:0f1e", pinned: true, same: true, present: true, reason: null}',
+    ),
+    "log": (
+        "Size of the container's log in C(bytes) and C(files), since when it goes back, and how much a day adds to it.",
+        "{bytes: 182044, files: 1, since: 1795415480.0, bytes_per_day: 48120, reason: null}",
+    ),
+    "restarts": (
+        "Starts of the JVM since the container's own start (C(jvm_runs)), Docker's restarts of the container "
+        "(C(by_docker)), and how many days it has been up.",
+        "{jvm_runs: 6, by_docker: 0, started_at: 1795415480.0, up_days: 5.2, reason: null}",
+    ),
+    "clock": (
+        "Whether the clock is C(synchronised), whether a C(service) is on for it, and whether the host is a "
+        "C(container), which has the clock of the machine around it.",
+        "{synchronised: true, service: true, container: false, reason: null}",
+    ),
+    "disks": (
+        "The file systems of the host, of Docker and of the settings, each once.",
+        "[{path: /, total: 21474836480, free: 12884901888, free_percent: 60.0, inodes_percent: 91.2, reason: null}]",
+    ),
+    "units": (
+        "The C(units) of the collection, of the updates and of Docker, with what systemd says of them.",
+        "{units: [{name: ibgw-watch@live.service, active: active, sub: running, enabled: enabled}], reason: null}",
+    ),
+    "secret": (
+        "Age, mode and owner of the password's file, and the C(source) where the VM fetches it itself.",
+        '{age_days: 12.5, mode: "0440", owner: root, source: null, reason: null}',
+    ),
+    "certificates": (
+        "The certificates below C(/etc/ibgw) and the days that each is still good for.",
+        "[{path: /etc/ibgw/live/tls/server.crt, days_left: 80.2, ends_at: 1802660000.0, reason: null}]",
+    ),
+    "client": (
+        "Whether the environment of M(ibops.gateway.gateway_client_check) is C(installed).",
+        "{installed: true, python: /opt/ibgw/client/bin/python}",
+    ),
+}
 
 
 class UnknownError(Exception):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plugins.deployments import IMAGE, Host
 from tests.unit.plugins.made_images import MadeImage
 from tests.unit.plugins.module_utils.deploy.test_container import BAD, GOOD
-from tests.unit.plugins.module_utils.deploy.test_deployment import IMAGE, Host
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control

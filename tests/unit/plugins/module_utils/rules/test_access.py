@@ -290,3 +290,14 @@ def test_two_tunnels_of_one_bastion_have_ports_of_their_own() -> None:
     assert access.pairs([{**one, "access_ssh_tunnel_port": 5000}, {**other, "access_ssh_tunnel_port": 5001}]) == []
     [found] = access.pairs([{**one, "access_ssh_tunnel_port": 5000}, {**other, "access_ssh_tunnel_port": 5000}])
     assert (found.id, found.host, found.value) == ("tunnel-shared", "live", "5000")
+
+
+def test_a_listening_method_without_a_check_of_its_own_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "WAYS", (*access.WAYS, "new"))
+    monkeypatch.setattr(access, "LISTENING", (*access.LISTENING, "new"))
+    own = {"access_new_addresses": ["8.8.8.8"], "access_new_from": ["0.0.0.0/0"], "access_new_port": 4010}
+    found = problems(gateway_access=["new"], hardening_firewall=True, **own)
+    assert {(each.id, each.variable) for each in found} == {
+        ("address-public", "access_new_addresses"),
+        ("source-public", "access_new_from"),
+    }
