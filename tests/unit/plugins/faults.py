@@ -389,7 +389,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "ibgwctl is killed within a sign-in, and the push is missed", "stops it",
-        killed_at("push_sent", *PUSHED, (192, MISSED)), BLOCKED, 182, "the sign-in", "push_missed", ("state/blocked",),
+        killed_at("push_sent", *PUSHED, (192, MISSED)), BLOCKED, 202, "the sign-in", "push_missed", ("state/blocked",),
         before=down, pushes=1,
     ),
     Fault(
@@ -502,12 +502,12 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the push is missed, and IBC waits (relogin=no)", "three pushes, then blocked",
-        signing_in(*PUSHED, (192, MISSED)), BLOCKED, 390, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        signing_in(*PUSHED, (192, MISSED)), BLOCKED, 410, "the sign-in", "push_missed", ("state/blocked",), before=down,
         shows=MISSED, pushes=3, lasts=700,
     ),
     Fault(
         "the push is missed, and IBC sends another without end (relogin=yes)", "three pushes, then blocked",
-        signing_in(*PUSH_AFTER_PUSH), BLOCKED, 382, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        signing_in(*PUSH_AFTER_PUSH), BLOCKED, 386, "the sign-in", "push_missed", ("state/blocked",), before=down,
         shows=AGAIN, pushes=3, lasts=1000,
     ),
     Fault(
@@ -591,7 +591,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "IBKR announces it by a dialog at the sign-in", "alert, with the day; a person presses OK",
         starting(*ASKING, (12, DIALOG.format("IBKR Gateway")), (12, f"IBC: {ENDS[1]}")), DEGRADED, 10, "the start",
-        told=("release/warning", "state/degraded"), mode="paper", before=down, shows="will be desupported",
+        told=("state/degraded", "release/warning"), mode="paper", before=down, shows="will be desupported",
         says="until 2026-12-15",
     ),
     Fault(

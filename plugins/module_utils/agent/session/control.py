@@ -359,7 +359,6 @@ class Control:
         while missed < self.plan.pushes:
             left = deadline - self.gateway.clock()
             if left <= 0:
-                cause = "sign_in_late"
                 break
             say("starting", f"starting the gateway ({self.plan.pushes - missed} pushes and {left:.0f} s at most)")
             self.engine.start(self.descriptor.container)
@@ -369,11 +368,12 @@ class Control:
             if signed_in:
                 self._signed_in(record, say)
                 return
-            found = policy.seen(self.gateway)
+            found, lapsed = policy.seen(self.gateway), self.gateway.summary.phase == milestones.LAPSED
             lifecycle.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
             if found.finding not in (None, "push_missed") or not found.pushes_missed:
                 known = [each for each in (found.finding, found.api_state) if each in policy.CAUSES]
-                cause = known[0] if known else "sign_in_late" if found.running else "sign_in_ended"
+                late = "push_missed" if missed or lapsed else "sign_in_late"
+                cause = known[0] if known else late if found.running else "sign_in_ended"
                 detail = "" if known else f" ({found.reason})"
                 break
             missed += found.pushes_missed
@@ -443,7 +443,7 @@ class Progress:
                 self._say("stalled", f"{judgement.reason}. {judgement.next_step}")
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
-        if summary.pushes_missed >= self._pushes:
+        if control.gateway.pushes_missed >= self._pushes:
             raise TooManyPushes
         if summary.usable and (control.gateway.verdict or {}).get("api_state") in policy.ANSWERS:
             raise SignedIn

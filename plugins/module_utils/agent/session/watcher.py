@@ -162,10 +162,10 @@ class Watcher:
             if fault := control.withdraw_password(record):
                 self._put_exposed(fault, now())
             next_look = policy.next_moment(record, control.plan, now())
-            waits = gateway.summary.open_dialog is not None and gateway.dialog is None
+            next_look = min(next_look, now() + max(gateway.turns_at - gateway.clock(), 0.0))
             # The API opens a moment after IBC has said that it is done.
             opens = gateway.summary.usable and gateway.clock() - gateway.phase_since < self._interval
-            if waits or (opens and record.state != verdicts.READY):
+            if opens and record.state != verdicts.READY:
                 next_look = min(next_look, now() + SOON_SECONDS)
         self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
         return next_look

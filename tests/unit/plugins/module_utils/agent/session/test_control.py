@@ -172,7 +172,7 @@ def test_a_gateway_that_goes_down_in_its_sign_in_is_told_with_its_reason(control
     ("took", "waits", "cause"),
     [
         # How long is waited, and whether the last push ends it.
-        (300.0, [(600.0, False), (300.0, False)], "sign_in_late"),
+        (300.0, [(600.0, False), (300.0, False)], "push_missed"),
         (299.75, [(600.0, False), (300.25, False), (0.5, True)], "push_missed"),
     ],
 )
