@@ -192,11 +192,18 @@ class Watcher:
         answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
         soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
         stands = gateway.container is not None and gateway.container["status"] == "paused"
-        if not gateway.has_log or stands or not (soon or rested >= self._interval - 1):
+        # What may have to be ended now is not ready, and an API that hangs takes seconds to ask.
+        urgent = gateway.summary.asks_for_sign_in and not self._may_ask()
+        if not gateway.has_log or stands or urgent or not (soon or rested >= self._interval - 1):
             return False
         gateway.ask()
         self._asked_at = gateway.clock()
         return True
+
+    def _may_ask(self) -> bool:
+        """Whether the gateway may sign in, and send a push for it."""
+        control = self.control
+        return not control.live or control.store.load(control.descriptor.mode).granted(control.now(), SIGN_IN)
 
     def _refresh(self, known: Known) -> None:
         """Look at container and log; what the API said last holds for the same run of the JVM."""
@@ -212,7 +219,11 @@ class Watcher:
 
     def _do(self, step: policy.Step, record: Record) -> None:
         control, known = self.control, self._known()
+        # A kill goes before its note: a push may be less than a second away.
+        fault = self._kill() if step.action == "kill" else None
         control.store.note(step.action, step.why, control.now(), cause=step.cause)
+        if fault:
+            control.store.note("failed", f"kill: {fault}", control.now())
         if step.cause:
             record.blocked, record.grant = step.cause, None
             record.count(f"blocked_{step.cause}")
@@ -220,8 +231,7 @@ class Watcher:
             match step.action:
                 case "stop":
                     control.end(record)
-                case "kill":
-                    control.engine.kill(control.descriptor.container)
+                case "kill" if not fault:
                     record.grant = None
                 case "restart":
                     record.healed_at = control.now()
@@ -237,6 +247,14 @@ class Watcher:
             record.stopped_by = "the plan"
         self._refresh(known)
         policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
+
+    def _kill(self) -> EngineError | None:
+        """End the container now; return why it could not be."""
+        try:
+            self.control.engine.kill(self.control.descriptor.container)
+        except EngineError as error:
+            return error
+        return None
 
     def _start(self, step: policy.Step, record: Record) -> None:
         grant = step.grant
