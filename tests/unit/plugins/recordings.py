@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import re
 import time
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[3] / "tests" / "transcripts"
 BEGAN = 1_795_000_000.0
 FULL = "Starting session: will exit if login dialog"
 PATIENCE = 900.0
+ENDED = "IBC returned exit status"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Recorded:
     window: str
 
     def files(self) -> list[Path]:
-        places = (self.place, Path(os.environ.get(self.more) or self.place))
+        places = (Path(os.environ.get(self.more) or self.place), self.place)
         return sorted({each.name: each for place in places for each in place.glob("*.log")}.values())
 
 
@@ -119,6 +121,25 @@ def read(path: Path) -> Recording:
         tuple((float(at), line) for at, line in lines),
         tuple((float(at), what) for at, what in windows if OF[path].window in what),
     )
+
+
+@functools.cache
+def pushes(path: Path) -> tuple[tuple[float, float], ...]:
+    """Return of each push of a live gateway when its window opens, which is before the log names it, and when the same
+    process has signed in (infinite: it does not)."""
+    of, recorded = OF[path], read(path)
+    lines, opened = recorded.lines, [at for at, _what in recorded.windows]
+    if of.controller is ibc.IBC:
+        # Some windows with this text are codes to type in, or were closed by IBC before they asked.
+        told = [at for at, line in lines if of.push in line]
+        opened = [max([at for at in opened if at <= line], default=line) for line in told]
+    ends = [*(at for at, line in lines if ENDED in line or among(of.anew, line)), *opened, math.inf]
+    done = [at for at, line in lines if among(of.done, line) and "exiting" not in line]
+    found = []
+    for push in opened if recorded.mode == "live" else []:
+        end = min(each for each in ends if each > push)
+        found.append((push, min([at for at in done if push < at < end], default=math.inf)))
+    return tuple(found)
 
 
 @dataclass

@@ -30,7 +30,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.plugins.recordings import BEGAN, FILES, OF, PATIENCE, RECORDED, Replay, among, named, read
+from tests.unit.plugins.recordings import (
+    BEGAN,
+    ENDED,
+    FILES,
+    OF,
+    PATIENCE,
+    RECORDED,
+    Replay,
+    named,
+    pushes,
+    read,
+)
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN
@@ -51,7 +62,6 @@ BESIDE = re.compile(
 )
 # When IBC's process reads its settings, and the password with them.
 BEGUN = "IBC Settings:"
-ENDED = "IBC returned exit status"
 CLOSED = "entitled: Second Factor Authentication; event=Closed"
 LAPSED = "Re-login after second factor authentication timeout"
 
@@ -80,20 +90,13 @@ class Gateway:
 
 @functools.cache
 def does(path: Path) -> Gateway:
-    """Read it in a recording. A push is there when its window opens, which is before the log names it."""
-    of, recorded = OF[path], read(path)
-    lines, opened = recorded.lines, [at for at, _what in recorded.windows]
-    if of is IBC:
-        # Some windows with this text are codes to type in, or were closed by IBC before they asked.
-        told = [at for at, line in lines if of.push in line]
-        opened = [max([at for at in opened if at <= line], default=line) for line in told]
-    ends = [*(at for at, line in lines if ENDED in line or among(of.anew, line)), *opened, math.inf]
-    done = [at for at, line in lines if among(of.done, line) and "exiting" not in line]
-    pushes = []
-    for push in opened if recorded.mode == "live" else []:
-        end = min(each for each in ends if each > push)
-        pushes.append((push, min([at for at in done if push < at < end], default=math.inf)))
-    return Gateway([at for at, line in lines if BEGUN in line], [at for at, line in lines if of.login in line], pushes)
+    """Read it in a recording."""
+    of, lines = OF[path], read(path).lines
+    return Gateway(
+        [at for at, line in lines if BEGUN in line],
+        [at for at, line in lines if of.login in line],
+        [*pushes(path)],
+    )
 
 
 @functools.cache
