@@ -258,6 +258,11 @@ def clock_set(seconds: float) -> Strike:
     return lambda world: setattr(world, "jump", seconds)
 
 
+def release(name: str) -> Strike:
+    """The image has this release of the gateway."""
+    return lambda world: setattr(world.fake, "environment", [*world.fake.environment, f"IB_GATEWAY_VERSION={name}"])
+
+
 def link_cut(seconds: float, after: float = 0.0) -> Strike:
     def strike(world: World) -> None:
         world.later(after, lambda: api(answering(LINK_DOWN))(world))
@@ -579,6 +584,16 @@ FAULTS: tuple[Fault, ...] = (
         "IBKR no longer accepts the release", "stops it",
         starting(*ASKING, (12, "This version is no longer supported")), BLOCKED, 2, "the start", "release_refused",
         ("state/blocked",), mode="paper", before=down, shows="no longer",
+    ),
+    Fault(
+        "a session is due, and IBKR no longer accepts the image's release", "starts nothing", release("10.45.1j"),
+        BLOCKED, 60, cause="release_not_accepted", told=("state/blocked", "release/critical"), mode="paper",
+        before=down, now=new_york("2026-12-22 09:19"), settings=SESSION,
+    ),
+    Fault(
+        "an operator signs in, and IBKR no longer accepts the image's release", "nothing is started",
+        both(release("10.45.1j"), signing_in(*SIGNED_IN)), STOPPED, None, before=down,
+        told=("release/critical",), now=new_york("2026-12-22 12:00"), error="release_not_accepted",
     ),
     Fault(
         "IBKR announces that it will no longer accept the release (notice 2172)", "alert; it serves on until that day",

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from .. import releases
 from ..api import verdicts
 from ..controller import controllers, milestones, password, promises, settings_dir
 from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
 from . import lifecycle, policy, week
 from .descriptor import Descriptor
-from .inspection import Gateway, container_facts
+from .inspection import RELEASE_VARIABLE, Gateway, container_facts, variables
 from .lifecycle import BlockedError, NoPasswordError, Outcome, SessionError
 from .plan import Plan
 from .store import MANUAL, SIGN_IN, Grant, Record, Store
@@ -45,6 +46,10 @@ _WORDS = {
 
 class Refused(SessionError):
     """A rule forbids it; nothing was touched."""
+
+
+class ReleaseRefused(Refused):
+    """IBKR does not accept the gateway's release any more, so that a sign-in can only fail."""
 
 
 @dataclass
@@ -278,7 +283,7 @@ class Control:
 
     def admit(self) -> None:
         """Refuse a start beside what else runs on this host (its user, its port, a container of another mode), and of a
-        container that would run another controller than it is deployed for."""
+        container that would run another controller than it is deployed for, or a release that IBKR does not accept."""
         names = neighbours.own_names(self.descriptor.container)
         try:
             found = self.engine.inspect(names[0])
@@ -288,6 +293,14 @@ class Control:
             raise Refused(
                 f"gateway {self.descriptor.name} is not started: {why}. Run site.yml for the controller that is meant. "
                 "Nothing was touched."
+            )
+        release = variables(found["Config"].get("Env")).get(RELEASE_VARIABLE, "")
+        why = None if releases.NOT_ACCEPTED in self.descriptor.image_accept else releases.refusal(release, self.now())
+        if why:
+            raise ReleaseRefused(
+                f"gateway {self.descriptor.name} is not started: {releases.NOT_ACCEPTED}: {why}. Set gateway_image to "
+                "a newer digest and run playbooks/upgrade.yml, or take it by gateway_image_accept: "
+                f"[{releases.NOT_ACCEPTED}] and run site.yml. Nothing was touched."
             )
         own = neighbours.neighbour(found)
         mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)

@@ -25,11 +25,11 @@ from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
-from ..releases import CRITICAL, DAY, WARNING
+from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
 from . import alerts, descriptor, lifecycle, plan, policy, week
 from .alerts import Alert, Outbox
-from .control import Control
+from .control import Control, ReleaseRefused
 from .lease import BusyError
 from .store import PAPER, SIGN_IN, Record, Store
 
@@ -241,6 +241,8 @@ class Watcher:
                     self._start(step, record)
         except (lifecycle.SessionError, ChannelError, EngineError, OSError) as error:
             control.store.note("failed", f"{step.action}: {error}", control.now())
+            if isinstance(error, ReleaseRefused):
+                record.blocked = NOT_ACCEPTED
             if isinstance(error, lifecycle.NoPasswordError) and record.window_starts >= policy.WINDOW_STARTS:
                 record.blocked = "no_password"
         if step.action in ("stop", "kill") and not step.cause:
