@@ -33,7 +33,7 @@ def measure(rounds: int = 5) -> list[float]:
             port = int(docker("port", CONTAINER, "4004/tcp").rpartition(":")[2])
             descriptor = Descriptor(
                 name="bench", mode="paper", container=CONTAINER, image=image, host="127.0.0.1", port=port,
-                client_id=917, accounts=[], time_zone="UTC", command_port=7462, settings_dir="", revision="",
+                client_id=917, accounts=[], command_port=7462, settings_dir="", revision="",
             )  # fmt: skip
             if not wait_for(Gateway(descriptor.endpoint(), descriptor, Engine()), "ready", 60):
                 raise SystemExit("the stand-in did not become ready")

@@ -21,6 +21,8 @@ from .text import printable
 
 IBC, IBG_CONTROLLER = "ibc", "ibg-controller"
 OK, WARNING, CRITICAL = "ok", "warning", "critical"
+# The id of the refusal of a release that IBKR no longer accepts; gateway_image_accept takes it.
+NOT_ACCEPTED = "release_not_accepted"
 CRITICAL_DAYS = 7.0
 DAY = 86400.0
 # Of IBKR's text so many characters are shown; the announcement has 176.
@@ -102,6 +104,12 @@ IMAGES = (
         "a HEALTHCHECK; IBC is in it as well, and USE_IBG_CONTROLLER=yes chooses",
     ),
 )
+
+
+def refusal(release: str, now: float) -> str | None:
+    """Return why a gateway of *release* is not started: its day is over, by the table. *now* is in epoch seconds."""
+    ends = outlook(release, None, now)
+    return ends.text if ends.days_left is not None and ends.days_left <= 0 else None
 
 
 def parse(text: str) -> Release | None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..agent import files
+from ..agent import files, releases
 from ..agent.api import verdicts
 from ..agent.controller import milestones, password
 from ..agent.controller.commands import ChannelError
@@ -298,7 +298,7 @@ class Deployment:
             return None
         refusals = report.refusals
         if not made and decision.step != PENDING:
-            refusals = [each for each in refusals if each.startswith("release_not_accepted")]
+            refusals = [each for each in refusals if each.startswith(releases.NOT_ACCEPTED)]
         signs_in_next = order.start == NEVER and not found.there
         if refusals and (decision.step not in (NONE, PROVE) or signs_in_next):
             raise Refused(

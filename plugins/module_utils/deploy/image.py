@@ -281,8 +281,8 @@ def _by_release(release: str, environment: c.Mapping[str, str], now: float) -> c
         return
     ends = releases.outlook(release, None, now)
     if ends.severity != releases.OK:
-        over = ends.days_left is not None and ends.days_left <= 0
-        kind = "release_not_accepted" if over else "release_ends"
+        over = releases.refusal(release, now) is not None
+        kind = releases.NOT_ACCEPTED if over else "release_ends"
         yield _difference(kind, f"{ends.minimum} or later from {ends.accepted_until} on", release, ends.text)
 
 

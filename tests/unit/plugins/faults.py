@@ -258,6 +258,11 @@ def clock_set(seconds: float) -> Strike:
     return lambda world: setattr(world, "jump", seconds)
 
 
+def release(name: str) -> Strike:
+    """The image has this release of the gateway."""
+    return lambda world: setattr(world.fake, "environment", [*world.fake.environment, f"IB_GATEWAY_VERSION={name}"])
+
+
 def link_cut(seconds: float, after: float = 0.0) -> Strike:
     def strike(world: World) -> None:
         world.later(after, lambda: api(answering(LINK_DOWN))(world))
@@ -389,7 +394,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "ibgwctl is killed within a sign-in, and the push is missed", "stops it",
-        killed_at("push_sent", *PUSHED, (192, MISSED)), BLOCKED, 182, "the sign-in", "push_missed", ("state/blocked",),
+        killed_at("push_sent", *PUSHED, (192, MISSED)), BLOCKED, 202, "the sign-in", "push_missed", ("state/blocked",),
         before=down, pushes=1,
     ),
     Fault(
@@ -502,12 +507,12 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the push is missed, and IBC waits (relogin=no)", "three pushes, then blocked",
-        signing_in(*PUSHED, (192, MISSED)), BLOCKED, 390, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        signing_in(*PUSHED, (192, MISSED)), BLOCKED, 410, "the sign-in", "push_missed", ("state/blocked",), before=down,
         shows=MISSED, pushes=3, lasts=700,
     ),
     Fault(
         "the push is missed, and IBC sends another without end (relogin=yes)", "three pushes, then blocked",
-        signing_in(*PUSH_AFTER_PUSH), BLOCKED, 382, "the sign-in", "push_missed", ("state/blocked",), before=down,
+        signing_in(*PUSH_AFTER_PUSH), BLOCKED, 386, "the sign-in", "push_missed", ("state/blocked",), before=down,
         shows=AGAIN, pushes=3, lasts=1000,
     ),
     Fault(
@@ -581,6 +586,16 @@ FAULTS: tuple[Fault, ...] = (
         ("state/blocked",), mode="paper", before=down, shows="no longer",
     ),
     Fault(
+        "a session is due, and IBKR no longer accepts the image's release", "starts nothing", release("10.45.1j"),
+        BLOCKED, 60, cause="release_not_accepted", told=("state/blocked", "release/critical"), mode="paper",
+        before=down, now=new_york("2026-12-22 09:19"), settings=SESSION,
+    ),
+    Fault(
+        "an operator signs in, and IBKR no longer accepts the image's release", "nothing is started",
+        both(release("10.45.1j"), signing_in(*SIGNED_IN)), STOPPED, None, before=down,
+        told=("release/critical",), now=new_york("2026-12-22 12:00"), error="release_not_accepted",
+    ),
+    Fault(
         "IBKR announces that it will no longer accept the release (notice 2172)", "alert; it serves on until that day",
         api(answering(ENDS)), READY, None, told=("release/warning",),
     ),
@@ -591,7 +606,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "IBKR announces it by a dialog at the sign-in", "alert, with the day; a person presses OK",
         starting(*ASKING, (12, DIALOG.format("IBKR Gateway")), (12, f"IBC: {ENDS[1]}")), DEGRADED, 10, "the start",
-        told=("release/warning", "state/degraded"), mode="paper", before=down, shows="will be desupported",
+        told=("state/degraded", "release/warning"), mode="paper", before=down, shows="will be desupported",
         says="until 2026-12-15",
     ),
     Fault(

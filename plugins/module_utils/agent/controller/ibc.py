@@ -26,12 +26,16 @@ IBC = Controller(
         "token_missing": ("ull authentication will be required", "Full authentication will\n"),
         "token_found": ("authentication will not be required",),
         "login_window": ("LoginState is LOGGED_OUT",),
+        # Before the attempt itself, and where there is no password, without one.
+        "credentials": ("IBC: Setting user name", "IBC: Setting password"),
         "login_attempt": ("Login attempt: (\\d{1,9})",),
         "push_sent": ("Second Factor Authentication initiated",),
         "device_unnamed": ("You should specify the required second factor device",),
         "device_unknown": ("could not find second factor device",),
-        "push_missed_again": ("Re-login after second factor authentication timeout in",),
-        "push_missed": ("Re-login after second factor authentication timeout not required",),
+        # Said when the push's dialog closes 180 s after Log In or later, also when the push was approved just then
+        # (LoginManager.secondFactorAuthenticationDialogClosed).
+        "push_lapsed_again": ("Re-login after second factor authentication timeout in",),
+        "push_lapsed": ("Re-login after second factor authentication timeout not required",),
         "closing": ("Login has completed: exiting",),
         "signed_in": ("Login has completed",),
         "disclaimer_accepted": ("Click button: I understand and accept",),
@@ -47,7 +51,11 @@ IBC = Controller(
         "login_error": ("dialog entitled: Login Error", "Login error message:"),
         "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
         "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),
+        # IBC prints the same words whatever it does with this dialog: with primary it goes on, and the other session
+        # ends; that is behind an approved push (TradingLoginHandoffDialogHandler).
+        "handoff": ("Trading Login Handoff dialog; {}",),
         "session_choice": ("User must choose whether to continue with this session", "Trading Login Handoff dialog;"),
+        "existing_session_action": ("    ExistingSessionDetectedAction=(\\w{0,40})",),
         "contested": (
             "detected dialog entitled: (Existing session detected)",
             "detected dialog entitled: (Re-login is required)",

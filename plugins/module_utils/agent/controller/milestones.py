@@ -20,21 +20,25 @@ MAX_COMMANDS = 10
 MAX_TRIES, MAX_REFUSALS = 3, 2
 
 # Phases of one JVM run, in the order of a start.
-NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, SIGNED_IN, CONFIGURED, ENDED, PAUSED = (
+NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAPSED, SIGNED_IN, CONFIGURED, ENDED, PAUSED = (
     "none",
     "launched",
     "login_window",
     "signing_in",
     "waiting_2fa",
     "answered",
+    "lapsed",
     "signed_in",
     "configured",
     "ended",
     "paused",
 )
-PHASES = (NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, SIGNED_IN, CONFIGURED, ENDED, PAUSED)
+PHASES = (
+    *(NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAPSED),
+    *(SIGNED_IN, CONFIGURED, ENDED, PAUSED),
+)
 # Of these a dialog that waits keeps the gateway from signing in.
-SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED)
+SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAPSED)
 # What a next JVM does not fix.
 _LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
@@ -173,6 +177,10 @@ class Summary:
         # Whether the next JVM will find no token, and whether the log has said that this JVM comes.
         self.token_missing: bool | None = None
         self.sign_in_follows = False
+        # Of a push whose time is over: whether the controller sends another one by itself.
+        self.tries_again = False
+        # How the controller's settings have it treat another session of the user; None while it has not said so.
+        self.existing_session_action: str | None = None
         # Why no second factor comes, and whether a person may still finish that sign-in at the screen.
         self.second_factor_fault: str | None = None
         self.awaits_person = False
@@ -184,10 +192,13 @@ class Summary:
                 self.fold(event)
 
     def fold(self, event: Event) -> None:
+        lapsed = self.phase == LAPSED
         if event.name in self.controller.findings:
             self.finding = event.name
         else:
             getattr(self, f"_on_{event.name}")(event.value)
+        # Whatever else comes behind it, the sign-in did not go on by itself.
+        self.pushes_missed += lapsed and self.phase not in (LAPSED, SIGNED_IN, CONFIGURED, NO_RUN)
 
     def as_state(self) -> dict[str, Any]:
         """Return everything that is known, JSON-ready, for :meth:`from_state`."""
@@ -219,7 +230,7 @@ class Summary:
     def asks_for_sign_in(self) -> bool:
         """Whether this run of the JVM, or the one that the log announces, is on its way to a full sign-in, or has sent
         its push; one that has ended is not, since the next may have a token."""
-        before_push = self.phase in (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, ANSWERED)
+        before_push = self.phase in (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, ANSWERED, LAPSED)
         full = before_push and self.full_authentication is True
         return full or self.phase == WAITING_2FA or self.sign_in_follows
 
@@ -314,6 +325,10 @@ class Summary:
 
     def _on_login_window(self, _value: str) -> None:
         self.phase = LOGIN_WINDOW
+        self.full_authentication = self.full_authentication or self.token_missing
+
+    def _on_credentials(self, _value: str) -> None:
+        self.full_authentication = True
 
     def _on_login_attempt(self, _value: str) -> None:
         if self.dialog_since_attempt:
@@ -328,6 +343,15 @@ class Summary:
     def _on_push_sent(self, _value: str) -> None:
         self.phase = WAITING_2FA
         self.pushes += 1
+        # This attempt was not refused, whatever dialog it showed.
+        self.dialog_since_attempt = False
+
+    def _on_push_lapsed_again(self, _value: str) -> None:
+        self.phase, self.tries_again = LAPSED, True
+
+    def _on_push_lapsed(self, _value: str) -> None:
+        """It may have been approved at the last moment, and the sign-in goes on then; time tells (Gateway.lapsed)."""
+        self.phase, self.tries_again = LAPSED, False
 
     def _on_push_missed_again(self, _value: str) -> None:
         self.phase = LOGIN_WINDOW
@@ -378,6 +402,16 @@ class Summary:
         self.refused_logins += 1
         self.finding = "refused_login"
 
+    def _on_existing_session_action(self, value: str) -> None:
+        self.existing_session_action = printable(value.lower(), 40)
+
+    def _on_handoff(self, _value: str) -> None:
+        """The dialog waits for a person, unless the settings have the controller go on with this session."""
+        if self.existing_session_action == "primary":
+            self._on_contested("Trading Login Handoff")
+        else:
+            self.finding = "session_choice"
+
     def _on_contested(self, value: str) -> None:
         self.contested = True
         self.last_dialog = value or EXISTING_SESSION
@@ -393,6 +427,8 @@ class Summary:
 
     def _on_exit_code(self, value: str) -> None:
         code = int(value) % 256
+        if self.phase == LAPSED and not self.tries_again and self.finding is None:
+            self.finding = "push_missed"
         self.phase = ENDED
         self.exit_codes = [*self.exit_codes[1 - MAX_EXIT_CODES :], code]
         if code == 87:

@@ -59,7 +59,7 @@ BASES: dict[str, dict[str, Basis]] = {
         PREVENTION: Basis(
             True,
             "without a password IBC stops at the login window and presses nothing; second wall: the kill at "
-            "`Starting session: will exit if login dialog`, 2.8 s or more before the push",
+            "`Starting session: will exit if login dialog`, 2.7 s or more before the push",
         ),
         STOP: Basis(True, "STOP, at any time; then docker stop; then SIGKILL 15 s after the grace"),
         REFUSED: Basis(True, "`Login failed`, counted; IBC itself tries again every 3.5 s without end"),

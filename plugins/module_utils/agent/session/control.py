@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from .. import releases
 from ..api import verdicts
 from ..controller import controllers, milestones, password, promises, settings_dir
 from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
 from . import lifecycle, policy, week
 from .descriptor import Descriptor
-from .inspection import Gateway, container_facts
+from .inspection import RELEASE_VARIABLE, Gateway, container_facts, variables
 from .lifecycle import BlockedError, NoPasswordError, Outcome, SessionError
 from .plan import Plan
 from .store import MANUAL, SIGN_IN, Grant, Record, Store
@@ -45,6 +46,10 @@ _WORDS = {
 
 class Refused(SessionError):
     """A rule forbids it; nothing was touched."""
+
+
+class ReleaseRefused(Refused):
+    """IBKR does not accept the gateway's release any more, so that a sign-in can only fail."""
 
 
 @dataclass
@@ -278,7 +283,7 @@ class Control:
 
     def admit(self) -> None:
         """Refuse a start beside what else runs on this host (its user, its port, a container of another mode), and of a
-        container that would run another controller than it is deployed for."""
+        container that would run another controller than it is deployed for, or a release that IBKR does not accept."""
         names = neighbours.own_names(self.descriptor.container)
         try:
             found = self.engine.inspect(names[0])
@@ -288,6 +293,14 @@ class Control:
             raise Refused(
                 f"gateway {self.descriptor.name} is not started: {why}. Run site.yml for the controller that is meant. "
                 "Nothing was touched."
+            )
+        release = variables(found["Config"].get("Env")).get(RELEASE_VARIABLE, "")
+        why = None if releases.NOT_ACCEPTED in self.descriptor.image_accept else releases.refusal(release, self.now())
+        if why:
+            raise ReleaseRefused(
+                f"gateway {self.descriptor.name} is not started: {releases.NOT_ACCEPTED}: {why}. Set gateway_image to "
+                "a newer digest and run playbooks/upgrade.yml, or take it by gateway_image_accept: "
+                f"[{releases.NOT_ACCEPTED}] and run site.yml. Nothing was touched."
             )
         own = neighbours.neighbour(found)
         mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)
@@ -359,7 +372,6 @@ class Control:
         while missed < self.plan.pushes:
             left = deadline - self.gateway.clock()
             if left <= 0:
-                cause = "sign_in_late"
                 break
             say("starting", f"starting the gateway ({self.plan.pushes - missed} pushes and {left:.0f} s at most)")
             self.engine.start(self.descriptor.container)
@@ -369,11 +381,12 @@ class Control:
             if signed_in:
                 self._signed_in(record, say)
                 return
-            found = policy.seen(self.gateway)
+            found, lapsed = policy.seen(self.gateway), self.gateway.summary.phase == milestones.LAPSED
             lifecycle.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
             if found.finding not in (None, "push_missed") or not found.pushes_missed:
                 known = [each for each in (found.finding, found.api_state) if each in policy.CAUSES]
-                cause = known[0] if known else "sign_in_late" if found.running else "sign_in_ended"
+                late = "push_missed" if missed or lapsed else "sign_in_late"
+                cause = known[0] if known else late if found.running else "sign_in_ended"
                 detail = "" if known else f" ({found.reason})"
                 break
             missed += found.pushes_missed
@@ -444,7 +457,7 @@ class Progress:
                 self._say("stalled", f"{judgement.reason}. {judgement.next_step}")
             policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
             control.save(self._record)
-        if summary.pushes_missed >= self._pushes:
+        if control.gateway.pushes_missed >= self._pushes:
             raise TooManyPushes
         if summary.usable and (control.gateway.verdict or {}).get("api_state") in policy.ANSWERS:
             raise SignedIn

@@ -34,8 +34,9 @@ class Descriptor:
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
     ``read_only_api`` is what the inventory wants, None where an older release has written the file. A broken data farm
-    of ``ignored_farms`` does not degrade it. ``controller`` is the name of the program that signs the gateway in; an
-    older release knew one only. ``program`` is ``gateway``, or ``tws`` for the desktop image.
+    of ``ignored_farms`` does not degrade it. ``image_accept`` are the differences of its image that the inventory takes
+    (deploy/image.py). ``controller`` is the name of the program that signs the gateway in; an older release knew one
+    only. ``program`` is ``gateway``, or ``tws`` for the desktop image.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Descriptor:
     password_secret: dict[str, str] | None = None
     read_only_api: bool | None = None
     ignored_farms: list[str] = field(default_factory=list)
+    image_accept: list[str] = field(default_factory=list)
     controller: str = controllers.DEFAULT
     program: str = "gateway"
 

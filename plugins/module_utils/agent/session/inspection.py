@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ _PHASES = {
     milestones.SIGNING_IN: "the sign-in is under way",
     milestones.WAITING_2FA: "a push was sent and waits for approval",
     milestones.ANSWERED: "the push was answered, and the sign-in has not completed: it was denied, or IBKR is slow",
+    milestones.LAPSED: "the push's time is over; one that was approved at the last moment would still sign in",
     milestones.SIGNED_IN: "the sign-in has completed, the API settings are being applied",
     milestones.CONFIGURED: "the controller has completed its configuration",
     milestones.ENDED: "the gateway's JVM has ended in a running container",
@@ -43,6 +45,9 @@ _PHASES = {
 STALL_SECONDS = 180.0
 # A push lives for three minutes.
 _STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
+# An approval in a push's last seconds looks like a push that was missed, until the sign-in goes on; IBC begins another
+# one by itself after five.
+LAPSE_SECONDS, LAPSE_SECONDS_AGAIN = 20.0, 4.0
 # The next step of a hung gateway, alone or after another one.
 _RESTART = verdicts.describe("unresponsive").next_step
 APPROVE = "Approve it on the phone within three minutes."
@@ -261,7 +266,33 @@ class Gateway:
     @property
     def finding(self) -> str | None:
         """The finding in the log that keeps the gateway from getting ready, a key of milestones.FINDINGS."""
+        if self.summary.finding is None and self.lapsed and not self.summary.tries_again:
+            return "push_missed"
         return self.summary.finding or ("stale_token" if self.mode == "paper" and self._on_stale_token() else None)
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether a push's time is over, and so long ago that it was not approved at its last moment."""
+        return self.summary.phase == milestones.LAPSED and self.clock() >= self._lapses_at
+
+    @property
+    def _lapses_at(self) -> float:
+        return self.phase_since + (LAPSE_SECONDS_AGAIN if self.summary.tries_again else LAPSE_SECONDS)
+
+    @property
+    def pushes_missed(self) -> int:
+        return self.summary.pushes_missed + self.lapsed
+
+    @property
+    def turns_at(self) -> float:
+        """The moment of :attr:`clock` from which the same log says something else; infinite where there is none."""
+        moments = [math.inf]
+        signing_in = self.summary.phase in milestones.SIGN_IN_PHASES
+        if signing_in and self.summary.open_dialog is not None and self.dialog is None:
+            moments.append(self._log.dialog_since + DIALOG_SECONDS)
+        if self.summary.phase == milestones.LAPSED and not self.lapsed:
+            moments.append(self._lapses_at)
+        return min(moments)
 
     @property
     def mode(self) -> str | None:
@@ -300,6 +331,9 @@ class Gateway:
             return self._by_settings(found)
         if found.state not in (verdicts.STARTING, verdicts.WAITING_2FA):
             return found
+        if self.lapsed and not self.summary.tries_again:
+            row = milestones.FINDINGS["push_missed"]
+            return Judgement(row.state, row.meaning, row.next_step, row.final)
         if self._on_stale_token():
             row = milestones.FINDINGS["stale_token"]
             if self.mode == "paper":

@@ -17,6 +17,7 @@ from typing import Any
 from ..api import verdicts
 from ..controller import milestones, promises
 from ..engine.log import epoch
+from ..releases import NOT_ACCEPTED
 from . import week, windows
 from .inspection import Gateway
 from .plan import Plan
@@ -56,6 +57,10 @@ CAUSES = {
         "the gateway's password could not be had",
         "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
     ),
+    NOT_ACCEPTED: (
+        "the release of its image is one that IBKR does not accept any more, so that it is not started",
+        "Set gateway_image to a newer digest, then run playbooks/upgrade.yml.",
+    ),
     "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),
     **{name: (row.meaning, row.next_step) for name, row in milestones.FINDINGS.items() if name != "push_missed"},
 }
@@ -65,6 +70,7 @@ OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl hi
 PASSING = (
     "ended_twice",
     "no_password",
+    NOT_ACCEPTED,
     "login_window_loop",
     "session_choice",
     "session_taken",
@@ -125,7 +131,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         api_state=api_state,
         restart_used=summary.restart_used,
         restarts=promises.basis(gateway.driver, promises.RESTART).kept,
-        pushes_missed=summary.pushes_missed,
+        pushes_missed=gateway.pushes_missed,
         logins=summary.logins,
         fault=gateway.engine_fault,
         asked=asked,

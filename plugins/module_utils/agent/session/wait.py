@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..api import verdicts
 from ..api.probe import ATTEMPT_SECONDS
 from ..controller import milestones
-from .inspection import DIALOG_SECONDS, Gateway
+from .inspection import Gateway
 
 MIN_DELAY = 2.0
 # After how many seconds of a phase the API is asked though no milestone calls for it, and how often from then on:
@@ -66,8 +66,7 @@ def wait_for(
                     asked_at = gateway.clock()
                     continue
                 look_again = math.inf if gateway.has_log or gateway.descriptor is None else now + delay
-                waits_at = now + DIALOG_SECONDS if gateway.summary.open_dialog and not gateway.dialog else math.inf
-                goes_on = gateway.listen(min(due, deadline, look_again, waits_at) - now)
+                goes_on = gateway.listen(max(min(due, deadline, look_again, gateway.turns_at), now) - now)
                 goes_on = goes_on and gateway.clock() < look_again
             gateway.sleep(_REOPEN_SECONDS)
 

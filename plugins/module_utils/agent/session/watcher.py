@@ -25,11 +25,11 @@ from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
-from ..releases import CRITICAL, DAY, WARNING
+from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
 from . import alerts, descriptor, lifecycle, plan, policy, week
 from .alerts import Alert, Outbox
-from .control import Control
+from .control import Control, ReleaseRefused
 from .lease import BusyError
 from .publish import Publisher
 from .store import PAPER, SIGN_IN, Record, Store
@@ -164,10 +164,10 @@ class Watcher:
             if fault := control.withdraw_password(record):
                 self._put_exposed(fault, now())
             next_look = policy.next_moment(record, control.plan, now())
-            waits = gateway.summary.open_dialog is not None and gateway.dialog is None
+            next_look = min(next_look, now() + max(gateway.turns_at - gateway.clock(), 0.0))
             # The API opens a moment after IBC has said that it is done.
             opens = gateway.summary.usable and gateway.clock() - gateway.phase_since < self._interval
-            if waits or (opens and record.state != verdicts.READY):
+            if opens and record.state != verdicts.READY:
                 next_look = min(next_look, now() + SOON_SECONDS)
         self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
         tally = self.publisher.tally
@@ -205,11 +205,18 @@ class Watcher:
         answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
         soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
         stands = gateway.container is not None and gateway.container["status"] == "paused"
-        if not gateway.has_log or stands or not (soon or rested >= self._interval - 1):
+        # What may have to be ended now is not ready, and an API that hangs takes seconds to ask.
+        urgent = gateway.summary.asks_for_sign_in and not self._may_ask()
+        if not gateway.has_log or stands or urgent or not (soon or rested >= self._interval - 1):
             return False
         gateway.ask()
         self._asked_at = gateway.clock()
         return True
+
+    def _may_ask(self) -> bool:
+        """Whether the gateway may sign in, and send a push for it."""
+        control = self.control
+        return not control.live or control.store.load(control.descriptor.mode).granted(control.now(), SIGN_IN)
 
     def _refresh(self, known: Known) -> None:
         """Look at container and log; what the API said last holds for the same run of the JVM."""
@@ -225,7 +232,11 @@ class Watcher:
 
     def _do(self, step: policy.Step, record: Record) -> None:
         control, known = self.control, self._known()
+        # A kill goes before its note: a push may be less than a second away.
+        fault = self._kill() if step.action == "kill" else None
         control.store.note(step.action, step.why, control.now(), cause=step.cause)
+        if fault:
+            control.store.note("failed", f"kill: {fault}", control.now())
         if step.cause:
             record.blocked, record.grant = step.cause, None
             record.count(f"blocked_{step.cause}")
@@ -233,8 +244,7 @@ class Watcher:
             match step.action:
                 case "stop":
                     control.end(record)
-                case "kill":
-                    control.engine.kill(control.descriptor.container)
+                case "kill" if not fault:
                     record.grant = None
                 case "restart":
                     record.healed_at = control.now()
@@ -244,12 +254,22 @@ class Watcher:
                     self._start(step, record)
         except (lifecycle.SessionError, ChannelError, EngineError, OSError) as error:
             control.store.note("failed", f"{step.action}: {error}", control.now())
+            if isinstance(error, ReleaseRefused):
+                record.blocked = NOT_ACCEPTED
             if isinstance(error, lifecycle.NoPasswordError) and record.window_starts >= policy.WINDOW_STARTS:
                 record.blocked = "no_password"
         if step.action in ("stop", "kill") and not step.cause:
             record.stopped_by = "the plan"
         self._refresh(known)
         policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
+
+    def _kill(self) -> EngineError | None:
+        """End the container now; return why it could not be."""
+        try:
+            self.control.engine.kill(self.control.descriptor.container)
+        except EngineError as error:
+            return error
+        return None
 
     def _start(self, step: policy.Step, record: Record) -> None:
         grant = step.grant

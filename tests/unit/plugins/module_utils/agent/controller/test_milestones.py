@@ -57,6 +57,8 @@ MISSED_AGAIN = "IBC: Re-login after second factor authentication timeout in 5 se
 COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
 OPENED = "IBC: detected dialog entitled: {}; event=Opened"
 CLOSED = "IBC: detected dialog entitled: {}; event=Closed"
+HANDOFF = "IBC: Trading Login Handoff dialog; {}"
+WINDOW = ["IBC: Login dialog WINDOW_OPENED: LoginState is LOGGED_OUT"]
 FACTOR = "Second Factor Authentication"
 
 
@@ -121,7 +123,16 @@ def summed(*parts: list[str]) -> Summary:
         ([BANNER, FRESH, LOGIN, DONE, SET, ENDED, FRESH[:1]], {"full_authentication": True, "phase": "ended"}),
         (
             [BANNER, FRESH, LOGIN, PUSH, ["IBC: Re-login after second factor authentication timeout not required"]],
-            {"finding": "push_missed", "pushes_missed": 1, "phase": "login_window"},
+            {"finding": None, "pushes_missed": 0, "phase": "lapsed", "tries_again": False, "asks_for_sign_in": True},
+        ),
+        ([BANNER, FRESH, LOGIN, PUSH, [MISSED], DONE], {"finding": None, "pushes_missed": 0, "phase": "signed_in"}),
+        (
+            [BANNER, FRESH, LOGIN, PUSH, [MISSED], ENDED],
+            {"finding": "push_missed", "pushes_missed": 1, "phase": "ended"},
+        ),
+        (
+            [BANNER, FRESH, LOGIN, PUSH, [MISSED_AGAIN]],
+            {"finding": None, "pushes_missed": 0, "phase": "lapsed", "tries_again": True},
         ),
         (
             [
@@ -188,9 +199,22 @@ def summed(*parts: list[str]) -> Summary:
         ([FRESH, LOGIN, LOGIN], {"login_attempts": 2, "tries": 2, "logins": 2}),
         (
             [FRESH, LOGIN, PUSH, [MISSED_AGAIN], LOGIN, PUSH, [MISSED_AGAIN]],
-            {"pushes_missed": 2, "phase": "login_window"},
+            {"pushes_missed": 1, "phase": "lapsed"},
         ),
-        ([FRESH, LOGIN, PUSH, [MISSED], LOGIN, PUSH, [MISSED]], {"pushes_missed": 2, "phase": "login_window"}),
+        ([FRESH, LOGIN, PUSH, [MISSED], LOGIN, PUSH, [MISSED]], {"pushes_missed": 1, "phase": "lapsed"}),
+        ([FRESH, LOGIN, PUSH, [MISSED], FRESH], {"pushes_missed": 1, "phase": "launched"}),
+        # Words of a full sign-in, each without the others.
+        ([["full authentication will be required"], WINDOW], {"asks_for_sign_in": True}),
+        ([WINDOW], {"asks_for_sign_in": False}),
+        ([WINDOW, ["IBC: Setting user name"]], {"asks_for_sign_in": True}),
+        ([WINDOW, ["IBC: Setting password"]], {"asks_for_sign_in": True}),
+        (
+            [["    ExistingSessionDetectedAction=primary"], FRESH, LOGIN, PUSH, [HANDOFF]],
+            {"finding": None, "contested": True, "last_dialog": "Trading Login Handoff"},
+        ),
+        ([["    ExistingSessionDetectedAction=manual"], FRESH, LOGIN, PUSH, [HANDOFF]], {"finding": "session_choice"}),
+        ([["    ExistingSessionDetectedAction="], FRESH, LOGIN, PUSH, [HANDOFF]], {"finding": "session_choice"}),
+        ([FRESH, LOGIN, PUSH, [HANDOFF]], {"finding": "session_choice"}),
         # A refusal after a sign-in is the first one, and counts.
         ([FRESH, LOGIN, DONE, ["IBC: Login failed"]], {"refused_logins": 1, "finding": None}),
         ([FRESH, LOGIN, ["Unrecognized Username or password"] * 2], {"refused_logins": 2, "finding": "refused_login"}),
@@ -268,11 +292,12 @@ def test_a_log_that_has_not_begun() -> None:
     )  # fmt: skip
     flags = (
         "disclaimer_accepted", "contested", "on_token", "write_refused", "refused_this_time", "dialog_since_attempt",
-        "settings_applied", "sign_in_follows", "awaits_person",
+        "settings_applied", "sign_in_follows", "awaits_person", "tries_again",
     )  # fmt: skip
     unknown = (
         "full_authentication", "read_only", "gateway_version", "controller_version", "finding", "last_error",
         "last_dialog", "open_dialog", "token_missing", "release_notice", "second_factor_fault",
+        "existing_session_action",
     )  # fmt: skip
     fresh: dict[str, Any] = {"phase": "none", "commands": [], "exit_codes": []}
     fresh |= dict.fromkeys(numbers, 0) | dict.fromkeys(flags, False) | dict.fromkeys(unknown)

@@ -37,6 +37,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
     Control,
     Progress,
     Refused,
+    ReleaseRefused,
     TooManyPushes,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway, Judgement
@@ -172,7 +173,7 @@ def test_a_gateway_that_goes_down_in_its_sign_in_is_told_with_its_reason(control
     ("took", "waits", "cause"),
     [
         # How long is waited, and whether the last push ends it.
-        (300.0, [(600.0, False), (300.0, False)], "sign_in_late"),
+        (300.0, [(600.0, False), (300.0, False)], "push_missed"),
         (299.75, [(600.0, False), (300.25, False), (0.5, True)], "push_missed"),
     ],
 )
@@ -838,3 +839,33 @@ def test_the_wait_ends_with_the_last_push(control: Any, missed: int, ends: bool)
     live.gateway.summary.pushes_missed = missed
     with pytest.raises(TooManyPushes) if ends else contextlib.nullcontext():
         look()
+
+
+@pytest.mark.parametrize(
+    ("release", "day", "accept", "refused"),
+    [
+        ("10.45.1j", "2026-12-14 23:59", [], False),
+        ("10.45.1j", "2026-12-15 00:00", [], True),
+        ("10.45.1j", "2026-12-15 00:00", ["release_not_accepted"], False),
+        ("10.45.1j", "2026-12-15 00:00", ["unknown_keys"], True),
+        ("10.50.1d", "2026-12-15 00:00", [], False),
+        # What is not known is the image's own check (deploy/image.py).
+        ("latest", "2026-12-15 00:00", [], False),
+        ("", "2026-12-15 00:00", [], False),
+    ],
+)
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_release_that_ibkr_does_not_accept_is_not_started(
+    control: Any, fake_engine: Any, mode: str, release: str, day: str, accept: list[str], refused: bool
+) -> None:
+    fake_engine.environment = [f"IB_GATEWAY_VERSION={release}"]
+    made = control(mode)
+    object.__setattr__(made.descriptor, "image_accept", accept)
+    made.now = lambda: new_york(day)
+    if not refused:
+        made.admit()
+        return
+    with pytest.raises(ReleaseRefused, match=r"release_not_accepted: release 10\.45\.1j .* the minimum is 10\.50\.1"):
+        signing_in(made) if mode == "live" else made.start(allow_signin=False)
+    assert fake_engine.status != "running"
+    assert "start" not in events(made)

@@ -81,7 +81,14 @@ def exited(code: int, status: str = "exited") -> dict[str, Any]:
         (RUNNING, ["Second Factor Authentication initiated"], None, "waiting_2fa", False, "push 1"),
         (RUNNING, ["Second Factor Authentication initiated"], "proxy_up_gateway_down", "waiting_2fa", False, "push 1"),
         (RUNNING, ["Second Factor Authentication initiated"], "ready", "ready", False, ""),
-        (RUNNING, ["Re-login after second factor authentication timeout not required"], None, "blocked", True, "push"),
+        (
+            RUNNING,
+            ["Re-login after second factor authentication timeout not required"],
+            None,
+            "starting",
+            False,
+            "time is over",
+        ),
         (RUNNING, ["Required PassKey is not supported"], "proxy_up_gateway_down", "blocked", True, "passkey"),
         (RUNNING, ["Too many failed login attempts. Please wait 3 minutes"], "ready", "ready", False, ""),
         (
@@ -428,3 +435,27 @@ def test_the_exit_code_of_the_desktop_is_ibcs(fake_engine: Any, deploy: Any, pro
     gateway.refresh()
     assert gateway.container is not None
     assert gateway.container["exit_code"] == code
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds", "finding", "final"),
+    [
+        ("timeout not required", inspection.LAPSE_SECONDS, "push_missed", True),
+        ("timeout in 5 second", inspection.LAPSE_SECONDS_AGAIN, None, False),
+    ],
+)
+def test_a_push_counts_as_missed_when_no_sign_in_has_followed(
+    words: str, seconds: float, finding: str | None, final: bool
+) -> None:
+    """It may have been approved at its last moment, which IBC's words do not tell."""
+    moment = [100.0]
+    gateway = Gateway({}, clock=lambda: moment[0], now=lambda: moment[0])
+    gateway.container = {**RUNNING, "started_at": "2026-11-20T09:43:55Z"}
+    gateway.summary.feed(["IBC: Second Factor Authentication initiated"])
+    gateway._log.feed(f"IBC: Re-login after second factor authentication {words}\n".encode())
+    assert (gateway.finding, gateway.pushes_missed, gateway.turns_at) == (None, 0, 100.0 + seconds)
+    moment[0] += seconds
+    assert (gateway.finding, gateway.pushes_missed, gateway.turns_at) == (finding, 1, float("inf"))
+    assert gateway.judgement().final is final
+    gateway.summary.feed(["IBC: Login has completed"])
+    assert (gateway.finding, gateway.pushes_missed) == (None, 0)

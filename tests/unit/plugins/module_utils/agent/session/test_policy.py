@@ -14,7 +14,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import ver
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan as plans
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import LAPSE_SECONDS, Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.policy import Seen
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import PAPER, SIGN_IN, Grant, Record
@@ -654,6 +654,9 @@ def test_a_look_as_the_rules_see_it() -> None:
     judgement = gateway.judgement()
     assert (found.state, found.reason, found.next_step) == (judgement.state, judgement.reason, judgement.next_step)
     gateway.summary.feed(["Re-login after second factor authentication timeout not required"])
+    assert (policy.seen(gateway).pushes_missed, policy.seen(gateway).finding) == (0, None)
+    since = gateway.phase_since
+    gateway.clock = lambda: since + LAPSE_SECONDS
     assert policy.seen(gateway).pushes_missed == 1
     assert policy.seen(gateway).finding == gateway.finding == "push_missed"
     for line in SIGN_IN_LOG[6:]:

@@ -1,0 +1,141 @@
+"""From the log's line that tells of a sign-in nobody asked for to the end of the container, with the real watcher.
+
+`PYTHONPATH=plugins/module_utils python bench/reaction.py` runs it alone, as root. The watcher is a process of its own
+with the priority of its unit, its settings and its memory in a directory of their own; the gateway is a container of
+the stand-in's image. Both moments are the engine's: the time in front of the line, and the container's end. Twice as
+many busy processes as there are cores run beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+
+from agent.controller import password
+from agent.engine.log import epoch
+from agent.session import descriptor, plan, store, watcher
+from agent.session.control import Control
+from agent.session.inspection import container_facts
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "sandbox" / "gateway" / "build"
+UNIT = ROOT / "roles/session/templates/ibgw-watch@.service.j2"
+NAME = "bench"
+CONTAINER = "ibgw-bench-reaction"
+LIMIT_MS = 300
+# The watcher ends the ninth start within an hour before it tells anything (policy.LOGINS_PER_HOUR).
+ROUNDS = 8
+BUSY_A_CORE = 2
+TELLS = "Starting session: will exit if login dialog"
+PUSH = "Second Factor Authentication initiated"
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def places(directory: str) -> None:
+    """Have this process keep everything of the gateway below *directory*."""
+    descriptor.ROOT = os.path.join(directory, "etc")
+    store.ROOT = os.path.join(directory, "var")
+    password.ROOT = os.path.join(directory, "run")
+
+
+@contextlib.contextmanager
+def under_load() -> t.Iterator[None]:
+    """Keep the processors busy."""
+    command = [sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(command) for _each in range(BUSY_A_CORE * (os.cpu_count() or 1))]
+    try:
+        yield
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+
+
+@contextlib.contextmanager
+def gateway(image: str, directory: str) -> t.Iterator[Control]:
+    """A live gateway of the stand-in, created and not started, and its watcher at work."""
+    settings = os.path.join(directory, "settings")
+    os.makedirs(settings)
+    os.chown(settings, 1000, 1000)
+    docker("create", "--name", CONTAINER, "--label", "ibops.gateway.sandbox=bench", "--volume",
+           f"{settings}:/home/ibgateway/tws_settings", "--env", "TWS_SETTINGS_PATH=/home/ibgateway/tws_settings",
+           "--env", "TRADING_MODE=live", "--env", f"TWS_USERID={NAME}", "--env", f"TWS_PASSWORD={NAME}",
+           "--env", "EXISTING_SESSION_DETECTED_ACTION=primary", image)  # fmt: skip
+    found = descriptor.Descriptor(
+        name=NAME, mode="live", container=CONTAINER, image=image, host="127.0.0.1", port=1, client_id=917, accounts=[],
+        command_port=7462, settings_dir=settings, revision="",
+    )  # fmt: skip
+    os.makedirs(os.path.join(descriptor.ROOT, NAME))
+    with open(descriptor.path(NAME), "w", encoding="utf-8") as file:
+        json.dump({"schema": 1, **vars(found)}, file)
+    process = subprocess.Popen([sys.executable, __file__, "--watch", directory])
+    try:
+        control = Control(found, plan.Plan())
+        while not control.store.load("live").checked_at:
+            time.sleep(0.1)
+        yield control
+    finally:
+        process.terminate()
+        process.wait()
+        docker("rm", "--force", "--volumes", CONTAINER)
+
+
+def ended(control: Control, seconds: float = 60.0) -> dict[str, t.Any]:
+    """Wait until the container has ended and the watcher is done with it; return its facts."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        facts = container_facts(control.engine, CONTAINER)
+        record = control.store.load("live")
+        if facts["status"] == "exited" and (record.container_started_at, record.state) == (
+            facts["started_at"],
+            "blocked",
+        ):
+            return facts
+        time.sleep(0.1)
+    raise SystemExit("nobody has ended it in time")
+
+
+def reaction(control: Control) -> float:
+    """Start the container as `docker start` does; return the milliseconds from the line that tells of the sign-in to
+    the container's end."""
+    docker("start", CONTAINER)
+    facts = ended(control)
+    log = docker("logs", "--timestamps", "--since", facts["started_at"], CONTAINER)
+    stamp = re.search(rf"^(\S+) .*{re.escape(TELLS)}", log, re.MULTILINE)
+    if stamp is None or PUSH in log:
+        raise SystemExit(f"not ended between its start and its push: see docker logs {CONTAINER}")
+    return (epoch(facts["finished_at"]) - epoch(stamp[1])) * 1000
+
+
+def measure(rounds: int = ROUNDS) -> list[float]:
+    """Milliseconds, one sample a start."""
+    image = subprocess.run([BUILD], check=True, capture_output=True, text=True).stdout.split()[-1]
+    with tempfile.TemporaryDirectory() as directory, under_load():
+        places(directory)
+        with gateway(image, directory) as control:
+            print(f"reaction: {rounds} starts", flush=True)
+            return [reaction(control) for _round in range(rounds)]
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--watch"]:
+        places(sys.argv[2])
+        nice = re.search(r"(?m)^Nice=(-?\d+)$", UNIT.read_text())
+        os.nice(int(nice[1]) if nice else 0)
+        watcher.watch(NAME)
+    print(f"{sorted(map(round, measure()))} ms (at most {LIMIT_MS})")
+
+
+if __name__ == "__main__":
+    main()
