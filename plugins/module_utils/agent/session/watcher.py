@@ -28,7 +28,8 @@ from ..engine.client import EngineError
 from ..releases import CRITICAL, DAY, WARNING
 from ..text import printable
 from . import alerts, descriptor, lifecycle, plan, policy, week
-from .alerts import Alert, Outbox
+from .alerts import Outbox
+from .channel_kinds import Alert
 from .control import Control
 from .lease import BusyError
 from .publish import Publisher
