@@ -5,8 +5,8 @@
 - From modules gcp_network and gcp_vm: the options of a firewall rule and of a VM in role gcp_vm's specification.
 - From plugins/module_utils/rules/access.py: the choices of gateway_access, role access's list of methods, their table
   in docs.
-- From plugins/module_utils/agent/session: of role session's specification the options of session_alerts (alerts.py) and
-  the default of session_sign_in_deadline (week.py); in docs the table of the week (week.py).
+- From plugins/module_utils/agent/session: of role session's specification the options of session_alerts, by
+  channel_kinds.py, and the default of session_sign_in_deadline, by week.py; in docs their tables.
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
@@ -42,7 +42,13 @@ from docs import controller_settings
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, health, journal, metrics, week
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
+    channel_kinds,
+    health,
+    journal,
+    metrics,
+    week,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 from ansible_collections.ibops.gateway.plugins.module_utils.host import (
@@ -65,7 +71,7 @@ GCP_VM = ROOT / "roles/gcp_vm/meta/argument_specs.yml"
 TABLE = "plugins/module_utils/rules/ibc_settings.py"
 NOTE = f"Written by `make generate` from {TABLE}; change it there."
 SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
-ALERTS_NOTE = SPECIFICATION_NOTE.replace(TABLE, "plugins/module_utils/agent/session/alerts.py")
+ALERTS_NOTE = SPECIFICATION_NOTE.replace(TABLE, "plugins/module_utils/agent/session/channel_kinds.py")
 WIDTH = 130
 
 IBC_DEFAULTS = "ibc.yml"
@@ -230,7 +236,7 @@ def health_module() -> str:
 
 
 def session_specification() -> str:
-    """Role session's specification, with the channels of alerts.py and the deadline of week.py."""
+    """Role session's specification, with the channels of channel_kinds.py and the deadline of week.py."""
     kept, _, _ = SESSION.read_text().partition(ALERTS_NOTE)
     kept = line_of(
         kept,
@@ -246,22 +252,23 @@ def channel() -> dict[str, Any]:
             "description": "Kind of the channel.",
             "type": "str",
             "required": True,
-            "choices": list(alerts.KINDS),
+            "choices": list(channel_kinds.KINDS),
         },
         "min_severity": {
             "description": "Least severity of the alerts that the channel gets.",
             "type": "str",
-            "default": alerts.SEVERITIES[0],
-            "choices": list(alerts.SEVERITIES),
+            "default": channel_kinds.SEVERITIES[0],
+            "choices": list(channel_kinds.SEVERITIES),
         },
     }
-    used = {name for needed, allowed in alerts.KINDS.values() for name in (*needed, *allowed)}
-    if used != alerts.OPTIONS.keys():
-        raise SystemExit(f"alerts.py: not both in KINDS and in OPTIONS: {sorted(used ^ alerts.OPTIONS.keys())}")
-    for name, (kind, text) in alerts.OPTIONS.items():
-        users = [f"V({each})" for each, options in alerts.KINDS.items() if any(name in part for part in options)]
-        found[name] = {"description": f"For {', '.join(users)}. {text}", **ARGUMENT_TYPES[kind]}
-        if name in alerts.SECRETS:
+    used = {name for kind in channel_kinds.KINDS.values() for name in (*kind.needs, *kind.may)}
+    if used != channel_kinds.OPTIONS.keys():
+        both = sorted(used ^ channel_kinds.OPTIONS.keys())
+        raise SystemExit(f"channel_kinds.py: not both in KINDS and in OPTIONS: {both}")
+    for name, (type_, text) in channel_kinds.OPTIONS.items():
+        users = [f"V({each})" for each, kind in channel_kinds.KINDS.items() if name in (*kind.needs, *kind.may)]
+        found[name] = {"description": f"For {', '.join(users)}. {text}", **ARGUMENT_TYPES[type_]}
+        if name in channel_kinds.SECRETS:
             found[name]["no_log"] = True
     return {
         "description": "Where alerts go; docs/how-to/alerts.md. URLs and passwords are secrets: use a lookup.",
@@ -518,6 +525,15 @@ def metrics_table() -> str:
     return table(rows)
 
 
+def channels_table() -> str:
+    """A row for each kind of channel for alerts."""
+    rows = [("kind", "needs", "may have", "what it is sent", "format by")]
+    for name, kind in channel_kinds.KINDS.items():
+        needs, may = (", ".join(f"`{each}`" for each in part) for part in (kind.needs, kind.may))
+        rows.append((f"`{name}`", needs, may, kind.sent, kind.source))
+    return table(rows)
+
+
 def transition_table() -> str:
     """A row for each field of a line in the journal."""
     return table([("field", "what it is"), *((f"`{name}`", text) for name, (text, _read) in journal.FIELDS.items())])
@@ -555,6 +571,7 @@ DOCUMENTED = {
     "access methods": access_table,
     "promises per controller": promises_table,
     "settings by environment": controller_settings_table,
+    "alert channels": channels_table,
     "metrics": metrics_table,
     "transition fields": transition_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",

@@ -92,7 +92,7 @@ SYSTEM = generated.systems.System("Mint", "22", "wilma", (), ())
         ("week", "SIGN_IN_DEADLINE", "12:34", "roles/session/meta/argument_specs.yml", '        default: "12:34"'),
         ("week", "SIGN_IN_DEADLINE", "12:34", "roles/session/defaults/main.yml", 'session_sign_in_deadline: "12:34"'),
         (
-            "alerts",
+            "channel_kinds",
             "SEVERITIES",
             ("low", "high"),
             "roles/session/meta/argument_specs.yml",
@@ -110,7 +110,8 @@ def test_the_texts_follow_their_source(
 
 
 def test_an_option_of_a_channel_needs_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generated.alerts, "KINDS", {**generated.alerts.KINDS, "discord": (("url",), ("username",))})
+    kinds = generated.channel_kinds
+    monkeypatch.setattr(kinds, "KINDS", {**kinds.KINDS, "pigeon": kinds.KINDS["slack"]._replace(may=("username",))})
     with pytest.raises(SystemExit, match="username"):
         generated.texts()
 

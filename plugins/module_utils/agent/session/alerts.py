@@ -21,9 +21,9 @@ from typing import Any
 
 from .. import files, record_file
 from ..problem import Problem, table
-from . import descriptor
+from . import channel_kinds, descriptor
+from .channel_kinds import KINDS, OPTIONS, PORTS, SEVERITIES, Alert, Channel, words
 
-SEVERITIES = ("info", "warning", "critical")
 MAX_PENDING = 100
 MAX_TOLD = 500
 ATTEMPT_SECONDS = 10.0
@@ -32,43 +32,7 @@ TEST_SECONDS = 8.0
 MAX_HEARD = 1 << 16
 KEEP_SECONDS = 24 * 3600.0
 BACK_OFF = (10.0, 900.0)
-# {kind: (options that it needs, options that it may have)}
-KINDS = {
-    "webhook": (("url",), ("headers",)),
-    "slack": (("url",), ()),
-    "google_chat": (("url",), ()),
-    "email": (("host", "from", "to"), ("port", "user", "password", "security")),
-}
-_PORTS = {"starttls": 587, "tls": 465, "none": 25}
-# {option: its type and description}; role session's specification is generated from both tables.
-OPTIONS: dict[str, tuple[t.Any, str]] = {
-    "url": (str, "Where the alert is posted to, by https."),
-    "headers": (dict[str, str], "More headers of the request."),
-    "host": (str, "The mail server."),
-    "from": (str, "The sender."),
-    "to": (list[str], "The receivers."),
-    "port": (int, f"Port of the mail server; by default {', '.join(f'{n} for V({s})' for s, n in _PORTS.items())}."),
-    "security": (str, "How the connection to the mail server is encrypted, V(starttls), V(tls) or V(none)."),
-    "user": (str, "User at the mail server; without one nobody signs in there."),
-    "password": (str, "The user's password."),
-}
-SECRETS = frozenset({"url", "headers", "password"})
 _TYPES: dict[str, t.Any] = {name: kind for name, (kind, _text) in OPTIONS.items()}
-Channel = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Alert:
-    """Something to tell. *key* is its identity (``state/blocked``), *at* epoch seconds; no secrets in any of it."""
-
-    key: str
-    gateway: str
-    host: str
-    severity: str
-    title: str
-    text: str
-    next_step: str
-    at: float
 
 
 @dataclass(frozen=True)
@@ -126,6 +90,11 @@ _problem = table(
             "not https, so what it carries, its secret included, could be read on the way",
             "use a URL that begins with https://",
         ),
+        "channel-template": ("not a JSON object once it is filled in: {fault}", "write it as in docs/how-to/alerts.md"),
+        "channel-connector": (
+            "a connector of Office 365, which Microsoft has retired",
+            "make a workflow 'When a Teams webhook request is received' and set its URL",
+        ),
         "channel-security": ("not a way to encrypt the connection", "choose {ways}"),
     }
 )
@@ -144,7 +113,7 @@ def _faults(place: str, channel: object) -> list[Problem]:
     kind = channel.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         return [_problem("channel-kind", f"{place}.kind", kind, kinds=", ".join(KINDS))]
-    needed, allowed = KINDS[kind]
+    needed, allowed = KINDS[kind].needs, KINDS[kind].may
     known = ("kind", "min_severity", *needed, *allowed)
     found = [
         _problem("channel-unknown-option", f"{place}.{key}", kind=kind, options=", ".join(known))
@@ -167,9 +136,27 @@ def _faults(place: str, channel: object) -> list[Problem]:
         found.append(_problem("channel-severity", f"{place}.min_severity", severities=", ".join(SEVERITIES)))
     if channel.get("url") and not safe(str(channel["url"])):
         found.append(_problem("channel-not-https", f"{place}.url"))
-    if channel.get("security", "starttls") not in _PORTS:
-        found.append(_problem("channel-security", f"{place}.security", ways=", ".join(_PORTS)))
+    if kind == "teams" and any(each in str(channel["url"]) for each in _RETIRED):
+        found.append(_problem("channel-connector", f"{place}.url"))
+    if template := channel.get("template"):
+        try:
+            channel_kinds.filled(
+                str(template), Alert("key", "gateway", "host", "info", 'a "title"', "text", "step", 0.0)
+            )
+        except (ValueError, KeyError) as fault:
+            found.append(_problem("channel-template", f"{place}.template", fault=_fault_of(fault)))
+    if channel.get("security", "starttls") not in PORTS:
+        found.append(_problem("channel-security", f"{place}.security", ways=", ".join(PORTS)))
     return found
+
+
+# What a template is tried with.
+_SAMPLE = Alert("key", "gateway", "host", "info", 'a "title"', "text", "step", 0.0)
+_RETIRED = (".webhook.office.com/", "://outlook.office.com/webhook")
+
+
+def _fault_of(fault: Exception) -> str:
+    return f"{fault} is not a field of an alert" if isinstance(fault, KeyError) else str(fault)
 
 
 def safe(url: str) -> bool:
@@ -180,25 +167,6 @@ def safe(url: str) -> bool:
     return scheme == "https" or (scheme == "http" and name in ("127.0.0.1", "localhost", "[::1]"))
 
 
-# What each kind of channel is sent
-
-
-def words(alert: Alert) -> str:
-    """Return an alert for a person to read."""
-    return "\n".join(part for part in (alert.title, alert.text, alert.next_step) if part)
-
-
-def body(channel: Channel, alert: Alert) -> dict[str, Any]:
-    """Return the JSON that a channel with a URL is sent."""
-    if channel["kind"] == "webhook":
-        return {"schema": 1, **dataclasses.asdict(alert)}
-    text = words(alert)
-    if channel["kind"] == "slack":
-        for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-            text = text.replace(sign, entity)
-    return {"text": text}
-
-
 class RefusedError(Exception):
     """The other end answered, and did not take it; the message is the status."""
 
@@ -207,11 +175,9 @@ def post(channel: Channel, alert: Alert, seconds: float) -> str:
     """Send to a URL, all of it in *seconds*, and return what it answered; RefusedError for any status but 2xx."""
     from .. import bounded_http  # only where something is sent
 
+    url, headers, content = channel_kinds.request(channel, alert)
     # Redirects are not followed: they would carry the alert, and the headers' secret, elsewhere.
-    headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
-    status, _answer = bounded_http.request(
-        "POST", channel["url"], seconds, headers, json.dumps(body(channel, alert)).encode()
-    )
+    status, _answer = bounded_http.request("POST", url, seconds, headers, json.dumps(content).encode())
     if not 200 <= status < 300:
         raise RefusedError(status)
     return f"HTTP status {status}"
@@ -235,7 +201,7 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> str:
     message["Date"], message["Message-ID"] = formatdate(alert.at), make_msgid(domain="ibgw.invalid")
     message.set_content(words(alert) + "\n")
     security = channel.get("security", "starttls")
-    port = int(channel.get("port") or _PORTS[security])
+    port = int(channel.get("port") or PORTS[security])
     kind: Any = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
     more = {"context": ssl.create_default_context()} if security == "tls" else {}
     servers: list[Any] = []

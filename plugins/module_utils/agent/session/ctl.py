@@ -25,6 +25,7 @@ from ..controller import password
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
 from . import alerts, descriptor, lifecycle, plan, policy, watching
+from .channel_kinds import Alert
 from .control import Control, Refused
 from .lease import BusyError
 from .lifecycle import SessionError
@@ -119,7 +120,7 @@ def alert_test(control: Control, _options: argparse.Namespace, _say: Say) -> tup
         raise SessionError(f"gateway {name} has no channel for alerts: set session_alerts and run site.yml")
     title = " on ".join(filter(None, (name, host))) + ": a test of this channel"
     text, step = f"Sent by {operator()}. The gateway's alerts come here.", "Nothing is to be done."
-    test = alerts.Alert(f"test/{now:.0f}", name, host, "info", title, text, step, now)
+    test = Alert(f"test/{now:.0f}", name, host, "info", title, text, step, now)
     answers = alerts.attempt_all(channels, test, alerts.TEST_SECONDS)
     found = [
         {"channel": called, "delivered": answer.delivered, "answer": answer.said}

@@ -28,7 +28,8 @@ from ..engine.client import EngineError
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
 from . import alerts, descriptor, lifecycle, plan, policy, week
-from .alerts import Alert, Outbox
+from .alerts import Outbox
+from .channel_kinds import Alert
 from .control import Control, ReleaseRefused
 from .lease import BusyError
 from .publish import Publisher

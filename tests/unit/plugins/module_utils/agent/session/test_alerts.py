@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, channel_kinds
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Alert, Outbox, problems
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.channel_kinds import KINDS
 
 SECRET = "s3cr3t-token"
 NOW = 1_796_000_000.0
@@ -83,19 +84,136 @@ class Clock:
         return self.now
 
 
+OWN: dict[str, dict[str, Any]] = {
+    "telegram": {"token": f"1:{SECRET}", "chat_id": "-1001"},
+    "ntfy": {"topic": "gateways", "token": f"tk_{SECRET}"},
+    "pushover": {"token": SECRET, "user_key": f"u{SECRET}"},
+    "pagerduty": {"routing_key": SECRET},
+}
+TITLE, DETAILS = "live on gw1 is blocked", "a <push> & more\nSign in."
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
         ("slack", {"text": "live on gw1 is blocked\na &lt;push&gt; &amp; more\nSign in."}),
         ("google_chat", {"text": "live on gw1 is blocked\na <push> & more\nSign in."}),
+        ("discord", {"content": f"{TITLE}\n{DETAILS}", "allowed_mentions": {"parse": []}}),
+        ("telegram", {"chat_id": "-1001", "text": f"{TITLE}\n{DETAILS}"}),
+        ("ntfy", {"topic": "gateways", "title": TITLE, "message": DETAILS, "priority": 5}),
+        ("pushover", {"token": SECRET, "user": f"u{SECRET}", "title": TITLE, "message": DETAILS, "priority": 1}),
+        (
+            "pagerduty",
+            {
+                "routing_key": SECRET,
+                "event_action": "trigger",
+                "dedup_key": "live@gw1/state",
+                "payload": {
+                    "summary": TITLE,
+                    "source": "live@gw1",
+                    "severity": "critical",
+                    "timestamp": "2026-11-30T00:00:00+00:00",
+                    "custom_details": {"text": "a <push> & more", "next_step": "Sign in.", "key": "state/blocked"},
+                },
+            },
+        ),
+        (
+            "teams",
+            {
+                "type": "message",
+                "attachments": [
+                    {
+                        "contentType": "application/vnd.microsoft.card.adaptive",
+                        "contentUrl": None,
+                        "content": {
+                            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                            "type": "AdaptiveCard",
+                            "version": "1.4",
+                            "body": [
+                                {"type": "TextBlock", "text": TITLE, "wrap": True, "weight": "bolder"},
+                                {"type": "TextBlock", "text": "a <push> & more", "wrap": True},
+                                {"type": "TextBlock", "text": "Sign in.", "wrap": True},
+                            ],
+                        },
+                    }
+                ],
+            },
+        ),
     ],
 )
-def test_what_a_channel_is_sent(tmp_path: Path, receiver: Any, kind: str, expected: dict[str, str]) -> None:
+def test_what_a_channel_is_sent(
+    tmp_path: Path, receiver: Any, kind: str, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = receiver()
+    channel = {**there.channel(kind), **OWN.get(kind, {})}
+    if "url" not in (*KINDS[kind].needs, *KINDS[kind].may):
+        # Its service has one address, which is the receiver's here.
+        path = KINDS[kind].url.partition("://")[2].partition("/")[2]
+        here = channel.pop("url").removesuffix(SECRET) + path
+        monkeypatch.setitem(KINDS, kind, KINDS[kind]._replace(url=here))
+    assert problems([channel]) == []
     outbox = Outbox(str(tmp_path))
-    assert outbox.put(alert())
-    assert outbox.flush([there.channel(kind)], 5) == []
+    assert outbox.put(alert(at=1_796_000_400.0 - 1_796_000_400.0 % 86400))
+    assert outbox.flush([channel], 5) == []
     assert [each["body"] for each in there.received] == [expected]
+
+
+def test_where_a_channel_is_sent() -> None:
+    asked = {
+        kind: channel_kinds.request({"kind": kind, **OWN.get(kind, {}), "url": ""}, alert())[:2]
+        for kind in ("telegram", "pushover", "pagerduty")
+    }
+    assert asked["telegram"][0] == f"https://api.telegram.org/bot1:{SECRET}/sendMessage"
+    assert asked["pushover"][0] == "https://api.pushover.net/1/messages.json"
+    assert asked["pagerduty"][0] == "https://events.pagerduty.com/v2/enqueue"
+    odd = channel_kinds.request({"kind": "telegram", "token": "a/../b?c d", "chat_id": "1"}, alert())
+    assert odd[0] == "https://api.telegram.org/bota%2F..%2Fb%3Fc%20d/sendMessage"
+    ntfy = channel_kinds.request({"kind": "ntfy", "url": "https://n", **OWN["ntfy"]}, alert())
+    assert ntfy[1]["Authorization"] == f"Bearer tk_{SECRET}"
+    assert "Authorization" not in channel_kinds.request({"kind": "ntfy", "url": "https://n", "topic": "t"}, alert())[1]
+    for url, sent in (("https://d/x", "https://d/x?wait=true"), ("https://d/x?a=1", "https://d/x?a=1&wait=true")):
+        assert channel_kinds.request({"kind": "discord", "url": url}, alert())[0] == sent
+
+
+def test_a_ready_gateway_resolves_the_incident_of_its_states() -> None:
+    channel = {"kind": "pagerduty", **OWN["pagerduty"]}
+    sent = [
+        channel_kinds.request(channel, alert(key))[2] for key in ("state/blocked", "state/ready", "release/warning")
+    ]
+    assert [(each["event_action"], each["dedup_key"]) for each in sent] == [
+        ("trigger", "live@gw1/state"), ("resolve", "live@gw1/state"), ("trigger", "live@gw1/release/warning"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "email"])
+def test_no_text_is_longer_than_its_service_takes(kind: str) -> None:
+    long = Alert("state/blocked", "live", "gw1", "critical", "t" * 5000, "x" * 5000, "s" * 5000, NOW)
+    body = channel_kinds.request({"kind": kind, "url": "https://a", **OWN.get(kind, {})}, long)[2]
+    limits = {"discord": 2000, "telegram": 4096, "ntfy": 4096, "pushover": 1024}
+    if kind in limits:
+        assert max(len(text) for text in body.values() if isinstance(text, str)) <= limits[kind]
+
+
+def test_a_template_is_filled_and_nothing_breaks_out_of_it(tmp_path: Path, receiver: Any) -> None:
+    there = receiver()
+    template = '{"a": "<${title}>", "b": ["${severity}", 1], "c": "$$${text}"}'
+    outbox = Outbox(str(tmp_path))
+    outbox.put(Alert("k", "live", "gw1", "info", 'x", "b": "\\y\n', "${title}", "", time.time()))
+    assert outbox.flush([there.channel(template=template)], 5) == []
+    assert there.received[0]["body"] == {"a": '<x", "b": "\\y\n>', "b": ["info", 1], "c": "$${title}"}
+
+
+@pytest.mark.parametrize("template", ["{", "[]", '"${title}"', '{"a": ${title}}', '{"a": "${url}"}', '{"a": "$"}'])
+def test_a_template_that_makes_no_json_is_refused(template: str) -> None:
+    (problem,) = problems([{"kind": "webhook", "url": "https://a", "template": template}])
+    assert (problem.id, problem.variable) == ("channel-template", "session_alerts[0].template")
+
+
+@pytest.mark.parametrize("url", ["https://a.webhook.office.com/webhookb2/x", "https://outlook.office.com/webhook/x"])
+def test_a_retired_connector_of_teams_is_refused(url: str) -> None:
+    (problem,) = problems([{"kind": "teams", "url": url}])
+    assert problem.id == "channel-connector"
+    assert url not in str(problem)
 
 
 def test_a_webhook_is_sent_every_field_and_its_headers(tmp_path: Path, receiver: Any) -> None:

@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kinds of channels for alerts: a row of KINDS each, with what is sent where, and the document that says so.
+
+Role session's specification and the table in docs/how-to/alerts.md are generated from here. A new service that takes a
+POST of JSON is one more row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import string
+import typing as t
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+SEVERITIES = ("info", "warning", "critical")
+Channel = dict[str, t.Any]
+Body = dict[str, t.Any]
+Part = Callable[[Channel, "Alert"], Body]
+PORTS = {"starttls": 587, "tls": 465, "none": 25}
+# {option: its type and description}
+OPTIONS: dict[str, tuple[t.Any, str]] = {
+    "url": (str, "Where the alert is posted to, by https."),
+    "headers": (dict[str, str], "More headers of the request."),
+    "template": (
+        str,
+        "The JSON to send instead, with C(${title}), C(${text}), C(${next_step}), C(${severity}), C(${gateway}), "
+        "C(${host}), C(${key}) within its texts.",
+    ),
+    "topic": (str, "The topic to publish to."),
+    "token": (str, "The token of the bot, of the application, or of the user."),
+    "chat_id": (str, "The chat that the bot writes to; whoever it is has to write to the bot first."),
+    "user_key": (str, "The key of the user or group."),
+    "routing_key": (str, "The integration key of the service, Events API v2."),
+    "host": (str, "The mail server."),
+    "from": (str, "The sender."),
+    "to": (list[str], "The receivers."),
+    "port": (int, f"Port of the mail server; by default {', '.join(f'{n} for V({s})' for s, n in PORTS.items())}."),
+    "security": (str, "How the connection to the mail server is encrypted, V(starttls), V(tls) or V(none)."),
+    "user": (str, "User at the mail server; without one nobody signs in there."),
+    "password": (str, "The user's password."),
+}
+SECRETS = frozenset({"url", "headers", "token", "user_key", "routing_key", "password"})
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something to tell. *key* is its identity (``state/blocked``), *at* epoch seconds; no secrets in any of it."""
+
+    key: str
+    gateway: str
+    host: str
+    severity: str
+    title: str
+    text: str
+    next_step: str
+    at: float
+
+
+def words(alert: Alert) -> str:
+    """Return an alert for a person to read."""
+    return "\n".join(part for part in (alert.title, alert.text, alert.next_step) if part)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _details(alert: Alert) -> str:
+    return "\n".join(part for part in (alert.text, alert.next_step) if part) or alert.title
+
+
+def filled(template: str, alert: Alert) -> Body:
+    """Return the JSON object of a *template*, its placeholders filled in; ValueError where it makes none.
+
+    Each value is escaped for the text of JSON that it stands in, so none can end that text.
+    """
+    values = {name: json.dumps(str(value))[1:-1] for name, value in dataclasses.asdict(alert).items()}
+    made = json.loads(string.Template(template).substitute(values))
+    if not isinstance(made, dict):
+        raise ValueError("it is not an object")
+    return made
+
+
+def _webhook(channel: Channel, alert: Alert) -> Body:
+    template = channel.get("template")
+    return filled(template, alert) if template else {"schema": 1, **dataclasses.asdict(alert)}
+
+
+def _slack(_channel: Channel, alert: Alert) -> Body:
+    text = words(alert)
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(sign, entity)
+    return {"text": text}
+
+
+def _ntfy(channel: Channel, alert: Alert) -> Body:
+    priority = {"info": 3, "warning": 4, "critical": 5}[alert.severity]
+    # A message has 4,096 bytes, or it becomes an attachment.
+    return {"topic": channel["topic"], "title": _cut(alert.title, 250), "message": _cut(_details(alert), 900),
+            "priority": priority}  # fmt: skip
+
+
+def _pushover(channel: Channel, alert: Alert) -> Body:
+    priority = {"info": -1, "warning": 0, "critical": 1}[alert.severity]
+    return {"token": channel["token"], "user": channel["user_key"], "title": _cut(alert.title, 250),
+            "message": _cut(_details(alert), 1024), "priority": priority}  # fmt: skip
+
+
+def _pagerduty(channel: Channel, alert: Alert) -> Body:
+    place = f"{alert.gateway}@{alert.host}"
+    # A gateway's states are one incident, which its being ready resolves.
+    same = "state" if alert.key.startswith("state/") else alert.key
+    return {
+        "routing_key": channel["routing_key"],
+        "event_action": "resolve" if alert.key == "state/ready" else "trigger",
+        "dedup_key": _cut(f"{place}/{same}", 255),
+        "payload": {
+            "summary": _cut(alert.title, 1024),
+            "source": place,
+            "severity": alert.severity,
+            "timestamp": datetime.fromtimestamp(alert.at, UTC).isoformat(),
+            "custom_details": {"text": alert.text, "next_step": alert.next_step, "key": alert.key},
+        },
+    }
+
+
+def _teams(_channel: Channel, alert: Alert) -> Body:
+    blocks = [
+        {"type": "TextBlock", "text": text, "wrap": True, **more}
+        for text, more in ((alert.title, {"weight": "bolder"}), (alert.text, {}), (alert.next_step, {}))
+        if text
+    ]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": blocks,
+    }
+    kind = "application/vnd.microsoft.card.adaptive"
+    return {"type": "message", "attachments": [{"contentType": kind, "contentUrl": None, "content": card}]}
+
+
+class Kind(t.NamedTuple):
+    """A row: options that it *needs* and options that it *may* have, the JSON that it is sent (*body*; None: mail), the
+    *url* where the options have none, and the *source* of its format. *bearer*: option token goes in a header."""
+
+    needs: tuple[str, ...]
+    may: tuple[str, ...]
+    body: Part | None
+    sent: str
+    source: str
+    url: str = ""
+    bearer: bool = False
+
+
+KINDS = {
+    "webhook": Kind(
+        ("url",), ("headers", "template"), _webhook, "all fields, or the JSON of a template", "below"
+    ),
+    "slack": Kind(
+        ("url",), (), _slack, "`text`", "[Slack](https://api.slack.com/messaging/webhooks)"
+    ),
+    "google_chat": Kind(
+        ("url",), (), lambda _channel, alert: {"text": words(alert)}, "`text`",
+        "[Google](https://developers.google.com/workspace/chat/quickstart/webhooks)",
+    ),
+    "teams": Kind(
+        ("url",), (), _teams, "an Adaptive Card, for a workflow *When a Teams webhook request is received*",
+        "[Microsoft](https://learn.microsoft.com/connectors/teams/)",
+    ),
+    "discord": Kind(
+        ("url",), (),
+        lambda _channel, alert: {"content": _cut(words(alert), 2000), "allowed_mentions": {"parse": []}},
+        "`content`, which mentions nobody", "[Discord](https://discord.com/developers/docs/resources/webhook)",
+    ),
+    "telegram": Kind(
+        ("token", "chat_id"), (),
+        lambda channel, alert: {"chat_id": channel["chat_id"], "text": _cut(words(alert), 4096)},
+        "`sendMessage` of the bot", "[Telegram](https://core.telegram.org/bots/api#sendmessage)",
+        "https://api.telegram.org/bot{token}/sendMessage",
+    ),
+    "ntfy": Kind(
+        ("url", "topic"), ("token",), _ntfy, "title, message and priority 3 to 5, to the server's root",
+        "[ntfy](https://docs.ntfy.sh/publish/#publish-as-json)", bearer=True,
+    ),
+    "pushover": Kind(
+        ("token", "user_key"), (), _pushover, "title, message and priority -1 to 1",
+        "[Pushover](https://pushover.net/api)", "https://api.pushover.net/1/messages.json",
+    ),
+    "pagerduty": Kind(
+        ("routing_key",), ("url",), _pagerduty, "`trigger`, and `resolve` once the gateway is ready again",
+        "[PagerDuty](https://developer.pagerduty.com/docs/events-api-v2-overview)",
+        "https://events.pagerduty.com/v2/enqueue",
+    ),
+    "email": Kind(
+        ("host", "from", "to"), ("port", "user", "password", "security"), None, "a mail by SMTP",
+        "[RFC 5321](https://www.rfc-editor.org/rfc/rfc5321)",
+    ),
+}  # fmt: skip
+
+
+def request(channel: Channel, alert: Alert) -> tuple[str, Mapping[str, str], Body]:
+    """Return URL, headers and JSON of what a channel is sent, all but mail."""
+    kind = KINDS[channel["kind"]]
+    if kind.body is None:
+        raise ValueError("mail is not posted")
+    url = str(channel.get("url") or kind.url.format(token=urllib.parse.quote(channel.get("token", ""), safe=":")))
+    if channel["kind"] == "discord":
+        # Without it Discord answers before it has stored the message, also one that it then drops.
+        url += "&wait=true" if "?" in url else "?wait=true"
+    headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
+    if kind.bearer and channel.get("token"):
+        headers["Authorization"] = f"Bearer {channel['token']}"
+    return url, headers, kind.body(channel, alert)
