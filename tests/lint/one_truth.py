@@ -55,6 +55,11 @@ def documented(path: str, name: str) -> dict[str, Any]:
 
 def ports_claims() -> Iterator[Claim]:
     script = text("sandbox/gateway/image/scripts/common.sh")
+
+    def stand_ins(port: str, prefix: str = "") -> dict[str, int]:
+        found = re.findall(rf"^\t*{prefix}(live|paper)\).*\b{port}=(\d+)", script, re.M)
+        return {mode: int(number) for mode, number in found}
+
     template = re.findall(r"\{'live': (\d+), 'paper': (\d+)\}", text("roles/gcp_vm/templates/network.yml.j2"))
     firewall = [dict(zip(MODES, map(int, each), strict=True)) for each in template]
     relays = re.findall(r"'(live|paper)': (\d+)", variable("roles/access/vars/main/main.yml", "__access_relay_port"))
@@ -64,7 +69,7 @@ def ports_claims() -> Iterator[Claim]:
         {
             "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_api_port"),
             "roles/gcp_vm/templates/network.yml.j2": firewall[-1],
-            "sandbox/gateway": {mode: int(port) for mode, port in re.findall(r"(live|paper)\) API_PORT=(\d+)", script)},
+            "sandbox/gateway": stand_ins("API_PORT"),
         },
     )
     yield (
@@ -73,16 +78,18 @@ def ports_claims() -> Iterator[Claim]:
         {
             "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_relay_port"),
             "roles/access/vars/main/main.yml": by_mode("roles/access/vars/main/main.yml", "__access_relay_port"),
-            "sandbox/gateway": {
-                mode: int(port) for mode, port in re.findall(r"(live|paper)\).* SOCAT_PORT=(\d+)", script)
-            },
+            "sandbox/gateway": stand_ins("SOCAT_PORT"),
         },
     )
     own = "roles/gateway/vars/main.yml"
     yield (
         "the port of TWS's API",
         ports.TWS_API,
-        {own: by_mode(own, "__gateway_tws_api_port"), "roles/gcp_vm/templates/network.yml.j2": firewall[0]},
+        {
+            own: by_mode(own, "__gateway_tws_api_port"),
+            "roles/gcp_vm/templates/network.yml.j2": firewall[0],
+            "sandbox/gateway": stand_ins("API_PORT", "tws-"),
+        },
     )
     yield (
         "the port of TWS's relay",
@@ -90,6 +97,7 @@ def ports_claims() -> Iterator[Claim]:
         {
             own: by_mode(own, "__gateway_tws_relay_port"),
             "roles/access/vars/main/main.yml": {mode: int(port) for mode, port in relays[:2]},
+            "sandbox/gateway": stand_ins("SOCAT_PORT", "tws-"),
         },
     )
     yield (
