@@ -86,9 +86,11 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["the rule opens 4001"],
     ),
     "VNC": (api(rules=ports("5900"), source_ranges=["35.235.240.0/20"]), ["the rule opens 5900"]),
+    "RDP": (api(rules=ports("3389"), source_ranges=["0.0.0.0/0"]), ["0.0.0.0/0"]),
+    "TWS": (api(rules=ports("7496"), source_ranges=["35.235.240.0/20"]), ["the rule opens 7496"]),
     "every protocol": (
         api(rules=[{"protocol": "all"}], source_ranges=["35.235.240.0/20"]),
-        ["the rule opens 4001, 4002, 4003, 4004, 5900"],
+        ["the rule opens 3389, 4001, 4002, 4003, 4004, 5900, 7496, 7497, 7498, 7499"],
     ),
     "TCP by its number": (
         api(rules=[{"protocol": "6"}], source_ranges=["35.235.240.0/20"]),
