@@ -53,41 +53,28 @@ def documented(path: str, name: str) -> dict[str, Any]:
     return found
 
 
-def ports_claims() -> Iterator[Claim]:
+def stand_ins(port: str, prefix: str = "") -> dict[str, int]:
+    """The ports by mode that the stand-in's script sets *port* to; of TWS with its *prefix*."""
     script = text("sandbox/gateway/image/scripts/common.sh")
+    found = re.findall(rf"^\t*{prefix}(live|paper)\).*\b{port}=(\d+)", script, re.M)
+    return {mode: int(number) for mode, number in found}
 
-    def stand_ins(port: str, prefix: str = "") -> dict[str, int]:
-        found = re.findall(rf"^\t*{prefix}(live|paper)\).*\b{port}=(\d+)", script, re.M)
-        return {mode: int(number) for mode, number in found}
 
-    template = re.findall(r"\{'live': (\d+), 'paper': (\d+)\}", text("roles/gcp_vm/templates/network.yml.j2"))
-    firewall = [dict(zip(MODES, map(int, each), strict=True)) for each in template]
+def firewall_ports() -> list[dict[str, int]]:
+    """The ports that the firewall opens by default: TWS's, and the gateway's."""
+    found = re.findall(r"\{'live': (\d+), 'paper': (\d+)\}", text("roles/gcp_vm/templates/network.yml.j2"))
+    return [dict(zip(MODES, map(int, each), strict=True)) for each in found]
+
+
+def tws_claims() -> Iterator[Claim]:
     relays = re.findall(r"'(live|paper)': (\d+)", variable("roles/access/vars/main/main.yml", "__access_relay_port"))
-    yield (
-        "the port of the API",
-        ports.API,
-        {
-            "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_api_port"),
-            "roles/gcp_vm/templates/network.yml.j2": firewall[-1],
-            "sandbox/gateway": stand_ins("API_PORT"),
-        },
-    )
-    yield (
-        "the port of the relay",
-        ports.RELAY,
-        {
-            "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_relay_port"),
-            "roles/access/vars/main/main.yml": by_mode("roles/access/vars/main/main.yml", "__access_relay_port"),
-            "sandbox/gateway": stand_ins("SOCAT_PORT"),
-        },
-    )
     own = "roles/gateway/vars/main.yml"
     yield (
         "the port of TWS's API",
         ports.TWS_API,
         {
             own: by_mode(own, "__gateway_tws_api_port"),
-            "roles/gcp_vm/templates/network.yml.j2": firewall[0],
+            "roles/gcp_vm/templates/network.yml.j2": firewall_ports()[0],
             "sandbox/gateway": stand_ins("API_PORT", "tws-"),
         },
     )
@@ -98,6 +85,27 @@ def ports_claims() -> Iterator[Claim]:
             own: by_mode(own, "__gateway_tws_relay_port"),
             "roles/access/vars/main/main.yml": {mode: int(port) for mode, port in relays[:2]},
             "sandbox/gateway": stand_ins("SOCAT_PORT", "tws-"),
+        },
+    )
+
+
+def ports_claims() -> Iterator[Claim]:
+    yield (
+        "the port of the API",
+        ports.API,
+        {
+            "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_api_port"),
+            "roles/gcp_vm/templates/network.yml.j2": firewall_ports()[-1],
+            "sandbox/gateway": stand_ins("API_PORT"),
+        },
+    )
+    yield (
+        "the port of the relay",
+        ports.RELAY,
+        {
+            "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_relay_port"),
+            "roles/access/vars/main/main.yml": by_mode("roles/access/vars/main/main.yml", "__access_relay_port"),
+            "sandbox/gateway": stand_ins("SOCAT_PORT"),
         },
     )
     yield (
@@ -257,6 +265,7 @@ def image_claims() -> Iterator[Claim]:
 CLAIMS = (
     image_claims,
     ports_claims,
+    tws_claims,
     said_claims,
     session_claims,
     state_claims,

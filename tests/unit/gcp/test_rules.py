@@ -94,7 +94,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "TCP by its number": (
         api(rules=[{"protocol": "6"}], source_ranges=["35.235.240.0/20"]),
-        ["the rule opens 4001"],
+        ["the rule opens 3389, 4001"],
     ),
     "tags": (
         api(source_tags=["cloud-run"]),
