@@ -16,6 +16,7 @@ PORTS = {
     4003: "relay, live",
     4004: "relay, paper",
     4102: "mTLS",
+    3389: "RDP",
     5900: "VNC",
     7462: "IBC",
     22: "SSH",

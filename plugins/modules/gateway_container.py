@@ -232,9 +232,8 @@ def order_of(params: dict[str, t.Any]) -> deployment.Order:
     labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
     request = container.body(settings, labels)
     secret = params["password_secret"] or settings_files.secret_revision(name, params["password"])
-    once = settings_files.ONCE if container.program(settings) == "tws" else None
-    read = [params["config"], params["jts"], secret, *([once] if once else [])]
-    revision = container.revision(request, *read)
+    scripts = settings_files.DESKTOP_SCRIPTS if container.program(settings) == "tws" else {}
+    revision = container.revision(request, params["config"], params["jts"], secret, *scripts.values())
     written = {**params["descriptor"], "revision": revision}
     known = {key: value for key, value in written.items() if key in Descriptor.__dataclass_fields__}
     parameters = {
@@ -247,7 +246,7 @@ def order_of(params: dict[str, t.Any]) -> deployment.Order:
         "config": params["config"],
         "jts": params["jts"],
         "jts_keys": params["jts"],
-        "once": once,
+        "scripts": scripts,
         "settings_dir": os.path.basename(params["descriptor"]["settings_dir"]),
         "descriptor": written,
     }

@@ -53,18 +53,50 @@ def documented(path: str, name: str) -> dict[str, Any]:
     return found
 
 
-def ports_claims() -> Iterator[Claim]:
+def stand_ins(port: str, prefix: str = "") -> dict[str, int]:
+    """The ports by mode that the stand-in's script sets *port* to; of TWS with its *prefix*."""
     script = text("sandbox/gateway/image/scripts/common.sh")
-    template = re.findall(r"\{'live': (\d+), 'paper': (\d+)\}", text("roles/gcp_vm/templates/network.yml.j2"))
-    firewall = [dict(zip(MODES, map(int, each), strict=True)) for each in template]
+    found = re.findall(rf"^\t*{prefix}(live|paper)\).*\b{port}=(\d+)", script, re.M)
+    return {mode: int(number) for mode, number in found}
+
+
+def firewall_ports() -> list[dict[str, int]]:
+    """The ports that the firewall opens by default: TWS's, and the gateway's."""
+    found = re.findall(r"\{'live': (\d+), 'paper': (\d+)\}", text("roles/gcp_vm/templates/network.yml.j2"))
+    return [dict(zip(MODES, map(int, each), strict=True)) for each in found]
+
+
+def tws_claims() -> Iterator[Claim]:
     relays = re.findall(r"'(live|paper)': (\d+)", variable("roles/access/vars/main/main.yml", "__access_relay_port"))
+    own = "roles/gateway/vars/main.yml"
+    yield (
+        "the port of TWS's API",
+        ports.TWS_API,
+        {
+            own: by_mode(own, "__gateway_tws_api_port"),
+            "roles/gcp_vm/templates/network.yml.j2": firewall_ports()[0],
+            "sandbox/gateway": stand_ins("API_PORT", "tws-"),
+        },
+    )
+    yield (
+        "the port of TWS's relay",
+        ports.TWS_RELAY,
+        {
+            own: by_mode(own, "__gateway_tws_relay_port"),
+            "roles/access/vars/main/main.yml": {mode: int(port) for mode, port in relays[:2]},
+            "sandbox/gateway": stand_ins("SOCAT_PORT", "tws-"),
+        },
+    )
+
+
+def ports_claims() -> Iterator[Claim]:
     yield (
         "the port of the API",
         ports.API,
         {
             "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_api_port"),
-            "roles/gcp_vm/templates/network.yml.j2": firewall[-1],
-            "sandbox/gateway": {mode: int(port) for mode, port in re.findall(r"(live|paper)\) API_PORT=(\d+)", script)},
+            "roles/gcp_vm/templates/network.yml.j2": firewall_ports()[-1],
+            "sandbox/gateway": stand_ins("API_PORT"),
         },
     )
     yield (
@@ -73,23 +105,7 @@ def ports_claims() -> Iterator[Claim]:
         {
             "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_relay_port"),
             "roles/access/vars/main/main.yml": by_mode("roles/access/vars/main/main.yml", "__access_relay_port"),
-            "sandbox/gateway": {
-                mode: int(port) for mode, port in re.findall(r"(live|paper)\).* SOCAT_PORT=(\d+)", script)
-            },
-        },
-    )
-    own = "roles/gateway/vars/main.yml"
-    yield (
-        "the port of TWS's API",
-        ports.TWS_API,
-        {own: by_mode(own, "__gateway_tws_api_port"), "roles/gcp_vm/templates/network.yml.j2": firewall[0]},
-    )
-    yield (
-        "the port of TWS's relay",
-        ports.TWS_RELAY,
-        {
-            own: by_mode(own, "__gateway_tws_relay_port"),
-            "roles/access/vars/main/main.yml": {mode: int(port) for mode, port in relays[:2]},
+            "sandbox/gateway": stand_ins("SOCAT_PORT"),
         },
     )
     yield (
@@ -252,6 +268,7 @@ def image_claims() -> Iterator[Claim]:
 CLAIMS = (
     image_claims,
     ports_claims,
+    tws_claims,
     said_claims,
     session_claims,
     state_claims,

@@ -47,7 +47,11 @@ def listening(machine: str) -> set[str]:
     """Where TCP is listened for, apart from Docker's own and from SSH."""
     lines = docker("exec", machine, "ss", "-Hltn").splitlines()
     places = {line.split()[3] for line in lines}
-    return {place for place in places if place.rpartition(":")[2] in ("4001", "4002", "4003", "4004", "5900", "7462")}
+    return {
+        place
+        for place in places
+        if place.rpartition(":")[2] in ("3389", "4001", "4002", "4003", "4004", "5900", "7462")
+    }
 
 
 def tunnel_stands() -> bool:

@@ -89,5 +89,5 @@ def test_the_modules_find_nothing_where_nothing_is(module: Module) -> None:
 
 def test_the_command_server_and_the_desktop_listen_nowhere_outside(host: Host) -> None:
     listening = host.check_output("ss -Hltn")
-    for port in ("5900", "7462", "2375", "2376"):
+    for port in ("3389", "5900", "7462", "2375", "2376"):
         assert f":{port} " not in listening

@@ -483,7 +483,8 @@ class Backup:
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         place = f"{parameters['config_dir']}/{parameters['gateway_name']}"
-        self._paths = [f"{place}/{each}" for each in ("jts.keys", "ibc/config.ini.tmpl", "ibc/once.sh", "password")]
+        self._paths = [f"{place}/{each}" for each in ("jts.keys", "ibc/config.ini.tmpl", "password")]
+        self._paths += [f"{place}/{each}" for each in settings_files.DESKTOP_SCRIPTS]
         self._paths.append(f"{place}/gateway.json")
         self._states = {path: files.read(path) for path in self._paths}
 

@@ -16,10 +16,16 @@ from ..agent.controller.settings_dir import JtsIni
 from ..agent.files import Absent, Directory, Entry, File, Secret
 
 DOCKER_DIR = "/var/lib/docker"
-# The desktop image's init runs IBC as a service, which it starts again whenever it has ended: after a STOP, a missed
-# push, a refused password (gnzsnz/ib-gateway-docker's Dockerfile.tws; process_custom_services of linuxserver's
-# docker-mods). The image runs this script before each start, as root; the second one ends the container instead.
-ONCE = """\
+# What the desktop image's init has to be told, by the file's place below the gateway's directory.
+#
+# It runs IBC as a service, which it starts again whenever it has ended: after a STOP, a missed push, a refused password
+# (gnzsnz/ib-gateway-docker's Dockerfile.tws; process_custom_services of linuxserver's docker-mods). The image runs
+# ibc/once.sh before each start, as root (START_SCRIPTS); the second one ends the container instead.
+#
+# Its RDP server listens on all addresses, where containers of the same network reach it. init/loopback.sh changes that
+# before any service starts (init-custom-files of linuxserver's docker-baseimage-ubuntu; xrdp.ini(5), port).
+DESKTOP_SCRIPTS = {
+    "ibc/once.sh": """\
 #!/bin/bash
 # Written by role gateway. IBC is started once in a run of the container: a second start would sign in again.
 if [ -e /run/ibgw/started ]; then
@@ -28,14 +34,20 @@ if [ -e /run/ibgw/started ]; then
 	exec sleep infinity
 fi
 touch /run/ibgw/started
-"""
+""",
+    "init/loopback.sh": """\
+#!/bin/bash
+# Written by role gateway. The desktop is reached through the container's loopback only.
+sed -i 's|^port=3389$|port=tcp://127.0.0.1:3389|' /etc/xrdp/xrdp.ini
+""",
+}
 
 
 def entries(params: Mapping[str, Any]) -> list[Entry]:
     """The wanted directories and files, parents first.
 
     ``password`` is what the VM keeps, of a paper gateway; without ``keeps_password`` it keeps none. ``settings_dir``
-    is the name of the program's own directory, ``once`` the script :data:`ONCE` for an image that needs it.
+    is the name of the program's own directory, ``scripts`` what its image needs (:data:`DESKTOP_SCRIPTS`).
     """
     config, state = (
         f"{params['config_dir']}/{params['gateway_name']}",
@@ -58,8 +70,9 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         wanted.append(Absent(f"{config}/password"))
     if params["config"] is not None:
         wanted.append(File(f"{config}/ibc/config.ini.tmpl", str(params["config"]), 0o440, root, uid))
-    if params.get("once"):
-        wanted.append(File(f"{config}/ibc/once.sh", str(params["once"]), 0o440, root, uid))
+    if params.get("scripts"):
+        wanted.append(Directory(f"{config}/init", 0o750, root, group))
+        wanted += [File(f"{config}/{place}", text, 0o440, root, group) for place, text in params["scripts"].items()]
     if params.get("jts_keys") is not None:
         # The content of jts.ini before, to restore with a container that was started with it.
         wanted.append(File(f"{config}/jts.keys", str(params["jts_keys"]), 0o600, root, group))

@@ -33,7 +33,10 @@ class Target(Protocol):
         """Begin a restart (or a pause); False when one is under way."""
 
     async def restart_time(self) -> str:
-        """Ask the gateway for a restart, and return its time as ``hh:mm AM``."""
+        """Ask the gateway for a restart, and return its time as ``hh:mm AM``; empty for TWS, which restarts at once."""
+
+    async def enable_api(self) -> str:
+        """Switch TWS's API on, and return the reply."""
 
     async def reconnect(self) -> None:
         """Drop the link to IBKR and take it up again."""
@@ -128,7 +131,8 @@ class CommandServer:
                 if self._info:
                     await reply(f"INFO {'Pausing' if verb == 'PAUSE' else 'Restarting'} TWS")
                 await reply(f"OK {verb} in progress")
-                await reply(f"OK {verb} at {await self._target.restart_time()}")
+                if at := await self._target.restart_time():
+                    await reply(f"OK {verb} at {at}")
                 return True
             case "EXIT":
                 await reply("OK Goodbye")
@@ -137,7 +141,7 @@ class CommandServer:
                 await self._target.reconnect()
                 await reply("OK ")
             case "ENABLEAPI":
-                await reply("ERROR ENABLEAPI is not valid for the IB Gateway")
+                await reply(await self._target.enable_api())
             case _:
                 await reply("ERROR Command invalid")
                 self._target.error(f"CommandServer: invalid command received: {command}")

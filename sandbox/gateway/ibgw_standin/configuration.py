@@ -37,9 +37,9 @@ Task = Callable[[], None]
 
 
 class GatewaySettings:
-    """The gateway's own settings, in a file that survives the container."""
+    """The gateway's own settings, in a file that survives the container; of TWS where *tws* says so."""
 
-    def __init__(self, path: Path, port: int) -> None:
+    def __init__(self, path: Path, port: int, tws: bool = False) -> None:
         self._path = path
         self.action, self.time = AUTO_LOGOFF, "11:45 PM"
         self.read_only = True
@@ -47,6 +47,7 @@ class GatewaySettings:
         self.master_client_id = ""
         self.port = port
         self.lots = False
+        self.api_enabled = not tws
         if path.exists():
             vars(self).update(json.loads(path.read_text()))
 
@@ -159,6 +160,16 @@ class Configuration:
         else:
             log(f"{action} time set to {time}")
             kept.action, kept.time = action, time
+
+    def enable_api(self) -> bool:
+        """Switch the API on; whether it was off (EnableApiTask.java)."""
+        self._ibc.log("Doing ENABLEAPI configuration")
+        changed, self._kept.api_enabled = not self._kept.api_enabled, True
+        if changed:
+            self._ibc.log("TWS has been configured to accept API connections")
+        else:
+            self._ibc.log("TWS is already configured to accept API connections")
+        return changed
 
     def _set_read_only(self) -> None:
         wanted = self._ibc.config.flag("ReadOnlyApi", True)

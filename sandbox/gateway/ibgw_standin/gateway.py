@@ -14,6 +14,7 @@ from typing import Any
 from . import faults
 
 PORTS = {"live": 4001, "paper": 4002}
+TWS_PORTS = {"live": 7496, "paper": 7497}
 ACCOUNTS = {"live": "U1234567", "paper": "DU1234567"}
 MAX_CLIENTS = 32
 REQUEST_LOG = 10_000
@@ -46,6 +47,8 @@ class Gateway:
         self.realistic_delays = True
         self.restart_time = "11:45 PM"
         self.logged_in = False
+        # Of TWS by a checkbox, which is off at first.
+        self.api_enabled = True
         self.disclaimer_open = False
         self.next_order_id = 1
         self.dialog_shown = 0
@@ -67,7 +70,7 @@ class Gateway:
     @property
     def listening(self) -> bool:
         """Whether the API port is to be open."""
-        return self.logged_in and not self._shut
+        return self.logged_in and self.api_enabled and not self._shut
 
     @property
     def usable(self) -> bool:

@@ -24,7 +24,7 @@ from .command_server import CommandServer
 from .commands import gateway_commands
 from .configuration import AUTO_RESTART, Configuration, GatewaySettings
 from .control import DEFAULT_SOCKET, Command, ControlServer, Reply
-from .gateway import PORTS, Faults, Gateway
+from .gateway import PORTS, TWS_PORTS, Faults, Gateway
 from .handlers import INTERNAL_STATE, LOGGED_IN, Handlers
 from .memory import Memory
 from .program import LOGGED_IN as SIGNED_IN
@@ -79,7 +79,8 @@ class Ibc:
         self.directory = directory
         self.memory = memory
         self.mode = config.text("TradingMode") if config.text("TradingMode") in PORTS else "live"
-        self._kept = GatewaySettings(directory.login_path(self.user) / "standin.json", PORTS[self.mode])
+        usual = (TWS_PORTS if opts.tws else PORTS)[self.mode]
+        self._kept = GatewaySettings(directory.login_path(self.user) / "standin.json", usual, opts.tws)
         self.gateway = Gateway(
             self.mode,
             accounts=opts.accounts,
@@ -88,6 +89,7 @@ class Ibc:
             active=memory.faults,
             walks_login=True,
         )
+        self.gateway.api_enabled = self._kept.api_enabled
         self.gateway.dialog_shown = memory.counts.get("dialog_shown", 0)
         self.handlers = Handlers(self)
         self.desktop = Desktop(self.handlers.seen)
@@ -102,7 +104,7 @@ class Ibc:
         self._rescheduled = asyncio.Event()
         self._main_window = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
-        port = config.number("OverrideTwsApiPort") or opts.api_port or PORTS[self.mode]
+        port = config.number("OverrideTwsApiPort") or opts.api_port or usual
         self.server = ApiServer(self.gateway, "127.0.0.1", port)
         self.gateway.on_change.append(self._faults_changed)
         self._command_server = CommandServer(self, config)
@@ -159,7 +161,7 @@ class Ibc:
         self.problems += self._ini.problems
         self.gateway.time_zone = self._ini.time_zone
         self._zone = schedule.zone(self._ini.time_zone)
-        log("Starting Gateway")
+        log("Starting TWS" if self.options.tws else "Starting Gateway")
         self.configuration.at_start()
         self.spawn(lambda: self.program.run(restart_directory))
 
@@ -330,6 +332,11 @@ class Ibc:
     async def restart_time(self) -> str:
         """Set the gateway's restart to the next full minute of *our* clock, which it reads in *its* zone."""
         await self.main_window()
+        if self.options.tws:
+            # By its menu File > Restart..., which IB Gateway has not (RestartTask.java).
+            self._restart_at = datetime.now(UTC)
+            self._rescheduled.set()
+            return ""
         now = datetime.now(UTC)
         text = schedule.next_minute(schedule.local_zone(), now)
         log(f"Setting auto-restart time to {text}")
@@ -346,6 +353,17 @@ class Ibc:
         await self.configuration.idle.wait()
         self._restart_at = at
         self._rescheduled.set()
+
+    async def enable_api(self) -> str:
+        """ENABLEAPI: the checkbox of TWS's settings, which stays as it is from then on."""
+        if not self.options.tws:
+            return "ERROR ENABLEAPI is not valid for the IB Gateway"
+        done = asyncio.get_running_loop().create_future()
+        self.configuration.ask(lambda: done.set_result(self.configuration.enable_api()))
+        changed = await done
+        self.gateway.api_enabled = True
+        self.gateway.update()
+        return "OK configured" if changed else "OK already configured"
 
     async def reconnect(self) -> None:
         """RECONNECTDATA and RECONNECTACCOUNT: the link goes and comes."""
@@ -415,10 +433,10 @@ class Ibc:
         await self.program.meet_other_session()
 
 
-def print_properties(directory: Path, session: str, restart_directory: str, ini: Path) -> None:
+def print_properties(directory: Path, session: str, restart_directory: str, ini: Path, entry: str) -> None:
     """Print Java's properties as IBC does; which there are is Java's affair."""
     known = PROPERTIES | {"jtsConfigDir": directory, "ibcsessionid": session, "restart": restart_directory,
-           "sun.java.command": f"ibcalpha.ibc.IbcGateway {ini}"}  # fmt: skip
+           "sun.java.command": f"ibcalpha.ibc.{entry} {ini}"}  # fmt: skip
     print("System Properties", "-" * 60, sep="\n")
     for name, value in known.items():
         if value:
@@ -441,7 +459,7 @@ async def _main(config_path: Path, directory: Path, session: str, restart_direct
     config, problems = settings.load(config_path, log)
     print("\n".join(config.dump()), flush=True)
     log(f"version: {VERSION}")
-    print_properties(directory, session, restart_directory, config_path)
+    print_properties(directory, session, restart_directory, config_path, "IbcTws" if opts.tws else "IbcGateway")
     log(f"using default settings provider: ini file is {config_path}")
     log("using default login manager: will get username and password from settings;"
         " FIX username and password (if required) from settings")  # fmt: skip

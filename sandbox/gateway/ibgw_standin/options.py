@@ -28,7 +28,9 @@ class Options(NamedTuple):
     password_sha256: str = ""
     api_port: int = 0
     speed: float = 1.0
-    """How much faster than a clock's the stand-in's time runs; 0 for ``api_port`` is the port of the mode."""
+    tws: bool = False
+    """How much faster than a clock's the stand-in's time runs; 0 for ``api_port`` is the port of the mode. ``tws``: it
+    is TWS, as the image's own GATEWAY_OR_TWS says."""
 
     def real(self, seconds: float) -> float:
         """Return how long so many seconds of the stand-in's time are."""
@@ -69,4 +71,5 @@ def read(environment: Mapping[str, str] = os.environ) -> Options:
         password_sha256=environment.get("STANDIN_PASSWORD_SHA256", "").lower(),
         api_port=int(environment.get("STANDIN_API_PORT") or base.api_port),
         speed=seconds_or("STANDIN_SPEED", base.speed),
+        tws=environment.get("GATEWAY_OR_TWS") == "tws",
     )

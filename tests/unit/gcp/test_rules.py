@@ -92,6 +92,14 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         api(rules=ports("5900"), source_ranges=["35.235.240.0/20"]),
         ["gcp-rule-api-public firewalls[0].source_ranges"],
     ),
+    "RDP": (
+        api(rules=ports("3389"), source_ranges=["35.235.240.0/20"]),
+        ["gcp-rule-api-public firewalls[0].source_ranges"],
+    ),
+    "TWS": (
+        api(rules=ports("7496"), source_ranges=["35.235.240.0/20"]),
+        ["gcp-rule-api-public firewalls[0].source_ranges"],
+    ),
     "every protocol": (
         api(rules=[{"protocol": "all"}], source_ranges=["35.235.240.0/20"]),
         ["gcp-rule-api-public firewalls[0].source_ranges", "gcp-rule-live-and-paper firewalls[0].rules"],

@@ -26,7 +26,15 @@ PACKAGE = PACKAGE_ROOT / "ibgw_standin"
 # Functions whose arguments are lines of the log, of the modules that write one.
 SAYS = {"log", "error", "fail", "log_error", "log_exit", "print", "_log", "JtsError"}
 MODULES = ("command_server", "configuration", "handlers", "ibc", "jts", "schedule", "settings", "windows")
-SCRIPTS = ("ibc/ibcstart.sh", "scripts/common.sh", "scripts/run.sh", "scripts/run_socat.sh", "scripts/run_ssh.sh")
+SCRIPTS = (
+    "ibc/ibcstart.sh",
+    "scripts/common.sh",
+    "scripts/run.sh",
+    "scripts/run_socat.sh",
+    "scripts/run_ssh.sh",
+    "desktop/run_tws.sh",
+    "desktop/start_session.sh",
+)
 SLOT = "\0"
 
 

@@ -75,7 +75,7 @@ IBC = Controller(
         "error": ("Exiting after error with exit code=(\\d{1,9})",),
         "command": ("CommandServer received command: (\\S{1,40})",),
         "paused": ("IBC is paused",),
-        "finished": ("Gateway finished",),
+        "finished": ("Gateway finished", "TWS finished"),
         "terminated": ("Received SIGINT or SIGTERM",),
         "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
     },

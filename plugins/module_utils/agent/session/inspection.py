@@ -28,6 +28,8 @@ REVISION_LABEL = "ibops.gateway.revision"
 NETWORK_LABEL = "ibops.gateway.clients"
 # Of the image's environment: the gateway's release.
 RELEASE_VARIABLE = "IB_GATEWAY_VERSION"
+# Exit code of what a SIGTERM has ended.
+TERMINATED = 143
 _PHASES = {
     milestones.NO_RUN: "the container has started, the gateway's JVM not yet",
     milestones.LAUNCHED: "the gateway's JVM has started and shows no login window yet",
@@ -196,15 +198,21 @@ class Gateway:
                 self._log.read_on(self._engine, self.container, self._listening)
                 if (self._log.started_at, self.summary.jvm_runs) != runs:
                     self.verdict = None
-                if self.descriptor.program == "tws" and self.container["exit_code"] == 0 and self.summary.exit_codes:
-                    # The desktop image's init ends with 0, whatever IBC has ended with.
-                    self.container["exit_code"] = self.summary.exit_codes[-1]
+                if self.descriptor.program == "tws" and self.container["exit_code"] == 0:
+                    self.container["exit_code"] = self._desktops_exit_code()
                 self.container["exit_meaning"] = self._exit_meaning(self.container["exit_code"])
             if not self.has_log:
                 self._log.close()
         except EngineError as error:
             self._log.close()
             self.engine_fault, self.container = str(error), None
+
+    def _desktops_exit_code(self) -> int:
+        """IBC's by its log: the desktop image's init ends with 0 whatever IBC has ended with, and on a SIGTERM too."""
+        summary = self.summary
+        if summary.jvm_runs and summary.phase not in (milestones.ENDED, milestones.PAUSED):
+            return TERMINATED
+        return summary.exit_codes[-1] if summary.exit_codes else 0
 
     def _exit_meaning(self, code: int | None) -> str | None:
         if code is None:

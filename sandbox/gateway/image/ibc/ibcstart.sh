@@ -14,10 +14,11 @@ error_exit() {
 }
 
 echo "Parsing arguments"
+kind=TWS entry=ibcalpha.ibc.IbcTws
 version='' tws_path='' ibc_path='' ibc_ini='' on_timeout='' settings_path='' mode=''
 for argument; do
 	case $argument in
-		-g | --gateway) ;;
+		-g | --gateway) kind=Gateway entry=ibcalpha.ibc.IbcGateway ;;
 		--tws-path=*) tws_path=${argument#*=} ;;
 		--ibc-path=*) ibc_path=${argument#*=} ;;
 		--ibc-ini=*) ibc_ini=${argument#*=} ;;
@@ -43,7 +44,7 @@ esac
 rule="================================================================================"
 printf '\n%s\n\nStarting IBC version %s on %(%Y-%m-%d)T at %(%T)T\n\n' "$rule" '' -1 -1
 printf 'Operating system: %s\n\nArguments:\n\n' "$(uname -a)"
-printf '%s\n' "TWS version = ${version}" "Program = Gateway" "Entry point = ibcalpha.ibc.IbcGateway" \
+printf '%s\n' "TWS version = ${version}" "Program = ${kind}" "Entry point = ${entry}" \
 	"--tws-path = ${tws_path}" "--tws-settings-path = ${settings_path}" "--ibc-path = ${ibc_path}" \
 	"--ibc-ini = ${ibc_ini}" "--mode = ${mode}" "--java-path = " "--user =" "--pw =" "--fix-user =" "--fix-pw =" ""
 
@@ -131,9 +132,9 @@ state=${STANDIN_SOCKET:-/tmp/standin.sock}
 rm -f "${state%.sock}.json"
 
 while true; do
-	echo "Starting Gateway with this command:"
+	echo "Starting ${kind} with this command:"
 	restart=${restart_directory:+ -Drestart=$restart_directory}
-	echo "\"${java}\" ${access} -cp \"${classpath}\" ${options}${restart} ibcalpha.ibc.IbcGateway \"${ibc_ini}\"  "
+	echo "\"${java}\" ${access} -cp \"${classpath}\" ${options}${restart} ${entry} \"${ibc_ini}\"  "
 	echo
 	trap 'kill -TERM "$child"' TERM INT
 	"$java" -m ibgw_standin.ibc "$ibc_ini" "$settings_path" "$session_id" ${restart_directory:+"$restart_directory"} &
@@ -165,6 +166,6 @@ while true; do
 	echo "sleep 2" # only said, by IBC's script too
 done
 
-echo "Gateway finished"
+echo "${kind} finished"
 echo
 exit "$status"

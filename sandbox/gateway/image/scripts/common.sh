@@ -37,6 +37,10 @@ set_ports() {
 			exit 1
 			;;
 	esac
+	case $GATEWAY_OR_TWS-$TRADING_MODE in
+		tws-live) API_PORT=7496 SOCAT_PORT=7498 ;;
+		tws-paper) API_PORT=7497 SOCAT_PORT=7499 ;;
+	esac
 	export API_PORT SOCAT_PORT
 	echo ".> API_PORT set to: ${API_PORT}"
 	echo ".> SOCAT_PORT set to: ${SOCAT_PORT}"

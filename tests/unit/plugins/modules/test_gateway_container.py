@@ -15,6 +15,7 @@ from tests.unit.plugins.module_utils.deploy.test_container import BAD, GOOD
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.settings_files import DESKTOP_SCRIPTS
 from ansible_collections.ibops.gateway.plugins.modules import gateway_container
 
 SECRET = "top-secret"
@@ -155,3 +156,22 @@ def test_the_revision_is_that_of_everything(run_module: Any, host: Host) -> None
     changes: list[dict[str, Any]] = [{"config": "two"}, {"jts": ""}, {"password": "x"}, {"container": {"tmpfs": {}}}]
     for change in changes:
         assert run_module(gateway_container.main, check=True, **options(**change))["step"] == "replace"
+
+
+def test_the_desktop_image_gets_what_its_init_has_to_be_told(run_module: Any, host: Host) -> None:
+    run_module(gateway_container.main, **options())
+    before = host.text("etc/paper/gateway.json")
+    assert not (host.root / "etc/paper/init").exists()
+    host.engine.made_image = MadeImage(program="tws")
+    changed = options(container={"program": "tws", "memory": "4g"})
+    changed["descriptor"] |= {"program": "tws", "settings_dir": str(host.root / "var/paper/desktop_settings")}
+    done = run_module(gateway_container.main, **changed)
+    assert (done["step"], done["starts"]) == ("replace", True)
+    assert {place: host.text(f"etc/paper/{place}") for place in DESKTOP_SCRIPTS} == DESKTOP_SCRIPTS
+    assert (host.root / "var/paper/desktop_settings/jts.ini").exists()
+    assert host.text("etc/paper/gateway.json") != before
+    assert run_module(gateway_container.main, **changed)["changed"] is False
+    # Back to the gateway: its image is another one, and the desktop's is refused.
+    result = run_module(gateway_container.main, **options())
+    assert "program: GATEWAY_OR_TWS is 'tws': it is not IB Gateway" in result["msg"]
+    assert host.engine.running() == ["ibgw-paper"]

@@ -426,9 +426,23 @@ def test_nobody_is_sent_to_a_restart_that_is_a_sign_in(
     assert ("IBC's RESTART" in step, "Stop it and start it" in step) == (controller == "ibc", controller != "ibc")
 
 
-@pytest.mark.parametrize(("program", "code"), [("tws", 87), ("gateway", 0)])
-def test_the_exit_code_of_the_desktop_is_ibcs(fake_engine: Any, deploy: Any, program: str, code: int) -> None:
-    fake_engine.log(".> Starting IBC/TWS", *TO_CONFIGURED, "IBC returned exit status 87", "Gateway finished")
+FINISHED = ["IBC returned exit status 87", "TWS finished"]
+
+
+@pytest.mark.parametrize(
+    ("program", "lines", "code"),
+    [
+        ("tws", [*TO_CONFIGURED, *FINISHED], 87),
+        ("tws", [*TO_CONFIGURED], 143),
+        ("tws", [*TO_CONFIGURED, "IBC returned exit status 0", "IBC: Re-starting session"], 143),
+        ("tws", [], 0),
+        ("gateway", [*TO_CONFIGURED, *FINISHED], 0),
+    ],
+)
+def test_the_exit_code_of_the_desktop_is_ibcs(
+    fake_engine: Any, deploy: Any, program: str, lines: list[str], code: int
+) -> None:
+    fake_engine.log(".> Starting IBC/TWS", *lines)
     fake_engine.exit(0)
     found = deploy(program=program)
     gateway = Gateway(found.endpoint(), found)
