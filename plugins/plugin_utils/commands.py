@@ -51,12 +51,19 @@ def playbook(name: str) -> str:
     """
     given = context.CLIARGS.get("args") or ()
     for path in map(str, given if isinstance(given, list | tuple) else ()):
-        found = Path(path).resolve()
-        if path.endswith(".yml") and found.parent in (COLLECTION, COLLECTION / "playbooks"):
+        if path.endswith(".yml") and (found := ours(path)):
             root = os.path.join(os.path.dirname(path), "" if found.parent == COLLECTION else "..")
             in_root = name == "site" and (COLLECTION / "site.yml").is_file()
             return os.path.normpath(os.path.join(root, "" if in_root else "playbooks", f"{name}.yml"))
     return f"ibops.gateway.{name}"
+
+
+def ours(given: str) -> Path | None:
+    """Return the file of a playbook of this collection that ``ansible-playbook`` was given by path or full name."""
+    if given.startswith("ibops.gateway."):
+        return COLLECTION / "playbooks" / f"{given.rpartition('.')[2]}.yml"
+    found = Path(given).resolve()
+    return found if found.parent in (COLLECTION, COLLECTION / "playbooks") else None
 
 
 def arguments(inventory: bool = True, questions: bool = True) -> list[str]:

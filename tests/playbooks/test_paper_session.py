@@ -81,7 +81,7 @@ def test_refused_before_the_host_is_touched(
 def without_gateway(folder: pathlib.Path, root: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     """The playbook as it is, but for the gateway, and the file to which what is asked of it is appended."""
     log = folder / "gateway.log"
-    (whole,) = yaml.safe_load((root / "playbooks/paper_session.yml").read_text())
+    *_scope, whole = yaml.safe_load((root / "playbooks/paper_session.yml").read_text())
     block = next(task for task in whole["tasks"] if "block" in task)
     for task in block["block"] + block["always"]:
         for module in [name for name in task if name.startswith("ibops.gateway.gateway_")]:

@@ -58,6 +58,7 @@ NAMES: frozenset[str] = frozenset(
         "pipeline_minutes",
         "pipeline_project",
         "pipeline_region",
+        "run_scope",
         "sandbox_vm_predicted",
     }
 )

@@ -149,8 +149,8 @@ def test_refused_before_the_first_call(run: RunModule, fake: FakeGcp, case: tupl
     [
         (ports("4000-4001"), "4001"),
         (ports("5900"), "5900"),
-        ([{"protocol": "all"}], "4001, 4002, 4003, 4004, 5900"),
-        ([{"protocol": "6"}], "4001, 4002, 4003, 4004, 5900"),
+        ([{"protocol": "all"}], "3389, 4001, 4002, 4003, 4004, 5900, 7496, 7497, 7498, 7499"),
+        ([{"protocol": "6"}], "3389, 4001, 4002, 4003, 4004, 5900, 7496, 7497, 7498, 7499"),
     ],
 )
 def test_the_ports_that_a_rule_opens_are_told(run: RunModule, rules: list[dict[str, Any]], opened: str) -> None:
