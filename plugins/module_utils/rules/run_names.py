@@ -54,6 +54,7 @@ NAMES: frozenset[str] = frozenset(
         "pipeline_minutes",
         "pipeline_project",
         "pipeline_region",
+        "remove_done",
         "sandbox_vm_predicted",
     }
 )
