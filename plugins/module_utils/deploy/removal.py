@@ -39,7 +39,7 @@ Run = c.Callable[..., object]
 
 
 class Plan(t.NamedTuple):
-    """What goes: containers, units to stop, and paths; ``stays`` is what is left, in words."""
+    """Containers, units to stop, and paths that go; ``stays`` is what is left, in words."""
 
     containers: tuple[str, ...]
     units: tuple[str, ...]
@@ -48,7 +48,7 @@ class Plan(t.NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """What goes, a line each."""
+        """Each of what goes, as a line."""
         named = (("container", self.containers), ("unit", self.units), ("file", self.paths))
         return [f"{kind} {each}" for kind, several in named for each in several]
 
