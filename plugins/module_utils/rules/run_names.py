@@ -12,6 +12,7 @@ NAMES: frozenset[str] = frozenset(
         "access_mtls_client_state",
         "access_peer_public_key",
         "access_wireguard_peer",
+        "adopted",
         "ansible_become",
         "ansible_host",
         "ansible_ssh_common_args",
