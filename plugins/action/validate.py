@@ -98,7 +98,7 @@ class _Validation:
         return {host: set(roles) for host, roles in covered["hosts"].items()}
 
     def _of_machines(self, hosts: c.Sequence[str]) -> list[Problem]:
-        seen = {host: (self._hostvars.raw_get(host).get(MACHINE) or {}).get("machine") for host in hosts}
+        seen = {host: (self._hostvars.raw_get(host).get(MACHINE) or {}).get("machine", "") for host in hosts}
         shared = [machine for machine, count in collections.Counter(filter(None, seen.values())).items() if count > 1]
         inventory = {host: self._variables(host) for host in hosts if seen[host] in shared}
         return check.machines(inventory, seen, self._arguments["roles"], self._specification)

@@ -63,7 +63,7 @@ def connection() -> dict[str, t.Any]:
 def machine() -> str:
     """Return what no other machine has: its kernel since boot, and its root file system, as containers share a kernel.
 
-    /etc/machine-id is no help: clones of a VM have one in common.
+    /etc/machine-id would not do: clones of a VM have one in common.
     """
     root = os.stat("/")
     return f"{text('/proc/sys/kernel/random/boot_id').strip()}/{root.st_dev:x}/{root.st_ino:x}"

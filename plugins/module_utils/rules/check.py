@@ -122,11 +122,17 @@ class _Settings(c.Mapping[str, t.Any]):
         return len(self._options)
 
 
+# Roles for a gateway that role gateway has made, perhaps in another play: they go by its mode.
+_OF_A_GATEWAY = frozenset({"session", "access", "client_portal"})
+
+
 def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list[Problem]:
     """Return every problem of one host's variables, as far as *roles* and the playbooks' own options go."""
     specification = context.specification
     found = list(names.problems(variables.names(), specification.known(), specification.prefixes()))
     options = {name: each for role in roles for name, each in specification.roles[role].items()}
+    if _OF_A_GATEWAY & {*roles}:
+        options["gateway_mode"] = specification.roles["gateway"]["gateway_mode"]
     set_here = {*variables.names()}
     for part in specification.playbooks.values():
         options |= {name: each for name, each in part.items() if name in set_here}

@@ -12,6 +12,7 @@ NAMES: frozenset[str] = frozenset(
         "access_mtls_client_state",
         "access_peer_public_key",
         "access_wireguard_peer",
+        "adopted",
         "alert_test",
         "ansible_become",
         "ansible_host",
@@ -58,6 +59,7 @@ NAMES: frozenset[str] = frozenset(
         "pipeline_minutes",
         "pipeline_project",
         "pipeline_region",
+        "remove_done",
         "run_scope",
         "sandbox_vm_predicted",
     }
