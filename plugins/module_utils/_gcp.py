@@ -78,7 +78,7 @@ def carry_out(
     journal = compute.client.journal
     with interruptible():
         failed = Runner(compute).run(changes)
-        if journal.actions and not failed:
+        if changes and not failed:
             try:
                 found = inspect()
             except GcpError as error:

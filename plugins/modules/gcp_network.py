@@ -420,9 +420,10 @@ def main() -> None:
         options["removed_before"] = []
     _gcp.refuse(module, network.problems(options) if is_present else rules.place(options))
     try:
-        compute = _gcp.connect(module, network.RESOURCES)
-        found = network.Observed(compute, options["network"]["name"])
-        changes, kept = (network.changes(options, found), []) if is_present else network.removal(options, found)
+        with _gcp.interruptible():
+            compute = _gcp.connect(module, network.RESOURCES)
+            found = network.Observed(compute, options["network"]["name"])
+            changes, kept = (network.changes(options, found), []) if is_present else network.removal(options, found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
     name = options["network"]["name"]

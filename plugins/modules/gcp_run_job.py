@@ -120,6 +120,20 @@ elapsed:
   returned: when there is an execution
   type: float
   sample: 87.2
+actions:
+  description: The calls that were made, in the order in which they were done.
+  returned: on failure
+  type: list
+  elements: str
+  sample: [jobs.run pipeline]
+unfinished:
+  description:
+    - The calls of which it is open what becomes of them, as no answer came.
+    - The message has the command that shows it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: [jobs.run pipeline]
 plan:
   description: What is executed, overrides included. Of the environment, the names.
   returned: success
@@ -134,7 +148,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.client import Client
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError, InterruptedRunError
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.normal import last
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
 
@@ -150,12 +164,18 @@ def verdict(ended: run_job.Ended, options: dict[str, t.Any]) -> str:
         "failed": f"failed: {ended.reason}",
     }
     if ended.how == "running":
-        step = f"It goes on; `gcloud run jobs executions cancel {short} {where}` ends it."
+        step = goes_on(short, options)
     elif ended.body.get("logUri"):
         step = f"Its log: {ended.body['logUri']}"
     else:
         step = f"`gcloud run jobs executions describe {short} {where}` says more."
     return f"Execution {short} {what[ended.how]} {step}"
+
+
+def goes_on(execution: str, options: dict[str, t.Any]) -> str:
+    """Tell that an execution goes on, and how to end it."""
+    where = f"--region {options['region']} --project {options['project']}"
+    return f"It goes on; `gcloud run jobs executions cancel {last(execution)} {where}` ends it."
 
 
 def main() -> None:
@@ -182,7 +202,8 @@ def main() -> None:
         seconds = options["timeout"] + 3 * run_job.CANCEL_SECONDS
         client = Client(run_job.RUN, options["project"], _gcp.who(module), options["api_endpoint"], seconds)
         job = run_job.Job(client, options["region"], options["job"])
-        found = job.read()
+        with _gcp.interruptible():
+            found = job.read()
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was executed.")
     refused, warned = run_job.obstacles(found, options)
@@ -198,16 +219,20 @@ def main() -> None:
     result: dict[str, t.Any] = {"plan": plan}
     begun = ""
     try:
-        execution, lost = job.start(found, run_job.overrides(options))
-        result |= {"changed": True, "execution": execution}
-        begun = f"Execution {last(execution)} was started, and then: "
-        if lost:
-            module.warn(f"The answer was lost on its way; followed is {execution}, which the job has got since.")
-        ended = job.follow(execution, options["timeout"])
-        if ended.how == "running" and options["cancel_on_timeout"]:
-            ended = job.cancel(execution)
+        with _gcp.interruptible():
+            execution, lost = job.start(found, run_job.overrides(options))
+            result |= {"changed": True, "execution": execution}
+            begun = f"Execution {last(execution)} was started, and then: "
+            if lost:
+                module.warn(f"The answer was lost on its way; followed is {execution}, which the job has got since.")
+            ended = job.follow(execution, options["timeout"])
+            if ended.how == "running" and options["cancel_on_timeout"]:
+                ended = job.cancel(execution)
     except GcpError as error:
-        module.fail_json(msg=f"{begun}{error}", **result)
+        on = isinstance(error, InterruptedRunError) and "execution" in result
+        journal = client.journal
+        result |= {"changed": not journal.is_empty, "actions": journal.actions, "unfinished": journal.unfinished}
+        module.fail_json(msg=f"{begun}{error}{' ' + goes_on(result['execution'], options) if on else ''}", **result)
     result |= {
         "ended": ended.how,
         "reason": ended.reason,

@@ -193,20 +193,23 @@ def main() -> None:
     _gcp.refuse(module, scheduler_job.problems(options))
     journal = Journal()
     try:
-        client = Client(
-            scheduler_job.SCHEDULER, options["project"], _gcp.who(module), options["api_endpoint"], options["timeout"]
-        )
-        journal = client.journal
-        jobs = scheduler_job.Jobs(client, options["region"])
-        changes = scheduler_job.changes(options, jobs.read())
-        if not module.check_mode:
-            with _gcp.interruptible():
-                for change in changes:
-                    for verb in change.verbs:
-                        jobs.carry_out(change, verb)
+        with _gcp.interruptible():
+            client = Client(
+                scheduler_job.SCHEDULER,
+                options["project"],
+                _gcp.who(module),
+                options["api_endpoint"],
+                options["timeout"],
+            )
+            journal = client.journal
+            jobs = scheduler_job.Jobs(client, options["region"])
+            changes = scheduler_job.changes(options, jobs.read())
+            for change in changes if not module.check_mode else []:
+                for verb in change.verbs:
+                    jobs.carry_out(change, verb)
     except GcpError as error:
         _gcp.fail(module, str(error), journal)
-    actions = [action for change in changes for action in change.actions]
+    actions = [action for change in changes for action in change.actions] if module.check_mode else journal.actions
     diff = {
         "before": {change.name: change.before for change in changes if change.before is not None},
         "after": {change.name: change.after for change in changes if change.after is not None},

@@ -406,26 +406,27 @@ def main() -> None:
     _gcp.refuse(module, vm.problems(options) if is_present else instance.where(options))
     warn = module.warn if module.check_mode else None
     try:
-        compute = _gcp.connect(module, vm.RESOURCES)
-        found = vm.Observed(compute, options["name"])
-        changes, kept = (vm.changes(options, found, warn), []) if is_present else vm.removal(found)
+        with _gcp.interruptible():
+            compute = _gcp.connect(module, vm.RESOURCES)
+            found = vm.Observed(compute, options["name"])
+            changes, kept = (vm.changes(options, found, warn), []) if is_present else vm.removal(found)
     except GcpError as error:
         module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
 
     def inspect() -> vm.Observed:
         after = vm.Observed(compute, options["name"])
-        if is_present:
-            vm.check_done(options, after)
+        vm.check_done(options, after)
         return after
 
     actions, found = _gcp.carry_out(module, compute, changes, found, inspect)
     pinned = False
     if is_present and not module.check_mode:
         try:
-            found = vm.settled(found)
-            machine = found.short()
-            if machine and machine["status"] == instance.RUNNING:
-                pinned = host_keys.ensure(compute, machine, options, module.warn)
+            with _gcp.interruptible():
+                found = vm.settled(found)
+                machine = found.short()
+                if machine and machine["status"] == instance.RUNNING:
+                    pinned = host_keys.ensure(compute, machine, options, module.warn)
         except GcpError as error:
             _gcp.fail(module, str(error), compute.client.journal, vm=found.short())
     module.exit_json(

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fault:
-    """What befalls the next *times* calls of a method. Set one of the fields; they mean
+    """What befalls the next *times* calls of a method, at the resource *name* where one is named.
+
+    Set one of the other fields; they mean
 
     - status: refused with this status before anything is done
     - reason, text: of that refusal
@@ -22,6 +24,7 @@ class Fault:
 
     method: str
     times: int = 1
+    name: str = ""
     status: int | None = None
     reason: str = ""
     text: str = "On order."
@@ -40,10 +43,10 @@ class Faults:
 
     waiting: list[Fault] = field(default_factory=list)
 
-    def take(self, method: str) -> Fault:
-        """The first fault that waits for *method*, or one without effect."""
+    def take(self, method: str, name: str) -> Fault:
+        """The first fault that waits for *method* at *name*, or one without effect."""
         for fault in self.waiting:
-            if fault.method == method:
+            if fault.method == method and fault.name in ("", name):
                 fault.times -= 1
                 if not fault.times:
                     self.waiting.remove(fault)

@@ -14,7 +14,7 @@ from typing import Any
 from tests.fake_gcp import strict
 from tests.fake_gcp.document import Document, Method
 from tests.fake_gcp.errors import ApiError, api_disabled
-from tests.fake_gcp.server import DroppedError, FakeGcp
+from tests.fake_gcp.server import DroppedError, FakeGcp, PageError
 
 Body = dict[str, Any]
 # A one-platform API takes what every one of them takes, though the document does not say so.
@@ -106,6 +106,8 @@ class FakePlatform(FakeGcp):
         super().__init__(token=token, port=port)
         self.handlers: dict[str, Callable[[Asked], Body]] = {}
         self.denied: set[str] = set()
+        # The writes that were carried out, as `jobs.create start`, whatever was answered.
+        self.carried_out: list[str] = []
 
     def _carry_out(
         self, verb: str, path: str, query: dict[str, list[str]], authorization: str, call: dict[str, Any]
@@ -116,15 +118,17 @@ class FakePlatform(FakeGcp):
         method, values = api.route(verb, path)
         name = values.get("name") or values["parent"]
         short = method.id.removeprefix(f"{self.document.split('.')[0]}.projects.locations.")
-        call |= {"method": short, "name": name.split("/")[-1]}
+        call |= {"method": short, "name": ((call["body"] or {}).get("name") or name).split("/")[-1]}
         with self._lock:
-            fault = self.faults.take(short)
+            fault = self.faults.take(short, call["name"])
         if fault.before:
             fault.before()
         if fault.drop == "before":
             raise DroppedError
         if fault.status:
-            raise ApiError(fault.status, "backendError", "On order.")
+            raise ApiError(fault.status, fault.reason or "backendError", fault.text)
+        if fault.page and not fault.carried_out:
+            raise PageError(*fault.page)
         if not self.enabled:
             raise api_disabled(name.split("/")[1], self.service)
         self.check_permissions(f"{self.document.split('.')[0]}.{short}")
@@ -139,6 +143,10 @@ class FakePlatform(FakeGcp):
         with self._lock:
             asked = Asked(short, name, {key: found[0] for key, found in query.items()}, body or {})
             answer = self.handlers[short](asked)
+            if verb != "GET":
+                self.carried_out.append(f"{short} {call['name']}")
         if fault.drop == "after":
             raise DroppedError
+        if fault.page:
+            raise PageError(*fault.page)
         return answer

@@ -139,7 +139,7 @@ class FakeGcp:
             (call["body"] or {}).get("name", ""),
         )
         with self._lock:
-            fault = self.faults.take(call["method"])
+            fault = self.faults.take(call["method"], call["name"])
         if fault.before:
             fault.before()
         if fault.drop == "before":

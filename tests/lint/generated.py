@@ -10,6 +10,7 @@
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
+- From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.
 - From playbooks/vars/options.yml: docs/reference/playbook_options.md.
 - From what the tasks of roles and playbooks set: plugins/module_utils/rules/run_names.py.
 - From the stand-in's faults.py: their table in sandbox/gateway/README.md.
@@ -50,6 +51,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
     week,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import errors
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
 from ansible_collections.ibops.gateway.plugins.module_utils.host import (
     docker_daemon as docker_daemon,  # has kinds of problem
@@ -427,6 +429,25 @@ def access_table() -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def google_errors_table() -> str:
+    """A row for each kind of error of Google's; a placeholder of its texts in italics."""
+    rows = [("error", "Google answers", "what it means", "next step", "tried again"), ("---",) * 5]
+    tries = {errors.NEVER: "no", errors.SOME: "up to five times", errors.ALWAYS: "until the deadline"}
+    for row in errors.ROWS:
+        answers = [*map(str, sorted(row.statuses)), *(f"`{reason}`" for reason in sorted(row.reasons))]
+        answer = f"{', '.join(answers)}{' with the name of a constraint' if row.pattern else ''}"
+        again = "once, after another look" if row.error is errors.ChangedMeanwhileError else tries[row.retry]
+        texts = (re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) for text in (row.meaning, row.next_step))
+        rows.append((f"`{row.id}`", answer, *(text or "Google's own text" for text in texts), again))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def organization_policies_table() -> str:
+    rows = [("constraint", "way round"), ("---",) * 2]
+    rows += [(f"`{name}`", re.sub(r"\{(\w+)\}", r"*\1*", cell(text))) for name, text in errors.POLICIES.items()]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def problem_table() -> str:
     """A row for each kind of problem; a placeholder of its texts in italics."""
     rows = [("id", "what is wrong", "how to fix it"), ("---",) * 3]
@@ -568,6 +589,8 @@ def texts() -> dict[Path, str]:
 
 MARKED = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
 DOCUMENTED = {
+    "errors of Google": google_errors_table,
+    "organization policies": organization_policies_table,
     "access methods": access_table,
     "promises per controller": promises_table,
     "settings by environment": controller_settings_table,

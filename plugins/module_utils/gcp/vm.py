@@ -124,7 +124,8 @@ def _check_schedule_unused(found: Observed, planned: c.Sequence[Change]) -> None
 
 def check_done(options: Options, found: Observed) -> None:
     """GcpError when what Google has answered to be done is not."""
-    left = [action for change in changes(options, found) for action in change.actions]
+    planned = removal(found)[0] if options["state"] == "absent" else changes(options, found)
+    left = [action for change in planned for action in change.actions]
     if left:
         raise GcpError(f"Google has answered that all is done, and a second look asks for {', '.join(left)}.")
 

@@ -11,12 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.fake_gcp.run import FakeRun
+from tests.fake_gcp.scheduler import FakeScheduler
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import DOCUMENT, MACHINE, RunModule
+from tests.unit.gcp.test_gcp_run_job import deploy
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import apply, client, errors
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import Failure
-from ansible_collections.ibops.gateway.plugins.modules import gcp_network, gcp_vm
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
+from ansible_collections.ibops.gateway.plugins.modules import (
+    gcp_network,
+    gcp_run_job,
+    gcp_scheduler_jobs,
+    gcp_vm,
+)
 
 PAGE = "<html><title>Sign in to the network</title></html>"
 HTML, EMPTY = {"page": (200, PAGE)}, {"page": (200, "")}
@@ -61,6 +70,27 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
         ["networks.insert main: a policy of the organization forbids it: Constraint", "Ask its administrator"],
         [],
     ),
+    **{
+        text: (
+            "networks.insert",
+            {"status": status, "reason": "conditionNotMet", "text": text},
+            ["networks.insert main: a policy of the organization forbids it: ", *said],
+            [],
+        )
+        for status, text, *said in (
+            (412, "Constraint constraints/compute.vmExternalIpAccess violated for project 1.", "gcp_vm_egress: nat"),
+            (412, "Constraint constraints/compute.requireShieldedVm violated for project projects/1.", "Shielded"),
+            (
+                412,
+                "Constraint constraints/compute.trustedImageProjects violated for project p. Use of images of "
+                "debian-cloud is prohibited.",
+                "describe compute.trustedImageProjects --effective --project demo-project` shows them",
+            ),
+            (412, "'europe-west1' violates constraint 'constraints/gcp.resourceLocations'", "Choose a gcp_vm_zone"),
+            (412, "Constraint constraints/compute.requireOsLogin violated for project 1.", "enable-oslogin alone"),
+            (403, "Operation denied by org policy: [customConstraints/custom.onlyE2]", "Ask its administrator"),
+        )
+    },
     "no more machines": (
         "networks.insert",
         {"operation_error": ("ZONE_RESOURCE_POOL_EXHAUSTED", "Try a different zone.")},
@@ -158,6 +188,7 @@ def test_a_name_that_is_not_resolved(run: RunModule, monkeypatch: pytest.MonkeyP
 
 
 DEADLINE = {"seconds": 2.0}
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 FAULTS: dict[str, dict[str, Any]] = {
     "refused": {"status": 403},
     "failed": {"operation_error": ("INTERNAL_ERROR", "It broke.")},
@@ -167,17 +198,99 @@ FAULTS: dict[str, dict[str, Any]] = {
     "503": LASTING,
     "quota": {"status": 403, "reason": "quotaExceeded"},
     "a page of a proxy": {"page": (502, PAGE), "times": 100},
+    "not found": {"status": 404, "reason": "notFound"},
+    "conflict": {"status": 409, "reason": "aborted", "times": 100},
+    "condition": {"status": 412, "times": 100},
+    "rate": {"status": 429, "times": 100},
+    "internal error": {"status": 500, "times": 100},
+    "empty": {**EMPTY, "carried_out": True},
+    "an empty object": {"page": (200, "{}"), "carried_out": True},
+    "a list": {"page": (200, "[]"), "carried_out": True},
+    "a refusal that is not Google's": {"page": (403, '{"error": "denied by the proxy"}')},
     "deadline": DEADLINE,
-    "interrupted": {},
+    **{each: {"before": lambda each=each: os.kill(os.getpid(), signal.Signals[each])} for each in SIGNALS},
 }
 CHANGED = {"machine_type": "e2-medium", "labels": {}, "tags": [], "stop_for_update": True, "disk": {"size": 30}}
-RUNS: dict[str, tuple[Any, list[dict[str, Any]], dict[str, Any]]] = {
-    "network made": (gcp_network.main, [], DOCUMENT),
-    "network removed": (gcp_network.main, [DOCUMENT], {**DOCUMENT, "state": "absent"}),
-    "VM made": (gcp_vm.main, [], {**MACHINE, "state": "stopped"}),
-    "VM changed": (gcp_vm.main, [MACHINE], {**MACHINE, **CHANGED}),
-    "VM removed": (gcp_vm.main, [MACHINE], {**MACHINE, "state": "absent"}),
+# Of each run: the module, what it did before, its options, how many writes it has.
+RUNS: dict[str, tuple[Any, list[dict[str, Any]], dict[str, Any], int]] = {
+    "network made": (gcp_network.main, [], DOCUMENT, 8),
+    "network removed": (gcp_network.main, [DOCUMENT], {**DOCUMENT, "state": "absent"}, 8),
+    "VM made": (gcp_vm.main, [], {**MACHINE, "state": "stopped"}, 3),
+    "VM changed": (gcp_vm.main, [MACHINE], {**MACHINE, **CHANGED}, 6),
+    "VM removed": (gcp_vm.main, [MACHINE], {**MACHINE, "state": "absent"}, 2),
 }
+
+
+def test_there_are_many_failures() -> None:
+    assert len(FAULTS) * sum(writes for _main, _before, _options, writes in RUNS.values()) >= 500
+
+
+JOB = {"name": "vm-start", "action": "start", "schedule": "15 9 * * 1-5", "time_zone": "America/New_York"}
+SCHEDULER = {
+    "zone": "europe-west1-b",
+    "instance": "vm",
+    "service_account": "hours@demo-project.iam.gserviceaccount.com",
+}
+OLD, PAUSED = {**JOB, "name": "vm-old"}, {**JOB, "schedule": "1 9 * * *", "paused": True}
+# What is there, what is asked for, and the writes of it.
+JOBS: dict[str, tuple[list[Any], list[Any], list[str]]] = {
+    "made": ([], [JOB, OLD], ["jobs.create vm-start", "jobs.create vm-old"]),
+    "changed": ([JOB, OLD], [PAUSED], ["jobs.patch vm-start", "jobs.pause vm-start", "jobs.delete vm-old"]),
+    "resumed": ([PAUSED], [{**PAUSED, "paused": False}], ["jobs.resume vm-start"]),
+}
+PLATFORM_FAULTS = {kind: fault for kind, fault in FAULTS.items() if not {"operation_error", "seconds"} & set(fault)}
+
+
+@pytest.mark.parametrize("kind", PLATFORM_FAULTS)
+@pytest.mark.parametrize("made", JOBS)
+def test_the_report_on_schedules_is_the_fakes_own_log(
+    call: RunModule, monkeypatch: pytest.MonkeyPatch, made: str, kind: str
+) -> None:
+    monkeypatch.setattr(client, "ATTEMPTS", 2)
+    before, asked, planned = JOBS[made]
+    for write in planned:
+        with FakeScheduler() as scheduler:
+            options = {**SCHEDULER, "api_endpoint": scheduler.endpoint}
+            call(gcp_scheduler_jobs.main, jobs=copy.deepcopy(before), **options)
+            assert call(gcp_scheduler_jobs.main, True, jobs=copy.deepcopy(asked), **options)["actions"] == planned
+            method, name = write.split()
+            scheduler.calls.clear()
+            scheduler.fault(method, name=name, **PLATFORM_FAULTS[kind])
+            report = call(gcp_scheduler_jobs.main, jobs=copy.deepcopy(asked), **options)
+            if kind in SIGNALS:
+                wait_until(lambda fake=scheduler, write=write: write in fake.carried_out[-1:])
+            done = list(dict.fromkeys(scheduler.carried_out[len(before) + (before == [PAUSED]) :]))
+        known = {*report["actions"], *report.get("unfinished", [])}
+        assert set(report["actions"]) <= set(done) <= known, write
+        assert ("Nothing was changed." in report.get("msg", "")) <= (not done), write
+        assert report["changed"] is bool(known), write
+
+
+@pytest.mark.parametrize("kind", PLATFORM_FAULTS)
+@pytest.mark.parametrize("method", ["jobs.run", "jobs.executions.cancel", "jobs.executions.get"])
+def test_the_report_on_an_execution_is_the_fakes_own_log(
+    call: RunModule, cloud_run: FakeRun, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch, method: str, kind: str
+) -> None:
+    monkeypatch.setattr(client, "ATTEMPTS", 2)
+    monkeypatch.setattr(run_job, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(run_job, "CANCEL_SECONDS", 1.0)
+    deploy(cloud_run)
+    cloud_run.execution_seconds = None if method.endswith("cancel") else 0.05
+    cloud_run.fault(method, **PLATFORM_FAULTS[kind])
+    report = call(gcp_run_job.main, job="pipeline", api_endpoint=cloud_run.endpoint, timeout=0.3)
+    if kind in SIGNALS and method == "jobs.run":
+        wait_until(lambda: bool(cloud_run.executions))
+    begun = {name.rpartition("/")[2] for name in cloud_run.executions}
+    assert len(begun) <= 1
+    assert report.get("execution", "").rpartition("/")[2] in {"", *begun}
+    # One that may have begun is told of, and one that did not begin is not.
+    said = "jobs.run pipeline" in [*report.get("actions", []), *report.get("unfinished", [])]
+    assert bool(begun) <= (bool(report.get("execution")) or said)
+    assert report.get("changed", False) is bool(report.get("execution") or said)
+    assert ("Nothing was executed." in report.get("msg", "")) <= (not begun)
+    cancelled = {execution.outcome for execution in cloud_run.executions.values()} == {"cancelled"}
+    if cancelled and report.get("ended") != "timed_out":
+        assert "executions.cancel" in str([*report["actions"], *report["unfinished"]])
 
 
 def operations(fake: FakeGcp) -> list[Any]:
@@ -210,25 +323,25 @@ def test_the_report_is_the_fakes_own_log(
     """At every write of every run, every fault."""
     monkeypatch.setattr(apply, "RESTORE_SECONDS", 0.3)
     monkeypatch.setattr(client, "ATTEMPTS", 2)
-    main, before, options = RUNS[made]
+    main, before, options, writes = RUNS[made]
     if main is gcp_vm.main:
         request.getfixturevalue("around")
     for each in before:
         call(main, **copy.deepcopy(each))
     start = copy.deepcopy(fake.state.resources)
     planned = call(main, True, **copy.deepcopy(options))["actions"]
-    for method in dict.fromkeys(action.split()[0] for action in planned):
+    assert len(planned) == writes
+    for method, target in (action.split() for action in planned):
         fake.state.resources, fake.state.operations = copy.deepcopy(start), {}
         fake.faults.waiting.clear()
         fault = dict(FAULTS[kind])
-        if kind == "interrupted":
-            fault["before"] = lambda: os.kill(os.getpid(), signal.SIGTERM)
-        fake.fault(method, **fault)
+        fake.fault(method, name=target if method.endswith("insert") else "", **fault)
+        fake.calls.clear()
         report = call(main, **copy.deepcopy(options), **({"timeout": 1.5} if kind == "deadline" else {}))
         # What is under way in this process ends with it in a real one.
         # The list also has a thread that is only about to start, which cannot be joined.
         wait_until(lambda: not [each for each in threading.enumerate() if each.name.endswith("(work)")], 10)
-        if kind == "interrupted":
+        if kind in SIGNALS:
             # The fake carries out what it was sent, also when nobody listens any more; not in the next round.
             wait_until(lambda method=method: any(f".{method}" in f".{name(each)}" for each in operations(fake)))
         done = {name(each) for each in operations(fake) if not each.error}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.fake_gcp import state
+from tests.fake_gcp import links, state
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import Ask, KilledAfter, RunModule
 from tests.unit.gcp.test_gcp_vm import DISK, INSTANCE, LABELS, PROJECT
+
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import compute
 
 PASSING = [
     ("instances.get", {"status": 503}),
@@ -232,6 +234,65 @@ def test_one_that_cannot_be_started_again(machine: RunModule, fake: FakeGcp) -> 
     fake.fault("instances.setMachineType", status=403)
     again = machine(**BIGGER)
     assert (again["failed"], again["actions"]) == (True, ["instances.start ibgw-paper"])
+    assert fake.resource(INSTANCE)["status"] == "RUNNING"
+
+
+# What a run takes away before it gives another one: what is there, the options, the refused call, what is said.
+TAKEN_AWAY: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "public address": (
+        {"external_address": "out"},
+        {"external_address": "other"},
+        "instances.addAccessConfig",
+        "VM ibgw-paper has no public address: `gcloud compute instances add-access-config ibgw-paper --zone "
+        "europe-west1-b --project demo-project --address 203.0.113.",
+    ),
+    "VM": (
+        {},
+        {"subnet": "run", "network_ip": None, "recreate": True},
+        "instances.insert",
+        "instances ibgw-paper is deleted, and not created again: the next run creates it.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TAKEN_AWAY)
+def test_what_is_taken_away_and_not_given_back(machine: RunModule, fake: FakeGcp, kind: str) -> None:
+    before, options, method, said = TAKEN_AWAY[kind]
+    machine(**before)
+    fake.fault(method, status=403)
+    failed = machine(**options)
+    assert failed["failed"] is True
+    assert said in failed["msg"]
+    assert machine(**options)["actions"] == [f"{method} ibgw-paper"]
+
+
+def test_another_schedule_that_is_refused(machine: RunModule, fake: FakeGcp) -> None:
+    machine()
+    other = f"{PROJECT}/regions/europe-west1/resourcePolicies/other"
+    mine = fake.state.resources[f"{PROJECT}/regions/europe-west1/resourcePolicies/ibgw-paper"]
+    fake.state.resources[other] = state.Entry({**mine.body, "name": "other", "selfLink": f"{links.HOST}{other}"})
+    fake.put(DISK, resourcePolicies=[f"{links.HOST}{other}"])
+    fake.fault("disks.addResourcePolicies", status=403)
+    failed = machine()
+    assert "Disk ibgw-paper has no snapshots any more: `gcloud compute disks add-resource-policies" in failed["msg"]
+    assert "--resource-policies other` gives it the former schedule." in failed["msg"]
+    assert machine()["actions"] == ["disks.addResourcePolicies ibgw-paper"]
+
+
+def test_a_mistake_of_ours_leaves_no_vm_down(
+    machine: RunModule, fake: FakeGcp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine()
+    write = compute.Compute.write
+
+    def mistaken(self: compute.Compute, *arguments: Any) -> None:
+        if arguments[1].verb == "setMachineType":
+            raise KeyError("a mistake")
+        write(self, *arguments)
+
+    monkeypatch.setattr(compute.Compute, "write", mistaken)
+    with pytest.raises(KeyError):
+        machine(**BIGGER)
     assert fake.resource(INSTANCE)["status"] == "RUNNING"
 
 

@@ -77,6 +77,9 @@ class Runner:
                 self._call(planned, tried)
         except GcpError as error:
             raise self._restored(planned or change, tried, error) from error
+        except Exception as mistake:
+            self._restored(planned or change, tried, GcpError(str(mistake)))
+            raise
 
     def _call(self, change: Change | None, tried: list[Tried]) -> None:
         if change is None:
@@ -94,15 +97,17 @@ class Runner:
 
     def _restored(self, change: Change, tried: list[Tried], error: GcpError) -> GcpError:
         """Put the resource back into service after *error*; return the error, with what is down where that fails."""
-        restoring = next((call for call in change.calls if call.always), None)
-        stopping = any(call.verb == "stop" for call in change.calls)
-        stops = [entry for call, entry in tried if call.verb == "stop"]
-        if restoring is None or (stopping and not (stops and stops[-1].may_have_effect)):
-            return error
-        entries = [entry for call, entry in tried if call.always]
-        if not entries:
-            self.compute.client.allow(RESTORE_SECONDS)
-            with contextlib.suppress(GcpError):
-                self._write(change, restoring, tried)
-            entries = [tried[-1][1]]
-        return error if entries[-1].state is State.DONE else GcpError(f"{error} {restoring.always}")
+        for restoring in (call for call in change.calls if call.always):
+            undone = [entry for call, entry in tried if call.verb == restoring.undoes]
+            taken_out = undone and undone[-1].may_have_effect
+            if any(call.verb == restoring.undoes for call in change.calls) and not taken_out:
+                continue
+            entries = [entry for call, entry in tried if call.always and call.verb == restoring.verb]
+            if not entries:
+                self.compute.client.allow(RESTORE_SECONDS)
+                with contextlib.suppress(GcpError):
+                    self._write(change, restoring, tried)
+                entries = [tried[-1][1]]
+            if entries[-1].state is not State.DONE:
+                error = GcpError(f"{error} {restoring.always}")
+        return error

@@ -117,6 +117,12 @@ class Client:
 
         return self.ask(f"{field}.list", pages)
 
+    def whole(self, answer: Answer) -> Answer:
+        """*answer*, for a call that :meth:`ask` makes: a resource or an operation, which has a name."""
+        if not getattr(answer, "name", ""):
+            raise self._protobuf.ParseError("it names nothing")
+        return answer
+
     def left(self) -> float:
         """How many seconds are left."""
         return self._ends - time.monotonic()
@@ -175,15 +181,16 @@ class Client:
                 error if isinstance(error, NoAnswerError) else NoAnswerError(f"{what}: no answer from the API: {error}")
             )
             raise _AttemptError(told, errors.SOME) from error
-        except self._protobuf.ParseError as error:
+        except self._auth.GoogleAuthError as error:
+            refused = GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
+            raise _AttemptError(refused, errors.NEVER) from error
+        except (self._protobuf.ParseError, AttributeError, TypeError, ValueError) as error:
+            # The library takes it for granted that JSON has Google's form, also that of an error.
             told = NoAnswerError(
                 f"{what}: the answer is not Google's: {errors.printable(str(error))}. Check api_endpoint, and whether "
                 "a proxy or a portal answers in Google's place."
             )
             raise _AttemptError(told, errors.NEVER) from error
-        except self._auth.GoogleAuthError as error:
-            refused = GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
-            raise _AttemptError(refused, errors.NEVER) from error
 
     def _bounded(self, what: str, call: c.Callable[[], Answer], seconds: float) -> Answer:
         """Give up *call* after so many seconds, whatever it waits for, or when the run is interrupted."""

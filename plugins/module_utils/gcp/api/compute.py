@@ -64,7 +64,7 @@ class Compute:
         try:
             found = self.client.ask(
                 f"{resource.collection}.get {name}",
-                lambda timeout: call(request=request, timeout=timeout, retry=None),
+                lambda timeout: self.client.whole(call(request=request, timeout=timeout, retry=None)),
             )
         except NotFoundError:
             return None
@@ -121,7 +121,7 @@ class Compute:
     def write(self, resource: Resource, call: Call, name: str, entry: Entry) -> None:
         """Change something and wait for the operation; ChangedMeanwhileError when the resource is not what it was.
 
-        What is gone already counts as deleted. *entry* is the journal's.
+        It is no error that what is to be deleted is gone already. *entry* is the journal's.
         """
         what, verb = entry.action, resource.verb(call.verb)
         request: Body = {**self._scope(resource), **call.parameters, "request_id": str(uuid.uuid4())}
@@ -132,11 +132,15 @@ class Compute:
             request[verb.field(resource)] = library.message(kind, call.body)
         send = getattr(self._clients[resource], verb.function)
         try:
-            operation = self.client.ask(what, lambda timeout: send(request=request, timeout=timeout, retry=None))
+            operation = self.client.ask(
+                what, lambda timeout: self.client.whole(send(request=request, timeout=timeout, retry=None))
+            )
         except GcpError as error:
             gone = isinstance(error, NotFoundError) and call.verb == "delete"
             if gone or not error.unknown:
-                self.client.journal.end(entry, State.DONE if gone else State.REFUSED)
+                # Where an answer was lost, the first try may have deleted it.
+                state = State.DONE if gone and error.unknown else State.GONE if gone else State.REFUSED
+                self.client.journal.end(entry, state)
             if gone:
                 return
             raise ChangedMeanwhileError(str(error)) if isinstance(error, NotFoundError) else error from error
@@ -160,7 +164,9 @@ class Compute:
                     "again, with a longer timeout."
                 )
             operation = self.client.ask(
-                what, lambda timeout: client.wait(request=request, timeout=timeout, retry=None), WAIT_SECONDS
+                what,
+                lambda timeout: self.client.whole(client.wait(request=request, timeout=timeout, retry=None)),
+                WAIT_SECONDS,
             )
         if operation.error.errors:
             self.client.journal.end(entry, State.FAILED)

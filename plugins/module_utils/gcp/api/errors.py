@@ -15,6 +15,24 @@ import typing as t
 NEVER, SOME, ALWAYS = "never", "some", "always"
 LONGEST_TEXT = 600
 
+# How Google names a constraint of the organization: https://cloud.google.com/resource-manager/docs/organization-policy
+CONSTRAINT = r"\b(constraints|customConstraints)/(?P<name>[A-Za-z.]*[A-Za-z])"
+# The way round those that a gateway can meet, in the words of role gcp_vm.
+POLICIES = {
+    "compute.disableGuestAttributesAccess": "Name the VM's host keys in gcp_vm_host_keys, or set "
+    "gcp_vm_unknown_host_keys: accept_new.",
+    "compute.requireOsLogin": "Leave enable-oslogin alone in gcp_vm_options.metadata and in the project's metadata: "
+    "every VM of the collection has OS Login.",
+    "compute.requireShieldedVm": "Leave all of shielded on in gcp_vm_options, and choose a gcp_vm_image that is "
+    "Shielded, as Debian's are.",
+    "compute.restrictCloudNATUsage": "Set gcp_vm_egress: external_ip, or have NAT allowed for this network.",
+    "compute.storageResourceUseRestrictions": "Name a gcp_vm_image or a snapshot of a project that the policy lists.",
+    "compute.trustedImageProjects": "Name a gcp_vm_image of a project that the policy lists: `gcloud resource-manager "
+    "org-policies describe compute.trustedImageProjects --effective --project {project}` shows them.",
+    "compute.vmExternalIpAccess": "Set gcp_vm_egress: nat, with which no VM has an external address.",
+    "gcp.resourceLocations": "Choose a gcp_vm_zone in a region that the policy lists.",
+}
+
 
 class GcpError(Exception):
     """Something a person has to fix; the message says what and how.
@@ -96,7 +114,7 @@ ROWS = (
         "a policy of the organization forbids it",
         "Ask its administrator for an exception for project {project}, or choose what the policy allows.",
         statuses=frozenset({400, 403, 412}),
-        pattern=r"[Cc]onstraint '?constraints/",
+        pattern=CONSTRAINT,
     ),
     Row("changed", "", "", statuses=frozenset({409, 412}), error=ChangedMeanwhileError),
     Row(
@@ -122,7 +140,8 @@ ROWS = (
     Row(
         "stockout",
         "the zone has no such machine left at the moment",
-        "Choose another machine type or zone, or run again later.",
+        "Choose another machine type, or run again later. Another zone of the region (gcp_vm_zone) keeps network and "
+        "addresses, and is another VM.",
         reasons=frozenset({"ZONE_RESOURCE_POOL_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"}),
     ),
     Row(
@@ -176,7 +195,9 @@ def explained(failure: Failure, what: str, project: str, api: str, roles: str) -
     told = ": ".join(part for part in (what, found.meaning.format(**names), text) if part)
     told += "." if found.meaning and not text else ""
     code = f" (HTTP {failure.status})" if failure.status >= 500 else ""
-    return found.error(f"{told}{code} {found.next_step.format(**names)}".rstrip())
+    constraint = re.search(CONSTRAINT, failure.text) if found.id == "organization_policy" else None
+    step = POLICIES.get(constraint["name"], found.next_step) if constraint else found.next_step
+    return found.error(f"{told}{code} {step.format(**names)}".rstrip())
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ class State(enum.Enum):
     REFUSED = "refused"
     ACCEPTED = "accepted, and not known to have ended"
     FAILED = "failed"
+    GONE = "refused, as what it deletes was gone already"
     DONE = "done"
 
 
@@ -30,7 +31,7 @@ class Entry:
 
     @property
     def may_have_effect(self) -> bool:
-        return self.state not in (State.REFUSED, State.FAILED)
+        return self.state not in (State.REFUSED, State.FAILED, State.GONE)
 
     @property
     def is_open(self) -> bool:

@@ -96,7 +96,11 @@ def change(desired: DesiredState, found: Body | None, recreate: bool) -> Change 
 def recreation(desired: DesiredState, found: Body) -> Change:
     """Delete a resource and create it again."""
     new, resource = _new(desired), desired.resource
-    calls = [Call("delete"), *resource.create(desired.name, new)]
+    # A disk is created with its VM.
+    created = resource.create(desired.name, new)
+    gone = f"{resource.collection} {desired.name} is deleted, and not created again: the next run creates it."
+    insert = [dataclasses.replace(each, always=gone, undoes="delete") for each in created[:1]]
+    calls = [Call("delete"), *insert, *created[1:]]
     return _planned(desired, True, calls, resource.normalized(found), new)
 
 

@@ -24,14 +24,16 @@ MARK_LABEL = "ibops-gateway"
 class Call:
     """A call of the API: its verb, its body, and other fields of the request in the library's names.
 
-    One with *always* puts a resource back into service. It is made whatever became of the calls before it, and where
-    that fails as well, *always* is the sentence that says what is down and how to start it.
+    One with *always* puts back into service what the call of verb *undoes* has taken out of it. It is made whatever
+    became of the calls between, and where that fails as well, *always* is the sentence that says what is down and how
+    to put it right.
     """
 
     verb: str
     body: Body | None = None
     parameters: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     always: str = ""
+    undoes: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,10 +40,18 @@ def _change(_name: str, found: Body, desired: Normalized, differing: set[str]) -
         yield Call("setLabels", {"labels": desired["labels"], "labelFingerprint": found["labelFingerprint"]})
     before, after = set(_normalized(found)["resourcePolicies"]), set(desired["resourcePolicies"])
     # A disk has one schedule at most.
+    lost = ""
     if before - after:
         yield Call("removeResourcePolicies", {"resourcePolicies": sorted(before - after)})
+        place = f"--zone {last(found['zone'])} --project {link(found['selfLink']).split('/')[1]}"
+        policies = ",".join(map(last, sorted(before)))
+        lost = (
+            f"Disk {found['name']} has no snapshots any more: `gcloud compute disks add-resource-policies "
+            f"{found['name']} {place} --resource-policies {policies}` gives it the former schedule."
+        )
     if after - before:
-        yield Call("addResourcePolicies", {"resourcePolicies": sorted(after - before)})
+        added = {"resourcePolicies": sorted(after - before)}
+        yield Call("addResourcePolicies", added, always=lost, undoes="removeResourcePolicies")
 
 
 DISK = Resource(

@@ -165,7 +165,7 @@ def _change(name: str, found: Body, desired: Normalized, differing: set[str]) ->
     if desired["status"] == RUNNING and (stopped or before["status"] != RUNNING):
         place = f"--zone {last(found['zone'])} --project {link(found['selfLink']).split('/')[1]}"
         down = f"VM {name} is stopped: `gcloud compute instances start {name} {place}` starts it."
-        yield Call("start", always=down)
+        yield Call("start", always=down, undoes="stop")
 
 
 def _change_running(found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:

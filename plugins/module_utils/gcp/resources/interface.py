@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from ...agent.problem import Problem, table
-from ..api.normal import Normalized, link, without_none
+from ..api.normal import Normalized, last, link, without_none
 from ..api.resource import Body, Call, Options
 from ..rules import NAME, named
 from .address import ADDRESS
@@ -65,10 +65,16 @@ def new(desired: Normalized) -> Body:
 
 def change(found: Body, desired: Normalized) -> c.Iterator[Call]:
     """Take the public address away and give the desired one: that of an access config cannot change."""
+    lost = ""
     for config in found["networkInterfaces"][0].get("accessConfigs", []):
         yield Call("deleteAccessConfig", None, {**INTERFACE, "access_config": config["name"]})
+        name, where = found["name"], f"--zone {last(found['zone'])} --project {link(found['selfLink']).split('/')[1]}"
+        lost = (
+            f"VM {name} has no public address: `gcloud compute instances add-access-config {name} {where} --address "
+            f"{config.get('natIP', '')}` gives it the former one, if that is reserved."
+        )
     if desired["natIP"]:
-        yield Call("addAccessConfig", _access(desired), INTERFACE)
+        yield Call("addAccessConfig", _access(desired), INTERFACE, lost, "deleteAccessConfig")
 
 
 def _access(desired: Normalized) -> Body:

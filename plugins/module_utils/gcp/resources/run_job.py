@@ -15,7 +15,8 @@ import typing as t
 
 from ...agent.problem import Problem, table
 from ..api.client import Api, Client
-from ..api.errors import GcpError, NoAnswerError, NotFoundError
+from ..api.errors import GcpError, InterruptedRunError, NoAnswerError, NotFoundError
+from ..api.journal import State
 from ..api.library import Body, load, message, plain
 from ..api.normal import last
 from ..api.resource import Options
@@ -70,7 +71,9 @@ class Job:
         try:
             found = self._client.ask(
                 f"jobs.get {self._short}",
-                lambda timeout: self._jobs.get_job(request={"name": self.name}, timeout=timeout, retry=None),
+                lambda timeout: self._client.whole(
+                    self._jobs.get_job(request={"name": self.name}, timeout=timeout, retry=None)
+                ),
             )
         except NotFoundError as error:
             where = f"--region {self._region} --project {self._client.project}"
@@ -87,24 +90,39 @@ class Job:
         has since is taken for this one.
         """
         request = message(self._library.RunJobRequest, {"name": self.name, "overrides": overrides})
+        journal = self._client.journal
+        entry = journal.send(f"jobs.run {self._short}")
         try:
-            operation = self._client.ask(
+            begun = self._client.ask(
                 f"jobs.run {self._short}",
-                lambda timeout: self._jobs.run_job(request=request, timeout=timeout, retry=None),
+                lambda timeout: self._client.whole(
+                    self._jobs.run_job(request=request, timeout=timeout, retry=None).metadata
+                ),
                 repeat=False,
             )
         except NotFoundError as error:
+            journal.end(entry, State.REFUSED)
             raise GcpError(f"job {self._short!r} was deleted meanwhile.") from error
-        except NoAnswerError as error:
-            newest = latest(self.read())
+        except (NoAnswerError, InterruptedRunError) as error:
+            seen = "The job has no new execution so far, but may still get one"
+            try:
+                newest = latest(self.read())
+            except NoAnswerError:
+                newest, seen = "", "Whether the job has a new execution is not known"
             if newest and newest != latest(before):
-                return newest, True
+                journal.end(entry, State.DONE)
+                if isinstance(error, NoAnswerError):
+                    return newest, True
+                seen = f"Execution {last(newest)} has begun, and goes on"
             raise GcpError(
-                f"{error}. The job has no new execution so far, but may still get one: look at `gcloud run jobs "
-                f"executions list --job {self._short} --region {self._region} --project {self._client.project}` "
-                "before you run it again."
+                f"{error} {seen}: look at `gcloud run jobs executions list --job {self._short} --region "
+                f"{self._region} --project {self._client.project}` before you run it again."
             ) from error
-        return str(operation.metadata.name), False
+        except GcpError:
+            journal.end(entry, State.REFUSED)
+            raise
+        journal.end(entry, State.DONE)
+        return str(begun.name), False
 
     def follow(self, execution: str, seconds: float) -> Ended:
         """Wait for the end of an execution, *seconds* at most."""
@@ -124,6 +142,7 @@ class Job:
 
     def cancel(self, execution: str) -> Ended:
         """Cancel an execution and wait until it has ended, for a while."""
+        entry = self._client.journal.send(f"executions.cancel {last(execution)}")
         try:
             self._client.ask(
                 f"executions.cancel {last(execution)}",
@@ -131,10 +150,16 @@ class Job:
                     request={"name": execution}, timeout=timeout, retry=None
                 ),
             )
-        except GcpError:
+        except InterruptedRunError:
+            raise
+        except GcpError as error:
+            if not error.unknown:
+                self._client.journal.end(entry, State.REFUSED)
             # What has ended by itself just now cannot be cancelled.
             if not self._inspect(execution).get("completionTime"):
                 raise
+        else:
+            self._client.journal.end(entry, State.DONE)
         ended = self.follow(execution, CANCEL_SECONDS)
         return dataclasses.replace(ended, how="timed_out") if ended.how in ("cancelled", "running") else ended
 
@@ -142,8 +167,8 @@ class Job:
         try:
             found = self._client.ask(
                 f"executions.get {last(execution)}",
-                lambda timeout: self._executions.get_execution(
-                    request={"name": execution}, timeout=timeout, retry=None
+                lambda timeout: self._client.whole(
+                    self._executions.get_execution(request={"name": execution}, timeout=timeout, retry=None)
                 ),
             )
         except NotFoundError as error:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from ...agent.problem import Problem, table
 from ..api.client import Api, Client
-from ..api.errors import GcpError, NotFoundError
+from ..api.errors import GcpError, InterruptedRunError, NotFoundError
 from ..api.journal import State
 from ..api.library import Body, load, message, plain
 from ..api.normal import last
@@ -82,24 +82,42 @@ class Jobs:
         call = getattr(self._jobs, {"patch": "update_job"}.get(verb, f"{verb}_job"))
         what, journal = f"jobs.{verb} {change.name}", self._client.journal
         entry = journal.send(what)
+
+        def send(timeout: float) -> object:
+            answer = call(request=request, timeout=timeout, retry=None)
+            return answer if verb == "delete" else self._client.whole(answer)
+
         try:
-            self._client.ask(what, lambda timeout: call(request=request, timeout=timeout, retry=None))
+            self._client.ask(what, send)
         except NotFoundError as error:
             if verb != "delete":
                 journal.end(entry, State.REFUSED)
                 raise GcpError(f"{what}: the job was deleted meanwhile. Run again.") from error
+            if not error.unknown:
+                journal.end(entry, State.GONE)
+                return
+        except InterruptedRunError:
+            # What is under way goes on.
+            raise
         except GcpError as error:
+            if not error.unknown:
+                journal.end(entry, State.REFUSED)
+                raise
             # Where an answer was lost on its way, the second try is refused, as it was done by the first.
             if not self._is_done(change, verb):
-                if not error.unknown:
-                    journal.end(entry, State.REFUSED)
                 raise
         journal.end(entry, State.DONE)
 
     def _is_done(self, change: Change, verb: str) -> bool:
-        found, after = self.read().get(change.name), change.after
-        if found is None or after is None:
+        """Whether a look shows that a job is as *verb* leaves it; False where there is no look."""
+        try:
+            found, after = self.read().get(change.name), change.after
+        except InterruptedRunError:
+            raise
+        except GcpError:
             return False
+        if found is None or after is None:
+            return found is after is None
         fields = FIELDS if verb in ("create", "patch") else ("state",)
         return all(normalized(found).get(field) == after[field] for field in fields)
 
