@@ -19,6 +19,9 @@ description:
   - An image is asked before it is trusted, after its pull and before anything is touched, by inspecting it and its
     files; it is never run for that. A release that IBKR no longer accepts, and an image that is not what the role
     assumes, are refused with each difference (O(accept_image)); check mode does not see the files.
+  - What drives the gateway (IBC, ibg-controller) is read off the image, too. ibg-controller gets the settings out of
+    O(config) as environment, and a setting that it cannot keep is refused by name. A running live gateway changes from
+    one to the other with O(apply=now), or at a sign-in while it is down.
   - A live gateway is left alone by a run that has no limit, and a running one keeps its container until its next
     sign-in, unless O(apply=now). A paused one is resumed on its kept sign-in.
   - Run it as root.
@@ -201,6 +204,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.commands import ChannelError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.properties import (
     UnrepresentableError,
@@ -216,25 +220,35 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descri
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import NETWORK_LABEL
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy import container, deployment, settings_files
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import (
+    container,
+    controller_settings,
+    deployment,
+    settings_files,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.host import calendar_data, container_user
 
 CONFIG_DIR = "/etc/ibgw"
 STATE_DIR = "/var/lib/ibgw"
 
 
-def order_of(params: dict[str, t.Any]) -> deployment.Order:
-    """Build the order from the options; the container's settings have been checked. UnrepresentableError."""
+def order_of(params: dict[str, t.Any], controller: str) -> deployment.Order:
+    """Build the order from the options, for an image with *controller*; the container's settings have been checked.
+    UnrepresentableError."""
     if params["password"] is not None:
         escape(params["password"])
-    settings, name = params["container"], params["gateway_name"]
+    own, name = controller_settings.environment(controller, params["config"]), params["gateway_name"]
+    settings = {**params["container"], "environment": {**params["container"]["environment"], **own}}
     mode = params["descriptor"]["mode"]
     labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
     request = container.body(settings, labels)
+    if own:
+        # The image's own asks the API's port every 30 s, and what restarts unhealthy containers would send pushes.
+        request["Healthcheck"] = {"Test": ["NONE"]}
     secret = params["password_secret"] or settings_files.secret_revision(name, params["password"])
     scripts = settings_files.DESKTOP_SCRIPTS if container.program(settings) == "tws" else {}
     revision = container.revision(request, params["config"], params["jts"], secret, *scripts.values())
-    written = {**params["descriptor"], "revision": revision}
+    written = {**params["descriptor"], "revision": revision, "controller": controller}
     known = {key: value for key, value in written.items() if key in Descriptor.__dataclass_fields__}
     parameters = {
         "gateway_name": name,
@@ -243,6 +257,7 @@ def order_of(params: dict[str, t.Any]) -> deployment.Order:
         "uid": settings["uid"],
         "password": params["password"] if mode == "paper" else None,
         "keeps_password": mode == "paper" and not params["password_secret"],
+        "password_is_property": controllers.by_name(controller).password_is_property,
         "config": params["config"],
         "jts": params["jts"],
         "jts_keys": params["jts"],
@@ -351,8 +366,7 @@ def main() -> None:
     if shortage:
         module.fail_json(msg=shortage)
     try:
-        order = order_of(params)
-        module.exit_json(**carry_out(module, order))
+        module.exit_json(**carry_out(module, params))
     except UnrepresentableError as fault:
         module.fail_json(
             msg=f"gateway_password: {fault}; IBC cannot read it from its settings file. Nothing was changed."
@@ -370,9 +384,11 @@ def main() -> None:
         module.fail_json(msg=str(fault))
 
 
-def carry_out(module: AnsibleModule, order: deployment.Order) -> dict[str, t.Any]:
-    params = module.params
+def carry_out(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    controller = controllers.DEFAULT
     try:
+        controller = deployment.controller_of(Engine(), params["gateway_name"], params["container"]["image"])
+        order = order_of(params, controller)
         control = Control(
             order.descriptor,
             plan.load_or_default(params["gateway_name"])[0],
@@ -390,7 +406,7 @@ def carry_out(module: AnsibleModule, order: deployment.Order) -> dict[str, t.Any
     except EngineError as fault:
         if not module.check_mode:
             raise
-        return predicted(module, order, fault)
+        return predicted(module, order_of(params, controller), fault)
 
 
 NEEDS = {

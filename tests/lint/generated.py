@@ -39,8 +39,6 @@ from tests.lint.files import ROOT, project_files
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
-from docs import controller_settings
-
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
@@ -50,6 +48,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
     metrics,
     week,
 )
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import controller_settings
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import errors
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
@@ -518,11 +517,11 @@ def promises_table() -> str:
 
 
 def controller_settings_table() -> str:
-    """Each setting of IBC, and what ibg-controller makes of it."""
-    rows = [("variable", "with ibg-controller")]
+    """Each setting of IBC, and what becomes of it with another controller."""
+    others = [each for each in controllers.TABLES.values() if each.name in controller_settings.TABLES]
+    rows = [("variable", *(f"with {each.title}" for each in others))]
     for name in ibc.OPTIONS | {ibc.BYPASS: None}:
-        lacking = controller_settings.LACKING.get(name, controller_settings.NO_SETTING)
-        rows.append((f"`{name}`", controller_settings.KEPT.get(name, f"at its default only: {lacking}")))
+        rows.append((f"`{name}`", *(setting_kept(controller_settings.TABLES[each.name], name) for each in others)))
     return table(rows)
 
 
@@ -558,6 +557,14 @@ def channels_table() -> str:
 def transition_table() -> str:
     """A row for each field of a line in the journal."""
     return table([("field", "what it is"), *((f"`{name}`", text) for name, (text, _read) in journal.FIELDS.items())])
+
+
+def setting_kept(own: controller_settings.Table, name: str) -> str:
+    if name in own.always:
+        return "always on"
+    if name not in own.kept:
+        return f"at its default only: {own.lacking.get(name, controller_settings.NO_SETTING)}"
+    return own.kept[name] + (", from 12:00 PM on" if name in own.afternoon else "")
 
 
 def documents() -> dict[Path, str]:

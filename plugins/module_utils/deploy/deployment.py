@@ -17,7 +17,7 @@ from typing import Any
 
 from ..agent import files, releases
 from ..agent.api import verdicts
-from ..agent.controller import milestones, password
+from ..agent.controller import controllers, milestones, password
 from ..agent.controller.commands import ChannelError
 from ..agent.engine import neighbours
 from ..agent.engine.client import Engine, EngineError, NotFoundError
@@ -196,6 +196,21 @@ class Containers:
         return True
 
 
+def controller_of(engine: Engine, name: str, image: str) -> str:
+    """Return the name of the controller that gateway *name* has with *image*. Raises EngineError.
+
+    It is read off the image. Where that is not on this host, nothing is made of it, so that what is deployed counts.
+    """
+    try:
+        return controllers.of_image(engine.image(image).get("Config") or {})
+    except NotFoundError:
+        pass
+    try:
+        return descriptor.load(name).controller
+    except DescriptorError:
+        return controllers.DEFAULT
+
+
 class Ended(Exception):
     """A rule of the session refuses a start; *step* is the next step."""
 
@@ -259,6 +274,8 @@ class Deployment:
         why = neighbours.mode_objection(mine, around, mode, order.change_mode) or decision.why
         if not why and decision.step not in (NONE, PROVE):
             why = neighbours.objection(mine, around) or self._port_taken(around, found)
+        if not why and decision.step == PENDING:
+            why = self._other_controller()
         if why:
             raise Refused(f"{why}. Nothing was touched.")
         if order.live and decision.starts and decision.step != RESUME:
@@ -271,6 +288,21 @@ class Deployment:
         listener = neighbours.listening(wanted.port)
         return listener and (
             f"gateway_port: on {wanted.port} of this host {listener} listens: choose another port, or stop that program"
+        )
+
+    def _other_controller(self) -> str:
+        """Why a running live gateway does not get this controller at its next sign-in: its log would be read by the
+        other one's table until then."""
+        wanted, there = self.order.descriptor, self.containers.look(self.containers.name)
+        if there is None or controllers.controller_of(there["Config"]) == wanted.controller:
+            return ""
+        runs, meant = (
+            controllers.by_name(each).title for each in (controllers.controller_of(there["Config"]), wanted.controller)
+        )
+        return (
+            f"gateway_image: live gateway {wanted.name} runs with {runs}, and {wanted.image} has {meant}. Stop it "
+            f"(ibgwctl stop {wanted.name}) and sign in again by playbooks/live_signin.yml, or with the phone at hand "
+            "-e gateway_apply=now"
         )
 
     def _ask_image(self, found: Found, decision: Decision, check: bool) -> image.Report | None:

@@ -18,10 +18,12 @@ import tarfile
 import typing as t
 
 from ..agent import releases
+from ..agent.controller import controllers, promises
 from ..agent.engine.client import Engine, EngineError, NotFoundError, TooLongError
 from ..agent.releases import IBC, IBG_CONTROLLER
 from ..agent.session.inspection import RELEASE_VARIABLE, variables
 from ..agent.text import printable
+from . import controller_settings
 
 HOME = "/home/ibgateway"
 SCRIPTS, IBC_DIR, PROGRAM = f"{HOME}/scripts", f"{HOME}/ibc", f"{HOME}/Jts/ibgateway"
@@ -42,19 +44,24 @@ CONTROLLERS = {
     IBG_CONTROLLER: f"{SCRIPTS}/gateway_controller.py",
     "ibctl": "/opt/ibctl/ibctl",
 }
-SUPPORTED = (IBC,)
+SUPPORTED = tuple(controllers.TABLES)
+# Earlier ones launch a second gateway beside the one that restarts itself, a push each night (its CHANGELOG, 0.9.0).
+OLDEST = {IBG_CONTROLLER: (0, 9, 0)}
+# The version that the release's workflow writes; an image that is built from the Dockerfile has its base's.
+VERSION_LABEL, SOURCE_LABEL = "org.opencontainers.image.version", "org.opencontainers.image.source"
 
 
 class Layout(t.NamedTuple):
     """Where the image of a program has what: its *environment*, its *entry* point, its *scripts*, each controller's own
-    file, IBC's settings *template* and *version*, the folder of the *program* by release. With *root* it starts as
-    root, and gives its files to the role's uid by itself."""
+    file, what a controller needs beside the base image's (*extra*), IBC's settings *template* and *version*, the folder
+    of the *program* by release. With *root* it starts as root, and gives its files to the role's uid by itself."""
 
     title: str
     environment: c.Mapping[str, str]
     entry: str
     scripts: tuple[str, ...]
     controllers: c.Mapping[str, str]
+    extra: c.Mapping[str, tuple[str, ...]]
     template: str
     version: str
     program: str
@@ -64,7 +71,16 @@ class Layout(t.NamedTuple):
 # The second is gnzsnz/ib-gateway-docker's tws-rdesktop (its Dockerfile.tws), with the init of linuxserver/rdesktop.
 LAYOUTS = {
     "gateway": Layout(
-        "IB Gateway", ENVIRONMENT, ENTRY, SCRIPT_FILES, CONTROLLERS, TEMPLATE, IBC_VERSION, PROGRAM, root=False
+        "IB Gateway",
+        ENVIRONMENT,
+        ENTRY,
+        SCRIPT_FILES,
+        CONTROLLERS,
+        {IBG_CONTROLLER: (f"{HOME}/gateway-input-agent.jar",)},
+        TEMPLATE,
+        IBC_VERSION,
+        PROGRAM,
+        root=False,
     ),
     "tws": Layout(
         "TWS",
@@ -89,14 +105,13 @@ LAYOUTS = {
             IBG_CONTROLLER: "/defaults/gateway_controller.py",
             "ibctl": CONTROLLERS["ibctl"],
         },
+        {},
         "/opt/ibc/config.ini.tmpl",
         "/opt/ibc/version",
         "/opt/ibkr/ibgateway",
         True,
     ),
 }
-# ibg-controller's image has IBC as well, and this variable chooses it.
-SWITCH, CHOSEN = "USE_IBG_CONTROLLER", "yes"
 # What IBC reads and its template does not have (IBC's source).
 KEYS_OUTSIDE_TEMPLATE = frozenset({"IncludeStackTraceForExceptions", "LogComponents", "ShowAllTrades"})
 # The template has 20 kB, the others one line.
@@ -119,14 +134,25 @@ ACCEPTABLE = (
     "entry_point",
     "no_template",
     "unknown_keys",
+    "live_costs",
 )
-REFUSED = ("program", "no_controller", "other_controller", "two_controllers", "not_a_file", "too_big")
+REFUSED = (
+    "program",
+    "no_controller",
+    "other_controller",
+    "two_controllers",
+    "controller_too_old",
+    "setting",
+    "live_promise",
+    "not_a_file",
+    "too_big",
+)
 
 
 class Wanted(t.NamedTuple):
-    """A container that is to be made of an image: its *uid*, its *environment*, IBC's settings template *config*;
-    *accept*: those of :data:`ACCEPTABLE` that are not refused. *platform* is the engine's, *now* in epoch seconds,
-    *program* a key of :data:`LAYOUTS`."""
+    """A container that is to be made of an image: its *uid*, its *environment*, which has the mode, IBC's settings
+    template *config*; *accept*: those of :data:`ACCEPTABLE` that are not refused. *platform* is the engine's, *now* in
+    epoch seconds, *program* a key of :data:`LAYOUTS`."""
 
     uid: int
     environment: c.Mapping[str, str]
@@ -241,22 +267,23 @@ def examine(engine: Engine, image: str, wanted: Wanted, container: str | None = 
     environment = variables(config.get("Env"))
     release = environment.get(RELEASE_VARIABLE, "")
     files = None if container is None else _files(engine, image, container, release, wanted.layout)
-    controllers = _controllers(config, files, {**environment, **wanted.environment}, wanted.layout)
-    version = files.texts.get(wanted.layout.version, "").strip() if files and controllers == [IBC] else ""
+    names = _controllers(config, files, wanted.layout)
+    version = _version(config, files, names, wanted.layout)
     known = releases.parse(release)
     differences = [
         *_by_release(release, environment, wanted.now),
         *_by_config(found, config, environment, wanted),
-        *_by_controller(controllers, files is not None),
-        *(_by_files(files, release, wanted) if files else ()),
-        *_by_table(known, controllers, version, wanted.program),
+        *_by_controller(names, controllers.of_image(config), version, files is not None),
+        *(_by_files(files, release, wanted, names) if files else ()),
+        *_by_promises(names, wanted),
+        *_by_table(known, names, version, wanted.program),
     ]
     return Report(
         image,
         str(known) if known else None,
-        controllers[0] if len(controllers) == 1 else None,
+        names[0] if len(names) == 1 else None,
         printable(version, 40) or None,
-        _known(known, controllers, version, wanted.program),
+        _known(known, names, version, wanted.program),
         tuple(each._replace(refused=_refused(each.id, wanted.accept)) for each in differences),
     )
 
@@ -325,36 +352,64 @@ def _by_config(
 # By its files
 
 
-def _controllers(
-    config: c.Mapping[str, t.Any], files: Files | None, environment: c.Mapping[str, str], layout: Layout
-) -> list[str]:
-    """Return the controllers of an image, those of its labels and environment, too; only the chosen one where it is."""
-    labelled = any(str(label).startswith("com.ibg-controller.") for label in config.get("Labels") or ())
-    chosen = environment.get(SWITCH) == CHOSEN
+def _controllers(config: c.Mapping[str, t.Any], files: Files | None, layout: Layout) -> list[str]:
+    """Return the controllers of an image; of one that is ibg-controller's by its label, that one alone."""
     there = [name for name, path in layout.controllers.items() if files and path in files.there]
-    if chosen and (files is None or IBG_CONTROLLER in there or labelled):
-        return [IBG_CONTROLLER]
-    return there + [IBG_CONTROLLER] * (labelled and IBG_CONTROLLER not in there)
+    if controllers.of_image(config) == IBG_CONTROLLER:
+        return [IBG_CONTROLLER] if files is None or IBG_CONTROLLER in there else []
+    return there
 
 
-def _by_controller(controllers: list[str], looked: bool) -> c.Iterator[Difference]:
-    names = " and ".join(controllers)
-    if not controllers and looked:
-        yield _difference("no_controller", SUPPORTED, "none", f"it has none of {', '.join(CONTROLLERS)}")
-    elif len(controllers) > 1:
-        text = f"{names} are in it, and its scripts choose between them by {SWITCH}"
+def _version(config: c.Mapping[str, t.Any], files: Files | None, names: list[str], layout: Layout) -> str:
+    labels: c.Mapping[str, t.Any] = config.get("Labels") or {}
+    if names == [IBG_CONTROLLER]:
+        own = IBG_CONTROLLER in str(labels.get(SOURCE_LABEL, ""))
+        return str(labels.get(VERSION_LABEL, "")).removeprefix("v") if own else ""
+    return files.texts.get(layout.version, "").strip() if files and names == [IBC] else ""
+
+
+def _by_controller(found: list[str], meant: str, version: str, looked: bool) -> c.Iterator[Difference]:
+    names = " and ".join(found)
+    if not found:
+        if looked:
+            yield _difference("no_controller", SUPPORTED, "none", f"it has none of {', '.join(CONTROLLERS)}")
+    elif len(found) > 1:
+        text = f"{names} are in it, and without the label {controllers.IBG_LABEL} nobody knows which one is meant"
         yield _difference("two_controllers", SUPPORTED, names, text)
-    elif controllers and controllers[0] not in SUPPORTED:
-        text = f"{names} drives its gateway, and the role knows {', '.join(SUPPORTED)} alone"
+    elif names != meant:
+        label = f"it has no label {controllers.IBG_LABEL}, by which the role knows it"
+        text = f"{names} drives its gateway, and {label if names in SUPPORTED else 'the role does not know it'}"
         yield _difference("other_controller", SUPPORTED, names, text)
+    elif names in OLDEST and (numbers := tuple(map(int, re.findall(r"\d+", version)[:3]))) and numbers < OLDEST[names]:
+        least = ".".join(map(str, OLDEST[names]))
+        text = f"{names} {version} launches a second gateway at each daily restart; {least} and later do not"
+        yield _difference("controller_too_old", least, version, text)
 
 
-def _by_files(files: Files, release: str, wanted: Wanted) -> c.Iterator[Difference]:
+def _by_promises(names: list[str], wanted: Wanted) -> c.Iterator[Difference]:
+    """Weigh what the controller can keep: of the settings, and on live of the promises."""
+    if len(names) != 1 or names[0] not in SUPPORTED:
+        return
+    controller = controllers.by_name(names[0])
+    for problem in controller_settings.problems(controller.name, controller.title, wanted.config):
+        yield _difference("setting", "", problem.id, str(problem))
+    if wanted.environment.get("TRADING_MODE") != "live":
+        return
+    for promise, text in promises.PROMISES.items():
+        found = promises.basis(controller, promise)
+        if not found.kept:
+            kind = "live_promise" if promise in promises.LIVE else "live_costs"
+            says = f"{controller.title} does not keep on live: {text}; {found.rests_on}. {found.instead}"
+            yield _difference(kind, promise, controller.name, says)
+
+
+def _by_files(files: Files, release: str, wanted: Wanted, names: list[str]) -> c.Iterator[Difference]:
     for path, fault in files.faults.items():
         text = f"{path} has more than {MAX_BYTES} bytes" if fault == "too_big" else f"{path} is not a regular file"
         yield _difference(fault, "a small file", path, text)
     layout = wanted.layout
-    needed = (*layout.scripts, layout.version, *_options(release, layout))
+    own = [path for name in names for path in layout.extra.get(name, ())]
+    needed = (*layout.scripts, layout.version, *own, *_options(release, layout))
     missing = [path for path in needed if path not in files.there]
     if missing:
         yield _difference("paths", "", missing, f"it has no {', '.join(missing)}")
@@ -362,6 +417,8 @@ def _by_files(files: Files, release: str, wanted: Wanted) -> c.Iterator[Differen
     if others and not layout.root:
         text = ", ".join(f"{path} belongs to uid {uid}" for path, uid in others.items())
         yield _difference("uid", wanted.uid, sorted(set(others.values())), f"{text}, and not to {wanted.uid}")
+    if names == [IBG_CONTROLLER]:
+        return
     template = layout.template
     if template not in files.there:
         yield _difference("no_template", template, None, f"it has no {template}, so that IBC's keys are not known")
@@ -377,31 +434,29 @@ def _by_keys(ours: set[str], theirs: set[str]) -> c.Iterator[Difference]:
         yield _difference("new_keys", "", new, f"its IBC has {_some(new)}, which get IBC's defaults")
 
 
-def _rows(known: releases.Release | None, controllers: list[str], program: str) -> list[releases.KnownImage]:
+def _rows(known: releases.Release | None, names: list[str], program: str) -> list[releases.KnownImage]:
     rows = (row for row in releases.IMAGES if known and row.holds(known) and row.program == program)
-    return [row for row in rows if row.controller in controllers]
+    return [row for row in rows if row.controller in names]
 
 
-def _known(known: releases.Release | None, controllers: list[str], version: str, program: str) -> str | None:
-    for row in _rows(known, controllers, program):
+def _known(known: releases.Release | None, names: list[str], version: str, program: str) -> str | None:
+    for row in _rows(known, names, program):
         if row.controller_version == version:
             return "; ".join(filter(None, (row.repository, f"digest of an {row.digest}", row.differs)))
     return None
 
 
-def _by_table(
-    known: releases.Release | None, controllers: list[str], version: str, program: str
-) -> c.Iterator[Difference]:
+def _by_table(known: releases.Release | None, names: list[str], version: str, program: str) -> c.Iterator[Difference]:
     """Weigh release and controller against the known images."""
     if known is None or not version:
         return
-    rows = _rows(known, controllers, program)
+    rows = _rows(known, names, program)
     if not rows:
-        text = f"release {known} with {controllers[0]} {version} is not among the images that this collection knows"
+        text = f"release {known} with {names[0]} {version} is not among the images that this collection knows"
         yield _difference("unknown_image", "a known image", known, text)
     elif version not in [row.controller_version for row in rows]:
         expected = " or ".join(row.controller_version for row in rows)
-        text = f"release {known} is known with {controllers[0]} {expected}, and this one has {version}"
+        text = f"release {known} is known with {names[0]} {expected}, and this one has {version}"
         yield _difference("controller_version", expected, version, text)
 
 
@@ -430,7 +485,8 @@ def _files(engine: Engine, image: str, container: str, release: str, layout: Lay
         files = Files(engine, container)
         for path in layout.scripts:
             files.look(path)
-        for path in layout.controllers.values():
+        extra = (each for paths in layout.extra.values() for each in paths)
+        for path in (*layout.controllers.values(), *extra):
             files.look(path, None)
         for path in (layout.template, layout.version, *_options(release, layout)):
             files.read(path)

@@ -46,8 +46,9 @@ sed -i 's|^port=3389$|port=tcp://127.0.0.1:3389|' /etc/xrdp/xrdp.ini
 def entries(params: Mapping[str, Any]) -> list[Entry]:
     """The wanted directories and files, parents first.
 
-    ``password`` is what the VM keeps, of a paper gateway; without ``keeps_password`` it keeps none. ``settings_dir``
-    is the name of the program's own directory, ``scripts`` what its image needs (:data:`DESKTOP_SCRIPTS`).
+    ``password`` is what the VM keeps, of a paper gateway, as its controller reads it: a Java property, unless
+    ``password_is_property`` is false. Without ``keeps_password`` it keeps none. ``settings_dir`` is the name of the
+    program's own directory, ``scripts`` what its image needs (:data:`DESKTOP_SCRIPTS`).
     """
     config, state = (
         f"{params['config_dir']}/{params['gateway_name']}",
@@ -65,7 +66,9 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         Directory(settings, 0o700, uid, uid),
     ]
     if params["password"] is not None:
-        wanted.append(Secret(f"{config}/password", escape(str(params["password"])), 0o600, root, group))
+        text = str(params["password"])
+        kept = escape(text) if params.get("password_is_property", True) else text
+        wanted.append(Secret(f"{config}/password", kept, 0o600, root, group))
     if not params.get("keeps_password", True):
         wanted.append(Absent(f"{config}/password"))
     if params["config"] is not None:
@@ -77,8 +80,8 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         # The content of jts.ini before, to restore with a container that was started with it.
         wanted.append(File(f"{config}/jts.keys", str(params["jts_keys"]), 0o600, root, group))
     if params["descriptor"] is not None:
-        text = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
-        wanted.append(File(f"{config}/gateway.json", text, 0o600, root, group))
+        described = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"
+        wanted.append(File(f"{config}/gateway.json", described, 0o600, root, group))
     if params["jts"] is not None:
         wanted.append(JtsIni(settings, str(params["jts"]), uid, uid))
     return wanted

@@ -30,6 +30,10 @@ _LAYOUT = "the role mounts the settings where the image has them; leave it out"
 _SCRIPTS = "the role mounts no scripts for it to run; leave it out"
 _TUNNEL = "the image's tunnel is not used; role access has the access methods of the API (gateway_access)"
 _OVERWRITTEN = "the image's scripts set it themselves, so it has no effect; leave it out"
+_CHOSEN = "what drives the gateway is read off the image; gateway_image chooses it"
+_BOUNDED = "the watcher bounds the sign-ins; leave it out"
+_LOOPBACK = "the servers of ibg-controller stay on loopback; leave it out"
+_SECOND_FACTOR = "a person gives the second factor, so that no secret of it is in the container; leave it out"
 _BUILT = "it only describes how the image was built; gateway_image chooses the image"
 # Variables of the image and its scripts, each with the option to use (image's README, scripts run.sh, common.sh,
 # run_socat.sh, run_ssh.sh). A name of the role's variable means: set that one.
@@ -73,6 +77,22 @@ ENVIRONMENT: dict[str, str] = {
     **dict.fromkeys(("PUID", "PGID"), "the desktop image runs with the role's user id; leave it out"),
     **dict.fromkeys(("DOCKER_MODS", "INSTALL_PACKAGES"), "root in the desktop image would fetch and run it"),
     **dict.fromkeys(("IB_GATEWAY_VERSION", "TWS_MAJOR_VRSN", "GATEWAY_OR_TWS"), _BUILT),
+    # Of ibg-controller, which has its settings by environment alone (its README.md of 0a2ead3, docker/run.sh).
+    "USE_IBG_CONTROLLER": _CHOSEN,
+    "CONTROLLER_COMMAND_SERVER_PORT": "gateway_command_port",
+    **dict.fromkeys(
+        ("CONTROLLER_COMMAND_SERVER_HOST", "CONTROLLER_COMMAND_SERVER_AUTH_TOKEN", "CONTROLLER_HEALTH_SERVER_HOST"),
+        _LOOPBACK,
+    ),
+    "CONTROLLER_SCRIPTS": _SCRIPTS,
+    "DUAL_MODE_STAGGER_SECONDS": _ONE_MODE,
+    **dict.fromkeys(("TWOFACTOR_CODE", "TWOFACTOR_CODE_FILE", "PASSKEY_AUTHENTICATE"), _SECOND_FACTOR),
+    **dict.fromkeys(("AUTO_RESTART_ADOPT", "CCP_LOCKOUT_MAX_JVM_RESTARTS", "CONTROLLER_TEST_MODE"), _BOUNDED),
+    **dict.fromkeys(
+        ("TWS_SERVER", "TWS_SERVER_PAPER", "GATEWAY_WARM_STATE"),
+        "it would overwrite jts.ini at each launch, which the role holds; leave it out",
+    ),
+    **dict.fromkeys(("CONTROLLER_READY_FILE", "GATEWAY_INPUT_AGENT_SOCKET", "GATEWAY_INPUT_AGENT_JAR"), _OVERWRITTEN),
     **dict.fromkeys(
         (
             "SSH_TUNNEL",

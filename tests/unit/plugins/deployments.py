@@ -124,6 +124,7 @@ class Containers(Engine):
     def create(self, name: str, request: dict[str, Any]) -> None:
         self.act(f"create {name}")
         assert name not in self.all
+        request = {**request, "Labels": {**(self.made_image.config["Labels"] or {}), **request.get("Labels", {})}}
         self.all[name] = {"Id": next(self._ids), "request": request, "status": "created"}
 
     def rename(self, container: str, name: str) -> None:

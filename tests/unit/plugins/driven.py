@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from tests.unit.plugins.api_server import HEALTHY_NOTICES
+from tests.unit.plugins.ibg_words import NAMED, NAMED_AFTER, spoken
 from tests.unit.plugins.session_log import PUSH
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
@@ -135,6 +136,8 @@ class World:
         self.answers = False
         # IBC takes commands at any time, ibg-controller from the line on that says so.
         self.listens = controller == "ibc"
+        # Scripts of IBC's lines are written in ibg-controller's words.
+        self.translates = False
         self.struck: float | None = None
         self.shows = ""
         self.seen: list[tuple[float, Record]] = []
@@ -228,9 +231,18 @@ class World:
         if "session: will exit" in line or "Re-starting" in line or "returned exit status" in line:
             self.answers = False
         self.answers = self.answers or line == "Login has completed" or "Readiness signal: " in line
-        self.listens = self.listens or "Command server: listening on" in line
         self.written.append(line)
-        self.fake.log(line)
+        lines = [line]
+        if self.translates:
+            lines = spoken(line, self.mode)
+            if line == PUSH:
+                self.later(NAMED_AFTER, self.name_the_push)
+        self.listens = self.listens or any("Command server: listening on" in each for each in lines)
+        self.fake.log(*lines)
+
+    def name_the_push(self) -> None:
+        if self.fake.status == "running" and not self.answers:
+            self.fake.log(f"10:00:00 [INFO] [{self.mode}] {NAMED}")
 
     def talk(self, command: list[str]) -> tuple[int, bytes]:
         """The controller's command server, as the client in the container sees it."""

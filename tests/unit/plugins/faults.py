@@ -661,6 +661,37 @@ FAULTS: tuple[Fault, ...] = (
     ),
 )  # fmt: skip
 
+_UNTOLD = "ibg-controller's log does not tell it"
+# With ibg-controller, by mode and fault, where that is not the same: the state in the end, its cause, and why.
+WITH_IBG: dict[tuple[str, str], tuple[str, str | None, str]] = {
+    ("live", "the dialog 'Unrecognized Username or Password' waits at the sign-in"): (
+        BLOCKED, "sign_in_late", "the title is told; it ends with the sign-in's ten minutes",
+    ),
+    ("live", "that dialog waits after a daily restart"): (DEGRADED, None, "alert, with the title"),
+    ("live", "too many failed login attempts: locked for a while"): (BLOCKED, "sign_in_late", _UNTOLD),
+    ("paper", "the login window never shows: exit 88 again and again"): (
+        BLOCKED, "too_many_attempts", "there is no such exit code; the attempts are counted",
+    ),
+    ("live", "several second-factor devices, and none is named"): (BLOCKED, "sign_in_late", _UNTOLD),
+    ("live", "the second-factor device is not in the list"): (BLOCKED, "sign_in_late", _UNTOLD),
+    ("paper", "a stale autorestart file: the start waits without end"): (
+        DEGRADED, None, "alert; it uses no such file, so that another reason holds the start up",
+    ),
+    ("live", "the push is approved and the login stalls (exit 87)"): (
+        BLOCKED, "sign_in_ended", "there is no such exit code; the container's end is told",
+    ),
+    ("live", "the gateway's JVM ends in a living container"): (
+        BLOCKED, "sign_in_asked", "killed at once, since ibg-controller would sign in again by itself",
+    ),
+    ("live", "the API accepts and does not answer"): (
+        DEGRADED, None, "alert; there is no RESTART that keeps the sign-in",
+    ),
+    ("live", "the API opens sessions and answers no request"): (
+        DEGRADED, None, "alert; there is no RESTART that keeps the sign-in",
+    ),
+    ("paper", "IBKR no longer accepts the release"): (DEGRADED, None, f"alert: the start has stalled; {_UNTOLD}"),
+}  # fmt: skip
+
 # What only a machine shows: (fault, what is shown, test below molecule/).
 LIVE = "live/tests/test_live_faults.py"
 ON_A_MACHINE = (
@@ -696,17 +727,22 @@ ON_A_MACHINE = (
 def markdown() -> str:
     """Return the tables of docs/reference/faults.md."""
     lines = [
-        "| fault | what the watcher does | state reached | time to detect | pushes | what was lost | alerts |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| fault | what the watcher does | state reached | time to detect | pushes | what was lost | alerts | "
+        "with ibg-controller |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for fault in FAULTS:
         state = f"`{fault.state}`" + (f", then `{fault.ends}`" if fault.ends else "")
         state += f" ({fault.cause})" if fault.cause else ""
+        ibg = "the same"
+        if (fault.mode, fault.what) in WITH_IBG:
+            ends, cause, why = WITH_IBG[fault.mode, fault.what]
+            ibg = f"`{ends}`{f' ({cause})' if cause else ''}: {why}"
         seen = "-" if fault.seconds is None else f"{fault.seconds} s" if fault.seconds else "at once"
         told = ", ".join(key.rpartition("/")[2] for key in fault.told) or "-"
         mode = f"{fault.mode}: " if fault.mode == "paper" else ""
         lines.append(
-            f"| {mode}{fault.what} | {fault.does} | {state} | {seen} | {fault.pushes} | {fault.lost} | {told} |"
+            f"| {mode}{fault.what} | {fault.does} | {state} | {seen} | {fault.pushes} | {fault.lost} | {told} | {ibg} |"
         )
     lines += ["", "| fault | what is shown | test |", "| --- | --- | --- |"]
     lines += [f"| {what} | {shown} | `molecule/{test}` |" for what, shown, test in ON_A_MACHINE]

@@ -12,7 +12,9 @@ import typing as t
 
 from tests.lint.files import ROOT
 
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy import image
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import controller_settings, image
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.ibc_settings import KEYS
 
 RELEASE = "10.50.1d"
 TEMPLATE = (ROOT / "sandbox/gateway/image/templates/config.ini.tmpl").read_bytes()
@@ -21,6 +23,13 @@ CONFIG = re.sub(
     r"\{[%#].*?[%#]\}|\{\{.*?\}\}", "", (ROOT / "templates/config.ini.j2").read_text().partition("{% for")[0]
 )
 SYMLINK = 1 << 27
+
+
+def config_of(**values: str) -> str:
+    """config.ini at the role's defaults, but for *values* by IBC's key."""
+    given = {name: controller_settings.default(key) for name, key in KEYS.items() if key.variable}
+    given |= {name: key.text for name, key in KEYS.items() if key.text is not None}
+    return "# made\n\n" + "".join(f"{name}={value}\n" for name, value in (given | values).items())
 
 
 class MadeImage:
@@ -53,6 +62,18 @@ class MadeImage:
         # Of a file: an archive of its own, and the size that is told of it.
         self.archives: dict[str, bytes] = {}
         self.sizes: dict[str, int] = {}
+
+    def have_ibg_controller(self, version: str = "v0.12.1") -> MadeImage:
+        """Make it the image of ibg-controller, which has IBC as well."""
+        source = "https://example.invalid/ibg-controller"
+        self.config["Labels"] = {
+            controllers.IBG_LABEL: self.environment["IB_GATEWAY_VERSION"],
+            image.VERSION_LABEL: version,
+            image.SOURCE_LABEL: source,
+        }
+        own = (image.CONTROLLERS["ibg-controller"], *image.OWN_FILES["ibg-controller"])
+        self.files |= dict.fromkeys(own, b"x" * (1 << 17))
+        return self
 
     def inspect(self) -> dict[str, t.Any]:
         environment = [f"{name}={value}" for name, value in self.environment.items()]

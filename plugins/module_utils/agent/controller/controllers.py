@@ -24,13 +24,18 @@ def by_name(name: str) -> Controller:
     return TABLES[name]
 
 
-def controller_of(config: Mapping[str, Any]) -> str:
-    """Return the name of the controller that a container of this ``Config`` (the engine's, with Labels and Env) runs.
+def of_image(config: Mapping[str, Any]) -> str:
+    """Return the name of the controller that an image with this ``Config`` (the engine's, with Labels) is for.
 
-    Of an image, give it the environment that its container will have: the image does not switch its controller on.
+    ibg-controller's image has IBC as well, and starts that unless who makes the container switches ibg-controller on.
     """
-    on = IBG_LABEL in (config.get("Labels") or {}) and f"{IBG_SWITCH}=yes" in (config.get("Env") or ())
-    return IBG_CONTROLLER.name if on else IBC.name
+    return IBG_CONTROLLER.name if IBG_LABEL in (config.get("Labels") or {}) else IBC.name
+
+
+def controller_of(config: Mapping[str, Any]) -> str:
+    """Return the name of the controller that a container of this ``Config`` (with Labels and Env) runs."""
+    on = f"{IBG_SWITCH}=yes" in (config.get("Env") or ())
+    return of_image(config) if on else IBC.name
 
 
 def mixed(wanted: str, config: Mapping[str, Any]) -> str | None:

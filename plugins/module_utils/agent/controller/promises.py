@@ -15,11 +15,12 @@ from .ibc import IBC
 from .ibg_controller import IBG_CONTROLLER
 from .marks import Controller
 
-START, RESTART, DAILY, PREVENTION, STOP, REFUSED, PENDING, DEVICE, CODE, PASSKEY, SETTINGS = (
+START, RESTART, DAILY, PREVENTION, PASSWORD, STOP, REFUSED, PENDING, DEVICE, CODE, PASSKEY, SETTINGS = (
     "start",
     "restart",
     "daily",
     "prevention",
+    "password",
     "stop",
     "refused",
     "pending",
@@ -33,6 +34,7 @@ PROMISES = {
     RESTART: "a restart by command keeps the sign-in",
     DAILY: "the daily restart keeps the sign-in",
     PREVENTION: "no push that nobody asked for",
+    PASSWORD: "the password is out of the container outside of a sign-in",
     STOP: "a stop ends, and logs off at IBKR where there is a session",
     REFUSED: "at most two refused logins",
     PENDING: "a push that waits is told at once",
@@ -41,6 +43,8 @@ PROMISES = {
     PASSKEY: "a passkey is named",
     SETTINGS: "the settings of the inventory are in force",
 }
+# Without one of these no controller drives a live gateway, whatever the operator says.
+LIVE = (PREVENTION, REFUSED, STOP)
 
 
 class Basis(NamedTuple):
@@ -61,6 +65,7 @@ BASES: dict[str, dict[str, Basis]] = {
             "without a password IBC stops at the login window and presses nothing; second wall: the kill at "
             "`Starting session: will exit if login dialog`, 2.7 s or more before the push",
         ),
+        PASSWORD: Basis(True, "the file in memory and its rendered settings are emptied once the sign-in is over"),
         STOP: Basis(True, "STOP, at any time; then docker stop; then SIGKILL 15 s after the grace"),
         REFUSED: Basis(True, "`Login failed`, counted; IBC itself tries again every 3.5 s without end"),
         PENDING: Basis(True, "`Second Factor Authentication initiated`, the moment at which the dialog opens"),
@@ -92,6 +97,11 @@ BASES: dict[str, dict[str, Basis]] = {
             "nothing (exit code 2), but a relaunch within it has the password of the first sign-in in its environment, "
             "so the kill is the only wall",
         ),
+        PASSWORD: Basis(
+            False,
+            "the files are emptied, too, but two processes keep it in their environment until the container stops",
+            "Whoever breaks into the container during the week can read it; the watcher has to run all the time.",
+        ),
         STOP: Basis(
             True,
             "STOP, which it takes from its first complete sign-in on; before that the start script does not hear "
@@ -112,7 +122,7 @@ BASES: dict[str, dict[str, Basis]] = {
             False,
             "most settings of IBC have no equivalent; the others are written through the window after each sign-in, "
             "and times in the morning cannot be",
-            "Leave those without one at their defaults.",
+            "Those without one are refused by name, unless they are at their defaults.",
         ),
     },
 }

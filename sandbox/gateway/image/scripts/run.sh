@@ -21,6 +21,10 @@ stop_ibc() {
 		echo ".> Stopping x11vnc."
 		pkill x11vnc
 	fi
+	if [[ -n $controller ]]; then
+		stop_controller
+		return
+	fi
 	echo ".> Stopping Xvfb."
 	pkill Xvfb
 	if [[ -n ${SSH_TUNNEL:-} ]]; then
@@ -55,15 +59,88 @@ start_ibc() {
 	echo "$!" >"${STANDIN_TMP:-/tmp}/pid_${TRADING_MODE}"
 }
 
+# ibg-controller's image has this script of its own, which starts IBC unless it is told otherwise.
+controller=
+if [[ ${USE_IBG_CONTROLLER:-} == yes && -e $SCRIPT_PATH/gateway_controller.py ]]; then controller=yes; fi
+
+start_window_manager() {
+	wait_x_socket
+	echo ".> Starting matchbox window manager."
+	sleep 1
+}
+
+start_controller() {
+	export GATEWAY_INPUT_AGENT_SOCKET=/tmp/gateway-input-${TRADING_MODE}.sock
+	export CONTROLLER_READY_FILE=${STANDIN_TMP:-/tmp}/gateway_ready_${TRADING_MODE}
+	echo ".> Starting Gateway controller in ${TRADING_MODE} mode."
+	echo ".>		Version: ${TWS_MAJOR_VRSN}"
+	echo ".>		tws-path: ${TWS_PATH}"
+	echo ".>		tws-settings-path: ${TWS_SETTINGS_PATH:-$TWS_PATH}"
+	if [[ -n ${CONTROLLER_COMMAND_SERVER_PORT:-} ]]; then
+		echo ".>		command-server-port: ${CONTROLLER_COMMAND_SERVER_PORT}"
+	fi
+	if [[ -n ${CONTROLLER_HEALTH_SERVER_PORT:-} ]]; then
+		echo ".>		health-server-port: ${CONTROLLER_HEALTH_SERVER_PORT}"
+	fi
+	echo ".>		agent-socket: ${GATEWAY_INPUT_AGENT_SOCKET}"
+	echo ".>		ready-file:   ${CONTROLLER_READY_FILE}"
+	echo ".>		jts-config:   ${TWS_SETTINGS_PATH:-$TWS_PATH}"
+	local socket=${STANDIN_SOCKET:-/tmp/standin.sock}
+	rm -f "$CONTROLLER_READY_FILE" "${socket%.sock}.json"
+	file_env TWS_PASSWORD
+	python3 "$SCRIPT_PATH/gateway_controller.py" &
+	pids+=("$!")
+	echo "$!" >"${STANDIN_TMP:-/tmp}/pid_${TRADING_MODE}"
+	unset_env TWS_PASSWORD
+}
+
+# Until it returns, bash as process 1 hears no SIGTERM, and the end of the controller is not noticed.
+wait_for_controller() {
+	local second=0 length=1
+	if ((${STANDIN_SPEED:-1} > 1)); then printf -v length '0.%03d' $((1000 / STANDIN_SPEED)); fi
+	echo ".> Waiting for Gateway controller to signal readiness (${CONTROLLER_READY_FILE})."
+	while [[ ! -f $CONTROLLER_READY_FILE ]] && ((second < 300)); do
+		sleep "$length"
+		((++second % 10)) || echo ".>		(${second}s elapsed)"
+	done
+	if [[ -f $CONTROLLER_READY_FILE ]]; then
+		echo ".> Controller ready (${TRADING_MODE}) after ${second}s."
+	else
+		echo ".> WARNING: controller readiness timeout after 300s in ${TRADING_MODE} mode; starting socat anyway"
+	fi
+}
+
+# shellcheck disable=SC2317,SC2329  # called by the trap
+stop_controller() {
+	echo ".> Stopping IBC / controller (clean logout phase)."
+	kill -SIGTERM "${pids[@]}"
+	wait "${pids[@]}"
+	local code=$?
+	echo ".> Stopping Xvfb."
+	pkill Xvfb
+	echo ".> Stopping socat."
+	pkill run_socat.sh || true
+	pkill socat
+	echo ".> Stopping window manager."
+	echo ".> Done... ${code}"
+}
+
 start_process() {
 	set_ports
 	apply_settings
-	port_forwarding
-	start_ibc
+	if [[ -n $controller ]]; then
+		start_controller
+		wait_for_controller
+		port_forwarding
+	else
+		port_forwarding
+		start_ibc
+	fi
 }
 
 if [[ -n ${START_SCRIPTS:-} ]]; then run_scripts "$HOME/$START_SCRIPTS"; fi
 start_xvfb
+if [[ -n $controller ]]; then start_window_manager; fi
 setup_ssh
 set_java_heap
 start_vnc

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.plugins.deployments import IMAGE, Host
-from tests.unit.plugins.made_images import MadeImage
+from tests.unit.plugins.made_images import MadeImage, config_of
 from tests.unit.plugins.module_utils.deploy.test_container import BAD, GOOD
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import controller_settings
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy.settings_files import DESKTOP_SCRIPTS
 from ansible_collections.ibops.gateway.plugins.modules import gateway_container
 
@@ -175,3 +177,41 @@ def test_the_desktop_image_gets_what_its_init_has_to_be_told(run_module: Any, ho
     result = run_module(gateway_container.main, **options())
     assert "program: GATEWAY_OR_TWS is 'tws': it is not IB Gateway" in result["msg"]
     assert host.engine.running() == ["ibgw-paper"]
+
+
+def test_the_controller_is_read_off_the_image_and_gets_its_own_settings(run_module: Any, host: Host) -> None:
+    host.engine.made_image.have_ibg_controller()
+    password = "a\\b é"
+    foreseen = run_module(gateway_container.main, check=True, **options(config=config_of(), password=password))
+    done = run_module(gateway_container.main, **options(config=config_of(), password=password))
+    assert (foreseen["step"], done["step"], done["image"]["controller"]) == ("make", "make", "ibg-controller")
+    assert json.loads(host.text("etc/paper/gateway.json"))["controller"] == "ibg-controller"
+    request = host.engine.all["ibgw-paper"]["request"]
+    own = controller_settings.environment("ibg-controller", config_of())
+    assert {f"{name}={value}" for name, value in own.items()} < {*request["Env"]}
+    assert request["Healthcheck"] == {"Test": ["NONE"]}
+    # As it is: ibg-controller reads no properties.
+    assert host.text("etc/paper/password") == password
+    assert run_module(gateway_container.main, **options(config=config_of(), password=password))["changed"] is False
+    # The image before, which IBC drives.
+    host.engine.made_image = MadeImage(os.getuid())
+    back = run_module(gateway_container.main, **options(config=config_of(), password=password))
+    assert (back["step"], json.loads(host.text("etc/paper/gateway.json"))["controller"]) == ("replace", "ibc")
+    assert "Healthcheck" not in host.engine.all["ibgw-paper"]["request"]
+    assert host.text("etc/paper/password") == "a\\\\b \\u00e9"
+
+
+def test_a_setting_that_the_controller_cannot_keep_is_refused_before_anything_is_touched(
+    run_module: Any, host: Host
+) -> None:
+    host.engine.made_image.have_ibg_controller()
+    for check in (True, False):
+        result = run_module(
+            gateway_container.main, check=check, **options(config=config_of(ColdRestartTime="01:00", Own="x"))
+        )
+        assert result["failed"]
+        assert "gateway_cold_restart_time: ibg-controller, which the image has, cannot keep it" in result["msg"]
+        assert "gateway_config_extra.Own: " in result["msg"]
+    # Its files are looked at, in a container that is never started.
+    assert host.engine.calls == ["create ibgw-paper.image", "remove ibgw-paper.image"]
+    assert not (host.root / "etc").exists()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import io
 import tarfile
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.unit.plugins.made_images import CONFIG, RELEASE, TEMPLATE, MadeImage
+from tests.unit.plugins.made_images import CONFIG, RELEASE, TEMPLATE, MadeImage, config_of
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import (
     Engine,
     EngineError,
@@ -59,7 +61,7 @@ class Images(Engine):
         return self.made.archive(path)[:most]
 
 
-def wanted(config: str = CONFIG, accept: tuple[str, ...] = (), now: float = DAY, **environment: str) -> image.Wanted:
+def wanted(config: str = CONFIG, accept: c.Collection[str] = (), now: float = DAY, **environment: str) -> image.Wanted:
     return image.Wanted(1000, {"TWS_PATH": "", **environment}, config, accept, "linux/amd64", now)
 
 
@@ -176,13 +178,20 @@ REFUSED: dict[str, tuple[Callable[[], MadeImage], str, str]] = {
                               made.files.update({image.CONTROLLERS["ibctl"]: b"x" * (1 << 20)})]),
         "other_controller", "ibctl drives its gateway",
     ),
-    "another controller that is chosen": (
+    "another controller that is chosen, without its label": (
         changed(lambda made: [made.files.update({CONTROLLER: b""}), made.environment.update(USE_IBG_CONTROLLER="yes")]),
-        "other_controller", "ibg-controller drives its gateway",
+        "two_controllers", "without the label com.ibg-controller.",
     ),
     "two controllers": (with_file(CONTROLLER, b"x" * (1 << 17)), "two_controllers", "ibc and ibg-controller are in it"),
-    "a controller by its label": (
-        config(Labels={"com.ibg-controller.ib-gateway-version": RELEASE}), "two_controllers", "ibc and ibg-controller",
+    "a label without its controller": (
+        config(Labels={"com.ibg-controller.ib-gateway-version": RELEASE}), "no_controller", "it has none of",
+    ),
+    "the other controller without a part of it": (
+        changed(lambda made: made.have_ibg_controller().files.pop(f"{image.HOME}/gateway-input-agent.jar")),
+        "paths", "it has no /home/ibgateway/gateway-input-agent.jar",
+    ),
+    "a release that launches a second gateway": (
+        changed(lambda made: made.have_ibg_controller("v0.8.1")), "controller_too_old", "0.9.0 and later do not",
     ),
     "no template": (without(image.TEMPLATE), "no_template", f"it has no {image.TEMPLATE}"),
     "keys that its IBC does not have": (
@@ -242,15 +251,63 @@ def test_what_is_only_told(what: str) -> None:
 
 def test_every_kind_of_difference_has_an_image() -> None:
     shown = {kind for _make, kind, _text in REFUSED.values()} | {kind for _make, _wish, kind in NOTED.values()}
+    # Of what is wanted of it: the tests of ibg-controller's image below.
+    shown |= {"setting", "live_costs", "live_promise"}
     assert shown == {*image.NOTES, *image.ACCEPTABLE, *image.REFUSED}
     assert not set(image.NOTES) & set(image.ACCEPTABLE) & set(image.REFUSED)
 
 
-def test_the_operators_environment_chooses_a_controller_too() -> None:
-    made = with_file(CONTROLLER, b"")()
-    assert found(examine(made, wanted(USE_IBG_CONTROLLER="yes"))) == [("other_controller", True)]
-    assert found(examine(made, wanted(USE_IBG_CONTROLLER="no"))) == [("two_controllers", True)]
-    assert found(examine(made, wanted(USE_IBG_CONTROLLER="yes"), files=False)) == [("other_controller", True)]
+@pytest.mark.parametrize("files", [True, False])
+def test_ibg_controllers_image_is_known_by_its_label(files: bool) -> None:
+    report = examine(MadeImage().have_ibg_controller(), wanted(config_of(), TRADING_MODE="paper"), files)
+    assert (report.controller, report.controller_version) == ("ibg-controller", "0.12.1")
+    # Releases of ibg-controller are known with 10.45.1j alone.
+    assert [each for each in found(report) if each[1]] == []
+    assert examine(MadeImage(), files=files).controller == ("ibc" if files else None)
+
+
+def test_a_version_of_its_base_is_not_taken_for_its_own() -> None:
+    made = MadeImage().have_ibg_controller("24.04")
+    made.config["Labels"][image.SOURCE_LABEL] = "https://example.invalid/base"
+    assert examine(made).controller_version is None
+
+
+def test_keys_of_ibc_do_not_matter_to_ibg_controller() -> None:
+    made = MadeImage().have_ibg_controller()
+    made.files[image.TEMPLATE] = b""
+    assert "unknown_keys" not in dict(found(examine(made)))
+
+
+def test_a_setting_that_ibg_controller_cannot_keep_is_refused_by_name() -> None:
+    wish = wanted(config_of(ColdRestartTime="01:00", Nothing="x"), accept=image.ACCEPTABLE)
+    report = examine(MadeImage().have_ibg_controller(), wish, files=False)
+    texts = [each.text for each in report.differences if each.id == "setting" and each.refused]
+    assert [text.partition(": ")[0] for text in texts] == ["gateway_cold_restart_time", "gateway_config_extra.Nothing"]
+    assert "setting" not in dict(found(examine(MadeImage(), wish, files=False)))
+
+
+def test_on_live_what_ibg_controller_does_not_keep_has_to_be_accepted() -> None:
+    made = MadeImage().have_ibg_controller()
+    report = examine(made, wanted(TRADING_MODE="live"), files=False)
+    texts = " ".join(each.text for each in report.differences if each.id == "live_costs" and each.refused)
+    for promise in (promises.START, promises.RESTART, promises.PASSWORD, promises.DEVICE):
+        assert promises.PROMISES[promise] in texts
+    for promise in promises.LIVE:
+        assert promises.PROMISES[promise] not in texts
+    accepted = examine(made, wanted(TRADING_MODE="live", accept=("live_costs",)), files=False)
+    assert not any(refused for kind, refused in found(accepted) if kind.startswith("live_"))
+    assert not any(kind.startswith("live_") for kind, _ in found(examine(MadeImage(), wanted(TRADING_MODE="live"))))
+
+
+@pytest.mark.parametrize("promise", promises.LIVE)
+def test_a_controller_that_breaks_a_promise_of_live_is_refused_whatever_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, promise: str
+) -> None:
+    broken = promises.Basis(False, "nobody knows why", "Do not.")
+    monkeypatch.setitem(promises.BASES["ibg-controller"], promise, broken)
+    made, wish = MadeImage().have_ibg_controller(), wanted(TRADING_MODE="live", accept=image.ACCEPTABLE)
+    assert ("live_promise", True) in found(examine(made, wish, files=False))
+    assert ("live_promise", True) not in found(examine(made, wanted(TRADING_MODE="paper"), files=False))
 
 
 @pytest.mark.parametrize("user", ["1000:1000", "1000"])

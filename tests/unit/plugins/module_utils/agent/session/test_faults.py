@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.unit.plugins.driven import World
-from tests.unit.plugins.faults import FAULTS, ON_A_MACHINE, Fault, markdown
+from tests.unit.plugins.faults import FAULTS, ON_A_MACHINE, WITH_IBG, Fault, markdown
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Record
@@ -75,6 +75,30 @@ def test_a_fault(fault: Fault, monkeypatch: pytest.MonkeyPatch, fake_engine: Any
     assert len(world.pushes) - pushes == fault.pushes
     assert logins_after_a_refusal(world) <= LOGINS_AFTER_A_REFUSAL
     assert fault.error in str(world.error)
+
+
+@pytest.mark.parametrize("fault", [pytest.param(each, id=f"{each.mode}: {each.what}") for each in FAULTS])
+def test_a_fault_with_ibg_controller(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any
+) -> None:
+    world = World(
+        monkeypatch, fake_engine, serve, deploy, fault.mode, fault.now, controller="ibg-controller", **fault.settings
+    )
+    world.translates = True
+    fault.before(world)
+    pushes = len(world.pushes)
+    world.strike_soon(fault.strike, fault.shows)
+    world.watch(fault.lasts)
+    after = world.store.load(fault.mode)
+    same = (fault.ends or fault.state, fault.cause, "")
+    assert (after.state, after.blocked) == WITH_IBG.get((fault.mode, fault.what), same)[:2], after
+    assert all(world.pushes), "a push that nobody has asked for"
+    assert len(world.pushes) - pushes == fault.pushes
+    assert logins_after_a_refusal(world) <= LOGINS_AFTER_A_REFUSAL
+
+
+def test_what_differs_with_ibg_controller_is_a_row() -> None:
+    assert WITH_IBG.keys() <= {(fault.mode, fault.what) for fault in FAULTS}
 
 
 def test_the_documentation_is_this_table() -> None:
