@@ -73,6 +73,7 @@ users:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.settings_dir import printable
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import DescriptorError
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import adoption
@@ -101,7 +102,7 @@ def main() -> None:
         module.fail_json(msg=f"{fault}. Nothing was changed.")
     except OSError as fault:
         module.fail_json(msg=f"cannot write {fault.filename}: {fault.strerror}. Nothing was changed.")
-    files = sorted(adoption.printable(path, 200) for path, content in found.items() if content is not None)
+    files = sorted(printable(path, 200) for path, content in found.items() if content is not None)
     diff = {"before": "", "after": "".join(f"{each}\n" for each in files), "before_header": name, "after_header": name}
     module.exit_json(changed=True, files=files, folder=old.folder, users=list(old.users), diff=diff)
 

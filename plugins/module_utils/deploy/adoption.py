@@ -58,16 +58,16 @@ def find(engine: Engine, container: str, mode: str) -> Found:
         raise AdoptionError(f"container {old.name} is gateway {old.gateway} of this collection already")
     if old.there:
         raise AdoptionError(
-            f"container {old.name} runs. Stop it first (docker compose stop, or docker stop {old.name}; of a live gateway "
-            "that ends the session) and keep it from starting again (docker update --restart no), for one user has one "
-            "session"
+            f"container {old.name} runs. Stop it first (docker compose stop, or docker stop {old.name}; of a live "
+            "gateway that ends the session) and keep it from starting again (docker update --restart no), for one user has "
+            "one session"
         )
     environment = dict(each.partition("=")[::2] for each in description["Config"].get("Env") or ())
     trading = environment.get("TRADING_MODE", "").lower()
     if trading == "both" or (old.mode and old.mode != mode):
         raise AdoptionError(
             f"container {old.name} is of mode {trading or old.mode}, and this gateway is {mode}: settings of one mode "
-            "are no use to the other. Deploy this gateway without them"
+            "are of no use to the other. Deploy this gateway without them"
         )
     folders = [environment.get(VARIABLE) or USUAL, USUAL, OWN]
     for folder in dict.fromkeys(folders):

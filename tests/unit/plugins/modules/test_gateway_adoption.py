@@ -29,9 +29,7 @@ def archive(**files: bytes) -> bytes:
             member = _member(f"settings/{name.replace('__', '/')}", tarfile.REGTYPE)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-        link = _member("settings/link", tarfile.SYMTYPE)
-        link.linkname = "/etc/shadow"
-        tar.addfile(link)
+        tar.addfile(_member("settings/link", tarfile.SYMTYPE).replace(linkname="/etc/shadow"))
         tar.addfile(_member("settings/device", tarfile.CHRTYPE))
         tar.addfile(_member("settings/../../../etc/cron.d/x", tarfile.REGTYPE))
     return target.getvalue()
