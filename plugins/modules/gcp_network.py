@@ -243,7 +243,9 @@ options:
         type: list
         elements: str
       source_tags:
-        description: Tags of the machines that traffic comes from. Refused for the gateway's ports; Cloud Run has none.
+        description:
+          - Tags of the machines that traffic comes from. Refused for the gateway's ports; Cloud Run has none.
+          - Where they are given, sources of another kind that are not given are removed.
         type: list
         elements: str
       destination_ranges:

@@ -77,6 +77,7 @@ options:
   machine_type:
     description:
       - Its machine type, with at least 2 GB of memory. A new VM has V(e2-medium).
+      - It has to fit the image's processor and the type of the disk, which is looked at before the first write.
       - V(e2-small) does for one gateway with a swap file. What is smaller is refused.
     type: str
   image:
@@ -94,7 +95,7 @@ options:
         description: Its size in GB, which can only grow. A new disk has V(20).
         type: int
       type:
-        description: Its type. A new disk is V(pd-balanced).
+        description: A new disk is V(pd-balanced), or V(hyperdisk-balanced) where O(machine_type) has only that.
         type: str
       labels:
         description: Its labels, all of them but the collection's.

@@ -33,6 +33,9 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     **{f"compute.{each}.aggregatedList": (f"compute.{each}.list",) for each in ("addresses", *LISTED)},
     "compute.routes.list": ("compute.routes.list",),
     "compute.globalOperations.wait": ("compute.globalOperations.get",),
+    # Google's public images are everybody's; these are for those of one's own.
+    "compute.images.get": ("compute.images.get",),
+    "compute.images.getFromFamily": ("compute.images.getFromFamily",),
     "compute.instances.addAccessConfig": (
         *("compute.instances.addAccessConfig", "compute.addresses.use", "compute.subnetworks.useExternalIp"),
     ),

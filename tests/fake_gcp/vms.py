@@ -29,12 +29,21 @@ MEMORY_MB = {
     "e2-standard-2": 8192,
     "n1-standard-1": 3840,
     "e2-custom-2-1024": 1024,
+    "n4-standard-2": 8192,
+    "c4a-standard-1": 4096,
+    "t2a-standard-1": 4096,
 }
+# The series that are Arm: https://cloud.google.com/compute/docs/instances/arm-on-compute
+ARM = ("c4a", "n4a", "t2a")
+# https://cloud.google.com/compute/docs/disks/hyperdisks: those that have nothing else, and those that have none.
+HYPERDISK_ONLY, HYPERDISK_NEVER = ("c4", "c4a", "c4d", "n4", "n4a", "n4d"), ("e2", "n1", "t2a")
 FAMILIES = (
     "projects/debian-cloud/global/images/family/debian-12",
     "projects/debian-cloud/global/images/family/debian-13",
+    "projects/debian-cloud/global/images/family/debian-12-arm64",
+    "projects/debian-cloud/global/images/family/debian-13-arm64",
 )
-DISK_TYPES = ("pd-balanced", "pd-ssd", "pd-standard")
+DISK_TYPES = ("pd-balanced", "pd-ssd", "pd-standard", "hyperdisk-balanced")
 
 
 def _machine_type(request: Request, link: str) -> str:
@@ -50,7 +59,39 @@ def _get_machine_type(_state: State, request: Request) -> Body:
     name = request.path["machineType"]
     if name not in MEMORY_MB:
         raise not_found(request.target)
-    return {"kind": "compute#machineType", "name": name, "memoryMb": MEMORY_MB[name], "guestCpus": 2}
+    shape = {"memoryMb": MEMORY_MB[name], "guestCpus": 2, "architecture": _architecture(name)}
+    return {"kind": "compute#machineType", "name": name, **shape}
+
+
+def _architecture(machine_type: str) -> str:
+    return "ARM64" if machine_type.split("-")[0] in ARM else "X86_64"
+
+
+def _get_image(_state: State, request: Request) -> Body:
+    """An image, or the newest one of a family."""
+    family = request.method.action == "getFromFamily"
+    path = f"{request.scope}/images/{'family/' if family else ''}{request.path['family' if family else 'image']}"
+    if not _is_image(path):
+        raise not_found(path)
+    name = path.rpartition("/")[2] + ("-v20261110" if family else "")
+    body = {"kind": "compute#image", "name": name, "selfLink": f"{links.HOST}{request.scope}/images/{name}"}
+    return {**body, "architecture": "ARM64" if "-arm64" in name else "X86_64", "status": "READY"}
+
+
+def _is_image(path: str) -> bool:
+    return path in FAMILIES or re.fullmatch(r"projects/debian-cloud/global/images/debian-1[23]-\S+", path) is not None
+
+
+def _check_fits(machine_type: str, disk: Body) -> None:
+    """ApiError for a disk that a machine type cannot boot from."""
+    name, kind = machine_type.rpartition("/")[2], disk["type"].rpartition("/")[2]
+    if disk["architecture"] != _architecture(name):
+        text = f"The architecture {_architecture(name)} is not that of the disk, {disk['architecture']}."
+        raise invalid("resource.machineType", name, text)
+    hyperdisk, series = kind.startswith("hyperdisk-"), name.split("-")[0]
+    if series in (HYPERDISK_NEVER if hyperdisk else HYPERDISK_ONLY):
+        text = f"[{kind}] features and [instance_machine_type: {name}] are not compatible for creating instance."
+        raise ApiError(400, "invalid", text)
 
 
 def _get_zone(_state: State, request: Request) -> Body:
@@ -80,7 +121,7 @@ def _new_disk(state: State, request: Request, name: str, given: Body) -> tuple[s
     if path in state.resources:
         raise ApiError(409, "alreadyExists", f"The resource '{path}' already exists")
     source = links.path(given.get("sourceImage", ""), request.project)
-    if source not in FAMILIES and not re.fullmatch(r"projects/debian-cloud/global/images/debian-1[23]-\S+", source):
+    if not _is_image(source):
         raise ApiError(404, "notFound", f"The resource '{source}' was not found")
     kind = links.path(given.get("diskType", f"{request.scope}/diskTypes/pd-standard"), request.project)
     if kind.removeprefix(f"{request.scope}/diskTypes/") not in DISK_TYPES:
@@ -97,6 +138,7 @@ def _new_disk(state: State, request: Request, name: str, given: Body) -> tuple[s
         "sizeGb": str(size),
         "type": links.HOST + kind,
         "sourceImage": links.HOST + source,
+        "architecture": "ARM64" if "-arm64" in source else "X86_64",
         "status": "READY",
         "labels": given.get("labels", {}),
         "resourcePolicies": given.get("resourcePolicies", []),
@@ -170,6 +212,11 @@ def _check_scheduling(body: Body) -> Body:
     limit = body.get("maxRunDuration")
     if limit and not 30 <= int(limit.get("seconds", 0)) <= 120 * 86400:
         raise invalid("scheduling.maxRunDuration", limit, "It must be between 30 seconds and 120 days.")
+    spot = found["provisioningModel"] == "SPOT"
+    if spot and (found["automaticRestart"] or found["onHostMaintenance"] != "TERMINATE"):
+        raise invalid("scheduling", body, "A Spot VM is neither restarted nor migrated.")
+    if spot:
+        return {"instanceTerminationAction": "STOP", **found, "preemptible": True}
     if bool(limit) != ("instanceTerminationAction" in body):
         raise invalid("scheduling.instanceTerminationAction", body, "It goes with a maximum run duration.")
     return found
@@ -205,6 +252,7 @@ def _insert(state: State, request: Request) -> Body:
     }
     for field in ("tags", "metadata"):
         body.setdefault(field, {})
+    _check_fits(body["machineType"], disk.body)
     state.resources[disk_path] = disk
     state.check_links(links.targets("instances", body, request.project) - {disk_path})
     links.expand("instances", body, request.project)
@@ -289,7 +337,10 @@ def _stopped(state: State, request: Request) -> Body:
 
 def _set_machine_type(state: State, request: Request) -> Body:
     body = _stopped(state, request)
-    return state.change(request, body | {"machineType": _machine_type(request, request.body.get("machineType", ""))})
+    wanted = _machine_type(request, request.body.get("machineType", ""))
+    boot = next(each for each in body["disks"] if each["boot"])
+    _check_fits(wanted, state.entry(links.path(boot["source"], request.project)).body)
+    return state.change(request, body | {"machineType": wanted})
 
 
 def _set_service_account(state: State, request: Request) -> Body:
@@ -403,6 +454,8 @@ def register() -> None:
             "disks.addResourcePolicies": _add_policies,
             "disks.removeResourcePolicies": _remove_policies,
             "disks.resize": _resize,
+            "images.get": _get_image,
+            "images.getFromFamily": _get_image,
             "instances.addAccessConfig": _add_access_config,
             "instances.delete": _delete,
             "instances.deleteAccessConfig": _delete_access_config,

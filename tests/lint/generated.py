@@ -436,8 +436,10 @@ def google_errors_table() -> str:
         answers = [*map(str, sorted(row.statuses)), *(f"`{reason}`" for reason in sorted(row.reasons))]
         answer = f"{', '.join(answers)}{' with the name of a constraint' if row.pattern else ''}"
         again = "once, after another look" if row.error is errors.ChangedMeanwhileError else tries[row.retry]
-        texts = (re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) for text in (row.meaning, row.next_step))
-        rows.append((f"`{row.id}`", answer, *(text or "Google's own text" for text in texts), again))
+        meaning, step = (
+            re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) or "Google's own text" for text in (row.meaning, row.next_step)
+        )
+        rows.append((f"`{row.id}`", answer, meaning, step, again))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

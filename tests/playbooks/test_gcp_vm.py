@@ -15,7 +15,8 @@ from tests.fake_gcp.state import Entry
 from tests.playbooks.plays import played
 from tests.unit.gcp.conftest import HOST_KEYS
 
-PROJECT, ACCOUNT = "projects/demo-project", "shared@demo-project.iam.gserviceaccount.com"
+PROJECT = "projects/demo-project"
+OWN, ACCOUNT = (f"{name}@demo-project.iam.gserviceaccount.com" for name in ("p1", "shared"))
 ZONE = "zones/europe-west1-b"
 MACHINE = {
     "gateway_machine_role": "ibops.gateway.gcp_vm",
@@ -26,15 +27,23 @@ MACHINE = {
     "ansible_connection": "local",
 }
 GATEWAY = {"gateway_image": "registry.example/ib-gateway@sha256:" + "0" * 64, "gateway_password": "x"}
+# One of the user's.
+RULE = {"name": "ibgw-probe", "rules": [{"protocol": "icmp"}], "source_tags": ["probe"]}
+
+
+def account(email: str) -> dict[str, str]:
+    return {"gcp_vm_service_account": email}
+
+
 INVENTORY: dict[str, t.Any] = {
     "gateways": {
-        "vars": {**MACHINE, **GATEWAY, "gcp_vm_service_account": ACCOUNT},
+        "vars": {**MACHINE, **GATEWAY, "gcp_vm_firewalls": [RULE]},
         "children": {
-            "paper": {"hosts": {"p1": {"gateway_mode": "paper", "gateway_user": "alice"}}},
-            "live": {"hosts": {"l1": {"gateway_mode": "live", "gateway_user": "bob"}}},
+            "paper": {"hosts": {"p1": {"gateway_mode": "paper", "gateway_user": "alice", **account(OWN)}}},
+            "live": {"hosts": {"l1": {"gateway_mode": "live", "gateway_user": "bob", **account(ACCOUNT)}}},
         },
     },
-    "bastions": {"vars": MACHINE, "hosts": {"b1": {"gcp_vm_service_account": ACCOUNT}}},
+    "bastions": {"vars": MACHINE, "hosts": {"b1": account(ACCOUNT)}},
 }
 Play = t.Callable[..., tuple[int, str]]
 
@@ -88,10 +97,12 @@ def test_one_inventory_makes_gateways_and_bastion(fake: FakeGcp, play: Play, wit
 
 
 def test_an_account_that_others_have_opens_no_port_of_theirs(fake: FakeGcp, with_bastion: None) -> None:
-    for name, port in {"p1": "4002", "l1": "4001"}.items():
-        rule = fake.resource(f"global/firewalls/ibgw-allow-api-{name}")
-        assert (rule["targetTags"], rule["allowed"]) == ([name], [{"IPProtocol": "tcp", "ports": [port]}])
-        assert not rule.get("targetServiceAccounts")
+    """The live gateway's is the bastion's too: its rule goes by the VM's tag."""
+    rules = {name: fake.resource(f"global/firewalls/ibgw-allow-api-{name}") for name in ("p1", "l1")}
+    assert rules["p1"]["allowed"] == [{"IPProtocol": "tcp", "ports": ["4002"]}]
+    assert (rules["p1"]["targetServiceAccounts"], rules["p1"].get("targetTags")) == ([OWN], None)
+    assert rules["l1"]["allowed"] == [{"IPProtocol": "tcp", "ports": ["4001"]}]
+    assert (rules["l1"]["targetTags"], rules["l1"].get("targetServiceAccounts")) == (["l1"], None)
 
 
 # What somebody has changed at a rule of ours.
@@ -109,7 +120,13 @@ DRIFT: dict[str, dict[str, t.Any]] = {
         "sourceTags": ["web"],
         "destinationRanges": ["10.1.0.0/16"],
     },
-    "ibgw-allow-api-p1": {"disabled": True, "priority": 1, "targetTags": ["p1", "l1"], "logConfig": {"enable": False}},
+    "ibgw-allow-api-p1": {
+        "disabled": True,
+        "priority": 1,
+        "targetServiceAccounts": [OWN, ACCOUNT],
+        "logConfig": {"enable": False},
+    },
+    "ibgw-probe": {"sourceRanges": ["0.0.0.0/0"], "targetTags": ["l1"], "destinationRanges": ["10.0.0.0/8"]},
     "ibgw-allow-api-l1": {"sourceRanges": ["10.0.0.0/8"], "allowed": [{"IPProtocol": "all"}]},
     "ibgw-allow-tunnel": {"disabled": True, "targetTags": None, "destinationRanges": ["10.1.0.0/16"]},
 }

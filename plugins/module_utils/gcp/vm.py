@@ -208,7 +208,11 @@ def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
     existing = found.instance and instance.normalized(found.instance)
     name, zone = options["machine_type"] or instance.NEW_MACHINE_TYPE, options["zone"]
     if not existing or options["machine_type"] not in (None, existing["machineType"]):
-        yield from map(str, machine_type.impossible(name, zone, found.compute.get(MACHINE_TYPE, name)))
+        machine = found.compute.get(MACHINE_TYPE, name)
+        yield from map(str, machine_type.impossible(name, zone, machine))
+        yield from _unfit(options, found, name, machine)
+    if existing:
+        yield from instance.interruptible(options, existing)
     if found.instance:
         yield from interface.impossible(options, found.instance)
         return
@@ -219,6 +223,20 @@ def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
         )
     if not options["subnet"]:
         yield f"subnet is {options['subnet']!r}: a new VM is in a subnet. Name one of {options['region']}."
+
+
+def _unfit(options: Options, found: Observed, name: str, machine: Body | None) -> t.Iterator[str]:
+    """Refuse a machine type that cannot boot from the disk of the VM, or from that which it will be created with."""
+    body = found.disk or {}
+    given, before = (options["disk"] or {}).get("type"), last(body.get("type", ""))
+    recreates = options["recreate"] and given not in (None, before)
+    if found.instance and not recreates:
+        what, kind = "its disk", before
+    else:
+        what, kind = f"image {options['image']!r}", given or machine_type.usual_disk(name)
+        body = found.compute.image(instance.image(options["image"])) or {}
+    yield from machine_type.unfit_disk(name, kind, what == "its disk")
+    yield from machine_type.unfit_image(name, machine, what, body.get("architecture", ""))
 
 
 def _missing_subnet(options: Options, found: Observed) -> t.Iterator[str]:

@@ -218,15 +218,17 @@ def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> lis
 
 
 def _service_accounts(compared: c.Iterable[c.Mapping[str, t.Any]]) -> c.Iterator[Problem]:
-    accounts: dict[object, str] = {}
+    accounts: dict[object, c.Mapping[str, t.Any]] = {}
     for one in compared:
         account = one.get("gcp_vm_service_account")
         if not account:
             continue
-        other = accounts.setdefault(account, one["host"])
-        fetches = one.get("gateway_password_secret") and not gateway.flag(one.get("gcp_vm_share_service_account"))
-        if other != one["host"] and fetches:
-            problem = _problem("service-account-shared", "gcp_vm_service_account", account, other=other)
+        other = accounts.setdefault(account, one)
+        # Whichever of the two has a secret, the other one can read it.
+        fetches = one.get("gateway_password_secret") or other.get("gateway_password_secret")
+        shared = gateway.flag(one.get("gcp_vm_share_service_account"))
+        if other is not one and fetches and not shared:
+            problem = _problem("service-account-shared", "gcp_vm_service_account", account, other=other["host"])
             yield problem._replace(host=one["host"])
 
 

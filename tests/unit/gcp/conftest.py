@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.connectors import FakeConnectors
@@ -97,6 +98,14 @@ def host_key(kind: str, fill: bytes) -> str:
 HOST_KEYS = [(kind, host_key(kind, b"a")) for kind in ("ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa")]
 
 
+ROLES = Path(__file__).parents[3] / "docs" / "google_cloud_roles"
+
+
+def granted(name: str) -> set[str]:
+    """The permissions of a role of docs/google_cloud_roles."""
+    return set(yaml.safe_load((ROLES / f"{name}.yaml").read_text())["includedPermissions"])
+
+
 def document(**changes: Any) -> dict[str, Any]:
     """DOCUMENT with whole sections replaced."""
     return {**copy.deepcopy(DOCUMENT), **changes}
@@ -140,11 +149,19 @@ def fake(cloud_run: FakeRun, connectors: FakeConnectors) -> Iterator[FakeGcp]:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fake: FakeGcp) -> RunModule:
+def call(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fake: FakeGcp,
+    cloud_run: FakeRun,
+    connectors: FakeConnectors,
+) -> RunModule:
     """Run a module's main against the fake with options; return what it printed, and what it has warned of.
 
-    Ansible itself prints a warning once in a process.
+    It is the operator who does. Ansible itself prints a warning once in a process.
     """
+    for each in (fake, cloud_run, connectors):
+        each.granted = granted("operator")
 
     def call(main: Callable[[], None], check: bool = False, **options: Any) -> dict[str, Any]:
         place = {"project": "demo-project", "region": "europe-west1"}

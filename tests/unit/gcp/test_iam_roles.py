@@ -6,7 +6,6 @@ The calls are those of the fake's log. With GCP_ROLES=write, the roles are writt
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,7 @@ from tests.fake_gcp.permissions import PERMISSIONS
 from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.scheduler import FakeScheduler
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import MACHINE, RunModule, document
+from tests.unit.gcp.conftest import MACHINE, ROLES, RunModule, document, granted
 from tests.unit.gcp.test_gcp_run_job import deploy
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import instances
@@ -33,7 +32,6 @@ from ansible_collections.ibops.gateway.plugins.modules import (
     gcp_vm_info,
 )
 
-ROLES = pathlib.Path(__file__).parents[3] / "docs" / "google_cloud_roles"
 HEAD = {
     "operator": ("ibops.gateway operator", "Makes, changes and removes what playbooks of ibops.gateway make"),
     "ci": ("ibops.gateway CI", "Starts and stops gateways' VMs and executes Cloud Run jobs"),
@@ -53,10 +51,6 @@ CHANGED: dict[str, Any] = {
     "snapshots": {"keep_days": 8},
     "stop_for_update": True,
 }
-
-
-def granted(name: str) -> set[str]:
-    return set(yaml.safe_load((ROLES / f"{name}.yaml").read_text())["includedPermissions"])
 
 
 @pytest.fixture
@@ -125,6 +119,8 @@ def test_the_operator(
     asked = document(addresses=[*addresses, {"name": "other"}])
     with role("operator"):
         done(call(gcp_network.main, **asked))
+        own = {"name": "other", "network_ip": None, "image": "projects/debian-cloud/global/images/debian-12-v20261110"}
+        done(call(gcp_vm.main, True, **{**MACHINE, **own}))
         done(call(gcp_vm.main, **MACHINE))
         place = {"region": "europe-west1", "zone": "europe-west1-b"}
         done(call(gcp_vm_info.main, name="ibgw-paper", **place))

@@ -141,6 +141,91 @@ def test_a_vm_that_stays_on_its_way(machine: RunModule, fake: FakeGcp, monkeypat
     assert machine(check=True)["changed"] is False
 
 
+ARM_IMAGE = "debian-cloud/debian-13-arm64"
+FITTING: dict[str, tuple[dict[str, Any], str]] = {
+    "Arm": ({"machine_type": "c4a-standard-1", "image": ARM_IMAGE, "disk": None}, "hyperdisk-balanced"),
+    "N4": ({"machine_type": "n4-standard-2", "disk": {"size": 30}}, "hyperdisk-balanced"),
+    "an older Arm": ({"machine_type": "t2a-standard-1", "image": ARM_IMAGE, "disk": None}, "pd-balanced"),
+    "E2": ({"machine_type": "e2-medium", "disk": None}, "pd-balanced"),
+    "a type of one's own": ({"disk": {"type": "pd-ssd"}}, "pd-ssd"),
+}
+
+
+@pytest.mark.parametrize("kind", FITTING)
+def test_disk_and_image_fit_the_machine_type(machine: RunModule, fake: FakeGcp, kind: str) -> None:
+    options, disk = FITTING[kind]
+    made = machine(**options)
+    assert "failed" not in made, made["msg"]
+    assert made["resources"]["disk"]["type"].endswith(f"/{disk}")
+    assert machine(**options)["changed"] is False
+
+
+UNFIT: dict[str, tuple[dict[str, Any], str]] = {
+    "an image for Intel": (
+        {"machine_type": "c4a-standard-1", "disk": None},
+        "machine_type is 'c4a-standard-1': its processor is ARM64, and image 'debian-cloud/debian-12' is for X86_64. "
+        "Make them fit: choose an image for it, as debian-cloud/debian-13-arm64.",
+    ),
+    "an image for Arm": ({"image": ARM_IMAGE}, "choose an image without -arm64"),
+    "no persistent disk": (
+        {"machine_type": "n4-standard-2"},
+        "machine_type is 'n4-standard-2': its series does not boot from a disk of type pd-balanced. Set disk.type to "
+        "'hyperdisk-balanced', or leave it out.",
+    ),
+    "no Hyperdisk": ({"disk": {"type": "hyperdisk-balanced"}}, "Set disk.type to 'pd-balanced', or leave it out."),
+}
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("kind", UNFIT)
+def test_what_does_not_fit_the_machine_type(machine: RunModule, fake: FakeGcp, kind: str, check: bool) -> None:
+    options, said = UNFIT[kind]
+    fake.calls.clear()
+    refused = machine(check=check, **options)
+    assert said in refused["msg"]
+    assert fake.writes() == []
+
+
+@pytest.mark.parametrize("wanted", ["n4-standard-2", "c4a-standard-1", "t2a-standard-1"])
+def test_a_machine_type_that_its_disk_does_not_fit(machine: RunModule, fake: FakeGcp, wanted: str) -> None:
+    """It is known before the VM is stopped for it."""
+    machine()
+    fake.calls.clear()
+    refused = machine(machine_type=wanted, stop_for_update=True, disk=None)
+    assert f"machine_type is '{wanted}': its " in refused["msg"]
+    assert fake.writes() == []
+    if wanted == "n4-standard-2":
+        made = machine(machine_type=wanted, disk={"type": "hyperdisk-balanced"}, recreate=True, stop_for_update=True)
+        assert made["resources"]["disk"]["type"].endswith("/hyperdisk-balanced")
+
+
+def test_an_image_that_may_not_be_looked_at_is_no_obstacle(machine: RunModule, fake: FakeGcp) -> None:
+    fake.fault("images.getFromFamily", status=403, reason="forbidden")
+    assert machine()["changed"] is True
+
+
+SPOT = {
+    "provisioningModel": "SPOT",
+    "preemptible": True,
+    "automaticRestart": False,
+    "onHostMaintenance": "TERMINATE",
+    "instanceTerminationAction": "STOP",
+}
+
+
+def test_a_spot_vm_is_for_paper_only(machine: RunModule, fake: FakeGcp) -> None:
+    usual = {"scheduling": {"max_run_duration": 0}}
+    machine(**usual)
+    fake.put(INSTANCE, scheduling=SPOT)
+    assert machine(**usual)["changed"] is False
+    limited = machine(scheduling={"max_run_duration": 3600}, stop_for_update=True)
+    assert "failed" not in limited, limited["msg"]
+    assert fake.resource(INSTANCE)["scheduling"]["provisioningModel"] == "SPOT"
+    fake.calls.clear()
+    assert "a live gateway would have to be signed in to again" in machine(**usual, mode="live")["msg"]
+    assert fake.writes() == []
+
+
 def gone(fake: FakeGcp) -> None:
     for path in (INSTANCE, "zones/europe-west1-b/disks/ibgw-paper"):
         fake.state.resources.pop(f"{PROJECT}/{path}", None)

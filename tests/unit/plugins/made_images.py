@@ -71,7 +71,8 @@ class MadeImage:
             image.VERSION_LABEL: version,
             image.SOURCE_LABEL: source,
         }
-        own = (image.CONTROLLERS["ibg-controller"], *image.OWN_FILES["ibg-controller"])
+        layout = image.LAYOUTS["gateway"]
+        own = (layout.controllers["ibg-controller"], *layout.extra["ibg-controller"])
         self.files |= dict.fromkeys(own, b"x" * (1 << 17))
         return self
 

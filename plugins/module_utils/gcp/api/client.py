@@ -87,6 +87,29 @@ class Client:
         found.api, found._endpoint = api, api_endpoint
         return found
 
+    def fetch(self, path: str, what: str) -> library.Body:
+        """One resource by its path below the endpoint, in the API's own form, without Google's library.
+
+        *what* says what is tried, as for :meth:`ask`.
+        """
+        session = self._session()
+
+        def send(timeout: float) -> library.Body:
+            response = session.get(self._url(path), timeout=timeout)
+            if response.status_code != 200:
+                raise self._exceptions.from_http_response(response)
+            return dict(response.json())
+
+        return self.ask(what, send)
+
+    def _session(self) -> t.Any:
+        session = self._transport.AuthorizedSession(self._credentials)
+        session.hooks["response"].append(self._limited)
+        return session
+
+    def _url(self, path: str) -> str:
+        return f"{(self._endpoint or f'https://{self.api.host}').rstrip('/')}{path}"
+
     def fetch_all(
         self, path: str, field: str, entries: c.Callable[[library.Body], c.Iterable[library.Body]] | None = None
     ) -> list[library.Body]:
@@ -95,9 +118,7 @@ class Client:
         Without Google's library, which an API may not have, and which takes time to load for one list. *entries* takes
         them from an answer; by default they are its *field*.
         """
-        session = self._transport.AuthorizedSession(self._credentials)
-        session.hooks["response"].append(self._limited)
-        url = f"{(self._endpoint or f'https://{self.api.host}').rstrip('/')}{path}"
+        session, url = self._session(), self._url(path)
 
         def pages(timeout: float) -> list[library.Body]:
             found: list[library.Body] = []

@@ -12,7 +12,7 @@ import uuid
 
 from . import library
 from .client import Api, Client
-from .errors import ChangedMeanwhileError, Failure, GcpError, NotFoundError
+from .errors import ChangedMeanwhileError, Failure, ForbiddenError, GcpError, NotFoundError
 from .journal import Entry, State
 from .resource import Body, Call, Resource
 
@@ -80,6 +80,13 @@ class Compute:
             return [library.plain(each) for each in found]
 
         return self.client.ask(f"{resource.collection}.aggregatedList", pages)
+
+    def image(self, path: str) -> Body | None:
+        """An image, or the newest one of a family, by its path; None where there is none that may be seen."""
+        try:
+            return self.client.fetch(f"/compute/v1/{path}", f"images.get {path.rpartition('/')[2]}")
+        except (NotFoundError, ForbiddenError):
+            return None
 
     def fetch_everywhere(self, collection: str) -> list[Body]:
         """All resources of a collection in the project, of every place, without Google's library."""

@@ -47,6 +47,10 @@ class NotFoundError(GcpError):
     """The resource does not exist."""
 
 
+class ForbiddenError(GcpError):
+    """The credentials may not do this."""
+
+
 class ChangedMeanwhileError(GcpError):
     """Somebody else changed or created the resource since it was read."""
 
@@ -155,6 +159,7 @@ ROWS = (
         "the credentials may not do this in project {project}",
         "{roles}",
         statuses=frozenset({403}),
+        error=ForbiddenError,
     ),
     Row(
         "not_found",

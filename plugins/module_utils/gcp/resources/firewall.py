@@ -138,11 +138,10 @@ def desired(options: Options, rule: Options) -> DesiredState:
             "disabled": rule["disabled"],
         }
     )
-    if rule["source_ranges"] is not None:
+    if rule["source_ranges"] is not None or rule["source_tags"] is not None:
         # Any one source admits traffic: they are set as a whole.
-        fixed |= {"sourceTags": [], "sourceServiceAccounts": []}
-    if rule["source_tags"] is not None:
-        fixed["sourceTags"] = _sorted(rule["source_tags"])
+        ranges, tags = _ranges(rule["source_ranges"] or []), _sorted(rule["source_tags"] or [])
+        fixed |= {"sourceRanges": ranges, "sourceTags": tags, "sourceServiceAccounts": []}
 
     def given(_before: Normalized | None, marked: bool) -> Normalized:
         if rule["description"] is None:

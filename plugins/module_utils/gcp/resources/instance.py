@@ -24,6 +24,7 @@ SETTLING = {
     **dict.fromkeys(("PENDING", "PROVISIONING", "STAGING", "REPAIRING"), RUNNING),
     **dict.fromkeys(("PENDING_STOP", "STOPPING", "STOPPED", "DEPROVISIONING"), TERMINATED),
 }
+STANDARD, SPOT = "STANDARD", "SPOT"
 STATES = {"running": {"status": RUNNING}, "stopped": {"status": TERMINATED}}
 # Google changes these only while the VM is stopped.
 WHILE_STOPPED = {"machineType", "serviceAccounts", "scheduling", "shieldedInstanceConfig"}
@@ -51,6 +52,7 @@ NEW: Normalized = {
     "scheduling": {
         "automaticRestart": True,
         "onHostMaintenance": "MIGRATE",
+        "provisioningModel": STANDARD,
         "maxRunDuration": 0,
         "instanceTerminationAction": "",
     },
@@ -116,6 +118,7 @@ def _normalized_scheduling(body: t.Mapping[str, t.Any]) -> Normalized:
     return {
         "automaticRestart": body.get("automaticRestart", False),
         "onHostMaintenance": body.get("onHostMaintenance", ""),
+        "provisioningModel": body.get("provisioningModel", SPOT if body.get("preemptible") else STANDARD),
         "maxRunDuration": int(body.get("maxRunDuration", {}).get("seconds", 0)),
         "instanceTerminationAction": body.get("instanceTerminationAction", ""),
     }
@@ -148,7 +151,7 @@ def _create(name: str, desired: Normalized) -> list[Call]:
         "labels": desired["labels"],
         "metadata": {"items": metadata.items(desired["metadata"])},
         "networkInterfaces": [interface.new(desired)],
-        "scheduling": {**_scheduling(desired), "provisioningModel": "STANDARD"},
+        "scheduling": _scheduling(desired),
         "serviceAccounts": desired["serviceAccounts"],
         "shieldedInstanceConfig": desired["shieldedInstanceConfig"],
         "tags": {"items": desired["tags"]},
@@ -310,12 +313,19 @@ def desired(options: Options, reserved: t.Mapping[str, Body], needs: frozenset[K
     def given(before: Normalized | None, marked: bool) -> Normalized:
         found = {**fixed, "labels": _labels(options, before, marked), "metadata": metadata.desired(options, before)}
         found |= _service_accounts(options, before)
+        if before and before["scheduling"]["provisioningModel"] == SPOT and "scheduling" in found:
+            # What happens to a Spot VM that Google takes back belongs to it, with a duration or without.
+            kept = before["scheduling"]["instanceTerminationAction"]
+            found["scheduling"] = {**found["scheduling"], "instanceTerminationAction": kept}
         return {**found, "autoDelete": True} if before and marked else found
 
     initial = {
         **NEW,
         "zone": f"projects/{options['project']}/zones/{options['zone']}",
-        "disk": {**disk.new(options), "sourceImage": image(options["image"])},
+        "disk": {
+            **disk.new(options, machine_type.usual_disk(options["machine_type"] or NEW_MACHINE_TYPE)),
+            "sourceImage": image(options["image"]),
+        },
     }
     return DesiredState(INSTANCE, options["name"], given, initial, needs, lambda change: _check(options, change))
 
@@ -368,6 +378,16 @@ def check_removable(name: str, before: Normalized) -> None:
         raise GcpError(
             f"instances {name}: it is protected against deletion. Run once with `deletion_protection: false` "
             "if it is to go."
+        )
+
+
+def interruptible(options: Options, existing: Normalized) -> c.Iterator[str]:
+    """Refuse a Spot VM for a live gateway: Google may stop it at any moment, and each start is a sign-in."""
+    if options["mode"] == "live" and existing["scheduling"]["provisioningModel"] == SPOT:
+        yield (
+            f"name is {options['name']!r}: the VM is a Spot VM, which Google may stop at any moment, and a live "
+            "gateway would have to be signed in to again. Google cannot change that: have it deleted and created again "
+            "(recreate: true does not, as no option differs), or use it for paper."
         )
 
 

@@ -28,6 +28,13 @@ _problem = table(
     }
 )
 
+# Series that boot from Hyperdisk only, and series that have none of it:
+# https://cloud.google.com/compute/docs/disks/hyperdisks#machine-type-support
+HYPERDISK_ONLY = ("c4", "c4a", "c4d", "n4", "n4a", "n4d")
+HYPERDISK_NEVER = ("c2", "c2d", "e2", "n1", "t2a")
+HYPERDISK = "hyperdisk-"
+ARM, INTEL = "ARM64", "X86_64"
+
 MACHINE_TYPE = Resource("machineTypes", "MachineType", "machine_type", "zone")
 
 
@@ -45,3 +52,39 @@ def impossible(name: str, zone: str, found: Body | None) -> c.Iterator[Problem]:
         yield _problem("gcp-machine-type-missing", "machine_type", name, zone=zone)
     elif found["memoryMb"] < LEAST_MEMORY_MB:
         yield _problem("gcp-machine-type-small", "machine_type", name, memory=f"{found['memoryMb']} MB")
+
+
+def usual_disk(name: str) -> str:
+    """The type of disk that a new VM of a machine type has."""
+    return f"{HYPERDISK}balanced" if _series(name) in HYPERDISK_ONLY else "pd-balanced"
+
+
+def unfit_disk(name: str, disk: str, exists: bool) -> c.Iterator[str]:
+    """Refuse a machine type that does not boot from this type of disk."""
+    hyperdisk = disk.startswith(HYPERDISK)
+    if _series(name) not in (HYPERDISK_NEVER if hyperdisk else HYPERDISK_ONLY):
+        return
+    if exists:
+        fix = (
+            f"Choose a type of another series, or set disk.type to {usual_disk(name)!r} with `recreate: true`, which "
+            "makes the VM anew, with an empty disk."
+        )
+    else:
+        fix = f"Set disk.type to {usual_disk(name)!r}, or leave it out."
+    yield f"machine_type is {name!r}: its series does not boot from a disk of type {disk}. {fix}"
+
+
+def unfit_image(name: str, machine: Body | None, image: str, found: str) -> c.Iterator[str]:
+    """Refuse an image, or the disk that was made from it, for another processor than the machine type's."""
+    wanted = (machine or {}).get("architecture", "")
+    # An older image, or an older type, says nothing.
+    if not {wanted, found} <= {ARM, INTEL} or wanted == found:
+        return
+    fix = (
+        "choose an image for it, as debian-cloud/debian-13-arm64" if wanted == ARM else "choose an image without -arm64"
+    )
+    yield f"machine_type is {name!r}: its processor is {wanted}, and {image} is for {found}. Make them fit: {fix}."
+
+
+def _series(name: str) -> str:
+    return name.split("-")[0]
