@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fault:
-    """What befalls the next *times* calls of a method. Set one of the fields; they mean
+    """A fault of the next *times* calls of a method. Set one of the fields; they mean
 
     - status: refused with this status before anything is done
     - reason, text: of that refusal
