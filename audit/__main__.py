@@ -101,7 +101,7 @@ def measure_ours(machine: Machine, judges: list[str], keep: bool) -> dict[str, V
 
 
 def known() -> dict[str, Any]:
-    """What results.json says, by release."""
+    """Read results.json, by release."""
     releases: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     return releases
 

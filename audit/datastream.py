@@ -1,4 +1,4 @@
-"""What a SCAP data stream's profiles select, and with which values they run each rule's check."""
+"""Read a SCAP data stream: the rules that its profiles select, and the values that they pass to each check."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DataStream:
 
     @cache  # noqa: B019  a stream lives as long as the run
     def values(self, profile: str, rule: str) -> Values:
-        """What the profile hands to the rule's check, as (value, text) pairs."""
+        """Return the values that the profile passes to the rule's check, as (value, text) pairs."""
         exported = {item.get("value-id", "") for item in self._rules[rule].iter(f"{XCCDF}check-export")}
         refined = {
             item.get("idref"): item.get("selector") for item in self._profiles[profile].iter(f"{XCCDF}refine-value")

@@ -28,7 +28,7 @@ CONNECTION = {
 
 
 class AuditError(Exception):
-    """What could not be done and why, for a person."""
+    """An action failed; the message says why."""
 
 
 def say(text: str) -> None:

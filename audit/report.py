@@ -1,4 +1,4 @@
-"""What a judge says of a machine: figures, findings, and how the findings fare against floors and waivers."""
+"""A judge's report on a machine: figures, findings, and how the findings fare against floors and waivers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a probe costs beside a bare interpreter, and who says what of each fault: probe, ib_async, a TCP port check."""
+"""Measure a probe against a bare interpreter, and compare the verdicts of probe, ib_async and a TCP port check."""
 
 from __future__ import annotations
 

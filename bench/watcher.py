@@ -1,4 +1,4 @@
-"""What the watcher of a ready gateway costs: processor time between two looks at it, and its peak memory."""
+"""Measure the watcher of a ready gateway: processor time between two looks, and peak memory."""
 
 from __future__ import annotations
 

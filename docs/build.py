@@ -70,7 +70,7 @@ def render() -> None:
 
 @dataclass
 class Page:
-    """What other pages can link to, and what this one links to."""
+    """A page's anchors, links, and resources."""
 
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)

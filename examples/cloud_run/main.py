@@ -41,7 +41,7 @@ async def connect(ib: ib_async.IB, host: str, port: int, client_id: int, seconds
 
 
 async def work(ib: ib_async.IB) -> None:
-    """What the pipeline is for. Here: what is in the account."""
+    """The pipeline's work. Here: list what is in the account."""
     values = await ib.accountSummaryAsync()
     worth = {value.account: value.value for value in values if value.tag == "NetLiquidation"}
     held = [f"{each.position:g} {each.contract.symbol}" for each in ib.positions()]

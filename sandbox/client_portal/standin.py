@@ -173,7 +173,7 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
+        """Say nothing of a client that hung up."""
 
 
 def server(state: State, certificate: str, host: str, port: int) -> Server:

@@ -1,4 +1,4 @@
-"""What every part of the sandbox agrees on: names, places, and how commands are run."""
+"""Names, paths, and command execution, shared by all parts of the sandbox."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEARTBEAT_SECONDS = 10
 
 
 class SandboxError(Exception):
-    """What could not be done, why, and what to do about it, for a person."""
+    """An action failed; the message says why and what to do."""
 
 
 def machine_image(release: str) -> str:
@@ -123,7 +123,7 @@ def labelled(kind: str, **labels: str) -> list[str]:
 
 
 def present(kind: str, name: str, template: str) -> str | None:
-    """What `docker <kind> inspect` says of an object by a Go template; None when there is no such object."""
+    """Return what `docker <kind> inspect` prints for an object by a Go template; None when there is no such object."""
     try:
         return docker(kind, "inspect", "--format", template, name)
     except SandboxError as error:

@@ -26,7 +26,7 @@ def inspect(name: str) -> dict[str, Any] | None:
 
 
 def wanted(options: dict[str, Any]) -> dict[str, Any]:
-    """What a container is made from and compared by: the role's options, the image's id, and this checkout's key."""
+    """A container's ingredients, to compare it by: the role's options, the image's id, and this checkout's key."""
     image = present("image", options["image"], "{{.Id}}")
     if image is None:
         raise SandboxError(

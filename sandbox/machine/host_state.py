@@ -1,4 +1,4 @@
-"""What a run in the sandbox must leave as it was on this machine: save it before, compare it after.
+"""The state of this machine that a run in the sandbox must not change: save it before, compare it after.
 
     python3 -m sandbox.machine.host_state save FILE
     python3 -m sandbox.machine.host_state compare FILE      # lists what differs; status 1 when something does

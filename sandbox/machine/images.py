@@ -50,7 +50,7 @@ class Root:
 
     @cached_property
     def inputs(self) -> str:
-        """What it is made from, as a hash: the command, apart from this checkout's path, and the files copied in."""
+        """Hash of its ingredients: the command, apart from this checkout's path, and the files copied in."""
         digest = hashlib.sha256(json.dumps([word.replace(str(HERE), "") for word in self.command("-")]).encode())
         for name in FILES[self.kind]:
             digest.update((HERE / name).read_bytes())

@@ -72,7 +72,7 @@ def inspect(name: str) -> dict[str, Any] | None:
 
 
 def wanted(options: dict[str, Any]) -> dict[str, Any]:
-    """What a VM is made from and compared by: the role's options, the base's name, and this checkout's key."""
+    """A VM's ingredients, by which it is compared: the role's options, the base's name, and this checkout's key."""
     return options | {"base": base(options["release"]).name, "key": keys.fingerprint()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """What a request is answered instead: HTTP status, Google's reason, a message for people, details."""
+    """An error response: HTTP status, Google's reason, a message for people, details."""
 
     def __init__(self, status: int, reason: str, message: str, details: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)

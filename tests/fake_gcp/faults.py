@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fault:
-    """What befalls the next *times* calls of a method, at the resource *name* where one is named.
+    """A fault of the next *times* calls of a method, at the resource *name* where one is named.
 
     Set one of the other fields; they mean
 

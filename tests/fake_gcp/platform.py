@@ -1,4 +1,4 @@
-"""What APIs with resource names (`projects/p/locations/l/jobs/j`) have in common, out of their discovery documents."""
+"""The common part of APIs with resource names (`projects/p/locations/l/jobs/j`), from their discovery documents."""
 
 from __future__ import annotations
 

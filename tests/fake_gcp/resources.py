@@ -1,4 +1,4 @@
-"""What Google does with each kind of resource beyond its schema: defaults, what may change, what has to hold."""
+"""Google's behaviour for each kind of resource beyond its schema: defaults, mutable fields, constraints."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def _checked(given: Body) -> Body:
 
 
 def check_cron(line: str) -> None:
-    """ApiError for what is no line of unix-cron."""
+    """Raise ApiError unless it is a line of unix-cron."""
     parts = line.lower().split()
     if len(parts) != 5 or not all(_is_field(*each) for each in zip(parts, FIELDS, strict=True)):
         raise ApiError(400, "badRequest", f"Schedule or time zone is invalid: {line!r}.")

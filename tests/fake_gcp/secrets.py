@@ -23,7 +23,7 @@ TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 
 @functools.cache
 def route() -> re.Pattern[str]:
-    """What the method's path has to be."""
+    """Pattern of the method's path."""
     spec = importlib.util.find_spec("googleapiclient")
     if spec is None or spec.origin is None:
         raise RuntimeError("google-api-python-client is missing: run `make tools`")

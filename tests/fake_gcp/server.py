@@ -84,7 +84,7 @@ class FakeGcp:
         self.faults.waiting.append(Fault(method, **what))
 
     def writes(self) -> list[str]:
-        """What was asked for other than by GET and wait, in order: `firewalls.update api`."""
+        """Return the calls other than GET and wait, in order: `firewalls.update api`."""
         return [
             f"{call.method} {call.name}"
             for call in self.calls
@@ -190,7 +190,7 @@ class _Server(http.server.ThreadingHTTPServer):
     fake: FakeGcp
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that left in the middle is no news; a mistake of ours is."""
+        """Ignore a client that hung up, and report a mistake of ours."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 

@@ -1,4 +1,4 @@
-"""What exists in the fake, and what the methods do to it."""
+"""The fake's resources, and the effect of the methods on them."""
 
 from __future__ import annotations
 

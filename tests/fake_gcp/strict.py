@@ -1,4 +1,4 @@
-"""What the discovery document says of a request: fields, types, formats, enums, patterns, what is required."""
+"""Validate a request by the discovery document: fields, types, formats, enums, patterns, required fields."""
 
 from __future__ import annotations
 

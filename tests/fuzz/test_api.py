@@ -72,7 +72,7 @@ def streams(draw: st.DrawFn) -> bytes:
 
 
 class Peer:
-    """What getaddrinfo and each socket of a probe are: *chunks* to read, then the end of the stream or silence."""
+    """Replace getaddrinfo and the sockets of a probe: *chunks* to read, then the end of the stream or silence."""
 
     def __init__(self, chunks: list[bytes], ends: bool, mute_ends: bool) -> None:
         self.scripts = iter([(chunks, ends), ([], mute_ends), ([], True)])

@@ -44,7 +44,7 @@ class Container:
         self.id = container_id
 
     def inspect(self) -> dict[str, Any]:
-        """What Docker knows of it."""
+        """Return the result of docker inspect."""
         found: dict[str, Any] = json.loads(docker("inspect", self.id).stdout)[0]
         return found
 

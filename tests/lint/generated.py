@@ -508,7 +508,7 @@ def table(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def promises_table() -> str:
-    """What each promise rests on, per controller."""
+    """The basis of each promise, by controller."""
     tables = controllers.TABLES.values()
     rows = [("promise", *(each.title for each in tables))]
     for promise, text in promises.PROMISES.items():

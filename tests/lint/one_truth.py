@@ -1,4 +1,4 @@
-"""What several places have to say, because a file cannot read another, they say alike.
+"""Compare facts that stand in several places because one file cannot read another.
 
 A claim is a name, the truth, and what the other places have; any difference fails, whichever side has more.
 """
@@ -232,7 +232,7 @@ def hardening_claims() -> Iterator[Claim]:
 
 
 def portal_claims() -> Iterator[Claim]:
-    """What the container's revision is made of is what the container is made with."""
+    """The container's revision covers everything that the container is created with."""
     wanted = variable("roles/client_portal/vars/main.yml", "__client_portal_wanted")
     tasks = yaml.safe_load(text("roles/client_portal/tasks/container.yml"))
     (made,) = (each[MODULE] for each in tasks if MODULE in each)
@@ -245,7 +245,7 @@ OF_A_RUN = {"name", "pull", "recreate", "state"}
 
 
 def image_claims() -> Iterator[Claim]:
-    """What an image may be, and what IBKR accepts."""
+    """Images that may be used, and releases that IBKR accepts."""
     page = text("docs/how-to/upgrade.md")
     rows = set(re.findall(r"(?m)^\| `(\w+)` \|", page))
     kinds = {*image.NOTES, *image.ACCEPTABLE, *image.REFUSED}

@@ -78,7 +78,8 @@ def _is_all(node: ast.stmt) -> bool:
 
 
 def _hands_on(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.FunctionDef):
+    # A decorator adds something: pytest's makes a fixture.
+    if not isinstance(node, ast.FunctionDef) or node.decorator_list:
         return False
     code = [each for each in node.body if not _is_text(each)]
     call = code[0].value if len(code) == 1 and isinstance(code[0], ast.Return | ast.Expr) else None

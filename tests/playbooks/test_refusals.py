@@ -1,4 +1,4 @@
-"""What site.yml and upgrade.yml refuse, before anything is touched: the hosts of these inventories do not exist."""
+"""Playbooks and roles refuse settings before anything is touched: the hosts of these inventories do not exist."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SESSION = {"name": "open", "days": ["mon"], "time": "16:30", "zone": "UTC", "lea
 
 
 class Refusal(t.NamedTuple):
-    """What a run printed, which failed early, and its problems: host, id, variable."""
+    """The output of a run that failed early, and its problems: host, id, variable."""
 
     text: str
     problems: set[tuple[str, str, str]]

@@ -70,7 +70,7 @@ class Machine:
         return subprocess.run(whole, capture_output=True, text=True, timeout=timeout)
 
     def run(self, command: str) -> str:
-        """What a command on the machine says; the test fails when the command does."""
+        """Return the output of a command on the machine; the test fails with the command."""
         done = self.ssh(command)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

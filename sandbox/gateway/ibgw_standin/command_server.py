@@ -18,7 +18,7 @@ from .settings import Settings
 
 
 class Target(Protocol):
-    """What the command server needs of IBC."""
+    """The part of IBC that the command server uses."""
 
     def log(self, message: str) -> None:
         """Write a line of IBC's log."""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gateway itself keeps of its Configure > Settings, and IBC's tasks in that dialog.
+"""The gateway's own Configure > Settings, and IBC's tasks in that dialog.
 
 The lines are those of IBC's Configure…Task classes and of DefaultConfigDialogManager at commit 2fee90c.
 """

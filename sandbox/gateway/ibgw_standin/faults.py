@@ -29,7 +29,7 @@ class Fault(NamedTuple):
     layer: str
     description: str
     seen: str
-    """What an API client sees."""
+    """The effect that an API client sees."""
     phase: str = ""
     """The phase of a gateway's life that this is, P1 to P12 (P13 is 'no fault')."""
     args: str = ""

@@ -141,7 +141,7 @@ class Gateway:
         self.requests.append(line | details)
 
     def status(self) -> dict[str, Any]:
-        """What ``status`` answers; times in seconds since 1970."""
+        """Return the answer to ``status``; times in seconds since 1970."""
         phases = [faults.FAULTS[name].phase for name in self.faults if faults.FAULTS[name].phase]
         return {
             "mode": self.mode,

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What IBC does when a window opens or closes, and what it says of it.
+"""IBC's actions and log lines when a window opens or closes.
 
 Each reaction follows the handler of that name in IBC's source at commit 2fee90c (``src/ibcalpha/ibc``), and is held to
 the recorded logs of the real IBC by ``tests/unit/standin/test_conformance.py``.
@@ -27,7 +27,7 @@ LOGGED_OUT, AWAITING_CREDENTIALS, LOGGING_IN, TWO_FA_IN_PROGRESS, LOGGED_IN = (
     "LOGGED_OUT", "AWAITING_CREDENTIALS", "LOGGING_IN", "TWO_FA_IN_PROGRESS", "LOGGED_IN",
 )  # fmt: skip
 GRACE_SECONDS = 3.0
-"""What IBC adds to the time for which IBKR locks a user."""
+"""Added by IBC to the time for which IBKR locks a user."""
 
 _SECOND_FACTOR = re.compile("Second Factor Authentication|Security Code Card Authentication")
 _LOCKED = re.compile(r"Please wait (?:(\d\d?) minutes? )?(?:& )?(?:(\d\d?) seconds?)?")

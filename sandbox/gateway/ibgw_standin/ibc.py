@@ -38,7 +38,7 @@ UNHANDLED, INI_MISSING, INVALID_SETTING = 1100, 1103, 1105
 """IBC's exit codes; the shell sees them modulo 256."""
 
 X_ENDED = 1
-"""What Java ends with when the X server does."""
+"""Java's exit code when the X server ends."""
 
 CLOSE_SECONDS, RECONNECT_SECONDS = 1.5, 0.2
 """How long File > Close takes, and Ctrl-Alt-F or -R."""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the simulated world remembers from one JVM to the next: faults, and how often what happened."""
+"""The simulated world's state across JVM runs: faults, and counts of events."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the server says: each function returns a :class:`~ibgw_standin.wire.Message` in text and protobuf form.
+"""The server's messages: each function returns a :class:`~ibgw_standin.wire.Message` in text and protobuf form.
 
 Layouts: the field tables of IBKR's published clients, text forms by version, field numbers of their descriptors.
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the environment of the container says to the stand-in; the real image ignores all of it."""
+"""Options of the stand-in from the container's environment; the real image ignores all of them."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Running:
         return reply
 
     def status(self) -> dict[str, Any]:
-        """What is true of the gateway now."""
+        """Return the gateway's present state."""
         return self.control({"cmd": "status"})
 
     def set_fault(self, name: str | None, **args: Any) -> None:

@@ -40,7 +40,7 @@ class WireError(ValueError):
 
 
 class Hello(NamedTuple):
-    """What a client offers: the lowest and highest version that it speaks, and its connect options."""
+    """A client's offer: the lowest and highest version that it speaks, and its connect options."""
 
     low: int
     high: int

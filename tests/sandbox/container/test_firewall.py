@@ -1,4 +1,4 @@
-"""What the firewall lets through, seen from the subnets around a machine, and from its containers."""
+"""Traffic that the firewall lets through, seen from the subnets around a machine, and from its containers."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ table inet ibgw {
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, as arguments of the module; *cut* kills the controller once the host is that far."""
+    """Return arguments of the module that lock somebody out; *cut* kills the controller once the host is that far."""
 
     name: str
     content: str

@@ -1,4 +1,4 @@
-"""What a container machine may do to the kernel below it, how it is reached, and what reaches it.
+"""A container machine's limits towards the kernel below it, and its network in both directions.
 
 One machine of each release goes through all of it; the last test compares the host with what it was before.
 """

@@ -61,7 +61,7 @@ class Stunnel:
             self.lines.put(line)
 
     def until(self, words: str) -> str:
-        """What the log says up to the next line with these words, as far as it says it in production."""
+        """Return the log up to the next line with these words, without lines that production does not log."""
         seen = [""]
         with contextlib.suppress(queue.Empty):
             while words not in seen[-1]:
@@ -113,7 +113,7 @@ class Front:
         self.authority.revoke(self.mtls / "clients.crl", certificate)
 
     def greet(self, context: ssl.SSLContext, address: str = "127.0.0.1") -> bytes:
-        """What the gateway's side answers to the API's first words over TLS."""
+        """Return the gateway's answer to the API's handshake over TLS."""
         with (
             socket.create_connection((address, self.port), SECONDS) as raw,
             context.wrap_socket(raw, server_hostname=HOST) as tls,

@@ -1,4 +1,4 @@
-"""What the judges' own output becomes: figures, findings with the names that waivers go by, notes."""
+"""Parse the judges' output into figures, notes, and findings under the names that waivers use."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_ssh_audit() -> None:
 
 
 def facts() -> dict[str, Any]:
-    """What the machine says of an engine against which nothing is held."""
+    """The machine's answers for an engine without a finding."""
     watched = [*docker.WATCHED.values(), "/lib/systemd/system/docker.service", "/lib/systemd/system/docker.socket"]
     return {
         "info": {

@@ -1,4 +1,4 @@
-"""What an audit measures anew, and what it takes from results.json."""
+"""An audit measures some parts anew, and takes the others from results.json."""
 
 from __future__ import annotations
 

@@ -73,14 +73,14 @@ def source(fake: FakeGcp, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def inventory(source: Callable[..., Path]) -> Inventory:
-    """What ansible-inventory lists for SOURCE with changes, or what it complains about."""
+    """Return what ansible-inventory lists for SOURCE with changes, or its error."""
 
     def run(environment: dict[str, str] | None = None, **changes: Any) -> Any:
         strict = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1", **(environment or {})}
         run = ansible_inventory(source("any name.yaml", **changes), **strict)
         if run.returncode:
             return " ".join(run.stderr.split())
-        # What comes from Google is no template to Ansible, which says so.
+        # Ansible does not render a text from Google as a template, and says so.
         return json.loads(run.stdout, object_hook=lambda found: found.get("__ansible_unsafe", found))
 
     return run

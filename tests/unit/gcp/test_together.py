@@ -53,7 +53,7 @@ with patch_module_args(json.loads(sys.argv[1])):
 
 
 def twice(change: Callable[[], list[Exception]]) -> list[list[Exception]]:
-    """What fails when a change is made by two at once."""
+    """Two runs that make a change at once."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         return [future.result() for future in [pool.submit(change), pool.submit(change)]]
 

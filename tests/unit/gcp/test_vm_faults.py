@@ -123,7 +123,7 @@ def test_a_stale_fingerprint(machine: RunModule, fake: FakeGcp) -> None:
 
 
 def test_no_stop_by_a_second_look(machine: RunModule, fake: FakeGcp) -> None:
-    """What changed meanwhile needs a stop, that nobody has allowed."""
+    """A concurrent change needs a stop that nobody has allowed."""
     machine()
     medium = f"https://www.googleapis.com/compute/v1/{PROJECT}/zones/europe-west1-b/machineTypes/e2-medium"
     fake.put(INSTANCE, labels={"ibops-gateway": "ibgw-paper"})

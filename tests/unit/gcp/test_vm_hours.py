@@ -123,7 +123,7 @@ def any_sessions(draw: st.DrawFn, zones: tuple[str, ...]) -> list[dict[str, Any]
 
 
 def wanted(sessions: Iterable[dict[str, Any]]) -> list[Span]:
-    """What the VM has to be on for in a year, by the windows of the gateway's sessions; what hangs together is one."""
+    """Return the periods of a year in which the VM has to run, by the gateway's sessions; adjoining ones are merged."""
     found: list[Span] = []
     for entry in sessions:
         each = windows.PaperSession.from_data({**entry, "except_dates": []})

@@ -28,7 +28,7 @@ def frame(*fields: object) -> bytes:
 
 
 class Script:
-    """What a scripted API server does with one connection: ``send``, ``expect`` a frame, ``stay`` till the end."""
+    """A scripted API server's steps for one connection: ``send``, ``expect`` a frame, ``stay`` till the end."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection

@@ -58,7 +58,7 @@ class Killed(BaseException):
 
 
 class Lines(queue.Queue["bytes | None"]):
-    """What an engine's stream brings; *heard* gives the next item in a tuple, None while there is nothing."""
+    """An engine's stream of events; *heard* gives the next item in a tuple, None while there is nothing."""
 
     def __init__(self, world: World, heard: Callable[[], tuple[bytes | None] | None]) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class DrivenEngine(client.Engine):
 
 
 class World:
-    """What the tests of faults play in: *moment* is when it begins, *settings* are those of the plan."""
+    """The world in which faults are tried: *moment* is when it begins, *settings* are those of the plan."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, fake: Any, serve: Any, deploy: Any, mode: str, moment: float,

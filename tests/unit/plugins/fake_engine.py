@@ -175,7 +175,7 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     engine: FakeEngine
 
     def handle_error(self, *_arguments: object) -> None:
-        """A client that left in the middle is no news."""
+        """Say nothing of a client that hung up."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -250,7 +250,7 @@ def paper(**changes: t.Any) -> dict[str, t.Any]:
 
 
 def client(*failed: str) -> dict[str, t.Any]:
-    """What the deep check told, with the steps that failed."""
+    """Return the deep check's result, with the steps that failed."""
     names = ("connect", "current_time", "accounts", "positions", "account_summary", "contract")
     steps = [{"name": name, "ok": name not in failed, "elapsed": 12.0, "detail": f"of {name}"} for name in names]
     return {"steps": steps, "client": "ib_async 2.1.0, Python 3.13.5"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the container's log says of a sign-in, and the moments at which the tests of sessions play."""
+"""Log lines of a sign-in, and the moments at which the tests of sessions take place."""
 
 from __future__ import annotations
 

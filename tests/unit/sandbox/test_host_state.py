@@ -1,4 +1,4 @@
-"""What counts as a change of the host."""
+"""Changes of the host that a run must not leave."""
 
 from __future__ import annotations
 

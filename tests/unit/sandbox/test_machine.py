@@ -1,4 +1,4 @@
-"""What is done about a machine: made, started, replaced, or refused."""
+"""A machine is made, started, replaced, or refused."""
 
 from __future__ import annotations
 

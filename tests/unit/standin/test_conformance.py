@@ -49,7 +49,7 @@ class Situation(NamedTuple):
     later: Sequence[tuple[str, Mapping[str, Any]]] = ()
     """Commands of the control socket, each before the first line that holds the text, and then the next."""
     files: Mapping[str, bytes] = {}
-    """What is in the settings directory before."""
+    """The settings directory's content before the start."""
     loops: bool = False
     """Goes on for ever, so that the recording ends somewhere: its last JVM is not compared."""
     drops: str = ""
@@ -190,7 +190,7 @@ STUBS = {
     "pkill": "#!/bin/bash\n"
     'case $1 in socat) set -- -x sleep ;; Xvfb) set -- -f "[X]vfb :1" ;; esac\nexec /usr/bin/pkill -s 0 "$@"\n',
 }
-"""What stands for the image's programs, which reach beyond the test or are not here."""
+"""Substitutes for the image's programs, which are not installed here or would reach beyond the test."""
 
 
 class Container:
@@ -262,11 +262,11 @@ class Container:
             self.lines.append(line.rstrip("\n"))
 
     def log(self) -> Log:
-        """What it has printed so far, taken apart."""
+        """Return its output so far, parsed."""
         return apart(self.plain())
 
     def plain(self) -> list[str]:
-        """What it has printed so far, with the recorded paths and ports in place of the test's own."""
+        """Return its output so far, with the test's own paths and ports replaced by the recorded ones."""
         text = "\n".join(self.lines)
         for own, theirs in (
             (str(self.ini), "/run/ibc/config.ini"), (str(self.settings), "/home/ibgateway/tws_settings"),
@@ -367,7 +367,7 @@ Step = tuple[int, Callable[[], None]]
 
 
 def steps(container: Container, expected: list[str]) -> list[Step]:
-    """What is to be done to the stand-in, and after how many lines: before those that it brought when recorded."""
+    """Return the actions on the stand-in, each with the number of recorded lines before its effect."""
     found: list[Step] = []
     seen = 0
     for action in container.recorded.actions:

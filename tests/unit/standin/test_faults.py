@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a client sees of every fault, and how faults come and go while it looks."""
+"""Every fault as a client sees it, and faults that begin and end while it watches."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def apart(lines: Iterable[str]) -> Log:
 
 @dataclass
 class Action:
-    """What was done to the real one; *replies* of a command server: the greeting, then one for each line sent."""
+    """An action on the real gateway; *replies* of a command server: the greeting, then one for each line sent."""
 
     what: str
     at: float

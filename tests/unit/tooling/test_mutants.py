@@ -1,4 +1,4 @@
-"""What is mutated, and what a run says of a mutant: on a module of four functions."""
+"""Mutate a module of four functions, and report each mutant's fate."""
 
 from __future__ import annotations
 

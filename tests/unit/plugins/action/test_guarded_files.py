@@ -1,4 +1,4 @@
-"""What the controller makes of a host's answers, and of none."""
+"""The control node's reaction to a host's answers, and to silence."""
 
 from __future__ import annotations
 

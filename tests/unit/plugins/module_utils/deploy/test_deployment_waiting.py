@@ -28,7 +28,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment im
 
 
 class Judged:
-    """What the session's rules say of a start, and what the engine is asked then."""
+    """The verdict of the session's rules on a start, and the engine's calls that follow."""
 
     def __init__(self, host: Host, monkeypatch: pytest.MonkeyPatch, step: policy.Step | None) -> None:
         self.looks = 0

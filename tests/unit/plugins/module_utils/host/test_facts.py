@@ -18,7 +18,7 @@ SHADOW = "root:*:1::::::\ndaemon:!*:1::::::\noperator:!:1::::::\ntwin:$y$j9T$x:1
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What is read of the host's files."""
+    """Read facts from the host's files."""
     contents: dict[str, str] = {}
     monkeypatch.setattr(facts, "text", lambda path: contents.get(path, ""))
     return contents
@@ -61,7 +61,7 @@ def test_without_ssh_there_is_no_connection(files: dict[str, str]) -> None:
     [
         ({}, []),
         ({"/etc/resolv.conf": "search c.internal\nnameserver 169.254.169.254\n"}, ["169.254.169.254"]),
-        # systemd-resolved: what is on the loopback is no use to a container, which gets the servers behind it.
+        # systemd-resolved: a container cannot use the stub on the loopback, so it gets the upstream servers.
         (
             {
                 "/etc/resolv.conf": "nameserver 127.0.0.53\noptions edns0\n",

@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = DEFAULTS | {
 
 
 def options(settings: dict[str, Any]) -> dict[str, Any]:
-    """What the role gives to module gcp_vm."""
+    """Return the options that the role passes to module gcp_vm."""
     own = {name: settings[variable] for name, variable in gcp_vm.VARIABLES.items() if "." not in name}
     return {
         **own,

@@ -1,4 +1,4 @@
-"""What is refused of the settings of sshd, fail2ban and the firewall: by variable, fault and fix."""
+"""Refuse faulty settings of sshd, fail2ban and the firewall."""
 
 from __future__ import annotations
 

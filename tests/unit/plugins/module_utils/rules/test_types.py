@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What YAML makes of a value, against what a specification wants."""
+"""Check values as YAML reads them against a specification."""
 
 from __future__ import annotations
 

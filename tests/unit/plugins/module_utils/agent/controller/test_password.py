@@ -172,7 +172,7 @@ def test_a_paper_session_tries_twice_and_is_told(
 
 
 def password_in(fake_engine: Any) -> str:
-    """What IBC's settings in the container hold."""
+    """Return the password in IBC's settings in the container."""
     return str(dict(line.split("=", 1) for line in fake_engine.ini.read_text().splitlines())["IbPassword"])
 
 

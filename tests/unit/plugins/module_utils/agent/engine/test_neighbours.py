@@ -195,7 +195,7 @@ def test_a_file_that_is_none_is_not_followed(tmp_path: Path) -> None:
         (LIVE, [replace(COMPOSE, users=(), there=False)], ""),
         (LIVE, [replace(COMPOSE, users=(), ports=(4002,))], ""),
         (LIVE, [replace(OTHER, users=("carol",))], ""),
-        # One that is no obstacle, or its own, hides none behind it.
+        # A container that may stay, or the gateway's own, does not hide another one.
         (LIVE, [OWN, replace(OTHER, users=("carol",)), COMPOSE], "docker stop old-gateway-1"),
         (replace(LIVE, users=(" Bob ",)), [OTHER], "gateway_user: bob"),
         (replace(LIVE, users=("ann", "bob")), [replace(OTHER, users=("ann", "bob"))], "gateway_user: ann"),

@@ -1,4 +1,4 @@
-"""What the Client Portal Gateway can be, each told apart from the others, against the stand-in over TLS."""
+"""Each state of the Client Portal Gateway is told apart from the others, against the stand-in over TLS."""
 
 from __future__ import annotations
 

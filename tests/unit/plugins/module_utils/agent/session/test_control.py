@@ -3,23 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plugins.controlled import DOORS, spied_stops
 from tests.unit.plugins.session_log import (
     BEGUN,
     FARM_BROKEN,
     IN,
     MISSED,
-    ON_TOKEN,
     PUSH,
     TUESDAY,
     Said,
@@ -35,13 +32,10 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import lifecycle, plan, policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import (
     Control,
-    Progress,
     Refused,
     ReleaseRefused,
-    TooManyPushes,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway, Judgement
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import (
     BlockedError,
     NoPasswordError,
@@ -212,17 +206,6 @@ def test_all_pushes_of_a_sign_in_share_its_time(
     assert stops == [(60.0, False)] * (1 + len(waits))
 
 
-def spied_stops(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, bool]]:
-    stops, stop = [], lifecycle.stop
-
-    def spied(gateway: Gateway, engine: Any, timeout: float, check: bool) -> lifecycle.Outcome:
-        stops.append((timeout, check))
-        return stop(gateway, engine, timeout, check)
-
-    monkeypatch.setattr(lifecycle, "stop", spied)
-    return stops
-
-
 def test_a_sign_in_ends_with_its_time(control: Any, fake_engine: Any) -> None:
     live = control(sign_in_minutes=0.005)
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH)
@@ -258,189 +241,6 @@ def test_a_start_of_paper_has_an_end_where_there_are_sessions(control: Any) -> N
     assert (record.grant, record.stopped_by, record.state) == (None, "Ann", verdicts.STOPPED)
     paper.start(allow_signin=False)
     assert paper.store.load("paper").grant is None
-
-
-def test_a_pause_keeps_the_sign_in_and_resumes_without_a_push(
-    control: Any, fake_engine: Any, command_server: Any, tmp_path: Path
-) -> None:
-    live = control()
-    fake_engine.on_start = lambda: fake_engine.log(BEGUN[0], "IBC: version: 3.24.1", *BEGUN[1:], PUSH, *IN)
-    signing_in(live)
-    assert live.pause(5).how == "pause"
-    (tmp_path / "abc").mkdir()
-    (tmp_path / "abc" / "autorestart").touch()
-    fake_engine.on_start = lambda: fake_engine.log(*ON_TOKEN)
-    live.resume(5)
-    record = live.store.load("live")
-    assert (record.stopped_by, record.counts["pushes"]) == ("", 1)
-    with pytest.raises(Refused, match="is not paused"):
-        live.resume(5)
-
-
-def test_a_resumption_that_asks_for_a_push_is_killed_before_it_is_sent(
-    control: Any, fake_engine: Any, tmp_path: Path
-) -> None:
-    live = control()
-    (tmp_path / "abc").mkdir()
-    (tmp_path / "abc" / "autorestart").touch()
-    with live.acting("test") as record:
-        record.stopped_by, record.signed_in_at = "PAUSE", live.now()
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
-    with pytest.raises(SessionError, match="before a push was sent"):
-        live.resume(5)
-    assert fake_engine.exit_code == 137
-    record = live.store.load("live")
-    assert (record.blocked, record.stopped_by) == ("sign_in_asked", "")
-
-
-def paused(live: Any, place: Path) -> None:
-    """As a maintenance that was killed leaves it: PAUSEd, a token there, and nobody who resumes."""
-    with live.acting("test") as record:
-        record.stopped_by, record.signed_in_at = "PAUSE", live.now() - 3600
-        record.valid_until = live.now() + 86400
-    (place / "abc").mkdir()
-    (place / "abc" / "autorestart").touch()
-
-
-DOORS: dict[str, Callable[[Any], object]] = {
-    "start": lambda live: live.start(allow_signin=False),
-    "start by a person": lambda live: live.start(allow_signin=True),
-    "resume": lambda live: live.resume(5),
-    "sign-in": lambda live: live.sign_in(lambda _step, _text: None),
-}
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_every_door_resumes_a_kept_sign_in(control: Any, fake_engine: Any, tmp_path: Path, door: str) -> None:
-    live = control()
-    fake_engine.exit(0)
-    paused(live, tmp_path)
-    fake_engine.on_start = lambda: fake_engine.log(*ON_TOKEN)
-    DOORS[door](live)
-    record = live.store.load("live")
-    assert (record.stopped_by, record.counts.get("pushes", 0), record.grant) == ("", 0, None)
-    assert (tmp_path / "abc" / "autorestart").exists()
-
-
-RESUMPTIONS: dict[str, Callable[[Any], lifecycle.Outcome]] = {
-    "start": lambda live: live.start(allow_signin=False),
-    "resume": lambda live: live.resume(300.0),
-}
-
-
-@pytest.mark.parametrize("door", RESUMPTIONS)
-def test_a_resumption_is_waited_for_and_told(
-    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: str
-) -> None:
-    live = control()
-    paused(live, tmp_path)
-    waits: list[tuple[str, float]] = []
-
-    def ready(_gateway: Gateway, wanted: str, timeout: float, **_more: object) -> bool:
-        waits.append((wanted, timeout))
-        return True
-
-    monkeypatch.setattr(control_module, "wait_for", ready)
-    outcome = RESUMPTIONS[door](live)
-    assert (outcome.changed, outcome.actions, waits) == (True, ["docker start"], [(verdicts.READY, 300.0)])
-    assert [(each["event"], each["text"]) for each in live.store.history()] == [("resume", "resumed by Ann")]
-
-
-def test_a_resumption_that_does_not_get_ready_says_how_far_it_came(
-    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    live = control()
-    paused(live, tmp_path)
-    monkeypatch.setattr(control_module, "wait_for", lambda *_a, **_k: False)
-    with pytest.raises(SessionError, match="resumed but starting: "):
-        live.resume(5)
-
-
-def test_a_sign_in_of_a_paused_gateway_is_told_though_its_api_is_asked_anew(
-    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    live = control()
-    paused(live, tmp_path)
-    monkeypatch.setattr(live, "resume_kept", lambda _record, _timeout: setattr(live.gateway, "verdict", None))
-    said: Said = []
-    signing_in(live, said)
-    assert [step for step, _text in said] == ["resuming", "verified", "valid"]
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_no_door_sends_a_push_in_the_place_of_a_kept_sign_in(
-    control: Any, fake_engine: Any, tmp_path: Path, door: str
-) -> None:
-    live = control()
-    fake_engine.exit(0)
-    paused(live, tmp_path)
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
-    with pytest.raises(SessionError, match="before a push was sent"):
-        DOORS[door](live)
-    assert fake_engine.exit_code == 137
-
-
-def test_told_so_a_kept_sign_in_is_given_up(control: Any, fake_engine: Any, tmp_path: Path) -> None:
-    live = control()
-    fake_engine.exit(0)
-    paused(live, tmp_path)
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
-    live.sign_in(lambda _step, _text: None, force=True)
-    assert live.store.load("live").counts["pushes"] == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "kept"),
-    [
-        ({}, True),
-        ({"stopped_by": "the operator"}, False),
-        ({"signed_in_at": None}, False),
-        ({"signed_in_at": TUESDAY - 8 * 86400}, False),
-    ],
-)
-def test_what_a_kept_sign_in_is(control: Any, tmp_path: Path, change: dict[str, Any], kept: bool) -> None:
-    live = control()
-    paused(live, tmp_path)
-    record = live.store.load("live")
-    vars(record).update(change)
-    assert live.kept(record) is kept
-    (tmp_path / "abc" / "autorestart").unlink()
-    assert not live.kept(record)
-
-
-@pytest.mark.parametrize(("at", "kept"), [("2026-11-29 00:59", True), ("2026-11-29 01:00", False)])
-def test_a_kept_sign_in_ends_with_its_week(control: Any, tmp_path: Path, at: str, kept: bool) -> None:
-    live = control()
-    paused(live, tmp_path)
-    live.now = lambda: new_york(at)
-    assert live.kept(live.store.load("live")) is kept
-
-
-def test_the_next_step_of_a_kept_sign_in_is_to_resume(control: Any, fake_engine: Any, tmp_path: Path) -> None:
-    live = control()
-    fake_engine.exit(0)
-    paused(live, tmp_path)
-    record = live.store.load("live")
-    live.gateway.look()
-    policy.observe(record, policy.seen(live.gateway), live.plan, live.now())
-    assert "ibgwctl resume" in record.next_step
-    record.signed_in_at = live.now() - 8 * 86400
-    policy.observe(record, policy.seen(live.gateway), live.plan, live.now())
-    assert "live_signin.yml" in record.next_step
-
-
-def test_the_watcher_leaves_a_pause_that_ibc_has_accepted(control: Any, fake_engine: Any) -> None:
-    live = control()
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
-    signing_in(live)
-    record = live.store.load("live")
-    record.stopping = "PAUSE"
-    look = policy.seen(live.gateway)
-    assert policy.decide(record, look, live.plan, live.now()) is None
-    record.stopping = "the operator"
-    step = policy.decide(record, look, live.plan, live.now())
-    assert step is not None
-    assert step.action == "stop"
 
 
 @pytest.mark.parametrize("door", ["start by a person", "sign-in"])
@@ -508,55 +308,6 @@ def test_a_settings_directory_that_cannot_be_read_is_named(
     assert fake_engine.status == "exited"
 
 
-def test_a_pause_is_refused_without_a_sign_in_that_lasts(control: Any) -> None:
-    with pytest.raises(Refused, match="there is none that lasts"):
-        control().pause(5)
-
-
-@pytest.mark.parametrize(("left", "refused"), [(1800, False), (1799, True)])
-def test_a_pause_needs_half_an_hour_of_the_week(control: Any, tmp_path: Path, left: int, refused: bool) -> None:
-    live = control(now=new_york("2026-11-29 01:00") - left)
-    paused(live, tmp_path)
-    with pytest.raises(Refused if refused else SessionError, match="none that lasts" if refused else "is stopped"):
-        live.pause(5)
-
-
-@pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("check", [False, True])
-def test_a_pause_is_written_down_when_ibc_accepts_it(
-    control: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, check: bool, fails: bool
-) -> None:
-    live, asked, meanwhile = control(), [], []
-    paused(live, tmp_path)
-
-    def pause(
-        gateway: object, engine: object, timeout: float, check: bool, accepted: Callable[[], None] = lambda: None
-    ) -> lifecycle.Outcome:
-        asked.append((gateway, engine, timeout, check))
-        accepted()
-        meanwhile.append(live.store.load("live").stopping)
-        if fails:
-            raise SessionError("IBC accepted PAUSE, but it still runs")
-        return lifecycle.Outcome(True, ["done"])
-
-    monkeypatch.setattr(lifecycle, "pause", pause)
-    with pytest.raises(SessionError, match="still runs") if fails else contextlib.nullcontext():
-        live.pause(17.0, check)
-    assert asked == [(live.gateway, live.engine, 17.0, check)]
-    assert meanwhile == ["" if check else policy.PAUSE]
-    assert live.store.load("live").stopping == ""
-    noted = [(each["event"], each["text"], each["at"]) for each in live.store.history()]
-    assert noted == ([] if check or fails else [("pause", "PAUSE by Ann", TUESDAY)])
-
-
-def test_a_pause_needs_an_ibc_that_knows_it(control: Any, fake_engine: Any) -> None:
-    live = control()
-    fake_engine.on_start = lambda: fake_engine.log("IBC: version: 3.23.0", *BEGUN[1:], PUSH, *IN)
-    signing_in(live)
-    with pytest.raises(SessionError, match=r"has IBC 3\.23\.0, and PAUSE came with 3\.24\.0"):
-        live.pause(5)
-
-
 def test_a_start_of_live_is_allowed_by_a_person_and_in_the_week_only(control: Any, fake_engine: Any) -> None:
     live = control()
     with pytest.raises(SessionError, match="sends a push"):
@@ -609,67 +360,6 @@ def test_in_check_mode_a_pause_and_a_resumption_are_foreseen(control: Any, fake_
     foreseen = live.resume(5, check=True)
     assert (foreseen.changed, foreseen.actions) == (True, ["docker start"])
     assert (fake_engine.status, live.store.load("live").stopped_by) == ("exited", "PAUSE")
-
-
-ACTS: dict[str, Callable[[Control], object]] = {
-    "start": lambda live: live.start(True),
-    "stop": lambda live: live.stop(),
-    "restart": lambda live: live.restart(60),
-    "pause": lambda live: live.pause(60),
-    "resume": lambda live: live.resume(60),
-    "sign-in": lambda live: live.sign_in(lambda _step, _text: None),
-}
-
-
-@pytest.mark.parametrize("door", ACTS)
-def test_whoever_acts_says_who_he_is_and_what_for(control: Any, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
-    live = control()
-    asked: list[Any] = []
-
-    def held(*arguments: object) -> object:
-        asked.append(arguments)
-        raise BusyError("somebody else")
-
-    monkeypatch.setattr(live.store.lease, "held", held)
-    with pytest.raises(BusyError, match="somebody else"):
-        ACTS[door](live)
-    [(owner, what, patience, keep, take_over)] = asked
-    assert (owner, what, patience, keep()) == (f"Ann (process {os.getpid()})", door, 30.0, 0.0)
-    # A run that keeps the lease between its tasks keeps nobody from stopping.
-    assert take_over is (door == "stop")
-
-
-def test_who_acts_unless_he_says_so(control: Any) -> None:
-    live = control()
-    plain = Control(live.descriptor, live.plan)
-    assert (plain.by, plain.keep, plain.now) == ("the operator", 0.0, time.time)
-    assert plain.owner == f"the operator (process {os.getpid()})"
-    assert Control(live.descriptor, live.plan, owner="run 7").owner == "run 7"
-    assert plain.grant(None).kind == SIGN_IN
-    assert control("paper").grant(None) is None
-
-
-def test_the_container_is_looked_at_by_the_same_engine(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = control()
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
-    assert live.gateway.seen()["exists"]
-
-
-def test_whoever_ends_the_lease_of_another_run_notes_it(control: Any) -> None:
-    live = control()
-    run = Control(live.descriptor, live.plan, owner="run 7", keep=300.0, now=live.now)
-    with run.acting("a deployment"):
-        pass
-    live.stop()
-    [event] = live.store.history()
-    assert (event["event"], event["at"]) == ("taken_over", TUESDAY)
-    assert "a deployment by run 7" in event["text"]
-
-
-def test_a_stop_has_a_minute_for_ibc(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    stops = spied_stops(monkeypatch)
-    control().stop()
-    assert stops == [(60.0, False)]
 
 
 def test_the_look_after_an_action_does_not_count_as_one_at_the_api(
@@ -772,73 +462,6 @@ def test_a_full_disk_keeps_nobody_from_stopping(
     with pytest.raises(SessionError, match="No space left on device"):
         paper.stop()
     assert fake_engine.status == "exited"
-
-
-PHASES = ["login_window", "signing_in", "push_sent", "signed_in", "configured"]
-
-
-def progress(live: Control, pushes: int = 3) -> tuple[Progress, Said]:
-    said: Said = []
-    return Progress(live, live.store.load("live"), lambda step, text: said.append((step, text)), pushes), said
-
-
-def test_a_dialog_is_told_once_and_written_down(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = control()
-    look, said = progress(live)
-    live.gateway.look()
-    monkeypatch.setattr(Gateway, "dialog", None)
-    look()
-    assert (said, live.store.read()) == ([], None)
-    for title in ("Update", "Update", None, "Other"):
-        monkeypatch.setattr(Gateway, "dialog", title)
-        look()
-    assert [step for step, _text in said] == ["dialog", "dialog"]
-    assert ["Update" in said[0][1], "Other" in said[1][1]] == [True, True]
-    assert live.store.load("live").checked_at == TUESDAY
-
-
-def test_a_sign_in_that_stalls_is_told_with_its_reason(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = control()
-    look, said = progress(live)
-    live.gateway.look()
-    stalled = Judgement(verdicts.DEGRADED, "it has stalled", "Look at it.")
-    monkeypatch.setattr(live.gateway, "judgement", lambda: stalled)
-    look()
-    look()
-    assert said == [("stalled", "it has stalled. Look at it.")]
-
-
-@pytest.mark.parametrize(
-    ("looks", "expected"),
-    [
-        ((BEGUN[:3],), []),
-        ((BEGUN[:4], BEGUN[4:], (PUSH,), IN[:1], IN[1:]), PHASES),
-        (((*BEGUN, PUSH, *IN),), PHASES),
-        ((BEGUN[:4], (*BEGUN[4:], PUSH), (), IN), PHASES),
-        # Without a push there is none to tell of.
-        ((BEGUN[:4], (*BEGUN[4:], *IN)), [each for each in PHASES if each != "push_sent"]),
-    ],
-)
-def test_each_phase_is_told_once_also_where_several_came_at_once(
-    control: Any, looks: tuple[tuple[str, ...], ...], expected: list[str]
-) -> None:
-    live = control()
-    look, said = progress(live)
-    for lines in looks:
-        live.gateway.summary.feed(lines)
-        look()
-    assert [step for step, _text in said] == expected
-    assert (live.store.read() is not None) is bool(expected)
-
-
-@pytest.mark.parametrize(("missed", "ends"), [(1, False), (2, True), (3, True)])
-def test_the_wait_ends_with_the_last_push(control: Any, missed: int, ends: bool) -> None:
-    live = control()
-    look, _said = progress(live, pushes=2)
-    live.gateway.look()
-    live.gateway.summary.pushes_missed = missed
-    with pytest.raises(TooManyPushes) if ends else contextlib.nullcontext():
-        look()
 
 
 @pytest.mark.parametrize(

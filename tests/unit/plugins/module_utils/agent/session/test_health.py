@@ -23,7 +23,7 @@ Outputs = dict[str, str]
 
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Outputs]:
-    """What programs print, by their names; the others are not installed."""
+    """Output of programs by name; the others are not installed."""
     outputs: Outputs = {}
 
     def output(*command: str) -> str:

@@ -148,7 +148,7 @@ WINDOW = at("2026-11-24 09:20")
         pytest.param(live(grant=IN_TIME), DOWN, TUESDAY, "blocked", "sign_in_ended", id="it went down in a sign-in"),
         pytest.param(
             live(grant=granted(PAPER, TUESDAY + 60)), DOWN, TUESDAY, "blocked", "session_lost",
-            id="it went down with a grant that is no sign-in's",
+            id="it went down with a grant that is not for a sign-in",
         ),
         pytest.param(
             live(grant=IN_TIME), dataclasses.replace(ASKING, pushes_missed=2), TUESDAY, None, None, id="a push is left"

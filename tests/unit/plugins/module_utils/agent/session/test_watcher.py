@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.access.authority import SERVER, Authority, days
 from tests.unit.plugins.session_log import (
     BEGUN,
     IN,
@@ -25,19 +23,14 @@ from tests.unit.plugins.session_log import (
     new_york,
     signing_in,
 )
+from tests.unit.plugins.watched import Ended
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, descriptor, plan, watcher
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Outbox
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan, watcher
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Record
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import Watcher
-
-
-class Ended(Exception):
-    """Ends a watcher that would watch for ever."""
 
 
 def test_the_watcher_kills_a_live_gateway_that_asks_by_itself_and_sends_no_push(control: Any, fake_engine: Any) -> None:
@@ -160,17 +153,6 @@ def test_without_a_place_for_the_grant_nothing_is_started(
 # What it hears
 
 
-@pytest.fixture
-def ready(control: Any, fake_engine: Any) -> Control:
-    """A live gateway that is signed in, a log that is at rest, and a clock that goes on from its sign-in."""
-    live: Control = control()
-    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
-    signing_in(live)
-    begun = time.monotonic()
-    live.now = lambda: TUESDAY + time.monotonic() - begun
-    return live
-
-
 @pytest.mark.parametrize(
     ("line", "wakes"),
     [
@@ -289,150 +271,6 @@ def test_a_session_that_ends_by_itself_is_begun_once_more(control: Any, fake_eng
         watching.look()
 
 
-def told(control: Control) -> list[str]:
-    content = json.loads(Path(control.store.directory, "alerts.json").read_text())
-    return [entry["alert"]["key"] for entry in content["pending"]]
-
-
-class Clock:
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def telling(control: Any) -> tuple[Watcher, Clock]:
-    """A live watcher with a clock of its own; its Outbox goes by the same."""
-    clock = Clock(TUESDAY)
-    live = control()
-    live.now = clock
-    watching = Watcher(live)
-    watching.outbox = Outbox(live.store.directory, clock)
-    return watching, clock
-
-
-def record_of(state: str, since: float, **more: Any) -> Record:
-    return Record("live", "live", state=state, since=since, signed_in_at=TUESDAY - 3600, **more)
-
-
-def test_what_people_are_told(telling: tuple[Watcher, Clock]) -> None:
-    watching, clock = telling
-    well, broken = record_of("ready", TUESDAY), record_of("degraded", TUESDAY)
-    watching._tell(well, broken)
-    clock.now += 30
-    watching._tell(broken, broken)
-    assert not Path(watching.outbox.path).exists(), "the first minute of a fault is nobody's business"
-    clock.now += 60
-    watching._tell(broken, broken)
-    assert told(watching.control) == ["state/degraded"]
-    watching._tell(broken, well)
-    assert told(watching.control) == ["state/degraded", "state/ready"]
-    watching._tell(well, well)
-    watching._tell(record_of("starting", TUESDAY), well)
-    assert told(watching.control) == ["state/degraded", "state/ready"]
-    blocked = record_of("blocked", clock.now)
-    watching._tell(well, blocked)
-    assert told(watching.control)[-1] == "state/blocked"
-
-
-def test_a_fault_that_comes_again_is_told_again(telling: tuple[Watcher, Clock]) -> None:
-    watching, clock = telling
-    well, blocked = record_of("ready", TUESDAY), record_of("blocked", TUESDAY)
-    watching._tell(well, blocked)
-    watching._tell(blocked, well)
-    assert "state/blocked" not in watching.outbox._told
-    clock.now += 60
-    watching._tell(well, blocked)
-    assert "state/blocked" in watching.outbox._told
-
-
-def test_a_fault_is_told_anew_after_a_sign_in_that_the_watcher_did_not_see(telling: tuple[Watcher, Clock]) -> None:
-    watching, clock = telling
-    down, signed_in, blocked = (record_of(state, TUESDAY) for state in ("blocked", "ready", "blocked"))
-    watching._tell(down, down)
-    first = watching.outbox._told["state/blocked"]
-    clock.now += 5
-    watching._tell(signed_in, blocked)
-    assert watching.outbox._told["state/blocked"] > first
-
-
-def test_a_lost_link_in_ibkrs_reset_is_nobodys_fault(telling: tuple[Watcher, Clock]) -> None:
-    watching, clock = telling
-    clock.now = new_york("2026-11-25 00:40")
-    broken = record_of("degraded", clock.now - 600)
-    watching._tell(broken, broken)
-    assert not Path(watching.outbox.path).exists()
-
-
-def test_the_weekly_reminder_is_told_once(telling: tuple[Watcher, Clock]) -> None:
-    watching, clock = telling
-    clock.now = new_york("2026-11-29 12:05")
-    stopped = record_of("stopped", clock.now)
-    for _each in range(3):
-        watching._tell(stopped, stopped)
-    assert told(watching.control) == ["reminder/2026-11-29/noon"]
-    paper = Record("paper", "paper", state="stopped")
-    watching._tell(paper, paper)
-    assert len(told(watching.control)) == 1
-
-
-def test_the_end_of_a_release_is_told_at_once_and_more_urgently_in_its_last_week(
-    telling: tuple[Watcher, Clock],
-) -> None:
-    watching, clock = telling
-    gateway = watching.control.gateway
-    ready = record_of("ready", clock.now)
-    watching._tell(ready, ready)
-    assert not watching.outbox._told
-    gateway.verdict = {"api_state": "ready", "release_notice": "1045.1 will be desupported on 20261215: 1050.1"}
-    watching._tell(ready, ready)
-    (alert,) = (entry["alert"] for entry in json.loads(Path(watching.outbox.path).read_text())["pending"])
-    assert (alert["key"], alert["severity"]) == ("release/warning", "warning")
-    assert alert["title"] == "live: release 10.45.1 is accepted by IBKR until 2026-12-15; the minimum then is 10.50.1"
-    assert "10.50.1 or later" in alert["next_step"]
-    moments = []
-    for day in ("11-25", "12-01 12:01", "12-07 23:00", "12-08", "12-08 12:00", "12-09 00:01", "12-20"):
-        clock.now = new_york(f"2026-{day}" if " " in day else f"2026-{day} 00:00")
-        before = dict(watching.outbox._told)
-        watching._tell(ready, ready)
-        moments += [
-            (day, key) for key, at in watching.outbox._told.items() if before.get(key) != at and "release" in key
-        ]
-    assert moments == [
-        ("12-01 12:01", "release/warning"),
-        *((day, "release/critical") for day in ("12-08", "12-09 00:01", "12-20")),
-    ]
-
-
-def test_a_gateway_that_announces_another_end_each_time_is_told_once(telling: tuple[Watcher, Clock]) -> None:
-    watching, clock = telling
-    ready = record_of("ready", clock.now)
-    for day in range(10, 29):
-        watching.control.gateway.verdict = {"api_state": "ready", "release_notice": f"desupported on 202712{day}"}
-        watching._tell(ready, ready)
-    assert told(watching.control) == ["release/warning"]
-
-
-def test_the_end_of_a_certificate_is_told_in_three_steps(telling: tuple[Watcher, Clock]) -> None:
-    watching, clock = telling
-    place = Path(descriptor.ROOT, "live", "mtls")
-    authority = Authority()
-    authority.issue(place, "gateway", SERVER, ends=40, kind="server")
-    authority.revoke(place / "clients.crl", ends=100)
-    ends = f"{days(40).timestamp():.0f}"
-    ready = record_of("ready", clock.now)
-    seen = []
-    for left in (22, 20.5, 20, 8, 6.9, 1, -0.5):
-        clock.now = days(40 - left).timestamp()
-        watching._tell(ready, ready)
-        watching._tell(ready, ready)
-        seen.append([key for key in watching.outbox._told if key.startswith("ends/")])
-    steps = [f"ends/server.crt/{ends}/{limit}" for limit in (21, 7, 0)]
-    assert seen == [[], steps[:1], steps[:1], steps[:1], steps[:2], steps[:2], steps]
-
-
 def test_a_change_of_state_is_in_the_history(ready: Control, fake_engine: Any) -> None:
     watching = Watcher(ready)
     watching.look()
@@ -508,138 +346,3 @@ def test_nothing_foreign_reaches_a_report_as_it_is(said: str) -> None:
         judgement = gateway.judgement()
         assert (judgement.reason + judgement.next_step).isprintable()
         assert all(text.isprintable() for text in gateway.summary.as_dict().values() if isinstance(text, str))
-
-
-SESSION = {"name": "a", "days": ["tue"], "time": "09:30", "zone": "America/New_York", "lead_minutes": 5}
-GOOD_PLAN = json.dumps({"paper_sessions": [SESSION | {"max_minutes": 60}]})
-DAMAGED = ["{", "[]", json.dumps({"paper_sessions": [SESSION | {"max_minutes": 60, "zone": "Mars/Olympus"}]})]
-
-
-def watched(monkeypatch: pytest.MonkeyPatch, *between: Any) -> list[Watcher]:
-    """Watch gateway paper; after each look one of *between* happens, then the end. Return what looked."""
-    seen: list[Watcher] = []
-    left = list(between)
-
-    def listen(self: Watcher, _until: float) -> None:
-        seen.append(self)
-        act()
-
-    def act(_seconds: float = 0.0) -> None:
-        if not left:
-            raise Ended
-        left.pop(0)()
-
-    monkeypatch.setattr(Watcher, "listen", listen)
-    with pytest.raises(Ended):
-        watcher.watch("paper", sleep=act)
-    return seen
-
-
-@pytest.mark.parametrize("content", DAMAGED)
-def test_a_damaged_plan_is_a_state_and_the_watcher_goes_on(
-    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch, content: str
-) -> None:
-    paper = control("paper")
-    path = Path(plan.path("paper"))
-    records: list[Record] = []
-
-    def note() -> None:
-        records.append(paper.store.load("paper"))
-
-    def damage() -> None:
-        note()
-        path.write_text(content)
-
-    def mend() -> None:
-        note()
-        path.write_text(GOOD_PLAN + " ")
-
-    path.write_text(GOOD_PLAN)
-    watchers = watched(monkeypatch, damage, mend, note)
-    assert [record.state for record in records] == [verdicts.STOPPED, verdicts.DEGRADED, verdicts.STOPPED]
-    assert str(path) in records[1].reason
-    assert "site.yml" in records[1].next_step
-    # Told at once: it does not pass by itself.
-    assert "state/degraded" in watchers[1].outbox._told
-    # In the meantime the last good plan was in force, and after it the new one.
-    assert [len(each.control.plan.paper_sessions) for each in watchers] == [1] * 4
-    assert len({id(each) for each in watchers}) == 3
-    assert fake_engine.status != "running"
-
-
-def test_a_plan_that_was_damaged_from_the_start_starts_nothing_and_is_told_once(
-    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paper = control("paper")
-    path = Path(plan.path("paper"))
-    path.write_text(DAMAGED[-1])
-    watchers = watched(monkeypatch, *[lambda: None] * 3)
-    assert all(each.control.plan == plan.Plan() for each in watchers)
-    assert len({id(each) for each in watchers}) == 1
-    record = paper.store.load("paper")
-    assert record.state == verdicts.DEGRADED
-    # It stands since the first look, and not since the last: an alert has its time.
-    assert [event["event"] for event in paper.store.history()].count("state") == 1
-
-
-def test_a_damaged_plan_is_told(ready: Control, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(Outbox, "put", lambda _self, alert, *_more: told.append(alert.key))
-    watching = Watcher(ready, fault="session.json is damaged")
-    begun = ready.now()
-    for seconds in (0, 61):
-        ready.now = lambda seconds=seconds: begun + seconds  # type: ignore[misc]  # bound now, not late
-        watching.look()
-    assert "state/degraded" in told
-    record = ready.store.load("live")
-    assert (record.state, record.since) == (verdicts.DEGRADED, begun)
-
-
-def test_a_blocked_gateway_stays_blocked_whatever_its_plan(
-    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live = control()
-    with live.acting("test") as record:
-        record.signed_in_at = TUESDAY
-    watching = Watcher(live, fault="session.json is damaged")
-    watching.look()
-    assert live.store.load("live").state == verdicts.BLOCKED
-
-
-def test_a_damaged_descriptor_is_a_state_and_an_alert(
-    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paper = control("paper")
-    path = Path(descriptor.path("paper"))
-    good = path.read_text()
-    Path(alerts.path("paper")).write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/secret"}]')
-    records: list[Record] = []
-
-    def mend() -> None:
-        records.append(paper.store.load("paper"))
-        path.write_text(good)
-
-    path.write_text("{")
-    watchers = watched(monkeypatch, lambda: None, mend, lambda: records.append(paper.store.load("paper")))
-    assert [record.state for record in records] == [verdicts.DEGRADED, verdicts.STOPPED]
-    assert str(path) in records[0].reason
-    assert len({id(each) for each in watchers}) == 1
-    history = [event["event"] for event in paper.store.history()]
-    assert history.count("alert_failed") >= 1
-    assert history.count("state") == 2
-
-
-def test_a_descriptor_that_is_damaged_later_leaves_the_watcher_with_the_good_one(
-    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paper = control("paper")
-    path = Path(descriptor.path("paper"))
-    watchers = watched(monkeypatch, lambda: path.write_text("{"), lambda: path.unlink(), lambda: None)
-    assert all(each.control.descriptor == paper.descriptor for each in watchers)
-    assert [bool(each.fault) for each in watchers] == [False, True, True, True]
-    assert paper.store.load("paper").state == verdicts.DEGRADED
-
-
-def test_what_is_no_name_cannot_be_watched() -> None:
-    with pytest.raises(descriptor.DescriptorError):
-        watcher.watch("../etc")

@@ -122,7 +122,7 @@ def test_lines_that_were_lost_are_told(make: Make, fake_engine: Any, monkeypatch
 
 @pytest.mark.parametrize("forgotten", ["state", "state and log"])
 def test_a_signed_in_gateway_whose_state_is_lost_runs_on(make: Make, fake_engine: Any, forgotten: str) -> None:
-    """What is lost is rebuilt from the engine, the log and the API."""
+    """A lost record is rebuilt from the engine, the log and the API."""
     world = make("live")
     world.ibc = SIGNED_IN
     world.act(lambda control: control.sign_in(lambda step, text: None))

@@ -286,7 +286,7 @@ def test_one_name_for_two_sessions() -> None:
         ({"time": "16:00", "zone": "Europe/Zurich", "max_minutes": 15}, "2027-01-01"),
         # Six hours ahead, save in the weeks in which only one of the two has changed its clock.
         ({"time": "14:30", "zone": "Europe/Zurich", "max_minutes": 50}, "2027-03-15"),
-        # A date that leaves one of them out is no excuse.
+        # Excluding one of them by date does not resolve the conflict.
         ({"time": "10:59", "days": ["fri"], "except_dates": ["2027-01-01"]}, "2027-01-01"),
     ],
 )
