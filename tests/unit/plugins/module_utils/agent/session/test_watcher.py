@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.unit.plugins.session_log import (
 )
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, descriptor, plan, watcher
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, descriptor, plan, watcher, week
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Outbox
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
@@ -510,7 +511,9 @@ def test_nothing_foreign_reaches_a_report_as_it_is(said: str) -> None:
         assert all(text.isprintable() for text in gateway.summary.as_dict().values() if isinstance(text, str))
 
 
-SESSION = {"name": "a", "days": ["tue"], "time": "09:30", "zone": "America/New_York", "lead_minutes": 5}
+# Days away from now, since the clock of these tests is the machine's.
+FAR = week.DAYS[(datetime.now(week.NEW_YORK).weekday() + 3) % 7]
+SESSION = {"name": "a", "days": [FAR], "time": "09:30", "zone": "America/New_York", "lead_minutes": 5}
 GOOD_PLAN = json.dumps({"paper_sessions": [SESSION | {"max_minutes": 60}]})
 DAMAGED = ["{", "[]", json.dumps({"paper_sessions": [SESSION | {"max_minutes": 60, "zone": "Mars/Olympus"}]})]
 
