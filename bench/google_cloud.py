@@ -1,12 +1,18 @@
 """A no-change run of the cloud part of site.yml beside one of google.cloud for the same resources, on the same fake.
 
-google.cloud is the release that the package `ansible` brings. It has its URLs in its code: a CONNECT proxy leads them
-to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared. Alone:
-`PYTHONPATH=.:.ansible/collections python bench/google_cloud.py`.
+google.cloud is the release that the package `ansible` of this Python brings. It has its URLs in its code: a CONNECT
+proxy leads them to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared. Alone,
+with the newest release, which wants Python 3.12 or later:
+
+    python3.13 -m venv /tmp/newest
+    /tmp/newest/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements/newest.txt
+    /tmp/newest/bin/python -m compileall -q /tmp/newest/lib/python3*/site-packages/google/cloud/compute_v1
+    PYTHONPATH=.:.ansible/collections /tmp/newest/bin/python bench/google_cloud.py
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pathlib
@@ -34,6 +40,10 @@ HOST = {
     "gcp_vm_zone": PLACE["zone"],
     "gcp_vm_snapshots_keep_days": 7,
 }
+
+
+# What a VM of the fake publishes, without which role gcp_vm connects to none.
+HOST_KEYS = [("ssh-ed25519", base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(32)).decode())]
 
 
 class Proxy:
@@ -180,8 +190,10 @@ def measure(rounds: int = 3) -> dict[str, t.Any]:
             "HTTPS_PROXY": "http://127.0.0.1:1",
         }
         with FakeGcp(operation_seconds=OPERATION_SECONDS) as fake:
+            fake.state.host_keys = HOST_KEYS
             creation, _stats = play(ours(), directory, **mine, GCP_COMPUTE_ENDPOINT=fake.endpoint)
         with FakeGcp() as one, FakeGcp() as other:
+            one.state.host_keys = HOST_KEYS
             port = int(other.endpoint.rpartition(":")[2])
             with Proxy(("127.0.0.1", port), both) as proxy:
                 mine["GCP_COMPUTE_ENDPOINT"] = one.endpoint
