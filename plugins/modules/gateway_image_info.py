@@ -40,11 +40,12 @@ options:
     type: int
     default: 1000
   environment:
-    description: The environment that the role gives to the container.
+    description:
+      - The environment that the role gives to the container. C(TRADING_MODE) V(live) asks for what a live gateway needs.
     type: dict
     default: {}
   config:
-    description: IBC's settings template, whose keys the image's IBC has to know.
+    description: IBC's settings template, whose keys the image's IBC, and whose settings ibg-controller has to know.
     type: str
     required: true
   accept:
