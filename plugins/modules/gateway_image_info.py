@@ -41,7 +41,8 @@ options:
     default: 1000
   environment:
     description:
-      - The environment that the role gives to the container. C(TRADING_MODE) V(live) asks for what a live gateway needs.
+      - The environment that the role gives to the container. With C(TRADING_MODE) V(live) it is held to what a live
+        gateway needs.
     type: dict
     default: {}
   config:
