@@ -45,11 +45,13 @@ options:
     choices: [gateway, tws]
     default: gateway
   environment:
-    description: The environment that the role gives to the container.
+    description:
+      - The environment that the role gives to the container. With C(TRADING_MODE) V(live) it is held to what a live
+        gateway needs.
     type: dict
     default: {}
   config:
-    description: IBC's settings template, whose keys the image's IBC has to know.
+    description: IBC's settings template, whose keys the image's IBC, and whose settings ibg-controller has to know.
     type: str
     required: true
   accept:
