@@ -54,7 +54,7 @@ def _until(host: c.Mapping[str, t.Any], look: c.Mapping[str, t.Any]) -> str:
     if valid := (look.get("session") or {}).get("valid_until_new_york"):
         return f"{valid} America/New_York"
     entries = host.get("gateway_paper_sessions") or []
-    if host.get("gateway_mode") != "paper" or windows.problems(entries):
+    if host.get("gateway_mode") != "paper" or not look["state"] or windows.problems(entries):
         return "-"
     sessions = [windows.PaperSession.from_data(each) for each in entries]
     now = datetime.now(UTC)
