@@ -438,7 +438,12 @@ class Gateway:
             "container": self.container,
             "engine": {"reachable": self.engine_fault is None, "reason": self.engine_fault},
             "pending": bool(self.container and self.container["running"] and self.container["revision"] != wanted),
-            "milestones": {**self.summary.as_dict(), "log_gaps": self._log.gaps},
+            "milestones": {
+                **self.summary.as_dict(),
+                "pushes_missed": self.pushes_missed,
+                "finding": self.finding,
+                "log_gaps": self._log.gaps,
+            },
         }
 
 
