@@ -59,8 +59,8 @@ def find(engine: Engine, container: str, mode: str) -> Found:
     if old.there:
         raise AdoptionError(
             f"container {old.name} runs. Stop it first (docker compose stop, or docker stop {old.name}; of a live "
-            "gateway that ends the session) and keep it from starting again (docker update --restart no), for one user has "
-            "one session"
+            "gateway that ends the session) and keep it from starting again (docker update --restart no), for one user "
+            "has one session"
         )
     environment = dict(each.partition("=")[::2] for each in description["Config"].get("Env") or ())
     trading = environment.get("TRADING_MODE", "").lower()
