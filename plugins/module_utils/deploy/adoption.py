@@ -58,9 +58,9 @@ def find(engine: Engine, container: str, mode: str) -> Found:
         raise AdoptionError(f"container {old.name} is gateway {old.gateway} of this collection already")
     if old.there:
         raise AdoptionError(
-            f"container {old.name} runs, and one user has one session. Stop it first (docker compose stop, or "
-            f"docker stop {old.name}; of a live gateway that ends the session), and keep it from starting again "
-            "(docker update --restart no)"
+            f"container {old.name} runs. Stop it first (docker compose stop, or docker stop {old.name}; of a live "
+            "gateway that ends the session) and keep it from starting again (docker update --restart no), for one user "
+            "has one session"
         )
     environment = dict(each.partition("=")[::2] for each in description["Config"].get("Env") or ())
     trading = environment.get("TRADING_MODE", "").lower()
