@@ -39,18 +39,18 @@ sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
 from docs import controller_settings
 
+# Those with an alias, which is their name, for their kinds of problem alone.
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, health, week
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network as network
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job as scheduler_job
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, check
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 from ibgw_standin import faults
 
-# Imported for their kinds of problem alone.
-KINDS_OF = (check, network, scheduler_job)
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
 HARDENED_ROLES = ("access", "gcp_vm", "hardening")
