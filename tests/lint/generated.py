@@ -39,6 +39,7 @@ from tests.lint.files import ROOT, project_files
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
+# Those with an alias, which is their name, for their kinds of problem alone.
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
@@ -49,19 +50,16 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
     week,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import controller_settings
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network as network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import errors
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
-from ansible_collections.ibops.gateway.plugins.module_utils.host import (
-    docker_daemon as docker_daemon,  # has kinds of problem
-)
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job as scheduler_job
+from ansible_collections.ibops.gateway.plugins.module_utils.host import docker_daemon as docker_daemon
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, check
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
 from ibgw_standin import faults
 
-# Imported for their kinds of problem alone.
-KINDS_OF = (check, network, scheduler_job)
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
 HARDENED_ROLES = ("access", "gcp_vm", "hardening")

@@ -159,11 +159,7 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
     remembered = fact(lambda: session(found, now), "state", "blocked", "valid_until", "plan")
     report |= policy.blocked(remembered["blocked"], report["container"])
     details = fact(lambda: {"inspected": Engine().inspect(found.container)}, "inspected")
-    return {
-        "deployed": True,
-        "gateway_name": found.name,
-        "mode": found.mode,
-        "checked_at": now,
+    facts = {
         "look": report,
         "accounts": fit(found, report),
         "session": remembered,
@@ -177,6 +173,14 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
         "secret": fact(lambda: secret(found, now), "age_days", "mode", "owner", "source", "exposed"),
         "certificates": certificates(now),
         "client": {"installed": os.access(CLIENT, os.X_OK), "python": CLIENT},
+    }
+    # None that is not described.
+    return {
+        "deployed": True,
+        "gateway_name": found.name,
+        "mode": found.mode,
+        "checked_at": now,
+        **{name: facts[name] for name in FACTS},
     }
 
 
