@@ -178,8 +178,8 @@ def goes_on(execution: str, options: dict[str, t.Any]) -> str:
     return f"It goes on; `gcloud run jobs executions cancel {last(execution)} {where}` ends it."
 
 
-def main() -> None:
-    module = AnsibleModule(
+def new_module() -> AnsibleModule:
+    return AnsibleModule(
         argument_spec=_gcp.argument_spec(
             job={"type": "str", "required": True},
             args={"type": "list", "elements": "str"},
@@ -195,6 +195,10 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+
+
+def main() -> None:
+    module = new_module()
     options = module.params
     _gcp.refuse(module, run_job.problems(options))
     try:

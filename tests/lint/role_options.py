@@ -5,6 +5,7 @@ Texts and values are tests/lint/generated.py's.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def validates(tasks: Path) -> bool:
+    """Whether a file of tasks, or one that it imports, has the action that refuses settings."""
     text = tasks.read_text()
-    return "ibops.gateway.validate:" in text or "import_tasks: validate.yml" in text
+    imported = re.findall(r"(?m)^ +(?:ansible\.builtin\.)?import_tasks: (\w+\.yml)$", text)
+    return "ibops.gateway.validate:" in text or any(validates(tasks.parent / name) for name in imported)
 
 
 def problems(role: Path) -> list[str]:

@@ -78,25 +78,23 @@ def play(fake: FakeGcp, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[
 
 
 @pytest.fixture(scope="module")
-def provisioned(play: Play) -> None:
+def with_bastion(play: Play) -> None:
+    """The VMs of the gateways and of a bastion, which is a host without a mode, in one network."""
     status, said = play("provision")
     assert status == 0, said
-
-
-@pytest.fixture(scope="module")
-def with_bastion(play: Play, provisioned: None) -> None:
-    """bastion.yml makes the bastion's VM, of a host that has no mode, in the same network."""
     status, said = play("bastion", "--tags", "machine")
     assert status == 0, said
 
 
-def test_one_inventory_makes_gateways_and_bastion(fake: FakeGcp, play: Play, with_bastion: None) -> None:
+@pytest.mark.usefixtures("with_bastion")
+def test_one_inventory_makes_gateways_and_bastion(fake: FakeGcp, play: Play) -> None:
     for name, mode in {"p1": "paper", "l1": "live", "b1": "bastion"}.items():
         found = fake.resource(f"{ZONE}/instances/{name}")
         assert (found["status"], found["labels"]["ibgw-mode"]) == ("RUNNING", mode)
 
 
-def test_an_account_that_others_have_opens_no_port_of_theirs(fake: FakeGcp, with_bastion: None) -> None:
+@pytest.mark.usefixtures("with_bastion")
+def test_an_account_that_others_have_opens_no_port_of_theirs(fake: FakeGcp) -> None:
     """The live gateway's is the bastion's too: its rule goes by the VM's tag."""
     rules = {name: fake.resource(f"global/firewalls/ibgw-allow-api-{name}") for name in ("p1", "l1")}
     assert rules["p1"]["allowed"] == [{"IPProtocol": "tcp", "ports": ["4002"]}]
@@ -132,7 +130,8 @@ DRIFT: dict[str, dict[str, t.Any]] = {
 }
 
 
-def test_every_field_that_decides_who_gets_in_is_mended(fake: FakeGcp, play: Play, with_bastion: None) -> None:
+@pytest.mark.usefixtures("with_bastion")
+def test_every_field_that_decides_who_gets_in_is_mended(fake: FakeGcp, play: Play) -> None:
     before = {name: fake.resource(f"global/firewalls/{name}") for name in DRIFT}
     for name, fields in DRIFT.items():
         fake.put(f"global/firewalls/{name}", **fields)
@@ -144,7 +143,8 @@ def test_every_field_that_decides_who_gets_in_is_mended(fake: FakeGcp, play: Pla
         assert {field: value for field, value in kept[name].items() if value} == {f: v for f, v in rule.items() if v}
 
 
-def test_a_teardown_begins_when_it_is_known_to_end(fake: FakeGcp, play: Play, with_bastion: None) -> None:
+@pytest.mark.usefixtures("with_bastion")
+def test_a_teardown_begins_when_it_is_known_to_end(fake: FakeGcp, play: Play) -> None:
     """A protected VM and one of somebody else's in the network leave everything where it is, the bastion included."""
     before = set(fake.state.resources)
     interface = {"name": "nic0", "network": f"{HOST}{PROJECT}/global/networks/ibgw", "networkIP": "10.10.0.9"}
@@ -163,7 +163,8 @@ def test_a_teardown_begins_when_it_is_known_to_end(fake: FakeGcp, play: Play, wi
     assert set(fake.state.resources) == before
 
 
-def test_everything_goes_in_one_run(fake: FakeGcp, play: Play, with_bastion: None) -> None:
+@pytest.mark.usefixtures("with_bastion")
+def test_everything_goes_in_one_run(fake: FakeGcp, play: Play) -> None:
     status, said = play("teardown", "-e", "gcp_vm_remove=ibgw")
     assert status == 0, said
     assert fake.state.resources == {}

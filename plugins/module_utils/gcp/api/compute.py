@@ -128,7 +128,7 @@ class Compute:
     def write(self, resource: Resource, call: Call, name: str, entry: Entry) -> None:
         """Change something and wait for the operation; ChangedMeanwhileError when the resource is not what it was.
 
-        It is no error that what is to be deleted is gone already. *entry* is the journal's.
+        What is to be deleted may be gone already. *entry* is the journal's.
         """
         what, verb = entry.action, resource.verb(call.verb)
         request: Body = {**self._scope(resource), **call.parameters, "request_id": str(uuid.uuid4())}

@@ -67,7 +67,7 @@ def unfit_disk(name: str, disk: str, exists: bool) -> c.Iterator[str]:
     if exists:
         fix = (
             f"Choose a type of another series, or set disk.type to {usual_disk(name)!r} with `recreate: true`, which "
-            "makes the VM anew, with an empty disk."
+            "replaces the VM and its disk: what is on it is lost."
         )
     else:
         fix = f"Set disk.type to {usual_disk(name)!r}, or leave it out."
