@@ -27,6 +27,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "compute.disks.resize": ("compute.disks.resize",),
     "compute.disks.setLabels": ("compute.disks.setLabels",),
     "compute.firewalls.delete": ("compute.firewalls.delete", POLICY),
+    "compute.firewalls.get": ("compute.firewalls.get",),
     "compute.firewalls.insert": ("compute.firewalls.create", POLICY),
     "compute.firewalls.list": ("compute.firewalls.list",),
     "compute.firewalls.update": ("compute.firewalls.update", "compute.firewalls.get", POLICY),
