@@ -172,7 +172,8 @@ class _Output:
     """The lines that a process prints, as they come."""
 
     def __init__(self, process: subprocess.Popen[bytes], say: t.Callable[[str], None]) -> None:
-        assert process.stdout is not None
+        if process.stdout is None:
+            raise ValueError("the process was started without a pipe for its output")
         self._pipe, self._say, self._rest = process.stdout, say, ""
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._selector = selectors.DefaultSelector()
