@@ -42,6 +42,7 @@ LINK = re.compile(r"\]\(([^()\s#:]+)(#[^()\s]*)?\)")
 # Folders of files with a page in the reference, and the ending of that page's name.
 REFERENCE = {
     "plugins/action": "module",
+    "plugins/callback": "callback",
     "plugins/filter": "filter",
     "plugins/inventory": "inventory",
     "plugins/lookup": "lookup",
@@ -52,6 +53,7 @@ ROLE = re.compile(r"roles/(\w+)/meta/argument_specs\.yml")
 LABELS = {
     "action_plugins": "plugins/action.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
+    "callback_plugins": "plugins/callback.html",
     "common_return_values": "reference_appendices/common_return_values.html",
 }
 PLUGIN_LABEL = re.compile(r"ansible_collections\.(\w+)\.(\w+)\.(\w+)_(module|lookup|filter|inventory)")
