@@ -81,22 +81,23 @@ SHARED: list[tuple[Any, dict[str, Any], str]] = [
     (
         gcp_vm.main,
         {**MACHINE, "subnet": "projects/host/regions/europe-west1/subnetworks/s"},
-        "subnet is 'projects/host/",
+        "subnet",
     ),
     (
         gcp_network.main,
         document(network={"name": "projects/host/global/networks/n"}),
-        "network.name is 'projects/host/",
+        "network.name",
     ),
 ]
 
 
-@pytest.mark.parametrize(("main", "options", "said"), SHARED, ids=["VM", "network"])
+@pytest.mark.parametrize(("main", "options", "variable"), SHARED, ids=["VM", "network"])
 def test_a_shared_vpc_is_refused_by_name(
-    call: RunModule, fake: FakeGcp, main: Any, options: dict[str, Any], said: str
+    call: RunModule, fake: FakeGcp, main: Any, options: dict[str, Any], variable: str
 ) -> None:
     refused = call(main, **options)
-    assert said in refused["msg"]
+    assert [(each["id"], each["variable"]) for each in refused["problems"]] == [("gcp-shared-vpc", variable)]
+    assert f"{variable} = 'projects/host/" in refused["msg"]
     assert "(Shared VPC) is not supported" in refused["msg"]
     assert fake.calls == []
 
