@@ -59,6 +59,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"addresses": [{"name": "x", "subnet": "gateway"}]},
         ["gcp-address-subnet addresses[0].subnet"],
     ),
+    "internal address with a tier": (
+        {"addresses": [{"name": "x", "type": "INTERNAL", "subnet": "gateway", "tier": "PREMIUM"}]},
+        ["gcp-address-tier addresses[0].tier"],
+    ),
     "label": ({"addresses": [{"name": "x", "labels": {"Env": "a"}}]}, ["gcp-label addresses[0].labels.Env"]),
     "NAT for all": (
         {"router": {"name": "r", "nats": [{**NAT, "subnets": []}]}},
@@ -124,6 +128,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "ports of icmp": (
         api(rules=[{"protocol": "icmp", "ports": ["1"]}]),
         ["gcp-rule-no-ports firewalls[0].rules[0].ports"],
+    ),
+    "protocol": (
+        api(rules=[{"protocol": "TCP/IP"}]),
+        ["gcp-rule-protocol firewalls[0].rules[0].protocol"],
     ),
     "no protocols": (api(rules=[]), ["gcp-rule-empty firewalls[0].rules"]),
     "two kinds of targets": (

@@ -114,6 +114,17 @@ def test_refused_before_the_first_write(machine: RunModule, fake: FakeGcp, case:
     assert fake.writes() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("e2-huge", "gcp-machine-type-missing machine_type"),
+        ("e2-custom-2-1024", "gcp-machine-type-small machine_type"),
+    ],
+)
+def test_a_machine_type_that_google_lacks_or_that_is_too_small(machine: RunModule, name: str, expected: str) -> None:
+    assert [f"{each['id']} {each['variable']}" for each in machine(machine_type=name)["problems"]] == [expected]
+
+
 def test_check_mode_before_there_is_a_network(machine: RunModule, fake: FakeGcp) -> None:
     """A first run in check mode has made none: what is missing is what would have come."""
     fake.state.resources.clear()
