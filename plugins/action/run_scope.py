@@ -14,6 +14,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, tags
 
+# Molecule skips them in every run, there or not.
+_OF_MOLECULE = ("molecule-notest", "notest")
+
 
 class ActionModule(ActionBase):
     _requires_connection = False
@@ -53,7 +56,7 @@ def _no_task() -> str:
         known |= tags.of_playbook(path)
     asked = [
         *(context.CLIARGS.get("tags") or ()),
-        *(tag for tag in context.CLIARGS.get("skip_tags") or () if tag not in C.TAGS_SKIP),
+        *(tag for tag in context.CLIARGS.get("skip_tags") or () if tag not in (*C.TAGS_SKIP, *_OF_MOLECULE)),
     ]
     if unknown := [tag for tag in asked if tag not in known | tags.SPECIAL]:
         names = " and ".join(Path(str(given)).name.removesuffix(".yml") for given in playbooks)

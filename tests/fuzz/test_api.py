@@ -82,12 +82,18 @@ class Peer:
         self.chunks = list(self.chunks)
         return self
 
+    def recv_into(self, buffer: memoryview) -> int:
+        if not self.chunks:
+            if self.ends:
+                return 0
+            raise TimeoutError
+        piece = self.chunks.pop(0)[: len(buffer)]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
     def recv(self, size: int) -> bytes:
-        if self.chunks:
-            return self.chunks.pop(0)[:size]
-        if self.ends:
-            return b""
-        raise TimeoutError
+        piece = bytearray(size)
+        return bytes(piece[: self.recv_into(memoryview(piece))])
 
     def do_nothing(self, *_arguments: Any) -> None:
         return

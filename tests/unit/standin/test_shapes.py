@@ -39,11 +39,13 @@ SLOT = "\0"
 
 
 def recorded() -> set[str]:
-    """Every line of the recordings, without IBC's time."""
+    """Every line of the recordings of both controllers, without IBC's time."""
     lines: set[str] = set()
     for path in ROOT.glob("*.log"):
         one = Transcript(path)
         lines |= {re.sub(r"^[-\d]+ [:\d]+ IBC: ", "", line) for line in one.lines}
+    for path in (ROOT / "ibg").glob("*.log"):
+        lines |= {line.partition("\t")[2] for line in path.read_text().splitlines()}
     return lines
 
 

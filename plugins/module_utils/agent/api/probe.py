@@ -36,6 +36,7 @@ SETTLE_SECONDS = 0.3
 QUIET_SECONDS = 0.03
 MUTE_SECONDS = 0.25
 GOODBYE_SECONDS = 0.5
+RECEIVED_BYTES = 1 << 16
 MAX_NOTICES = 50
 # More farms than IBKR has; those that follow share one row of their kind.
 MAX_FARMS = 100
@@ -149,6 +150,10 @@ class _Attempt:
         self._socket: socket.socket
         self._connected = False
         self._decoder = wire.Decoder()
+        # One for all that comes: a block for each answer, cut to its length, leaves a heap in pieces.
+        self._received = memoryview(bytearray(RECEIVED_BYTES))
+        # One for all of it: blocks of a length of their own for each answer leave a heap in pieces.
+        self._received = memoryview(bytearray(RECEIVED_BYTES))
         self._at_eof: Callable[[], _Verdict] = self._closed_before_handshake
         self._session_asked = False
         self._timings: dict[str, float] = {}
@@ -202,7 +207,7 @@ class _Attempt:
                 until = self._clock() + GOODBYE_SECONDS
                 while (left := until - self._clock()) > 0:
                     self._socket.settimeout(left)
-                    if not self._socket.recv(65536):
+                    if not self._socket.recv_into(self._received):
                         break
         except OSError:
             pass
@@ -325,16 +330,16 @@ class _Attempt:
             self._socket.settimeout(max(left, 0))
             # Through the image's relay an acknowledgement that waits costs 40 ms a message.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            data = self._socket.recv(65536)
+            count = self._socket.recv_into(self._received)
         except (TimeoutError, BlockingIOError):
             if when_late:
                 raise _Verdict(when_late) from None
             return False
         except OSError:
-            data = b""
-        if not data:
+            count = 0
+        if not count:
             raise self._at_eof()
-        for message in self._decoder.feed(data):
+        for message in self._decoder.feed(self._received[:count]):
             self._take(message)
         if self._decoder.fault:
             raise _Verdict("not_tws", self._decoder.fault)

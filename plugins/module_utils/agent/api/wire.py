@@ -96,7 +96,7 @@ class Decoder:
         # It grows to the longest frame and never shrinks: memory that comes and goes is what a process keeps most of.
         self._buffer, self._filled = bytearray(), 0
 
-    def feed(self, data: bytes) -> Iterator[Message]:
+    def feed(self, data: bytes | memoryview) -> Iterator[Message]:
         """Yield the messages that *data* completes; to be exhausted before more is fed."""
         buffer, start = self._buffer, 0
         if not self.fault and not self.spent:

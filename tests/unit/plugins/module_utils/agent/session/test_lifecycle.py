@@ -158,9 +158,9 @@ def test_restart_that_does_not_happen(gateway: Gateway) -> None:
 
 def test_restart_that_does_not_come_back(gateway: Gateway, fake_engine: Any, command_server: Any) -> None:
     command_server.on_command = lambda _command: fake_engine.log(
-        "IBC: Re-starting session", "Re-login after second factor authentication timeout not required"
+        "IBC: Re-starting session", "Too many failed login attempts"
     )
-    with pytest.raises(lifecycle.SessionError, match="restarted but is blocked: the push was not approved"):
+    with pytest.raises(lifecycle.SessionError, match="restarted but is blocked: "):
         lifecycle.restart(gateway, Engine(), 5, check=False)
 
 
