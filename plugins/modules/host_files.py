@@ -84,12 +84,14 @@ def plan(
     """Return the differences, the follow-ups they call for, and the commands to run."""
     changes = reconcile(entries, check=True)
     paths = [change["after_header"] for change in changes]
-    calls = [
-        pending.Call(entry.path, command)
-        for file, entry in zip(files, entries, strict=True)
-        if entry.path in paths
-        for command in file["commands"]
-    ]
+    calls = pending.merged(
+        [
+            pending.Call(entry.path, command)
+            for file, entry in zip(files, entries, strict=True)
+            if entry.path in paths
+            for command in file["commands"]
+        ]
+    )
     # What is left may need what is called for now, a daemon-reload first of all.
     left = memory.left([entry.path for entry in entries])
     return changes, calls, list(dict.fromkeys([*(call.command for call in calls), *left]))

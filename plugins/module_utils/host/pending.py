@@ -14,6 +14,7 @@ import collections.abc as c
 import contextlib
 import dataclasses
 import fcntl
+import fnmatch
 import json
 import os
 import shlex
@@ -106,6 +107,21 @@ class Memory:
     def _write(self, calls: c.Sequence[Call]) -> None:
         content = json.dumps({"schema": record_file.SCHEMA, **dataclasses.asdict(Calls(list(calls)))})
         write(self.path, {"content": content, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})
+
+
+def merged(calls: c.Sequence[Call]) -> list[Call]:
+    """The same calls, a restart of one unit left to an earlier one of all units that a pattern matches."""
+    words = [shlex.split(call.command) for call in calls]
+
+    def whole(at: int) -> str:
+        found = (
+            other
+            for other, (*verb, pattern) in enumerate(words)
+            if verb == words[at][:-1] and verb[:1] == ["systemctl"] and fnmatch.fnmatchcase(words[at][-1], pattern)
+        )
+        return calls[min(found, default=at)].command
+
+    return [Call(call.path, whole(at)) for at, call in enumerate(calls)]
 
 
 def run(memory: Memory, commands: c.Sequence[str], paths: c.Container[str]) -> None:

@@ -105,3 +105,27 @@ def test_a_turn_is_for_one_at_a_time(path: pathlib.Path) -> None:
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]
+
+
+ALL, ONE, OTHER = (
+    "systemctl try-restart 'w@*.service'",
+    "systemctl try-restart w@a.service",
+    "systemctl restart w@a.service",
+)
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        ([ALL, ONE], [ALL, ALL]),
+        # As it is, since what comes between may be needed.
+        ([ONE, "systemctl daemon-reload", ALL], [ONE, "systemctl daemon-reload", ALL]),
+        ([ALL, OTHER], [ALL, OTHER]),
+        ([ONE, ONE], [ONE, ONE]),
+        (["nft -f '*'", "nft -f a"], ["nft -f '*'", "nft -f a"]),
+        (["systemctl try-restart 'v@*.service'", ONE], ["systemctl try-restart 'v@*.service'", ONE]),
+    ],
+)
+def test_a_unit_is_restarted_once(commands: list[str], expected: list[str]) -> None:
+    calls = [pending.Call(f"/{at}", command) for at, command in enumerate(commands)]
+    assert pending.merged(calls) == [pending.Call(f"/{at}", command) for at, command in enumerate(expected)]
