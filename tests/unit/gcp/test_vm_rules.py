@@ -8,6 +8,7 @@ import pytest
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import MACHINE, RunModule
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import machine_type
 from ansible_collections.ibops.gateway.plugins.modules import gcp_vm_info
 
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -114,15 +115,12 @@ def test_refused_before_the_first_write(machine: RunModule, fake: FakeGcp, case:
     assert fake.writes() == []
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("e2-huge", "gcp-machine-type-missing machine_type"),
-        ("e2-custom-2-1024", "gcp-machine-type-small machine_type"),
-    ],
-)
-def test_a_machine_type_that_google_lacks_or_that_is_too_small(machine: RunModule, name: str, expected: str) -> None:
-    assert [f"{each['id']} {each['variable']}" for each in machine(machine_type=name)["problems"]] == [expected]
+def test_a_machine_type_that_google_lacks_or_that_is_too_small() -> None:
+    [missing] = machine_type.impossible("e2-huge", "europe-west1-b", None)
+    [small] = machine_type.impossible("e2-custom-2-1024", "europe-west1-b", {"memoryMb": 1024})
+    assert (missing.id, missing.variable) == ("gcp-machine-type-missing", "machine_type")
+    assert (small.id, small.variable) == ("gcp-machine-type-small", "machine_type")
+    assert [*machine_type.impossible("e2-medium", "europe-west1-b", {"memoryMb": 4096})] == []
 
 
 def test_check_mode_before_there_is_a_network(machine: RunModule, fake: FakeGcp) -> None:
