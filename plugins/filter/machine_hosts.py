@@ -7,7 +7,8 @@ import collections.abc as c
 import typing as t
 
 # Where site.yml registers which machine a host is, and notes that its machine is prepared.
-MACHINE, PREPARED = "__ibgw_machine", "__ibgw_machine_prepared"
+MACHINE = "__ibgw_machine"
+PREPARED = "__ibgw_machine_prepared"
 
 
 def machine_hosts(

@@ -29,9 +29,9 @@ DESKTOP_SCRIPTS = {
 #!/bin/bash
 # Written by role gateway. IBC is started once in a run of the container: a second start would sign in again.
 if [ -e /run/ibgw/started ]; then
-	echo ".> IBC has ended: ending the container"
-	/run/s6/basedir/bin/halt
-	exec sleep infinity
+    echo ".> IBC has ended: ending the container"
+    /run/s6/basedir/bin/halt
+    exec sleep infinity
 fi
 touch /run/ibgw/started
 """,

@@ -91,7 +91,7 @@ class Sight:
         return self.gateway.container or {}
 
 
-Reading = float | Mapping[str, float] | None
+Reading: t.TypeAlias = "float | Mapping[str, float] | None"
 
 
 class Metric(t.NamedTuple):
