@@ -62,12 +62,14 @@ def message(kind: t.Any, body: Body) -> t.Any:
 @contextlib.contextmanager
 def _without_collector() -> c.Iterator[None]:
     """Pause garbage collection, and exempt what was imported from it: that halves the cost of the import."""
-    was_enabled = gc.isenabled()
+    was_enabled, loaded = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        # Once: a later freeze would keep the connections that are garbage by then.
+        if len(sys.modules) > loaded:
+            gc.freeze()
         if was_enabled:
             gc.enable()
 
