@@ -284,8 +284,10 @@ class Container:
     def wait_for(self, count: int) -> None:
         """Wait until so many main lines are there, and what belongs to them."""
         deadline = time.monotonic() + SECONDS
-        while len(self.log().main) < count:
-            if not self.running or time.monotonic() > deadline:
+        while len(self.log().main) < count and time.monotonic() < deadline:
+            if not self.running:
+                # Its last lines may still be on their way.
+                self.reader.join(SECONDS)
                 return
             time.sleep(0.01)
         time.sleep(0.05)
