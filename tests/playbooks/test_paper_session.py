@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a gateway that no job reaches": (
         {"pipeline_cloud_run_job": "pipeline", "access_vpc_addresses": []},
-        "no job reaches that. Offer the API at the VM's internal address (gateway_access: [vpc])",
+        "no job reaches this address",
     ),
 }
 
