@@ -54,7 +54,7 @@ def test_a_sign_in_shows_its_steps(watched: t.Any, playbook: Playbook, standin: 
         "the API answers and serves account",
         "valid until",
     ):
-        assert re.search(rf"sandbox-live: \d\d:\d\d:\d\d \w+  {step}", run.printed), run.printed
+        assert re.search(rf"sandbox-live: \d\d:\d\d:\d\d \w+ {step}", run.printed), run.printed
     assert standin("status")["pushes"] == 1
     assert watched.reaches("ready", 5)["valid_until"] > time.time()
     again = playbook("playbooks/live_signin.yml", "live")
