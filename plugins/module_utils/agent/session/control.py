@@ -29,6 +29,9 @@ PAUSE_MARGIN_SECONDS = 1800.0
 RESUME_SECONDS = 300.0
 # A watcher that is looking lets the next one in after one look.
 PATIENCE = 30.0
+# What was approved at the last moment may still complete, and open the API.
+OPENS_SECONDS = 60.0
+_APPROVED = (milestones.ANSWERED, milestones.SIGNED_IN, milestones.CONFIGURED)
 # The one word on a live gateway in a run that names none.
 UNREQUESTED = (
     "gateway {name} is a live gateway and this run has no limit. A change could cost a sign-in on somebody's phone. "
@@ -345,6 +348,9 @@ class Control:
             self.admit()
             self.allow(record, self.grant(None))
             self._clear(say)
+            # The end of the old session took a part of it, and whoever guards must not end what still may sign in.
+            record.grant = self.grant(None)
+            self.save(record)
             self._push_by_push(record, say)
             return record
 
@@ -377,6 +383,10 @@ class Control:
             self.engine.start(self.descriptor.container)
             progress = Progress(self, record, say, self.plan.pushes - missed)
             signed_in = self._signs_in(progress, left)
+            if not signed_in and self.gateway.finding is None and self.gateway.summary.phase in _APPROVED:
+                record.grant = Grant(SIGN_IN, self.by, self.now(), self.now() + OPENS_SECONDS)
+                self.save(record)
+                signed_in = self._signs_in(progress, OPENS_SECONDS)
             record.count("pushes", self.gateway.summary.pushes)
             if signed_in:
                 self._signed_in(record, say)

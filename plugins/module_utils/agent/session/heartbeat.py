@@ -27,6 +27,8 @@ METHODS = ("POST", "GET")
 EVERY = (60, 3600)
 # What one call may take, name resolution included.
 CALL_SECONDS = 10.0
+# From one call that failed to the next.
+RETRY_SECONDS = 30.0
 SCHEMA = 1
 
 _problem = table(
@@ -112,8 +114,11 @@ class Heartbeat:
         except (OSError, ValueError) as error:
             self.fault = f"heartbeat.json cannot be used ({type(error).__name__}): run site.yml to rewrite it"
             return
-        # A failed call is repeated after the next look, which comes within seconds of the time set for it.
-        if settings is None or (not self.fault and self._clock() - self._called_at < settings.every - 1):
+        if settings is None:
+            return
+        # Looks come within seconds of the time set for them, and many a second while a gateway starts.
+        rest = min(settings.every, RETRY_SECONDS) if self.fault else settings.every
+        if self._clock() - self._called_at < rest - 1:
             return
         self._called_at = self._clock()
         content = json.dumps({"schema": SCHEMA, **body}).encode()

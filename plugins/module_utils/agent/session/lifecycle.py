@@ -200,7 +200,8 @@ def enable_api(gateway: Gateway, engine: Engine) -> None:
     """
     descriptor, summary = gateway.deployed(), gateway.summary
     closed = (gateway.verdict or {}).get("api_state") == "proxy_up_gateway_down"
-    if descriptor.program == "tws" and closed and summary.usable and ENABLE_API not in summary.commands:
+    usable = summary.usable and not summary.asks_for_sign_in
+    if descriptor.program == "tws" and closed and usable and ENABLE_API not in summary.commands:
         with contextlib.suppress(commands.ChannelError, EngineError):
             commands.send(engine, descriptor.container, descriptor.command_port, ENABLE_API)
 

@@ -14,8 +14,6 @@ import contextlib
 import glob
 import math
 import os
-import stat
-import tempfile
 import time
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
@@ -38,6 +36,7 @@ COUNTER, GAUGE = "counter", "gauge"
 # A value outside of a label's list.
 OTHER = "other"
 DOCKER_DIR = "/var/lib/docker"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STEPS = ("connect", "handshake", "session", "current_time", "settle", "mute_connect", "total")
 # Notices that mean something here (probe.py), and what rejects a client.
@@ -450,22 +449,31 @@ def write(directory: str, name: str, content: str) -> None:
     Raises OSError, also where somebody else than root could put something in the file's place (UntrustedError). It is
     not forced to the disk: after a crash the next look writes it again.
     """
-    place = files.resolve(directory)
+    parent, last = os.path.split(directory.rstrip("/"))
+    above, middle = os.path.split(parent)
     try:
-        status = os.lstat(place)
+        # The parent may be another user's (Debian's is prometheus'), so that no link there is followed.
+        outer = os.open(os.path.join(files.resolve(above), middle), _DIRECTORY)
+        try:
+            place = os.open(last, _DIRECTORY, dir_fd=outer)
+        finally:
+            os.close(outer)
     except FileNotFoundError:
         return
-    if not stat.S_ISDIR(status.st_mode):
-        raise NotADirectoryError(20, "not a directory", directory)
-    files.refuse_shared(place, status, passing=False)
-    # The collector reads names that end in .prom only.
-    handle, temporary = tempfile.mkstemp(prefix=".ibgw-", dir=place)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-        os.replace(temporary, path(place, name))
-    except BaseException:
+        files.refuse_shared(directory, os.fstat(place), passing=False)
+        # The collector reads names that end in .prom only; what a killed watcher has left goes first.
+        temporary = f".ibgw-{name}"
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+            os.unlink(temporary, dir_fd=place)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=place)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o644)
+                file.write(content)
+            os.replace(temporary, os.path.basename(path(directory, name)), src_dir_fd=place, dst_dir_fd=place)
+        except BaseException:
+            os.unlink(temporary, dir_fd=place)
+            raise
+    finally:
+        os.close(place)

@@ -38,6 +38,8 @@ from .store import PAPER, SIGN_IN, Record, Store
 BY = "the watcher"
 ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
+# Well within the service manager's patience (WatchdogSec), however long the interval is.
+LISTEN_SECONDS = 120.0
 # A log that ends though its container runs is not opened in a tight loop.
 REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
@@ -99,15 +101,16 @@ class Watcher:
                     self._tell_of_another()
                     until = self.control.now() + BUSY_SECONDS
                 except Exception as error:  # a watcher that ends cannot alert
+                    self._guard()
                     self._tell_of_failure(error)
                     until = self.control.now() + self._interval
                 self.alive()
-                self.listen(until)
+                self.listen(min(until, self.control.now() + LISTEN_SECONDS))
 
     def _guard(self) -> None:
         """Somebody else acts, and may be stuck: no push goes out for which there is no grant on the disk."""
         control, name = self.control, self.control.descriptor.container
-        with contextlib.suppress(EngineError, OSError, ValueError):
+        with contextlib.suppress(Exception):  # what fails here must not end the watcher
             # In this order: who signs in writes the grant first, and starts then.
             control.gateway.refresh()
             asks = control.gateway.has_log and control.gateway.summary.asks_for_sign_in
@@ -132,7 +135,8 @@ class Watcher:
             record = self.control.store.load(self.control.descriptor.mode)
             self.control.store.note("failed", f"the look failed: {kind}: {printable(str(error))}", now)
             policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
-            self.control.store.save(record)
+            with contextlib.suppress(OSError):
+                self.control.store.save(record)
             self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
             send(self.control.store, self.outbox, now)
             self.publisher.publish(record, f"the look failed ({kind})")
@@ -376,7 +380,9 @@ class Watcher:
         name, host = record.gateway, self.control.plan.host
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
         alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
-        self.outbox.put(alert, REPEAT_SECONDS if key.startswith("state/") else None)
+        # That it is ready again is told whenever it was told that it was not.
+        again = 0.0 if key == "state/ready" else REPEAT_SECONDS
+        self.outbox.put(alert, again if key.startswith("state/") else None)
 
 
 def notifier() -> Callable[[str], None]:

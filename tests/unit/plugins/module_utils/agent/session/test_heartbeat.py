@@ -120,6 +120,8 @@ def test_one_that_is_not_taken_is_repeated_and_named_without_the_url(
     assert (one.fault, one.failed) == (f"HTTP status {status}", 1)
     service.status = 200
     beats(clock, 5, one)
+    assert len(service.calls) == 1
+    beats(clock, heartbeat.RETRY_SECONDS, one)
     assert (one.fault, one.sent, [path for _method, path, _body in service.calls]) == ("", 1, [f"/{SECRET}"] * 2)
 
 

@@ -172,10 +172,33 @@ def test_a_directory_that_others_may_write_is_refused(tmp_path: Path) -> None:
     assert not [*tmp_path.iterdir()]
 
 
+def test_the_parent_may_be_another_users(tmp_path: Path) -> None:
+    """Debian's node-exporter has its directory, which is root's, in one of user prometheus."""
+    place = tmp_path / "prometheus" / "node-exporter"
+    place.mkdir(parents=True)
+    os.chown(place.parent, 65534, 65534)
+    metrics.write(str(place), "paper", "a\n")
+    assert (place / "ibgw_paper.prom").read_text() == "a\n"
+
+
+@pytest.mark.parametrize("swapped", ["node-exporter", "prometheus"])
+def test_no_link_of_another_user_is_followed(tmp_path: Path, swapped: str) -> None:
+    place, elsewhere = tmp_path / "prometheus" / "node-exporter", tmp_path / "elsewhere"
+    (elsewhere / "node-exporter").mkdir(parents=True)
+    place.mkdir(parents=True)
+    os.chown(place.parent, 65534, 65534)
+    at = place if swapped == "node-exporter" else place.parent
+    at.rename(tmp_path / "old")
+    at.symlink_to(elsewhere)
+    with pytest.raises(OSError, match="Not a directory|symbolic"):
+        metrics.write(str(place), "paper", "a\n")
+    assert not [*elsewhere.rglob("*.prom")]
+
+
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics.write(str(tmp_path), "paper", "a\n")
 
-    def full(*_arguments: object) -> None:
+    def full(*_arguments: object, **_named: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)

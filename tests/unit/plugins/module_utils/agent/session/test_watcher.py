@@ -323,6 +323,33 @@ def test_a_look_that_fails_is_a_state_an_alert_and_no_end(
     assert all(event["text"].isprintable() for event in ready.store.history())
 
 
+def test_a_look_that_fails_where_nothing_can_be_written_is_told_and_guarded_all_the_same(
+    ready: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching, told, guarded = Watcher(ready), [], []
+
+    def fails(*_arguments: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(watching, "_observe", fails)
+    monkeypatch.setattr(watching, "_guard", lambda: guarded.append(True))
+    monkeypatch.setattr(watching, "listen", lambda _until: None)
+    monkeypatch.setattr(ready.store, "save", fails)
+    monkeypatch.setattr(watching.outbox, "put", lambda alert, *_more: told.append(alert.key))
+    watching.run(rounds=2)
+    assert (told, guarded) == (["state/degraded"] * 2, [True] * 2)
+
+
+def test_a_listener_is_alive_within_the_service_managers_patience(
+    ready: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching, waits = Watcher(ready), []
+    monkeypatch.setattr(watching, "look", lambda: ready.now() + 600)
+    monkeypatch.setattr(watching, "listen", lambda until: waits.append(until - ready.now()))
+    watching.run(rounds=1)
+    assert 0 < waits[0] <= watcher.LISTEN_SECONDS + 1
+
+
 def test_what_is_read_of_the_log_is_in_the_record(ready: Control, fake_engine: Any) -> None:
     Watcher(ready).look()
     assert ready.store.log() == ready.gateway.log_state()
