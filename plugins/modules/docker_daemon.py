@@ -149,7 +149,8 @@ def plan(params: dict[str, t.Any], engine: bool, memory: pending.Memory) -> Plan
     root = (os.geteuid(), os.getegid())
     entries: list[files.Entry] = []
     if wanted != text:
-        if text and found not in (record.settings, record.former):
+        # A file with nothing of ours: that of a host that was not ours, or is not any more.
+        if text and daemon.merge(found, {}, [record.settings, record.former]).settings == found:
             entries.append(files.File(daemon.BACKUP, text, int(state["mode"]), *root))
         # Before the file: a run that is cut between them leaves a file of which the record still knows what is ours.
         note = daemon.recorded(merged.ours, record.settings)
@@ -162,6 +163,7 @@ def plan(params: dict[str, t.Any], engine: bool, memory: pending.Memory) -> Plan
     left = memory.left([path])
     commands = list(dict.fromkeys([*(daemon.COMMANDS if wanted != text else ()), *left]))
     problems = [daemon.conflict(*each) for each in merged.conflicts]
+    problems += daemon.of_another_driver(found, merged.settings, params["settings"])
     problems += daemon.flagged(merged.settings, found, daemon.flags() if engine else ())
     containers = daemon.others(around())
     if commands and containers and not params["with_containers"]:

@@ -79,7 +79,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.com
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import neighbours
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, plan
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import removal
@@ -119,15 +119,20 @@ def main() -> None:
         supports_check_mode=True,
     )
     name, data = module.params["gateway_name"], module.params["data"]
-    try:
+
+    def look() -> removal.Plan:
         containers = around()
         planned = removal.plan(name, containers, data)
         objection = removal.objection(name, containers, planned, module.params["running_live"])
         if objection:
-            module.fail_json(msg=objection)
+            raise Refused(objection)
+        return planned
+
+    try:
+        planned = look()
         if planned and not module.check_mode:
             owner = module.params["lease_owner"] or "the operator"
-            removal.carry_out(planned, name, control_of(module.params), owner, run, data)
+            planned = removal.carry_out(look, name, control_of(module.params), owner, run, data)
     except (descriptor.DescriptorError, EngineError, ChannelError, SessionError, BusyError) as error:
         module.fail_json(msg=str(error))
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -36,6 +36,7 @@ _WANTS = ("multi-user.target.wants", "sockets.target.wants")
 # Of an image's own start script, which needs a while to sign off where the controller is not asked.
 _STOP_SECONDS = 90
 Run = c.Callable[..., object]
+Look = c.Callable[[], "Plan"]
 
 
 class Plan(t.NamedTuple):
@@ -99,25 +100,29 @@ def objection(name: str, around: c.Iterable[neighbours.Neighbour], planned: Plan
     )
 
 
-def carry_out(planned: Plan, name: str, control: Control | None, owner: str, run: Run, data: bool) -> None:
-    """Remove what is planned, under the gateway's lease. Raises BusyError, SessionError, EngineError, OSError.
+def carry_out(look: Look, name: str, control: Control | None, owner: str, run: Run, data: bool) -> Plan:
+    """Remove what *look* finds under the gateway's lease, and return it; what it raises ends the removal untouched.
 
-    *control* is None where nothing tells how to sign the gateway off any more. *run* runs a command.
+    Raises BusyError, SessionError, EngineError, OSError. *control* is None where nothing tells how to sign the gateway
+    off any more. *run* runs a command.
     """
     kept = os.path.join(store.ROOT, name)
     had_data = os.path.isdir(kept)
     if control:
         with control.acting("a removal") as record:
+            planned = look()
             control.end(record)
             record.stopped_by = control.by
             control.store.note("removed", f"removed by {control.by}", control.now())
             _remove(planned, run, [kept])
     else:
         with store.Store(name).lease.held(owner, "a removal", 30.0):
+            planned = look()
             _remove(planned, run, [kept])
     # The lease lies in it, so that it goes last.
     if data or not had_data:
         shutil.rmtree(kept)
+    return planned
 
 
 def _remove(planned: Plan, run: Run, later: c.Container[str]) -> None:

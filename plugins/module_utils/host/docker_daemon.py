@@ -36,6 +36,8 @@ COMMANDS = (
     "sh -c 'systemctl --quiet is-active docker.service || exit 0; systemctl reload docker.service'",
     "systemctl try-restart docker.service",
 )
+# dockerd's, where none is named.
+USUAL_DRIVER = "json-file"
 Settings = c.Mapping[str, t.Any]
 
 problem = table(
@@ -161,16 +163,31 @@ def written(text: str, settings: Settings) -> str:
 
 
 def hidden(text: str) -> str:
-    """*text* without the passwords of proxies' addresses."""
-    return re.sub(r"://[^/@\s\"]+@", "://(hidden)@", text)
+    """*text* without the passwords of proxies' addresses, and without what a key's name calls a secret."""
+    text = re.sub(r"://[^\s\"]*@", "://(hidden)@", text)
+    text = re.sub(r'("https?-proxy"\s*:\s*")(?![a-z0-9]+://)[^"]*@', r"\1(hidden)@", text)
+    return re.sub(r'("[^"]*(?:token|password|secret)[^"]*"\s*:\s*)"[^"]*"', r'\1"(hidden)"', text, flags=re.IGNORECASE)
 
 
 def conflict(key: str, found: object, wanted: object) -> Problem:
     """The problem of a key that the host and the inventory have at two values."""
-    shown = [hidden(json.dumps(each, ensure_ascii=False)) for each in (found, wanted)]
+    name = json.dumps(key.rpartition(".")[2])
+    # With its key, whose name may call it a secret.
+    shown = [
+        hidden(f"{name}: {json.dumps(each, ensure_ascii=False)}").removeprefix(f"{name}: ") for each in (found, wanted)
+    ]
     return problem(
         "engine-setting-conflict", "docker_engine_settings", path=PATH, key=key, found=shown[0], wanted=shown[1]
     )
+
+
+def of_another_driver(found: Settings, merged: Settings, wanted: Settings) -> list[Problem]:
+    """The problem of log options of the host, who names no driver: of another one dockerd refuses them, and ends."""
+    options = set(merged.get("log-opts") or {}) - set(wanted.get("log-opts") or {})
+    driver = merged.get("log-driver", USUAL_DRIVER)
+    if not options or "log-driver" in found or driver == USUAL_DRIVER:
+        return []
+    return [conflict("log-driver", USUAL_DRIVER, driver)]
 
 
 def flags() -> set[str]:
@@ -213,8 +230,13 @@ def record(path: str, whole: str, text: str) -> Record:
     """Return the record at *path*; without one all is ours, where *whole* shows that an earlier release wrote it."""
     try:
         return record_file.load(Record, path)
-    except (OSError, record_file.DamagedError):
-        return Record(parse(text)) if os.path.exists(whole) else Record()
+    except record_file.DamagedError:
+        return Record()
+    except OSError:
+        found = parse(text)
+        # They sorted the keys; this one keeps the host's order, and appends its own.
+        theirs = text == json.dumps(found, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
+        return Record(found) if theirs and os.path.exists(whole) else Record()
 
 
 def recorded(settings: c.Mapping[str, t.Any], former: c.Mapping[str, t.Any]) -> str:

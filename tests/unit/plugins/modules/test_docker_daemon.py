@@ -119,10 +119,42 @@ def test_a_changed_setting_of_ours_is_no_conflict_and_an_edit_by_hand_is(run_mod
 
 
 def test_what_an_earlier_release_wrote_whole_is_ours(run_module: t.Any, machine: Machine) -> None:
-    machine.write(**{**WANTED, "icc": True})
+    """As to_nice_json wrote it; any other form is the host's own, whatever the mark says."""
+    machine.write()
     Path(daemon.WHOLE).touch()
+    older = {**WANTED, "icc": True}
+    machine.path.write_text(json.dumps(older, indent=4, sort_keys=True) + "\n")
     assert run_module(module.main, settings=WANTED)["changed"] is True
     assert machine.settings == WANTED
+    Path(daemon.RECORD).unlink()
+    machine.write(mtu=1400)
+    run_module(module.main, settings={})
+    assert machine.settings == {"mtu": 1400}
+
+
+def test_a_lost_or_damaged_record_takes_nothing_of_the_hosts(run_module: t.Any, machine: Machine) -> None:
+    machine.write(**{"data-root": "/srv/docker"})
+    settle(run_module, machine)
+    Path(daemon.WHOLE).touch()
+    for lose in (lambda: Path(daemon.RECORD).write_text("{"), Path(daemon.RECORD).unlink):
+        lose()
+        run_module(module.main, settings={})
+        assert machine.settings["data-root"] == "/srv/docker"
+
+
+def test_the_backup_stays_that_of_the_hosts_own_file(run_module: t.Any, machine: Machine) -> None:
+    before = machine.write(mtu=1400)
+    settle(run_module, machine)
+    assert run_module(module.main, settings={**WANTED, "icc": True})["changed"] is True
+    assert Path(daemon.BACKUP).read_text() == before
+
+
+def test_options_of_a_driver_that_nobody_named_are_a_conflict(run_module: t.Any, machine: Machine) -> None:
+    before = machine.write(**{"log-opts": {"max-size": "10m"}})
+    refused = run_module(module.main, settings={**WANTED, "log-driver": "journald"})
+    assert [each["id"] for each in refused["problems"]] == ["engine-setting-conflict"]
+    assert machine.path.read_text() == before
+    assert run_module(module.main, settings={**WANTED, "log-driver": "json-file"})["changed"] is True
 
 
 def test_the_mark_of_this_release_makes_nothing_ours(run_module: t.Any, machine: Machine) -> None:

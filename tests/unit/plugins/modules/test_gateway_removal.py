@@ -100,6 +100,24 @@ def test_a_live_gateway_that_runs_takes_explicit_words(
     assert not fake_engine.exists
 
 
+def test_a_live_gateway_that_was_started_since_the_first_look_is_not_touched(
+    run_module: t.Any, deploy: t.Any, host: Host, fake_engine: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_engine.labels["ibops.gateway.mode"] = "live"
+    fake_engine.status = "exited"
+    look = gateway_removal.around
+
+    def around() -> list[t.Any]:
+        found = look()
+        fake_engine.status = "running"
+        return found
+
+    monkeypatch.setattr(gateway_removal, "around", around)
+    refused = run_module(gateway_removal.main, gateway_name="paper")
+    assert "is live and runs (ibgw-paper)" in refused["msg"]
+    assert (fake_engine.status, host.ran) == ("running", [])
+
+
 def test_who_acts_on_it_is_not_disturbed(run_module: t.Any, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control.PATIENCE", 0.0)
     with Lease(str(host.var / "paper/session"), "paper").held("ann", "an upgrade", keep=lambda: 60.0):

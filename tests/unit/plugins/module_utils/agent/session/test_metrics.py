@@ -190,7 +190,7 @@ def test_no_link_of_another_user_is_followed(tmp_path: Path, swapped: str) -> No
     at = place if swapped == "node-exporter" else place.parent
     at.rename(tmp_path / "old")
     at.symlink_to(elsewhere)
-    with pytest.raises(OSError, match="Not a directory|symbolic"):
+    with pytest.raises(OSError, match=r"Not a directory|symbolic"):
         metrics.write(str(place), "paper", "a\n")
     assert not [*elsewhere.rglob("*.prom")]
 
