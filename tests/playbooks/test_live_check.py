@@ -92,7 +92,7 @@ def test_in_check_mode_nothing_is_written(inventory: pathlib.Path) -> None:
 
 
 def test_from_an_empty_folder_with_a_vault_and_a_password_file_for_sudo(inventory: pathlib.Path) -> None:
-    """What site.yml --check needs reaches it: by the vault and -e @file, its settings are complete."""
+    """The prediction has its settings: those of the vault and of -e @file reach it."""
     folder = inventory.parent / "empty"
     folder.mkdir()
     key, sudo, more = folder / "vault-key", folder / "sudo-password", folder / "more.yml"

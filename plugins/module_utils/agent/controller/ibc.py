@@ -26,7 +26,7 @@ IBC = Controller(
         "token_missing": ("ull authentication will be required", "Full authentication will\n"),
         "token_found": ("authentication will not be required",),
         "login_window": ("LoginState is LOGGED_OUT",),
-        # Before the attempt itself, and where there is no password, without one.
+        # IBC prints them before each attempt; without a password no attempt follows.
         "credentials": ("IBC: Setting user name", "IBC: Setting password"),
         "login_attempt": ("Login attempt: (\\d{1,9})",),
         "push_sent": ("Second Factor Authentication initiated",),

@@ -149,6 +149,17 @@ def test_the_backup_stays_that_of_the_hosts_own_file(run_module: t.Any, machine:
     assert Path(daemon.BACKUP).read_text() == before
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['"https-proxy": "http://u:top/secret@p:1"', '"http-proxy": "u:top@secret@p:1"', '"splunk-token": "top secret"'],
+)
+def test_no_secret_of_the_hosts_file_is_shown(text: str) -> None:
+    shown = daemon.hidden(text)
+    assert "(hidden)" in shown
+    assert "top" not in shown
+    assert "secret" not in shown
+
+
 def test_options_of_a_driver_that_nobody_named_are_a_conflict(run_module: t.Any, machine: Machine) -> None:
     before = machine.write(**{"log-opts": {"max-size": "10m"}})
     refused = run_module(module.main, settings={**WANTED, "log-driver": "journald"})

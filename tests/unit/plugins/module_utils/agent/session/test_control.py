@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import threading
@@ -204,6 +205,60 @@ def test_all_pushes_of_a_sign_in_share_its_time(
     assert told_of_the_end(live) == (meaning, cause, TUESDAY)
     # The one before the first start, and one after each.
     assert stops == [(60.0, False)] * (1 + len(waits))
+
+
+@pytest.mark.parametrize(
+    ("lines", "waits", "signed_in"),
+    [
+        # A push that was approved at the last moment has a minute to complete; one that was not has none.
+        ((*BEGUN, PUSH, IN[0]), [600.0, control_module.OPENS_SECONDS], True),
+        ((*BEGUN, PUSH), [600.0], False),
+    ],
+)
+def test_what_was_approved_at_the_last_moment_is_waited_for(
+    control: Any,
+    fake_engine: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: tuple[str, ...],
+    waits: list[float],
+    signed_in: bool,
+) -> None:
+    live = control(pushes=1, sign_in_minutes=10)
+    live.gateway.clock = lambda: 1000.0
+    waited, grants = [], []
+
+    def waits_for(gateway: Gateway, _wanted: str, timeout: float, **_more: Any) -> bool:
+        gateway.refresh()
+        waited.append(timeout)
+        grants.append(live.store.load("live").granted(live.now(), SIGN_IN))
+        return len(waited) > 1
+
+    monkeypatch.setattr(control_module, "wait_for", waits_for)
+    fake_engine.on_start = lambda: fake_engine.log(*lines)
+    with contextlib.nullcontext() if signed_in else pytest.raises(BlockedError):
+        signing_in(live)
+    assert (waited, grants) == (waits, [True] * len(waits))
+
+
+def test_a_sign_in_has_its_time_from_the_end_of_the_old_session_on(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = control(sign_in_minutes=10)
+    began = live.now()
+    now = [began]
+    live.now = lambda: now[0]
+    ends = []
+
+    def clear(_say: object) -> None:
+        now[0] += 100.0
+
+    def push(record: Any, _say: object) -> None:
+        ends.append(live.store.load("live").grant.ends_at)
+
+    monkeypatch.setattr(live, "_clear", clear)
+    monkeypatch.setattr(live, "_push_by_push", push)
+    signing_in(live)
+    assert ends == [began + 100.0 + 600.0]
 
 
 def test_a_sign_in_ends_with_its_time(control: Any, fake_engine: Any) -> None:

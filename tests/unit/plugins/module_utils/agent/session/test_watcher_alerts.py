@@ -66,6 +66,18 @@ def test_what_people_are_told(telling: tuple[Watcher, Clock]) -> None:
     assert told(watching.control)[-1] == "state/blocked"
 
 
+def test_each_recovery_is_told(telling: tuple[Watcher, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
+    watching, clock = telling
+    put, queued = watching.outbox.put, []
+    monkeypatch.setattr(watching.outbox, "put", lambda alert, *more: queued.append((alert.key, put(alert, *more))))
+    well, blocked = record_of("ready", TUESDAY), record_of("blocked", TUESDAY)
+    for _time in range(2):
+        watching._tell(well, blocked)
+        watching._tell(blocked, well)
+        clock.now += 3600
+    assert queued == [("state/blocked", True), ("state/ready", True)] * 2
+
+
 def test_a_fault_that_comes_again_is_told_again(telling: tuple[Watcher, Clock]) -> None:
     watching, clock = telling
     well, blocked = record_of("ready", TUESDAY), record_of("blocked", TUESDAY)
