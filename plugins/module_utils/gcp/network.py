@@ -56,6 +56,14 @@ class Observed:
             return inside or body.get("labels", {}).get(MARK_LABEL) == self._network
         return resource is NETWORK or link(body["network"]) == self._path
 
+    def is_gone(self, path: str) -> bool:
+        """Whether a resource that another one names was deleted while the lists were read, one after the other."""
+        compute, name = self.compute, last(path)
+        return any(
+            path == each.path(compute.place, name) and name not in self.all[each] and compute.get(each, name) is None
+            for each in RESOURCES
+        )
+
     def report(self, named: t.Container[Key] = frozenset()) -> dict[str, t.Any]:
         """Return the resources of the network, and the *named* ones, in the API's form by the modules' names."""
         found: dict[str, t.Any] = {
@@ -96,7 +104,8 @@ def _check_unused(options: Options, found: Observed, planned: list[Change]) -> N
     if users.needed(planned):
         endpoints = {RUN.host: options["run_endpoint"], users.VPC_ACCESS.host: options["vpcaccess_endpoint"]}
         leaving = {f"projects/{options['project']}/{each}" for each in options["removed_before"]}
-        uses = users.of_network(found.compute, _all(found), endpoints)
+        used = users.of_network(found.compute, _all(found), endpoints)
+        uses = (use for use in used if not found.is_gone(use[0]))
         users.check_removable(planned, uses, found.compute.place, leaving)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import importlib.util
 import json
 import os
@@ -22,6 +23,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network, 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials as module_credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.apply import Runner
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.compute import Compute
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import GcpError
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.normal import link
 
 
 @pytest.fixture
@@ -74,6 +77,23 @@ def test_two_runs_at_once(run: RunModule, fake: FakeGcp, options: dict[str, Any]
     assert twice(change) == [[], []]
     assert len(fake.state.resources) == (8 if state == "present" else 0)
     assert run(state=state)["changed"] is False
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_user_that_is_in_no_list_is_looked_at_again(
+    run: RunModule, fake: FakeGcp, options: dict[str, Any], is_deleted: bool
+) -> None:
+    """The lists are read one after the other: an address may name a router that another run has deleted since."""
+    run()
+    credentials = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth has no types
+    compute = Compute("demo-project", "europe-west1", lambda: credentials, fake.endpoint, 20, network.RESOURCES)
+    found = network.Observed(compute, "main")
+    router = found.all[network.ROUTER].pop("router")
+    if is_deleted:
+        del fake.state.resources[link(router["selfLink"])]
+    in_use = pytest.raises(GcpError, match="addresses nat is used by regions/europe-west1/routers/router")
+    with contextlib.nullcontext() if is_deleted else in_use:
+        assert network.removal(options, found)[0]
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "absent"])
