@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import threading
 import time
 import typing as t
 from collections.abc import Callable, Mapping
@@ -281,8 +282,6 @@ def attempt(channel: Channel, alert: Alert, seconds: float) -> Answer:
 
 def attempt_all(channels: list[Channel], alert: Alert, seconds: float) -> list[Answer]:
     """Send once to every channel, whatever severities it takes, side by side and all within *seconds*."""
-    import threading  # only for a test of the channels
-
     answers = [LATE] * len(channels)
 
     def one(index: int) -> None:
@@ -300,7 +299,7 @@ def attempt_all(channels: list[Channel], alert: Alert, seconds: float) -> list[A
 class Outbox:
     """Alerts on their way, in ``alerts.json`` below *directory*: what was told, what waits, which channel rests.
 
-    A damaged file is started over. A full disk keeps alerts in memory only.
+    A damaged file is started over. A full disk keeps alerts in memory only. Others may use it while one flushes it.
     """
 
     def __init__(self, directory: str, clock: Callable[[], float] = time.time) -> None:
@@ -309,6 +308,8 @@ class Outbox:
         self._told: dict[str, float] = {}
         self._pending: list[dict[str, Any]] = []
         self._rests: dict[str, list[float]] = {}
+        # Held while what is kept changes, never while something is sent.
+        self._changes = threading.RLock()
         # Since the process began: alerts given up, deliveries to a channel, and those that it did not take.
         self.dropped = self.sent = self.failed = 0
         # Why the file was set aside, where it was.
@@ -320,23 +321,25 @@ class Outbox:
 
         Of more than 100 that wait, the least serious and oldest is dropped.
         """
-        told = self._told.get(alert.key)
-        if told is not None and (repeat_after is None or self._clock() - told < repeat_after):
-            return False
-        self._told[alert.key] = self._clock()
-        self._pending = [entry for entry in self._pending if entry["alert"]["key"] != alert.key]
-        self._pending.append({"alert": dataclasses.asdict(alert), "got": []})
-        while len(self._pending) > MAX_PENDING:
-            self._pending.remove(min(self._pending, key=lambda entry: SEVERITIES.index(entry["alert"]["severity"])))
-            self.dropped += 1
-        self._write()
+        with self._changes:
+            told = self._told.get(alert.key)
+            if told is not None and (repeat_after is None or self._clock() - told < repeat_after):
+                return False
+            self._told[alert.key] = self._clock()
+            self._pending = [entry for entry in self._pending if entry["alert"]["key"] != alert.key]
+            self._pending.append({"alert": dataclasses.asdict(alert), "got": []})
+            while len(self._pending) > MAX_PENDING:
+                self._pending.remove(min(self._pending, key=lambda entry: SEVERITIES.index(entry["alert"]["severity"])))
+                self.dropped += 1
+            self._write()
         return True
 
     def forget(self, key: str) -> bool:
         """Have the next alert with this key told, however soon it comes; return whether one was told."""
-        told = self._told.pop(key, None) is not None
-        if told:
-            self._write()
+        with self._changes:
+            told = self._told.pop(key, None) is not None
+            if told:
+                self._write()
         return told
 
     @property
@@ -354,21 +357,20 @@ class Outbox:
 
         A channel that fails rests for 10 seconds, then twice as long each time, up to 15 minutes.
         """
-        if not self._pending:
-            return []
         failed: list[str] = []
         deadline = time.monotonic() + budget
         names = dict(zip(names_of(channels), channels, strict=True))
         for name, channel in names.items():
             if self._rests.get(name, [0.0])[0] <= self._clock():
                 self._serve(name, channel, deadline, failed)
-        self._settle(names)
-        self._write()
+        with self._changes:
+            self._settle(names)
+            self._write()
         return failed
 
     def _serve(self, name: str, channel: Channel, deadline: float, failed: list[str]) -> None:
         least = SEVERITIES.index(channel.get("min_severity", "info"))
-        for entry in self._pending:
+        for entry in [*self._pending]:
             if name in entry["got"]:
                 continue
             if SEVERITIES.index(entry["alert"]["severity"]) >= least:
@@ -379,13 +381,18 @@ class Outbox:
                 self.failed += not answer.delivered
                 self.sent += answer.delivered
                 if not answer.delivered:
-                    _until, rest = self._rests.get(name, [0.0, BACK_OFF[0] / 2])
-                    rest = min(rest * 2, BACK_OFF[1])
-                    self._rests[name] = [self._clock() + rest, rest]
+                    with self._changes:
+                        self._rest(name)
                     failed.append(f"{name}: {answer.said}")
                     return
-            entry["got"].append(name)
-            self._rests.pop(name, None)
+            with self._changes:
+                entry["got"].append(name)
+                self._rests.pop(name, None)
+
+    def _rest(self, name: str) -> None:
+        _until, rest = self._rests.get(name, [0.0, BACK_OFF[0] / 2])
+        rest = min(rest * 2, BACK_OFF[1])
+        self._rests[name] = [self._clock() + rest, rest]
 
     def _settle(self, names: Mapping[str, Channel]) -> None:
         """Let go of what every channel has, and of what nobody could be told within a day."""

@@ -27,16 +27,15 @@ from ..controller.commands import ChannelError
 from ..engine.client import EngineError
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
-from . import alerts, descriptor, lifecycle, plan, policy, week
-from .alerts import Outbox
+from . import descriptor, lifecycle, plan, policy, week
 from .channel_kinds import Alert
 from .control import Control, ReleaseRefused
+from .delivery import Delivery
 from .lease import BusyError
 from .publish import Publisher
 from .store import PAPER, SIGN_IN, Record, Store
 
 BY = "the watcher"
-ALERT_BUDGET_SECONDS = 20.0
 BUSY_SECONDS = 2.0
 # Well within the service manager's patience (WatchdogSec), however long the interval is.
 LISTEN_SECONDS = 120.0
@@ -70,11 +69,21 @@ def _gaps(log: dict[str, Any] | None) -> int:
 
 
 class Watcher:
-    """Watches gateway *name*; *alive* reports to the service manager, *fault* is a fault of its settings."""
+    """Watches the gateway of *control*; *alive* reports to the service manager, *fault* is a fault of its settings.
 
-    def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
+    *delivery* may still be sending what the watcher before this one had to tell.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        alive: Callable[[], None] = lambda: None,
+        fault: str = "",
+        delivery: Delivery | None = None,
+    ) -> None:
         self.control, self.alive, self.fault = control, alive, fault
-        self.outbox = Outbox(control.store.directory)
+        self.delivery = delivery or Delivery(control.store)
+        self.outbox = self.delivery.outbox
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
@@ -138,7 +147,7 @@ class Watcher:
             with contextlib.suppress(OSError):
                 self.control.store.save(record)
             self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
-            send(self.control.store, self.outbox, now)
+            self.delivery.begin(now)
             self.publisher.publish(record, f"the look failed ({kind})")
 
     def look(self) -> float:
@@ -334,7 +343,7 @@ class Watcher:
         if now - self._ends_looked_at >= ENDS_SECONDS:
             self._ends_looked_at = now
             self._tell_of_ends(record, now)
-        send(self.control.store, self.outbox, now)
+        self.delivery.begin(now)
 
     def _remind(self, record: Record, now: float) -> None:
         signed_in = policy.moment(record.signed_in_at) if record.signed_in_at else None
@@ -399,15 +408,6 @@ def notifier() -> Callable[[str], None]:
     return notify
 
 
-def send(memory: Store, outbox: Outbox, now: float) -> None:
-    """Send the queue through the readable channels; a dead channel costs only time."""
-    path = alerts.path(memory.name)
-    with contextlib.suppress(OSError, ValueError):
-        if os.path.exists(path):
-            for failed in outbox.flush(alerts.load(path), ALERT_BUDGET_SECONDS):
-                memory.note("alert_failed", f"an alert was not delivered by {failed}", now)
-
-
 def stamp(name: str) -> tuple[object, ...]:
     """Return a fingerprint that changes whenever the settings of gateway *name* are rewritten."""
     found: list[object] = []
@@ -434,9 +434,9 @@ def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
     return (found, good[1] if fault and good else wanted), fault
 
 
-def tell_unreadable(name: str, fault: str, now: float) -> None:
+def tell_unreadable(delivery: Delivery, fault: str, now: float) -> None:
     """Turn a gateway that cannot be watched into a state and an alert, by the channels that can be read."""
-    memory = Store(name)
+    memory = delivery.store
     with memory.lease.held(BY, "a look"):
         record = memory.load("")
         before = copy.copy(record)
@@ -444,12 +444,10 @@ def tell_unreadable(name: str, fault: str, now: float) -> None:
         if before.reason != fault:
             memory.note("state", fault, now, state=record.state)
         memory.save(record)
-    outbox = Outbox(memory.directory)
-    outbox.put(
-        Alert("state/degraded", name, "", "warning", f"{name} cannot be watched", fault, record.next_step, now),
-        REPEAT_SECONDS,
-    )
-    send(memory, outbox, now)
+    title = f"{memory.name} cannot be watched"
+    alert = Alert("state/degraded", memory.name, "", "warning", title, fault, record.next_step, now)
+    delivery.outbox.put(alert, REPEAT_SECONDS)
+    delivery.begin(now)
 
 
 def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -458,6 +456,7 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
     Settings that cannot be read are a state and an alert; they are read again whenever their files change.
     """
     notify = notifier()
+    delivery = Delivery(Store(name))
     good: Settings | None = None
     notify("READY=1")
     while True:
@@ -465,12 +464,13 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         good, fault = settings(name, good)
         if good:
             control = Control(*good, by=BY)
-            Watcher(control, lambda: notify("WATCHDOG=1"), fault).run(ended=partial(_changed, name, seen))
+            watching = Watcher(control, lambda: notify("WATCHDOG=1"), fault, delivery)
+            watching.run(ended=partial(_changed, name, seen))
             continue
         while not _changed(name, seen):
             notify("WATCHDOG=1")
             with contextlib.suppress(BusyError, OSError):
-                tell_unreadable(name, fault, time.time())
+                tell_unreadable(delivery, fault, time.time())
             sleep(UNREADABLE_SECONDS)
 
 

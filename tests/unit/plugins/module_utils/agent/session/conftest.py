@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,3 +29,11 @@ def ready(control: Any, fake_engine: Any) -> Control:
     begun = time.monotonic()
     live.now = lambda: TUESDAY + time.monotonic() - begun
     return live
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that accepts and never answers."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    yield listener.getsockname()[1]
+    listener.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import socket
 import socketserver
 import threading
 import time
@@ -66,14 +65,6 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
     for each in made:
         each.server.shutdown()
         each.server.server_close()
-
-
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """A port that accepts and never answers."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    yield listener.getsockname()[1]
-    listener.close()
 
 
 class Clock:

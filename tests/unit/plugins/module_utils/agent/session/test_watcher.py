@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -27,6 +28,7 @@ from tests.unit.plugins.watched import Ended
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan, watcher
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.channel_kinds import Alert
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
@@ -98,10 +100,49 @@ def test_an_alert_that_cannot_be_delivered_is_in_the_history(control: Any, fake_
     (tmp_path / "etc" / "live" / "alerts.json").write_text('[{"kind": "webhook", "url": "http://127.0.0.1:1/secret"}]')
     with live.acting("test") as record:
         record.signed_in_at = TUESDAY
-    Watcher(live).look()
+    watching = Watcher(live)
+    watching.look()
+    watching.delivery.wait(10)
+    watching.look()
     (told,) = [event for event in live.store.history() if event["event"] == "alert_failed"]
     assert "webhook/0: ConnectionRefusedError" in told["text"]
     assert "secret" not in told["text"]
+
+
+def test_a_channel_that_never_answers_holds_up_no_kill(
+    control: Any, fake_engine: Any, tmp_path: Path, silent: int
+) -> None:
+    """The alert on the gateway that is down is on its way for ten seconds; the start comes within them."""
+    live = control()
+    live.by = "the watcher"
+    channel = {"kind": "webhook", "url": f"http://127.0.0.1:{silent}/"}
+    (tmp_path / "etc" / "live" / "alerts.json").write_text(json.dumps([channel]))
+    with live.acting("test") as record:
+        record.signed_in_at = TUESDAY
+    watching = Watcher(live)
+    watching.look()
+    assert watching.delivery.is_under_way
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
+    fake_engine.start()
+    watching.look()
+    assert watching.delivery.is_under_way
+    assert (live.store.load("live").blocked, fake_engine.exit_code) == ("sign_in_asked", 137)
+
+
+def test_the_settings_are_read_again_and_what_is_under_way_is_sent_once(
+    control: Any, tmp_path: Path, silent: int
+) -> None:
+    live = control()
+    channel = {"kind": "webhook", "url": f"http://127.0.0.1:{silent}/"}
+    (tmp_path / "etc" / "live" / "alerts.json").write_text(json.dumps([channel]))
+    before = Watcher(live)
+    before.outbox.put(Alert("key", "live", "", "warning", "title", "", "", TUESDAY))
+    before.delivery.begin(TUESDAY)
+    under_way = before.delivery._round
+    after = Watcher(live, delivery=before.delivery)
+    after.look()
+    assert under_way.is_alive()
+    assert after.delivery._round is under_way
 
 
 def test_the_watcher_starts_and_stops_a_paper_session(control: Any, fake_engine: Any) -> None:

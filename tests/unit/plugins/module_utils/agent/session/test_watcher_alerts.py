@@ -38,7 +38,7 @@ def telling(control: Any) -> tuple[Watcher, Clock]:
     live = control()
     live.now = clock
     watching = Watcher(live)
-    watching.outbox = Outbox(live.store.directory, clock)
+    watching.outbox = watching.delivery.outbox = Outbox(live.store.directory, clock)
     return watching, clock
 
 

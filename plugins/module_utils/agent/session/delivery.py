@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Send what waits in an outbox, in a thread: a channel that is dead, or drips its answer, holds up no look and no kill.
+
+A thread writes nothing but the outbox; what it could not deliver is noted in the history by the next round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+
+from . import alerts
+from .alerts import Outbox
+from .store import Store
+
+# What one round may take, all channels together.
+BUDGET_SECONDS = 20.0
+
+
+class Delivery:
+    """Rounds of sending what waits in the outbox of *store*, one at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.outbox = store, Outbox(store.directory)
+        self._round: threading.Thread | None = None
+        self._failed: list[str] = []
+
+    def begin(self, now: float) -> None:
+        """Begin a round, unless one is under way or nothing waits; returns at once."""
+        if self.is_under_way:
+            return
+        for failed in self._failed:
+            self.store.note("alert_failed", f"an alert was not delivered by {failed}", now)
+        self._failed = []
+        if self.outbox.waiting:
+            self._round = threading.Thread(target=self._send, daemon=True)
+            self._round.start()
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._round is not None and self._round.is_alive()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the round has ended."""
+        if self._round is not None:
+            self._round.join(seconds)
+
+    def _send(self) -> None:
+        path = alerts.path(self.store.name)
+        # Channels that cannot be read keep what waits.
+        with contextlib.suppress(OSError, ValueError):
+            if os.path.exists(path):
+                self._failed = self.outbox.flush(alerts.load(path), BUDGET_SECONDS)
