@@ -99,16 +99,21 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
             APPROVE,
         )
     if verdict is None:
-        return Judgement(verdicts.STARTING, _PHASES[summary.phase], "Wait for the sign-in.")
+        return Judgement(verdicts.STARTING, _doing(summary), "Wait for the sign-in.")
     if starting and container is not None:
         state = verdicts.DEGRADED if summary.usable else verdicts.STARTING
         signing_in = summary.phase in (milestones.LOGIN_WINDOW, milestones.SIGNING_IN)
         dialog = f'; the last dialog is entitled "{summary.last_dialog}"' if signing_in and summary.last_dialog else ""
-        return Judgement(state, f"{_PHASES[summary.phase]}{dialog}; {verdict['reason']}", verdict["next_step"])
+        return Judgement(state, f"{_doing(summary)}{dialog}; {verdict['reason']}", verdict["next_step"])
     if verdict["api_state"] == "link_down" and summary.contested:
         row = verdicts.SIGNED_IN_ELSEWHERE
         return Judgement(row.state, f"{row.meaning} (dialog {summary.last_dialog!r})", row.next_step)
     return _by_api(verdict)
+
+
+def _doing(summary: milestones.Summary) -> str:
+    idles = f"; it waits {summary.idles} s for the end of IBKR's nightly maintenance" if summary.idles else ""
+    return _PHASES[summary.phase] + idles
 
 
 def _by_api(verdict: dict[str, Any]) -> Judgement:
@@ -311,7 +316,7 @@ class Gateway:
         return self.summary.on_token and waits and self._stalled()
 
     def _stalled(self) -> bool:
-        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS)
+        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS) + self.summary.idles
         return self.has_log and self.clock() - self.phase_since >= patience
 
     def ask(self, timeout: float = ATTEMPT_SECONDS) -> None:
