@@ -178,7 +178,7 @@ LATE = [".> WARNING: controller readiness timeout after 300s in live mode; start
         ([*START, *LOGIN, *PUSH, *NEVER], {"finding": "push_missed", "pushes_missed": 1}),
         ([*START, *LOGIN, *NEVER], {"finding": "no_progress", "pushes_missed": 0}),
         ([*START, *LOGIN, AT + 'reason="bad-credentials"', *NEVER], {"finding": "refused_login", "refused_logins": 1}),
-        # _diagnose_login_failure reads the whole launcher.log: old time-outs make a push that nobody answered a refusal.
+        # _diagnose_login_failure: old time-outs in launcher.log make a refusal of a push that nobody answered.
         ([*START, *LOGIN, *PUSH, *NEVER, AT + 'reason="bad-credentials"'],
          {"finding": "push_missed", "refused_logins": 0}),
         ([*START, *LOGIN, *PUSH, AT + "2FA dialog dismissed", *NEVER, AT + 'reason="bad-credentials"'],
