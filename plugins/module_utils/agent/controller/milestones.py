@@ -520,7 +520,7 @@ class Summary:
     def _on_login_rejected(self, _value: str) -> None:
         """IBKR's own words for a wrong user or password; the same ones would be tried again.
 
-        Who was sent a push had the right ones: ibg-controller then concludes it from the whole of launcher.log, in which
+        Who was sent a push had the right ones: ibg-controller then concludes it from the whole of launcher.log, where
         last week's time-outs still stand (_diagnose_login_failure).
         """
         if self.finding in ("push_missed", "push_closed"):
