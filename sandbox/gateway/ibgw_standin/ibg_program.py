@@ -95,10 +95,14 @@ class Program:
         """Press a button of the dialog, which stands for a moment longer."""
         self._presses += 1
         if self._presses == 1:
-            self._soon(lambda: self._existing.done() or self._existing.set_result(button == "Continue Login"))
+            self._soon(self._end_existing, button == "Continue Login")
+
+    def _end_existing(self, goes_on: bool) -> None:
+        if not self._existing.done():
+            self._existing.set_result(goes_on)
 
     async def _second_factor(self) -> bool:
-        """Ask for the second factor, and wait until it is answered; a denied push closes its dialog, a missed one stays.
+        """Ask for the second factor, and wait for its answer; a denied push closes its dialog, a missed one stays.
 
         Each press of Continue Login brought one in the recordings.
         """
@@ -124,13 +128,17 @@ class Program:
 
     def type_code(self) -> None:
         """Press OK behind a code."""
-        self._soon(lambda: self.answer(True))
+        self._soon(self.answer, True)
 
     def dismiss(self, window: Window) -> None:
-        self._soon(lambda: window not in self.windows or self.windows.remove(window))
+        self._soon(self._close, window)
 
-    def _soon(self, then: Callable[[], object]) -> None:
-        asyncio.get_running_loop().call_later(self.options.real(CLOSES_AFTER), then)
+    def _close(self, window: Window) -> None:
+        if window in self.windows:
+            self.windows.remove(window)
+
+    def _soon(self, then: Callable[..., object], *arguments: object) -> None:
+        asyncio.get_running_loop().call_later(self.options.real(CLOSES_AFTER), then, *arguments)
 
     def accept_disclaimer(self) -> None:
         self.windows.remove(DISCLAIMER)

@@ -65,14 +65,14 @@ NO_MORE_LOGINS = (
     "to finish this login by hand."
 )
 MORNING = (
-    "  {} is set to {!r}, and AM values cannot currently be written: Gateway keeps AM/PM in a separate control the agent "
-    "does not reach, so this will be stored as PM and ALERT_CONFIG_NOT_APPLIED will fire below. Use a PM time, or "
-    "schedule the restart outside the container. See docs/OBSERVABILITY.md (ALERT_CONFIG_NOT_APPLIED)."
+    "  {} is set to {!r}, and AM values cannot currently be written: Gateway keeps AM/PM in a separate control the "
+    "agent does not reach, so this will be stored as PM and ALERT_CONFIG_NOT_APPLIED will fire below. Use a PM time, "
+    "or schedule the restart outside the container. See docs/OBSERVABILITY.md (ALERT_CONFIG_NOT_APPLIED)."
 )
 NOT_KEPT = 'reason="Gateway did not retain the value after OK; the schedule will not fire"'
 NO_RECONNECT = (
-    "ERR RECONNECTDATA: not supported on Gateway — Gateway's File menu has no Reconnect Data item. Use RECONNECTACCOUNT "
-    "to re-drive the login flow instead."
+    "ERR RECONNECTDATA: not supported on Gateway — Gateway's File menu has no Reconnect Data item. Use "
+    "RECONNECTACCOUNT to re-drive the login flow instead."
 )
 NO_LOGIN_WINDOW = (
     "API port closed but no login dialog visible — probably a transient issue, will re-check next heartbeat"

@@ -56,7 +56,7 @@ SITUATIONS: dict[str, Situation] = {
     "03-push-missed-exit": Situation("missed_push"),
     "03-push-missed-none": Situation("missed_push", last="Log In clicked successfully"),
     "04-wrong-password": Situation("wrong_password", last="Log In clicked successfully"),
-    "05-existing-primary": Situation("existing_session", login="0.2"),
+    "05-existing-primary": Situation("existing_session", login="0"),
     "06-auto-logoff": Situation(
         at=READY, action=lambda one: one.control({"cmd": "restart", "event": "LOGOFF"}), last="fast restart succeeded"
     ),
