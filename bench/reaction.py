@@ -107,7 +107,7 @@ def gateway(image: str, directory: str) -> t.Iterator[Control]:
     os.makedirs(os.path.join(descriptor.ROOT, NAME))
     with open(descriptor.path(NAME), "w", encoding="utf-8") as file:
         json.dump({"schema": 1, **vars(found)}, file)
-    process = subprocess.Popen([sys.executable, __file__, "--watch", directory])
+    process = subprocess.Popen([sys.executable, __file__, "--watch", directory], stdout=subprocess.DEVNULL)
     try:
         control = Control(found, plan.Plan())
         while not control.store.load("live").checked_at:
