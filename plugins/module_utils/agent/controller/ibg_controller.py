@@ -103,7 +103,7 @@ IBG_CONTROLLER = Controller(
             "Sign in by playbooks/live_signin.yml (live) or ibgwctl start (paper), which hand the password over.",
         ),
         "code_secret_bad": (
-            "TWOFACTOR_CODE of its environment is no base32 secret, so that nothing signs in",
+            "TWOFACTOR_CODE of its environment is not a base32 secret, so that nothing signs in",
             "Take it out of gateway_environment, or set the secret that IBKR shows when an authenticator is added.",
         ),
         "password_expired": (
