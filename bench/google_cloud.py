@@ -1,18 +1,15 @@
 """A no-change run of the cloud part of site.yml beside one of google.cloud for the same resources, on the same fake.
 
 google.cloud is the release that the package `ansible` of this Python brings. It has its URLs in its code: a CONNECT
-proxy leads them to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared. Alone,
-with the newest release, which wants Python 3.12 or later:
-
-    python3.13 -m venv /tmp/newest
-    /tmp/newest/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements/newest.txt
-    /tmp/newest/bin/python -m compileall -q /tmp/newest/lib/python3*/site-packages/google/cloud/compute_v1
-    PYTHONPATH=.:.ansible/collections /tmp/newest/bin/python bench/google_cloud.py
+proxy leads them to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared.
+:func:`newest` has the same in an environment with its newest release, which wants Python 3.12 or later;
+`PYTHONPATH=.:.ansible/collections:bench python -c 'import google_cloud; print(google_cloud.newest())'` is that alone.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -20,6 +17,7 @@ import select
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -29,6 +27,7 @@ import site_run
 import yaml
 from tests.fake_gcp.server import FakeGcp
 
+NEWEST = site_run.ROOT / ".cache" / "bench" / "newest"
 OPERATION_SECONDS = 5.0
 # What a first creation waits for in turn: the network, a subnet, an address; the snapshots' schedule, the VM.
 CRITICAL_PATH = 5 * OPERATION_SECONDS
@@ -212,6 +211,40 @@ def measure(rounds: int = 3) -> dict[str, t.Any]:
         "creation_s": round(creation, 2),
         "critical_path_s": CRITICAL_PATH,
     }
+
+
+def newer_python() -> str | None:
+    """A Python that the newest google.cloud runs on; BENCH_PYTHON names one. A name on PATH may be a shim for none."""
+    for name in (os.environ.get("BENCH_PYTHON", "python3.13"), "python3.12", sys.executable):
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run(
+                [name, "-c", "import sys; assert sys.version_info >= (3, 12)"], check=True, capture_output=True
+            )
+            return name
+    return None
+
+
+def newest() -> dict[str, t.Any] | None:
+    """:func:`measure` in an environment of requirements/newest.txt, made once; None without a Python for it."""
+    python = newer_python()
+    if python is None:
+        print("google_cloud: no Python 3.12 or later for the newest release: set BENCH_PYTHON", flush=True)
+        return None
+    own = NEWEST / "bin" / "python"
+    if not (NEWEST / "made").exists():
+        print(f"google_cloud: making {NEWEST.relative_to(site_run.ROOT)}", flush=True)
+        subprocess.run([python, "-m", "venv", "--clear", NEWEST], check=True)
+        options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
+        subprocess.run([own, "-m", "pip", "install", *options, "-r", "requirements/newest.txt"],
+                       cwd=site_run.ROOT, check=True)  # fmt: skip
+        [package] = NEWEST.glob("lib/python3*/site-packages/google/cloud/compute_v1")
+        subprocess.run([own, "-m", "compileall", "-q", package], check=True)
+        (NEWEST / "made").touch()
+    path = os.pathsep.join((".", ".ansible/collections"))
+    ended = subprocess.run([own, __file__], cwd=site_run.ROOT, env=os.environ | {"PYTHONPATH": path}, check=True,
+                           stdout=subprocess.PIPE, text=True)  # fmt: skip
+    results: dict[str, t.Any] = json.loads(ended.stdout[ended.stdout.index("{") :])
+    return results
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """From the log's line that tells of a sign-in nobody asked for to the end of the container, with the real watcher.
 
-`PYTHONPATH=plugins/module_utils python bench/reaction.py` runs it alone, as root. The watcher is a process of its own
-with the priority of its unit, its settings and its memory in a directory of their own; the gateway is a container of
-the stand-in's image. Both moments are the engine's: the time in front of the line, and the container's end. Twice as
-many busy processes as there are cores run beside it.
+`PYTHONPATH=plugins/module_utils python bench/reaction.py [BUSY]` runs it alone, as root, beside BUSY busy processes a
+core (2). The watcher is a process of its own with Nice and CPUWeight of its unit, its settings and its memory in a
+directory of their own; the gateway is a container of the stand-in's image. Both moments are the engine's: the time in
+front of the line, and the container's end. The busy processes end by themselves.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ LIMIT_MS = 300
 # The watcher ends the ninth start within an hour before it tells anything (policy.LOGINS_PER_HOUR).
 ROUNDS = 8
 BUSY_A_CORE = 2
+BUSY_SECONDS = 180
+GROUP = "ibgw-bench-watch"
 TELLS = "Starting session: will exit if login dialog"
 PUSH = "Second Factor Authentication initiated"
 
@@ -49,11 +51,37 @@ def places(directory: str) -> None:
     password.ROOT = os.path.join(directory, "run")
 
 
+def setting(name: str) -> int | None:
+    """What the watcher's unit has for it."""
+    found = re.search(rf"(?m)^{name}=(-?\d+)$", UNIT.read_text())
+    return int(found[1]) if found else None
+
+
+def control_group() -> pathlib.Path:
+    """Where a group of this bench is, in version 2 of control groups or in version 1."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    return root / ("" if (root / "cgroup.controllers").exists() else "cpu") / GROUP
+
+
+def as_its_unit() -> None:
+    """Give this process the priority that systemd gives the watcher."""
+    os.nice(setting("Nice") or 0)
+    weight, group = setting("CPUWeight"), control_group()
+    if weight is None:
+        return
+    group.mkdir(exist_ok=True)
+    # In version 1 systemd takes 1,024 shares for a weight of 100.
+    scale = {"cpu.weight": 1.0, "cpu.shares": 10.24}
+    [file] = [group / name for name in scale if (group / name).exists()]
+    file.write_text(str(round(weight * scale[file.name])))
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
 @contextlib.contextmanager
-def under_load() -> t.Iterator[None]:
+def under_load(busy_a_core: int) -> t.Iterator[None]:
     """Keep the processors busy."""
-    command = [sys.executable, "-c", "while True: pass"]
-    busy = [subprocess.Popen(command) for _each in range(BUSY_A_CORE * (os.cpu_count() or 1))]
+    command = [sys.executable, "-c", f"import time; end = time.time() + {BUSY_SECONDS}\nwhile time.time() < end: pass"]
+    busy = [subprocess.Popen(command) for _each in range(busy_a_core * (os.cpu_count() or 1))]
     try:
         yield
     finally:
@@ -79,7 +107,7 @@ def gateway(image: str, directory: str) -> t.Iterator[Control]:
     os.makedirs(os.path.join(descriptor.ROOT, NAME))
     with open(descriptor.path(NAME), "w", encoding="utf-8") as file:
         json.dump({"schema": 1, **vars(found)}, file)
-    process = subprocess.Popen([sys.executable, __file__, "--watch", directory])
+    process = subprocess.Popen([sys.executable, __file__, "--watch", directory], stdout=subprocess.DEVNULL)
     try:
         control = Control(found, plan.Plan())
         while not control.store.load("live").checked_at:
@@ -88,6 +116,8 @@ def gateway(image: str, directory: str) -> t.Iterator[Control]:
     finally:
         process.terminate()
         process.wait()
+        if control_group().exists():
+            control_group().rmdir()
         docker("rm", "--force", "--volumes", CONTAINER)
 
 
@@ -118,10 +148,10 @@ def reaction(control: Control) -> float:
     return (epoch(facts["finished_at"]) - epoch(stamp[1])) * 1000
 
 
-def measure(rounds: int = ROUNDS) -> list[float]:
+def measure(rounds: int = ROUNDS, busy_a_core: int = BUSY_A_CORE) -> list[float]:
     """Milliseconds, one sample a start."""
     image = subprocess.run([BUILD], check=True, capture_output=True, text=True).stdout.split()[-1]
-    with tempfile.TemporaryDirectory() as directory, under_load():
+    with tempfile.TemporaryDirectory() as directory, under_load(busy_a_core):
         places(directory)
         with gateway(image, directory) as control:
             print(f"reaction: {rounds} starts", flush=True)
@@ -131,10 +161,10 @@ def measure(rounds: int = ROUNDS) -> list[float]:
 def main() -> None:
     if sys.argv[1:2] == ["--watch"]:
         places(sys.argv[2])
-        nice = re.search(r"(?m)^Nice=(-?\d+)$", UNIT.read_text())
-        os.nice(int(nice[1]) if nice else 0)
+        as_its_unit()
         watcher.watch(NAME)
-    print(f"{sorted(map(round, measure()))} ms (at most {LIMIT_MS})")
+    samples = measure(busy_a_core=int(sys.argv[1]) if sys.argv[1:] else BUSY_A_CORE)
+    print(f"{sorted(map(round, samples))} ms (at most {LIMIT_MS}); load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def verdicts() -> list[dict[str, t.Any]]:
             probe = process(
                 sys.executable,
                 "-m",
-                "gateway",
+                "agent.api",
                 "127.0.0.1",
                 str(standin.port),
                 "--mode",

@@ -114,11 +114,13 @@ Stops of paper, asked from 0 to {rows[-1]["after_ms"] / 1000:.1f} s after its st
   a stop takes {spread[0]} to {spread[-1]} ms, median {statistics.median(spread):.0f}""")
 
 
-def show_google_cloud(results: dict[str, t.Any]) -> None:
+def show_google_cloud(results: dict[str, t.Any] | None, release: str) -> None:
+    if results is None:
+        return
     ours, theirs = (median(results["samples_s"][name]) for name in ("ours", "theirs"))
     creation, path = results["creation_s"], results["critical_path_s"]
     print(f"""
-Network and VM on the fake of Google Cloud, a run without a change
+Network and VM on the fake of Google Cloud, a run without a change, beside google.cloud's {release} release
   role gcp_vm      {ours:6.2f} s   {ours / theirs:.2f} of google.cloud (at most 0.5)
   google.cloud     {theirs:6.2f} s   the same resources but for Cloud NAT, which it has not
   first creation   {creation:6.2f} s   {creation / path:.2f} of what its operations take in turn (at most 1.3)""")
@@ -144,6 +146,8 @@ def main() -> None:
         "hardening": hardening_run.measure(),
         "stops": stops.measure(),
         "google_cloud": google_cloud.measure(),
+        "google_cloud_newest": google_cloud.newest(),
+        "load": os.getloadavg(),
     }
     results["watcher"] = watcher.between(before, watcher.look())
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +159,8 @@ def main() -> None:
     show_site(results["site"])
     show_hardening(results["hardening"])
     show_stops(results["stops"])
-    show_google_cloud(results["google_cloud"])
+    show_google_cloud(results["google_cloud"], "locked")
+    show_google_cloud(results["google_cloud_newest"], "newest")
     show_watcher(results["watcher"])
     print(f"\nRaw samples and the machine: {RESULTS.relative_to(pathlib.Path.cwd())}")
 

@@ -16,10 +16,10 @@ from sandbox.machine.common import RELEASES, ROOT, STATE, SandboxError, docker_c
 from sandbox.registry import registry
 
 
-def standin_image(kind: str) -> str:
+def standin_image(kind: str, *options: str) -> str:
     """A stand-in's image, built by its own script when its inputs have changed; the last word is its name."""
     build = ROOT / "sandbox" / kind / "build"
-    command = [*docker_command()[:-1], str(build)]
+    command = [*docker_command()[:-1], str(build), *options]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise SandboxError(f"{build.relative_to(ROOT)} ended with status {done.returncode}; see above.")

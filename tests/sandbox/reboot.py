@@ -17,12 +17,17 @@ def booted(machine: str) -> bool:
         return "degraded" in str(error)
 
 
-def reboot(machine: str, gateway: str) -> None:
-    """Restart the machine, and return once its gateway is ready."""
+def restart(machine: str) -> None:
+    """Restart the machine, and return once it is up."""
     docker("restart", machine)
     deadline = time.monotonic() + BOOT_SECONDS
     while not booted(machine):
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+def reboot(machine: str, gateway: str) -> None:
+    """Restart the machine, and return once its gateway is ready."""
+    restart(machine)
     docker("exec", machine, "ibgwctl", "start", gateway)
     docker("exec", machine, "ibgwctl", "wait-ready", gateway)

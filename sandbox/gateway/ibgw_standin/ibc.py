@@ -355,7 +355,10 @@ class Ibc:
         self._rescheduled.set()
 
     async def enable_api(self) -> str:
-        """ENABLEAPI: the checkbox of TWS's settings, which stays as it is from then on."""
+        """ENABLEAPI: the checkbox of TWS's settings, which stays as it is from then on.
+
+        As IBC does, it waits for the settings' dialog without a limit (DefaultConfigDialogManager.getConfigDialog).
+        """
         if not self.options.tws:
             return "ERROR ENABLEAPI is not valid for the IB Gateway"
         done = asyncio.get_running_loop().create_future()

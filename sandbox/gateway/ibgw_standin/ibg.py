@@ -3,71 +3,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``python3 -m ibgw_standin.ibg``: ibg-controller 0.12.0 and the gateway behind it, in one process.
 
-Its lines, their order and its waits are those of the recordings in tests/transcripts/ibg, and of the texts that
-ibg-controller publishes (gateway_controller.py of 13422e4) where no recording has them. Of the faults at a sign-in it
-has those that were recorded (:data:`SIGN_IN_FAULTS`); any other one is refused. The API behind it has them all.
+Its lines, their order and its waits are those of the recordings in tests/transcripts/ibg and, where no recording has
+them, of gateway_controller.py of 13422e4 (tests/standin/sources.yml). Of the faults at a sign-in it has those that it
+can show as they were recorded (:data:`SIGN_IN_FAULTS`); any other one is refused. The API behind it has them all. It
+does not watch the API's port once it is signed in, nor wait around New York's midnight.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import faults, options
+from . import faults, ibg_texts, options
 from .commands import gateway_commands
 from .control import Command, ControlServer, Reply
 from .gateway import PORTS, Gateway
+from .ibg_program import DISCLAIMER, EXISTING, REFUSED, SECOND_FACTOR, Program
+from .ibg_servers import serve_commands, serve_health
 from .memory import Memory
 from .server import ApiServer
 
 VERSION = "0.12.0"
-SIGN_IN_FAULTS = ("wrong_password", "missed_push", "push_denied", "expired_token", "port_closed")
-# Seconds of its own: after Log In, for dialogs, for the API's port, between relaunches (13422e4).
-SETTLE, DIALOGS, PORT, RELAUNCHES, CLOSING = 25.0, 6.0, 180, (60, 120, 240), 15.0
-LOGIN_FRAME, SPLASH = ("JFrame", "IBKR Gateway", False), ("JFrame", "Attempt 1: Authenticating...", False)
-PUSH = ("JDialog", "Second Factor Authentication", True)
-REFUSED = ("JDialog", "Login failed", True)
-DISCLAIMER = ("JDialog", "Warning", True)
-NO_TOKEN = (
-    "Command server: NO AUTH TOKEN SET. Anyone who can reach the bind address can send STOP / RESTART / "
-    "RECONNECTACCOUNT. For localhost-only access use docker -p 127.0.0.1:PORT:PORT; for remote access set "
-    "CONTROLLER_COMMAND_SERVER_AUTH_TOKEN."
-)
-NO_PROGRESS = (
-    "API port never opened and no lockout signature detected — treating as terminal failure (wrong creds, wrong "
-    "server, or network)"
-)
-DIAGNOSIS = (
-    "Diagnosis: auth request sent, server responded with NS_AUTH_START, but we never reached PostAuthenticate.",
-    "  NS_AUTH_START means IBKR answered the handshake, so this is not the bad-credentials signature — that one times "
-    "out after the handshake.",
-    "  Most likely causes, in order:",
-    "    (1) A transient stall on IBKR's side. The same account has failed this way twice and then logged in on the "
-    "third try with nothing changed. Retry.",
-    "    (2) A post-auth dialog appeared that we didn't recognize — check the window dump below",
-    "    (3) Only if it persists across several retries: verify TWS_USERID / TWS_PASSWORD (or _PAPER variants)",
-    "Final state dump:",
-)
-LABELS = {LOGIN_FRAME: ("API Type", "Trading Mode"), PUSH: ("Notification sent to your phone",)}
-BAD_CREDENTIALS = (
-    'reason="bad-credentials" suggested_action="Gateway surfaced a credential-rejection modal; verify TWS_USERID / '
-    'TWS_PASSWORD (or _PAPER variants) and update env if password was rotated in IBKR Account Settings"'
-)
-ANSWERS = {
-    "ENABLEAPI": "OK ENABLEAPI (already enabled)",
-    "RECONNECTDATA": (
-        "ERR RECONNECTDATA: not supported on Gateway — Gateway's File menu has no Reconnect Data item. Use "
-        "RECONNECTACCOUNT to re-drive the login flow instead."
-    ),
-    "RECONNECTACCOUNT": "OK RECONNECTACCOUNT",
-}
+SIGN_IN_FAULTS = (
+    "wrong_password", "missed_push", "push_denied", "expired_token", "port_closed", "existing_session", "passkey",
+    "second_factor_code",
+)  # fmt: skip
+# Seconds of its own: after Log In, for dialogs, for a login by hand, between relaunches, for a window to close.
+SETTLE, DIALOGS, BY_HAND, RELAUNCHES, CLOSING = 25.0, 6.0, 300, (60, 120, 240), 15.0
+# What a SIGTERM meets before there is a session to log off.
+BEFORE_LOGIN = ("INIT", "LAUNCHING", "AGENT_WAIT", "APP_DISCOVERY", "LOGIN")
+BUTTONS = {"primary": "Continue Login", "primaryoverride": "Continue Login", "secondary": "Cancel"}
 
 
 class Ended(Exception):
@@ -77,8 +48,27 @@ class Ended(Exception):
         self.code = code
 
 
+class Kind(NamedTuple):
+    """A sign-in: whether it says its states, the words before what went wrong, how long it waits for the API's port."""
+
+    states: bool
+    failed: dict[str, str]
+    port: int
+    configures: bool
+
+
+FIRST = Kind(True, {"factor": "2FA handling failed"}, 180, True)
+RELAUNCHED = Kind(
+    False,
+    {"factor": "RESTART: 2FA handling failed", "port": "RESTART: API port never opened after re-launch"},
+    180,
+    True,
+)
+REDRIVEN = Kind(False, {"factor": "Re-auth: 2FA failed", "port": "Re-auth: API port never came back up"}, 120, False)
+
+
 class Controller:
-    """The controller and its gateway; ``windows`` are those that the gateway shows, ``pid`` is its process's."""
+    """The controller, and the program that it drives."""
 
     def __init__(self, opts: options.Options, memory: Memory, environment: Mapping[str, str] = os.environ) -> None:
         self.options, self.memory, self.environment = opts, memory, environment
@@ -87,12 +77,11 @@ class Controller:
         self.gateway = Gateway(self.mode, opts.accounts, opts.max_version, active=memory.faults, walks_login=True)
         self.gateway.read_only_setting = True
         self.server = ApiServer(self.gateway, "127.0.0.1", opts.api_port or self.port)
-        self.windows: list[tuple[str, str, bool]] = []
-        self.state, self.pid = "", os.getpid()
+        self.program = Program(self.mode, opts, self.gateway, memory)
+        self.state = "INIT"
         self.started = time.monotonic()
         self.ready_file = Path(environment.get("CONTROLLER_READY_FILE", "/tmp/gateway_ready"))  # its own
-        self._push: asyncio.Future[bool] | None = None
-        self._program: asyncio.Task[None] | None = None
+        self.needs_operator = False
         self._events: asyncio.Queue[str] = asyncio.Queue()
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,68 +91,25 @@ class Controller:
     def log(self, text: str, level: str = "INFO") -> None:
         print(f"{time.strftime('%H:%M:%S')} [{level}] [{self.mode}] {text}", file=sys.stderr, flush=True)
 
-    def enter(self, state: str, first: bool = True) -> None:
+    def enter(self, state: str, kind: Kind = FIRST) -> None:
         """Say the state, which only a first sign-in has."""
-        if first:
+        if kind.states:
             self.state = state
             self.log(f"[STATE: {state}]")
 
     def alert(self, name: str, text: str, level: str = "ERROR") -> None:
         self.log(f"ALERT_{name} mode={self.mode} {text}", level)
 
+    def signal_ready(self) -> None:
+        self.ready_file.write_text(str(int(time.time())))
+        self.log(f"Readiness signal: {self.ready_file}")
+
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(self.options.real(seconds))
-
-    # --- the gateway's program -------------------------------------------------------------------------------------
-
-    async def sign_in(self) -> None:
-        """Show what IB's program shows after Log In, until the user is in or it waits for a person."""
-        login = self.options.login_seconds
-        await self.pause(login * 0.5)
-        known = self.options.accepts(self.environment["TWS_USERID"], self.environment["TWS_PASSWORD"])
-        if "wrong_password" in self.gateway.faults or not known:
-            self.windows.append(REFUSED)
-            return
-        self.windows.append(SPLASH)
-        if self.mode == "live" and not await self.second_factor():
-            return
-        await self.pause(login * 0.5)
-        while "port_closed" in self.gateway.faults:
-            await self.pause(1.0)
-        self.windows = [DISCLAIMER] if self.mode == "paper" else []
-        self.memory.count("logins")
-        self.gateway.update(logged_in=True, disclaimer_open=self.mode == "paper")
-
-    async def second_factor(self) -> bool:
-        """Show a push until it is answered; a denied one closes its dialog, and a missed one stays."""
-        self.memory.count("pushes")
-        self.windows.append(PUSH)
-        self._push = asyncio.get_running_loop().create_future()
-        denied = self.gateway.faults.get("push_denied")
-        delay = self.options.approve_after if denied is None else float(denied.get("after", 4))
-        if delay is not None and "missed_push" not in self.gateway.faults:
-            seconds = self.options.real(delay)
-            asyncio.get_running_loop().call_later(seconds, self.answer, denied is None)
-        approved = await self._push
-        self.windows.remove(PUSH)
-        return approved
-
-    def answer(self, approved: bool) -> Reply:
-        if self._push is None or self._push.done():
-            return {"ok": False, "error": "no push waits"}
-        self._push.set_result(approved)
-        return {}
 
     def port_open(self) -> bool:
         """Whether the API's port is open at this moment."""
         return self.gateway.listening
-
-    def end_program(self) -> None:
-        """The program is gone, with its windows, its push and its session."""
-        if self._program:
-            self._program.cancel()
-        self.windows, self._push = [], None
-        self.gateway.update(logged_in=False, disclaimer_open=False)
 
     # --- a sign-in -------------------------------------------------------------------------------------------------
 
@@ -177,95 +123,170 @@ class Controller:
         self.log(f"Gateway config dir (jtsConfigDir): {settings}")
         self.log(f"Existing jts.ini at {settings}/jts.ini — leaving in place")
         self.log(f"Loading input agent: {paths['home']}/gateway-input-agent.jar (socket={socket})")
-        self.log(f"Gateway PID: {self.pid} (JVM console -> /tmp/jvm_console_{self.mode}.log)")
+        self.log(f"Gateway PID: {self.program.pid} (JVM console -> /tmp/jvm_console_{self.mode}.log)")
         if first:
             self.enter("AGENT_WAIT")
             self.log(f"Waiting for input agent at {socket}")
         await self.pause(0.3)
         if not first:
-            self.log(f"RESTART: new Gateway JVM PID (from agent): {self.pid}")
+            self.log(f"RESTART: new Gateway JVM PID (from agent): {self.program.pid}")
             return
         self.log("Input agent is up")
-        self.log(f"Gateway JVM PID (from agent): {self.pid}")
+        self.log(f"Gateway JVM PID (from agent): {self.program.pid}")
         self.enter("APP_DISCOVERY")
         self.log("Resolving Gateway app handle (agent-reported PID)")
-        self.log(f"App registered: 'IBKR Gateway' (pid={self.pid})")
+        self.log(f"App registered: 'IBKR Gateway' (pid={self.program.pid})")
 
-    async def log_in(self, first: bool) -> bool:
-        """Sign in, from the login window to the settings; False where the API's port does not open. Ended."""
-        self.enter("LOGIN", first)
+    async def log_in(self, kind: Kind) -> bool:
+        """Sign in, from the login window to the settings; False where that does not come about. Ended."""
+        self.enter("LOGIN", kind)
         self.log("Waiting for login dialog (JPasswordField in showing Window)")
         await self.pause(1.0)
-        self.windows = [LOGIN_FRAME]
+        self.program.show_login()
         self.log("Login dialog detected")
         self.log(f"Trading mode set to {self.mode.capitalize()} Trading via agent")
         self.log("Log In clicked successfully")
-        self._program = asyncio.create_task(self.sign_in())
+        self.program.press_log_in(self.environment["TWS_USERID"], self.environment["TWS_PASSWORD"])
         await self.pause(SETTLE)
-        self.enter("POST_LOGIN", first)
+        self.enter("POST_LOGIN", kind)
         await self.dialogs()
-        self.enter("TWO_FA", first)
-        await self.wait_for_second_factor()
-        self.enter("DISCLAIMERS", first)
+        self.enter("TWO_FA", kind)
+        if not await self.second_factor():
+            self.log(kind.failed["factor"], "ERROR")
+            if kind is not FIRST:
+                return False
+            await self.wait_for_a_person()
+        self.enter("DISCLAIMERS", kind)
         await self.disclaimers()
-        self.enter("API_WAIT", first)
-        if not await self.api_port():
-            return False
-        self.enter("CONFIG", first)
-        await self.configure()
-        self.enter("READY", first)
-        self.ready_file.write_text(str(int(time.time())))
-        self.log(f"Readiness signal: {self.ready_file}")
+        self.enter("API_WAIT", kind)
+        if not await self.api_port(kind.port):
+            if kind is not FIRST:
+                self.log(kind.failed["port"], "ERROR")
+                return False
+            await self.recover_sign_in()
+        self.enter("CONFIG", kind)
+        if kind.configures:
+            await self.configure()
+        self.enter("READY", kind)
+        self.signal_ready()
         return True
 
     async def dialogs(self) -> None:
         self.log("Inspecting post-login dialogs")
         deadline = time.monotonic() + self.options.real(DIALOGS)
         await self.pause(0.5)
-        while not (modal := [each for each in self.windows if each[2]]):
+        while not (modal := [each for each in self.program.windows if each[2]]):
             if time.monotonic() > deadline:
                 self.log("No modal dialogs after login")
                 return
             await self.pause(0.5)
         self.log(f"Modal dialog(s) detected: {[each[:2] for each in modal]}")
-        if REFUSED not in modal:
+        if EXISTING in modal:
+            self.log("Recognized: existing-session-detected dialog")
+            self.existing_session()
+        elif REFUSED in modal:
+            self.log("Recognized: credential-rejection dialog")
+            self.alert("LOGIN_FAILED", ibg_texts.BAD_CREDENTIALS)
+            self.log("Dismissed credential-rejection dialog via 'OK'")
+            self.program.dismiss(REFUSED)
+        else:
             self.log("Unrecognized modal — leaving in place to let Gateway flow proceed")
-            return
-        self.log("Recognized: credential-rejection dialog")
-        self.alert("LOGIN_FAILED", BAD_CREDENTIALS)
-        self.log("Dismissed credential-rejection dialog via 'OK'")
 
-    async def wait_for_second_factor(self) -> None:
-        """Wait for a push to be answered, TWOFA_EXIT_INTERVAL seconds at most; then TWOFA_TIMEOUT_ACTION. Ended."""
-        interval = int(self.environment.get("TWOFA_EXIT_INTERVAL") or 120)
-        self.log("No TWOFACTOR_CODE set — will watch for IB Key push dialog if it appears")
-        self.log(f"Waiting for 2FA dialog (window title contains 'Second Factor') for up to {interval}s")
-        if self.port_open():
-            self.log(f"API port {self.port} already open — no 2FA dialog needed")
+    def existing_session(self) -> None:
+        """Press the button for EXISTING_SESSION_DETECTED_ACTION."""
+        action = (self.environment.get("EXISTING_SESSION_DETECTED_ACTION") or "primary").lower()
+        self.log(f"existing-session dialog: action={action}")
+        if action not in BUTTONS:
+            self.log("action=manual — leaving dialog for user")
             return
-        self.log(f"2FA wait: windows -> {self.windows}")
-        pushed = PUSH in self.windows
-        if pushed:
-            self.log(f"IB Key 2FA dialog detected: {PUSH}")
-            self.log("Waiting for IB Key mobile approval — approve on your phone via the IB Key app")
-        said = "IB Key wait t+{}s: still waiting for approval..." if pushed else "2FA wait t+{}s: still waiting"
+        self.log(f"Clicking existing-session button '{BUTTONS[action]}' in 'Existing session' window")
+        self.program.press_existing(BUTTONS[action])
+
+    # --- its second factor -----------------------------------------------------------------------------------------
+
+    async def second_factor(self) -> bool:
+        """Wait for the second factor, TWOFA_EXIT_INTERVAL seconds at most, then TWOFA_TIMEOUT_ACTION; False where it is
+        one that only a person can give. Ended."""
+        interval = int(self.environment.get("TWOFA_EXIT_INTERVAL") or 120)
+        self.needs_operator = False
+        by_code = bool(self.environment.get("TWOFACTOR_CODE"))
+        if not by_code:
+            self.log("No TWOFACTOR_CODE set — will watch for IB Key push dialog if it appears")
+        self.log(f"Waiting for 2FA dialog (window title contains 'Second Factor') for up to {interval}s")
+        seen: list[Any] | None = None
         for second in range(interval):
             if self.port_open():
-                self.log("API port opened — IB Key approval succeeded")
-                return
-            if pushed and PUSH not in self.windows:
-                self.log("2FA dialog dismissed — IB Key approval detected, proceeding")
-                return
+                self.log(f"API port {self.port} already open — no 2FA dialog needed")
+                return True
+            if self.program.windows != seen:
+                seen = [*self.program.windows]
+                self.log(f"2FA wait: windows -> {seen}")
+            if EXISTING in self.program.windows:
+                self.log(f"Late existing-session dialog detected in 2FA wait: {EXISTING}")
+                self.existing_session()
+                seen = None
+                await self.pause(0.5)
+                continue
+            if SECOND_FACTOR in self.program.windows:
+                if self.program.prompt.startswith("Use your Passkey"):
+                    return self.refuse_passkey()
+                if by_code:
+                    return await self.enter_code()
+                if await self.wait_for_push(interval - second):
+                    return True
+                self.log("IB Key approval wait timed out", "WARNING")
+                break
             if second % 10 == 0:
-                self.log(f"  {said.format(second)}")
-            if REFUSED in self.windows and second:
-                self.windows.remove(REFUSED)
-                self.log(f"2FA wait: windows -> {self.windows}")
+                self.log(f"  2FA wait t+{second}s: still waiting")
             await self.pause(1.0)
-        if pushed:
-            self.log("IB Key approval wait timed out", "WARNING")
         self.log(f"No 2FA dialog appeared within {interval}s", "WARNING")
         await self.second_factor_missed()
+        return True
+
+    async def wait_for_push(self, seconds: int) -> bool:
+        self.log(f"IB Key 2FA dialog detected: {SECOND_FACTOR}")
+        self.log("Waiting for IB Key mobile approval — approve on your phone via the IB Key app")
+        for second in range(seconds):
+            if self.port_open():
+                self.log("API port opened — IB Key approval succeeded")
+                return True
+            if SECOND_FACTOR not in self.program.windows:
+                self.log("2FA dialog dismissed — IB Key approval detected, proceeding")
+                return True
+            if second % 10 == 0:
+                self.log(f"  IB Key wait t+{second}s: still waiting for approval...")
+            await self.pause(1.0)
+        return False
+
+    def refuse_passkey(self) -> bool:
+        self.log(f"Passkey prompt detected in {SECOND_FACTOR[1]!r}: Use your Passkey device")
+        self.alert("2FA_FAILED", ibg_texts.NO_PASSKEY)
+        self.needs_operator = True
+        return False
+
+    async def enter_code(self) -> bool:
+        """Type a code in, unless the dialog asks for that of another method."""
+        device = self.environment.get("TWOFA_DEVICE") or "Mobile Authenticator app"
+        prompt = self.program.prompt
+        self.log(f"2FA dialog detected: {SECOND_FACTOR}")
+        if prompt.startswith("Enter ") and device not in prompt:
+            self.log(
+                f"2FA dialog is requesting a different method than configured: prompt={prompt!r}, expected {device!r}. "
+                "NOT entering the TOTP code into the wrong method.",
+                "ERROR",
+            )
+            self.alert("2FA_FAILED", f'reason="2FA method mismatch" dialog_prompt={prompt!r} expected={device!r}')
+            self.log(ibg_texts.OTHER_METHOD.format(device), "ERROR")
+            self.needs_operator = True
+            return False
+        if prompt.startswith("Enter "):
+            self.log(f"2FA method prompt {prompt!r} matches {device!r}")
+        self.log("Typing TOTP code into the 2FA dialog")
+        await self.pause(0.5)
+        self.log("Clicking OK in 2FA dialog")
+        self.log("2FA handled successfully")
+        self.program.type_code()
+        return True
 
     async def second_factor_missed(self) -> None:
         action = self.environment.get("TWOFA_TIMEOUT_ACTION") or "none"
@@ -278,28 +299,46 @@ class Controller:
             if await self.relaunch():
                 return
             self.log("Restart after 2FA timeout failed — exiting", "ERROR")
+            self.alert("2FA_FAILED", 'reason="2FA dialog timeout and do_restart_in_place failed"')
             raise Ended(4)
-        self.log("TWOFA_TIMEOUT_ACTION='none' — falling through to wait_for_api_port")
+        self.log(f"TWOFA_TIMEOUT_ACTION={action!r} — falling through to wait_for_api_port")
+
+    async def wait_for_a_person(self) -> None:
+        """Give a person time to finish the sign-in at the screen; else stay, and try nothing more."""
+        text, said = ibg_texts.MANUAL_WINDOW
+        self.alert("2FA_MANUAL_WINDOW", text)
+        self.log(said, "ERROR")
+        if await self.api_port(BY_HAND):
+            self.log("Manual login detected — resuming the normal flow")
+            return
+        self.enter("HALTED")
+        self.alert("HALTED", f'state=HALTED reason="{ibg_texts.HALTED}"')
+        self.log(f"HALTED: {ibg_texts.HALTED}", "ERROR")
+        self.log(ibg_texts.NO_MORE_LOGINS, "ERROR")
+        while True:
+            await self.pause(BY_HAND)
+            self.log(f"HALTED: {ibg_texts.HALTED} (waiting for an operator)", "ERROR")
+
+    # --- behind it -------------------------------------------------------------------------------------------------
 
     async def disclaimers(self) -> None:
         self.log("Looking for post-login disclaimer dialogs to dismiss")
-        if DISCLAIMER not in self.windows or "disclaimer" in self.gateway.faults:
+        if DISCLAIMER not in self.program.windows or "disclaimer" in self.gateway.faults:
             self.log("No disclaimer dialogs found")
             return
         self.log("Clicking disclaimer button 'I understand and accept'")
-        self.windows.remove(DISCLAIMER)
-        self.gateway.update(disclaimer_open=False)
+        self.program.accept_disclaimer()
         await self.pause(1.5)
         self.log("No more disclaimer buttons after dismissing 1")
 
-    async def api_port(self) -> bool:
-        self.log(f"Probing API port {self.port} for readiness (up to {PORT}s)")
-        for second in range(PORT):
+    async def api_port(self, seconds: int) -> bool:
+        self.log(f"Probing API port {self.port} for readiness (up to {seconds}s)")
+        for second in range(seconds):
             if self.port_open():
                 self.log(f"API port {self.port} accepting connections after {second}s")
                 return True
             if second % 10 == 0:
-                self.log(f"  API port still closed at t+{second}s; windows={self.windows}")
+                self.log(f"  API port still closed at t+{second}s; windows={self.program.windows}")
             await self.pause(1.0)
         return False
 
@@ -325,60 +364,69 @@ class Controller:
             self.log(f"  Setting Read-Only API = {coerced}")
             self.gateway.read_only_setting = coerced
         if restart:
-            self.log("  Navigating to Lock and Exit")
-            await self.pause(1.0)
-            self.log(f"  Setting Auto Restart Time = {restart}")
+            await self.set_restart_time(restart)
+        else:
+            self.log("Post-login config committed; dialog closed")
+
+    async def set_restart_time(self, time_of_day: str) -> None:
+        """Write the time, which is one of the afternoon whatever it says, and read it back."""
+        label, morning = "Set Auto Restart Time (HH:MM)", "am" in time_of_day.lower()
+        self.log("  Navigating to Lock and Exit")
+        await self.pause(1.0)
+        self.log(f"  Setting Auto Restart Time = {time_of_day}")
+        if morning:
+            self.log(ibg_texts.MORNING.format(label, time_of_day), "WARNING")
         self.log("Post-login config committed; dialog closed")
-        if restart:
-            await self.pause(3.4)
-            self.log(f"  Verified: Set Auto Restart Time (HH:MM) reads back as '{restart}'")
+        await self.pause(3.4)
+        if morning:
+            said = f'setting="{label}" env_var=AUTO_RESTART_TIME requested="{time_of_day}" {ibg_texts.NOT_KEPT}'
+            self.alert("CONFIG_NOT_APPLIED", said)
+        else:
+            self.log(f"  Verified: {label} reads back as '{time_of_day}'")
 
     # --- again -----------------------------------------------------------------------------------------------------
 
-    async def close(self) -> None:
-        """Close the program for a relaunch: its main window at once, its login window never."""
-        self.log(f"RESTART: terminating Gateway PID {self.pid}")
-        self.ready_file.unlink(missing_ok=True)
+    async def close_window(self) -> bool:
+        """Close the program by its window: the main one at once, the login window never; whether that did."""
         closes = self.gateway.logged_in
         await self.pause(2.0 if closes else CLOSING)
-        self.end_program()
-        status, reason = (
-            ("succeeded", "JVM exited cleanly within 15s of WINDOW_CLOSING")
+        text = (
+            'status=succeeded reason="JVM exited cleanly within 15s of WINDOW_CLOSING"'
             if closes
-            else (
-                "failed_timeout",
-                "JVM still alive 15s after WINDOW_CLOSING dispatched; Gateway close handler may be stalled",
-            )
+            else 'status=failed_timeout reason="JVM still alive 15s after WINDOW_CLOSING dispatched; Gateway close '
+            'handler may be stalled"'
         )
-        self.alert("CLEAN_LOGOUT", f'pid={self.pid} status={status} reason="{reason}"', "INFO")
+        self.alert("CLEAN_LOGOUT", f"pid={self.program.pid} {text}", "INFO")
+        return closes
+
+    async def close(self) -> None:
+        """Close the program for a relaunch."""
+        self.log(f"RESTART: terminating Gateway PID {self.program.pid}")
+        await self.close_window()
+        self.ready_file.unlink(missing_ok=True)
+        self.program.end()
 
     async def relaunch(self) -> bool:
         await self.close()
         return await self.again()
 
     async def again(self) -> bool:
-        self.pid += 1
+        self.program.pid += 1
         await self.launch(first=False)
-        if await self.log_in(first=False):
+        if await self.log_in(RELAUNCHED):
             self.log("RESTART: Gateway re-launched successfully")
             return True
-        self.log("RESTART: API port never opened after re-launch", "ERROR")
         return False
 
-    async def recover_sign_in(self) -> bool:
+    async def recover_sign_in(self) -> None:
         """The first sign-in failed: three relaunches. Ended."""
-        self.log(NO_PROGRESS, "ERROR")
-        self.alert(
-            "LOGIN_FAILED",
-            'reason="post-auth-no-progress" suggested_action="IBKR answered the auth handshake but the login never '
-            "completed. This has cleared on a plain retry with no configuration change, so retry before auditing "
-            'credentials; if it repeats, look for an unrecognized post-auth dialog in the window dump"',
-        )
-        for line in DIAGNOSIS:
+        self.log(ibg_texts.NO_PROGRESS, "ERROR")
+        self.alert("LOGIN_FAILED", ibg_texts.LOGIN_UNFINISHED)
+        for line in ibg_texts.DIAGNOSIS:
             self.log(line, "ERROR")
-        self.log(f"  windows: {self.windows}", "ERROR")
-        for window in self.windows:
-            for label in LABELS.get(window, ()):
+        self.log(f"  windows: {self.program.windows}", "ERROR")
+        for window in self.program.windows:
+            for label in self.program.labels.get(window, ()):
                 self.log(f"  label [{window[1]}] '{label}'", "ERROR")
         for number, seconds in enumerate(RELAUNCHES, 1):
             self.log(
@@ -389,7 +437,10 @@ class Controller:
             await self.pause(seconds)
             if await self.relaunch():
                 self.log("Recovery: this mode is back, without a container restart")
-                return True
+                return
+            if self.needs_operator:
+                await self.wait_for_a_person()
+                return
         self.log(
             f"Recovery: {len(RELAUNCHES)} relaunches did not bring this mode back; exiting so the container can act",
             "ERROR",
@@ -400,12 +451,17 @@ class Controller:
         """The program has ended with 0: by its daily restart, which is adopted, or by itself, which signs in again.
         Ended."""
         planned = self.environment.get("AUTO_RESTART_TIME", "")
-        middle = f"a scheduled Lock and Exit is configured ({planned}), so this is expected at that boundary. "
-        self.log(f"Gateway JVM exited cleanly (code 0); {middle if planned else ''}Recovering.")
+        middle = f"; a scheduled Lock and Exit is configured ({planned}), so this is expected at that boundary"
+        self.log(f"Gateway JVM exited cleanly (code 0){middle if planned else ''}. Recovering.")
+        self.ready_file.unlink(missing_ok=True)
         socket = self.environment.get("GATEWAY_INPUT_AGENT_SOCKET", "")
         if event == "RESTART":
             if await self.adopt(socket):
                 return
+            self.log(
+                f"AUTORESTART: tearing down the adopted Gateway pid={self.program.pid} before the fallback relaunch",
+                "WARNING",
+            )
             await self.close()
         else:
             await self.pause(5.0)
@@ -416,106 +472,87 @@ class Controller:
             await self.pause(15.0)
         self.log("Recovery: JVM exited cleanly (code 0). Trying fast in-place restart first.", "WARNING")
         if not await self.again():
-            reason = 'reason="JVM exited cleanly (code 0)"'
-            self.log(
-                "Recovery: fast restart failed; escalating to long-cool-down JVM restart",
-                "WARNING",
-            )
-            self.alert("CCP_PERSISTENT_HALT", reason)
-            raise Ended(1)
+            self.log("Recovery: fast restart failed; escalating to long-cool-down JVM restart", "WARNING")
+            await self.give_up('reason="JVM exited cleanly (code 0)"')
         self.log("Recovery: fast restart succeeded")
+
+    async def give_up(self, reason: str) -> None:
+        """Close the program and end. Ended."""
+        self.log(ibg_texts.NO_MORE_RESTARTS, "ERROR")
+        if not await self.close_window():
+            self.log("Clean logout failed; falling back to JVM SIGTERM with 30s grace before sys.exit", "WARNING")
+        self.alert("CCP_PERSISTENT_HALT", f"{reason} {ibg_texts.CALL_MOBILE}")
+        raise Ended(1)
 
     async def adopt(self, socket: str) -> bool:
         """Take over the program that has restarted itself; False where its sign-in did not come about."""
         log = f"{self.environment.get('TWS_PATH', '')}/ibgateway/{self.environment.get('TWS_MAJOR_VRSN', '')}"
         self.log(f"AUTORESTART: install4j restarter ran 3s ago ({log}/.install4j/restarter.log)")
         self.log(
-            f"AUTORESTART: Gateway is restarting itself — NOT launching a second instance (old pid={self.pid}); "
-            f"waiting up to 90s for the new JVM's agent on {socket}",
+            f"AUTORESTART: Gateway is restarting itself — NOT launching a second instance (old pid={self.program.pid});"
+            f" waiting up to 90s for the new JVM's agent on {socket}",
             "WARNING",
         )
-        old, self.pid = self.pid, self.pid + 1
+        old, self.program.pid = self.program.pid, self.program.pid + 1
+        ids = f"detected_via=restarter_log old_pid={old} new_pid={self.program.pid} elapsed_seconds=4 "
         self.memory.count("starts")
-        self.log(f"AUTORESTART: adopted Gateway pid={self.pid} (was {old}) after 0s")
+        self.log(f"AUTORESTART: adopted Gateway pid={self.program.pid} (was {old}) after 0s")
         await self.pause(2.0)
-        kept = "expired_token" not in self.gateway.faults
-        if not kept:
-            self.log(
-                "AUTORESTART: login dialog on the self-restarted Gateway — the session was not preserved (e.g. IBKR's "
-                "weekly full re-authentication); re-driving login"
-            )
-            return await self.log_in(first=False)
+        if "expired_token" in self.gateway.faults:
+            return await self.redrive(ids)
         await self.pause(2.0)
         self.gateway.update(logged_in=True)
-        self.alert(
-            "AUTO_RESTART",
-            f"status=adopted detected_via=restarter_log old_pid={old} new_pid={self.pid} elapsed_seconds=4 reason="
-            f"\"API port {self.port} open — session preserved across Gateway's auto-restart, no login and no second "
-            'factor required"',
-            "INFO",
+        text = (
+            f"{ids}reason=\"API port {self.port} open — session preserved across Gateway's auto-restart, no login and "
+            'no second factor required"'
         )
-        self.ready_file.write_text(str(int(time.time())))
-        self.log(f"Readiness signal: {self.ready_file}")
+        self.alert("AUTO_RESTART", f"status=adopted {text}", "INFO")
+        self.signal_ready()
         self.log("Recovery: adopted Gateway's self-restarted JVM; no relaunch needed")
         return True
 
-    # --- its servers -----------------------------------------------------------------------------------------------
+    async def redrive(self, ids: str) -> bool:
+        """Sign in fully in the program that has restarted itself, and did not keep its session."""
+        self.log(
+            "AUTORESTART: login dialog on the self-restarted Gateway — the session was not preserved (e.g. IBKR's "
+            "weekly full re-authentication); re-driving login"
+        )
+        if not await self.log_in(REDRIVEN):
+            text = f'{ids}reason="login on the adopted Gateway failed; falling back to a controller-driven relaunch"'
+            self.alert("AUTO_RESTART", f"status=failed_login {text}", "WARNING")
+            return False
+        self.log("Re-auth complete, resuming monitor")
+        text = f'{ids}reason="session not preserved; full login re-driven on the adopted JVM"'
+        self.alert("AUTO_RESTART", f"status=adopted {text}", "INFO")
+        self.log("Recovery: adopted Gateway's self-restarted JVM; no relaunch needed")
+        return True
 
-    async def serve_commands(self) -> None:
-        port = self.environment.get("CONTROLLER_COMMAND_SERVER_PORT", "")
-        if not port:
-            return
-        host = self.environment.get("CONTROLLER_COMMAND_SERVER_HOST") or "0.0.0.0"  # its own default
-        await asyncio.start_server(self.hear, host, int(port))
-        self.log(f"Command server: listening on {host}:{port}")
-
-    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One command of a connection, and its answer."""
-        line = (await reader.readline()).decode(errors="replace").strip().upper()
-        host, port = writer.get_extra_info("peername")[:2]
-        if not line:
-            writer.write(b"ERR empty_command\n")
-        else:
-            self.log(f"Command server: {host}:{port} sent '{line}'")
-            writer.write(f"{await self.obey(line)}\n".encode())
-        await writer.drain()
-        writer.close()
-        if line == "STOP":
-            self.log("Command server: STOP received — initiating shutdown")
-            self.terminate()
+    # --- commands and health ---------------------------------------------------------------------------------------
 
     async def obey(self, command: str) -> str:
-        if command == "STOP":
-            return "OK STOP"
-        if command != "RESTART":
-            return ANSWERS.get(command, f"ERR unknown_command: {command}")
-        self.log("Command server: RESTART — tearing down and re-launching Gateway")
-        return "OK RESTART" if await self.relaunch() else "ERR RESTART: re-launch failed"
+        match command:
+            case "STOP":
+                return "OK STOP"
+            case "ENABLEAPI":
+                return "OK ENABLEAPI (already enabled)"
+            case "RECONNECTDATA":
+                return ibg_texts.NO_RECONNECT
+            case "RECONNECTACCOUNT":
+                self.log("Command server: RECONNECTACCOUNT — re-driving login")
+                self.log(ibg_texts.NO_LOGIN_WINDOW, "WARNING")
+                return "OK RECONNECTACCOUNT"
+            case "RESTART":
+                self.log("Command server: RESTART — tearing down and re-launching Gateway")
+                return "OK RESTART" if await self.relaunch() else "ERR RESTART: re-launch failed"
+        return f"ERR unknown_command: {command}"
 
-    async def serve_health(self) -> None:
-        port = self.environment.get("CONTROLLER_HEALTH_SERVER_PORT", "")
-        if not port:
-            self.log("Health server: CONTROLLER_HEALTH_SERVER_PORT not set, skipping")
-            return
-        host = self.environment.get("CONTROLLER_HEALTH_SERVER_HOST") or "0.0.0.0"  # its own default
-        await asyncio.start_server(self.answer_health, host, int(port))
-        self.log(f"Health server: listening on {host}:{port} (GET /health, /ready)")
-
-    async def answer_health(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = (await reader.readline()).decode(errors="replace").split(" ")[1:2]
+    def health(self) -> dict[str, Any]:
         up = self.state == "MONITORING" and self.port_open()
-        health = {
+        return {
             "status": "healthy" if up else "unhealthy", "version": VERSION, "mode": self.mode, "state": self.state,
-            "jvm_pid": self.pid, "jvm_alive": True, "api_port": self.port, "api_port_open": self.port_open(),
+            "jvm_pid": self.program.pid, "jvm_alive": True, "api_port": self.port, "api_port_open": self.port_open(),
             "uptime_seconds": time.monotonic() - self.started,
         }  # fmt: skip
-        code, body = {
-            "/health": ("200 OK" if up else "503 Service Unavailable", json.dumps(health)),
-            "/ready": ("200 OK", '{"status":"up"}'),
-        }.get("".join(path), ("404 Not Found", '{"error":"not_found"}'))
-        writer.write(f"HTTP/1.0 {code}\r\nContent-Type: application/json\r\n\r\n{body}".encode())
-        await writer.drain()
-        writer.close()
 
     # --- its end ---------------------------------------------------------------------------------------------------
 
@@ -523,20 +560,31 @@ class Controller:
         self.spawn(self._terminate)
 
     async def _terminate(self) -> None:
-        """SIGTERM: close the main window, or the push's dialog, and end with 0."""
+        """SIGTERM: close the main window, or the push's dialog, where there is one, and end with 0."""
         self.log("Received signal 15 (SIGTERM), shutting down Gateway")
-        said = "controller received SIGTERM; Gateway JVM "
-        if self.gateway.logged_in:
-            await self.pause(2.0)
-            status, reason = "succeeded", "JVM exited cleanly within 15s of WINDOW_CLOSING"
-            said += "exited via clean UI logout (WINDOW_CLOSING); no SIGTERM needed"
-        else:
+        clean, place = False, f"pid={self.program.pid} status="
+        if self.state in BEFORE_LOGIN:
+            text = f'safe_no_session reason="state={self.state}; no CCP slot held, SIGTERM is safe"'
+            self.alert("CLEAN_LOGOUT", place + text, "INFO")
+        elif self.state == "POST_LOGIN":
+            text = (
+                f'zombie_slot_cannot_release reason="state={self.state}; CCP slot in flight but Gateway has no '
+                "main-window UI close path yet; SIGTERM will strand the slot server-side until IBKR's timeout drains "
+                'it"'
+            )
+            self.alert("CLEAN_LOGOUT", place + text, "INFO")
+        elif self.state == "TWO_FA":
             await self.pause(CLOSING)
-            status = "failed_cancel_2fa"
-            reason = "2FA dialog closed via agent but JVM did not exit within 15s; falling back to SIGTERM"
-            said += "exited cleanly within 15s"
-        self.alert("CLEAN_LOGOUT", f'pid={self.pid} status={status} reason="{reason}"', "INFO")
-        self.alert("SHUTDOWN", f'signal=SIGTERM graceful=true reason="{said}"', "INFO")
+            text = (
+                'failed_cancel_2fa reason="2FA dialog closed via agent but JVM did not exit within 15s; falling back '
+                'to SIGTERM"'
+            )
+            self.alert("CLEAN_LOGOUT", place + text, "INFO")
+        else:
+            clean = await self.close_window()
+        how = "exited via clean UI logout (WINDOW_CLOSING); no SIGTERM needed" if clean else "exited cleanly within 15s"
+        said = f'signal=SIGTERM graceful=true reason="controller received SIGTERM; Gateway JVM {how}"'
+        self.alert("SHUTDOWN", said, "INFO")
         self.end(0)
 
     def end(self, code: int) -> None:
@@ -571,21 +619,20 @@ class Controller:
         return code
 
     async def _work(self) -> None:
-        await self.serve_health()
+        await serve_health(self.log, self.health, self.environment)
         self.enter("LAUNCHING")
         await self.launch(first=True)
-        if not await self.log_in(first=True):
-            await self.recover_sign_in()
+        await self.log_in(FIRST)
         self.enter("COMMAND_SERVER")
-        await self.serve_commands()
+        await serve_commands(self.log, self.obey, self.terminate, self.environment)
         self.enter("MONITORING")
         self.log("Login complete. Entering monitor loop.")
         if self.environment.get("CONTROLLER_COMMAND_SERVER_PORT"):
-            self.log(NO_TOKEN, "WARNING")
-        self.log(f"Monitor: JVM pid={self.pid}, heartbeat API port {self.port} every 30s")
+            self.log(ibg_texts.NO_TOKEN, "WARNING")
+        self.log(f"Monitor: JVM pid={self.program.pid}, heartbeat API port {self.port} every 30s")
         while True:
             event = await self._events.get()
-            self.end_program()
+            self.program.end()
             await self.program_ended(event)
 
     # --- the control socket ----------------------------------------------------------------------------------------
@@ -595,7 +642,8 @@ class Controller:
 
         def status(request: Mapping[str, Any]) -> Reply:
             counts = dict.fromkeys(("starts", "logins", "pushes", "cold_restarts"), 0) | self.memory.counts
-            own = {"login_state": "waiting_2fa" if PUSH in self.windows else self.state, "settings_problems": []}
+            waits = SECOND_FACTOR in self.program.windows
+            own = {"login_state": "waiting_2fa" if waits else self.state, "settings_problems": []}
             return counts | base["status"](request) | own
 
         def fault(request: Mapping[str, Any]) -> Reply:
@@ -611,7 +659,8 @@ class Controller:
 
         return base | {
             "status": status, "fault": fault, "restart": restart,
-            "approve": lambda request: self.answer(True), "decline": lambda request: self.answer(False),
+            "approve": lambda request: self.program.answer(True),
+            "decline": lambda request: self.program.answer(False),
         }  # fmt: skip
 
     def _faults_changed(self, before: Mapping[str, Any], after: dict[str, dict[str, Any]]) -> None:

@@ -694,7 +694,19 @@ WITH_IBG: dict[tuple[str, str], tuple[str, str | None, str]] = {
 
 # What only a machine shows: (fault, what is shown, test below molecule/).
 LIVE = "live/tests/test_live_faults.py"
+SUCCESSOR = "takeover/tests/test_takeover_successor.py"
 ON_A_MACHINE = (
+    (
+        "ibg-controller: its program ends, and it would sign in again",
+        "killed before that, no push",
+        f"{SUCCESSOR}::test_an_end_of_its_program_costs_no_push",
+    ),
+    (
+        "ibg-controller: `docker start` by hand",
+        "nothing is pressed",
+        f"{SUCCESSOR}::test_a_start_by_hand_presses_nothing",
+    ),
+    ("ibg-controller: the host reboots", "it stays down", f"{SUCCESSOR}::test_a_reboot_costs_no_push"),
     ("kill -9 of the container's process", "down and blocked within 2 s", f"{LIVE}::test_a_killed_process_is_noticed"),
     (
         "kill -9 of dockerd",

@@ -47,14 +47,25 @@ IBC = Controller(
         ),
         "write_refused": ("API client needs write access action confirmation",),
         "too_many_logins": ("oo many failed login attempts",),
-        "login_failed": ("Login failed",),
+        # The second are words of IB's in a dialog of its own, after which IBC goes round as after the first
+        # (GatewayDialogHandler; ibg-controller knows the dialog by them).
+        "login_failed": (
+            "Login failed",
+            *(f"n{i} {u} or password" for i in ("valid", "correct") for u in ("username", "user name")),
+        ),
         "login_error": ("dialog entitled: Login Error", "Login error message:"),
         "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
         "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),
         # IBC prints the same words whatever it does with this dialog: with primary it goes on, and the other session
         # ends; that is behind an approved push (TradingLoginHandoffDialogHandler).
         "handoff": ("Trading Login Handoff dialog; {}",),
-        "session_choice": ("User must choose whether to continue with this session", "Trading Login Handoff dialog;"),
+        "session_choice": (
+            "User must choose whether to continue with this session",
+            "Trading Login Handoff dialog;",
+            # A button that IBC did not find, so that the dialog stays.
+            "could not handle 'Existing session detected' dialog",
+            "could not handle 'Re-login is required' dialog",
+        ),
         "existing_session_action": ("    ExistingSessionDetectedAction=(\\w{0,40})",),
         "contested": (
             "detected dialog entitled: (Existing session detected)",

@@ -184,6 +184,8 @@ class Summary:
         # Why no second factor comes, and whether a person may still finish that sign-in at the screen.
         self.second_factor_fault: str | None = None
         self.awaits_person = False
+        # Seconds for which the controller does nothing, by its own word.
+        self.idles = 0
 
     def feed(self, lines: Iterable[str]) -> None:
         """Fold *lines* in, oldest first."""
@@ -301,6 +303,7 @@ class Summary:
         self.disclaimer_accepted = self.settings_applied = self.contested = self.write_refused = False
         self.refused_this_time = self.on_token = self.awaits_person = False
         self.second_factor_fault = None
+        self.idles = 0
         if self.finding not in _LASTING:
             self.finding = None
 
@@ -464,7 +467,7 @@ class Summary:
         if self.phase != LAUNCHED:
             self._run(full=True)
         self.full_authentication = self.token_missing = True
-        self.phase = LOGIN_WINDOW
+        self.phase, self.idles = LOGIN_WINDOW, 0
 
     def _on_push_unseen(self, _value: str) -> None:
         """The API was open when the second factor was looked for: a live sign-in has had its push."""
@@ -485,8 +488,15 @@ class Summary:
             self._on_signed_in("")
         self.phase = CONFIGURED
 
-    def _on_settings_failed(self, value: str) -> None:
+    def _on_maintenance(self, value: str) -> None:
+        """It waits before its sign-in, since IBKR's servers are in their nightly maintenance."""
+        self.idles = int(value)
+
+    def _on_read_only_failed(self, value: str) -> None:
         self.read_only = None
+        self._on_settings_failed(value)
+
+    def _on_settings_failed(self, value: str) -> None:
         self.last_error = f"not applied: {printable(value, 40)}"
 
     def _on_dialog_seen(self, value: str) -> None:
@@ -508,7 +518,13 @@ class Summary:
             self.finding = "no_progress"
 
     def _on_login_rejected(self, _value: str) -> None:
-        """A dialog with IBKR's own words for a wrong user or password; the same ones would be tried again."""
+        """IBKR's own words for a wrong user or password; the same ones would be tried again.
+
+        Who was sent a push had the right ones: ibg-controller then concludes it from the whole of launcher.log, where
+        last week's time-outs still stand (_diagnose_login_failure).
+        """
+        if self.finding in ("push_missed", "push_closed"):
+            return
         self._on_login_failed("")
         self.finding = "refused_login"
 

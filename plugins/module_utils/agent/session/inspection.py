@@ -53,6 +53,9 @@ LAPSE_SECONDS, LAPSE_SECONDS_AGAIN = 20.0, 4.0
 # The next step of a hung gateway, alone or after another one.
 _RESTART = verdicts.describe("unresponsive").next_step
 APPROVE = "Approve it on the phone within three minutes."
+SWITCH_ON = (
+    "Switch on Enable ActiveX and Socket Clients in TWS (Global Configuration, API, Settings; playbooks/desktop.yml)."
+)
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that waits so long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
@@ -99,16 +102,21 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
             APPROVE,
         )
     if verdict is None:
-        return Judgement(verdicts.STARTING, _PHASES[summary.phase], "Wait for the sign-in.")
+        return Judgement(verdicts.STARTING, _doing(summary), "Wait for the sign-in.")
     if starting and container is not None:
         state = verdicts.DEGRADED if summary.usable else verdicts.STARTING
         signing_in = summary.phase in (milestones.LOGIN_WINDOW, milestones.SIGNING_IN)
         dialog = f'; the last dialog is entitled "{summary.last_dialog}"' if signing_in and summary.last_dialog else ""
-        return Judgement(state, f"{_PHASES[summary.phase]}{dialog}; {verdict['reason']}", verdict["next_step"])
+        return Judgement(state, f"{_doing(summary)}{dialog}; {verdict['reason']}", verdict["next_step"])
     if verdict["api_state"] == "link_down" and summary.contested:
         row = verdicts.SIGNED_IN_ELSEWHERE
         return Judgement(row.state, f"{row.meaning} (dialog {summary.last_dialog!r})", row.next_step)
     return _by_api(verdict)
+
+
+def _doing(summary: milestones.Summary) -> str:
+    idles = f"; it waits {summary.idles} s for the end of IBKR's nightly maintenance" if summary.idles else ""
+    return _PHASES[summary.phase] + idles
 
 
 def _by_api(verdict: dict[str, Any]) -> Judgement:
@@ -168,6 +176,8 @@ class Gateway:
         self._recalled = self._listening = False
         self.verdict: dict[str, Any] | None = None
         self.attempts = 0
+        # When TWS's API was asked for in this run of the JVM (lifecycle.enable_api).
+        self.enable_requests: list[float] = []
 
     @property
     def driver(self) -> Controller:
@@ -197,7 +207,7 @@ class Gateway:
                 runs = (self._log.started_at, self.summary.jvm_runs)
                 self._log.read_on(self._engine, self.container, self._listening)
                 if (self._log.started_at, self.summary.jvm_runs) != runs:
-                    self.verdict = None
+                    self._run_anew()
                 if self.descriptor.program == "tws" and self.container["exit_code"] == 0:
                     self.container["exit_code"] = self._desktops_exit_code()
                 self.container["exit_meaning"] = self._exit_meaning(self.container["exit_code"])
@@ -254,8 +264,11 @@ class Gateway:
         runs = self.summary.jvm_runs
         goes_on = self._log.listen(timeout)
         if self.summary.jvm_runs != runs:
-            self.verdict = None
+            self._run_anew()
         return goes_on
+
+    def _run_anew(self) -> None:
+        self.verdict, self.enable_requests = None, []
 
     def log_state(self) -> dict[str, Any]:
         """Return the log's summary and cursor for the state file."""
@@ -311,7 +324,7 @@ class Gateway:
         return self.summary.on_token and waits and self._stalled()
 
     def _stalled(self) -> bool:
-        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS)
+        patience = _STALL_SECONDS.get(self.summary.phase, STALL_SECONDS) + self.summary.idles
         return self.has_log and self.clock() - self.phase_since >= patience
 
     def ask(self, timeout: float = ATTEMPT_SECONDS) -> None:
@@ -364,7 +377,8 @@ class Gateway:
         return found
 
     def _by_controller(self, found: Judgement) -> Judgement:
-        """Adapt *found* to another controller than IBC: no restart by command, a push before it is named."""
+        """Adapt *found* to another controller than IBC (no restart by command, a push before it is named), and to an
+        API that IBC did not switch on."""
         if not promises.basis(self.driver, promises.RESTART).kept:
             instead = promises.basis(self.driver, promises.RESTART).instead
             found = replace(found, next_step=found.next_step.replace(_RESTART, instead))
@@ -374,6 +388,8 @@ class Gateway:
                 "user and password are entered: a push may be on the phone, and the log names it 25 s later, or never"
             )
             return replace(found, state=verdicts.WAITING_2FA, reason=reason, next_step=APPROVE)
+        if self.enable_requests and (self.verdict or {}).get("api_state") == "proxy_up_gateway_down":
+            return replace(found, next_step=SWITCH_ON)
         return found
 
     def _by_settings(self, found: Judgement) -> Judgement:

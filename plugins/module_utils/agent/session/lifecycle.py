@@ -23,6 +23,9 @@ IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
 PAUSE_SINCE = (3, 24, 0)
 ENABLE_API = "ENABLEAPI"
+# IBC says in its log that it has heard a command (CommandChannel). One that it did not hear, or whose settings dialog
+# was not to be had, may be heard a moment later.
+ENABLE_TRIES, ENABLE_APART_SECONDS = 3, 20.0
 _RETRY_SECONDS = 1.0
 _KILL_SECONDS = 4.0
 
@@ -196,12 +199,16 @@ def pause(
 def enable_api(gateway: Gateway, engine: Engine) -> None:
     """Have IBC switch on the API of a TWS that is signed in and does not listen: it is off in a new settings directory.
 
-    Once in a run of the JVM, and of TWS alone; the gateway's API is always on (IBC's EnableApiTask, ENABLEAPI).
+    Once in a run of the JVM, three times where IBC does not hear it, and of TWS alone; the gateway's API is always on
+    (IBC's EnableApiTask, ENABLEAPI).
     """
-    descriptor, summary = gateway.deployed(), gateway.summary
+    descriptor, summary, before, now = gateway.deployed(), gateway.summary, gateway.enable_requests, gateway.clock()
+    if len(before) >= ENABLE_TRIES or (before and now - before[-1] < ENABLE_APART_SECONDS):
+        return
     closed = (gateway.verdict or {}).get("api_state") == "proxy_up_gateway_down"
     usable = summary.usable and not summary.asks_for_sign_in
     if descriptor.program == "tws" and closed and usable and ENABLE_API not in summary.commands:
+        before.append(now)
         with contextlib.suppress(commands.ChannelError, EngineError):
             commands.send(engine, descriptor.container, descriptor.command_port, ENABLE_API)
 

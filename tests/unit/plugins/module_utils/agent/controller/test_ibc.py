@@ -49,12 +49,19 @@ COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
         ("Too many failed login attempts", "too_many_logins", ""),
         ("too many failed login attempts", "too_many_logins", ""),
         ("IBC: Login failed", "login_failed", ""),
+        # GatewayDialogHandler prints what the dialog says; the words are those that ibg-controller goes by
+        # (_BAD_CREDENTIALS_MATCH).
+        ("IBC: Connection to server failed: Invalid username or password. Please check", "login_failed", ""),
+        ("IBC: Connection to server failed: Incorrect user name or password", "login_failed", ""),
         ("detected dialog entitled: Login Error; event=Opened", "login_error", ""),
         ("Login error message: x", "login_error", ""),
         *[
             (f"Unrecognized {user}sername or {word}assword", "login_stuck", "") for user in "Uu" for word in "Pp"
         ],
         ("User must choose whether to continue with this session", "session_choice", ""),
+        # ExistingSessionDetectedDialogHandler, ReloginDialogHandler
+        ("could not handle 'Existing session detected' dialog because the 'Cancel' or 'Exit", "session_choice", ""),
+        ("could not handle 'Re-login is required' dialog because the 'Re-login' button", "session_choice", ""),
         ("End this session and let the other", "session_taken", ""),
         ("Trading Login Handoff dialog; error: Another session is active", "session_taken", ""),
         ("Trading Login Handoff dialog; {}", "handoff", ""),
@@ -95,6 +102,7 @@ def test_each_line_that_means_something(line: str, event: str, value: str) -> No
         "IBC: detected dialog entitled: A; event=Activated",
         "Read-Only API checkbox is now set to: maybe",
         "IBC returned exit status none",
+        'IBC: Invalid number "x" for property "y"',
     ],
 )
 def test_a_line_that_only_looks_like_one(line: str) -> None:

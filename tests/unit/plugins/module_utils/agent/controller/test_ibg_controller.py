@@ -43,6 +43,8 @@ MODAL = "Modal dialog(s) detected: [('JDialog', '{}')]"
         (AT + 'ALERT_2FA_FAILED mode=live reason="passkey/WebAuthn 2FA flow"', "passkey", ""),
         (AT + 'ALERT_2FA_FAILED mode=live reason="2FA method mismatch" dialog_prompt=', "second_factor_failed",
          "2FA method mismatch"),
+        (AT + 'ALERT_2FA_FAILED mode=live reason="TWOFACTOR_CODE is not a base32 secret" remediation="x"',
+         "code_secret_bad", ""),
         (AT + "ALERT_2FA_MANUAL_WINDOW mode=live timeout_seconds=300", "by_hand", ""),
         (AT + "API port 4001 accepting connections after 3s", "signed_in", ""),
         (AT + "API port opened — IB Key approval succeeded", "signed_in", ""),
@@ -50,9 +52,16 @@ MODAL = "Modal dialog(s) detected: [('JDialog', '{}')]"
         (AT + "Readiness signal: /tmp/gateway_ready_live", "ready", ""),
         (AT + "  Setting Read-Only API = False", "read_only", "False"),
         (AT + "  Setting Read-Only API = True", "read_only", "True"),
-        (AT + "  Failed to toggle Read-Only API", "settings_failed", "Read-Only API"),
+        # handle_post_login_config of 13422e4
+        (AT + "  Failed to toggle Read-Only API", "read_only_failed", "Read-Only API"),
         (AT + "Post-login config: could not open Configure → Settings dialog — settings not applied",
-         "settings_failed", "Settings dialog"),
+         "read_only_failed", "Settings dialog"),
+        (AT + "  Could not select API/Settings tree node", "read_only_failed", "API/Settings"),
+        (AT + "Could not click OK to commit config changes", "read_only_failed", "OK to commit config changes"),
+        (AT + "  Could not select Lock and Exit tree node", "settings_failed", "Lock and Exit"),
+        (AT + "  Failed to set Master API client ID", "settings_failed", "Master API client ID"),
+        (AT + "  Failed to set Auto Restart Time — Gateway is showing 'Set Auto Log Off Time'", "settings_failed",
+         "Restart Time"),
         (AT + 'ALERT_CONFIG_NOT_APPLIED mode=live setting="Set Auto" env_var=AUTO_RESTART_TIME requested="05:30 AM"',
          "settings_failed", "AUTO_RESTART_TIME"),
         (AT + 'ALERT_LOGIN_FAILED mode=live reason="bad-credentials" suggested_action="x"', "login_rejected", ""),
@@ -60,6 +69,9 @@ MODAL = "Modal dialog(s) detected: [('JDialog', '{}')]"
         (AT + "ALERT_CCP_PERSISTENT consecutive_lockouts=3 mode=live", "server_silent", ""),
         (AT + "Clicking existing-session button 'Cancel' in 'Existing session' window", "session_taken", ""),
         (AT + "action=manual — leaving dialog for user", "session_choice", ""),
+        # handle_existing_session_dialog
+        (AT + "existing-session: none of ['Cancel', 'Secondary', 'No'] worked as a button label in the dialog",
+         "session_choice", ""),
         (AT + "existing-session: handled this dialog 5 times in 300s", "session_contest", ""),
         (AT + "Recognized: existing-session-detected dialog", "contested", ""),
         (AT + "Late existing-session dialog detected in 2FA wait: x", "contested", ""),
@@ -86,6 +98,11 @@ MODAL = "Modal dialog(s) detected: [('JDialog', '{}')]"
         (AT + 'ALERT_CCP_PERSISTENT_HALT mode=live reason="x"', "gave_up", ""),
         (AT + "ALERT_JVM_RESTART_EXHAUSTED mode=live attempts=3", "gave_up", ""),
         (AT + "Recovery: 3 relaunches did not bring this mode back; exiting", "gave_up", ""),
+        # main, which ends with 1 behind each
+        (AT + "Login dialog handling failed", "gave_up", ""),
+        (AT + "Post-login dialog handling failed", "gave_up", ""),
+        # _apply_maintenance_recovery_delay
+        (AT + 'ALERT_IBKR_MAINTENANCE_RECOVERY delay_seconds=480 mode=live reason="cold start"', "maintenance", "480"),
         (".> WARNING: controller readiness timeout after 300s in live mode; starting socat anyway", "never_ready", ""),
         (AT + "Gateway JVM exited with code -9", "finished", ""),
         (AT + "Gateway JVM exited cleanly (code 0); this is expected. Recovering.", "finished", ""),
@@ -110,6 +127,11 @@ def test_each_line_that_means_something(line: str, event: str, value: str) -> No
         AT + "Command server: RECONNECTACCOUNT — re-driving login",
         AT + "API port closed but no login dialog visible — probably a transient issue, will re-check next heartbeat",
         AT + "IB Key approval wait timed out",
+        # Each is followed by a relaunch that announces itself.
+        AT + "RESTART: login dialog handling failed",
+        AT + "RESTART: post-login dialog handling failed",
+        AT + "2FA handling failed",
+        AT + "  Could not re-select Lock and Exit to verify 'x'; treating as unverified",
         AT + "Clicking existing-session button 'Continue Login' in 'Existing session' window",
         AT + 'ALERT_LOGIN_FAILED mode=live reason="post-auth-no-progress" suggested_action="x"',
         AT + "ALERT_PASSWORD_EXPIRED status=warning mode=live days_remaining=5",
@@ -135,6 +157,7 @@ ADOPTED = [AT + "AUTORESTART: adopted Gateway pid=9"]
 NEVER = [AT + "API port never opened and no lockout signature detected"]
 MISMATCH = [AT + 'ALERT_2FA_FAILED mode=live reason="2FA method mismatch" dialog_prompt=']
 BY_HAND = [AT + "ALERT_2FA_MANUAL_WINDOW mode=live"]
+NIGHT = [AT + "ALERT_IBKR_MAINTENANCE_RECOVERY delay_seconds=480 mode=live"]
 LATE = [".> WARNING: controller readiness timeout after 300s in live mode; starting socat anyway"]
 
 
@@ -155,6 +178,23 @@ LATE = [".> WARNING: controller readiness timeout after 300s in live mode; start
         ([*START, *LOGIN, *PUSH, *NEVER], {"finding": "push_missed", "pushes_missed": 1}),
         ([*START, *LOGIN, *NEVER], {"finding": "no_progress", "pushes_missed": 0}),
         ([*START, *LOGIN, AT + 'reason="bad-credentials"', *NEVER], {"finding": "refused_login", "refused_logins": 1}),
+        # _diagnose_login_failure: old time-outs in launcher.log make a refusal of a push that nobody answered.
+        ([*START, *LOGIN, *PUSH, *NEVER, AT + 'reason="bad-credentials"'],
+         {"finding": "push_missed", "refused_logins": 0}),
+        ([*START, *LOGIN, *PUSH, AT + "2FA dialog dismissed", *NEVER, AT + 'reason="bad-credentials"'],
+         {"finding": "push_closed", "refused_logins": 0}),
+        ([*START, *LOGIN, *NEVER, AT + 'reason="bad-credentials"'], {"finding": "refused_login"}),
+        # Nothing is pressed for eight minutes around midnight of New York.
+        ([*START, *NIGHT], {"phase": "launched", "idles": 480, "finding": None}),
+        ([*START, *NIGHT, LOGIN[0]], {"phase": "login_window", "idles": 0}),
+        ([*SIGNED_IN, AT + "Gateway JVM exited cleanly", *NIGHT], {"phase": "ended", "idles": 480}),
+        ([*SIGNED_IN, AT + "Gateway JVM exited cleanly", *NIGHT, START[1]], {"phase": "launched", "idles": 0}),
+        # What ends the controller, while the container goes on to its 300th second.
+        ([*START, *LOGIN, AT + "existing-session: none of ['Cancel']", AT + "Post-login dialog handling failed"],
+         {"finding": "session_choice"}),
+        ([*START, *LOGIN[:1], AT + "Login dialog handling failed"], {"finding": "gave_up"}),
+        ([START[0], AT + 'ALERT_2FA_FAILED mode=live reason="TWOFACTOR_CODE is not a base32 secret"'],
+         {"finding": "code_secret_bad", "second_factor_fault": None}),
         # The program restarts itself: on its session, or not.
         ([*SIGNED_IN, AT + "Gateway JVM exited cleanly"], {"phase": "ended", "asks_for_sign_in": False}),
         ([*SIGNED_IN, *ADOPTED],
@@ -192,6 +232,10 @@ LATE = [".> WARNING: controller readiness timeout after 300s in live mode; start
         ([*SIGNED_IN, AT + "Setting Read-Only API = True"], {"read_only": True}),
         ([*SIGNED_IN, AT + "Setting Read-Only API = True", AT + "Failed to toggle Read-Only API"],
          {"read_only": None, "last_error": "not applied: Read-Only API"}),
+        ([*SIGNED_IN, AT + "Setting Read-Only API = True", AT + "Could not click OK to commit config changes"],
+         {"read_only": None}),
+        ([*SIGNED_IN, AT + "Setting Read-Only API = True", AT + "  Failed to set Auto Restart Time — Gateway"],
+         {"read_only": True, "last_error": "not applied: Restart Time"}),
         # The wrong controller.
         ([".> Starting IBC/IB gateway", ".> Starting IBC in live mode, with params:"], {"finding": "other_controller"}),
     ],

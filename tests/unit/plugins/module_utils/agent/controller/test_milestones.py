@@ -288,7 +288,7 @@ def test_what_is_shown_of_the_log_is_short() -> None:
 def test_a_log_that_has_not_begun() -> None:
     numbers = (
         "jvm_runs", "login_attempts", "pushes", "pushes_missed", "refused_logins", "window_timeouts", "cold_restarts",
-        "tries", "full_runs",
+        "tries", "full_runs", "idles",
     )  # fmt: skip
     flags = (
         "disclaimer_accepted", "contested", "on_token", "write_refused", "refused_this_time", "dialog_since_attempt",
@@ -371,6 +371,7 @@ AGAIN = ["IBC: Cold restart in progress", "IBC returned exit status 0"]
     [
         # what is said at each refusal, and how many sign-ins begin until it is known
         (["IBC: Login failed"], "refused_login", 2),
+        (["IBC: Connection to server failed: Invalid username or password."], "refused_login", 2),
         ([OPENED.format("Login Error"), "IBC: Login error message:"], "too_many_attempts", 2),
         ([OPENED.format("A new one")], "too_many_attempts", 3),
         ([], "too_many_attempts", 4),

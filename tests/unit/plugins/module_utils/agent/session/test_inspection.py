@@ -412,6 +412,28 @@ def test_a_push_that_has_no_name_yet_is_told(
     assert ("a push may be on the phone" in judgement.reason) == (state == "waiting_2fa")
 
 
+@pytest.mark.parametrize(
+    ("lines", "after", "state"),
+    [
+        ([], 200.0, "degraded"),
+        (["ALERT_IBKR_MAINTENANCE_RECOVERY delay_seconds=480 mode=paper"], 200.0, "starting"),
+        (["ALERT_IBKR_MAINTENANCE_RECOVERY delay_seconds=480 mode=paper"], 700.0, "degraded"),
+    ],
+)
+def test_a_wait_that_its_controller_announces_is_told(
+    fake_engine: Any, deploy: Any, lines: list[str], after: float, state: str
+) -> None:
+    fake_engine.log(".> Starting IBC/IB gateway", "Gateway PID: 20", *lines)
+    found = deploy(controller="ibg-controller")
+    now = [1000.0]
+    gateway = Gateway(found.endpoint(), found, clock=lambda: now[0])
+    gateway.refresh()
+    now[0] += after
+    judgement = gateway.judgement()
+    assert judgement.state == state
+    assert ("it waits 480 s for the end of IBKR's nightly maintenance" in judgement.reason) == bool(lines)
+
+
 @pytest.mark.parametrize("api_state", ["no_handshake", "no_valid_id", "unresponsive"])
 @pytest.mark.parametrize("controller", ["ibc", "ibg-controller"])
 def test_nobody_is_sent_to_a_restart_that_is_a_sign_in(

@@ -485,14 +485,23 @@ def test_the_api_of_tws_is_switched_on_once_it_is_signed_in(
     )
 
 
-def test_an_api_that_cannot_be_switched_on_is_left_to_the_look(
+def test_an_api_that_cannot_be_switched_on_is_left_to_a_person(
     fake_engine: Any, deploy: Any, command_server: Any
 ) -> None:
     fake_engine.log(*UP)
     command_server.replies["ENABLEAPI"] = ["ERROR could not find Enable ActiveX checkbox"]
     found = deploy(command_port=command_server.port, program="tws")
-    gateway = Gateway(found.endpoint(), found)
+    now = [0.0]
+    gateway = Gateway(found.endpoint(), found, clock=lambda: now[0])
     gateway.refresh()
-    gateway.verdict = {"api_state": "proxy_up_gateway_down"}
-    lifecycle.enable_api(gateway, Engine())
-    assert command_server.received.get(timeout=5) == "ENABLEAPI"
+    gateway.verdict = {"api_state": "proxy_up_gateway_down", "final": False, "reason": "x", "next_step": "y"}
+    for _look in range(100):
+        lifecycle.enable_api(gateway, Engine())
+        now[0] += 1
+    heard = [command_server.received.get(timeout=5) for _each in range(command_server.received.qsize())]
+    assert heard == ["ENABLEAPI"] * lifecycle.ENABLE_TRIES
+    assert gateway.judgement().next_step.startswith("Switch on Enable ActiveX and Socket Clients in TWS")
+    # The next run of the JVM is asked anew.
+    fake_engine.log("IBC: Re-starting session")
+    gateway.refresh()
+    assert gateway.enable_requests == []
