@@ -100,6 +100,12 @@ options:
       labels:
         description: Its labels, all of them but the collection's.
         type: dict
+      snapshot:
+        description:
+          - The snapshot that a new disk is made from instead of O(image), by its name. V(latest) is the newest of this
+            VM's disk, and where there is none, O(image) it is. RV(resources) tells which it was.
+          - An existing disk is never compared with it.
+        type: str
   subnet:
     description: The subnet that it is in, by its name. Required for a new VM.
     type: str
@@ -353,7 +359,10 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "mode": {"type": "str", "choices": ["live", "paper", "bastion"]},
     "machine_type": TEXT,
     "image": {"type": "str", "default": "debian-cloud/debian-12"},
-    "disk": {"type": "dict", "options": {"size": {"type": "int"}, "type": TEXT, "labels": {"type": "dict"}}},
+    "disk": {
+        "type": "dict",
+        "options": {"size": {"type": "int"}, "type": TEXT, "labels": {"type": "dict"}, "snapshot": TEXT},
+    },
     "subnet": TEXT,
     "network_ip": TEXT,
     "external_address": {"type": "str", "default": ""},

@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "compute.firewalls.update": ("compute.firewalls.update", "compute.firewalls.get", POLICY),
     **{f"compute.{each}.aggregatedList": (f"compute.{each}.list",) for each in ("addresses", *LISTED)},
     "compute.routes.list": ("compute.routes.list",),
+    "compute.snapshots.list": ("compute.snapshots.list",),
     "compute.globalOperations.wait": ("compute.globalOperations.get",),
     # Google's public images are everybody's; these are for those of one's own.
     "compute.images.get": ("compute.images.get",),
@@ -49,7 +50,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         *("compute.addresses.use", "compute.addresses.useInternal", "compute.disks.create", "compute.disks.setLabels"),
         *("compute.instances.create", "compute.instances.setLabels", "compute.instances.setMetadata"),
         *("compute.instances.setServiceAccount", "compute.instances.setTags", "compute.resourcePolicies.use"),
-        *("compute.subnetworks.use", "compute.subnetworks.useExternalIp"),
+        *("compute.snapshots.useReadOnly", "compute.subnetworks.use", "compute.subnetworks.useExternalIp"),
     ),
     "compute.instances.setDeletionProtection": ("compute.instances.setDeletionProtection",),
     "compute.instances.setDiskAutoDelete": ("compute.instances.setDiskAutoDelete", "compute.disks.update"),

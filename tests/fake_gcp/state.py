@@ -393,6 +393,7 @@ ACTIONS: dict[str, Callable[[State, Request], Body]] = {
     "aggregatedList": _aggregated_list,
     **{f"{collection}.aggregatedList": _aggregated_list for collection in LISTED},
     "routes.list": _list,
+    "snapshots.list": _list,
     "insert": _insert,
     "delete": _delete,
     "patch": _patch,

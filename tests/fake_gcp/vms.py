@@ -120,15 +120,13 @@ def _new_disk(state: State, request: Request, name: str, given: Body) -> tuple[s
     path = f"{request.scope}/disks/{name}"
     if path in state.resources:
         raise ApiError(409, "alreadyExists", f"The resource '{path}' already exists")
-    source = links.path(given.get("sourceImage", ""), request.project)
-    if not _is_image(source):
-        raise ApiError(404, "notFound", f"The resource '{source}' was not found")
+    source = _source(state, request, given)
     kind = links.path(given.get("diskType", f"{request.scope}/diskTypes/pd-standard"), request.project)
     if kind.removeprefix(f"{request.scope}/diskTypes/") not in DISK_TYPES:
         raise invalid("resource.disks[0].initializeParams.diskType", kind, "The disk type does not exist.")
     size = int(given.get("diskSizeGb", 10))
-    if size < 10:
-        raise invalid("resource.disks[0].initializeParams.diskSizeGb", size, "Smaller than the image.")
+    if size < source["diskSizeGb"]:
+        raise invalid("resource.disks[0].initializeParams.diskSizeGb", size, "Smaller than its source.")
     body = {
         "kind": "compute#disk",
         "id": str(2 * 10**18 + len(state.operations)),
@@ -137,8 +135,8 @@ def _new_disk(state: State, request: Request, name: str, given: Body) -> tuple[s
         "selfLink": links.HOST + path,
         "sizeGb": str(size),
         "type": links.HOST + kind,
-        "sourceImage": links.HOST + source,
-        "architecture": "ARM64" if "-arm64" in source else "X86_64",
+        source["field"]: links.HOST + source["path"],
+        "architecture": source["architecture"],
         "status": "READY",
         "labels": given.get("labels", {}),
         "resourcePolicies": given.get("resourcePolicies", []),
@@ -146,6 +144,28 @@ def _new_disk(state: State, request: Request, name: str, given: Body) -> tuple[s
     state.check_links(links.targets("disks", body, request.project))
     links.expand("disks", body, request.project)
     return path, Entry(body, busy=True)
+
+
+def _source(state: State, request: Request, given: Body) -> Body:
+    """The image or the snapshot that a disk is made from."""
+    if bool(given.get("sourceImage")) is bool(given.get("sourceSnapshot")):
+        raise invalid("resource.disks[0].initializeParams", given, "It has either an image or a snapshot.")
+    if given.get("sourceSnapshot"):
+        path = links.path(given["sourceSnapshot"], request.project)
+        snapshot = state.entry(path).body
+        if snapshot["status"] != "READY":
+            raise ApiError(400, "resourceNotReady", f"The resource '{path}' is not ready")
+        found = {"field": "sourceSnapshot", "path": path, "diskSizeGb": int(snapshot["diskSizeGb"])}
+        return {**found, "architecture": snapshot["architecture"]}
+    path = links.path(given["sourceImage"], request.project)
+    if not _is_image(path):
+        raise ApiError(404, "notFound", f"The resource '{path}' was not found")
+    return {
+        "field": "sourceImage",
+        "path": path,
+        "diskSizeGb": 10,
+        "architecture": "ARM64" if "-arm64" in path else "X86_64",
+    }
 
 
 def _interface(state: State, request: Request, given: Body) -> Body:

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.fake_gcp import links
 from tests.fake_gcp.server import FakeGcp
+from tests.fake_gcp.state import Entry
 from tests.playbooks.plays import played
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -121,3 +123,23 @@ def test_a_bastion_has_no_gateway(fake: FakeGcp, tmp_path: pathlib.Path) -> None
     assert found["ibgw-allow-tunnel"]["sourceRanges"] == ["10.10.0.0/28"]
     assert sorted(found["ibgw-allow-ssh"]["targetTags"]) == ["ib-bastion", "ib-gateway"]
     assert "ibgw-allow-api-door" not in found
+
+
+def test_a_lost_vm_comes_back_from_its_snapshot_at_its_address(fake: FakeGcp, tmp_path: pathlib.Path) -> None:
+    status, said = made(fake, tmp_path)
+    assert status == 0, said
+    zone = f"{PROJECT}/zones/europe-west1-b"
+    before = copy.deepcopy(fake.state.resources[f"{zone}/instances/ibgw-live"].body)
+    for kind in ("instances", "disks"):
+        del fake.state.resources[f"{zone}/{kind}/ibgw-live"]
+    path = f"{PROJECT}/global/snapshots/nightly"
+    fake.state.resources[path] = Entry(
+        {"name": "nightly", "selfLink": links.HOST + path, "creationTimestamp": "2026-11-25T20:00:00.000-08:00",
+         "status": "READY", "diskSizeGb": "20", "architecture": "X86_64", "labels": {"ibops-gateway": "ibgw-live"}}
+    )  # fmt: skip
+    status, said = made(fake, tmp_path, live={"gcp_vm_snapshot": "latest"}, paper={"gcp_vm_snapshot": "latest"})
+    assert status == 0, said
+    after = fake.resource("zones/europe-west1-b/instances/ibgw-live")
+    assert fake.resource("zones/europe-west1-b/disks/ibgw-live")["sourceSnapshot"].endswith("/snapshots/nightly")
+    assert after["networkInterfaces"][0]["networkIP"] == before["networkInterfaces"][0]["networkIP"]
+    assert [call.name for call in fake.calls if call.method == "instances.insert"][2:] == ["ibgw-live"]

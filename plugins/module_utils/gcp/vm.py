@@ -21,7 +21,7 @@ from .api.plan import Change
 from .api.resource import Body, Options, Resource, is_marked
 from .host_keys import SWITCH
 from .instances import Instance
-from .resources import disk, instance, interface, machine_type, snapshots
+from .resources import disk, instance, interface, machine_type, recovery, snapshots
 from .resources.address import ADDRESS
 from .resources.disk import DISK
 from .resources.instance import INSTANCE
@@ -97,12 +97,13 @@ def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | N
     """
     named = sorted(name for name in (options["network_ip"], options["external_address"]) if interface.is_name(name))
     reserved = {name: body for name in named if (body := found.compute.get(ADDRESS, name))}
-    wrong = [*interface.addresses(options, reserved), *_impossible(options, found)]
+    snapshot = _snapshot(options, found)
+    wrong = [*interface.addresses(options, reserved), *_impossible(options, found, snapshot)]
     for each in (*interface.missing_addresses(options, reserved), *_missing_subnet(options, found)):
         (warn or wrong.append)(each)
     if wrong:
         raise GcpError(" ".join(wrong))
-    planned = [_schedule(options, found), *_machine(options, reserved, found)]
+    planned = [_schedule(options, found), *_machine(options, reserved, found, snapshot)]
     made = [change for change in planned if change]
     _check_goes_alone(found, made)
     _check_schedule_unused(found, made)
@@ -189,10 +190,19 @@ def _schedule(options: Options, found: Observed) -> Change | None:
     return plan.removal(POLICY, found.policy, frozenset(users))
 
 
-def _machine(options: Options, reserved: t.Mapping[str, Body], found: Observed) -> list[Change | None]:
+def _snapshot(options: Options, found: Observed) -> Body | None:
+    """The snapshot that a new disk is made from."""
+    if not recovery.wanted(options) or (found.instance and not options["recreate"]):
+        return None
+    return recovery.chosen(options, found.compute.fetch_global("snapshots"))
+
+
+def _machine(
+    options: Options, reserved: t.Mapping[str, Body], found: Observed, snapshot: Body | None
+) -> list[Change | None]:
     """The changes of the VM and its disk. A VM is recreated together with its disk, whichever of the two it is for."""
     needs = frozenset({(POLICY.collection, options["name"])} if snapshots.is_wanted(options) else ())
-    machine, recreate = instance.desired(options, reserved, needs), options["recreate"]
+    machine, recreate = instance.desired(options, reserved, needs, snapshot), options["recreate"]
     change = plan.change(machine, found.instance, recreate)
     if found.instance is None or found.disk is None or (change and change.deletes):
         return [change]
@@ -203,14 +213,14 @@ def _machine(options: Options, reserved: t.Mapping[str, Body], found: Observed) 
     return [change, disk_change]
 
 
-def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
+def _impossible(options: Options, found: Observed, snapshot: Body | None) -> t.Iterator[str]:
     """Refuse a VM that cannot be created, or a machine type that it cannot have."""
     existing = found.instance and instance.normalized(found.instance)
     name, zone = options["machine_type"] or instance.NEW_MACHINE_TYPE, options["zone"]
     if not existing or options["machine_type"] not in (None, existing["machineType"]):
         machine = found.compute.get(MACHINE_TYPE, name)
         yield from map(str, machine_type.impossible(name, zone, machine))
-        yield from _unfit(options, found, name, machine)
+        yield from _unfit(options, found, name, machine, snapshot)
     if existing:
         yield from instance.interruptible(options, existing)
     if found.instance:
@@ -221,11 +231,15 @@ def _impossible(options: Options, found: Observed) -> t.Iterator[str]:
             f"name is {options['name']!r}: there is a disk of that name in {zone}, and no VM. Choose another name, or "
             f"delete it if nothing on it is needed: gcloud compute disks delete {options['name']} --zone {zone}"
         )
+    if recovery.wanted(options):
+        yield from map(str, recovery.impossible(options, snapshot))
     if not options["subnet"]:
         yield f"subnet is {options['subnet']!r}: a new VM is in a subnet. Name one of {options['region']}."
 
 
-def _unfit(options: Options, found: Observed, name: str, machine: Body | None) -> t.Iterator[str]:
+def _unfit(
+    options: Options, found: Observed, name: str, machine: Body | None, snapshot: Body | None
+) -> t.Iterator[str]:
     """Refuse a machine type that cannot boot from the disk of the VM, or from that which it will be created with."""
     body = found.disk or {}
     given, before = (options["disk"] or {}).get("type"), last(body.get("type", ""))
@@ -234,7 +248,10 @@ def _unfit(options: Options, found: Observed, name: str, machine: Body | None) -
         what, kind = "its disk", before
     else:
         what, kind = f"image {options['image']!r}", given or machine_type.usual_disk(name)
-        body = found.compute.image(instance.image(options["image"])) or {}
+        if snapshot:
+            what, body = f"snapshot {snapshot['name']!r}", snapshot
+        else:
+            body = found.compute.image(instance.image(options["image"])) or {}
     yield from machine_type.unfit_disk(name, kind, what == "its disk")
     yield from machine_type.unfit_image(name, machine, what, body.get("architecture", ""))
 

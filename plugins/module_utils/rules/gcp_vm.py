@@ -25,6 +25,7 @@ VARIABLES = {
     "machine_type": "gcp_vm_machine_type",
     "image": "gcp_vm_image",
     "disk.size": "gcp_vm_disk_gb",
+    "disk.snapshot": "gcp_vm_snapshot",
     "labels": "gcp_vm_labels",
     "service_account": "gcp_vm_service_account",
     "known_hosts": "gcp_vm_known_hosts",

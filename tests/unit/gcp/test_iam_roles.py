@@ -121,6 +121,7 @@ def test_the_operator(
         done(call(gcp_network.main, **asked))
         own = {"name": "other", "network_ip": None, "image": "projects/debian-cloud/global/images/debian-12-v20261110"}
         done(call(gcp_vm.main, True, **{**MACHINE, **own}))
+        done(call(gcp_vm.main, True, **{**MACHINE, "disk": {"snapshot": "latest"}}))
         done(call(gcp_vm.main, **MACHINE))
         place = {"region": "europe-west1", "zone": "europe-west1-b"}
         done(call(gcp_vm_info.main, name="ibgw-paper", **place))

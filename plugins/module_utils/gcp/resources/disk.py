@@ -16,7 +16,7 @@ from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
 from ..rules import NAME, between
 from . import snapshots
 
-NEW: Normalized = {"diskSizeGb": 20}
+NEW_SIZE_GB = 20
 _problem = table({"gcp-disk-type": ("not the name of a disk type", "write it as pd-balanced")})
 
 
@@ -98,7 +98,6 @@ def new(options: Options, usual: str) -> Normalized:
     """The disk that a new VM is created with; *usual* is its type where the options name none."""
     disk = options["disk"] or {}
     return {
-        **NEW,
         "diskType": usual,
         **without_none({"diskSizeGb": disk.get("size"), "diskType": disk.get("type")}),
         "labels": labelled(options, True),

@@ -16,7 +16,7 @@ from ..api.normal import Normalized, last, link, without_none
 from ..api.plan import Change, DesiredState, Key
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
 from ..rules import NAME, between, labels, named, place, zone
-from . import disk, interface, machine_type, metadata
+from . import disk, interface, machine_type, metadata, recovery
 
 RUNNING, TERMINATED = "RUNNING", "TERMINATED"
 # The state that a VM is about to reach counts; any other, for example SUSPENDED, stays itself.
@@ -266,6 +266,7 @@ def _machine(options: Options) -> c.Iterator[Problem]:
     if not re.fullmatch(IMAGE, options["image"]):
         yield _problem("gcp-image", "image", options["image"])
     yield from disk.problems(boot)
+    yield from recovery.problems(options)
     for variable, given in (("labels", options["labels"]), ("disk.labels", boot.get("labels"))):
         yield from labels(variable, given)
         for key in sorted({MARK_LABEL, MODE_LABEL} & set(given or {})):
@@ -294,8 +295,13 @@ def _host_keys(options: Options) -> c.Iterator[Problem]:
             yield _problem("gcp-host-key", f"host_keys[{index}]", line)
 
 
-def desired(options: Options, reserved: t.Mapping[str, Body], needs: frozenset[Key]) -> DesiredState:
-    """The desired state of a VM. *reserved* are the addresses that its options name, as far as they exist."""
+def desired(
+    options: Options, reserved: t.Mapping[str, Body], needs: frozenset[Key], snapshot: Body | None
+) -> DesiredState:
+    """The desired state of a VM. *reserved* are the addresses that its options name, as far as they exist.
+
+    A new one is made from *snapshot* where there is one, else from the image.
+    """
     fixed = {
         **STATES.get(options["state"], {}),
         **without_none(
@@ -323,8 +329,9 @@ def desired(options: Options, reserved: t.Mapping[str, Body], needs: frozenset[K
         **NEW,
         "zone": f"projects/{options['project']}/zones/{options['zone']}",
         "disk": {
+            "diskSizeGb": disk.NEW_SIZE_GB,
+            **(recovery.source(snapshot) if snapshot else {"sourceImage": image(options["image"])}),
             **disk.new(options, machine_type.usual_disk(options["machine_type"] or NEW_MACHINE_TYPE)),
-            "sourceImage": image(options["image"]),
         },
     }
     return DesiredState(INSTANCE, options["name"], given, initial, needs, lambda change: _check(options, change))
