@@ -2,12 +2,11 @@
 
 google.cloud is the release that the package `ansible` of this Python brings. It has its URLs in its code: a CONNECT
 proxy leads them to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared. Alone,
-with the newest release, which wants Python 3.12 or later:
+on another Python:
 
-    python3.13 -m venv /tmp/newest
-    /tmp/newest/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements/newest.txt
-    /tmp/newest/bin/python -m compileall -q /tmp/newest/lib/python3*/site-packages/google/cloud/compute_v1
-    PYTHONPATH=.:.ansible/collections /tmp/newest/bin/python bench/google_cloud.py
+    PYTHONPATH=.:.ansible/collections .cache/matrix/2.21-3.13/bin/python bench/google_cloud.py
+
+once `make test-matrix ARGS="--leg 2.21-3.13 refusals"` has made that environment.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,7 +29,6 @@ def python_of(venv: Path, python: str, options: Sequence[str | Path]) -> Path:
         print(f"installing {venv.relative_to(ROOT)}", file=sys.stderr, flush=True)
         uv = [sys.executable, "-m", "uv", "--quiet"]
         subprocess.run([*uv, "venv", "--clear", "--python", python, venv], check=True)
-        install = [*uv, "pip", "install", "--require-hashes", "--python", own, *options]
-        subprocess.run(list(map(os.fspath, install)), check=True)
+        subprocess.run([*uv, "pip", "install", "--require-hashes", "--python", own, *options], check=True)
         stamp.write_text(wanted)
     return own

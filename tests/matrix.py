@@ -48,7 +48,7 @@ class Leg:
         """Return the folder of the environment's programs, made where it is missing; LookupError without its Python."""
         # That lock has the newest that the Python takes.
         newest = [leg.core for leg in LEGS if leg.python == self.python][-1]
-        over = [] if self.core == newest else ["--overrides", LOCKS / f"ansible-{self.core}.txt"]
+        over: list[str | Path] = [] if self.core == newest else ["--overrides", LOCKS / f"ansible-{self.core}.txt"]
         options = ["--no-deps", "--only-binary", ":all:", "-r", LOCKS / "dev.txt", *over]
         venv = ROOT / ".cache" / "matrix" / self.name
         python = python_of(venv, interpreter(self.python), options)
