@@ -65,7 +65,8 @@ LINT = [
     lint("types-plugins", "mypy -p ansible_collections.ibops.gateway.plugins"),
     lint(
         "types",
-        "mypy audit docs examples noxfile.py requirements sandbox tests/fake_gcp tests/lint tests/mutants tests/run.py",
+        "mypy audit docs examples noxfile.py requirements sandbox tests/fake_gcp tests/lint tests/mutants tests/run.py "
+        "tests/environments.py tests/matrix.py",
     ),
     lint("collection-docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
     lint("bandit", "python -m tests.lint.security bandit"),
@@ -130,10 +131,10 @@ GROUPS = {
 STAGES = {stage.name: stage for stage in [*GROUPS["all"], *HOSTILE, *VM]}
 
 
-def environment() -> dict[str, str]:
-    """The venv's programs first, a UTF-8 locale, which Ansible insists on, and the scenarios at the root."""
+def environment(programs: Path) -> dict[str, str]:
+    """These programs first, a UTF-8 locale, which Ansible insists on, and the scenarios at the root."""
     return os.environ | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
         "NO_COLOR": "1",
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
@@ -175,10 +176,12 @@ def end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 class Runner:
-    """Runs stages side by side, and stops what it started when interrupted."""
+    """Runs stages side by side with the *programs* of a venv, and stops what it started when interrupted."""
 
-    def __init__(self, cores: int) -> None:
+    def __init__(self, cores: int, programs: Path = BIN, logs: Path | None = None) -> None:
         self.cores = cores
+        self.programs = programs
+        self.logs = logs or LOGS
         self.free = cores
         self.changed = threading.Condition()
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -186,7 +189,7 @@ class Runner:
 
     def run(self, stages: list[Stage]) -> list[Outcome]:
         """Outcomes in the order of completion."""
-        LOGS.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
         threads = []
         for stage in stages:
             need = min(stage.cores, self.cores)
@@ -202,7 +205,7 @@ class Runner:
         return self.outcomes
 
     def run_stage(self, stage: Stage, need: int) -> None:
-        log = LOGS / f"{stage.name}.log"
+        log = self.logs / f"{stage.name}.log"
         say(f"{stage.name}: {stage.command}")
         started = time.monotonic()
         # Straight into the file: a daemon that a stage leaves behind cannot keep us waiting for the end of a pipe.
@@ -210,7 +213,7 @@ class Runner:
             process = subprocess.Popen(
                 shlex.split(stage.command),
                 cwd=ROOT,
-                env=environment() | stage.env,
+                env=environment(self.programs) | stage.env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

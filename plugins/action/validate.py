@@ -98,7 +98,16 @@ class _Validation:
         return {host: set(roles) for host, roles in covered["hosts"].items()}
 
     def _of_machines(self, hosts: c.Sequence[str]) -> list[Problem]:
-        seen = {host: (self._hostvars.raw_get(host).get(MACHINE) or {}).get("machine", "") for host in hosts}
+        told = {host: self._hostvars.raw_get(host).get(MACHINE) or {} for host in hosts}
+        systems = {host: each["distribution"] for host, each in told.items() if "distribution" in each}
+        found = [
+            problem._replace(host=host)
+            for host, system in systems.items()
+            for problem in check.system(self._variables(host), system)
+        ]
+        if found:
+            return found
+        seen = {host: each.get("machine", "") for host, each in told.items()}
         shared = [machine for machine, count in collections.Counter(filter(None, seen.values())).items() if count > 1]
         inventory = {host: self._variables(host) for host in hosts if seen[host] in shared}
         return check.machines(inventory, seen, self._arguments["roles"], self._specification)

@@ -55,6 +55,34 @@ def mismatches(read: c.Mapping[str, t.Any], paths: c.Mapping[str, str], now: dat
         yield f"access_mtls_files.certificate: {paths['certificate']} ended on {own.not_valid_after_utc:%Y-%m-%d}"
     if crl.next_update_utc is None or crl.next_update_utc <= now:
         yield f"access_mtls_files.crl: {paths['crl']} has expired, so every client would be refused"
+    signed = [each for each in (own, *between) if not issued(each, each)]
+    signers = [each for each in authorities if any(issued(one, each) for one in signed)]
+    for name, certificates in (("certificate", signed), ("ca", signers)):
+        for each in certificates:
+            for missing in lacking(each, signed=name == "certificate"):
+                yield (
+                    f"access_mtls_files.{name}: {paths[name]} has a certificate ({each.subject.rfc4514_string()}) "
+                    f"without {missing}, which clients on Python 3.13 or later refuse; have it issued again with that"
+                )
+
+
+def lacking(certificate: t.Any, signed: bool) -> c.Iterator[str]:
+    """Find what RFC 5280 asks for and OpenSSL looks at with X509_STRICT alone, as Python does from 3.13 on."""
+    from cryptography import x509
+
+    there = {type(each.value): each for each in certificate.extensions}
+    key = there.get(x509.AuthorityKeyIdentifier)
+    if signed and (key is None or key.value.key_identifier is None):
+        yield "an authority key identifier"
+    constraints = there.get(x509.BasicConstraints)
+    if constraints is None or not constraints.value.ca:
+        return
+    if not constraints.critical:
+        yield "critical basic constraints"
+    if x509.KeyUsage not in there:
+        yield "a key usage"
+    if x509.SubjectKeyIdentifier not in there:
+        yield "a subject key identifier"
 
 
 def issued(certificate: t.Any, authority: t.Any) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: machine_info
-short_description: Say which machine a host of the inventory is
+short_description: Say which machine a host of the inventory is, and which system it runs
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
@@ -37,6 +37,11 @@ machine:
   returned: success
   type: str
   sample: 0d0e3c5e-8c33-4a3c-9d0c-2f5f0a6f3c11/fe01/2
+distribution:
+  description: Id, version and code name of os-release(5).
+  returned: success
+  type: dict
+  sample: {id: debian, version: "13", codename: trixie}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -46,7 +51,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import facts
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.exit_json(changed=False, machine=facts.machine())
+    module.exit_json(changed=False, machine=facts.machine(), distribution=facts.distribution())
 
 
 if __name__ == "__main__":

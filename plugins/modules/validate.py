@@ -58,7 +58,8 @@ options:
     description: >-
       Compare only those of O(hosts) that are one machine, once M(ibops.gateway.machine_info) has seen them. They share
       its ports and names, and have to agree in the settings of the machine itself, roles
-      P(ibops.gateway.hardening#role) and P(ibops.gateway.docker_engine#role).
+      P(ibops.gateway.hardening#role) and P(ibops.gateway.docker_engine#role). A system that is unknown is refused, and
+      so is one on which nothing was ever tried, unless C(gateway_unproven_system) accepts it.
     type: bool
     default: false
 """

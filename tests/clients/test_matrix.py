@@ -34,7 +34,8 @@ HEALTHY = {2104, 2106, 2107, 2108, 2158}
 
 def python_of(client: str) -> str:
     """Return the Python of the client's environment; an installation says so on standard error."""
-    found = subprocess.run([sys.executable, HERE / "venvs.py", client], stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "tests.clients.venvs", client]
+    found = subprocess.run(command, cwd=HERE.parents[1], stdout=subprocess.PIPE, text=True, check=True)
     return found.stdout.strip()
 
 

@@ -62,7 +62,6 @@ from ibgw_standin import faults
 
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
-HARDENED_ROLES = ("access", "gcp_vm", "hardening")
 HARDENING = ROOT / "roles/hardening"
 ACCESS = ROOT / "roles/access/vars/main/main.yml"
 SESSION = ROOT / "roles/session/meta/argument_specs.yml"
@@ -404,12 +403,12 @@ def hardening() -> dict[Path, str]:
 
 
 def platforms() -> dict[Path, str]:
-    """The platforms of each role for hosts, by systems.py."""
+    """The platforms of each role, by systems.py."""
     found = {}
-    for path in sorted({*ROOT.glob("roles/*/meta/main.yml")} - {ROOT / "roles/sandbox_vm/meta/main.yml"}):
+    for path in sorted(ROOT.glob("roles/*/meta/main.yml")):
         releases: dict[str, list[str]] = {}
         for system in systems.SYSTEMS:
-            if system.hardened or path.parts[-3] not in HARDENED_ROLES:
+            if not system.differs:
                 releases.setdefault(system.distribution, []).append(system.codename)
         lines = [f"    - name: {name}\n      versions: [{', '.join(names)}]\n" for name, names in releases.items()]
         head, key, rest = path.read_text().partition("  platforms:\n")

@@ -18,8 +18,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
+from ansible_test._internal.python_requirements import get_venv_packages
 from tests.lint.files import ROOT, project_files
 
 WORK = ROOT / ".cache" / "sanity"
@@ -27,6 +29,7 @@ HOME = WORK / "home"
 COLLECTION = WORK / "ansible_collections" / "ibops" / "gateway"
 # What is not shipped and still has a say: reasons why a file may break a rule.
 ALSO = ("tests/sanity/*",)
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 BOOTSTRAP = '''\
 """Stands in for get-pip.py: the pip that comes with Python, brought to the versions asked for."""
@@ -81,8 +84,9 @@ def make_home() -> None:
     if cache.is_dir() and not link.exists():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(cache)
-    # ansible-core 2.19 asks for pip 24.2 under this name.
-    bootstrap = HOME / ".ansible/test/cache/get_pip_24_2.py"
+    # Each ansible-core asks for a pip of its own.
+    pip = get_venv_packages(SimpleNamespace(version=PYTHON))["pip"].replace(".", "_")
+    bootstrap = HOME / f".ansible/test/cache/get_pip_{pip}.py"
     bootstrap.parent.mkdir(parents=True, exist_ok=True)
     bootstrap.write_text(BOOTSTRAP)
 
@@ -95,8 +99,7 @@ def main() -> int:
     arguments = parser.parse_args().arguments
     copy_collection()
     make_home()
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = ["ansible-test", "sanity", "--color", "no", "--python", python, *arguments]
+    command = ["ansible-test", "sanity", "--color", "no", "--python", PYTHON, *arguments]
     return subprocess.run(command, cwd=COLLECTION, env=os.environ | {"HOME": str(HOME)}).returncode
 
 

@@ -28,7 +28,9 @@ MODULE = """#!/usr/bin/python
 import os
 from ansible.module_utils.basic import AnsibleModule
 module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-module.exit_json(changed=False, machine=os.environ["MACHINE"])
+name, _of, system = os.environ["MACHINE"].partition("@")
+distribution = {"id": system or "debian", "version": "24.04" if system else "13"}
+module.exit_json(changed=False, machine=name, distribution=distribution)
 """
 NOTHING = "---\n- name: Nothing\n  ansible.builtin.meta: noop\n"
 
@@ -185,3 +187,12 @@ def test_gateways_of_one_machine_agree_in_its_settings(site: Site) -> None:
     status, text, steps = site.run(pair, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json")
     assert (status, steps) == (2, [])
     assert json.dumps("machine-settings-differ") in text
+
+
+def test_a_system_on_which_nothing_was_tried_wants_consent(site: Site) -> None:
+    two = {"a1": {"machine": "a"}, "b1": {"machine": "b@ubuntu"}}
+    status, text, steps = site.run(two, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json")
+    assert (status, steps) == (2, [])
+    assert json.dumps("system-unproven") in text
+    status, text, steps = site.run(two, "-e", "gateway_unproven_system=true")
+    assert (status, order(steps, "hardening")) == (0, ["a1", "b1"]), text

@@ -25,13 +25,19 @@ class System(t.NamedTuple):
     auditd_loads_rules: bool = False
     # System calls that its auditctl does not know.
     unknown_calls: tuple[str, ...] = ()
-    # Tried with roles hardening, access and gcp_vm too.
-    hardened: bool = True
+    # Of a system that nothing here was tried on: what is known to differ from Debian.
+    differs: tuple[str, ...] = ()
 
 
 _ENGINE = ("docker.io", "containerd", "runc")
 _DEBIAN_TIME = tuple(f"{number}.debian.pool.ntp.org" for number in range(4))
 _UBUNTU_TIME = ("ntp.ubuntu.com",)
+_UBUNTU_DIFFERS = (
+    "systemd's ssh.socket holds sshd's port",
+    "snapd runs, and mounts its packages by squashfs",
+    "AppArmor keeps unprivileged users from namespaces",
+    "cloud-init writes netplan and a file of sshd",
+)
 SYSTEMS = (
     System(
         "Debian",
@@ -44,9 +50,18 @@ SYSTEMS = (
     ),
     # It split the client off docker.io.
     System("Debian", "13", "trixie", (*_ENGINE, "docker-cli"), _DEBIAN_TIME),
-    System("Ubuntu", "22.04", "jammy", _ENGINE, _UBUNTU_TIME, hardened=False),
-    System("Ubuntu", "24.04", "noble", _ENGINE, _UBUNTU_TIME, hardened=False),
+    # Ubuntu 22.04 has Python 3.10, and the agent needs 3.11.
+    System("Ubuntu", "24.04", "noble", _ENGINE, _UBUNTU_TIME, differs=_UBUNTU_DIFFERS),
+    System(
+        "Ubuntu",
+        "26.04",
+        "resolute",
+        _ENGINE,
+        _UBUNTU_TIME,
+        differs=(*_UBUNTU_DIFFERS, "sudo-rs and uutils stand in for sudo and coreutils", "Python is 3.14"),
+    ),
 )
+PROVEN = tuple(f"{system.distribution} {system.version}" for system in SYSTEMS if not system.differs)
 
 
 def find(distribution: str, version: str) -> System:
@@ -54,5 +69,5 @@ def find(distribution: str, version: str) -> System:
     for system in SYSTEMS:
         if system.distribution.lower() == distribution.lower() and f"{version}.".startswith(f"{system.version}."):
             return system
-    known = ", ".join(f"{system.distribution} {system.version}" for system in SYSTEMS)
-    raise ValueError(f"{distribution or 'this system'} {version} is not supported; the host has to run one of {known}")
+    name = f"{distribution} {version}".strip() or "this system"
+    raise ValueError(f"{name} is not supported; the host has to run one of {', '.join(PROVEN)}")

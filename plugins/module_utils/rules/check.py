@@ -18,6 +18,7 @@ from ..agent import bounds
 from ..agent.problem import Problem, table
 from ..agent.session import plan, windows
 from ..deploy import container
+from ..host import systems
 from . import access, client_portal, gateway, gcp_vm, hardening, names, types
 
 Options = c.Mapping[str, types.Option]
@@ -27,6 +28,11 @@ _problem = table(
         "machine-settings-differ": (
             "{other} is the same machine and has {theirs}, and a machine is prepared once for all its gateways",
             "set it once for both, in group_vars/gateways.yml for example, or give them machines of their own",
+        ),
+        "system-unknown": ("{fault}", "give the gateway a VM with {proven}"),
+        "system-unproven": (
+            "this host runs {system}, on which nothing of this collection was ever tried. Of Debian differ: {differs}",
+            "give the gateway a VM with {proven}, or, where the host may break, accept that with -e {variable}=true",
         ),
         "service-account-shared": (
             "{other} has the same service account, so each VM could read the other's password in Secret Manager",
@@ -277,6 +283,26 @@ def _differences(
                     "machine-settings-differ", name, *shown, other=other, theirs="another value" if hidden else theirs
                 )
                 yield wrong._replace(host=host)
+
+
+CONSENT = "gateway_unproven_system"
+
+
+def system(variables: Variables, seen: c.Mapping[str, str]) -> c.Iterator[Problem]:
+    """Yield the problem of a host's system, *seen* as id and version: not known, or never tried and not accepted."""
+    proven = " or ".join(systems.PROVEN)
+    try:
+        found = systems.find(seen["id"], seen["version"])
+    except ValueError as fault:
+        yield _problem("system-unknown", "ansible_host", fault=fault, proven=proven)
+        return
+    try:
+        accepted = gateway.flag(variables[CONSENT])
+    except KeyError:
+        accepted = False
+    if found.differs and not accepted:
+        name, differs = f"{found.distribution} {found.version}", "; ".join(found.differs)
+        yield _problem("system-unproven", CONSENT, system=name, differs=differs, proven=proven, variable=CONSENT)
 
 
 # What decides where a connection ends: hosts that have all of it in common are one machine. Others may be, too, by

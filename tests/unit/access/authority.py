@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Container
 from pathlib import Path
 
 from cryptography import x509
@@ -18,20 +19,40 @@ NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 PEM = serialization.Encoding.PEM
 
 
+def key_usage(**usages: bool) -> x509.KeyUsage:
+    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    more = ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(**{**dict.fromkeys((*names, *more), False), **usages})
+
+
 def days(count: float) -> datetime.datetime:
     return NOW + datetime.timedelta(days=count)
 
 
+Extensions = list[tuple[x509.ExtensionType, bool]]
+
+
 class Authority:
-    def __init__(self, name: str = "Test CA") -> None:
+    """Its certificates pass the strict check of Python 3.13, but for the kinds of extension that they are *without*."""
+
+    def __init__(
+        self, name: str = "Test CA", without: Container[type[x509.ExtensionType]] = (), critical: bool = True
+    ) -> None:
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = self._builder(self.name, self.key, 1000).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        ).sign(self.key, hashes.SHA256())  # fmt: skip
+        of_ca: Extensions = [
+            (x509.BasicConstraints(ca=True, path_length=0), critical),
+            (key_usage(key_cert_sign=True, crl_sign=True), True),
+            (x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False),
+        ]
+        self.certificate = self._signed(
+            self.name, self.key, 1000, [each for each in of_ca if type(each[0]) not in without]
+        )
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, ends: float) -> x509.CertificateBuilder:
-        return (
+    def _signed(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, ends: float, extensions: Extensions
+    ) -> x509.Certificate:
+        builder = (
             x509.CertificateBuilder()
             .issuer_name(self.name)
             .subject_name(subject)
@@ -40,20 +61,30 @@ class Authority:
             .not_valid_before(days(-30))
             .not_valid_after(days(ends))
         )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        return builder.sign(self.key, hashes.SHA256())
 
     def issue(
-        self, folder: Path, name: str, usage: x509.ObjectIdentifier = CLIENT, ends: float = 30, kind: str = "client"
+        self,
+        folder: Path,
+        name: str,
+        usage: x509.ObjectIdentifier = CLIENT,
+        ends: float = 30,
+        kind: str = "client",
+        without: Container[type[x509.ExtensionType]] = (),
     ) -> x509.Certificate:
         """Write ``<kind>.key`` and ``<kind>.crt`` for *name* to a folder, and the CA's certificate beside them."""
         folder.mkdir(parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = (
-            self._builder(subject, key, ends)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
+        extensions: Extensions = [
+            (x509.SubjectAlternativeName([x509.DNSName(name)]), False),
+            (key_usage(digital_signature=True), True),
+            (x509.ExtendedKeyUsage([usage]), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False),
+        ]
+        made = self._signed(subject, key, ends, [each for each in extensions if type(each[0]) not in without])
         secret = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         (folder / f"{kind}.key").write_bytes(secret)
         (folder / f"{kind}.key").chmod(0o600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import copy
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from google.auth.credentials import Credentials as BaseCredentials
 from google.oauth2.credentials import Credentials
 from tests.fake_gcp.server import FakeGcp
@@ -28,10 +30,24 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.normal impor
 
 
 @pytest.fixture
-def options(run: RunModule) -> dict[str, Any]:
-    """The options of DOCUMENT as the module has them."""
-    found: dict[str, Any] = run(check=True)["invocation"]["module_args"]
+def taken(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The options of the module that has run, as it has them."""
+    found: dict[str, Any] = {}
+    exit_json = AnsibleModule.exit_json
+
+    def end(module: AnsibleModule, **result: Any) -> None:
+        found.update(module.params)
+        exit_json(module, **result)
+
+    monkeypatch.setattr(AnsibleModule, "exit_json", end)
     return found
+
+
+@pytest.fixture
+def options(run: RunModule, taken: dict[str, Any]) -> dict[str, Any]:
+    """The options of DOCUMENT as the module has them."""
+    run(check=True)
+    return copy.deepcopy(taken)
 
 
 class Counted(BaseCredentials):
@@ -97,8 +113,9 @@ def test_a_user_that_is_in_no_list_is_looked_at_again(
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "absent"])
-def test_two_runs_at_once_for_one_vm(machine: RunModule, fake: FakeGcp, state: str) -> None:
-    options = machine(check=True, state=state)["invocation"]["module_args"]
+def test_two_runs_at_once_for_one_vm(machine: RunModule, fake: FakeGcp, taken: dict[str, Any], state: str) -> None:
+    machine(check=True, state=state)
+    options = copy.deepcopy(taken)
     if state == "absent":
         machine()
     fake.state.operation_seconds = 0.05

@@ -3,10 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
 from tests.unit.access.authority import SERVER, Authority
 
 from ansible_collections.ibops.gateway.plugins.filter.certificate_problems import certificate_problems
@@ -57,3 +60,53 @@ def test_what_stunnel_would_refuse_is_said_before(
     spoil(folder)
     found = problems(folder)
     assert [part in problem for part, problem in zip(said, found, strict=True)] == [True] * len(said), found
+
+
+def strictly_refused(folder: Path) -> bool:
+    """Ask OpenSSL itself, as a client of Python 3.13 does, on whatever Python this is."""
+    client = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "server.crt", folder / "server.key")
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = client.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True)
+    for _round in range(3):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError:
+                return True
+    return False
+
+
+CA, OWN = ("ca.crt", "CN=Test CA"), ("server.crt", "CN=gateway")
+
+
+@pytest.mark.parametrize(
+    ("of_ca", "of_own", "said"),
+    [
+        ({}, (), []),
+        ({"without": [x509.SubjectKeyIdentifier]}, (), [(CA, "a subject key identifier")]),
+        ({"without": [x509.KeyUsage]}, (), [(CA, "a key usage")]),
+        ({"critical": False}, (), [(CA, "critical basic constraints")]),
+        ({}, [x509.AuthorityKeyIdentifier], [(OWN, "an authority key identifier")]),
+        ({}, [x509.KeyUsage, x509.ExtendedKeyUsage], []),
+    ],
+)
+def test_what_a_strict_client_would_refuse_is_said_before(
+    tmp_path: Path,
+    of_ca: dict[str, Any],
+    of_own: list[type[x509.ExtensionType]],
+    said: list[tuple[tuple[str, str], str]],
+) -> None:
+    authority = Authority(**of_ca)
+    authority.issue(tmp_path, "gateway", SERVER, kind="server", without=of_own)
+    authority.revoke(tmp_path / "clients.crl")
+    found = problems(tmp_path)
+    assert [f"{file} has a certificate ({name}) without {missing}" for (file, name), missing in said] == [
+        problem.partition(": ")[2].partition(",")[0] for problem in found
+    ]
+    assert strictly_refused(tmp_path) == bool(said)

@@ -24,7 +24,15 @@ def test_which_system_it_is(distribution: str, version: str, codename: str) -> N
 
 @pytest.mark.parametrize(
     ("distribution", "version"),
-    [("Debian", "1"), ("debian", "130"), ("debian", ""), ("ubuntu", "13"), ("Ubuntu", "24.10"), ("", "")],
+    [
+        ("Debian", "1"),
+        ("debian", "130"),
+        ("debian", ""),
+        ("ubuntu", "13"),
+        ("Ubuntu", "22.04"),
+        ("Ubuntu", "24.10"),
+        ("", ""),
+    ],
 )
 def test_another_one_is_refused_with_those_that_there_are(distribution: str, version: str) -> None:
     with pytest.raises(AnsibleFilterError, match="Debian 12, Debian 13"):

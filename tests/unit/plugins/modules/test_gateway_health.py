@@ -49,7 +49,7 @@ def test_a_gateway_of_ours(
     result = run_module(gateway_health.main, gateway_name="paper", check=True)
     assert not result.get("failed")
     assert result["changed"] is False
-    assert yaml.safe_load(gateway_health.RETURN).keys() == result.keys() - {"changed", "invocation"}
+    assert yaml.safe_load(gateway_health.RETURN).keys() == result.keys() - {"changed"}
     assert tree(tmp_path) == before
     assert (result["deployed"], result["mode"], result["look"]["state"]) == (True, "paper", "ready")
     assert result["accounts"] == {"fit": True, "allowed": 1, "served": 1, "reason": None}

@@ -12,6 +12,7 @@ from ansible_collections.ibops.gateway.plugins.modules import machine_info
 def test_a_machine_is_itself_until_it_boots(run_module: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run_module(machine_info.main)
     assert (run_module(machine_info.main), first["changed"]) == (first, False)
+    assert first["distribution"].keys() == {"id", "version", "codename"}
     monkeypatch.setattr(facts, "text", lambda _path: "another boot\n")
     assert run_module(machine_info.main)["machine"] != first["machine"]
 

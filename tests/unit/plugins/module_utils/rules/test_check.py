@@ -211,6 +211,28 @@ def test_gateways_of_one_machine_agree_in_its_settings() -> None:
     assert "a is the same machine and has ['10.0.0.0/8'" in " ".join(map(str, found))
 
 
+UBUNTU = {"id": "ubuntu", "version": "24.04"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "consent", "found"),
+    [
+        ({"id": "debian", "version": "12"}, {}, ""),
+        ({"id": "debian", "version": "13"}, {}, ""),
+        (UBUNTU, {}, "system-unproven"),
+        (UBUNTU, {"gateway_unproven_system": "false"}, "system-unproven"),
+        (UBUNTU, {"gateway_unproven_system": "true"}, ""),
+        ({"id": "ubuntu", "version": "26.04"}, {}, "system-unproven"),
+        ({"id": "ubuntu", "version": "22.04"}, {"gateway_unproven_system": True}, "system-unknown"),
+        ({"id": "fedora", "version": "43"}, {"gateway_unproven_system": True}, "system-unknown"),
+        ({"id": "", "version": ""}, {}, "system-unknown"),
+    ],
+)
+def test_which_systems_are_refused(seen: dict[str, str], consent: dict[str, object], found: str) -> None:
+    own = gateway("a", **consent)["a"]
+    assert [each.id for each in check.system(own, seen)] == ([found] if found else [])
+
+
 def test_two_vms_with_one_service_account_read_each_others_password() -> None:
     account: dict[str, object] = {"gcp_vm_service_account": "x@y", "gateway_password_secret": "projects/p/secrets/s"}
     pair = gateway("a", **account) | gateway("b", **account)
