@@ -9,7 +9,6 @@ proxy leads them to the fake, behind TLS of a throwaway authority. What it canno
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import pathlib
@@ -17,7 +16,6 @@ import select
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,9 +23,9 @@ import typing as t
 
 import site_run
 import yaml
+from tests import matrix
 from tests.fake_gcp.server import FakeGcp
 
-NEWEST = site_run.ROOT / ".cache" / "bench" / "newest"
 OPERATION_SECONDS = 5.0
 # What a first creation waits for in turn: the network, a subnet, an address; the snapshots' schedule, the VM.
 CRITICAL_PATH = 5 * OPERATION_SECONDS
@@ -213,33 +211,13 @@ def measure(rounds: int = 3) -> dict[str, t.Any]:
     }
 
 
-def newer_python() -> str | None:
-    """A Python that the newest google.cloud runs on; BENCH_PYTHON names one. A name on PATH may be a shim for none."""
-    for name in (os.environ.get("BENCH_PYTHON", "python3.13"), "python3.12", sys.executable):
-        with contextlib.suppress(OSError, subprocess.CalledProcessError):
-            subprocess.run(
-                [name, "-c", "import sys; assert sys.version_info >= (3, 12)"], check=True, capture_output=True
-            )
-            return name
-    return None
-
-
 def newest() -> dict[str, t.Any] | None:
-    """:func:`measure` in an environment of requirements/newest.txt, made once; None without a Python for it."""
-    python = newer_python()
-    if python is None:
-        print("google_cloud: no Python 3.12 or later for the newest release: set BENCH_PYTHON", flush=True)
+    """:func:`measure` on the newest ansible-core and Python of tests/matrix.py; None without that Python."""
+    try:
+        own = matrix.LEGS[-1].programs() / "python"
+    except LookupError as error:
+        print(f"google_cloud: {error} for the newest release", flush=True)
         return None
-    own = NEWEST / "bin" / "python"
-    if not (NEWEST / "made").exists():
-        print(f"google_cloud: making {NEWEST.relative_to(site_run.ROOT)}", flush=True)
-        subprocess.run([python, "-m", "venv", "--clear", NEWEST], check=True)
-        options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
-        subprocess.run([own, "-m", "pip", "install", *options, "-r", "requirements/newest.txt"],
-                       cwd=site_run.ROOT, check=True)  # fmt: skip
-        [package] = NEWEST.glob("lib/python3*/site-packages/google/cloud/compute_v1")
-        subprocess.run([own, "-m", "compileall", "-q", package], check=True)
-        (NEWEST / "made").touch()
     path = os.pathsep.join((".", ".ansible/collections"))
     ended = subprocess.run([own, __file__], cwd=site_run.ROOT, env=os.environ | {"PYTHONPATH": path}, check=True,
                            stdout=subprocess.PIPE, text=True)  # fmt: skip
