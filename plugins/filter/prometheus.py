@@ -13,7 +13,7 @@ _WHO = "{{ with $labels.gateway }}{{ . }} on {{ end }}{{ $labels.instance }}: "
 
 def prometheus_rules(
     rules: Rows, records: Rows, targets: Rows, changes: c.Mapping[str, c.Mapping[str, t.Any]] | None = None
-) -> dict[str, object]:
+) -> dict[str, t.Any]:
     changed = [{**rule, **(changes or {}).get(rule["alert"], {})} for rule in rules]
     groups = {
         "ibgw-expected": [
