@@ -9,8 +9,8 @@ short_description: Where the metrics of gateways are served
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
-  - Reads the variables of other hosts as the roles would, their defaults included, and returns where Prometheus finds the metrics
-    of each gateway that has a watcher.
+  - Reads the variables of other hosts as the roles would, their defaults included, and returns where Prometheus finds
+    the metrics of each gateway that has a watcher.
 options:
   _terms:
     description: Gateways, by their names in the inventory.

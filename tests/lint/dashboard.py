@@ -1,7 +1,6 @@
 """The dashboard for Grafana, roles/observability/files/ib_gateway.json, built by Grafana's own library.
 
-A panel is a row of PANELS: its title, what it tells, its queries by legend, and how its values are shown. Each query is one
-that Prometheus has answered in Molecule's scenario `observability`.
+Each query is answered by the Prometheus of Molecule's scenario `observability`.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import ver
 PATH = ROOT / "roles/observability/files/ib_gateway.json"
 COLORS = dict(zip(verdicts.GATEWAY_STATES, ("text", "blue", "purple", "green", "orange", "red"), strict=True))
 # Which gateways are shown; the dashboard's own variable.
-CHOSEN = 'gateway=~"$gateway"'
+CHOSEN = '{gateway=~"$gateway"}'
 NOW, LINE, STATE = "now", "line", "state"
 
 
 class Panel(NamedTuple):
-    """A panel, *width* of 24 columns wide. In a query {} is the choice of gateways."""
+    """A panel, *width* of 24 columns wide. In a query @ is the choice of gateways."""
 
     title: str
     text: str
@@ -38,39 +37,87 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("State", "The gateway's state by its watcher.", {"{{gateway}}": "ibgw:state:code{{{}}}"}, kind=STATE, width=24),
-    Panel("Alerts", "What fires now.",
-          {"{{alertname}} {{gateway}}": 'ALERTS{{alertstate="firing",alertname!="Watchdog",{}}}'},
-          kind=STATE, width=24),
-    Panel("Sign-in holds for", "Live: until IBKR's week ends.", {"{{gateway}}": "ibgw:session_left:seconds{{{}}}"}, "s", NOW, 6),
-    Panel("Sign-in due in", "Live: by session_sign_in_deadline.", {"{{gateway}}": "ibgw:sign_in_left:seconds{{{}}}"}, "s", NOW, 6),
-    Panel("Ready, last day", "Part of the last day.", {"{{gateway}}": "ibgw:ready:avg1d{{{}}}"}, "percentunit", NOW, 6),
-    Panel("Release is accepted for", "Until IBKR refuses it.",
-          {"{{gateway}}": "ibgw_release_accepted_until_timestamp_seconds{{{}}} - time()"}, "s", NOW, 6),
-    Panel("Last look", "Time since the watcher looked.", {"{{gateway}}": "ibgw:look_age:seconds{{{}}}"}, "s"),
-    Panel("Probe", "Time of each step of the last probe.", {"{{gateway}} {{step}}": "ibgw_probe_duration_seconds{{{}}}"}, "s"),
-    Panel("Clock skew", "The gateway's clock against the host's.", {"{{gateway}}": "ibgw_clock_skew_seconds{{{}}}"}, "s"),
-    Panel("API", "State of the last probe.", {"{{gateway}} {{state}}": "ibgw_api_state{{{}}} == 1"}),
-    Panel("Farms", "IBKR's data farms.", {"{{gateway}} {{status}}": "ibgw_farms{{{}}}"}),
-    Panel("Notices", "Messages of the API, by code.", {"{{gateway}} {{code}}": "ibgw_notices{{{}}} > 0"}),
-    Panel("Sign-ins", "Of this start of the container.",
-          {"{{gateway}} tried": "ibgw_login_attempts_total{{{}}}", "{{gateway}} refused": "ibgw_refused_logins_total{{{}}}",
-           "{{gateway}} pushes": "ibgw_pushes_total{{{}}}", "{{gateway}} pushes missed": "ibgw_pushes_missed_total{{{}}}"}),
-    Panel("Starts", "Starts of the container, in a day.", {"{{gateway}}": "increase(ibgw_starts_total{{{}}}[1d])"}),
-    Panel("Blocks", "In a day, by cause.", {"{{gateway}} {{cause}}": "increase(ibgw_blocks_total{{{}}}[1d]) > 0"}),
-    Panel("Alerts of the watcher", "Waiting for a channel, and given up.",
-          {"{{gateway}} waiting": "ibgw_alerts_waiting{{{}}}", "{{gateway}} dropped": "ibgw_alerts_dropped_total{{{}}}"}),
-    Panel("Heartbeats", "Calls of the dead man's switch in five minutes.",
-          {"{{gateway}} taken": "increase(ibgw_heartbeats_total{{{}}}[5m])",
-           "{{gateway}} not taken": "increase(ibgw_heartbeats_failed_total{{{}}}[5m])"}),
-    Panel("Certificates end in", "Of mutual TLS.", {"{{gateway}} {{kind}}": "ibgw_certificate_end_timestamp_seconds{{{}}} - time()"}, "s"),
-    Panel("Disk", "Free part of the file systems.", {"{{gateway}} {{filesystem}}": "ibgw_disk_free_ratio{{{}}}"}, "percentunit"),
-    Panel("Log", "Size of the container's log.", {"{{gateway}}": "ibgw_log_bytes{{{}}}"}, "bytes"),
-    Panel("Watcher's memory", "systemd ends it at 64 MiB.", {"{{gateway}}": "ibgw_watcher_memory_bytes{{{}}}"}, "bytes"),
-    Panel("Watcher's processor", "Part of one processor.", {"{{gateway}}": "ibgw:watcher_cpu:rate5m{{{}}}"}, "percentunit"),
-    Panel("Machine's memory", "Available; from node-exporter.", {"{{instance}}": 'node_memory_MemAvailable_bytes{{job="ibgw"}}'}, "bytes"),
-    Panel("Machine's load", "Of one minute; from node-exporter.", {"{{instance}}": 'node_load1{{job="ibgw"}}'}),
-)  # fmt: skip
+    Panel("State", "The gateway's state by its watcher.", {"{{gateway}}": "ibgw:state:code@"}, kind=STATE, width=24),
+    Panel(
+        "Alerts",
+        "What fires now.",
+        {"{{alertname}} {{gateway}}": 'ALERTS{alertstate="firing",alertname!="Watchdog",gateway=~"$gateway"}'},
+        kind=STATE,
+        width=24,
+    ),
+    Panel(
+        "Sign-in holds for", "Live: until IBKR's week ends.", {"{{gateway}}": "ibgw:session_left:seconds@"}, "s", NOW, 6
+    ),
+    Panel(
+        "Sign-in due in",
+        "Live: by session_sign_in_deadline.",
+        {"{{gateway}}": "ibgw:sign_in_left:seconds@"},
+        "s",
+        NOW,
+        6,
+    ),
+    Panel("Ready, last day", "Part of the last day.", {"{{gateway}}": "ibgw:ready:avg1d@"}, "percentunit", NOW, 6),
+    Panel(
+        "Release is accepted for",
+        "Until IBKR refuses it.",
+        {"{{gateway}}": "ibgw_release_accepted_until_timestamp_seconds@ - time()"},
+        "s",
+        NOW,
+        6,
+    ),
+    Panel("Last look", "Time since the watcher looked.", {"{{gateway}}": "ibgw:look_age:seconds@"}, "s"),
+    Panel(
+        "Probe", "Time of each step of the last probe.", {"{{gateway}} {{step}}": "ibgw_probe_duration_seconds@"}, "s"
+    ),
+    Panel("Clock skew", "The gateway's clock against the host's.", {"{{gateway}}": "ibgw_clock_skew_seconds@"}, "s"),
+    Panel("API", "State of the last probe.", {"{{gateway}} {{state}}": "ibgw_api_state@ == 1"}),
+    Panel("Farms", "IBKR's data farms.", {"{{gateway}} {{status}}": "ibgw_farms@"}),
+    Panel("Notices", "Messages of the API, by code.", {"{{gateway}} {{code}}": "ibgw_notices@ > 0"}),
+    Panel(
+        "Sign-ins",
+        "Of this start of the container.",
+        {
+            "{{gateway}} tried": "ibgw_login_attempts_total@",
+            "{{gateway}} refused": "ibgw_refused_logins_total@",
+            "{{gateway}} pushes": "ibgw_pushes_total@",
+            "{{gateway}} pushes missed": "ibgw_pushes_missed_total@",
+        },
+    ),
+    Panel("Starts", "Starts of the container, in a day.", {"{{gateway}}": "increase(ibgw_starts_total@[1d])"}),
+    Panel("Blocks", "In a day, by cause.", {"{{gateway}} {{cause}}": "increase(ibgw_blocks_total@[1d]) > 0"}),
+    Panel(
+        "Alerts of the watcher",
+        "Waiting for a channel, and given up.",
+        {"{{gateway}} waiting": "ibgw_alerts_waiting@", "{{gateway}} dropped": "ibgw_alerts_dropped_total@"},
+    ),
+    Panel(
+        "Heartbeats",
+        "Calls of the dead man's switch in five minutes.",
+        {
+            "{{gateway}} taken": "increase(ibgw_heartbeats_total@[5m])",
+            "{{gateway}} not taken": "increase(ibgw_heartbeats_failed_total@[5m])",
+        },
+    ),
+    Panel(
+        "Certificates end in",
+        "Of mutual TLS.",
+        {"{{gateway}} {{kind}}": "ibgw_certificate_end_timestamp_seconds@ - time()"},
+        "s",
+    ),
+    Panel(
+        "Disk", "Free part of the file systems.", {"{{gateway}} {{filesystem}}": "ibgw_disk_free_ratio@"}, "percentunit"
+    ),
+    Panel("Log", "Size of the container's log.", {"{{gateway}}": "ibgw_log_bytes@"}, "bytes"),
+    Panel("Watcher's memory", "systemd ends it at 64 MiB.", {"{{gateway}}": "ibgw_watcher_memory_bytes@"}, "bytes"),
+    Panel("Watcher's processor", "Part of one processor.", {"{{gateway}}": "ibgw:watcher_cpu:rate5m@"}, "percentunit"),
+    Panel(
+        "Machine's memory",
+        "Available; from node-exporter.",
+        {"{{instance}}": 'node_memory_MemAvailable_bytes{job="ibgw"}'},
+        "bytes",
+    ),
+    Panel("Machine's load", "Of one minute; from node-exporter.", {"{{instance}}": 'node_load1{job="ibgw"}'}),
+)
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${source}")
 
 
@@ -78,7 +125,9 @@ def built(panel: Panel) -> stat.Panel | statetimeline.Panel | timeseries.Panel:
     made = {NOW: stat.Panel, STATE: statetimeline.Panel, LINE: timeseries.Panel}[panel.kind]()
     made.title(panel.title).description(panel.text).datasource(SOURCE).unit(panel.unit).span(panel.width).height(7)
     for number, (legend, query) in enumerate(panel.queries.items()):
-        asked = prometheus.Dataquery().expr(query.format(CHOSEN)).legend_format(legend).ref_id(chr(ord("A") + number))
+        asked = (
+            prometheus.Dataquery().expr(query.replace("@", CHOSEN)).legend_format(legend).ref_id(chr(ord("A") + number))
+        )
         made.with_target(asked.instant() if panel.kind == NOW else asked.range())
     if panel.title == "State":
         shown = {
@@ -91,7 +140,8 @@ def built(panel: Panel) -> stat.Panel | statetimeline.Panel | timeseries.Panel:
 
 def text() -> str:
     """The dashboard as JSON, for Grafana's import and for its provisioning."""
-    made = dashboard.Dashboard("IB Gateway").uid("ibgw").tags(["ibgw"]).timezone("browser").time("now-1d", "now").refresh("1m")
+    made = dashboard.Dashboard("IB Gateway").uid("ibgw").tags(["ibgw"]).timezone("browser")
+    made.time("now-1d", "now").refresh("1m")
     made.with_variable(dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus"))
     gateways = dashboard.QueryVariable("gateway").label("Gateway").datasource(SOURCE).multi(True).include_all(True)
     made.with_variable(gateways.query("label_values(ibgw_healthy, gateway)").all_value(".*"))

@@ -24,7 +24,14 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import containe
 
 # Fixtures; pytest finds them here.
 __all__ = [
-    *("amtool", "closed_port", "command_server", "fake_engine", "healthy_port", "no_engine", "promtool", "serve"),
+    "amtool",
+    "closed_port",
+    "command_server",
+    "fake_engine",
+    "healthy_port",
+    "no_engine",
+    "promtool",
+    "serve",
 ]
 
 Deploy = Callable[..., descriptor.Descriptor]

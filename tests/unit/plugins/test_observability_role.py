@@ -44,7 +44,7 @@ def rendered(expression: str, **settings: Any) -> str:
     for path in (*sorted(ROLE.glob("defaults/*.yml")), *sorted(ROLE.glob("vars/main/*.yml"))):
         variables |= loader.load_from_file(str(path), trusted_as_template=True)
     variables["__observability_targets"] = TARGETS
-    text: str = Templar(loader, {**variables, **settings}).template(trust_as_template("{{ %s }}" % expression))
+    text: str = Templar(loader, {**variables, **settings}).template(trust_as_template(f"{{{{ {expression} }}}}"))
     return text
 
 

@@ -26,8 +26,8 @@ RULE_OF = {
     "release/warning": "GatewayReleaseEnding",
     "release/critical": "GatewayReleaseEnds",
 }
-# Alerts besides: of the state before, of the machine, of a clock that Prometheus, on another machine, does not share, and
-# of a dialog that the driven watcher, which stands still while an operator acts, does not alert on.
+# Alerts besides: of the state before, of the machine, of a clock that Prometheus, on another machine, does not share,
+# and of a dialog that the driven watcher, which stands still while an operator acts, does not alert on.
 ALSO = {
     "a code or a security question is asked for": {"GatewayDegraded"},
     "the host reboots: degraded": {"GatewayDegraded"},

@@ -3,9 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
