@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from grafana_foundation_sdk.builders import dashboard, prometheus, stat, statetimeline, timeseries
@@ -118,11 +119,13 @@ PANELS = (
     ),
     Panel("Machine's load", "Of one minute; from node-exporter.", {"{{instance}}": 'node_load1{job="ibgw"}'}),
 )
+Builder = stat.Panel | statetimeline.Panel | timeseries.Panel
+BUILDERS: dict[str, Callable[[], Builder]] = {NOW: stat.Panel, STATE: statetimeline.Panel, LINE: timeseries.Panel}
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${source}")
 
 
-def built(panel: Panel) -> stat.Panel | statetimeline.Panel | timeseries.Panel:
-    made = {NOW: stat.Panel, STATE: statetimeline.Panel, LINE: timeseries.Panel}[panel.kind]()
+def built(panel: Panel) -> Builder:
+    made = BUILDERS[panel.kind]()
     made.title(panel.title).description(panel.text).datasource(SOURCE).unit(panel.unit).span(panel.width).height(7)
     for number, (legend, query) in enumerate(panel.queries.items()):
         asked = (
