@@ -113,6 +113,7 @@ SANDBOX = [
     Stage("molecule-live-week", "molecule test -s live_week", minutes=40),
     Stage("molecule-gcp", "molecule test -s gcp", minutes=40),
     Stage("molecule-paper-session", "molecule test -s paper_session", minutes=40),
+    Stage("molecule-observability", "molecule test -s observability", minutes=40),
     Stage("molecule-client-portal", "molecule test -s client_portal", minutes=40),
 ]
 VM = [

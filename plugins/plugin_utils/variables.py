@@ -52,8 +52,8 @@ def role_variables(loader: DataLoader) -> tuple[dict[str, t.Any], dict[str, t.An
         defaults.update(_load(loader, path) or {})
     # Of a role's own folder only the collection's, two above it, is read.
     own: dict[str, t.Any] = {"role_path": str(COLLECTION / "roles/gateway")}
-    for role in ("client_portal", "gateway", "gcp_vm"):
-        own.update(_load(loader, COLLECTION / f"roles/{role}/vars/main.yml"))
+    for part in ("client_portal/vars/main", "gateway/vars/main", "gcp_vm/vars/main", "observability/vars/main/rules"):
+        own.update(_load(loader, COLLECTION / f"roles/{part}.yml"))
     return defaults, own
 
 

@@ -8,6 +8,7 @@
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts, by
   channel_kinds.py, and the default of session_sign_in_deadline, by week.py; in docs their tables.
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
+- From roles/observability/vars/main/rules.yml: their table in docs; the dashboard is tests/lint/dashboard.py's.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.lint import dashboard
 from tests.lint.files import ROOT, project_files
 
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
@@ -553,6 +555,35 @@ def channels_table() -> str:
     return table(rows)
 
 
+def rules_file(name: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = yaml.safe_load((ROOT / "roles/observability/vars/main/rules.yml").read_text())[name]
+    return found
+
+
+def alert_rules_table() -> str:
+    """A row for each alerting rule of Prometheus."""
+    rows = [("rule", "severity", "for", "fires when", "what to do", "expression")]
+    for each in rules_file("__observability_rules"):
+        shown = (cell(each["text"]), cell(each["step"]), f"`{cell_code(each['expr'])}`")
+        rows.append((f"`{each['alert']}`", each["severity"], each["for"], *shown))
+    return table(rows)
+
+
+def records_table() -> str:
+    """A row for each recording rule of Prometheus."""
+    rows = [("series", "what it tells", "expression")]
+    rows += [
+        (f"`{each['record']}`", cell(each["text"]), f"`{cell_code(each['expr'])}`")
+        for each in rules_file("__observability_records")
+    ]
+    return table(rows)
+
+
+def cell_code(text: str) -> str:
+    """Code in a table of Markdown, where a bar would end the cell."""
+    return text.strip().replace("|", "\\|")
+
+
 def transition_table() -> str:
     """A row for each field of a line in the journal."""
     return table([("field", "what it is"), *((f"`{name}`", text) for name, (text, _read) in journal.FIELDS.items())])
@@ -586,6 +617,7 @@ def texts() -> dict[Path, str]:
         HEALTH: health_module(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
         RUN_NAMES: run_names(),
+        dashboard.PATH: dashboard.text(),
     }
     found |= documents() | hardening() | platforms()
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
@@ -601,6 +633,8 @@ DOCUMENTED = {
     "promises per controller": promises_table,
     "settings by environment": controller_settings_table,
     "alert channels": channels_table,
+    "alerting rules": alert_rules_table,
+    "recording rules": records_table,
     "metrics": metrics_table,
     "transition fields": transition_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",

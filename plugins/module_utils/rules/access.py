@@ -321,6 +321,12 @@ def _private(settings: Settings, way: str) -> c.Iterator[Problem]:
         yield from sources(settings, f"access_{way}_from", f"access_{way}_addresses")
 
 
+def _vpc(settings: Settings) -> c.Iterator[Problem]:
+    yield from _private(settings, "vpc")
+    if settings.get("access_vpc_metrics_from") not in (None, settings.get("access_vpc_from")):
+        yield from sources(settings, "access_vpc_metrics_from", "access_vpc_addresses")
+
+
 def _docker_network(settings: Settings) -> c.Iterator[Problem]:
     if settings.get("gateway_stack") == "client_portal":
         yield _problem("network-of-portal", "gateway_access", ways(settings))
@@ -361,6 +367,7 @@ def _iap(settings: Settings) -> c.Iterator[Problem]:
 # Of methods with settings of their own, or that may listen in public.
 CHECKS: dict[str, c.Callable[[Settings], c.Iterable[Problem]]] = {
     "docker_network": _docker_network,
+    "vpc": _vpc,
     "ssh_tunnel": _ssh_tunnel,
     "mtls": mtls.problems,
     "wireguard": wireguard.problems,

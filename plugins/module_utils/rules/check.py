@@ -19,7 +19,7 @@ from ..agent.problem import Problem, table
 from ..agent.session import plan, windows
 from ..deploy import container
 from ..host import systems
-from . import access, client_portal, gateway, gcp_vm, hardening, names, types
+from . import access, client_portal, gateway, gcp_vm, hardening, names, observability, types
 
 Options = c.Mapping[str, types.Option]
 _problem = table(
@@ -59,6 +59,7 @@ _COMPARED = (
     *(f"access_{name}_{part}" for name in access.LISTENING for part in ("addresses", "port")),
     *("access_wireguard_udp_port", "access_wireguard_interface"),
     *("gcp_vm_service_account", "gcp_vm_share_service_account", "gateway_password_secret"),
+    *observability.READ,
 )
 
 
@@ -212,6 +213,11 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
         yield from hardening.problems(settings, context.facts, on)
     elif role == "gcp_vm":
         yield from gcp_vm.problems(settings, t.cast("c.Mapping[str, t.Any]", variables["__gcp_vm_options"]))
+    elif role == "observability":
+        yield from observability.problems(settings)
+    elif role == "observability:prometheus":
+        rules = t.cast("list[c.Mapping[str, t.Any]]", variables["__observability_rules"])
+        yield from observability.prometheus(settings, [each["alert"] for each in rules])
 
 
 def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:
@@ -243,11 +249,12 @@ PAIRS: dict[str, c.Callable[[list[dict[str, t.Any]]], c.Iterable[Problem]]] = {
     "gateway": gateway.pairs,
     "access": access.pairs,
     "gcp_vm": _service_accounts,
+    "observability:prometheus": observability.pairs,
 }
 
 
 # The roles that prepare a machine, once for all its gateways.
-_OF_MACHINE = ("hardening", "docker_engine")
+_OF_MACHINE = ("hardening", "docker_engine", "observability")
 
 
 def machines(

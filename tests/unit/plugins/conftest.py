@@ -16,13 +16,23 @@ from sandbox.client_portal import standin
 from tests.unit.plugins.api_server import closed_port, healthy_port, serve
 from tests.unit.plugins.command_server import command_server
 from tests.unit.plugins.fake_engine import fake_engine, no_engine
+from tests.unit.plugins.prometheus import amtool, promtool
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store
 from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 
 # Fixtures; pytest finds them here.
-__all__ = ["closed_port", "command_server", "fake_engine", "healthy_port", "no_engine", "serve"]
+__all__ = [
+    "amtool",
+    "closed_port",
+    "command_server",
+    "fake_engine",
+    "healthy_port",
+    "no_engine",
+    "promtool",
+    "serve",
+]
 
 Deploy = Callable[..., descriptor.Descriptor]
 RunModule = Callable[..., dict[str, Any]]

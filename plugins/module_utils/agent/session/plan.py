@@ -99,7 +99,7 @@ BOUNDS = {
 # Unprivileged ports; 0 serves nothing.
 HTTP_PORTS = (1024, 65535)
 DIRECTORY = re.compile(r"/[\w./-]*", re.ASCII)
-_OTHER_PORTS = ("gateway_port", "access_vpc_port", "access_mtls_port", "access_wireguard_port")
+_PORTS = ("gateway_port", "access_vpc_port", "access_mtls_port", "access_wireguard_port", "session_http_port")
 
 
 _problem = table(
@@ -116,9 +116,12 @@ _problem = table(
         "http-address-open": (
             "neither of the loopback nor, with vpc in gateway_access, one of access_vpc_addresses, so that no firewall "
             "would say who may ask there",
-            "choose 127.0.0.1, or one of access_vpc_addresses with access_vpc_from",
+            "choose 127.0.0.1, or one of access_vpc_addresses with access_vpc_metrics_from",
         ),
-        "http-port-taken": ("a port of the gateway's API or of one of its access methods", "choose another"),
+        "http-port-taken": (
+            "a port of the gateway's API, of one of its access methods, or of the watcher's metrics",
+            "choose another",
+        ),
         "watcher-client-id-taken": (
             "gateway_client_id's or gateway_check_client_id's, and the API refuses two clients with one id",
             "choose another",
@@ -150,14 +153,21 @@ def _publishing(settings: Mapping[str, Any]) -> list[Problem]:
     directory = settings["session_metrics_directory"]
     if directory and not DIRECTORY.fullmatch(str(directory)):
         found.append(_problem("metrics-directory", "session_metrics_directory", directory))
-    port, address = bounds.whole(settings["session_http_port"]), str(settings["session_http_address"])
-    if port == 0:
-        return found
-    if wrong := bounds.problem("session_http_port", settings["session_http_port"], HTTP_PORTS):
+    if bounds.whole(settings["session_http_port"]) != 0:
+        found += served(settings, "session_http")
+    return found
+
+
+def served(settings: Mapping[str, Any], what: str) -> list[Problem]:
+    """Return every problem of where metrics are served: variables ``<what>_address`` and ``<what>_port``."""
+    found = []
+    variable = f"{what}_port"
+    port, address = bounds.whole(settings[variable]), str(settings[f"{what}_address"])
+    if wrong := bounds.problem(variable, settings[variable], HTTP_PORTS):
         found.append(wrong)
-    elif port in [bounds.whole(settings.get(name)) for name in _OTHER_PORTS]:
-        found.append(_problem("http-port-taken", "session_http_port", port))
+    elif port in [bounds.whole(settings.get(name)) for name in _PORTS if name != variable]:
+        found.append(_problem("http-port-taken", variable, port))
     governed = settings.get("access_vpc_addresses") or [] if "vpc" in (settings.get("gateway_access") or []) else []
     if address not in ("127.0.0.1", "::1", *governed):
-        found.append(_problem("http-address-open", "session_http_address", address))
+        found.append(_problem("http-address-open", f"{what}_address", address))
     return found

@@ -3,9 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -22,7 +20,6 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.metric
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import Watcher
 
 ROOT = Path(__file__).parents[6]
-PROMTOOL = ROOT / ".cache" / "prometheus"
 ACCOUNTS = ("U1234567", "U7654321")
 
 
@@ -217,23 +214,6 @@ def test_a_look_pays_little_for_it(watching: Watcher, tmp_path: Path) -> None:
 
 
 # Prometheus' own word
-
-
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    """The command of promtool: what is installed, else Debian's, unpacked below .cache, so that no service starts."""
-    if installed := shutil.which("promtool"):
-        return installed
-    PROMTOOL.mkdir(parents=True, exist_ok=True)
-    program = PROMTOOL / "usr" / "bin" / "promtool"
-    with (PROMTOOL / "lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # parallel test runs share it
-        if not program.exists():
-            subprocess.run(["apt-get", "-q", "download", "prometheus"], cwd=PROMTOOL, check=True)
-            for package in PROMTOOL.glob("*.deb"):
-                subprocess.run(["dpkg-deb", "--extract", package, PROMTOOL], check=True)
-                package.unlink()
-    return os.fspath(program)
 
 
 @pytest.mark.programs

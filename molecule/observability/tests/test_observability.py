@@ -1,0 +1,208 @@
+"""A real Prometheus and a live gateway: faults fire their rules and resolve, the dashboard's queries are answered.
+
+Each test begins and ends with a gateway that is ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shlex
+import socket
+import time
+import typing as t
+import urllib.parse
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+StandIn = t.Callable[..., dict[str, t.Any]]
+Playbook = t.Callable[..., t.Any]
+ROOT = pathlib.Path(__file__).parents[3]
+VARIABLES = ("-e", "@molecule/observability/vars/main.yml")
+TAGS = ("--tags", "observability,access")
+FILE = "/var/lib/prometheus/node-exporter/ibgw_live.prom"
+DASHBOARD = json.loads((ROOT / "roles/observability/files/ib_gateway.json").read_text())
+# What this gateway has no sample of: neither mutual TLS, nor an end of its release, nor a message.
+UNANSWERED = {"Certificates end in", "Release is accepted for"}
+
+
+class Prometheus:
+    """The Prometheus of the scenario, by its API on the loopback of its machine."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def ask(self, path: str, **parameters: str | float) -> t.Any:
+        url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        code = f"import urllib.request as r; print(r.urlopen({url!r}, timeout=5).read().decode())"
+        return json.loads(self.host.check_output(f"python3 -c {shlex.quote(code)}"))["data"]
+
+    def firing(self) -> set[str]:
+        alerts = self.ask("alerts")["alerts"]
+        return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"} - {"Watchdog"}
+
+    def until(self, *alerts: str, seconds: float = 30) -> None:
+        """Wait until exactly these alerts, and the watchdog, fire."""
+        deadline = time.monotonic() + seconds
+        while (found := self.firing()) != {*alerts}:
+            assert time.monotonic() < deadline, (found, alerts)
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="session")
+def prometheus(variables: dict[str, t.Any]) -> Prometheus:
+    address = f"10.211.0.{13 + 10 * int(os.environ['SANDBOX_SLOT'])}"
+    host = testinfra.get_host(
+        f"ssh://{variables['user']}@{address}",
+        sudo=True,
+        ssh_identity_file=variables["ssh_private_key_file"],
+        ssh_extra_args=variables["ssh_common_args"],
+    )
+    return Prometheus(host)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_wrong(prometheus: Prometheus) -> t.Iterator[None]:
+    prometheus.until(seconds=60)
+    yield
+    prometheus.until(seconds=60)
+
+
+@contextlib.contextmanager
+def stopped(host: Host, *units: str) -> t.Iterator[None]:
+    host.check_output(f"systemctl stop {' '.join(units)}")
+    try:
+        yield
+    finally:
+        host.check_output(f"systemctl start {' '.join(reversed(units))}")
+
+
+def connects(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), 2).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_gateway_that_is_ready_is_fetched(prometheus: Prometheus, watched: t.Any) -> None:
+    watched.reaches("ready", 60)
+    (state,) = prometheus.ask("query", query='ibgw_state{state="ready"} == 1')["result"]
+    assert state["metric"]["gateway"] == "live"
+    assert {each["health"] for each in prometheus.ask("targets")["activeTargets"]} == {"up"}
+
+
+def test_who_watches_can_fetch_metrics_and_nothing_else(prometheus: Prometheus, variables: dict[str, t.Any]) -> None:
+    reach = "import socket; socket.create_connection(({!r}, {}), 2)"
+    command = f"python3 -c {shlex.quote(reach)}"
+    address = variables["host"]
+    assert prometheus.host.run(command.format(address, 9100)).rc == 0
+    assert prometheus.host.run(command.format(address, 4001)).rc != 0
+    assert not connects(address, 9100)
+
+
+def test_what_listens_is_where_it_is_wanted(host: Host, prometheus: Prometheus, variables: dict[str, t.Any]) -> None:
+    listening = prometheus.host.check_output("ss -Hltn").splitlines()
+    assert {line.split()[3] for line in listening} & {"*:9090", "*:9093", "*:9094", "0.0.0.0:9090"} == set()
+    assert f"{variables['host']}:9100" in host.check_output("ss -Hltn")
+    assert "*:9100" not in host.check_output("ss -Hltn")
+
+
+def test_units_are_confined(host: Host, prometheus: Prometheus) -> None:
+    for machine, unit in (
+        (host, "prometheus-node-exporter"),
+        (prometheus.host, "prometheus"),
+        (prometheus.host, "prometheus-alertmanager"),
+    ):
+        last = machine.check_output(f"systemd-analyze security --no-pager {unit}.service").splitlines()[-1]
+        assert float(last.rpartition(": ")[2].split()[0]) <= 3.0, last
+
+
+def test_a_lost_link_is_degraded(prometheus: Prometheus, standin: StandIn) -> None:
+    standin("fault", "link_down")
+    try:
+        prometheus.until("GatewayDegraded", seconds=45)
+    finally:
+        standin("clear")
+
+
+def test_a_killed_container_is_blocked_and_a_person_hears_of_it(prometheus: Prometheus, host: Host) -> None:
+    host.check_output("kill -9 $(docker inspect --format '{{.State.Pid}}' ibgw-live)")
+    prometheus.until("GatewayBlocked")
+    told = prometheus.host.file("/var/lib/ibgw-alerts.jsonl")
+    deadline = time.monotonic() + 30
+    while '"alertname":"GatewayBlocked"' not in told.content_string:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    host.check_output("echo any | ibgwctl sign-in live --password-stdin")
+
+
+def test_an_engine_that_is_away(prometheus: Prometheus, host: Host) -> None:
+    with stopped(host, "docker.socket", "docker.service"):
+        prometheus.until("GatewayEngineDown", "GatewayDegraded", seconds=60)
+
+
+def test_a_watcher_that_stands_still(prometheus: Prometheus, host: Host) -> None:
+    with stopped(host, "ibgw-watch@live"):
+        host.check_output(f"sed -i 's/^\\(ibgw_last_look_timestamp_seconds.* \\).*/\\11.7e9/' {FILE}")
+        prometheus.until("GatewayNotWatched")
+
+
+def test_a_gateway_without_metrics(prometheus: Prometheus, host: Host) -> None:
+    with stopped(host, "ibgw-watch@live"):
+        host.check_output(f"rm {FILE}")
+        prometheus.until("GatewayMissing")
+
+
+def test_a_file_that_cannot_be_read(prometheus: Prometheus, host: Host) -> None:
+    host.check_output("printf 'no metric' >/var/lib/prometheus/node-exporter/other.prom")
+    try:
+        prometheus.until("GatewayTextfileFails")
+    finally:
+        host.check_output("rm /var/lib/prometheus/node-exporter/other.prom")
+
+
+def test_a_machine_that_tells_nothing(prometheus: Prometheus, host: Host) -> None:
+    with stopped(host, "prometheus-node-exporter"):
+        prometheus.until("GatewayNotScraped")
+
+
+def test_the_watcher_stays_small(prometheus: Prometheus) -> None:
+    (found,) = prometheus.ask("query", query="max_over_time(ibgw_watcher_memory_bytes[10m])")["result"]
+    assert float(found["value"][1]) <= 30 * 1024 * 1024
+
+
+def test_every_query_of_the_dashboard_is_answered(prometheus: Prometheus) -> None:
+    answers: dict[str, dict[str, t.Any]] = {}
+    now = time.time()
+    for panel in DASHBOARD["panels"]:
+        for each in panel["targets"]:
+            query = each["expr"].replace("$gateway", ".*")
+            found = prometheus.ask("query_range", query=query, start=now - 240, end=now, step=2)
+            answers.setdefault(panel["title"], {})[query] = found["result"]
+    kept = ROOT / ".cache" / "observability"
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / "answers.json").write_text(json.dumps(answers))
+    silent = {title for title, queries in answers.items() if not all(queries.values())}
+    assert silent == UNANSWERED
+
+
+def test_a_second_run_changes_nothing(playbook: Playbook) -> None:
+    run = playbook("playbooks/monitoring.yml", "monitoring", *VARIABLES)
+    assert (run.status, run.changed) == (0, 0), run.printed
+    run = playbook("site.yml", "live", *VARIABLES, *TAGS)
+    assert (run.status, run.changed) == (0, 0), run.printed
+
+
+def test_what_is_taken_back_is_stopped(playbook: Playbook, host: Host, prometheus: Prometheus) -> None:
+    run = playbook("site.yml", "live", *VARIABLES, *TAGS, "-e", "observability_exporter=false")
+    assert run.status == 0, run.printed
+    assert not host.service("prometheus-node-exporter").is_running
+    assert "9100" not in host.check_output("nft list table inet ibgw")
+    prometheus.until("GatewayNotScraped")
+    run = playbook("site.yml", "live", *VARIABLES, *TAGS)
+    assert run.status == 0, run.printed

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files that role observability writes, judged by Prometheus' and Alertmanager's own programs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from tests.unit.plugins.prometheus import RULES
+
+from ansible_collections.ibops.gateway.plugins.filter.prometheus import prometheus_rules
+
+ROOT = Path(__file__).parents[3]
+ROLE = ROOT / "roles" / "observability"
+RECEIVERS = [
+    {"name": "pager", "webhook_configs": [{"url": "https://alerts.example.org/pager"}]},
+    {
+        "name": "mail",
+        "email_configs": [{"to": "ann@example.org", "from": "a@example.org", "smarthost": "localhost:25"}],
+    },
+    {"name": "dead man", "webhook_configs": [{"url": "https://dead.example.org/", "send_resolved": False}]},
+]
+TARGETS = [
+    {"gateway": "paper", "target": "10.0.0.2:9100"},
+    {"gateway": "live", "target": "10.0.0.2:9100"},
+    {"gateway": "other", "target": "[fd00::3]:9464"},
+]
+ROUTES = {"critical": "pager", "warning": "mail", "watchdog": "dead man"}
+
+pytestmark = pytest.mark.programs
+
+
+def rendered(expression: str, **settings: Any) -> str:
+    """The value of an expression in the role, by its defaults, with two gateways on one machine and one elsewhere."""
+    loader = DataLoader()
+    variables: dict[str, Any] = {}
+    for path in (*sorted(ROLE.glob("defaults/*.yml")), *sorted(ROLE.glob("vars/main/*.yml"))):
+        variables |= loader.load_from_file(str(path), trusted_as_template=True)
+    variables["__observability_targets"] = TARGETS
+    text: str = Templar(loader, {**variables, **settings}).template(trust_as_template(f"{{{{ {expression} }}}}"))
+    return text
+
+
+def rules(changes: Any = None) -> dict[str, Any]:
+    return prometheus_rules(RULES["__observability_rules"], RULES["__observability_records"], TARGETS, changes)
+
+
+def checked(*command: str) -> tuple[int, str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"observability_alertmanager": True, "observability_prometheus_address": "::1"}]
+)
+def test_promtool_takes_configuration_and_rules(settings: dict[str, Any], promtool: str, tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules()))
+    config = rendered(
+        "__observability_prometheus_config | to_nice_yaml", __observability_place=str(tmp_path), **settings
+    )
+    (tmp_path / "prometheus.yml").write_text(config)
+    status, said = checked(promtool, "check", "config", "--lint=all", "--lint-fatal", str(tmp_path / "prometheus.yml"))
+    assert status == 0, said
+    assert "FAILED" not in said
+    (targets,) = yaml.safe_load(config)["scrape_configs"][0]["static_configs"]
+    assert targets == {"targets": ["10.0.0.2:9100", "[fd00::3]:9464"]}
+
+
+def test_a_change_of_a_rule_arrives() -> None:
+    changes = {"GatewayDegraded": {"for": "5m", "severity": "critical"}, "GatewayBlocked": {"enabled": False}}
+    found = {each["alert"]: each for each in rules(changes)["groups"][2]["rules"]}
+    assert (found["GatewayDegraded"]["for"], found["GatewayDegraded"]["labels"]) == ("5m", {"severity": "critical"})
+    assert "GatewayBlocked" not in found
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (("alertname=GatewayBlocked", "severity=critical"), "pager"),
+        (("alertname=GatewayDegraded", "severity=warning"), "mail"),
+        (("alertname=Watchdog", "severity=none"), "dead man"),
+    ],
+)
+@pytest.mark.parametrize("routes", [ROUTES, {}])
+def test_amtool_sends_each_alert_where_it_belongs(
+    labels: tuple[str, ...], receiver: str, routes: dict[str, str], amtool: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(
+        rendered(
+            "__observability_alertmanager_config | to_nice_yaml",
+            observability_receivers=RECEIVERS,
+            observability_routes=routes,
+        )
+    )
+    status, said = checked(amtool, "check-config", str(path))
+    assert status == 0, said
+    expected = f"--verify.receivers={receiver if routes else 'nobody'}"
+    status, said = checked(amtool, "config", "routes", "test", f"--config.file={path}", expected, *labels)
+    assert status == 0, said
