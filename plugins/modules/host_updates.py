@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def runs(name: str) -> bool:
-    """Whether a gateway's container runs; also when that cannot be told."""
+    """Whether a gateway's container runs; True if unknown."""
     try:
         return bool(container_facts(Engine(), load(name).container)["running"])
     except (DescriptorError, EngineError):
