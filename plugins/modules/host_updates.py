@@ -31,7 +31,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look for updates that wait
+- name: Look for pending updates
   ibops.gateway.host_updates:
   register: updates
 
