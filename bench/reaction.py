@@ -1,9 +1,9 @@
-"""From the log's line that tells of a sign-in nobody asked for to the end of the container, with the real watcher.
+"""Time from the log line of an unrequested sign-in to the end of the container, with the real watcher.
 
-`PYTHONPATH=plugins/module_utils python bench/reaction.py` runs it alone, as root. The watcher is a process of its own
-with the priority of its unit, its settings and its memory in a directory of their own; the gateway is a container of
-the stand-in's image. Both moments are the engine's: the time in front of the line, and the container's end. Twice as
-many busy processes as there are cores run beside it.
+`PYTHONPATH=plugins/module_utils python bench/reaction.py` runs it alone, as root. The watcher is a separate process
+with its unit's priority, its settings and its state in a temporary directory; the gateway is a container of the
+stand-in's image. Both moments are the engine's: the line's time stamp, and the container's end. Two busy processes per
+core run beside it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UNIT = ROOT / "roles/session/templates/ibgw-watch@.service.j2"
 NAME = "bench"
 CONTAINER = "ibgw-bench-reaction"
 LIMIT_MS = 300
-# The watcher ends the ninth start within an hour before it tells anything (policy.LOGINS_PER_HOUR).
+# The watcher kills the ninth start within an hour before its log says anything (policy.LOGINS_PER_HOUR).
 ROUNDS = 8
 BUSY_A_CORE = 2
 TELLS = "Starting session: will exit if login dialog"
@@ -43,7 +43,7 @@ def docker(*words: str) -> str:
 
 
 def places(directory: str) -> None:
-    """Have this process keep everything of the gateway below *directory*."""
+    """Redirect all paths of the gateway to *directory*."""
     descriptor.ROOT = os.path.join(directory, "etc")
     store.ROOT = os.path.join(directory, "var")
     password.ROOT = os.path.join(directory, "run")
@@ -64,7 +64,7 @@ def under_load() -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def gateway(image: str, directory: str) -> t.Iterator[Control]:
-    """A live gateway of the stand-in, created and not started, and its watcher at work."""
+    """A live stand-in gateway, created but not started, with its watcher running."""
     settings = os.path.join(directory, "settings")
     os.makedirs(settings)
     os.chown(settings, 1000, 1000)
@@ -107,8 +107,8 @@ def ended(control: Control, seconds: float = 60.0) -> dict[str, t.Any]:
 
 
 def reaction(control: Control) -> float:
-    """Start the container as `docker start` does; return the milliseconds from the line that tells of the sign-in to
-    the container's end."""
+    """Start the container as `docker start` does; return the milliseconds from the sign-in's line to the container's
+    end."""
     docker("start", CONTAINER)
     facts = ended(control)
     log = docker("logs", "--timestamps", "--since", facts["started_at"], CONTAINER)
@@ -119,7 +119,7 @@ def reaction(control: Control) -> float:
 
 
 def measure(rounds: int = ROUNDS) -> list[float]:
-    """Milliseconds, one sample a start."""
+    """Milliseconds, one sample per start."""
     image = subprocess.run([BUILD], check=True, capture_output=True, text=True).stdout.split()[-1]
     with tempfile.TemporaryDirectory() as directory, under_load():
         places(directory)
