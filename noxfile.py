@@ -1,4 +1,4 @@
-"""Sessions of nox, for those who know it from other collections: `nox -l` lists them, `nox -s lint` runs one.
+"""nox sessions, as in other collections: `nox -l` lists them, `nox -s lint` runs one.
 
 nox usually makes a virtual environment for each session and installs into it. Here every session runs in the
 environment that nox itself runs in, which is .venv with its locked versions: nothing is downloaded, and `nox` and

@@ -1,9 +1,8 @@
-"""Judge the hardening: `python -m audit [options]`, or `make audit`.
+"""Audit the hardening: `python -m audit [options]`, or `make audit`.
 
-For each release: a machine is made, judged as it comes (the base), and removed; another is made, site.yml is run on it,
-it is rebooted and judged. Prints the figures beside their floors and every finding with its waiver's reason
-(waivers.yml), writes .cache/audit/results.json, and ends with status 1 below a floor or with a finding that has no
-waiver.
+For each release: make a machine, audit it as is (the base), and remove it; make another, run site.yml on it, reboot and
+audit it. Prints the figures beside their floors and every finding with its waiver's reason (waivers.yml), writes
+.cache/audit/results.json, and exits with status 1 for a figure below its floor or a finding without a waiver.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from audit.machine import AuditError, Machine, say
 from audit.report import Verdict
 from audit.table import show
 
-# Beside the sandboxes of make paper and of the tests.
+# Separate from the sandboxes of make paper and of the tests.
 SLOT = "6"
 RESULTS = Path(__file__).resolve().parent.parent / ".cache" / "audit" / "results.json"
 JUDGES: dict[str, Callable[[Machine], Verdict]] = {
@@ -34,10 +33,10 @@ JUDGES: dict[str, Callable[[Machine], Verdict]] = {
     "docker": docker.judge,
     "ssh_audit": ssh_audit.judge,
 }
-# It tries so much that a good server refuses this address for a while.
+# It makes so many attempts that a good server refuses this address for a while.
 LAST = "ssh_audit"
 PARTS = ("base", "ours")
-# Debian 12 is judged by the one profile that it has a floor for.
+# Debian 12 has a floor for one profile only.
 OF_RELEASE = {"trixie": tuple(JUDGES), "bookworm": ("scap",)}
 
 
@@ -57,8 +56,8 @@ def options() -> argparse.Namespace:
 
 
 def hear(machine: Machine, judges: list[str]) -> dict[str, Verdict]:
-    """Side by side, each keeping one processor of the machine busy."""
-    # Together, because apt does one thing at a time.
+    """Run the judges in parallel, each keeping one processor of the machine busy."""
+    # In one call, because apt does one thing at a time.
     machine.install(*lynis.PACKAGES, *scap.PACKAGES)
     side_by_side = [name for name in JUDGES if name in judges and name != LAST]
     with ThreadPoolExecutor() as pool:
@@ -78,7 +77,7 @@ def timed(machine: Machine, name: str) -> Verdict:
 
 
 def measure_base(machine: Machine, judges: list[str]) -> dict[str, Verdict]:
-    """A machine as Debian makes it, with Debian's engine where that is judged."""
+    """Audit a plain Debian machine, with Debian's engine if that is audited."""
     machine.playbook("playbooks/teardown.yml")
     machine.playbook("site.yml", "--tags", "machine")
     if "docker" in judges:
@@ -88,10 +87,10 @@ def measure_base(machine: Machine, judges: list[str]) -> dict[str, Verdict]:
 
 
 def measure_ours(machine: Machine, judges: list[str], keep: bool) -> dict[str, Verdict]:
-    """A fresh machine after site.yml and a reboot."""
+    """Audit a fresh machine after site.yml and a reboot."""
     machine.playbook("playbooks/teardown.yml")
     machine.playbook("site.yml")
-    # It waits for the first look at the host's files, which the role leaves running.
+    # Wait for the first scan of the host's files, which the role leaves running.
     machine.run("systemctl start ibgw-integrity.service")
     machine.reboot()
     verdicts = hear(machine, judges)

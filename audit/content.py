@@ -13,8 +13,8 @@ from audit.machine import ROOT, Machine, say
 CACHE = ROOT / ".cache" / "audit"
 STREAMS = {"trixie": "ssg-debian13-ds.xml", "bookworm": "ssg-debian12-ds.xml"}
 INSIDE = "usr/share/xml/scap/ssg/content"
-# sid has what testing and stable do not yet have. apt gets lists and a cache of its own, so that the machine's
-# packages stay as they are; the machine's mirror is the one that its release comes from.
+# sid has the newest version. apt gets separate lists and a separate cache, so that the machine's packages stay
+# unchanged; the mirror is the machine's own.
 FETCH = """
 set -eu
 place=$(mktemp -d /var/tmp/ibgw-audit.XXXXXX); trap 'rm -r "$place"' EXIT; chmod 0755 "$place"; cd "$place"

@@ -25,7 +25,7 @@ class DataStream:
             _short(rule, "rule_"): [item for item in above if item.tag == f"{XCCDF}Group"]
             for rule, above in _with_ancestors(benchmark, f"{XCCDF}Rule")
         }
-        # Rules that others name: a rule that is skipped is not selected, and so switches those off or on.
+        # Rules that other rules depend on: skipping one would change their results.
         self.required = {
             item.get("idref", "").removeprefix(f"{PREFIX}rule_")
             for rule in self._rules.values()
@@ -60,7 +60,7 @@ class DataStream:
         return tuple((name, fixed.get(name) or self._text(name, refined.get(name))) for name in sorted(exported))
 
     def passes(self, profiles: Iterable[str]) -> dict[str, set[str]]:
-        """{profile: the rules that have to be evaluated under it}, so that each rule and set of values comes once."""
+        """{profile: the rules to evaluate under it}, so that each rule is evaluated once per set of values."""
         known: set[tuple[str, Values]] = set()
         found = {}
         for profile in profiles:

@@ -1,7 +1,7 @@
 """Judge: the checks of the CIS Docker Benchmark 1.6 on host (1.1), daemon (2), its files (3) and content trust (4.5).
 
-They are those of docker-bench-security, with its ids and its verdicts: PASS, WARN, and nothing (INFO, NOTE) where a
-check does not apply or is for a person to decide. docker-bench-security itself is neither in Debian nor on PyPI.
+They are those of docker-bench-security, with its ids and its verdicts: PASS, WARN, and nothing (INFO, NOTE) if a check
+does not apply or is up to a person. docker-bench-security itself is neither in Debian nor on PyPI.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from audit.machine import AuditError, Machine
 from audit.report import Finding, Verdict
 
 Facts = dict[str, Any]
-# Watched only where they are there; the first two always.
+# Audited only if they exist; the first two always.
 WATCHED = {
     "1.1.3": "/usr/bin/dockerd", "1.1.4": "/run/containerd", "1.1.5": "/var/lib/docker", "1.1.6": "/etc/docker",
     "1.1.10": "/etc/default/docker", "1.1.11": "/etc/docker/daemon.json", "1.1.12": "/etc/containerd/config.toml",
@@ -40,7 +40,7 @@ KEPT = (
 
 @dataclass(frozen=True)
 class Check:
-    """A check that passes or warns; `passes` is None where it does not apply."""
+    """A check that passes or warns; `passes` is None if it does not apply."""
 
     name: str
     title: str
@@ -48,7 +48,7 @@ class Check:
 
 
 def setting(facts: Facts, key: str, option: str = "") -> Any:
-    """A setting of the daemon, from its command line or its file; it does not start where both have one."""
+    """A setting of the daemon, from its command line or its file; dockerd refuses both."""
     flag = f"--{option or key}"
     for argument in facts["arguments"]:
         if argument == flag or argument.startswith(f"{flag}="):
@@ -67,7 +67,7 @@ def tls(facts: Facts) -> bool | None:
 
 
 def trusted_users(facts: Facts) -> bool | None:
-    """docker-bench-security leaves the members of the group to a person; nobody in it needs none."""
+    """docker-bench-security leaves the group's members to a person; an empty group passes."""
     return None if facts["group"] else True
 
 

@@ -1,4 +1,4 @@
-"""Prints as JSON what the Docker checks go by. Runs on the judged machine, as root, on its own Python."""
+"""Print the facts for the Docker checks as JSON. Runs on the audited machine, as root, with its own Python."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def attributes(path: str) -> dict[str, object] | None:
 
 
 def rules() -> str:
-    """The audit rules in force; where there is no auditctl, those on disk."""
+    """The audit rules in force; without auditctl, those on disk."""
     if any(os.access(f"{place}/auditctl", os.X_OK) for place in ("/usr/sbin", "/sbin")):
         return output("auditctl", "-l")
     return "\n".join(line for line in text("/etc/audit/audit.rules").splitlines() if line[:1] not in ("", "#", ";"))

@@ -1,4 +1,4 @@
-"""Below which figures an audit fails, and which findings somebody has accepted."""
+"""The figures below which an audit fails, and the accepted findings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 from audit.report import Finding, Verdict
 
 WAIVERS = Path(__file__).parent / "waivers.yml"
-# {judge: {figure: (bound, whether it is the least)}}; a figure without one is only shown.
+# {judge: {figure: (bound, whether it is a minimum)}}; a figure without one is only shown.
 FLOORS: dict[str, dict[str, tuple[float, bool]]] = {
     "lynis": {"index": (92, True), "warnings": (0, False)},
     "ssh_audit": {"fail": (0, False), "warn": (0, False)},
@@ -20,7 +20,7 @@ FLOORS: dict[str, dict[str, tuple[float, bool]]] = {
 
 @dataclass(frozen=True)
 class Waiver:
-    """A finding that is accepted, and why; `release` limits it to one Debian release."""
+    """An accepted finding, and why; `release` limits it to one Debian release."""
 
     judge: str
     finding: str
@@ -33,7 +33,7 @@ def read_waivers(path: Path = WAIVERS) -> list[Waiver]:
 
 
 def meets(judge: str, figure: str, value: float) -> bool | None:
-    """Whether a figure is on the right side of its floor; None where it has none."""
+    """Whether a figure meets its floor; None without one."""
     if figure not in FLOORS[judge]:
         return None
     bound, is_least = FLOORS[judge][figure]
@@ -51,7 +51,7 @@ def words(judge: str, figure: str) -> str:
 def matched(
     verdicts: dict[str, Verdict], waivers: list[Waiver], release: str
 ) -> tuple[list[tuple[str, Finding, Waiver | None]], list[Waiver]]:
-    """Every finding with its waiver, and the waivers of the judges that were heard which nothing needs any more."""
+    """Every finding with its waiver, and the obsolete waivers of the judges that were run."""
     here = [waiver for waiver in waivers if waiver.release in {"", release}]
     by_name = {(waiver.judge, waiver.finding): waiver for waiver in here}
     found = [

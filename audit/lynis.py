@@ -7,7 +7,7 @@ import re
 from audit.machine import Machine
 from audit.report import Finding, Verdict
 
-# Its log and report go to where no check of its own looks at them.
+# Its log and report go where none of its own checks looks.
 COMMAND = """
 umask 077; place=$(mktemp -d /run/ibgw-audit.XXXXXX); cd /
 lynis audit system --no-colors --quick --log-file "$place/log" --report-file "$place/report" >/dev/null 2>&1 </dev/null
@@ -46,7 +46,7 @@ def read(report: str) -> Verdict:
 
 
 def _of_entry(kind: str, test: str, text: str, detail: str) -> Finding:
-    """`SSH-7408 AllowTcpForwarding`, `NETW-3200 dccp`: tests that speak more than once are told apart by subject."""
+    """`SSH-7408 AllowTcpForwarding`, `NETW-3200 dccp`: repeated tests are distinguished by subject."""
     subject = re.match(r"(\w+) \(set ", detail) or re.search(r"(/\w+)(?= file system)|(?<=')\w+(?=' is really)", text)
     detail = "" if detail == "-" else f" ({detail})"
     name = subject[0].removesuffix(" (set ") if subject else ""

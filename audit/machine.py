@@ -1,4 +1,4 @@
-"""The machine that is judged: made by the project's own playbooks, reached over SSH as Ansible reaches it."""
+"""The audited machine: made by the project's own playbooks, reached over SSH like Ansible does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 # An emulated machine is an order of magnitude slower than the slowest rented one.
 PATIENCE_SECONDS = 3600
 BOOT_SECONDS = 900
-# What Ansible would log in with.
+# Ansible's login variables.
 CONNECTION = {
     "address": "ansible_host | default(inventory_hostname)",
     "port": "ansible_port | default(22)",
@@ -43,19 +43,19 @@ class Machine:
     environment: dict[str, str]
 
     def playbook(self, *arguments: str) -> None:
-        """Run a playbook on this host, its output shown as it comes."""
+        """Run a playbook on this host, showing its output live."""
         command = [str(BIN / "ansible-playbook"), "-l", self.host, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=self._environment())
         if done.returncode != 0:
             raise AuditError(f"ansible-playbook {' '.join(arguments)} ended with status {done.returncode}")
 
     def set_up(self) -> None:
-        """Have the sandbox's parts that this machine is made from."""
+        """Set up the sandbox's parts for this machine."""
         if subprocess.run([str(ROOT / "sandbox" / "setup")], cwd=ROOT, env=self._environment()).returncode != 0:
             raise AuditError("sandbox/setup failed")
 
     def run(self, script: str, stdin: str | bytes = b"", check: bool = True) -> str:
-        """The standard output of a shell script that root runs on the machine."""
+        """The standard output of a shell script run as root on the machine."""
         command = [*self._ssh, f"sudo -n sh -c {shlex.quote(script)}"]
         given = stdin.encode() if isinstance(stdin, str) else stdin
         done = subprocess.run(command, input=given, capture_output=True, timeout=PATIENCE_SECONDS)
@@ -67,7 +67,7 @@ class Machine:
         return done.stdout.decode(errors="replace")
 
     def install(self, *packages: str) -> None:
-        """Have Debian packages; those that are there are left as they are."""
+        """Install missing Debian packages."""
         names = " ".join(packages)
         self.run(f"""
             dpkg-query --show --showformat='${{db:Status-Abbrev}}\\n' {names} 2>/dev/null >/run/ibgw-audit.state &&
@@ -81,11 +81,11 @@ class Machine:
 
     @cached_property
     def codename(self) -> str:
-        """bookworm, trixie"""
+        """The release's name: bookworm, trixie"""
         return self.run(". /etc/os-release; printf %s $VERSION_CODENAME")
 
     def reboot(self) -> None:
-        """Restart the machine and wait until it has another boot id; a container has no kernel for that."""
+        """Restart the machine and wait for another boot id; impossible for a container."""
         if self.run("systemd-detect-virt --container || true").strip() != "none":
             return
         before = self.boot_id()
@@ -95,7 +95,7 @@ class Machine:
             time.sleep(5)
             try:
                 if self.boot_id() != before:
-                    # A judge looks at what runs: everything that starts at boot has to have started.
+                    # Judges look at running services: everything that starts at boot must have started.
                     self.run("systemctl is-system-running --wait", check=False)
                     return
             except (AuditError, subprocess.TimeoutExpired):
@@ -110,7 +110,7 @@ class Machine:
         return self._connection["address"], int(self._connection["port"])
 
     def _environment(self) -> dict[str, str]:
-        # On an emulated machine, sudo itself can take longer than the default of 10 s.
+        # On an emulated machine, sudo alone can take longer than the default of 10 s.
         words = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8", "ANSIBLE_TIMEOUT": "90"}
         return {**os.environ, **words, **self.environment}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a judge holds against the machine; the name is what a waiver goes by."""
+    """A judge's objection; waivers refer to its name."""
 
     name: str
     text: str
@@ -19,11 +19,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One judge's word on one machine."""
+    """One judge's result for one machine."""
 
     figures: dict[str, float]
     findings: list[Finding] = field(default_factory=list)
-    # What else a person should know: what could not be told, what to keep in mind.
+    # Notes for a person: undecided checks, and caveats.
     notes: list[str] = field(default_factory=list)
     # Versions and counts that explain the figures.
     made_with: dict[str, Any] = field(default_factory=dict)

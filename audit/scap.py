@@ -1,8 +1,8 @@
 """Judge: OpenSCAP, Debian's package, with the newest SCAP Security Guide that Debian packages.
 
-Percentages are those of the applicable rules: pass / (pass + fail). A rule's result belongs to a profile when the
-profile selects the rule, and it is the same for two profiles that hand the same values to its check; so each rule is
-evaluated once, and a second time only where another profile asks for another value.
+Percentages are those of the applicable rules: pass / (pass + fail). A rule's result counts for each profile that
+selects it, and is the same for profiles that pass the same values to its check; so each rule is evaluated once per set
+of values.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ PROFILES = {
     "bookworm": ("anssi_bp28_enhanced",),
 }
 PLACE = "/run/ibgw-audit-ssg.xml"
-# A container stands in for a machine and is judged as one: the content takes /.dockerenv as the sign of a container and
-# linux-base as that of a kernel, and for a container without a kernel hardly a rule applies.
-# oscap's exit status 2 says that a rule failed.
+# A container stands in for a machine and is judged as one: the content takes /.dockerenv for a container and linux-base
+# for a kernel, and hardly any rule applies to a container without a kernel. oscap exits with 2 if a rule failed.
 COMMAND = """
 sign=/.dockerenv; hidden=/run/ibgw-audit.dockerenv; umask 077; cd /
 test ! -e $sign || {{ mv $sign $hidden; trap 'mv $hidden $sign' EXIT; }}
@@ -63,7 +62,7 @@ def evaluate(machine: Machine, stream: DataStream, profile: str, wanted: set[str
 def verdict(
     stream: DataStream, profiles: tuple[str, ...], results: dict[str, dict[str, str]], made_with: dict[str, str]
 ) -> Verdict:
-    """Percentages by profile, and every failed rule once, with the profiles that it fails in."""
+    """Percentages by profile, and every failed rule once, with the profiles in which it fails."""
     figures: dict[str, float] = {}
     failed: dict[str, list[str]] = {}
     unclear: dict[str, list[str]] = {}
@@ -71,7 +70,7 @@ def verdict(
         found = {rule: results[stream.pass_of(profile, rule, profiles)][rule] for rule in stream.rules(profile)}
         counts = Counter(found.values())
         judged = counts["pass"] + counts["fail"]
-        # Cut off, so that nothing is rounded up over a floor.
+        # Truncated, so that nothing is rounded up to a floor.
         figures[profile] = int(10000 * counts["pass"] / judged) / 100 if judged else 0.0
         made_with[profile] = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
         for rule in sorted(found):

@@ -1,4 +1,4 @@
-"""Judge: ssh-audit, from PyPI by its lock, run on the controller against the machine's SSH port."""
+"""Judge: ssh-audit, from PyPI by its lock, run on the control node against the machine's SSH port."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def judge(machine: Machine) -> Verdict:
     address, port = machine.address
     said = ""
     for _attempt in range(ATTEMPTS):
-        # Exit statuses 2 and 3 say that there are warnings and failures.
+        # Exit status 2 means warnings, 3 failures.
         command = [str(program), "--json", "--port", str(port), address]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if done.returncode in {0, 2, 3}:
             return read(json.loads(done.stdout))
         said = done.stdout.strip() + done.stderr.strip()
-        # A server that penalizes an address after an audit before this one lets it in again by itself.
+        # A server that penalizes our address after an earlier audit accepts it again after a while.
         time.sleep(PENALTY_SECONDS)
     raise AuditError(f"ssh-audit of {address}:{port}: {said[-500:]}")
 
@@ -59,7 +59,7 @@ def _made_with(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _program() -> Path:
-    """ssh-audit in an environment of its own, made where it is missing or its lock has changed."""
+    """ssh-audit in its own environment, made if it is missing or its lock has changed."""
     program, stamp = HOME / "bin" / "ssh-audit", HOME / "lock.sha256"
     wanted = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:

@@ -11,7 +11,7 @@ WIDTH = 110
 
 
 def show(release: str, base: dict[str, Verdict], ours: dict[str, Verdict], waivers: list[Waiver]) -> bool:
-    """Print figures and findings of one machine; whether it meets every floor and every finding has its waiver."""
+    """Print figures and findings of one machine; return whether it meets every floor and every finding has a waiver."""
     print(f"\nDebian {release}\n{'judge':<32}{'base':>8}{'ours':>8}  {'floor':<8}verdict")
     good = True
     for judge, verdict in ours.items():

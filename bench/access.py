@@ -2,8 +2,8 @@
 .cache/bench/access.json.
 
 Needs the machines of `molecule converge -s access` and its ib_async (`molecule side-effect -s access`). Seconds are
-this machine's; compare the ratios. A client of each way runs where it would: on the VM, in the Cloud Run subnet, in a
-container, on the bastion, in the outside subnet with a certificate, in the overlay.
+this machine's; compare the ratios. A client of each access method runs where it would in production: on the VM, in the
+Cloud Run subnet, in a container, on the bastion, in the outside subnet with a certificate, in the overlay.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ for _trip in range(trips):
 print(json.dumps({"verdict_s": verdicts, "round_trip_s": samples}))
 """
 
-# The same behind a relay of the client's own, which speaks TLS.
+# The same through the client's own TLS relay.
 TLS_CLIENT = """
 import sys
 sys.path.insert(0, "/bundle")
@@ -63,7 +63,7 @@ with tunnel("ADDRESS", 4102, "sandbox-paper", folder="/bundle") as port:
 
 
 def certificate() -> pathlib.Path:
-    """The folder of a client that mtls lets in."""
+    """The folder of a client that mtls accepts."""
     run = [
         pathlib.Path(sys.executable).parent / "ansible-playbook",
         "playbooks/access_certificates.yml",
@@ -77,7 +77,7 @@ def certificate() -> pathlib.Path:
 
 
 def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
-    """Samples of each way, interleaved over two rounds."""
+    """Samples of each access method, interleaved over two rounds."""
     docker("cp", f"{VM}:{SITE}", str(site))
     shutil.copytree(ROOT / "plugins/module_utils/agent", site / "agent")
     for machine in (VM, BASTION):
@@ -123,14 +123,14 @@ def ready() -> bool:
 
 
 def half_open() -> int:
-    """Listeners and connections of the tunnel's account beyond the one that leads somewhere."""
+    """Listeners and connections of the tunnel's account beyond the working one."""
     listeners = [line for line in docker("exec", BASTION, "ss", "-Hltn").splitlines() if "127.0.0.1:4002" in line]
     sessions = docker("exec", BASTION, "sh", "-c", "pgrep -u ibgw-tunnel -c sshd || true")
     return len(listeners) - 1 + int(sessions) - 1
 
 
 def cut() -> None:
-    """Without a word to either side, for longer than they ask one another."""
+    """Drop packets silently, for longer than the keep-alive interval."""
     docker("network", "disconnect", NETWORK, BASTION)
     time.sleep(12)
     docker("network", "connect", "--ip", BASTION_ADDRESS, NETWORK, BASTION)

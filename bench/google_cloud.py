@@ -1,4 +1,4 @@
-"""A no-change run of the cloud part of site.yml beside one of google.cloud for the same resources, on the same fake.
+"""Compare a no-change run of site.yml's cloud part with google.cloud for the same resources, on the same fake.
 
 google.cloud is the release that the package `ansible` of this Python brings. It has its URLs in its code: a CONNECT
 proxy leads them to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared.
@@ -27,7 +27,8 @@ from tests import matrix
 from tests.fake_gcp.server import FakeGcp
 
 OPERATION_SECONDS = 5.0
-# What a first creation waits for in turn: the network, a subnet, an address; the snapshots' schedule, the VM.
+# The resources that a first creation waits for in turn: the network, a subnet, an address; the snapshots' schedule, the
+# VM.
 CRITICAL_PATH = 5 * OPERATION_SECONDS
 PLACE = {"project": "demo-project", "region": "europe-west1", "zone": "europe-west1-b"}
 HOST = {
@@ -39,12 +40,12 @@ HOST = {
 }
 
 
-# What a VM of the fake publishes, without which role gcp_vm connects to none.
+# The guest attributes of the fake's VMs, without which role gcp_vm does not connect.
 HOST_KEYS = [("ssh-ed25519", base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(32)).decode())]
 
 
 class Proxy:
-    """CONNECT to Google's Compute API ends at *target* (host, port), all else is refused."""
+    """Redirects CONNECT to Google's Compute API to *target* (host, port), and refuses everything else."""
 
     def __init__(self, target: tuple[str, int], certificate: pathlib.Path) -> None:
         self._target = target
@@ -95,7 +96,7 @@ def relay(one: ssl.SSLSocket, other: socket.socket) -> None:
 
 
 def authority(directory: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """A certificate for Google's names with its key, and what trusts it."""
+    """A certificate and key for Google's names, and the CA bundle that trusts it."""
     certificate, key = directory / "certificate.pem", directory / "key.pem"
     names = "subjectAltName=DNS:compute.googleapis.com,DNS:www.googleapis.com"
     subprocess.run(
@@ -114,7 +115,7 @@ def ours() -> list[dict[str, t.Any]]:
 
 
 def theirs() -> list[dict[str, t.Any]]:
-    """The same resources with google.cloud, as its examples write them; a resource that another names is registered."""
+    """The same resources with google.cloud, written like its examples; referenced resources are registered."""
     place = {"auth_kind": "accesstoken", "access_token": "token", "project": PLACE["project"]}
     regional, zonal = place | {"region": PLACE["region"]}, place | {"zone": PLACE["zone"]}
 
@@ -157,7 +158,7 @@ def theirs() -> list[dict[str, t.Any]]:
 def play(
     playbook: list[dict[str, t.Any]], directory: pathlib.Path, **environment: str
 ) -> tuple[float, dict[str, t.Any]]:
-    """Wall time in seconds of a play on a host of its own, and Ansible's statistics."""
+    """Wall time in seconds of a play on a separate host, and Ansible's statistics."""
     path = directory / "play.yml"
     path.write_text(yaml.safe_dump(playbook))
     inventory = directory / "hosts.yml"

@@ -1,4 +1,5 @@
-"""Role hardening on a fresh machine, its packages fetched before, and again; beside a play of 20 no-op tasks."""
+"""Time role hardening on a fresh machine with packages already fetched, then a second run, beside a play of 20 no-op
+tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import typing as t
 import site_run
 import yaml
 
-# A machine of its own: the first run wants a fresh one, and the sandbox's has a gateway.
+# A separate machine: the first run needs a fresh one, and the sandbox's has a gateway.
 SLOT = "8"
 ROLE = [{"name": "The role", "hosts": "paper", "gather_facts": False, "roles": ["ibops.gateway.hardening"]}]
 FETCH = [
@@ -42,8 +43,8 @@ FETCH = [
 
 
 def cold() -> None:
-    """Let the kernel forget its caches, as on a VM that has just been made: with those of many machines before this one
-    unpacking the packages took up to twice as long."""
+    """Drop the kernel's caches, as on a new VM: with those of many earlier machines, unpacking packages took up to
+    twice as long."""
     os.sync()
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n")
 

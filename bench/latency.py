@@ -1,4 +1,4 @@
-"""From the moment at which the API is usable, by the stand-in's own clock, to the verdict of the waiting module."""
+"""Time from the moment the API is usable, by the stand-in's clock, to the verdict of the waiting module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def docker(*words: str) -> str:
 
 
 def measure(rounds: int = 5) -> list[float]:
-    """Seconds from usable to verdict, one sample a fresh container of the stand-in's image on this machine's engine."""
+    """Seconds from usable to verdict, each in a fresh container of the stand-in's image on this machine's engine."""
     image = subprocess.run([BUILD], check=True, capture_output=True, text=True).stdout.split()[-1]
     samples = []
     for number in range(rounds):

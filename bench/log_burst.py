@@ -1,7 +1,7 @@
 """The cost of reading 50 MB of log: processor time and peak memory, and whether the summary is right afterwards.
 
-`PYTHONPATH=.ansible/collections python bench/log_burst.py` prints a row for each kind of flood, each in a process of
-its own; no container is needed.
+`PYTHONPATH=.ansible/collections python bench/log_burst.py` prints a row for each kind of flood, each in its own
+process, without a container.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FLOODS = {
     "long lines": b"x" * 2000 + b"\n",
     "lines of one byte": b"x\n",
     "NULs": b"\0" * 2000 + b"\n",
-    "bytes that are no UTF-8": b"\xff\xfe" * 1000 + b"\n",
+    "bytes that are not UTF-8": b"\xff\xfe" * 1000 + b"\n",
     "near the marks": b"IBC: Login has complete Login attempt: x Login faile\n",
     "a title without an end": b"detected dialog entitled: " * 77 + b"\n",
     "marks": b"IBC: Login failed\n",
@@ -31,7 +31,7 @@ BLOCK = 1 << 18
 
 
 def flood(kind: str, written: int) -> Log:
-    """Feed *written* bytes of a flood, framed as the engine does, with milestones before, amid and behind it."""
+    """Feed *written* bytes of a flood, framed as the engine does, with milestones before, within and after it."""
     line = FLOODS[kind]
     log = Log(time.monotonic, time.time)
     log.feed(b"".join(STAMP + each.encode() + b"\n" for each in RUN))

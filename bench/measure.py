@@ -1,6 +1,6 @@
-"""Run a command; print seconds, peak resident MiB and its first word, a line a run: `measure.py ROUNDS COMMAND...`.
+"""Run a command; print seconds, peak resident MiB and its first word, one line per run: `measure.py ROUNDS COMMAND...`.
 
-A process of its own, because a child's peak begins with the size of the process that forked it.
+A separate process, because a child's peak starts at the size of the process that forked it.
 """
 
 import os

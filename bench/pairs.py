@@ -1,7 +1,7 @@
 """Two operators at once: pairs of `site.yml -l live --tags gateway`, begun 0 to 20 s apart on a gateway that is down.
 
-`SANDBOX_SLOT=2 python bench/pairs.py [PAIRS]` wants a live gateway of the sandbox, writes .cache/bench/pairs.json, and
-ends with 1 where a pair cost other than one push, or another container than the one that there was.
+`SANDBOX_SLOT=2 python bench/pairs.py [PAIRS]` needs a live gateway in the sandbox, writes .cache/bench/pairs.json, and
+exits with 1 if a pair did not cost exactly one push, or replaced the container.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COUNT = (
 
 
 def on_host(command: str) -> list[str]:
-    """The words that a command of the gateway's machine prints."""
+    """The output, in words, of a command on the gateway's machine."""
     arguments = [f"{PROGRAMS}/ansible", "sandbox-live", "-m", "ansible.builtin.shell", "-a", command]
     environment = {**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     run = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
@@ -43,7 +43,8 @@ def begin() -> subprocess.Popen[str]:
 
 
 def pair(apart: float) -> dict[str, t.Any]:
-    """Exit codes of the two, whether the second was told that the first is at it, pushes, and whether it runs."""
+    """Both exit codes, whether the second was told about the first, the number of pushes, and whether the gateway
+    runs."""
     on_host("ibgwctl stop live")
     container, _running, before = on_host(COUNT)
     first = begin()
@@ -62,7 +63,7 @@ def pair(apart: float) -> dict[str, t.Any]:
 
 
 def holds(row: dict[str, t.Any]) -> bool:
-    """Whether the pair cost one push, the gateway runs, and who did not carry it through was told who is at it."""
+    """Whether the pair cost one push, the gateway runs, and the refused operator was told who is acting."""
     ended = all(code == 0 or told for code, told in zip(row["exits"], row["told_busy"], strict=True))
     return bool(row["pushes"] == 1 and row["same_container"] and row["running"] and ended and 0 in row["exits"])
 

@@ -1,4 +1,4 @@
-"""From the log's line that tells of a sign-in nobody asked for to the end of the container, with the real watcher.
+"""Time from the log line of an unrequested sign-in to the end of the container, with the real watcher.
 
 `PYTHONPATH=plugins/module_utils python bench/reaction.py [BUSY]` runs it alone, as root, beside BUSY busy processes a
 core (2). The watcher is a process of its own with Nice and CPUWeight of its unit, its settings and its memory in a
@@ -31,7 +31,7 @@ UNIT = ROOT / "roles/session/templates/ibgw-watch@.service.j2"
 NAME = "bench"
 CONTAINER = "ibgw-bench-reaction"
 LIMIT_MS = 300
-# The watcher ends the ninth start within an hour before it tells anything (policy.LOGINS_PER_HOUR).
+# The watcher kills the ninth start within an hour before its log says anything (policy.LOGINS_PER_HOUR).
 ROUNDS = 8
 BUSY_A_CORE = 2
 BUSY_SECONDS = 180
@@ -45,7 +45,7 @@ def docker(*words: str) -> str:
 
 
 def places(directory: str) -> None:
-    """Have this process keep everything of the gateway below *directory*."""
+    """Redirect all paths of the gateway to *directory*."""
     descriptor.ROOT = os.path.join(directory, "etc")
     store.ROOT = os.path.join(directory, "var")
     password.ROOT = os.path.join(directory, "run")
@@ -92,7 +92,7 @@ def under_load(busy_a_core: int) -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def gateway(image: str, directory: str) -> t.Iterator[Control]:
-    """A live gateway of the stand-in, created and not started, and its watcher at work."""
+    """A live stand-in gateway, created but not started, with its watcher running."""
     settings = os.path.join(directory, "settings")
     os.makedirs(settings)
     os.chown(settings, 1000, 1000)
@@ -137,8 +137,8 @@ def ended(control: Control, seconds: float = 60.0) -> dict[str, t.Any]:
 
 
 def reaction(control: Control) -> float:
-    """Start the container as `docker start` does; return the milliseconds from the line that tells of the sign-in to
-    the container's end."""
+    """Start the container as `docker start` does; return the milliseconds from the sign-in's line to the container's
+    end."""
     docker("start", CONTAINER)
     facts = ended(control)
     log = docker("logs", "--timestamps", "--since", facts["started_at"], CONTAINER)

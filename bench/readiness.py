@@ -14,9 +14,9 @@ from ibgw_standin.testing import running
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROBE = ROOT / "plugins" / "module_utils" / "agent" / "api" / "__main__.py"
-SYSTEM_PYTHON = "/usr/bin/python3"  # what runs the modules on a VM; ib_async needs the virtual environment's
+SYSTEM_PYTHON = "/usr/bin/python3"  # the Python that runs modules on a VM; ib_async needs the virtual environment's
 TIMEOUT = 4.0
-# Each floods the client without end; ib_async alone would need minutes and hundreds of MiB.
+# Endless floods, on which ib_async would spend minutes and hundreds of MiB.
 LONG_FLOODS = {"huge_stream", "zero_frames", "endless_notices"}
 IB_ASYNC = """
 import logging, sys
@@ -74,7 +74,7 @@ def tcp_check(port: int) -> tuple[str, float]:
 
 
 def verdicts() -> list[dict[str, t.Any]]:
-    """For no fault and for each fault of the stand-in: what the three say, and after how many seconds."""
+    """For no fault and each fault of the stand-in: the three verdicts, and after how many seconds."""
     rows = []
     for name in (None, *faults.FAULTS):
         if name in LONG_FLOODS or (name and faults.FAULTS[name].layer == "event"):

@@ -1,6 +1,6 @@
 """Measure, side by side in one run, and write .cache/bench/results.json with the raw samples: `make bench`.
 
-Needs a sandbox with a ready paper gateway (`make bench` sees to it). Seconds are this machine's; compare the ratios.
+Needs a sandbox with a ready paper gateway (`make bench` provides it). Seconds are this machine's; compare the ratios.
 """
 
 from __future__ import annotations

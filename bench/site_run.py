@@ -1,4 +1,4 @@
-"""The second run of site.yml beside the floor of Ansible itself: a play of 30 no-op tasks on the same host."""
+"""Compare the second run of site.yml with Ansible's own minimum: a play of 30 no-op tasks on the same host."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(playbook: str, **environment: str) -> tuple[float, dict[str, t.Any]]:
 
 
 def tasks(report: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Every task that ran something on a machine: its name, where, and how long in seconds."""
+    """Every task that ran something on a machine: its name, host and duration in seconds."""
     found = []
     for task in (task for play in report["plays"] for task in play["tasks"]):
         for result in task["hosts"].values():

@@ -1,6 +1,6 @@
-"""How long a stop of paper takes, asked at moments from its start until it is ready, and whether it is gone then.
+"""Measure how long a stop of paper takes, at moments from its start until it is ready, and whether it is then gone.
 
-The moments go evenly from the start of the container to a second after its API was first ready.
+The moments are evenly spaced from the container's start to a second after its API was first ready.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ done
 
 
 def measure(times: int = TIMES) -> list[dict[str, t.Any]]:
-    """One entry a stop: milliseconds from start to stop and for the stop, how it went, and the container after it."""
+    """One entry per stop: milliseconds from start to stop and for the stop, its outcome, and the container
+    afterwards."""
     play = {
         "name": "Stop it again and again",
         "hosts": "paper",

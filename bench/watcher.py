@@ -25,7 +25,7 @@ PLAY = [
 
 
 def look() -> dict[str, t.Any]:
-    """Processor seconds used so far, the host's uptime in seconds, peak MiB, and the process."""
+    """Processor seconds so far, the host's uptime in seconds, peak MiB, and the process."""
     with tempfile.TemporaryDirectory() as directory:
         playbook = pathlib.Path(directory) / "watcher.yml"
         playbook.write_text(yaml.safe_dump(PLAY))
@@ -36,7 +36,7 @@ def look() -> dict[str, t.Any]:
 
 
 def between(first: dict[str, t.Any], second: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The share of one processor that it took between two looks, over how many seconds, and its peak."""
+    """The share of one processor between two samples, their distance in seconds, and the peak."""
     if first["pid"] != second["pid"]:
         raise SystemExit("the watcher was restarted while it was measured: see journalctl -u ibgw-watch@paper")
     seconds = second["uptime_s"] - first["uptime_s"]

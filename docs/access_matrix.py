@@ -1,4 +1,4 @@
-"""Who gets through to where: the table that molecule/access holds against what it sees, and its picture.
+"""Which client reaches which address: the table that molecule/access checks, and its picture.
 
 `python docs/access_matrix.py` writes docs/explanation/access-matrix.svg.
 """
@@ -27,7 +27,7 @@ OPEN, REFUSED, DROPPED = "open", "refused", "dropped"
 
 
 class Row(t.NamedTuple):
-    """A place to connect from, a place to connect to, what becomes of an attempt, and at which ports it is another."""
+    """A client's place, a destination, the outcome of an attempt, and the ports with another outcome."""
 
     source: str
     target: str
@@ -43,7 +43,7 @@ MATRIX = [
     Row("gateway subnet", "VM, IPv6", DROPPED, {22: OPEN}),
     Row("Cloud Run subnet", "VM, IPv4", DROPPED, {4002: OPEN}),
     Row("Cloud Run subnet", "VM, IPv6", DROPPED, {4002: OPEN}),
-    # Who comes to mtls has to show a certificate then.
+    # Clients of mtls must then present a certificate.
     Row("outside subnet", "VM, IPv4", DROPPED, {4102: OPEN}),
     Row("outside subnet", "VM, IPv6", DROPPED, {4102: OPEN}),
     Row("peer in the overlay", "VM, overlay, IPv4", DROPPED, {4002: OPEN}),
@@ -52,7 +52,7 @@ MATRIX = [
     Row("stranger in the overlay", "VM, overlay, IPv6", DROPPED),
     Row("bastion", "VM, IPv4", DROPPED, {22: OPEN}),
     Row("bastion", "VM, IPv6", DROPPED, {22: OPEN}),
-    # Its own SSH server, and the tunnel's end.
+    # The bastion's own SSH server, and the tunnel's end.
     Row("bastion", "its loopback", REFUSED, {22: OPEN, 4002: OPEN}),
     Row("container, clients' network", "gateway, by name", REFUSED, {4004: OPEN}),
     Row("container, clients' network", "VM, its bridge", DROPPED),

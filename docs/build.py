@@ -26,7 +26,7 @@ SITE = ROOT / ".cache" / "site"
 
 
 def copy_pages() -> None:
-    """Mirror docs/ into SOURCE, with times of change, by which Sphinx sees what it has to read again."""
+    """Mirror docs/ into SOURCE, with modification times, by which Sphinx finds changed pages."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     for path in project_files():
         if path.parts[0] == "docs" and path.suffix in {".md", ".svg", ".css", ".html"}:
@@ -50,7 +50,7 @@ def write_reference() -> None:
         text = re.sub(r"^\.\. contents::\n(?: +:\w+:.*\n)+", "", page.read_text(), flags=re.M)
         if page.name == "index.rst":
             text = text.replace("Ibops.Gateway\n=============", f"{COLLECTION}\n{'=' * len(COLLECTION)}")
-            # In the navigation a page is called by its short name, not by its heading of a whole line.
+            # The navigation shows a page's short name, not its long heading.
             text = re.sub(r"^    ((\w+)_module)$", r"    \2 <\1>", text, flags=re.M)
             text = re.sub(r"^    ((\w+)_([a-z]+))$", r"    \2 (\3) <\1>", text, flags=re.M)
         page.write_text(text)
@@ -74,7 +74,7 @@ class Page:
 
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
-    # What a browser fetches to show the page.
+    # Attributes with URLs that a browser fetches to show the page.
     resources: list[str] = field(default_factory=list)
 
 

@@ -21,7 +21,7 @@ author = "ibops.gateway contributors"
 copyright = f"2026, {author}"  # noqa: A001  Sphinx's name for it
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 nitpicky = True
-# Of blocks that name no language.
+# For blocks without a language.
 highlight_language = "text"
 
 myst_heading_anchors = 4
@@ -39,7 +39,7 @@ html_theme_options: dict[str, list[str]] = {"top_of_page_buttons": []}
 
 # `](target#anchor)` where the target is a path.
 LINK = re.compile(r"\]\(([^()\s#:]+)(#[^()\s]*)?\)")
-# Folders of files with a page in the reference, and the ending of that page's name.
+# Folders of files with a page in the reference, and the suffix of that page's name.
 REFERENCE = {
     "plugins/action": "module",
     "plugins/callback": "callback",
@@ -60,7 +60,7 @@ PLUGIN_LABEL = re.compile(r"ansible_collections\.(\w+)\.(\w+)\.(\w+)_(module|loo
 
 
 def site_target(path: str) -> str | None:
-    """Return where the site shows a file of the repository that is not below docs/, from the root of the site.
+    """Return the site's path for a file of the repository outside docs/.
 
     None for a path that does not exist.
     """

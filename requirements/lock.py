@@ -1,8 +1,8 @@
-"""Write the hash locks of the Python packages, or prove that they are current: `lock.py [--check]`.
+"""Write the hash locks of the Python packages, or check that they are current: `lock.py [--check]`.
 
 A lock is made from a dependency group of pyproject.toml or from requirements/<name>.in, and is valid for every Python
-that pyproject.toml allows. It starts with the digest of what it was made from, so that the check needs no network.
-requirements.txt, which ships with the collection, has the ranges of group `collection`, not versions.
+that pyproject.toml allows. It starts with its source's digest, so that the check needs no network. requirements.txt,
+which ships with the collection, has the ranges of group `collection`, not versions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHIPPED = ROOT / "requirements.txt"
 
 @dataclass(frozen=True)
 class Lock:
-    """requirements/<name>.txt: the file it is made from, what decides it there, and how uv is told so."""
+    """requirements/<name>.txt: its source file, the deciding part of it, and uv's arguments."""
 
     name: str
     source: str
@@ -51,7 +51,7 @@ def packages(groups: dict[str, list[Any]], name: str) -> list[str]:
 
 
 def shipped_requirements() -> str:
-    """Return what requirements.txt has to say: the Python packages that the collection imports on a control node."""
+    """Return the content of requirements.txt: the Python packages that the collection imports on a control node."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     lines = ["# Written by `make lock` from group `collection` of pyproject.toml.", *packages(groups, "collection")]
     return "\n".join(lines) + "\n"
@@ -65,7 +65,7 @@ def locks() -> list[Lock]:
         decisive = json.dumps([python, packages(project["dependency-groups"], name)])
         return Lock(name, "pyproject.toml", decisive, ["--group", name, *arguments])
 
-    # controller is a part of dev and takes its versions, so that dev can be installed over it, or instead of it.
+    # controller is part of dev and has its versions, so that dev can be installed over it, or instead of it.
     found = [group("dev"), group("controller", "--constraints", "requirements/dev.txt")]
     for path in sorted((ROOT / FOLDER).glob("*.in")):
         source = str(FOLDER / path.name)
@@ -85,7 +85,7 @@ def write(lock: Lock) -> None:
 
 
 def problems(lock: Lock) -> list[str]:
-    """What is wrong with a lock, in words; empty when it is current."""
+    """Return a lock's problems in words; empty if it is current."""
     path = ROOT / lock.path
     content = path.read_text() if path.exists() else ""
     found = []

@@ -1,4 +1,4 @@
-"""A pipeline for Cloud Run: reach the gateway, do the work, end with a status that says how it went.
+"""A pipeline for Cloud Run: connect to the gateway, do the work, and exit with a status.
 
 Settings come from the environment: IB_HOST, IB_PORT (4002), IB_CLIENT_ID (21; each further task of an execution takes
 the next one), IB_CONNECT_SECONDS (90). Exit status: 0 done, 1 no gateway, 2 wrong settings, 3 told to stop.
@@ -25,7 +25,7 @@ def say(severity: str, message: str, **fields: object) -> None:
 
 
 async def connect(ib: ib_async.IB, host: str, port: int, client_id: int, seconds: float) -> bool:
-    """Connect, again and again for *seconds*: an instance's way into the VPC may take a minute or more to be there."""
+    """Connect, retrying for *seconds*: an instance's connection to the VPC may take a minute or more."""
     ends = time.monotonic() + seconds
     while True:
         try:
@@ -49,7 +49,7 @@ async def work(ib: ib_async.IB) -> None:
 
 
 async def run(host: str, port: int, client_id: int, seconds: float) -> int:
-    """Connect, work, and leave politely, also when Cloud Run cancels the execution (SIGTERM, then 10 s)."""
+    """Connect, work, and disconnect cleanly, also when Cloud Run cancels the execution (SIGTERM, then 10 s)."""
     task = asyncio.current_task()
     assert task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -71,7 +71,7 @@ def main() -> int:
     settings = os.environ
     try:
         host, port = settings["IB_HOST"], int(settings.get("IB_PORT", "4002"))
-        # Two clients of one id shut each other out.
+        # Two clients cannot share an id.
         client_id = int(settings.get("IB_CLIENT_ID", "21")) + int(settings.get("CLOUD_RUN_TASK_INDEX", "0"))
         seconds = float(settings.get("IB_CONNECT_SECONDS", "90"))
     except (KeyError, ValueError) as error:

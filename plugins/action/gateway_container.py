@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control node's part of gateway_container: the operator's name, the image's pull, the word before a push."""
+"""The control node's part of gateway_container: the operator's name, the image pull, the warning before a push."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import names_live, owner
 
 MODULE = "ibops.gateway.gateway_container"
-# Where the task names none: 1 GiB at 5 Mbit/s. A registry that drips would hold up a run without end.
+# Default: 1 GiB at 5 Mbit/s. A registry that drips would hold up a run without end.
 PULL_SECONDS = 1800
-# What timeout(1) exits with.
+# Exit status of timeout(1).
 LATE = 124
 
 
@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
         return {**result, "changed": bool(result.get("changed") or pulled.get("changed"))}
 
     def _pull(self) -> dict[str, t.Any]:
-        """Pull the image, while the old container still runs."""
+        """Pull the image while the old container still runs."""
         image = self._task.args["container"]["image"]
         seconds = int(self._task.args.get("pull_timeout", PULL_SECONDS))
         words = ["timeout", "--kill-after=5", str(seconds), "docker", "pull", "--quiet", image]
@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
             host = self._vars.get("inventory_hostname", "")
             late = f"not there after {seconds} s (gateway_pull_timeout)" if found.get("rc") == LATE else ""
             fault = late or printable(str(found.get("stderr") or found.get("msg", "")), 500)
-            # The registry's words stand in more of the result than its message.
+            # The registry's text is in more of the result than its message.
             return {
                 "failed": True,
                 "msg": f"gateway_image: {host} cannot pull {image}: {fault}. Check that the VM reaches the registry, "

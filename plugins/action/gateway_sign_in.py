@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
             if "msg" in found:
                 found["msg"] = commands.localized(str(found["msg"]), host)
             for event in found.get("steps", ()):
-                # The step that failed is the task's own message.
+                # The failed step is the task's own message.
                 if event.get("step") != ctl.FAILED:
                     at = time.strftime("%H:%M:%S %Z", time.localtime(event["at"]))
                     commands.show(self._display, f"{host}: {at}  {commands.localized(event['text'], host)}")

@@ -16,9 +16,9 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 MODULE = "ibops.gateway.guarded_files"
-# Beyond the host's own time: for slow machines, and for a host that first finishes an earlier change.
+# On top of the host's own time: for slow machines, and for a host that first finishes an earlier change.
 PATIENCE = 60.0
-# Between logins that fail: sshd answers many of them from one address with a ban.
+# Between failed logins: sshd bans an address after many of them.
 PAUSE = 4.0
 
 
@@ -28,7 +28,7 @@ class NotProven(Exception):
 
 @contextlib.contextmanager
 def bounded(seconds: float) -> c.Iterator[None]:
-    """End what does not come back: a firewall that swallows packets says nothing. A task's timeout stays in force."""
+    """Give up on a call that does not return: a firewall may drop packets silently. A task's timeout stays in force."""
 
     def expire(_signal: int, _frame: object) -> None:
         raise AnsibleConnectionFailure(f"no answer within {seconds:.0f} seconds")
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self._vars = task_vars
         self._arguments = {key: value for key, value in self._task.args.items() if key not in ("step", "token")}
-        # Made here, so that a change whose answer got lost can be asked for.
+        # Made here, so that we can ask about a change whose answer got lost.
         self._token = secrets.token_hex(4)
         if self._task.check_mode:
             return self._step("apply")
@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
         try:
             return float(self._arguments.get("seconds", 40))
         except (TypeError, ValueError):
-            # The module's to refuse.
+            # The module refuses this.
             return 40.0
 
     def _step(self, step: str) -> dict[str, t.Any]:
@@ -90,7 +90,7 @@ class ActionModule(ActionBase):
         return {key: value for key, value in result.items() if key not in ("state", "login", "fresh")}
 
     def _prove(self, applied: dict[str, t.Any]) -> None:
-        """A login that is new, and the host's word that it let the old files go."""
+        """Log in afresh, and have the host confirm that it dropped the old files."""
         if applied["login"] is not None:
             self._connection.reset()
         result = self._step("keep")
@@ -103,7 +103,7 @@ class ActionModule(ActionBase):
             raise NotProven(f"the module ended without an answer ({said})")
 
     def _recover(self, applied: dict[str, t.Any], fault: Exception, end: float) -> dict[str, t.Any]:
-        """The task's result once the host has said what became of the change."""
+        """Return the task's result once the host has reported the outcome."""
         name, said = self._task.args.get("name"), str(fault).strip().rstrip(".")
         while True:
             time.sleep(max(end + 1 - time.monotonic(), PAUSE))
@@ -119,7 +119,7 @@ class ActionModule(ActionBase):
             if time.monotonic() > end + 2 * PATIENCE:
                 raise fault
         if state == "none" and applied:
-            # Kept: only the host's answer to it got lost.
+            # Kept: only the host's answer got lost.
             return self._told(applied)
         result = {"failed": True, "diff": applied.get("diff", [])}
         if state == "none":

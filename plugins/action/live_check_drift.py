@@ -18,7 +18,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible_collections.ibops.gateway.plugins.module_utils.report.drift import drift
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 
-# From the request to end to the end by force.
+# From the termination request to the kill.
 GRACE_SECONDS = 10.0
 
 
@@ -51,13 +51,14 @@ class ActionModule(ActionBase):
 
 
 def _run(words: list[str], seconds: float) -> dict[str, t.Any]:
-    """Return status and output; no status where it did not end in time. It ends with the group of this process."""
+    """Return status and output; no status if it did not end in time. It is in this process's group, and ends with
+    it."""
     environment = os.environ | {
         "ANSIBLE_CONFIG": str(C.config._config_file or ""),
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(map(str, AnsibleCollectionConfig.collection_paths)),
         "ANSIBLE_STDOUT_CALLBACK": "ibops.gateway.tasks_json",
         "ANSIBLE_NOCOLOR": "1",
-        # Whatever SSH would ask a person, it is answered with no.
+        # SSH's questions to a person are answered with no.
         "SSH_ASKPASS": "/bin/false",
         "SSH_ASKPASS_REQUIRE": "force",
     }
@@ -67,7 +68,7 @@ def _run(words: list[str], seconds: float) -> dict[str, t.Any]:
     try:
         output, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        # It ends its own workers.
+        # It stops its own workers.
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=GRACE_SECONDS)

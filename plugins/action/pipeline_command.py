@@ -28,9 +28,9 @@ from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 from ansible_collections.ibops.gateway.plugins.plugin_utils.operator import owner
 
 LOOK_SECONDS = 0.5
-# From the request to end, which is what ^C is to a program, to the end by force.
+# From the termination request (^C to a program) to the kill.
 GRACE_SECONDS = 10.0
-# The end of what it printed, which is in the result.
+# How much of the end of its output goes into the result.
 LINES_KEPT = 200
 
 
@@ -66,14 +66,14 @@ class ActionModule(ActionBase):
             return result
 
     def _another(self) -> str:
-        """Describe an earlier start with an end of its own, as a pipeline's is; empty where there is none."""
+        """Describe an earlier start that has its own end, such as another pipeline's; empty if there is none."""
         look = self._execute_module(
             module_name="ibops.gateway.gateway_info",
             module_args={"gateway_name": self._name, "probe": False},
             task_vars=self._vars,
         )
         grant = (look.get("session") or {}).get("grant") or {}
-        # With a name, it is a start without an end of its own; of another kind, a session of the inventory.
+        # With a name, it is a start without its own end; other kinds are sessions of the inventory.
         if grant.get("kind") != MANUAL or grant.get("name") or grant["ends_at"] <= time.time():
             return ""
         began, ends = (
@@ -85,9 +85,9 @@ class ActionModule(ActionBase):
         )
 
     def _give_back(self, host: str, result: dict[str, t.Any]) -> None:
-        """After an interruption nothing else of the play runs: stop the gateway here, and say what came of it."""
+        """After an interruption the rest of the play does not run: stop the gateway here, and report the result."""
         _tell(f"{host}: the pipeline was ended; its gateway is being stopped")
-        # Of the run's main process, which has ended or will.
+        # The lease of the run's main process, which has ended or will.
         os.makedirs(C.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
         try:
             stopped = self._execute_module(
@@ -108,7 +108,7 @@ class ActionModule(ActionBase):
 
 
 class _Pipeline:
-    """A command in a session of its own, so that a terminal's ^C reaches it only through this run."""
+    """A command in its own session, so that a terminal's ^C reaches it only through this run."""
 
     def __init__(self, say: t.Callable[[str], object]) -> None:
         self._say = say
@@ -142,7 +142,7 @@ class _Pipeline:
         return result
 
     def _follow(self, process: subprocess.Popen[bytes], end: float, received: list[int]) -> str:
-        """Print what comes until the process has ended; return why this run ended it, if it did."""
+        """Print output until the process ends; return why this run ended it, if it did."""
         parent, why, force = os.getppid(), "", 0.0
         with _Output(process, self._print) as output:
             while process.poll() is None:
@@ -159,7 +159,7 @@ class _Pipeline:
                         _send(process, signal.SIGINT)
             output.read(0)
         if why:
-            # Its own children, which may not have listened.
+            # Its children, which may have ignored the request.
             _send(process, signal.SIGKILL)
         return why
 
@@ -190,7 +190,7 @@ class _Output:
         self._pipe.close()
 
     def read(self, seconds: float) -> None:
-        """Wait *seconds* at most for output, and tell all that is there."""
+        """Wait at most *seconds* for output, and print all of it."""
         while self._selector.get_map() and self._selector.select(seconds):
             data = os.read(self._pipe.fileno(), 1 << 16)
             if not data:
@@ -210,14 +210,14 @@ def _send(process: subprocess.Popen[bytes], number: int) -> None:
 
 @contextlib.contextmanager
 def _signals() -> t.Iterator[list[int]]:
-    """Note the signals that end this run, which Ansible hands to its workers, in the place of dying of them."""
+    """Record the signals that end this run, which Ansible passes to its workers, instead of dying from them."""
     received: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda which, _frame: received.append(which)) for number in numbers]
     try:
         yield received
     finally:
-        # Interrupted, it is left to end by itself: Ansible ends what still runs when it goes.
+        # After an interruption it is left to end by itself: Ansible ends what still runs when it exits.
         if not received:
             for number, handler in zip(numbers, before, strict=True):
                 signal.signal(number, handler)
@@ -225,7 +225,7 @@ def _signals() -> t.Iterator[list[int]]:
 
 @contextlib.contextmanager
 def _only_one(what: str) -> t.Iterator[str]:
-    """Hold a lock on *what* for this user of this machine; yield who holds it instead, empty where it is us."""
+    """Hold a lock on *what* for this user of this machine; yield another holder, empty if it is us."""
     name = hashlib.sha256(what.encode()).hexdigest()[:16]
     path = os.path.join(tempfile.gettempdir(), f"ibgw-pipeline-{os.getuid()}-{name}")
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -243,6 +243,6 @@ def _only_one(what: str) -> t.Iterator[str]:
 
 
 def _tell(text: str) -> None:
-    """Print to the terminal of the run's main process, which shows nothing of its workers any more."""
+    """Print to the terminal of the run's main process, which no longer shows its workers' output."""
     with contextlib.suppress(OSError), open(f"/proc/{os.getppid()}/fd/2", "a", encoding="utf-8") as terminal:
         terminal.write(f"{text}\n")

@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, tags
 
-# Molecule skips them in every run, there or not.
+# Molecule always skips these tags.
 _OF_MOLECULE = ("molecule-notest", "notest")
 
 
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
 
 
 def _no_host(names: list[str], variables: dict[str, t.Any]) -> str:
-    """Say that no host of these groups is in this run; empty where one is."""
+    """Return a message if no host of these groups is in this run, else an empty text."""
     hosts = {host for name in names for host in variables["groups"].get(name, ())}
     if hosts & set(variables["ansible_play_hosts_all"]):
         return ""
@@ -46,7 +46,8 @@ def _no_host(names: list[str], variables: dict[str, t.Any]) -> str:
 
 
 def _no_task() -> str:
-    """Say which tag no task of this run has; empty where all are known, or the playbook is somebody else's."""
+    """Return a message about a tag that no task of this run has; empty if all are known, or the playbook is not
+    ours."""
     known: set[str] = set()
     playbooks = context.CLIARGS.get("args") or ()
     for given in playbooks:

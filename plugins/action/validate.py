@@ -17,17 +17,17 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, variables
 
-# Of one run of ansible-playbook: its main process imports this file before it forks a worker for each task. Nobody can
-# know it beforehand, so that no variable of a user switches the validation off.
+# One per run of ansible-playbook: its main process imports this file before it forks a worker for each task. Nobody can
+# know it in advance, so no variable can switch the validation off.
 _RUN = secrets.token_hex(16)
-# Where playbooks register what was validated.
+# The variable in which playbooks register what was validated.
 REGISTERED = "__ibgw_validated"
-# Where site.yml registers which machine a host is.
+# The variable in which site.yml registers which machine a host is.
 MACHINE = "__ibgw_machine"
-# On every supported system. Hosts for which inventory and configuration name none take it, without looking for one (the
-# newest on PATH, perhaps one of pyenv's) and without a warning on each host.
+# Exists on every supported system. Hosts without a configured interpreter use it, without a search (which finds the
+# newest on PATH, perhaps pyenv's) and without a warning per host.
 PYTHON = "/usr/bin/python3"
-# Sets of one run; which role makes a host's machine, and which of the two stacks it has, is up to the host.
+# Sets of roles for one run; the host decides which role makes its machine, and which of the two stacks it has.
 _STACKS = {"tws": ("gateway", "session"), "client_portal": ("gateway", "client_portal")}
 
 
@@ -90,7 +90,7 @@ class _Validation:
         return result
 
     def _covered(self) -> dict[str, set[str]]:
-        """The roles that an earlier task of this run has validated, by host."""
+        """The roles that an earlier task of this run validated, by host."""
         told = self._task_vars.get(REGISTERED)
         covered = told.get("covered") if isinstance(told, c.Mapping) else None
         if not isinstance(covered, c.Mapping) or covered.get("run") != _RUN:
@@ -129,7 +129,7 @@ class _Validation:
             found += [each._replace(host=host) for each in check.host(own, roles, context)]
         if compared_by & {*check.PAIRS}:
             gateways = self._task_vars["groups"].get("gateways", [])
-            # Those of this run last: a problem of two gateways is the later one's.
+            # This run's hosts last: a problem between two gateways is reported for the later one.
             others = [host for host in gateways if host not in in_run]
             compared = {host: self._variables(host) for host in others}
             compared |= {host: own for host, own in in_run.items() if host in gateways or not gateways}
@@ -137,7 +137,7 @@ class _Validation:
         return found
 
     def _roles(self, own: variables.HostVariables) -> list[str]:
-        """The roles that this host has, of those that are asked for."""
+        """Those of the requested roles that this host has."""
         chosen = []
         for role in self._arguments["roles"]:
             if role == "machine":
@@ -159,9 +159,9 @@ class _Validation:
         return variables.HostVariables(self._renderer, raw, given)
 
     def _of_play(self) -> dict[str, t.Any]:
-        """Variables of the play itself, ``vars`` of import_playbook among them, which no host has as its own.
+        """Variables of the play itself, including ``vars`` of import_playbook, which belong to no host.
 
-        The defaults of roles that the play imports are in the task's variables as well, and yield to the host's.
+        The defaults of roles that the play imports are in the task's variables as well; the host's take precedence.
         """
         if not hasattr(self, "_play"):
             own = self._hostvars.raw_get(self._host)

@@ -51,7 +51,7 @@ class CallbackModule(CallbackBase):
         self._tell(result)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        # The shape of callback ansible.posix.json.
+        # The same structure as callback ansible.posix.json.
         self._display.display(json.dumps({"plays": [{"tasks": self._tasks}]}, indent=1))
 
     def _begin(self, task: t.Any) -> None:

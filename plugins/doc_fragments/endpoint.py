@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options and results that the modules about a gateway's API share."""
+    """Options and results shared by the modules about a gateway's API."""
 
     DOCUMENTATION = r"""
 options:

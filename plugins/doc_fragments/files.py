@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The option that says which files of the host should be how."""
+    """The option that describes the desired files of the host."""
 
     DOCUMENTATION = r"""
 options:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of every module about Google Cloud, and those of Compute Engine's besides."""
+    """Options of every module for Google Cloud, and more for Compute Engine."""
 
     DOCUMENTATION = r"""
 options:

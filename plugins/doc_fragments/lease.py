@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options by which a module takes a gateway's lease, and how long it keeps it."""
+    """Options of modules that take and keep a gateway's lease."""
 
     DOCUMENTATION = r"""
 options:

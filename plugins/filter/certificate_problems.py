@@ -43,7 +43,7 @@ def loaders() -> dict[str, c.Callable[[bytes], t.Any]]:
 
 
 def mismatches(read: c.Mapping[str, t.Any], paths: c.Mapping[str, str], now: datetime) -> c.Iterator[str]:
-    """Find files that are valid by themselves and do not belong together."""
+    """Find files that are valid by themselves but do not belong together."""
     authorities, crl, (own, *between) = read["ca"], read["crl"], read["certificate"]
     if own.public_key() != read["key"].public_key():
         yield f"access_mtls_files.key: {paths['key']} does not belong to {paths['certificate']}"

@@ -65,7 +65,7 @@ def _until(host: c.Mapping[str, t.Any], look: c.Mapping[str, t.Any]) -> str:
 
 
 def _release(ends: c.Mapping[str, t.Any]) -> list[str]:
-    """Say until when IBKR accepts the gateway's release, where an end is known or asked for."""
+    """Say until when IBKR accepts the gateway's release, if an end is known or was asked for."""
     if ends.get("severity", "ok") == "ok":
         return []
     if not ends["accepted_until"]:

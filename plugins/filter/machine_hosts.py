@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
-# Where site.yml registers which machine a host is, and notes that its machine is prepared.
+# The variables in which site.yml registers which machine a host is, and that it is prepared.
 MACHINE = "__ibgw_machine"
 PREPARED = "__ibgw_machine_prepared"
 
@@ -14,9 +14,9 @@ PREPARED = "__ibgw_machine_prepared"
 def machine_hosts(
     host: str, hostvars: c.Mapping[str, t.Any], hosts: c.Iterable[str], going: c.Container[str]
 ) -> list[str]:
-    """Return the hosts that are the machine of *host*, in the order of *hosts*, the first one prepares it.
+    """Return the hosts that share *host*'s machine, in the order of *hosts*; the first one prepares it.
 
-    Those that have failed, so that they are not *going* any more, are left out, unless they had prepared it.
+    Hosts that have failed, and so are no longer *going*, are left out unless they had prepared it.
     """
     mine = _machine(hostvars, host)
     same = [each for each in hosts if each == host or (mine and _machine(hostvars, each) == mine)]

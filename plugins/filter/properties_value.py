@@ -17,7 +17,7 @@ def properties_value(text: str) -> str:
     if not text:
         return ""
     try:
-        # The image substitutes $NAME in the whole of its template.
+        # The image substitutes $NAME throughout its template.
         return escape(text).replace("$", "\\u0024")
     except UnrepresentableError as fault:
         raise AnsibleFilterError(f"properties_value: {fault}") from fault

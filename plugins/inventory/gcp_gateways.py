@@ -159,7 +159,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return credentials.find(self.get_option("access_token"), self.get_option("credentials_file"))
 
     def _checked(self, found: list[instances.Instance]) -> list[instances.Instance]:
-        """Those that are to be listed; GcpError for one whose mode or name is not clear."""
+        """The VMs to list; GcpError for one whose mode or name is unclear."""
         label, zones, stopped = (self.get_option(name) for name in ("mode_label", "zones", "stopped"))
         wanted = [
             each
@@ -181,7 +181,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return wanted
 
     def _pin(self, wanted: list[instances.Instance]) -> None:
-        """Pin the host keys of VMs that are new to this controller; GcpError for one that is known by others."""
+        """Pin the host keys of VMs that are new to this control node; GcpError for one known by other keys."""
         folder = self.get_option("known_hosts")
         new = [
             each

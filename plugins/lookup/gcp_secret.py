@@ -80,7 +80,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors impor
 
 
 def fetch(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes]:
-    """Open a URL as Ansible does, through its proxy; OSError without an answer in *timeout* seconds."""
+    """Open a URL as Ansible does, through its proxy; OSError without an answer within *timeout* seconds."""
 
     def open_and_read() -> tuple[int, bytes]:
         try:

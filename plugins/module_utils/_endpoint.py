@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that every module about a gateway's API has, and what they come to.
+"""The common options of modules about a gateway's API, and the objects built from them.
 
 This module util is **private** to the collection: it may change at any time.
 """
@@ -19,7 +19,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspec
 
 
 def argument_spec(**more: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that say which API to look at and what its accounts must be, and those of *more*."""
+    """Return the options that select an API and its expected accounts, plus *more*."""
     return {
         "accounts": {"type": "list", "elements": "str", "no_log": True},
         "client_id": {"type": "int"},
@@ -33,7 +33,7 @@ def argument_spec(**more: dict[str, Any]) -> dict[str, Any]:
 
 
 def endpoint(module: AnsibleModule, found: descriptor.Descriptor | None) -> dict[str, Any]:
-    """Return the endpoint that the options name: each one given wins over the value of descriptor *found*."""
+    """Return the endpoint from the options; each one given overrides the value in descriptor *found*."""
     values: dict[str, Any] = {
         "host": "127.0.0.1",
         "client_id": CLIENT_ID,
@@ -61,7 +61,8 @@ def refuse_accounts(module: AnsibleModule, accounts: list[str], mode: str | None
 
 
 def gateway(module: AnsibleModule) -> Gateway:
-    """Return what the options name, ready to be observed; DescriptorError when O(gateway_name) cannot be used."""
+    """Return the gateway that the options name, ready to be observed; DescriptorError for an unusable
+    O(gateway_name)."""
     name = module.params["gateway_name"]
     found = descriptor.load(name) if name else None
     return Gateway({**endpoint(module, found), "settle": module.params["settle"]}, found)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that every module about Google Cloud has, and the connection that they make.
+"""The common options of modules for Google Cloud, and the connection made from them.
 
 This module util is **private** to the collection: it may change at any time.
 """
@@ -28,7 +28,7 @@ Found = t.TypeVar("Found")
 
 
 def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the options for the project and the credentials, and those of *more*."""
+    """Return the options for the project and the credentials, plus *more*."""
     return {
         "project": {"type": "str", "required": True, "fallback": (env_fallback, ["GCP_PROJECT"])},
         "region": {"type": "str", "required": True},
@@ -48,7 +48,7 @@ def refuse(module: AnsibleModule, problems: c.Iterable[Problem]) -> None:
 
 
 def who(module: AnsibleModule) -> c.Callable[[], t.Any]:
-    """Return what finds the credentials that the options name."""
+    """Return a function that finds the credentials that the options name."""
     return lambda: credentials.find(module.params["access_token"], module.params["credentials_file"])
 
 
@@ -69,9 +69,9 @@ def connect(module: AnsibleModule, resources: c.Iterable[Resource]) -> Compute:
 def carry_out(
     module: AnsibleModule, compute: Compute, changes: c.Sequence[Change], found: Found, inspect: c.Callable[[], Found]
 ) -> tuple[list[str], Found]:
-    """Do the changes, but for check mode, and return their calls and what exists then.
+    """Carry out the changes, except in check mode, and return their calls and the resources afterwards.
 
-    *found* is what exists before, *inspect* reads it afterwards. Fail with what failed and what was done before that.
+    *found* are the resources before, *inspect* reads them afterwards. Fail with the errors and the completed calls.
     """
     if module.check_mode:
         return [action for change in changes for action in change.actions], found
@@ -89,7 +89,7 @@ def carry_out(
 
 
 def fail(module: AnsibleModule, why: str, journal: Journal, **more: t.Any) -> None:
-    """Fail with *why*, and with what the journal knows."""
+    """Fail with *why* and the journal's report."""
     rest = "" if journal.is_empty else " The next run does the rest."
     module.fail_json(
         msg=f"{why} {journal.report()}{rest}",

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option ``files`` of the modules that write the host's configuration, and the entries that it comes to.
+"""The option ``files`` of the modules that write the host's configuration, and the entries built from it.
 
 This module util is **private** to the collection: it may change at any time.
 """
@@ -79,7 +79,7 @@ def edited(text: str, file: dict[str, Any]) -> str:
 
 
 def whole(mode: int | None, owner: int | None, group: int | None) -> tuple[int, int, int]:
-    """The attributes of a file that is all ours."""
+    """The attributes of a file that we write whole."""
     return (
         0o644 if mode is None else mode,
         os.geteuid() if owner is None else owner,
@@ -111,7 +111,7 @@ def group(file: dict[str, Any]) -> int | None:
 
 
 def _identity(name: str | None, look_up: c.Callable[[str], int]) -> int | None:
-    """A number stands for itself: the user of a container has no name on its host."""
+    """Numbers are accepted: a container's user has no name on its host."""
     if name is None:
         return None
     return int(name) if name.isdigit() else look_up(name)

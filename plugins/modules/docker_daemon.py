@@ -125,7 +125,7 @@ UNIT = "docker.service"
 
 
 class Plan(t.NamedTuple):
-    """The entries to write, the problems in their way, and the commands that follow."""
+    """The entries to write, the problems that prevent it, and the commands that follow."""
 
     entries: list[files.Entry]
     diff: list[dict[str, str]]
@@ -149,10 +149,10 @@ def plan(params: dict[str, t.Any], engine: bool, memory: pending.Memory) -> Plan
     root = (os.geteuid(), os.getegid())
     entries: list[files.Entry] = []
     if wanted != text:
-        # A file with nothing of ours: that of a host that was not ours, or is not any more.
+        # A file without our settings: the host was never ours, or is not any more.
         if text and daemon.merge(found, {}, [record.settings, record.former]).settings == found:
             entries.append(files.File(daemon.BACKUP, text, int(state["mode"]), *root))
-        # Before the file: a run that is cut between them leaves a file of which the record still knows what is ours.
+        # Before the file: after an interruption between the two, the record still covers our settings.
         note = daemon.recorded(merged.ours, record.settings)
         entries.append(files.File(daemon.RECORD, note, 0o600, *root))
         entries.append(daemon.Settled(path, lambda _text: wanted))
@@ -175,12 +175,12 @@ def plan(params: dict[str, t.Any], engine: bool, memory: pending.Memory) -> Plan
 
 
 def around() -> list[neighbours.Neighbour]:
-    """All containers; none where no engine runs, which is not woken by its socket."""
+    """All containers; none if no engine runs (its socket is not triggered)."""
     return neighbours.around(Engine()) if facts.services([UNIT])[UNIT]["active"] else []
 
 
 def stray() -> list[Problem]:
-    """The problem of an engine that is of no known package."""
+    """The problem of an engine from an unknown package."""
     engine = Engine()
     try:
         engine.platform()
@@ -217,7 +217,7 @@ def main() -> None:
         refuse(module, planned, told)
         if (planned.diff or planned.commands or planned.entries) and not module.check_mode:
             with memory.turn():
-                # Another host of this machine may have written them meanwhile.
+                # Another inventory host of this machine may have written them meanwhile.
                 planned = plan(module.params, packages.engine, memory)
                 refuse(module, planned, told)
                 if planned.diff:

@@ -171,7 +171,7 @@ def run(python: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def report(found: dict[str, Any], endpoint: dict[str, Any], amounts: bool) -> dict[str, Any]:
-    """Return what the module returns of what was *found*: accounts judged and masked, amounts only when wanted."""
+    """Build the module's result from *found*: accounts checked and masked, amounts only on request."""
     ids = found["accounts"]
     check = accounts.Check(endpoint["mode"], endpoint["accounts"])
     check.take(ids)

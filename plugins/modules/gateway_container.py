@@ -243,7 +243,8 @@ def order_of(params: dict[str, t.Any], controller: str) -> deployment.Order:
     labels = {"ibops.gateway.name": name, "ibops.gateway.mode": mode}
     request = container.body(settings, labels)
     if own:
-        # The image's own asks the API's port every 30 s, and what restarts unhealthy containers would send pushes.
+        # The image's own health check probes the API's port every 30 s, and tools that restart unhealthy containers
+        # would cause pushes.
         request["Healthcheck"] = {"Test": ["NONE"]}
     secret = params["password_secret"] or settings_files.secret_revision(name, params["password"])
     scripts = settings_files.DESKTOP_SCRIPTS if container.program(settings) == "tws" else {}

@@ -285,7 +285,7 @@ def main() -> None:
 
 
 def look(module: AnsibleModule) -> dict[str, object]:
-    """Return the facts about the image and the gateway that the options name."""
+    """Return the facts about the image and the gateway in the options."""
     name, image = module.params["gateway_name"], module.params["image"]
     report: dict[str, object] = {}
     if name or module.params["port"]:
@@ -316,9 +316,9 @@ def look(module: AnsibleModule) -> dict[str, object]:
 
 
 def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[str], None]) -> dict[str, object]:
-    """Add the host's memory of the gateway and its watcher's health; a gateway stopped by its watcher is blocked.
+    """Add the host's record of the gateway and its watcher's health; a gateway stopped by its watcher is blocked.
 
-    A file that cannot be used is told to *warn*.
+    *warn* is called for an unusable file.
     """
     record = None
     try:
@@ -337,7 +337,7 @@ def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[st
 
 
 def client_networks(name: str) -> list[str]:
-    """The networks with the label of gateway *name*; none where the engine cannot be asked."""
+    """The networks with the label of gateway *name*; none if the engine is unreachable."""
     try:
         return Engine().networks(f"{NETWORK_LABEL}={name}")
     except EngineError:

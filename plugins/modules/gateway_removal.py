@@ -89,12 +89,12 @@ UNIT = "docker.service"
 
 
 def around() -> list[neighbours.Neighbour]:
-    """All containers; none on a host that has no engine."""
+    """All containers; none on a host without an engine."""
     return neighbours.around(Engine()) if facts.services([UNIT])[UNIT]["exists"] else []
 
 
 def control_of(params: dict[str, t.Any]) -> Control | None:
-    """Return the gateway's control; None where it is not deployed, or not any more."""
+    """Return the gateway's control; None if it is not deployed (any more)."""
     name = params["gateway_name"]
     try:
         return Control(descriptor.load(name), plan.load_or_default(name)[0], owner=params["lease_owner"] or "")
@@ -103,7 +103,7 @@ def control_of(params: dict[str, t.Any]) -> Control | None:
 
 
 def run(*command: str) -> None:
-    """Run a command that may find that there is nothing to do."""
+    """Run a command that may have nothing to do."""
     subprocess.run(command, capture_output=True, check=False, timeout=200, cwd="/")
 
 

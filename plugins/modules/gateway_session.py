@@ -158,7 +158,7 @@ TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0
 
 
 def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> lifecycle.Outcome:
-    """Do what *wanted* names, or in check mode say what would be done."""
+    """Carry out the action *wanted*, or predict it in check mode."""
     check = module.check_mode
     if wanted == "started" and control.live and not module.params["names_live"] and not check:
         raise Refused(f"{UNREQUESTED.format(name=control.descriptor.name)}. Nothing was touched.")

@@ -127,7 +127,7 @@ def unit(name: str) -> str:
 
 
 def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
-    """Hand the sign-in to systemd, where it is not needed say so; a second one that is asked for is the first one."""
+    """Hand the sign-in to systemd, or report that none is needed; a second request joins the first."""
     name = control.descriptor.name
     if not control.live:
         module.fail_json(
@@ -167,7 +167,7 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
 
 
 def follow(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
-    """The next steps; an error that ended the sign-in is this module's."""
+    """Return the next steps; fail with the error that ended the sign-in."""
     deadline = time.monotonic() + module.params["wait"]
     while True:
         running = is_running(unit(control.descriptor.name))

@@ -173,7 +173,7 @@ def verdict(ended: run_job.Ended, options: dict[str, t.Any]) -> str:
 
 
 def goes_on(execution: str, options: dict[str, t.Any]) -> str:
-    """Tell that an execution goes on, and how to end it."""
+    """Explain that an execution continues, and how to end it."""
     where = f"--region {options['region']} --project {options['project']}"
     return f"It goes on; `gcloud run jobs executions cancel {last(execution)} {where}` ends it."
 
@@ -202,7 +202,7 @@ def main() -> None:
     options = module.params
     _gcp.refuse(module, run_job.problems(options))
     try:
-        # For what comes before the execution and after it as well.
+        # Includes the time before and after the execution.
         seconds = options["timeout"] + 3 * run_job.CANCEL_SECONDS
         client = Client(run_job.RUN, options["project"], _gcp.who(module), options["api_endpoint"], seconds)
         job = run_job.Job(client, options["region"], options["job"])

@@ -128,7 +128,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_c
 
 
 def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
-    """The change in place and on trial: ``state`` is armed; or nothing to do: it is same."""
+    """Apply the change on trial: ``state`` is armed, or same if nothing differs."""
     params = module.params
     name = params["name"]
     entries = [option.entry(file) for file in params["files"]]
@@ -171,7 +171,7 @@ def succeeds(command: str, seconds: float) -> bool:
 
 
 def keep(module: AnsibleModule, root: str) -> dict[str, Any]:
-    """``state`` kept; or armed still when this is not a new login; or what :func:`look` finds."""
+    """Keep the change: ``state`` is kept, or still armed if this is not a new login, or the result of :func:`look`."""
     kit = commit_confirmed.Kit(root, module.params["name"], module.params["token"])
     before = kit.record()["login"]
     if before is not None and before == commit_confirmed.login():
@@ -191,7 +191,7 @@ def look(module: AnsibleModule, root: str) -> dict[str, Any]:
 
 
 def forget(module: AnsibleModule, root: str) -> dict[str, Any]:
-    """Somebody was told; the next run need not tell it again."""
+    """Forget a reported outcome, so that the next run does not repeat it."""
     kit = commit_confirmed.Kit(root, module.params["name"], module.params["token"])
     if commit_confirmed.told_of(kit):
         kit.drop()
@@ -223,7 +223,7 @@ def main() -> None:
         )
     step = {"apply": apply, "keep": keep, "look": look, "forget": forget}[params["step"]]
     try:
-        # What ends a change is one rename; it must not wait for a second run, which waits for that end.
+        # One rename ends a change; it must not wait for a second run, which itself waits for that end.
         if module.check_mode or params["step"] != "apply":
             result = step(module, commit_confirmed.ROOT)
         else:

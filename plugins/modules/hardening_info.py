@@ -37,7 +37,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Inspect the host
   ibops.gateway.hardening_info:
     services: [auditd.service]
     sysctls: [net.ipv4.ip_forward]

@@ -81,7 +81,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import pending
 def plan(
     files: c.Sequence[dict[str, Any]], entries: list[Entry], memory: pending.Memory
 ) -> tuple[list[dict[str, str]], list[pending.Call], list[str]]:
-    """Return the differences, the follow-ups they call for, and the commands to run."""
+    """Return the differences, their follow-ups, and the commands to run."""
     changes = reconcile(entries, check=True)
     paths = [change["after_header"] for change in changes]
     calls = pending.merged(
@@ -92,7 +92,7 @@ def plan(
             for command in file["commands"]
         ]
     )
-    # What is left may need what is called for now, a daemon-reload first of all.
+    # Leftover commands may depend on the new ones, above all on a daemon-reload.
     left = memory.left([entry.path for entry in entries])
     return changes, calls, list(dict.fromkeys([*(call.command for call in calls), *left]))
 
@@ -110,7 +110,7 @@ def main() -> None:
             module.warn(memory.damage)
         if (changes or commands) and not module.check_mode:
             with memory.turn():
-                # Another host of this machine may have written them meanwhile.
+                # Another inventory host of this machine may have written them meanwhile.
                 changes, calls, commands = plan(files, entries, memory)
                 if calls:
                     memory.add(calls)

@@ -65,7 +65,7 @@ Found = c.Mapping[str, c.Mapping[str, bool]]
 
 
 def commands(wanted: c.Mapping[str, str], found: Found) -> list[list[str]]:
-    """The calls of systemctl that bring units to their *wanted* states, in order."""
+    """The systemctl commands that bring units to their *wanted* states, in order."""
     started, stopped, masked = ([unit for unit, state in wanted.items() if state == each] for each in STATES)
     calls = {
         ("mask", "--now"): masked,
@@ -78,7 +78,7 @@ def commands(wanted: c.Mapping[str, str], found: Found) -> list[list[str]]:
 
 
 def shown(units: c.Iterable[str], found: Found) -> str:
-    """A line a unit: `auditd.service: exists enabled active`."""
+    """One line per unit: `auditd.service: exists enabled active`."""
     return "".join(f"{unit}: {' '.join(name for name, is_so in found[unit].items() if is_so)}\n" for unit in units)
 
 

@@ -31,7 +31,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look for updates that wait
+- name: Look for pending updates
   ibops.gateway.host_updates:
   register: updates
 
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def runs(name: str) -> bool:
-    """Whether a gateway's container runs; also when that cannot be told."""
+    """Whether a gateway's container runs; True if unknown."""
     try:
         return bool(container_facts(Engine(), load(name).container)["running"])
     except (DescriptorError, EngineError):

@@ -26,7 +26,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: See which machine this is
+- name: Identify the machine
   ibops.gateway.machine_info:
   register: seen
 """

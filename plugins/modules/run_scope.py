@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_scope
-short_description: Refuse a run that concerns no host or no task
+short_description: Refuse a run without hosts or without tasks
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
@@ -40,7 +40,7 @@ EXAMPLES = r"""
   any_errors_fatal: true
   tags: always
   tasks:
-    - name: Refuse a run that concerns no host or no task
+    - name: Refuse a run without hosts or without tasks
       ibops.gateway.run_scope:
         groups: [gateways]
       run_once: true

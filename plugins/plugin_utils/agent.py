@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of the agent that a program on a VM imports.
+"""Find the files of the agent that a program on a VM imports.
 
 This plugin util is **private** to the collection: it may change at any time.
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands by which whoever started this run can start another: same door, inventory and password files.
+"""The commands for another run by the same caller: same playbook form, inventory and password files.
 
 This plugin util is **private** to the collection: it may change at any time.
 """
@@ -19,8 +19,8 @@ from ansible import context
 
 COLLECTION = Path(__file__).resolve().parents[2]
 NAMES = frozenset(path.stem for path in COLLECTION.glob("playbooks/*.yml"))
-# Options that another run needs to reach the same hosts, as ansible-playbook's parser keeps them, with the value
-# that none of them needs. All of their values are names and paths.
+# Options that another run needs to reach the same hosts, as ansible-playbook's parser stores them, with their defaults.
+# All values are names and paths.
 _OPTIONS: tuple[tuple[str, str, object], ...] = (
     ("remote_user", "-u", C.DEFAULT_REMOTE_USER),
     ("private_key_file", "--private-key", C.DEFAULT_PRIVATE_KEY_FILE),
@@ -40,14 +40,14 @@ _QUESTIONS: tuple[tuple[str, str, object], ...] = (
 # `ansible-playbook playbooks/status.yml -l vm`, or a playbook's name alone: `playbooks/status.yml`, `site.yml`.
 _NAMED = re.compile(
     r"(?<![\w/.-])(?:(?P<command>ansible-playbook )(?:playbooks/)?|playbooks/|(?=site\.yml))"
-    # Followed by other options first, it is such a command already, or words about one.
+    # Followed by other options, it is already a full command, or text about one.
     rf"(?P<name>{'|'.join(sorted(NAMES, key=len, reverse=True))})\.yml\b(?! -(?!l ))(?P<limit> -l [\w.-]*\w)?"
 )
 
 
 def playbook(name: str) -> str:
-    """Return what names playbook *name* of this collection for ``ansible-playbook``: a path, where this run began
-    with one of ours by its path, else the full name, such as ``ibops.gateway.status``.
+    """Return the argument of ``ansible-playbook`` for playbook *name*: a path if this run was started by path, else the
+    full name, such as ``ibops.gateway.status``.
     """
     given = context.CLIARGS.get("args") or ()
     for path in map(str, given if isinstance(given, list | tuple) else ()):
@@ -59,7 +59,7 @@ def playbook(name: str) -> str:
 
 
 def ours(given: str) -> Path | None:
-    """Return the file of a playbook of this collection that ``ansible-playbook`` was given by path or full name."""
+    """Return the file of a playbook of this collection, given to ``ansible-playbook`` by path or full name."""
     if given.startswith("ibops.gateway."):
         return COLLECTION / "playbooks" / f"{given.rpartition('.')[2]}.yml"
     found = Path(given).resolve()
@@ -70,7 +70,7 @@ def arguments(inventory: bool = True, questions: bool = True) -> list[str]:
     """Return the options of this run that another one needs: ``-i``, users and connection, files of passwords and
     variables (``-e @file``). None of their values is a secret: ``-e name=value`` is left out.
 
-    Without *questions* also what makes Ansible ask a person.
+    Without *questions*, options that make Ansible ask a person are left out.
     """
     given = context.CLIARGS
     words: list[str] = []
@@ -110,7 +110,7 @@ def command(name: str, limit: str = "") -> str:
 
 
 def _short(word: str) -> str:
-    """Write a path below the current directory as it was probably typed."""
+    """Shorten a path below the current directory to the form probably typed."""
     mark, path = ("@", word[1:]) if word[:1] == "@" else ("", word)
     here = os.getcwd()
     if os.path.isabs(path) and os.path.commonpath([here, path]) == here != path:
@@ -119,7 +119,7 @@ def _short(word: str) -> str:
 
 
 def localized(text: str, host: str) -> str:
-    """Return *text* with this caller's commands in the place of the checkout's, which texts of roles and hosts name.
+    """Return *text* with the checkout's commands, which roles and hosts mention, replaced by this caller's.
 
     ``ansible-playbook playbooks/x.yml -l y`` keeps its limit, or its lack of one; a playbook's name alone, as in
     "run site.yml", becomes the command for *host*. A limit to a whole group of ours becomes the host too.
@@ -135,6 +135,7 @@ def localized(text: str, host: str) -> str:
 
 
 def show(display: t.Any, text: str) -> None:
-    """Print *text* as it is. Where a callback prints the results as JSON, they have it, and it would break them."""
+    """Print *text* unchanged, except under a callback that prints JSON: the results contain it, and it would break
+    them."""
     if not str(C.DEFAULT_STDOUT_CALLBACK).endswith(("json", "jsonl")):
         display.display(text)

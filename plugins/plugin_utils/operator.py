@@ -28,6 +28,6 @@ def owner() -> str:
 
 
 def names_live(variables: c.Mapping[str, t.Any]) -> bool:
-    """Whether this run has a limit, or says that live gateways are meant, too."""
+    """Whether this run has a limit, or explicitly includes live gateways."""
     limit = context.CLIARGS.get("subset") if context.CLIARGS else None
     return bool(limit) or boolean(variables.get("gateway_touch_live", False), strict=False)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tags of a playbook of this collection, those of its roles and of what it imports included.
+"""The tags of a playbook of this collection, including those of its roles and imports.
 
 This plugin util is **private** to the collection: it may change at any time.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 
 COLLECTION = Path(__file__).resolve().parents[2]
-# Of Ansible itself.
+# Ansible's own tags.
 SPECIAL = frozenset({"all", "always", "never", "tagged", "untagged"})
-# A task of include_tasks or include_role has to have the tag itself.
+# A task with include_tasks or include_role must have the tag itself.
 _FILES = ("import_playbook", "import_tasks")
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables of hosts as the roles will see them, and the specification of every role and playbook.
+"""Hosts' variables as the roles will see them, and the specification of every role and playbook.
 
 This plugin util is **private** to the collection: it may change at any time.
 """
@@ -28,8 +28,8 @@ COLLECTION = pathlib.Path(__file__).resolve().parents[2]
 def specification(loader: DataLoader, defaults: c.Mapping[str, t.Any]) -> Specification:
     """Return the options of every role, by entry point, and of every playbook; *defaults* are those of all roles.
 
-    An entry point is named by its file, ``main.yml``: what has the name that Ansible looks for, ``main``, is checked by
-    Ansible as well.
+    An entry point is named by its file, ``main.yml``: under the name that Ansible looks for, ``main``, Ansible would
+    check it as well.
     """
     roles = {}
     for path in sorted(COLLECTION.glob("roles/*/meta/argument_specs.yml")):
@@ -43,14 +43,14 @@ def specification(loader: DataLoader, defaults: c.Mapping[str, t.Any]) -> Specif
 
 
 def role_variables(loader: DataLoader) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    """Return the defaults of all roles, and the other variables of those whose defaults and rules read them.
+    """Return the defaults of all roles, and the other variables that their defaults and rules read.
 
     No two roles have a name in common.
     """
     defaults: dict[str, t.Any] = {}
     for path in sorted(COLLECTION.glob("roles/*/defaults/**/*.yml")):
         defaults.update(_load(loader, path) or {})
-    # Of a role's own folder only the collection's, two above it, is read.
+    # Only used to find the collection's folder, two levels above, so any role's will do.
     own: dict[str, t.Any] = {"role_path": str(COLLECTION / "roles/gateway")}
     for part in ("client_portal/vars/main", "gateway/vars/main", "gcp_vm/vars/main", "observability/vars/main/rules"):
         own.update(_load(loader, COLLECTION / f"roles/{part}.yml"))
@@ -62,9 +62,9 @@ def _load(loader: DataLoader, path: pathlib.Path) -> t.Any:
 
 
 class Renderer:
-    """Renders templates of many hosts: one that reads the same values again is not rendered again.
+    """Render templates of many hosts; one that reads the same values again is not rendered again.
 
-    Ansible keeps nothing of a compiled template, and 200 hosts have the same 20 templates in their roles' defaults.
+    Ansible does not cache compiled templates, and 200 hosts share the same 20 templates in their roles' defaults.
     """
 
     def __init__(self, loader: DataLoader) -> None:
@@ -73,7 +73,7 @@ class Renderer:
         self._read: dict[str, frozenset[str] | None] = {}
 
     def reads(self, template: str) -> frozenset[str] | None:
-        """The variables that a template reads; None where the text does not tell."""
+        """The variables that a template reads; None if the text does not show that."""
         if template not in self._read:
             try:
                 names = frozenset(
@@ -85,12 +85,12 @@ class Renderer:
         return self._read[template]
 
 
-# What reads more than it names.
+# Expressions that read variables they do not name.
 _UNTOLD = frozenset({"lookup", "query", "q", "vars", "hostvars", "groups", "now", "undef"})
 
 
 class HostVariables:
-    """The variables of one host, rendered once each, when they are read."""
+    """The variables of one host, each rendered once, when first read."""
 
     def __init__(self, renderer: Renderer, raw: c.Mapping[str, t.Any], names: c.Iterable[str]) -> None:
         self._renderer, self._raw, self._names = renderer, raw, names
@@ -123,7 +123,7 @@ class HostVariables:
         return found
 
     def _key(self, name: str, value: object) -> tuple[str, ...]:
-        """Everything that a text's rendering depends on, itself included; empty where that is not known."""
+        """Everything that a text's rendering depends on, itself included; empty if unknown."""
         names = self._renderer.reads(value) if isinstance(value, str) else None
         if names is None or name in self._reading:
             return ()
@@ -137,7 +137,7 @@ class HostVariables:
 
 
 def _is_constant(value: object) -> bool:
-    """Whether nothing in a value can be a template (or encrypted)."""
+    """Whether a value certainly contains no template (and nothing encrypted)."""
     if isinstance(value, str):
         return "{" not in value
     if isinstance(value, dict):

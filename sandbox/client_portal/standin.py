@@ -1,7 +1,7 @@
-"""Stands in for the Client Portal Gateway in an image like voyz/ibeam: HTTPS, the session's endpoints, the websocket.
+"""A stand-in for the Client Portal Gateway in an image like voyz/ibeam: HTTPS, the session's endpoints, the websocket.
 
-As a program it reads what that image reads (IBEAM_*, conf.yaml) and signs in by itself. In a test, `running()` is one.
-What is wrong with it is switched at run time: the file of faults, or `State.faults`.
+As a program it reads that image's settings (IBEAM_*, conf.yaml) and signs in by itself; tests use `running()`. Faults
+are switched at run time, by the file of faults or `State.faults`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAULTS = (
     "competing",
     "link_lost",  # authenticated, and not connected
     "no_accounts",
-    "no_brokerage",  # single sign-on is valid, the brokerage session is not there
+    "no_brokerage",  # single sign-on is valid, but there is no brokerage session
     "no_websocket",
     "other",  # another web server
     "server_error",  # 503
@@ -43,7 +43,7 @@ Json = dict[str, t.Any]
 
 
 class State:
-    """A session: it dies when nothing was asked for *seconds*, and *faults* change what it says."""
+    """A session: it dies after *seconds* without a request; *faults* change its answers."""
 
     def __init__(self, account: str = "DU1234567", seconds: float = 360.0) -> None:
         self.account, self.seconds = account, seconds
@@ -58,7 +58,7 @@ class State:
         self.session, self.asked_at = secrets.token_hex(16), time.monotonic()
 
     def alive(self) -> bool:
-        """Whether there is a session; asking keeps it, unless it is too late."""
+        """Whether the session is alive; a request in time keeps it alive."""
         if time.monotonic() - self.asked_at > self.seconds:
             self.session = ""
         self.asked_at = time.monotonic()
@@ -158,7 +158,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         known = f"api={self.state.session}" in self.headers.get("Cookie", "")
         good = known and not self.state.has("websocket_unauthenticated")
-        self.wfile.write(b"\x89\x02hi")  # a ping, which a client has to bear
+        self.wfile.write(b"\x89\x02hi")  # a ping, which a client has to handle
         for message in ({"topic": "act", "args": {}}, {"topic": "sts", "args": {"authenticated": good}}):
             content = json.dumps(message).encode()
             self.wfile.write(bytes([0x81, len(content)]) + content)
@@ -166,14 +166,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return None
 
     def log_message(self, *_arguments: object) -> None:
-        """The gateway logs to files of its own."""
+        """Log nothing here: the gateway logs to its own files."""
 
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that hung up."""
+        """Ignore a client that hung up."""
 
 
 def server(state: State, certificate: str, host: str, port: int) -> Server:
@@ -181,14 +181,14 @@ def server(state: State, certificate: str, host: str, port: int) -> Server:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     listener = Server((host, port), handler)
-    # The handshake is the handler's thread's business, so that a silent client holds up nobody.
+    # The handler's thread does the handshake, so that a silent client delays nobody.
     listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
     return listener
 
 
 @contextlib.contextmanager
 def running(state: State, certificate: str) -> c.Iterator[int]:
-    """Serve in this process; gives the port."""
+    """Serve in this process; yields the port."""
     listener = server(state, certificate, "127.0.0.1", 0)
     thread = threading.Thread(target=listener.serve_forever, args=(0.05,))
     thread.start()
@@ -201,7 +201,7 @@ def running(state: State, certificate: str) -> c.Iterator[int]:
 
 
 def make_certificate(directory: str) -> str:
-    """A certificate for nobody in particular, as the gateway's own is."""
+    """A generic certificate, like the gateway's own."""
     path = f"{directory}/gateway.pem"
     command = [
         "openssl",
@@ -223,7 +223,7 @@ def make_certificate(directory: str) -> str:
 
 
 def credential(name: str) -> str:
-    """As the image reads it: the value, or with IBEAM_SECRETS_SOURCE=fs the file that the value names."""
+    """Read a credential like the image: the value, or with IBEAM_SECRETS_SOURCE=fs the file it names."""
     value = os.environ.get(name, "")
     if os.environ.get("IBEAM_SECRETS_SOURCE", "env") == "fs" and value:
         return pathlib.Path(value).read_text().rstrip("\r\n")

@@ -1,8 +1,7 @@
 """Make or remove a sandbox machine: `python3 -m sandbox.machine present|absent [--check]`, options as JSON on stdin.
 
 Options: backend (container or vm), name, replace (whether a machine with other options may be replaced), and those of
-container.py or vm.py. Prints {"changed": bool, "answers": bool, "message": str}; what is wrong it says on stderr,
-with status 1.
+container.py or vm.py. Prints {"changed": bool, "answers": bool, "message": str}; errors go to stderr, with status 1.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ BACKENDS: dict[str, ModuleType] = {"container": container, "vm": vm}
 
 
 def differences(made_from: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Which options a machine would have to be made anew for, for a person: `release: "a" -> "b"`; empty when none."""
+    """The options whose change would recreate a machine, for a person: `release: "a" -> "b"`; empty if none."""
     names = sorted(name for name in made_from.keys() | wanted.keys() if made_from.get(name) != wanted.get(name))
     if "key" in names:
         return OTHER_KEY
@@ -30,7 +29,7 @@ def differences(made_from: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def make(options: dict[str, Any], check: bool) -> str:
-    """Have the machine run as the options say, and tell what was (with check: would be) done; empty when nothing."""
+    """Make the machine run as the options say; return what was done (with check: would be), empty if nothing."""
     backend = BACKENDS[options.pop("backend")]
     replace = options.pop("replace")
     name = options["name"]

@@ -1,4 +1,4 @@
-"""Remove what the sandbox made on this machine: `sandbox/clean`. Nothing else is touched, and nothing is asked.
+"""Remove everything that the sandbox made on this machine: `sandbox/clean`. It touches nothing else, and asks nothing.
 
 That is: Docker objects with the sandbox's label, VMs of this checkout, the Docker engine if set-up started it itself,
 and .sandbox.
@@ -21,7 +21,7 @@ STOP_SECONDS = 30
 def remove_objects() -> list[str]:
     """Remove containers, volumes, networks and images, by label; returns a line for each that stays."""
     label = ["--filter", f"label={LABEL}"]
-    # A container that somebody runs from one of the images has the image's label, and is theirs.
+    # A container that somebody runs from one of the images inherits the label, but is theirs.
     containers = f'{{{{if ne (.Label "{LABEL}") "image"}}}}{{{{.Names}}}}{{{{end}}}}'
     kinds = {
         "container": (["ps", "--all", *label, "--format", containers], ["rm", "--force", "--volumes"]),
@@ -39,7 +39,7 @@ def remove_objects() -> list[str]:
 def remove_each(kind: str, names: list[str], remove: list[str]) -> list[str]:
     """Remove objects; returns a line for each that stays.
 
-    What is refused is tried again as long as others go: an image goes only after those that were made from it.
+    A refused removal is retried while others succeed: an image can only be removed after those made from it.
     """
     while names:
         refused = {}
@@ -57,7 +57,7 @@ def remove_each(kind: str, names: list[str], remove: list[str]) -> list[str]:
 
 
 def stop_engine() -> None:
-    """End the Docker engine that set-up started by itself; one that was there before, or is another by now, stays."""
+    """Stop the Docker engine that set-up started; an earlier or a newer one stays."""
     if not engine.DOCKERD_PID.exists():
         return
     pid = engine.DOCKERD_PID.read_text().strip()
@@ -75,7 +75,7 @@ def stop_engine() -> None:
 
 
 def remove_state() -> None:
-    """Remove .sandbox; what root made in it with root's help."""
+    """Remove .sandbox, with root's help for root's files."""
     if not STATE.exists():
         return
     try:

@@ -16,7 +16,7 @@ STATE = ROOT / ".sandbox"
 CACHE = STATE / "cache"
 LOGS = STATE / "log"
 
-# Every Docker object of the sandbox carries this label; its value is the object's kind. `make clean` goes by it.
+# Every Docker object of the sandbox carries this label; its value is the object's kind. `make clean` uses it.
 LABEL = "ibops.gateway.sandbox"
 NETWORK = "ibgw-sandbox"
 SUBNET = "10.211.0.0/16"
@@ -39,17 +39,17 @@ def say(text: str) -> None:
 
 
 def as_root(command: Sequence[str]) -> list[str]:
-    """The command with sudo in front where it is needed; SandboxError when there is none."""
+    """The command with sudo in front if needed; SandboxError without sudo."""
     if os.geteuid() == 0:
         return list(command)
     if not shutil.which("sudo"):
         raise SandboxError(f"'{command[0]}' needs root. Run this as root, or install sudo.")
-    # Without a terminal nobody can be asked for a password; sudo then says so at once.
+    # Without a terminal, sudo cannot ask for a password and fails at once.
     return ["sudo", *([] if sys.stdin.isatty() else ["-n"]), *command]
 
 
 def run(command: Sequence[str], stdin: str | None = None) -> str:
-    """The standard output of a command, stripped; SandboxError with its own words when it fails."""
+    """The standard output of a command, stripped; SandboxError with its output when it fails."""
     done = subprocess.run(command, input=stdin, capture_output=True, text=True)
     if done.returncode != 0:
         raise SandboxError(f"'{' '.join(command[:6])}' failed: {done.stderr.strip() or done.stdout.strip()}")
@@ -57,7 +57,7 @@ def run(command: Sequence[str], stdin: str | None = None) -> str:
 
 
 def run_long(title: str, log_name: str, command: Sequence[str]) -> None:
-    """Run a command that takes a while: output into .sandbox/log, signs of life, and the output's end on failure."""
+    """Run a long command: output to .sandbox/log, progress messages, and the end of the output on failure."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{log_name}.log"
     say(f"{title} (log: {log.relative_to(ROOT)})")
@@ -92,12 +92,12 @@ _docker_prefix: list[str] = []
 
 
 def docker_command(*arguments: str) -> list[str]:
-    """A docker command, with sudo in front once that has turned out to be needed."""
+    """A docker command, with sudo in front once that has proved necessary."""
     return [*_docker_prefix, "docker", *arguments]
 
 
 def docker(*arguments: str, stdin: str | None = None) -> str:
-    """The standard output of a docker command, through sudo where the engine's socket asks for it."""
+    """The standard output of a docker command, through sudo if the engine's socket requires it."""
     if not shutil.which("docker"):
         raise SandboxError("There is no 'docker' command on this machine. Run `make setup`, which installs an engine.")
     done = subprocess.run(docker_command(*arguments), input=stdin, capture_output=True, text=True)

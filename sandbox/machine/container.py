@@ -12,7 +12,7 @@ STATE = '{"running": {{json .State.Running}}, "labels": {{json .Config.Labels}}}
 
 
 def inspect(name: str) -> dict[str, Any] | None:
-    """{running, labels} of a container, None without one; SandboxError when it is not the sandbox's."""
+    """{running, labels} of a container, None without one; SandboxError if it is not the sandbox's."""
     text = present("container", name, STATE)
     if text is None:
         return None
@@ -26,7 +26,7 @@ def inspect(name: str) -> dict[str, Any] | None:
 
 
 def wanted(options: dict[str, Any]) -> dict[str, Any]:
-    """A container's ingredients, to compare it by: the role's options, the image's id, and this checkout's key."""
+    """A container's properties for comparison: the role's options, the image's id, and this checkout's key."""
     image = present("image", options["image"], "{{.Id}}")
     if image is None:
         raise SandboxError(
@@ -47,11 +47,11 @@ def create(options: dict[str, Any]) -> None:
     words = [
         "run", "--detach", "--name", options["name"], "--hostname", options["hostname"],
         "--network", options["network"], "--ip", options["address"],
-        # Of its own cgroup branch, which the image's init makes writable, on cgroup v1 and v2 alike.
+        # Its own cgroup branch, which the image's init makes writable, with cgroup v1 and v2 alike.
         "--cgroupns", "private",
         "--stop-signal", "SIGRTMIN+3",
         "--volume", f"{keys.SEED}:/sandbox/seed.tar:ro",
-        # Without a name it goes with the container, so that a new machine is new.
+        # Anonymous, so that it is removed with the container, and a new machine is new.
         "--mount", f"type=volume,destination=/var/lib/docker,volume-label={LABEL}=machine",
         *labelled("machine", options=json.dumps(options, sort_keys=True)),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""This machine's Docker engine and the packages that the sandbox needs: used where they are, installed where not."""
+"""This machine's Docker engine and the packages that the sandbox needs: used if present, else installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sandbox.machine.common import (
     say,
 )  # fmt: skip
 
-# What is looked for -> the Debian and Ubuntu package that has it.
+# Program or file -> the Debian and Ubuntu package that contains it.
 NEEDED = {
     "mmdebstrap": "mmdebstrap",
     "ssh": "openssh-client",
@@ -44,7 +44,7 @@ START_SECONDS = 60
 
 
 def has(thing: str) -> bool:
-    # A user's PATH has no sbin, root's programs are there all the same.
+    # A user's PATH lacks sbin, where root's programs are.
     return (
         Path(thing).exists()
         if thing.startswith("/")
@@ -53,7 +53,7 @@ def has(thing: str) -> bool:
 
 
 def install_missing(backend: str) -> None:
-    """Install what is missing of the packages that a backend (container or vm) needs, after saying so."""
+    """Install missing packages for a backend (container or vm), after announcing them."""
     wanted = NEEDED | (NEEDED_FOR_VM if backend == "vm" else {})
     missing = {package for thing, package in wanted.items() if not has(thing)}
     if not has("docker") or (not has("dockerd") and not answers()):
@@ -85,7 +85,7 @@ def answers() -> bool:
 
 
 def start() -> None:
-    """Have a running engine: the one that runs, else the one of systemd, else one that this function starts."""
+    """Ensure a running engine: the present one, else systemd's, else one started here."""
     if answers():
         return
     by_systemd = Path("/run/systemd/system").is_dir()
@@ -98,7 +98,7 @@ def start() -> None:
         forget_killed(PID_FILES)
         say(f"Starting the Docker engine, without systemd (log: {log.relative_to(ROOT)})")
         with log.open("w") as output:
-            # Its own session and no pipe of ours: it outlives this run, and a CI job does not wait for it.
+            # In its own session and without our pipes: it outlives this run, and a CI job does not wait for it.
             subprocess.Popen(
                 as_root(["dockerd"]), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
@@ -113,7 +113,7 @@ def start() -> None:
 
 
 def forget_killed(pid_files: dict[str, Path]) -> None:
-    """Remove pid files of programs that were killed: where another process has the number by now, no engine starts."""
+    """Remove pid files of killed programs: no engine starts if another process has that pid by now."""
     for program, path in pid_files.items():
         if not path.exists():
             continue
@@ -123,7 +123,7 @@ def forget_killed(pid_files: dict[str, Path]) -> None:
 
 
 def ensure_network() -> None:
-    """Have the sandbox's network; SandboxError when another one has its name or its addresses."""
+    """Ensure the sandbox's network; SandboxError if another one has its name or its addresses."""
     found = present(
         "network", NETWORK, f'{{{{index .Labels "{LABEL}"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}'
     )

@@ -25,14 +25,14 @@ from sandbox.machine.common import LABEL, docker
 Part = dict[str, str]
 Snapshot = dict[str, Part]
 
-# Counters, random numbers and per-process views, which change by themselves; and what belongs to one network interface,
-# because Docker makes and removes interfaces.
+# Counters, random numbers and per-process views, which change by themselves; and values of single network interfaces,
+# because Docker makes and removes those.
 VOLATILE = re.compile(
     r"fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/|binfmt_misc/)|kernel/(ns_last_pid|pty/nr|random/|sched_domain)"
     r"|kernel/perf_event_max_sample_rate|net/.*/(conf|neigh)/(?!all/|default/)|net/netfilter/nf_conntrack_count"
     r"|vm/(compact_memory|drop_caches|stat_refresh)"
 )
-# Modules that the kernel loads by itself when Docker or a packet filter asks for what they do.
+# Modules that the kernel loads on demand for Docker or a packet filter.
 ON_DEMAND = re.compile(
     r"(br_netfilter|bridge|ip6?_tables|ip6?t_|iptable_|ip6table_|llc|nf_|nfnetlink|nft_|overlay|stp|veth|x_tables|xt_)"
 )
@@ -59,7 +59,7 @@ def sysctls() -> Part:
             try:
                 values[name] = path.read_text(errors="replace").strip()
             except OSError:
-                # Some are write-only, some are for other hardware.
+                # Some are write-only, others are for other hardware.
                 continue
     return values
 
@@ -83,7 +83,7 @@ def firewall() -> Part:
                 rules[f"{program} {table} {CHAIN_COUNTERS.sub('', line)}"] = "present"
     for line in _output("nft", "list", "tables").splitlines():
         family, name = line.split()[1:3]
-        # Those of the iptables programs are above.
+        # The iptables programs' rules are above.
         if (family, name) not in {
             (f, n) for f in ("ip", "ip6") for n in ("filter", "mangle", "nat", "raw", "security")
         }:
@@ -143,13 +143,13 @@ def snapshot() -> Snapshot:
         "mount": mounts(),
         "apparmor": dict.fromkeys(profiles.read_text().splitlines(), "loaded") if profiles.exists() else {},
         "name": {"hostname": socket.gethostname()},
-        # What the clock says over what has passed: changes only when somebody sets the clock.
+        # Wall clock minus uptime: changes only when somebody sets the clock.
         "clock": {"offset": f"{time.time() - time.monotonic():.1f}"},
     }
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """One line for each thing that is not as it was."""
+    """One line for each difference."""
     lines = []
     for part in before:
         old, new = before[part], after.get(part, {})
@@ -162,7 +162,7 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def _output(*command: str) -> str:
-    """The output of a program; empty where there is none, or where it may not look."""
+    """The output of a program; empty if it is missing or not permitted."""
     if not shutil.which(command[0]):
         return ""
     return subprocess.run(command, capture_output=True, text=True).stdout

@@ -16,21 +16,21 @@ from sandbox.machine.common import CACHE, LABEL, as_root, docker, machine_image,
 HERE = Path(__file__).parent
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-# What a Debian cloud image has, as far as somebody could depend on it.
+# The packages of a Debian cloud image on which somebody could depend.
 PACKAGES = (
     "ca-certificates", "cron", "curl", "dbus", "gnupg", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd",
     "logrotate", "netbase", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd", "systemd-sysv",
     "tzdata", "unattended-upgrades",
 )  # fmt: skip
 VM_PACKAGES = ("apparmor", "initramfs-tools", "libnss-myhostname", "linux-image-cloud-amd64", "udev")
-# Which of the files here end up in a root.
+# The files here that are copied into a root.
 FILES = {"container": ("customize", "seed", "init"), "vm": ("customize", "seed", "initramfs", "vm-seed.service")}
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 
 @dataclass(frozen=True)
 class Root:
-    """A Debian root: a release (trixie, bookworm) and the kind of machine that it is for (container, vm)."""
+    """A Debian root: a release (trixie, bookworm) and a kind of machine (container, vm)."""
 
     release: str
     kind: str
@@ -50,14 +50,14 @@ class Root:
 
     @cached_property
     def inputs(self) -> str:
-        """Hash of its ingredients: the command, apart from this checkout's path, and the files copied in."""
+        """Hash of its inputs: the command, without this checkout's path, and the files copied in."""
         digest = hashlib.sha256(json.dumps([word.replace(str(HERE), "") for word in self.command("-")]).encode())
         for name in FILES[self.kind]:
             digest.update((HERE / name).read_bytes())
         return digest.hexdigest()
 
     def build(self) -> Path:
-        """Its tar, from the cache where that holds it."""
+        """Its tar, from the cache if possible."""
         name = f"root-{self.release}-{self.kind}"
         tar = CACHE / f"{name}-{self.inputs[:16]}.tar"
         if not tar.exists():
@@ -72,7 +72,7 @@ class Root:
 
 
 def ensure_machine_image(release: str) -> None:
-    """Have the machine image of a release in the engine, made from what the checkout and the mirror say now."""
+    """Ensure a release's machine image in the engine, built from the present checkout and mirror."""
     root = Root(release, "container")
     tag = machine_image(release)
     if present("image", tag, f'{{{{index .Config.Labels "{LABEL}.inputs"}}}}') == root.inputs:
@@ -89,7 +89,7 @@ def ensure_machine_image(release: str) -> None:
 
 
 def ensure_vm_base(release: str) -> None:
-    """Have the kernel, initrd and disk of a release's VM, in .sandbox/cache/vm-<release>."""
+    """Ensure the kernel, initrd and disk of a release's VM, in .sandbox/cache/vm-<release>."""
     root = Root(release, "vm")
     base = CACHE / f"vm-{release}-{root.inputs[:16]}"
     if not base.exists():
@@ -107,7 +107,7 @@ def ensure_vm_base(release: str) -> None:
     if not link.is_symlink() or link.readlink() != Path(base.name):
         link.unlink(missing_ok=True)
         link.symlink_to(base.name)
-    # A VM's disk is what differs from its base: a base goes after the last VM that was made from it.
+    # A VM's disk is an overlay on its base, which is removed after its last VM.
     kept = {base.name} | {json.loads(record.read_text())["base"] for record in vm.MACHINES.glob("*/options.json")}
     for old in CACHE.glob(f"vm-{release}-*"):
         if old.name not in kept:

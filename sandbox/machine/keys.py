@@ -1,4 +1,4 @@
-"""The sandbox's own identities: SSH keys, the registry's authority, and the seed that a machine unpacks at boot."""
+"""The sandbox's own identities: SSH keys, the registry's CA, and the seed that a machine unpacks at boot."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SEED = STATE / "seed.tar"
 
 HOST_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 MACHINE_CERTIFICATES = "/etc/sandbox/ca-certificates.crt"
-# The programs that a pipeline host runs, and the variable by which each is told of certificate authorities.
+# The programs of a pipeline host, and the variable that gives each its CAs.
 CERTIFICATE_VARIABLES = ("CURL_CA_BUNDLE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-# How this machine reaches the network is how the sandbox machines must.
+# The sandbox machines reach the network as this machine does.
 PASSED_ON = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL", "PIP_TRUSTED_HOST",
@@ -29,13 +29,13 @@ PASSED_ON = (
 
 
 def make_keys() -> None:
-    """Make what is missing: one client key, one host key for all machines, one authority for the registry."""
+    """Make missing keys: one client key, one host key for all machines, one CA for the registry."""
     SSH.mkdir(parents=True, exist_ok=True, mode=0o700)
     for key, comment in ((CLIENT_KEY, "sandbox operator"), (HOST_KEY, "sandbox machines")):
         if not key.exists():
             say(f"Making an SSH key: {key.relative_to(STATE.parent)}")
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)])
-    # Every machine has the same host key, so that one made anew at the same address is still known.
+    # All machines have the same host key, so that a recreated one at the same address is still known.
     kind, public = HOST_KEY.with_suffix(".pub").read_text().split()[:2]
     write(KNOWN_HOSTS, f"* {kind} {public}\n")
 
@@ -58,9 +58,9 @@ def make_authority(address: str) -> None:
 
 
 def make_seed() -> None:
-    """Write what a machine unpacks into its root at boot: its host key, who may come in, how to reach the network.
+    """Write the seed that a machine unpacks into its root at boot: its host key, authorized keys, network settings.
 
-    The seed is the one thing that container and VM get from outside, and nothing in it is part of an image.
+    The seed is the only input to container and VM from outside, and no part of it is in an image.
     """
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     files = {
@@ -73,7 +73,7 @@ def make_seed() -> None:
         files[MACHINE_CERTIFICATES.lstrip("/")] = (HOST_CERTIFICATES.read_bytes(), 0o644)
     lines = "".join(f'{name}="{value}"\n' for name, value in sorted(environment.items()))
     files["etc/environment"] = (lines.encode(), 0o644)
-    # sudo drops the environment, and with it what pip is told there.
+    # sudo drops the environment, and with it pip's settings.
     options = {name[4:].lower().replace("_", "-"): value for name, value in environment.items() if name[:4] == "PIP_"}
     pip = "".join(f"{name} = {value}\n" for name, value in sorted(options.items()))
     files["etc/pip.conf"] = (f"[global]\n{pip}".encode(), 0o644)
@@ -81,7 +81,7 @@ def make_seed() -> None:
 
 
 def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
-    """A tar of {path: (content, mode)}, all root's, the same bytes for the same content."""
+    """A reproducible tar of {path: (content, mode)}, owned by root."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, (content, mode) in sorted(files.items()):
@@ -92,7 +92,7 @@ def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
 
 
 def write(path: Path, content: bytes | str, mode: int = 0o644) -> None:
-    """Write a file whole or not at all, and leave one with this content alone."""
+    """Write a file atomically, unless it has this content already."""
     content = content.encode() if isinstance(content, str) else content
     if path.exists() and path.read_bytes() == content:
         return
@@ -104,7 +104,7 @@ def write(path: Path, content: bytes | str, mode: int = 0o644) -> None:
 
 
 def fingerprint() -> str:
-    """The public half of the client key: which checkout a machine belongs to. SandboxError before set-up."""
+    """The public half of the client key, which identifies a machine's checkout. SandboxError before set-up."""
     public = CLIENT_KEY.with_suffix(".pub")
     if not public.exists() or not SEED.exists():
         raise SandboxError(f"The sandbox has not been set up: {STATE.name}/ has no keys. Run `make setup` first.")

@@ -1,4 +1,4 @@
-"""Where Debian packages come from: the mirror that this machine itself uses, and how it reaches it."""
+"""The source of Debian packages: this machine's own mirror, and how to reach it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sandbox.machine.common import run
 
-# Options of apt that say how to reach and read a mirror; everything else of this machine's apt stays here.
+# apt's options for reaching and reading a mirror; its other settings are not copied.
 REACH = re.compile(r'Acquire::(https?::(?!User-Agent)|ftp::|Retries|Force|Check-|Max-|Min-).* ".+";')
 MIRROR_LIST = re.compile(r"mirror\+file:(/.+?)/?$")
 
@@ -30,7 +30,7 @@ def sources(release: str) -> list[str]:
 def from_targets(targets: str, host_release: str, release: str) -> list[str]:
     """Source lines for `release` from lines `URI SUITE` of a host that runs `host_release`.
 
-    The suites kept are <release>, <release>-updates and <release>-security; of several mirrors of one, the first.
+    Keeps suites <release>, <release>-updates and <release>-security; the first of several mirrors.
     """
     mirrors: dict[str, str] = {}
     for line in targets.splitlines():
@@ -44,7 +44,7 @@ def from_targets(targets: str, host_release: str, release: str) -> list[str]:
 
 
 def _plain(uri: str) -> str:
-    """The first mirror of a list of them; the list is a file of this machine that another cannot see."""
+    """The first mirror in a list, which is a local file that other machines cannot see."""
     found = MIRROR_LIST.match(uri)
     if not found:
         return uri.rstrip("/")

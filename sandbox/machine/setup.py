@@ -1,6 +1,6 @@
 """Make the sandbox ready: `sandbox/setup [--backend container|vm] [--release trixie|bookworm]`.
 
-Uses what is there, says what it installs before it does, and does nothing that is already done.
+It uses what exists, announces what it installs, and repeats nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> int:
     STATE.mkdir(exist_ok=True)
     lock = (STATE / "lock").open("w")
     try:
-        # One set-up at a time; a second one waits, and then finds everything done.
+        # One set-up at a time; a second waits, and then finds everything done.
         fcntl.flock(lock, fcntl.LOCK_EX)
         engine.install_missing(arguments.backend)
         engine.start()

@@ -1,4 +1,4 @@
-"""A sandbox machine as a QEMU VM: a kernel of its own, by KVM where that works and by emulation where it does not."""
+"""A sandbox machine as a QEMU VM with its own kernel, by KVM where that works, else by emulation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROBE_STATUS = 33
 
 
 def accelerator() -> str:
-    """kvm or tcg (emulation): the answer of set-up's probe."""
+    """kvm or tcg (emulation), as set-up has found."""
     if not ACCELERATOR.exists():
         works = kvm_works()
         say(
@@ -39,7 +39,7 @@ def accelerator() -> str:
 
 
 def kvm_works() -> bool:
-    """Whether KVM runs a guest, which is more than having /dev/kvm: with virtualisation only half there, it hangs."""
+    """Whether KVM runs a guest; /dev/kvm alone does not show that: with incomplete virtualisation, it hangs."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     sector = STATE / "probe.img"
@@ -72,7 +72,7 @@ def inspect(name: str) -> dict[str, Any] | None:
 
 
 def wanted(options: dict[str, Any]) -> dict[str, Any]:
-    """A VM's ingredients, by which it is compared: the role's options, the base's name, and this checkout's key."""
+    """A VM's properties for comparison: the role's options, the base's name, and this checkout's key."""
     return options | {"base": base(options["release"]).name, "key": keys.fingerprint()}
 
 
@@ -82,7 +82,7 @@ def made_from(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def create(options: dict[str, Any]) -> None:
-    """Make a disk over the base's, and start the VM."""
+    """Make a disk as an overlay on the base's, and start the VM."""
     if platform.machine() != "x86_64":
         raise SandboxError(
             f"The vm backend is for x86_64 machines, this one is {platform.machine()}. Use the container backend."
@@ -106,14 +106,15 @@ def start(name: str) -> None:
     files = CACHE / options["base"]
     kernel_line = f"root=LABEL=sandbox rw fsck.mode=skip console=ttyS0 systemd.hostname={options['hostname']}"
     accel = accelerator()
-    # Emulated, a second processor may run an instruction that Linux has just patched as it was before: "Oops: int3".
+    # With emulation, a second processor may execute the old version of an instruction that Linux has just patched:
+    # "Oops: int3".
     cpus = {"kvm": options["cpus"], "tcg": 1}[accel]
     command = [
         QEMU, "-name", name, "-accel", accel, "-cpu", {"kvm": "host", "tcg": "max"}[accel],
         "-m", str(options["memory_mb"]), "-smp", str(cpus),
         "-nodefaults", "-display", "none", "-serial", f"file:{place / 'console.log'}",
         "-kernel", str(files / "vmlinuz"), "-initrd", str(files / "initrd.img"), "-append", kernel_line,
-        # A sandbox machine survives a crash of its host as little as a container does: no flushes.
+        # Like a container, a sandbox machine need not survive a crash of its host: no flushes.
         "-drive", f"file={place / 'disk.qcow2'},format=qcow2,if=virtio,cache=unsafe",
         "-drive", f"file={keys.SEED},format=raw,if=none,id=seed,readonly=on",
         "-device", "virtio-blk-pci,drive=seed,serial=seed",
@@ -147,7 +148,7 @@ def remove(name: str) -> bool:
 
 
 def _pid(name: str) -> int | None:
-    """The process of a VM; None when it has ended, also when its number belongs to another process by now."""
+    """The process of a VM; None if it has ended, even if another process has its pid by now."""
     with contextlib.suppress(OSError, ValueError):
         pid = int((MACHINES / name / "pid").read_text())
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

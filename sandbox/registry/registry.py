@@ -1,7 +1,8 @@
-"""The sandbox's registry, Debian's docker-registry: a machine pulls from it by digest, as production does from its own.
+"""The sandbox's registry, Debian's docker-registry: machines pull from it by digest, as production does from its
+registry.
 
-Machines reach it over TLS at an address of the sandbox network and trust the sandbox's authority. This machine's engine
-pushes through a loopback port, which Docker trusts unasked, so that its configuration stays as it is.
+Machines reach it over TLS at an address of the sandbox network and trust the sandbox's CA. This machine's engine pushes
+through a loopback port, which Docker trusts by default, so that its configuration stays unchanged.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 def ensure_image(release: str) -> None:
-    """Have the registry's image: a machine's root with the package docker-registry."""
+    """Ensure the registry's image: a machine's root with the package docker-registry."""
     if present("image", IMAGE, "{{.Id}}"):
         return
     builder = f"{NAME}-build"
@@ -56,7 +57,7 @@ def ensure_image(release: str) -> None:
 
 
 def ensure_running() -> None:
-    """Have the registry run with this checkout's certificate; what it holds survives in a volume."""
+    """Ensure that the registry runs with this checkout's certificate; its contents survive in a volume."""
     files = {"config.yml": CONFIG, "registry.crt": keys.CA / "registry.crt", "registry.key": keys.CA / "registry.key"}
     made_from = hashlib.sha256(b"".join(path.read_bytes() for path in files.values())).hexdigest()
     found = present("container", NAME, f'{{{{index .Config.Labels "{LABEL}.inputs"}}}} {{{{.State.Running}}}}')
@@ -82,12 +83,12 @@ def ensure_running() -> None:
 
 
 def loopback() -> str:
-    """Where this machine's engine reaches the registry: 127.0.0.1 and a port of its choice."""
+    """The registry's address for this machine's engine: 127.0.0.1 and a port of its choice."""
     return docker("port", NAME, f"{PORT}/tcp").splitlines()[0]
 
 
 def holds(digest: str) -> bool:
-    """Whether the registry answers at its own address, with the sandbox's certificate, and has a manifest."""
+    """Whether the registry answers at its address, with the sandbox's certificate, and has a manifest."""
     context = ssl.create_default_context(cafile=str(keys.CA_CERTIFICATE))
     url = f"https://{ADDRESS}:{PORT}/v2/{REPOSITORY}/manifests/{digest}"
     request = urllib.request.Request(url, method="HEAD", headers={"Accept": MANIFEST})
@@ -118,7 +119,7 @@ def wait() -> None:
 
 
 def publish(image: str, name: str = "gateway") -> None:
-    """Have an image of the engine in the registry, and its reference by digest in .sandbox/<name>_image."""
+    """Ensure an image of the engine in the registry, and write its reference by digest to .sandbox/<name>_image."""
     identity = present("image", image, "{{.Id}}")
     stamp = STATE / f"pushed-{name}.json"
     try:

@@ -50,7 +50,7 @@ def test_its_settings_are_good_and_it_goes_to_the_vm(folder: pathlib.Path, pytes
     nowhere = ("-e", "ansible_host=127.0.0.1", "-e", "ansible_port=1")
     status, text = run(folder, pytestconfig.rootpath, *nowhere)
     assert status == 4, text
-    assert "See which machine this is" in text
+    assert "Identify the machine" in text
     assert "unreachable=1" in text
     assert "top-secret" not in text
 

@@ -97,5 +97,5 @@ def test_bastion(paper: t.Any, play: t.Callable[..., t.Any], tmp_path: pathlib.P
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
         run = play("site.yml", "paper", "-i", str(tmp_path / "hosts.yml"), "--tags", "access")
     assert run.status > 0, run.printed[-2000:]
-    assert "Ask the bastion who it is" in run.printed
+    assert "Read the bastion's host key" in run.printed
     assert paper.running() == before

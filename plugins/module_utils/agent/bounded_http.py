@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 def within(seconds: float, work: Callable[[], Result], hang_up: Callable[[], None] = lambda: None) -> Result:
     """Return the result of *work*, or raise what it raises; TimeoutError once *seconds* have passed.
 
-    *work* runs in a daemon thread. When it is late, *hang_up* is called, which should make it end.
+    *work* runs in a daemon thread. When it is late, *hang_up* is called to make it end.
     """
     results: list[Result] = []
     errors: list[Exception] = []
@@ -69,7 +69,7 @@ def request(
     else:
         connection = http.client.HTTPConnection(parts.netloc, timeout=seconds)
 
-    # http.client lets go of the socket before the answer is read.
+    # http.client drops the socket before the answer is read.
     streams: list[socket.socket] = []
 
     def exchange() -> tuple[int, bytes]:
@@ -87,7 +87,7 @@ def request(
         return reply.status, content
 
     def hang_up() -> None:
-        # In the middle of a TLS handshake the connection still has it.
+        # During a TLS handshake the connection still has it.
         for stream in filter(None, [connection.sock, *streams]):
             shut(stream)
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are whole or not there: a reader, a full disk or a killed run never meets half of one."""
+"""Write files whole or not at all: no reader, full disk or killed run ever leaves or sees half of one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import stat
 import subprocess
 import tempfile
 
-# As many as the kernel follows (path_resolution(7)).
+# The kernel's own limit (path_resolution(7)).
 MAX_LINKS = 40
 
 
@@ -29,9 +29,10 @@ class UntrustedError(OSError):
 
 
 def refuse_shared(path: str, status: os.stat_result, passing: bool = True) -> None:
-    """UntrustedError unless names in this directory are root's (or ours) alone to change.
+    """UntrustedError unless only root (or we) can change names in this directory.
 
-    Who is only *passing* to a directory of root's may pass through a sticky one, such as /tmp: nobody renames it there.
+    When only *passing* to a directory of root's, a sticky one, such as /tmp, is fine: nobody else can rename entries in
+    it.
     """
     if status.st_uid not in (0, os.geteuid()):
         raise UntrustedError(f"this directory above it is user {status.st_uid}'s: chown root {path}", path)
@@ -41,9 +42,9 @@ def refuse_shared(path: str, status: os.stat_result, passing: bool = True) -> No
 
 
 def resolve(path: str) -> str:
-    """*path* with the links in it followed, the last one as well, each found where only root writes.
+    """Resolve *path*, the last link included, accepting only links in directories where only root writes.
 
-    Raises UntrustedError where somebody else could lead root astray. What is missing is missing to the end.
+    Raises UntrustedError where another user could redirect root. Missing components are kept as they are.
     """
     left, place, links = path.split("/")[::-1], "/", 0
     while left:
@@ -71,8 +72,8 @@ def resolve(path: str) -> str:
     return place
 
 
-# What is at a path, links not followed: nothing: empty; ``target`` of a link; else ``mode``, ``owner``, ``group``
-# as numbers, and ``content`` of a file, which a directory does not have.
+# The state of a path, links not followed: empty if nothing exists; ``target`` of a link; else ``mode``, ``owner``,
+# ``group`` as numbers, and, for a file only, ``content``.
 State = dict[str, "int | str"]
 
 
@@ -91,7 +92,7 @@ def read(path: str, content: bool = True) -> State:
 
 
 def write(path: str, state: State) -> None:
-    """Make a path so; a file or link is replaced in one step (OSError when that fails: the old one is untouched)."""
+    """Bring a path to this state; a file or link is replaced atomically (OSError: the old one is untouched)."""
     if not state:
         os.unlink(path)
         return
@@ -132,14 +133,15 @@ class Entry(abc.ABC):
 
     new_mode = 0o644
     reads_content = True
-    # A command that refuses a wrong text; ``%s`` in it is a file with the text.
+    # A command that validates the text; ``%s`` in it is a file with the text.
     validate: str | None = None
 
     def __init__(self, path: str, mode: int | None = None, owner: int | None = None, group: int | None = None) -> None:
         self.path, self.mode, self.owner, self.group = path, mode, owner, group
 
     def check(self, wanted: State) -> None:
-        """ValueError with what the command has against the *wanted* text. Without its program nobody reads the file."""
+        """ValueError with the command's complaint about the *wanted* text. If its program is missing, nothing reads the
+        file."""
         if not self.validate or "content" not in wanted:
             return
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -212,7 +214,7 @@ class File(Entry):
 
 
 class Secret(File):
-    """A file of which nobody is shown more than that it is another one."""
+    """A file of which only the fact of a change is shown."""
 
     def difference(self, before: State, after: State) -> dict[str, str]:
         difference = super().difference(before, after)
@@ -225,7 +227,7 @@ class Secret(File):
 
 
 class Edited(Entry):
-    """A file of somebody else's of which some lines are ours; *edit* maps its text to what it should be."""
+    """Somebody else's file in which we manage some lines; *edit* maps its text to the wanted text."""
 
     def __init__(
         self,
@@ -266,7 +268,7 @@ class Absent(Entry):
 
 
 class Attributes(Entry):
-    """Only mode, owner and group of what is there already, a program perhaps."""
+    """Only mode, owner and group of an existing path, for example a program."""
 
     reads_content = False
 
@@ -284,8 +286,8 @@ def reconcile(entries: list[Entry], check: bool) -> list[dict[str, str]]:
     """Bring every entry to its wanted form, in order (nothing is written when *check*).
 
     Returns one ``{before, after, before_header, after_header}`` per entry that differed: what ``--diff`` prints.
-    Raises ValueError for a text that its program refuses (*check* first, then nothing is half done), and OSError with
-    the entry's path; the entries before it are done, the others as they were.
+    Raises ValueError for a text that its program refuses (run *check* first to leave nothing half done), and OSError
+    with the entry's path; entries before it are done, later ones unchanged.
     """
     changes = []
     for entry in entries:

@@ -22,8 +22,8 @@ _SHOWN = 80
 class Problem(NamedTuple):
     """A setting that cannot work.
 
-    ``variable`` has the path within it, as in ``session_alerts[0].url``. ``value`` is its text for people, at most 80
-    printable characters; None hides a secret or a missing value. ``host`` is an inventory name, where one is known.
+    ``variable`` includes the path within it, as in ``session_alerts[0].url``. ``value`` is its text for people, at most
+    80 printable characters; None for a secret or a missing value. ``host`` is an inventory name, if one is known.
     """
 
     id: str

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON files that are read back: checked against the types of a dataclass, and set aside where damaged.
+"""Read JSON files back, checked against the types of a dataclass; a damaged one is set aside.
 
 A full disk, a bad sector, an editor or an older release can leave anything in a file. A reader gets valid data
 or :class:`DamagedError`, never a value that fails later.
@@ -20,7 +20,7 @@ import typing as t
 
 SCHEMA = 1
 FILE_BYTES = 1 << 20
-# Epoch seconds until the year 2286, and anything that is counted here.
+# Covers epoch seconds until the year 2286, and every count kept here.
 MAX_NUMBER = 1e10
 _Kind = t.TypeVar("_Kind")
 
@@ -59,7 +59,7 @@ def load(kind: type[_Kind], path: str) -> _Kind:
 
 
 def build(kind: type[_Kind], data: object, place: str = "") -> _Kind:
-    """The dataclass *kind* from parsed JSON, its fields checked; keys that it has not are a later release's.
+    """Build the dataclass *kind* from parsed JSON, its fields checked; unknown keys belong to a later release.
 
     A field of the class may be str, int, float, bool, None, Any, a dataclass, and list, tuple, frozenset, dict or a
     union of those. A float may be written as an int. Numbers are from 0 to 1e10. Raises DamagedError.
@@ -119,7 +119,7 @@ def _one_of(kinds: tuple[t.Any, ...], data: object, place: str) -> t.Any:
 
 
 def text(data: str, place: str) -> str:
-    """*data*, which can be written again; DamagedError for half a character (a lone surrogate)."""
+    """Return *data* if it can be encoded again; DamagedError for a lone surrogate."""
     try:
         data.encode()
     except UnicodeEncodeError:
@@ -128,7 +128,7 @@ def text(data: str, place: str) -> str:
 
 
 def set_aside(path: str) -> str:
-    """Keep a damaged file as ``.damaged``, in the place of an earlier one; where it is now."""
+    """Rename a damaged file to ``.damaged``, replacing an earlier one; return its new path."""
     aside = f"{path}.damaged"
     with contextlib.suppress(OSError):
         os.replace(path, aside)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Releases of IB Gateway: which IBKR accepts and until when, and the known images that hold them.
+"""Releases of IB Gateway: which ones IBKR accepts, until when, and the known images that contain them.
 
-A new cut-off and a new image are one more row each. IBKR announces a cut-off weeks before, by API notice 2172 and by a
+A new cut-off or image is one more row. IBKR announces a cut-off weeks before, by API notice 2172 and by a
 dialog at the sign-in, for example: "The version of the application you are running, 1045.1, needs to be upgraded, as it
 will be desupported on 20261215. The minimum supported version at that time will be 1050.1." From that day on a sign-in
 ends in a dialog that says "no longer supported" (finding ``release_refused``).
@@ -25,17 +25,17 @@ OK, WARNING, CRITICAL = "ok", "warning", "critical"
 NOT_ACCEPTED = "release_not_accepted"
 CRITICAL_DAYS = 7.0
 DAY = 86400.0
-# Of IBKR's text so many characters are shown; the announcement has 176.
+# This many characters of IBKR's text are shown; the announcement has 176.
 TEXT_LIMIT = 400
-# "10.45.1j" as files and tags write it, "1045.1" as the API does: major, minor, build, patch.
+# "10.45.1j" in files and tags, "1045.1" in the API: major, minor, build, patch.
 _RELEASE = re.compile(r"(?<![\w.])(\d{1,2})\.?(\d\d)\.(\d{1,3})([a-z]{0,2})(?!\w|\.\w)", re.ASCII)
 _DATE = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)", re.ASCII)
-# IBKR names a day without a zone; its week is New York's.
+# IBKR gives a day without a zone; its week is New York's.
 _ZONE = ZoneInfo("America/New_York")
 
 
 class Release(t.NamedTuple):
-    """A release, such as 10.45.1j; they compare in their order."""
+    """A release, such as 10.45.1j; releases are ordered."""
 
     major: int
     minor: int
@@ -47,7 +47,7 @@ class Release(t.NamedTuple):
 
 
 class Cutoff(t.NamedTuple):
-    """From *day* on IBKR accepts no gateway older than *minimum* (None: not told by the source)."""
+    """From *day* on, IBKR accepts no gateway older than *minimum* (None: the source does not say)."""
 
     day: date
     minimum: Release | None
@@ -63,10 +63,10 @@ CUTOFFS = (
 
 
 class KnownImage(t.NamedTuple):
-    """An image whose content is known: the *patches* of a release that it was seen with.
+    """An image with known content: the *patches* of a release that were seen in it.
 
-    *digest*: the kind of its published digest, that of an ``index`` (of linux/amd64 and linux/arm64). All have the
-    layout that deploy/image.py expects of their *program*; what *differs* is said in a clause.
+    *digest*: the kind of its published digest, an ``index`` (linux/amd64 and linux/arm64). All have the layout that
+    deploy/image.py expects for their *program*; *differs* describes deviations in a clause.
     """
 
     repository: str
@@ -107,13 +107,14 @@ IMAGES = (
 
 
 def refusal(release: str, now: float) -> str | None:
-    """Return why a gateway of *release* is not started: its day is over, by the table. *now* is in epoch seconds."""
+    """Return why a gateway of *release* is not started: by the table, its last day has passed. *now* is in epoch
+    seconds."""
     ends = outlook(release, None, now)
     return ends.text if ends.days_left is not None and ends.days_left <= 0 else None
 
 
 def parse(text: str) -> Release | None:
-    """Return the release that *text* is, ``10.45.1j`` or ``1045.1``; None for anything else."""
+    """Parse a release, ``10.45.1j`` or ``1045.1``; None for anything else."""
     found = _RELEASE.fullmatch(text)
     return _release(found) if found else None
 
@@ -131,8 +132,8 @@ class Notice(t.NamedTuple):
 
 
 def understand(text: str) -> Notice:
-    """Read IBKR's announcement, tolerant of its wording: the one date is the day, the older of two releases the one
-    that runs, the newer one the minimum. What is not told, or told twice differently, is None."""
+    """Parse IBKR's announcement, tolerant of its wording: the one date is the day, the older of two releases is the
+    running one, the newer one the minimum. Anything missing or contradictory is None."""
     text = text[:TEXT_LIMIT].lower()
     places = {_release(found): found.start() for found in reversed([*_RELEASE.finditer(text)])}
     days = set(_days(text))
@@ -154,7 +155,7 @@ def _days(text: str) -> c.Iterator[date]:
 
 
 def cutoff(release: Release) -> Cutoff | None:
-    """Return the first cut-off of the table that *release* does not pass; None where it passes all."""
+    """Return the first cut-off in the table that excludes *release*; None where none does."""
     return next((each for each in CUTOFFS if each.minimum and release < each.minimum), None)
 
 
@@ -166,7 +167,7 @@ def days_until(day: date, now: float) -> float:
 class Outlook(t.NamedTuple):
     """Until when IBKR accepts a release, with *severity* (ok, warning, critical) and a sentence for a person.
 
-    *accepted_until* is the ISO date of the first day on which it does not; *days_left* until then. None: not known.
+    *accepted_until* is the ISO date of the first day on which IBKR rejects it; *days_left* until then. None: not known.
     """
 
     release: str | None
@@ -179,9 +180,9 @@ class Outlook(t.NamedTuple):
 
 
 def outlook(release: str | None, announced: str | None, now: float) -> Outlook:
-    """Weigh the *release* that a gateway's log names and the text that IBKR has *announced* to it (None: none).
+    """Combine the *release* in a gateway's log with the text that IBKR has *announced* to it (None: none).
 
-    IBKR's own word goes before the table. An announcement that cannot be understood is a warning with its text.
+    IBKR's announcement takes precedence over the table. One that cannot be parsed is a warning with its text.
     """
     said = understand(announced) if announced else Notice(None, None, None)
     known = parse(release) if release else None

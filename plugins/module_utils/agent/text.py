@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-# Letters and marks that show nothing, which str.isprintable lets pass: fillers, joiners, variation selectors.
+# Invisible letters and marks that str.isprintable accepts: fillers, joiners, variation selectors.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
     chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 }
@@ -14,8 +14,8 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u280
 def printable(text: str, limit: int = 200) -> str:
     """Return *text* safe for a terminal, a log and a page, in at most *limit* characters.
 
-    Controls, format characters (bidirectional and zero-width ones too), line separators, surrogates and what shows
-    nothing are escaped as Python writes them; ``…`` marks a cut.
+    Controls, format characters (bidirectional and zero-width ones too), line separators, surrogates and invisible
+    characters are escaped as Python writes them; ``…`` marks a cut.
     """
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take over the settings of a gateway that somebody runs by hand or by Docker Compose, from its container that is down.
+"""Take over the settings of a gateway run by hand or by Docker Compose, from its stopped container.
 
-They come out of the engine as an archive, so that it does not matter what kind of mount they are on. What the old
-container has written is not trusted: only plain files and directories are taken, of a bounded size.
+The engine exports them as an archive, so the kind of mount does not matter. The old container's files are not trusted:
+only plain files and directories are taken, up to a size limit.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ..agent.engine.client import Engine, NotFoundError
 from ..agent.session import descriptor, store
 
 # https://github.com/gnzsnz/ib-gateway-docker: where its compose file mounts the volume; without the variable the
-# gateway writes into the second, its own folder.
+# gateway writes to the second, its own folder.
 VARIABLE, USUAL, OWN = "TWS_SETTINGS_PATH", "/home/ibgateway/tws_settings", "/home/ibgateway/Jts"
-# Of a gateway's settings directory: some MiB, and its own diagnostic logs.
+# Limits of a settings directory: a few MiB, and the gateway's diagnostic logs.
 MOST_BYTES, MOST_FILES = 256 << 20, 10_000
 FOLDER = "tws_settings"
 
@@ -35,7 +35,7 @@ class AdoptionError(Exception):
 
 
 class Found(t.NamedTuple):
-    """The old container: its name, mode, IBKR users, and the folder in it that has the settings."""
+    """The old container: its name, mode, IBKR users, and the folder with its settings."""
 
     name: str
     mode: str
@@ -44,7 +44,7 @@ class Found(t.NamedTuple):
 
 
 def find(engine: Engine, container: str, mode: str) -> Found:
-    """Look at the old *container* for a gateway of *mode*. Raises AdoptionError and EngineError."""
+    """Inspect the old *container* for a gateway of *mode*. Raises AdoptionError and EngineError."""
     try:
         description = engine.inspect(container)
     except NotFoundError:
@@ -90,9 +90,9 @@ def settled(name: str) -> bool:
 
 
 def members(archive: bytes) -> dict[str, bytes | None]:
-    """Return what an archive of the folder has, by path below it; None for a directory. Raises AdoptionError.
+    """Return the archive's contents by path below the folder; None for a directory. Raises AdoptionError.
 
-    Links, devices and FIFOs are left out, as are kept sign-ins, which are of no use in another container.
+    Links, devices and FIFOs are left out, as are kept sign-ins, which are useless in another container.
     """
     found: dict[str, bytes | None] = {}
     size = 0
@@ -124,7 +124,7 @@ def write(name: str, uid: int, found: t.Mapping[str, bytes | None]) -> None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
         os.chmod(path, 0o711)
-    # Nobody but root reaches it until it is complete.
+    # Only root can reach it until it is complete.
     new = tempfile.mkdtemp(prefix=".adopt-", dir=state)
     try:
         inner = os.path.join(new, FOLDER)

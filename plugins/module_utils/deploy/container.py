@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gateway's container from its settings: validation, and the engine's request to create it.
+"""A gateway's container: validate its settings, and build the engine's request to create it.
 
 A setting that the engine would refuse is refused here, by the name of its variable, before anything is touched.
 """
@@ -18,15 +18,15 @@ from typing import Any
 from ..agent import bounds
 from ..agent.problem import Problem, table
 
-# Memory of Java beside its heap, and of the desktop, in MiB: a heap of 768 MiB needs 1.5 GiB in all.
+# Java's memory besides its heap, and the desktop's, in MiB: a heap of 768 MiB needs 1.5 GiB in all.
 OVERHEAD_MIB = {"gateway": 768, "tws": 1536}
 HEAP_MIB = (256, 65536)
 PIDS = (100, 100_000)
 NOFILE = (1024, 1_048_576)
 STOP_SECONDS = (1, 600)
 LOG_FILES = (1, 1000)
-# The init of the desktop image is root: it moves its user to the role's uid, gives it /opt and the settings, sets the
-# desktop's password, and opens and ends that user's session (linuxserver's init-adduser and init-prep-xrdp,
+# The desktop image's init runs as root: it gives its user the role's uid, /opt and the settings, sets the desktop's
+# password, and opens and ends that user's session (linuxserver's init-adduser and init-prep-xrdp,
 # gnzsnz/ib-gateway-docker's start_session.sh; sudo and chpasswd write to the kernel's audit log).
 ROOT_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -63,7 +63,7 @@ def program(settings: Settings) -> str:
 
 
 def problems(settings: Settings, cpus: int | None, prefix: str = "gateway_") -> list[Problem]:
-    """Return a problem for each setting that no container can have.
+    """Return a problem for each setting that is impossible for a container.
 
     *cpus* is how many the host has, None where the engine cannot be asked. *settings* are the options ``container`` of
     module gateway_container.
@@ -174,6 +174,6 @@ def body(settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
 
 
 def revision(request: Mapping[str, Any], *files: str | None) -> str:
-    """Return the digest of everything that a container is started with: its request, and the *files* that it reads."""
+    """Return a digest of everything that a container is started with: its request, and the *files* that it reads."""
     text = json.dumps([request, *files], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

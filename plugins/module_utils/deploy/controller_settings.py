@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings of a gateway for a controller that does not read IBC's config.ini: its environment instead.
+"""Translate a gateway's settings for a controller that reads environment variables instead of IBC's config.ini.
 
-Role gateway renders config.ini with every setting that it knows. A controller of :data:`TABLES` gets the settings that
-it has out of it; one that it has not is a problem, unless it is at its default. IBC reads the file itself.
-Source: docs and source of ibg-controller 0.12.0 (13422e4).
+Role gateway renders config.ini with every setting. A controller in :data:`TABLES` gets those that it supports from
+there; an unsupported one is a problem unless it is at its default. IBC reads the file itself. Source: docs and source
+of ibg-controller 0.12.0 (13422e4).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ NO_SETTING = "it has no setting for this"
 
 
 class Table(t.NamedTuple):
-    """A controller's settings: the variables of the container's environment that are *fixed*; by option of role
-    gateway, the variable that *kept* has of it, the values that are taken of one that is *always* on, and why it is
-    *lacking* where there is more to say than NO_SETTING. Of *afternoon* it takes no time before 12:00 PM."""
+    """A controller's settings: the environment variables that are *fixed*; by option of role gateway, the variable that
+    carries it (*kept*), the accepted values of one that is *always* on, and why it is *lacking* if NO_SETTING does not
+    say enough. Options in *afternoon* take no time before 12:00 PM."""
 
     fixed: c.Mapping[str, str]
     kept: c.Mapping[str, str]
@@ -39,7 +39,7 @@ TABLES: dict[str, Table] = {
         fixed={
             # Without it the image starts IBC (its run.sh, L257).
             "USE_IBG_CONTROLLER": "yes",
-            # Its own default for both is 0.0.0.0, where clients' networks reach them; neither has authentication.
+            # Both default to 0.0.0.0, which clients' networks can reach; neither has authentication.
             "CONTROLLER_COMMAND_SERVER_HOST": "127.0.0.1",
             "CONTROLLER_HEALTH_SERVER_HOST": "127.0.0.1",
         },
@@ -53,7 +53,7 @@ TABLES: dict[str, Table] = {
         },
         always={
             "gateway_accept_non_brokerage_warning": ("yes",),
-            # It tells the notice that it dismisses (ALERT_PASSWORD_EXPIRED).
+            # It reports the notice that it dismisses (ALERT_PASSWORD_EXPIRED).
             "gateway_dismiss_password_expiry_warning": ("yes", "no"),
         },
         lacking={
@@ -93,7 +93,7 @@ _problem = table(
 
 
 def environment(controller: str, config: str) -> dict[str, str]:
-    """Return what *controller* has of the settings in *config*, IBC's config.ini, as environment; empty for IBC."""
+    """Return the settings in *config*, IBC's config.ini, as *controller*'s environment; empty for IBC."""
     own = TABLES.get(controller)
     if own is None:
         return {}
@@ -104,8 +104,8 @@ def environment(controller: str, config: str) -> dict[str, str]:
 
 
 def problems(controller: str, title: str, config: str) -> list[Problem]:
-    """Return a problem for each setting in *config*, IBC's config.ini, that *controller*, *title* for a person, cannot
-    keep."""
+    """Return a problem for each setting in *config*, IBC's config.ini, that *controller* (*title* for people) cannot
+    honour."""
     own = TABLES.get(controller)
     found = () if own is None else _problems(own, title, _values(config))
     return list(dict.fromkeys(found))
@@ -116,7 +116,7 @@ def _problems(own: Table, title: str, values: c.Mapping[str, str]) -> c.Iterator
         key = KEYS.get(name)
         if key and key.text is not None:
             continue
-        # Of other keys the value may be a secret.
+        # The values of other keys may be secret.
         if key is None or not key.variable:
             yield _problem("controller-no-config", f"{EXTRA}.{name}", controller=title)
         elif key.variable in own.kept:

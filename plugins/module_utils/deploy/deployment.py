@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container of one gateway, from the look to the verdict, in one lease.
+"""Deploy one gateway's container, from the look to the verdict, under one lease.
 
-The engine has accepted the new container, made beside the old one as ``<container>.new``, before the old one is signed
-off. The old one is kept as ``<container>.old`` until the new one is ready, and put back where that fails. These names
-are what a run that was cut leaves behind; the next one goes on from them (:func:`recover`).
+The new container is created beside the old one as ``<container>.new`` before the old one is signed off. The old one is
+kept as ``<container>.old`` until the new one is ready, and put back if that fails. An interrupted run leaves these
+names behind; the next one continues from them (:func:`recover`).
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ NONE, PENDING, MAKE, START, REPLACE, RESUME, PROVE, REFUSE = (
     "refuse",
 )
 ALWAYS, IF_RUNNING, NEVER = "always", "if_running", "never"
-# Label of a new container: whether the one that it replaces ran, for the run after an interrupted one.
+# Label of a new container: whether the one it replaces was running, for the run after an interrupted one.
 REPLACES_LABEL = "ibops.gateway.replaces"
 RUNNING, DOWN = "running", "down"
-# Seconds for which the lease is kept while the control node announces the push. During a pull, which takes minutes, it
-# is free: the run looks again afterwards.
+# Seconds for which the lease is kept while the control node announces the push. During a pull, which takes minutes, the
+# lease is free: the run looks again afterwards.
 PUSH_SECONDS = 30.0
 
 
@@ -54,8 +54,9 @@ PUSH_SECONDS = 30.0
 class Found:
     """The state of a gateway's container.
 
-    ``there``: it runs, or will by itself, or is ``frozen``; ``was_running``: it is down because a run was cut that was
-    about to replace it; ``unproven``: it runs, and what it replaced is still kept; ``kept``: its sign-in is kept.
+    ``there``: it runs, will start by itself, or is ``frozen``; ``was_running``: it is down because a run that was
+    replacing it was interrupted; ``unproven``: it runs, and its predecessor still exists; ``kept``: its sign-in is
+    kept.
     """
 
     there: bool = False
@@ -68,7 +69,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Decision:
-    """The decision: the step; whether a new container is made; whether it is started."""
+    """The step, whether a new container is made, and whether it is started."""
 
     step: str
     makes: bool = False
@@ -82,9 +83,9 @@ class Order:
 
     ``request`` is what the engine is asked to create, ``parameters`` the options of :func:`.settings_files.entries`.
     ``start`` is ALWAYS, IF_RUNNING or NEVER; ``now``: a live gateway does not wait for its next sign-in; ``recreate``:
-    a new container also where nothing differs; ``asked``: this run names live gateways; ``change_mode``: so it says.
-    ``accept``: differences of the image that are not refused (:data:`.image.ACCEPTABLE`). Seconds: ``ready_seconds``
-    until the API is ready, ``stop_seconds`` until Docker stops what IBC does not.
+    replace the container even without a difference; ``asked``: this run names live gateways; ``change_mode``: the
+    operator allows another mode. ``accept``: differences of the image to accept (:data:`.image.ACCEPTABLE`). Seconds:
+    ``ready_seconds`` until the API is ready, ``stop_seconds`` until Docker stops what IBC does not.
     """
 
     descriptor: Descriptor
@@ -111,7 +112,7 @@ def decide(found: Found, order: Order) -> Decision:
     if found.there:
         step = _decide_there(found, order, differs)
     else:
-        # A live gateway that is down costs a push, so that only a person starts it.
+        # Starting a live gateway costs a push, so only a person does it.
         ran = found.was_running and not order.live
         starts = order.start == ALWAYS or (order.start == IF_RUNNING and ran)
         if starts and found.kept:
@@ -144,7 +145,7 @@ class Containers:
     def __init__(self, engine: Engine, container: str) -> None:
         self.engine = engine
         self.name, self.new, self.old = neighbours.own_names(container)
-        # Of an image that is looked at; never started.
+        # Made to inspect an image; never started.
         self.look_at = image.container_name(container)
 
     def look(self, name: str) -> dict[str, Any] | None:
@@ -154,7 +155,7 @@ class Containers:
             return None
 
     def status(self, name: str) -> str:
-        """The engine's word for it; empty where there is none."""
+        """The engine's status; empty if it does not exist."""
         found = self.look(name)
         return str(found["State"]["Status"]) if found else ""
 
@@ -169,7 +170,7 @@ class Containers:
     def recover(self) -> None:
         """Undo an interrupted run's replacement that does not run.
 
-        What runs stays: it may be signed in. Its predecessor then stays, too, until it is proven.
+        A running container stays: it may be signed in. Its predecessor then stays as well, until the new one is proven.
         """
         self.discard(self.new)
         self.discard(self.look_at)
@@ -178,7 +179,7 @@ class Containers:
             self.engine.rename(self.old, self.name)
 
     def accept(self) -> None:
-        """Put the new one in the place of the old one, which is down, and keep the last one that was proven."""
+        """Put the new one in the place of the old one, which is down, and keep the last proven one."""
         if self.status(self.old):
             self.discard(self.name)
         elif self.status(self.name):
@@ -186,7 +187,7 @@ class Containers:
         self.engine.rename(self.new, self.name)
 
     def return_to_old(self) -> bool:
-        """Put the old container back in place of a replacement that is down; False where there is no old one."""
+        """Put the old container back in place of a stopped replacement; False without an old one."""
         waits = bool(self.status(self.new))
         self.discard(self.new)
         if not self.status(self.old):
@@ -197,9 +198,10 @@ class Containers:
 
 
 def controller_of(engine: Engine, name: str, image: str) -> str:
-    """Return the name of the controller that gateway *name* has with *image*. Raises EngineError.
+    """Return the name of gateway *name*'s controller with *image*. Raises EngineError.
 
-    It is read off the image. Where that is not on this host, nothing is made of it, so that what is deployed counts.
+    The image determines it. If the image is not on this host, no container is made from it, so the deployed controller
+    counts.
     """
     try:
         return controllers.of_image(engine.image(image).get("Config") or {})
@@ -220,8 +222,8 @@ class Ended(Exception):
 
 @dataclass
 class Done:
-    """The result of a run, or of what it would be once the control node has met its ``needs`` (``image``, ``push``;
-    empty: none), until when nothing is touched; and what its image is (None: it is not on this host)."""
+    """The result of a run, or its prediction while the control node has to meet ``needs`` first (``image``, ``push``;
+    empty: none) and nothing is touched; and the image's report (None: not on this host)."""
 
     step: str
     starts: bool
@@ -232,12 +234,12 @@ class Done:
 
 
 class Deployment:
-    """Carries out one order; *settled* are the needs that the control node has met."""
+    """Carry out one order; *settled* are the needs that the control node has met."""
 
     def __init__(self, order: Order, control: Control, settled: tuple[str, ...] = ()) -> None:
         self.order, self.control, self.engine, self.settled = order, control, control.engine, settled
         self.containers = Containers(control.engine, order.descriptor.container)
-        # The deployed descriptor has the port of its own command server; a damaged one is rewritten.
+        # The deployed descriptor has the port of the running command server; a damaged one is rewritten.
         try:
             self.deployed: Descriptor | None = descriptor.load(order.descriptor.name)
         except DescriptorError:
@@ -248,7 +250,7 @@ class Deployment:
     def found(self, record: Record, around: list[neighbours.Neighbour]) -> Found:
         names = {each.name for each in around}
         container = self.containers
-        # After a run that was interrupted between two renames only the old one exists.
+        # After a run interrupted between two renames, only the old one exists.
         name = container.name if container.name in names else container.old
         status = container.status(name)
         there = status in neighbours.THERE
@@ -291,8 +293,8 @@ class Deployment:
         )
 
     def _other_controller(self) -> str:
-        """Why a running live gateway does not get this controller at its next sign-in: its log would be read by the
-        other one's table until then."""
+        """Return why a running live gateway cannot switch to this controller at its next sign-in: until then its log
+        would be read by the wrong table."""
         wanted, there = self.order.descriptor, self.containers.look(self.containers.name)
         if there is None or controllers.controller_of(there["Config"]) == wanted.controller:
             return ""
@@ -306,11 +308,11 @@ class Deployment:
         )
 
     def _ask_image(self, found: Found, decision: Decision, check: bool) -> image.Report | None:
-        """Ask the image what it is before it is trusted; Refused where it is not what it must be.
+        """Inspect the image before trusting it; Refused if it is unsuitable.
 
-        Its files are looked at where a container is made of it, and not in check mode, since that takes a container
-        (never started). A container that is there already, and is started now or by the sign-in that follows, is
-        refused for its release alone; one that runs, or stays down, for nothing.
+        Its files are inspected when a container is made from it, but not in check mode, since that takes a container
+        (never started). An existing container that is started now, or by the following sign-in, is refused only for its
+        release; one that runs, or stays down, is never refused.
         """
         order, made = self.order, decision.makes
         environment = dict(each.partition("=")[::2] for each in order.request["Env"])
@@ -403,7 +405,7 @@ class Deployment:
             raise Refused(f"{fault}. Nothing was touched.") from fault
 
     def _go_on(self, record: Record, decision: Decision, backup: Backup, ran: bool) -> None:
-        """The old one is down: from here on a failure is undone."""
+        """Continue with the old one down: from here on, a failure is undone."""
         grant = record.grant
         try:
             if decision.makes or decision.starts:
@@ -454,7 +456,7 @@ class Deployment:
         self.control.store.note("start", f"started by {self.control.by}", self.control.now())
 
     def _prove(self, record: Record) -> None:
-        """Wait until the API is ready; a rule of the session, and a signed-in live gateway, end the wait before."""
+        """Wait until the API is ready; a session rule, or a signed-in live gateway, ends the wait early."""
         control = self.control
 
         def look() -> None:
@@ -477,7 +479,8 @@ class Deployment:
             raise SessionError(not_ready(control.gateway))
 
     def _put_back(self, record: Record, backup: Backup, grant: Grant | None, again: bool) -> str:
-        """Undo the replacement; *again*: start the old one by its *grant*. Returns the resulting state in words."""
+        """Undo the replacement; *again*: restart the old one under its *grant*. Returns the resulting state in
+        words."""
         control = self.control
         if self.order.live and self._worth_its_push():
             self.containers.discard(self.containers.old)
@@ -496,7 +499,7 @@ class Deployment:
         return "The container before is back, and starting."
 
     def _worth_its_push(self) -> bool:
-        """Signed in to live, and something behind the API is not well: the approved push is not thrown away."""
+        """Signed in to live, with trouble behind the API: that does not justify wasting the approved push."""
         gateway = self.control.gateway
         signed_in = gateway.summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED)
         return signed_in and gateway.judgement().state == verdicts.DEGRADED
@@ -511,7 +514,7 @@ def not_ready(gateway: Gateway) -> str:
 
 
 class Backup:
-    """The files that a container is started with, as they were before a run wrote them; all are root's alone."""
+    """The files that a container is started with, as they were before a run wrote them; only root can access them."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         place = f"{parameters['config_dir']}/{parameters['gateway_name']}"
@@ -521,7 +524,7 @@ class Backup:
         self._states = {path: files.read(path) for path in self._paths}
 
     def restore(self) -> str:
-        """Put them back, the descriptor last; return the keys of jts.ini that were held."""
+        """Restore them, the descriptor last; return the saved keys of jts.ini."""
         for path, state in self._states.items():
             if state != files.read(path):
                 files.write(path, state)

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An image against what role gateway assumes of it: inspected, never run.
+"""Compare an image with role gateway's assumptions; it is inspected, never run.
 
-The engine tells its environment, labels, user, command and architecture; its files come out of a container that is
-made and never started. They are hostile until bounded: links are not followed, and of a file no more is read than such
-a file has. What is assumed is the layout of gnzsnz/ib-gateway-docker at b2c0259; tests/image holds the stand-in to it.
+The engine reports its environment, labels, user, command and architecture; its files are read from a container that is
+created and never started. They are hostile until bounded: links are not followed, and files are read only up to their
+expected size. The assumed layout is that of gnzsnz/ib-gateway-docker at b2c0259; tests/image holds the stand-in to it.
 """
 
 from __future__ import annotations
@@ -38,23 +38,24 @@ ENVIRONMENT = {
 }
 SCRIPT_FILES = (ENTRY, f"{SCRIPTS}/common.sh", f"{SCRIPTS}/run_socat.sh", f"{HOME}/Jts/jts.ini.tmpl")
 TEMPLATE, IBC_VERSION = f"{IBC_DIR}/config.ini.tmpl", f"{IBC_DIR}/version"
-# Each controller's own file in an image. The last one is known and not supported.
+# A file by which to recognize each controller in an image. The last one is known but not supported.
 CONTROLLERS = {
     IBC: f"{IBC_DIR}/scripts/ibcstart.sh",
     IBG_CONTROLLER: f"{SCRIPTS}/gateway_controller.py",
     "ibctl": "/opt/ibctl/ibctl",
 }
 SUPPORTED = tuple(controllers.TABLES)
-# Earlier ones launch a second gateway beside the one that restarts itself, a push each night (its CHANGELOG, 0.9.0).
+# Earlier versions launch a second gateway beside the one that restarts itself: a push each night (its CHANGELOG,
+# 0.9.0).
 OLDEST = {IBG_CONTROLLER: (0, 9, 0)}
-# The version that the release's workflow writes; an image that is built from the Dockerfile has its base's.
+# The version that the release workflow writes; an image built from the Dockerfile has that of its base.
 VERSION_LABEL, SOURCE_LABEL = "org.opencontainers.image.version", "org.opencontainers.image.source"
 
 
 class Layout(t.NamedTuple):
-    """Where the image of a program has what: its *environment*, its *entry* point, its *scripts*, each controller's own
-    file, what a controller needs beside the base image's (*extra*), IBC's settings *template* and *version*, the folder
-    of the *program* by release. With *root* it starts as root, and gives its files to the role's uid by itself."""
+    """The layout of a program's image: its *environment*, *entry* point and *scripts*, each controller's file, a
+    controller's *extra* needs beyond the base image, IBC's settings *template* and *version*, the *program*'s folder by
+    release. With *root* it starts as root, and gives its files to the role's uid by itself."""
 
     title: str
     environment: c.Mapping[str, str]
@@ -112,17 +113,17 @@ LAYOUTS = {
         True,
     ),
 }
-# What IBC reads and its template does not have (IBC's source).
+# Keys that IBC reads and its template lacks (IBC's source).
 KEYS_OUTSIDE_TEMPLATE = frozenset({"IncludeStackTraceForExceptions", "LogComponents", "ShowAllTrades"})
-# The template has 20 kB, the others one line.
+# The template has 20 kB, the other files one line.
 MAX_BYTES = 1 << 16
 # A tar archive of one file: headers, padding and end.
 _TAR_BYTES = 1 << 14
-# Of Go's FileMode: everything but a regular file has one of these bits.
+# In Go's FileMode, everything but a regular file has one of these bits.
 _TYPE_BITS = 0x8F280000
 _SHOWN_KEYS = 8
 
-# What a difference can be: told only; refused unless the operator accepts it; refused.
+# Severities of a difference: reported only; refused unless the operator accepts it; refused.
 NOTES = ("release_ends", "controller_version", "new_keys", "health_check", "unknown_image")
 ACCEPTABLE = (
     "release_unknown",
@@ -150,9 +151,9 @@ REFUSED = (
 
 
 class Wanted(t.NamedTuple):
-    """A container that is to be made of an image: its *uid*, its *environment*, which has the mode, IBC's settings
-    template *config*; *accept*: those of :data:`ACCEPTABLE` that are not refused. *platform* is the engine's, *now* in
-    epoch seconds, *program* a key of :data:`LAYOUTS`."""
+    """The container to make from an image: its *uid*, its *environment* (with the mode), IBC's settings template
+    *config*; *accept*: those of :data:`ACCEPTABLE` that are not refused. *platform* is the engine's, *now* in epoch
+    seconds, *program* a key of :data:`LAYOUTS`."""
 
     uid: int
     environment: c.Mapping[str, str]
@@ -168,7 +169,7 @@ class Wanted(t.NamedTuple):
 
 
 class Difference(t.NamedTuple):
-    """A difference between what is *wanted* and what was *found*; *text* says it to a person."""
+    """A difference between *wanted* and *found*; *text* describes it to a person."""
 
     id: str
     refused: bool
@@ -178,8 +179,8 @@ class Difference(t.NamedTuple):
 
 
 class Files:
-    """The files of an image that were looked at: those that are *there*, the *texts* of those that were read and the
-    *owners* of these, and what is wrong with one (``too_big``, ``not_a_file``)."""
+    """The inspected files of an image: those that are *there*, the *texts* and *owners* of those that were read, and
+    their faults (``too_big``, ``not_a_file``)."""
 
     def __init__(self, engine: Engine, container: str) -> None:
         self._engine, self._container = engine, container
@@ -189,7 +190,7 @@ class Files:
         self.faults: dict[str, str] = {}
 
     def look(self, path: str, most: int | None = MAX_BYTES) -> None:
-        """Note whether *path* is there, and is a file of *most* bytes at most (None: of any size)."""
+        """Note whether *path* exists, and is a file of at most *most* bytes (None: any size)."""
         found = self._engine.path_stat(self._container, path)
         if found is None:
             return
@@ -200,7 +201,7 @@ class Files:
             self.faults[path] = "too_big"
 
     def read(self, path: str) -> None:
-        """Look at *path* and keep its text and its owner."""
+        """Inspect *path*, and keep its text and its owner."""
         self.look(path)
         if path not in self.there or path in self.faults:
             return
@@ -220,8 +221,8 @@ class Files:
 
 
 class Report(t.NamedTuple):
-    """An image: its *release*, its *controller* and that one's version (None: not known, or its files were not read),
-    the image that is *known* with the same (None: there is none), and the *differences*."""
+    """An image: its *release*, its *controller* and the controller's version (None: unknown, or its files were not
+    read), the matching *known* image (or None), and the *differences*."""
 
     image: str
     release: str | None
@@ -255,13 +256,13 @@ class Report(t.NamedTuple):
 
 
 def container_name(container: str) -> str:
-    """Return the name of the container that is made to look at an image for gateway container *container*."""
+    """Return the name of the container made to inspect an image for gateway container *container*."""
     return f"{container}.image"
 
 
 def examine(engine: Engine, image: str, wanted: Wanted, container: str | None = None) -> Report:
-    """Inspect *image*, which is on this host; with the name of a *container*, its files too: the container is made for
-    that, never started, and removed. Raises EngineError, NotFoundError for an image that is not here."""
+    """Inspect *image* on this host; with the name of a *container*, also its files: the container is created for that,
+    never started, and removed. Raises EngineError, NotFoundError for a missing image."""
     found = engine.image(image)
     config: c.Mapping[str, t.Any] = found.get("Config") or {}
     environment = variables(config.get("Env"))
@@ -296,7 +297,7 @@ def _difference(kind: str, wanted: object, found: object, text: str) -> Differen
     return Difference(kind, False, printable(str(wanted)), printable(str(found)), printable(text, 400))
 
 
-# By what the engine tells
+# Checks by the engine's description
 
 
 def _by_release(release: str, environment: c.Mapping[str, str], now: float) -> c.Iterator[Difference]:
@@ -349,11 +350,11 @@ def _by_config(
         yield _difference("health_check", None, config["Healthcheck"], text)
 
 
-# By its files
+# Checks by its files
 
 
 def _controllers(config: c.Mapping[str, t.Any], files: Files | None, layout: Layout) -> list[str]:
-    """Return the controllers of an image; of one that is ibg-controller's by its label, that one alone."""
+    """Return the controllers in an image; one labelled as ibg-controller's has only that."""
     there = [name for name, path in layout.controllers.items() if files and path in files.there]
     if controllers.of_image(config) == IBG_CONTROLLER:
         return [IBG_CONTROLLER] if files is None or IBG_CONTROLLER in there else []
@@ -387,7 +388,7 @@ def _by_controller(found: list[str], meant: str, version: str, looked: bool) -> 
 
 
 def _by_promises(names: list[str], wanted: Wanted) -> c.Iterator[Difference]:
-    """Weigh what the controller can keep: of the settings, and on live of the promises."""
+    """Check which settings, and on live which promises, the controller can keep."""
     if len(names) != 1 or names[0] not in SUPPORTED:
         return
     controller = controllers.by_name(names[0])
@@ -447,7 +448,7 @@ def _known(known: releases.Release | None, names: list[str], version: str, progr
 
 
 def _by_table(known: releases.Release | None, names: list[str], version: str, program: str) -> c.Iterator[Difference]:
-    """Weigh release and controller against the known images."""
+    """Compare release and controller with the known images."""
     if known is None or not version:
         return
     rows = _rows(known, names, program)
@@ -461,7 +462,7 @@ def _by_table(known: releases.Release | None, names: list[str], version: str, pr
 
 
 def keys(text: str) -> set[str]:
-    """Return the keys of a settings template of IBC."""
+    """Return the keys of an IBC settings template."""
     lines = (line.strip() for line in text.splitlines())
     return {line.partition("=")[0].strip() for line in lines if "=" in line and line[0] not in "#!="}
 
@@ -476,7 +477,7 @@ def _options(release: str, layout: Layout) -> list[str]:
 
 
 def _files(engine: Engine, image: str, container: str, release: str, layout: Layout) -> Files:
-    """Look at the files of *image* in a *container* that is made for it and never started."""
+    """Inspect the files of *image* in a *container* that is created for it and never started."""
     with contextlib.suppress(NotFoundError):
         engine.remove(container)
     request = {"Image": image, "Cmd": ["true"], "NetworkDisabled": True, "HostConfig": {"NetworkMode": "none"}}

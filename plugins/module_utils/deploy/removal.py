@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take a gateway off its host: its containers, units and files, planned whole before the first goes.
+"""Remove a gateway from its host: its containers, units and files, planned as a whole before the first step.
 
-Everything is found by the gateway's name, so that a removal that was cut is finished by the next run.
+Everything is found by the gateway's name, so that the next run can finish an interrupted removal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from . import image
 
 SYSTEMD = "/etc/systemd/system"
 FIREWALL = "/etc/nftables.d"
-# Of role session and, by access method, of role access; {} is the gateway's name.
+# Units of role session and, by access method, of role access; {} is the gateway's name.
 WATCHER = "ibgw-watch@{}.service"
 UNITS = (
     WATCHER,
@@ -33,14 +33,14 @@ UNITS = (
     "ibgw-mtls-{}.service",
 )
 _WANTS = ("multi-user.target.wants", "sockets.target.wants")
-# Of an image's own start script, which needs a while to sign off where the controller is not asked.
+# For an image's own start script, which takes a while to sign off when the controller is not asked.
 _STOP_SECONDS = 90
 Run = c.Callable[..., object]
 Look = c.Callable[[], "Plan"]
 
 
 class Plan(t.NamedTuple):
-    """Containers, units to stop, and paths that go; ``stays`` is what is left, in words."""
+    """Containers, units and paths to remove; ``stays`` describes what is left."""
 
     containers: tuple[str, ...]
     units: tuple[str, ...]
@@ -49,7 +49,7 @@ class Plan(t.NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """Each of what goes, as a line."""
+        """Each item to remove, as a line."""
         named = (("container", self.containers), ("unit", self.units), ("file", self.paths))
         return [f"{kind} {each}" for kind, several in named for each in several]
 
@@ -58,10 +58,9 @@ class Plan(t.NamedTuple):
 
 
 def plan(name: str, around: c.Iterable[neighbours.Neighbour], data: bool) -> Plan:
-    """Return what of gateway *name* is on this host; with *data* its own directory goes, too.
+    """Return the plan to remove gateway *name* from this host; with *data* its own directory as well.
 
-    Raises Refused for a container of that name that is not a gateway of role `gateway`, DescriptorError for a name
-    that is none.
+    Raises Refused for a container of that name that role `gateway` did not make, DescriptorError for an invalid name.
     """
     place = os.path.dirname(descriptor.path(name))
     container = f"ibgw-{name}"
@@ -88,7 +87,7 @@ def plan(name: str, around: c.Iterable[neighbours.Neighbour], data: bool) -> Pla
 
 
 def objection(name: str, around: c.Iterable[neighbours.Neighbour], planned: Plan, accepted: bool) -> str:
-    """Why the gateway is not removed without explicit words: one that is live and runs. Empty where it may be."""
+    """Return why removing the gateway needs explicit consent: it is live and runs. Empty if it may be removed."""
     running = [each.name for each in around if each.name in planned.containers and each.there]
     live = any(each.mode == neighbours.LIVE for each in around if each.name in running)
     if not running or not live or accepted:
@@ -101,10 +100,11 @@ def objection(name: str, around: c.Iterable[neighbours.Neighbour], planned: Plan
 
 
 def carry_out(look: Look, name: str, control: Control | None, owner: str, run: Run, data: bool) -> Plan:
-    """Remove what *look* finds under the gateway's lease, and return it; what it raises ends the removal untouched.
+    """Under the gateway's lease, remove what *look* finds, and return it; an exception from *look* leaves everything
+    untouched.
 
-    Raises BusyError, SessionError, EngineError, OSError. *control* is None where nothing tells how to sign the gateway
-    off any more. *run* runs a command.
+    Raises BusyError, SessionError, EngineError, OSError. *control* is None if the information to sign the gateway off
+    is gone. *run* runs a command.
     """
     kept = os.path.join(store.ROOT, name)
     had_data = os.path.isdir(kept)
@@ -119,7 +119,7 @@ def carry_out(look: Look, name: str, control: Control | None, owner: str, run: R
         with store.Store(name).lease.held(owner, "a removal", 30.0):
             planned = look()
             _remove(planned, run, [kept])
-    # The lease lies in it, so that it goes last.
+    # It contains the lease, so it goes last.
     if data or not had_data:
         shutil.rmtree(kept)
     return planned
@@ -139,7 +139,7 @@ def _remove(planned: Plan, run: Run, later: c.Container[str]) -> None:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
         else:
-            # `systemctl disable` has removed its own links.
+            # `systemctl disable` has already removed its links.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
     if planned.units:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directories and files that one gateway has on its VM."""
+"""The directories and files of one gateway on its VM."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..agent.controller.settings_dir import JtsIni
 from ..agent.files import Absent, Directory, Entry, File, Secret
 
 DOCKER_DIR = "/var/lib/docker"
-# What the desktop image's init has to be told, by the file's place below the gateway's directory.
+# Scripts for the desktop image's init, by path below the gateway's directory.
 #
-# It runs IBC as a service, which it starts again whenever it has ended: after a STOP, a missed push, a refused password
+# The init runs IBC as a service and restarts it whenever it ends: after a STOP, a missed push, a refused password
 # (gnzsnz/ib-gateway-docker's Dockerfile.tws; process_custom_services of linuxserver's docker-mods). The image runs
 # ibc/once.sh before each start, as root (START_SCRIPTS); the second one ends the container instead.
 #
@@ -44,11 +44,11 @@ sed -i 's|^port=3389$|port=tcp://127.0.0.1:3389|' /etc/xrdp/xrdp.ini
 
 
 def entries(params: Mapping[str, Any]) -> list[Entry]:
-    """The wanted directories and files, parents first.
+    """Return the wanted directories and files, parents first.
 
-    ``password`` is what the VM keeps, of a paper gateway, as its controller reads it: a Java property, unless
-    ``password_is_property`` is false. Without ``keeps_password`` it keeps none. ``settings_dir`` is the name of the
-    program's own directory, ``scripts`` what its image needs (:data:`DESKTOP_SCRIPTS`).
+    ``password`` is the paper gateway's password that the VM keeps, as its controller reads it: a Java property, unless
+    ``password_is_property`` is false. Without ``keeps_password`` the VM keeps none. ``settings_dir`` is the name of the
+    program's own directory, ``scripts`` those that its image needs (:data:`DESKTOP_SCRIPTS`).
     """
     config, state = (
         f"{params['config_dir']}/{params['gateway_name']}",
@@ -77,7 +77,7 @@ def entries(params: Mapping[str, Any]) -> list[Entry]:
         wanted.append(Directory(f"{config}/init", 0o750, root, group))
         wanted += [File(f"{config}/{place}", text, 0o440, root, group) for place, text in params["scripts"].items()]
     if params.get("jts_keys") is not None:
-        # The content of jts.ini before, to restore with a container that was started with it.
+        # The previous content of jts.ini, to restore together with the container that was started with it.
         wanted.append(File(f"{config}/jts.keys", str(params["jts_keys"]), 0o600, root, group))
     if params["descriptor"] is not None:
         described = json.dumps(params["descriptor"], indent=2, sort_keys=True) + "\n"

@@ -9,13 +9,14 @@ import collections.abc as c
 import typing as t
 from dataclasses import dataclass
 
-# Causes of a sign-in that failed (policy.CAUSES) which an image can have; the others are the account's or the phone's.
+# Causes of a failed sign-in (policy.CAUSES) that an image can be responsible for; the others are the account's or the
+# phone's.
 IMAGE_CAUSES = frozenset({"bad_settings", "login_window_loop", "release_refused", "sign_in_ended", "sign_in_late"})
 
 
 @dataclass(frozen=True)
 class Upgrade:
-    """The upgrade to *image* from *previous*, which is empty where there was no other; *running*: before it."""
+    """The upgrade to *image* from *previous* (empty: a first deployment); *running*: whether it ran before."""
 
     image: str
     running: bool
@@ -24,9 +25,9 @@ class Upgrade:
 
 
 def current(left: Upgrade | None, image: str, container: c.Mapping[str, t.Any]) -> Upgrade:
-    """Return the upgrade to *image* of the *container* that is there.
+    """Return the upgrade of the existing *container* to *image*.
 
-    What an earlier run has *left* holds until the image has been tried or another one is wanted.
+    A record that an earlier run *left* holds until the image has been tried or another one is wanted.
     """
     if left and left.image == image and (not left.tried or container["image"] == image):
         return left
@@ -35,5 +36,5 @@ def current(left: Upgrade | None, image: str, container: c.Mapping[str, t.Any]) 
 
 
 def taken_back(left: Upgrade | None, image: str, cause: str) -> bool:
-    """Return whether a first sign-in with *image* that failed for *cause* brings the image before back."""
+    """Return whether to go back to the previous image after the first sign-in with *image* failed for *cause*."""
     return bool(left and left.image == image and not left.tried and left.previous and cause in IMAGE_CAUSES)

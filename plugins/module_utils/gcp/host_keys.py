@@ -23,7 +23,7 @@ from .api.compute import Compute
 from .api.errors import GcpError
 
 FOLDER = "~/.ibgw/known_hosts"
-# ssh's own.
+# ssh's own file.
 SSH_FILE = "~/.ssh/known_hosts"
 REFUSE, ACCEPT_NEW = "refuse", "accept_new"
 # Metadata item that lets the agent publish.
@@ -42,7 +42,7 @@ def alias(instance_id: str) -> str:
 
 
 def key(kind: str, text: str) -> Key | None:
-    """A key from its type and the first word of its text; None for anything but a key of a known type."""
+    """A key from its type and the first word of its text; None unless it is a key of a known type."""
     word = (text.split() or [""])[0]
     try:
         blob = base64.b64decode(word, validate=True)
@@ -61,7 +61,7 @@ def parsed(line: str) -> Key | None:
 
 
 def published(compute: Compute, name: str, seconds: float) -> list[Key]:
-    """The keys that the VM's agent has published, waited for until *seconds* are over; empty without any."""
+    """The keys that the VM's agent has published, waiting up to *seconds*; empty without any."""
     ends = time.monotonic() + seconds
     while True:
         items = compute.guest_attributes(name, PATH)
@@ -72,7 +72,7 @@ def published(compute: Compute, name: str, seconds: float) -> list[Key]:
 
 
 def pinned(folder: str, name: str) -> set[Key]:
-    """The keys in a VM's file, also those that ssh has added; *name* is its alias."""
+    """The keys in a VM's file, including those added by ssh; *name* is its alias."""
     try:
         with open(_path(folder, name), encoding="ascii", errors="replace") as file:
             words = [line.split() for line in file]
@@ -82,7 +82,8 @@ def pinned(folder: str, name: str) -> set[Key]:
 
 
 def pin(folder: str, name: str, keys: c.Collection[Key]) -> bool:
-    """Write a VM's file unless there is one, and return whether it was written; GcpError where that has other keys."""
+    """Write a VM's file unless it exists, and return whether it was written; GcpError if the existing one has other
+    keys."""
     path = _path(folder, name)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), encoding="ascii") as file:
@@ -106,10 +107,10 @@ def pin(folder: str, name: str, keys: c.Collection[Key]) -> bool:
 def ensure(
     compute: Compute, vm: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], warn: c.Callable[[str], None]
 ) -> bool:
-    """Pin the keys of a running VM and return whether that was new; GcpError where they cannot be had and must be.
+    """Pin the keys of a running VM and return whether that was new; GcpError if they are required and unavailable.
 
     *vm* is an Instance; *options* has ``known_hosts``, ``host_keys``, ``host_keys_timeout`` and ``unknown_host_keys``.
-    *warn* is told where the key that answers first will be taken.
+    *warn* is called if the first key offered will be trusted.
     """
     name, folder = alias(vm["id"]), options["known_hosts"]
     given = [one for each in options["host_keys"] if (one := parsed(each))]
@@ -128,7 +129,7 @@ def ensure(
 
 
 def absent(vm: t.Mapping[str, t.Any]) -> str:
-    """Explain why a VM's keys are unknown, with the way out."""
+    """Explain why a VM's keys are unknown, and how to fix that."""
     reason = (
         "its image has no guest agent, or an organization policy forbids guest attributes"
         if vm["guest_attributes"]
@@ -153,7 +154,7 @@ def known_to_ssh(name: str) -> bool:
 def ssh_arguments(folder: str, instance_id: str, unknown: str) -> str:
     """Return the arguments for ssh that verify the VM by its pinned keys.
 
-    Once it trusts the server it takes over the keys that this adds and removes, as hardening does (``UpdateHostKeys``).
+    Once it trusts the server, it follows later key changes, such as hardening's (``UpdateHostKeys``).
     """
     name = alias(instance_id)
     strict = {REFUSE: "yes", ACCEPT_NEW: "accept-new"}[unknown]

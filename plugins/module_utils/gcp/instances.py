@@ -20,7 +20,7 @@ ATTEMPTS = 3
 
 
 class Instance(t.TypedDict):
-    """A VM in short; an address is empty where there is none."""
+    """A VM in short; a missing address is empty."""
 
     name: str
     id: str
@@ -41,7 +41,7 @@ def labelled(
     api_endpoint: str | None,
     timeout: float,
 ) -> list[Instance]:
-    """The VMs with all of these labels, by name; GcpError when they cannot be listed within *timeout* seconds."""
+    """The VMs with all of these labels, by name; GcpError if they cannot be listed within *timeout* seconds."""
     client = Client(COMPUTE, project, credentials, api_endpoint and endpoint(api_endpoint), timeout, ATTEMPTS)
     messages, services = library.load_compute(["instances"])
     list_all = client.build(services["instances"].InstancesClient).aggregated_list

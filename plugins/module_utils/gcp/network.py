@@ -28,7 +28,7 @@ from .resources.subnet import SUBNET
 from .rules import place
 
 RESOURCES = (NETWORK, SUBNET, ADDRESS, ROUTER, FIREWALL)
-# The modules' names.
+# Names used by the modules.
 SECTIONS = {NETWORK: "network", SUBNET: "subnets", ADDRESS: "addresses", ROUTER: "routers", FIREWALL: "firewalls"}
 
 
@@ -41,13 +41,13 @@ class Observed:
         self._network = name
         found = compute.get(NETWORK, name)
         self.all: dict[Resource, dict[str, Body]] = {NETWORK: {name: found} if found else {}}
-        # The first call has fetched a token, which the others use.
+        # The first call has fetched a token for the others.
         listed = {each: start(functools.partial(compute.list, each)) for each in RESOURCES if each is not NETWORK}
         for resource, future in listed.items():
             self.all[resource] = {body["name"]: body for body in future.result()}
 
     def belonging(self, resource: Resource) -> dict[str, Body]:
-        """Those that belong to the network: inside of it, or reserved for it."""
+        """Resources that belong to the network: inside it, or reserved for it."""
         return {name: body for name, body in self.all[resource].items() if self._belongs(resource, body)}
 
     def _belongs(self, resource: Resource, body: Body) -> bool:
@@ -57,7 +57,7 @@ class Observed:
         return resource is NETWORK or link(body["network"]) == self._path
 
     def is_gone(self, path: str) -> bool:
-        """Whether a resource that another one names was deleted while the lists were read, one after the other."""
+        """Whether a referenced resource was deleted between reading one list and the next."""
         compute, name = self.compute, last(path)
         return any(
             path == each.path(compute.place, name) and name not in self.all[each] and compute.get(each, name) is None
@@ -86,7 +86,7 @@ def problems(options: Options) -> list[Problem]:
 
 
 def desired(options: Options) -> list[DesiredState]:
-    """The desired state of every resource, in the order in which they can be created."""
+    """The desired state of every resource, in order of creation."""
     found = [network.desired(options["network"])]
     found += [subnet.desired(options, each) for each in options["subnets"] or []]
     found += [address.desired(options, each) for each in options["addresses"] or []]
@@ -100,7 +100,7 @@ def _all(found: Observed) -> list[Body]:
 
 
 def _check_unused(options: Options, found: Observed, planned: list[Change]) -> None:
-    """GcpError when something uses what the changes delete."""
+    """GcpError if something uses a resource that the changes delete."""
     if users.needed(planned):
         endpoints = {RUN.host: options["run_endpoint"], users.VPC_ACCESS.host: options["vpcaccess_endpoint"]}
         leaving = {f"projects/{options['project']}/{each}" for each in options["removed_before"]}
@@ -110,7 +110,7 @@ def _check_unused(options: Options, found: Observed, planned: list[Change]) -> N
 
 
 def changes(options: Options, found: Observed) -> list[Change]:
-    """The changes from what is *found* to the options; GcpError with everything that prevents them."""
+    """The changes from *found* to the options; GcpError with everything that prevents them."""
     named = {
         section: {each["name"] for each in options[section] or []} for section in ("subnets", "addresses", "firewalls")
     }
@@ -140,9 +140,9 @@ def changes(options: Options, found: Observed) -> list[Change]:
 
 
 def removal(options: Options, found: Observed) -> tuple[list[Change], list[str]]:
-    """The changes that remove what the collection has created for the network, and what is kept, as C(addresses/nat).
+    """The changes that remove the network's resources created by the collection, and those kept, as C(addresses/nat).
 
-    GcpError when something uses what would be removed. A public address never comes back: it goes last.
+    GcpError if something uses a resource to be removed. A public address cannot be recovered, so it goes last.
     """
     ours = {resource: _marked(resource, found) for resource in RESOURCES}
     left = [
@@ -160,7 +160,7 @@ def removal(options: Options, found: Observed) -> tuple[list[Change], list[str]]
         (NETWORK, ours[NETWORK]),
         (ADDRESS, [body for body in ours[ADDRESS] if not body.get("subnetwork")]),
     ):
-        # Nothing that may use one of this type is left by then. Rules keep no subnet and no address in use.
+        # Everything that may use this type is gone by then. Rules use no subnet and no address.
         before = frozenset() if resource in (FIREWALL, ROUTER) else frozenset(change.key for change in planned)
         planned += [plan.removal(resource, body, before) for body in bodies]
     _check_unused(options, found, planned)
@@ -168,7 +168,7 @@ def removal(options: Options, found: Observed) -> tuple[list[Change], list[str]]
 
 
 def check_done(options: Options, found: Observed) -> None:
-    """GcpError when what Google has answered to be done is not."""
+    """GcpError if a change that Google reported as done is not visible."""
     planned = changes(options, found) if options["state"] == "present" else removal(options, found)[0]
     left = [action for change in planned for action in change.actions]
     if left:
@@ -180,7 +180,7 @@ def _marked(resource: Resource, found: Observed) -> list[Body]:
 
 
 def _missing_references(options: Options, subnets: t.Container[str], addresses: t.Container[str]) -> c.Iterator[str]:
-    """Refuse the name of a subnet or an address that is neither in the options nor there."""
+    """Refuse the name of a subnet or an address that is neither in the options nor existing."""
     for variable, name in _references(options, "subnets", "subnet"):
         if name not in subnets:
             yield f"{variable} is {name!r}: there is no such subnet in the region. Add it to subnets, or fix the name."

@@ -47,7 +47,7 @@ _problem = table(
 
 
 def within(place: str, problems: c.Iterable[Problem]) -> c.Iterator[Problem]:
-    """The problems of options that are at *place* of a document."""
+    """The problems, with *place* in the document added."""
     return (each._replace(variable=f"{place}.{each.variable}") for each in problems)
 
 
@@ -102,7 +102,7 @@ def labels(variable: str, given: Options | None) -> c.Iterator[Problem]:
 
 
 def ip_range(variable: str, value: str) -> tuple[Range | None, list[Problem]]:
-    """The IPv4 range that *value* is, or what is wrong with it."""
+    """The IPv4 range *value*, or its fault."""
     try:
         return Range(value), []
     except ValueError as error:

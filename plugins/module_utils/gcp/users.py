@@ -44,9 +44,9 @@ Use = tuple[str, set[str]]
 def check_removable(
     changes: t.Sequence[Change], uses: c.Iterable[Use], place: Options, leaving: c.Iterable[str] = ()
 ) -> None:
-    """GcpError that names each use of what the changes delete, by something that they do not delete.
+    """GcpError with each use of a resource that the changes delete, by one that they do not delete.
 
-    *leaving* are the paths of what is removed before.
+    *leaving* are the paths of resources removed before.
     """
     deleted = {change.resource.path(place, change.name): change for change in changes if change.deletes}
     gone = {*leaving, *(path for path, change in deleted.items() if change.desired is None)}
@@ -79,7 +79,7 @@ def of_network(compute: Compute, bodies: c.Iterable[Body], endpoints: t.Mapping[
 
 
 def _references(body: Body) -> c.Iterator[Use]:
-    """The references between resources of Compute Engine, those that the API lists at what is used included."""
+    """The references between resources of Compute Engine, including those listed on the referenced resource."""
     own = link(body["selfLink"])
     yield own, _targets(body)
     for user in body.get("users", []):
@@ -117,7 +117,7 @@ def _serverless(compute: Compute, endpoints: t.Mapping[str, str | None]) -> c.It
         try:
             listed = compute.client.other(api, endpoints.get(api.host)).fetch_all(f"/{version}/{where}/{kind}", kind)
         except DisabledError:
-            # Without the API there is nothing of it.
+            # Without the API there are no such resources.
             continue
         for body in listed:
             template = body.get("template", {})
@@ -135,7 +135,7 @@ def _of_connector(body: Body) -> Body:
 
 
 def _named(compute: Compute, interface: Body) -> c.Iterator[str]:
-    """The paths that an interface means. It names networks and subnets by their names, or by their paths."""
+    """The paths that an interface refers to. It gives networks and subnets by name or by path."""
     for resource, field in ((NETWORK, "network"), (SUBNET, "subnetwork")):
         given = link(interface.get(field, ""))
         if given and (not given.startswith("projects/") or given.startswith(f"projects/{compute.place['project']}/")):

@@ -31,12 +31,12 @@ from .resources.subnet import SUBNET
 
 RESOURCES = (INSTANCE, DISK, POLICY, ADDRESS, SUBNET, MACHINE_TYPE)
 
-# How often a VM that starts or stops is inspected.
+# How often to inspect a VM that starts or stops.
 SETTLE_SECONDS = 2.0
 
 
 class Observed:
-    """The VM, its boot disk or one that already uses a new one's name, and the schedule of its name."""
+    """The VM, its boot disk or a disk already using that name, and the schedule with its name."""
 
     def __init__(self, compute: Compute, name: str) -> None:
         self.compute, self.name = compute, name
@@ -48,17 +48,17 @@ class Observed:
             future.result() for future in [start(functools.partial(compute.get, *each)) for each in wanted]
         ]
         if bool(self.disk) is not bool(self.instance):
-            # Another run may have created or deleted both in between.
+            # Another run may have created or deleted both meanwhile.
             seen, self.instance = self.instance, compute.get(INSTANCE, name)
             if seen and not self.instance:
                 raise GcpError(f"instances {name}: it was deleted while this run inspected it. Run again")
 
     def report(self) -> dict[str, Body | None]:
-        """Everything as the API has it."""
+        """Everything in the API's form."""
         return {"instance": self.instance, "disk": self.disk, "snapshots": self.policy}
 
     def short(self) -> Instance | None:
-        """The VM as the inventory has it."""
+        """The VM as the inventory shows it."""
         body = self.instance
         if body is None:
             return None
@@ -77,7 +77,7 @@ class Observed:
 
 
 def settled(found: Observed) -> Observed:
-    """Wait until the VM has reached the state that it is on its way to; GcpError at the deadline."""
+    """Wait until the VM has left a transitional state; GcpError at the deadline."""
     while found.instance and found.instance["status"] in instance.PASSING:
         status = found.instance["status"]
         found.compute.client.pause(SETTLE_SECONDS, f"instances {found.name}: it is still {status}")
@@ -93,7 +93,7 @@ def problems(options: Options) -> list[Problem]:
 def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | None = None) -> list[Change]:
     """The changes from what is *found* to the options; GcpError with everything that prevents them.
 
-    What the options refer to has to exist. In check mode it may come before the VM: *warn* is told that it does not.
+    Resources that the options refer to must exist. In check mode they may be missing so far: *warn* is called instead.
     """
     named = sorted(name for name in (options["network_ip"], options["external_address"]) if interface.is_name(name))
     reserved = {name: body for name in named if (body := found.compute.get(ADDRESS, name))}
@@ -132,7 +132,7 @@ def check_done(options: Options, found: Observed) -> None:
 
 
 def removal(found: Observed) -> tuple[list[Change], list[str]]:
-    """The changes that remove what the collection has created, and what is kept, as C(disks/x)."""
+    """The changes that remove the resources created by the collection, and those kept, as C(disks/x)."""
     planned: list[Change] = []
     kept: list[tuple[Resource, Body]] = []
     disk_goes = False
@@ -181,7 +181,7 @@ def _has_policy(body: Body, policy: Body) -> bool:
 
 
 def _schedule(options: Options, found: Observed) -> Change | None:
-    """The change of the schedule. One that is no longer asked for goes once nothing uses it."""
+    """The change of the schedule. An unwanted one is removed once nothing uses it."""
     if snapshots.is_wanted(options):
         return plan.change(snapshots.desired(options), found.policy, False)
     if options["snapshots"] is None or not found.policy or not is_marked(found.policy):

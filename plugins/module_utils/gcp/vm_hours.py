@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a paper VM runs: its gateway's sessions, as lines of cron for Cloud Scheduler.
+"""When a paper VM runs: its gateway's sessions as cron lines for Cloud Scheduler.
 
-Cron knows no dates to leave out and no real minutes, only a clock on the wall. So the VM also runs on the sessions'
-C(except_dates), and sessions during which that clock is changed are refused.
+Cron has only a wall clock, without excluded dates and real minutes. So the VM also runs on the sessions'
+C(except_dates), and sessions during a clock change are refused.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ..agent.session.week import DAYS
 from ..agent.session.windows import PaperSession, window
 from ..agent.session.windows import problems as session_problems
 
-# A VM that is to start again so soon after its stop is not stopped: it takes that long to be down.
+# A VM that would start again this soon is not stopped: stopping takes that long.
 SETTLE = timedelta(minutes=5)
-# A whole year, in which every zone changes its clock as often as it ever does.
+# A whole year covers every clock change of every zone.
 YEAR = [date(2027, 1, 1) + timedelta(days=day) for day in range(366)]
 
 
@@ -43,8 +43,8 @@ def jobs(
 ) -> list[dict[str, str]]:
     """The jobs of module gcp_scheduler_jobs for the entries of C(gateway_paper_sessions).
 
-    The VM starts *boot_minutes* before its gateway does, and stops *stop_minutes* after its gateway was to. HoursError
-    for sessions that are wrong.
+    The VM starts *boot_minutes* before its gateway, and stops *stop_minutes* after the gateway's end. HoursError for
+    invalid sessions.
     """
     if wrong := session_problems(sessions):
         raise HoursError(" ".join(map(str, wrong)))
@@ -89,7 +89,7 @@ def _hours(session: PaperSession, boot: timedelta, stop: timedelta) -> list[Hour
 
 
 def _not_within(runs: c.Iterable[Hours], busy: c.Sequence[tuple[datetime, datetime]]) -> list[datetime]:
-    """The ends of those weekdays on which none lies within another run, or just before one."""
+    """The weekdays' ends that never fall within another run, or just before one."""
     kept: dict[int, list[datetime]] = {}
     dropped = set()
     for each in runs:

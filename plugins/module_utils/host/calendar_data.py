@@ -19,6 +19,6 @@ def calendar_problems(time_zone: str | None, sessions: c.Sequence[c.Mapping[str,
     found = zones.problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])
     if found:
         return found
-    from ..agent.session import windows  # only here: it takes New York's zone for granted
+    from ..agent.session import windows  # only here: it requires New York's zone
 
     return windows.problems(sessions)

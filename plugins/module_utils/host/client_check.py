@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The deep check: connect as a pipeline does, with ib_async, and read what a pipeline reads.
 
-A script of its own: module `gateway_client_check` feeds it to the interpreter of the venv that has ib_async
-(``python - '{"host": …}' < client_check.py``), which prints one JSON object. Nothing is ever written: no order,
-no subscription to account updates. A request of ib_async may wait without end, so every step has its own bound.
+A standalone script: module `gateway_client_check` feeds it to the interpreter of the venv with ib_async (``python -
+'{"host": …}' < client_check.py``), and it prints one JSON object. It is read-only: no order, no subscription to account
+updates. A request of ib_async may wait without end, so every step has its own limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_ERRORS = 20
 
 
 class Check:
-    """One session over *ib*, step by step, within *timeout* seconds and at most *step_timeout* for a step."""
+    """One session over *ib*, step by step, within *timeout* seconds in all and *step_timeout* for each."""
 
     def __init__(self, ib: ib_async.IB, timeout: float, step_timeout: float) -> None:
         self._ib, self._step_timeout = ib, step_timeout
@@ -42,14 +42,14 @@ class Check:
             self.errors.append({"code": code, "text": text[:200]})
 
     async def step(self, name: str, work: Callable[[], Awaitable[str]]) -> bool:
-        """Run *work*, which returns what it saw or raises; keep outcome and time; return whether it went well."""
+        """Run *work*, which returns its observation or raises; record outcome and time; return whether it succeeded."""
         started = time.monotonic()
         limit = max(min(self._step_timeout, self._deadline - started), 0.001)
         try:
             ok, detail = True, await asyncio.wait_for(work(), limit)
         except TimeoutError:
             ok, detail = False, f"no answer within {limit:.1f} s"
-        except Exception as error:  # whatever the library or the gateway does is a finding of this step
+        except Exception as error:  # any exception of the library or the gateway is this step's finding
             ok, detail = False, f"{type(error).__name__}: {error}"[:200]
         self.steps.append(
             {"name": name, "ok": ok, "elapsed": round((time.monotonic() - started) * 1000, 1), "detail": detail}

@@ -1,17 +1,18 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that could shut everybody out: replaced on trial, put back by the host itself when nobody proves the way in.
+"""Replace files that could lock everybody out, on trial: the host itself restores them unless a new login confirms
+them.
 
 A kit is a directory ``<name>-<token>.<state>`` that holds hard links to the old files and a script that renames them
-back, which takes neither Python nor disk space. Its state is the end of its name, so that one rename decides between
-keeping and going back, whoever comes first:
+back, which takes neither Python nor disk space. Its name ends in its state, so that one rename decides between keeping
+and rolling back, whoever comes first:
 
     new     being filled
-    armed   systemd goes back when the time is over, and at boot
-    kept    proven, about to be removed
-    undo    going back
-    undone-time, undone-boot, undone-fault    gone back, and why; removed once a run has told it
+    armed   systemd rolls back when the time is over, and at boot
+    kept    confirmed, about to be removed
+    undo    rolling back
+    undone-time, undone-boot, undone-fault    rolled back, and why; removed once a run has reported it
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from . import facts
 ROOT = "/etc/ibgw/rollback"
 UNITS = "/etc/systemd/system"
 BOOT_UNIT = "ibgw-rollback.service"
-# How long a script that is on its way may take, its commands included.
+# How long a running script may take, its commands included.
 UNDO_SECONDS = 60.0
 
 WHY = {
@@ -45,7 +46,7 @@ WHY = {
 
 
 class GuardError(Exception):
-    """The change was refused or rolled back; ``rolled_back`` names the files that had been changed for a moment."""
+    """The change was refused or rolled back; ``rolled_back`` names the files that were changed temporarily."""
 
     def __init__(self, text: str, rolled_back: c.Sequence[str] = ()) -> None:
         super().__init__(text)
@@ -64,7 +65,7 @@ class Change:
 def plan(entries: c.Sequence[files.Entry]) -> list[Change]:
     """Return the changes.
 
-    Raises GuardError for a path without an old file to restore by a rename, ValueError for an invalid text.
+    Raises GuardError for a path without an old file that a rename could restore, ValueError for an invalid text.
     """
     changes = []
     for entry in entries:
@@ -80,7 +81,7 @@ def plan(entries: c.Sequence[files.Entry]) -> list[Change]:
 
 
 def execute(command: str, seconds: float) -> None:
-    """Run a command line without a shell; GuardError with its own words when it fails."""
+    """Run a command line without a shell; GuardError with its output when it fails."""
     try:
         done = subprocess.run(
             shlex.split(command), capture_output=True, text=True, timeout=seconds, cwd="/", check=False
@@ -95,7 +96,7 @@ def execute(command: str, seconds: float) -> None:
 
 
 def login() -> str | None:
-    """The two ends of the SSH connection that this process came by: other ones for every new connection."""
+    """The two ends of this process's SSH connection, which are unique to each connection."""
     return facts.login().get("SSH_CONNECTION")
 
 
@@ -109,7 +110,7 @@ class OnTrial:
 
 
 class Kit:
-    """One change on trial: see the module."""
+    """One change on trial (see the module's docstring)."""
 
     def __init__(self, root: str, name: str, token: str) -> None:
         self.root, self.name, self.token = root, name, token
@@ -120,7 +121,7 @@ class Kit:
 
     @property
     def state(self) -> str:
-        """Empty when there is no such kit, or no more."""
+        """The kit's state; empty if it does not exist (any more)."""
         for entry in sorted(os.listdir(self.root)) if os.path.isdir(self.root) else []:
             stem, _dot, state = entry.rpartition(".")
             if stem == f"{self.name}-{self.token}":
@@ -136,9 +137,9 @@ class Kit:
     # Forward
 
     def stage(self, changes: c.Sequence[Change]) -> list[str]:
-        """Write every new file beside the one that it will replace; the directories that had to be made.
+        """Write every new file beside the one it will replace; return the directories created.
 
-        A disk that is full is met here, before anything has changed.
+        A full disk is noticed here, before anything has changed.
         """
         made: list[str] = []
         for number, change in enumerate(changes):
@@ -163,7 +164,7 @@ class Kit:
                 os.rmdir(directory)
 
     def fill(self, changes: c.Sequence[Change], made: c.Sequence[str], undo: c.Sequence[str]) -> None:
-        """Everything that going back takes, on disk."""
+        """Write everything that a rollback needs."""
         folder = self.path("new")
         os.makedirs(folder, mode=0o700)
         for number, change in enumerate(changes):
@@ -199,14 +200,14 @@ class Kit:
             if change.staged:
                 lines.append(f"rm -f {shlex.quote(change.staged)}")
         lines += [f"rmdir {shlex.quote(directory)} 2>/dev/null" for directory in reversed(made)]
-        # At boot the services start after this, with the old files.
+        # At boot the services start after the rollback, with the old files.
         lines.append('if test "$1" != boot; then')
         lines += [f"    timeout {UNDO_SECONDS:g} {shlex.join(shlex.split(command))}" for command in undo]
         lines += ["    :", "fi", f'cd .. && mv -T {self.name}-{self.token}.undo {self.name}-{self.token}.undone-"$1"']
         return "\n".join(lines) + "\n"
 
     def arm(self, seconds: float) -> None:
-        """From here on the host goes back by itself."""
+        """From here on the host rolls back by itself."""
         install_boot_unit(self.root)
         # The timer first: without a kit it does nothing, while a kit without a timer would stay until the next boot.
         script = shlex.quote(f"{self.path('armed')}/rollback")
@@ -237,10 +238,10 @@ class Kit:
             else:
                 os.unlink(change.path)
 
-    # To one of the two ends
+    # Keep or roll back
 
     def keep(self) -> bool:
-        """Let the old files go; False when the host has decided otherwise."""
+        """Drop the old files; False if the host has already rolled back."""
         try:
             os.rename(self.path("armed"), self.path("kept"))
         except FileNotFoundError:
@@ -250,7 +251,7 @@ class Kit:
         return True
 
     def go_back(self) -> str:
-        """Put the old files back now; what the commands said."""
+        """Restore the old files now; return the commands' output."""
         done = subprocess.run(
             ["/bin/sh", f"{self.path(self.state)}/rollback", "fault"],
             capture_output=True,
@@ -273,7 +274,7 @@ class Kit:
 
 
 def sync(directory: str) -> None:
-    """A power cut finds the directory as it is now."""
+    """Make the directory's state survive a power cut."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -292,7 +293,7 @@ def kits(root: str, name: str) -> list[Kit]:
 
 @contextlib.contextmanager
 def alone(root: str, seconds: float) -> c.Iterator[None]:
-    """One run at a time on a host; GuardError when another does not end."""
+    """Allow one run at a time on a host; GuardError if another does not end."""
     os.makedirs(root, mode=0o700, exist_ok=True)
     handle = os.open(root, os.O_RDONLY)
     try:
@@ -364,9 +365,9 @@ def install_boot_unit(root: str) -> None:
 
 
 def settle(root: str, name: str) -> list[dict[str, t.Any]]:
-    """See every kit of an earlier run to its end: the changes that the host took back, each with ``why``.
+    """Finish every kit of earlier runs; return the changes that the host rolled back, each with ``why``.
 
-    A run that was cut leaves its kit armed; the host needs its time, or, when its timer is gone, this push.
+    An interrupted run leaves its kit armed: wait for the host, or, if its timer is gone, trigger the rollback.
     """
     told = []
     for kit in kits(root, name):
@@ -385,7 +386,7 @@ def settle(root: str, name: str) -> list[dict[str, t.Any]]:
 
 
 def pending(root: str, name: str) -> list[dict[str, t.Any]]:
-    """Return what :func:`settle` would find, without waiting or changing anything."""
+    """Return the findings of :func:`settle` without waiting or changing anything."""
     return [
         told_of(kit) or {"paths": kit.record()["paths"], "at": kit.record()["at"], "why": "it is not proven yet"}
         for kit in kits(root, name)
@@ -394,7 +395,7 @@ def pending(root: str, name: str) -> list[dict[str, t.Any]]:
 
 
 def told_of(kit: Kit) -> dict[str, t.Any]:
-    """``paths``, ``at`` and ``why`` of a change that the host took back; else empty."""
+    """``paths``, ``at`` and ``why`` of a change that the host rolled back; else empty."""
     state, _dash, reason = kit.state.partition("-")
     if state != "undone":
         return {}
@@ -419,7 +420,7 @@ def apply(
     undo: c.Sequence[str],
     seconds: float,
 ) -> None:
-    """Put the new files in place, on trial; GuardError when that failed and everything is as it was."""
+    """Put the new files in place, on trial; GuardError if that failed and everything was restored."""
     made: list[str] = []
     try:
         made = kit.stage(changes)

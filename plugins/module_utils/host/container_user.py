@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reserve the containers' uid on the host for an account that cannot log in.
 
-Who has that uid on the host reads the gateway's password in /proc/PID/root, and owns the settings directory. The image
-is built for uid 1000, the first that adduser(8) hands out, so it is reserved for an account that opens to nobody.
+A host user with that uid could read the gateway's password in /proc/PID/root, and would own the settings directory. The
+image is built for uid 1000, the first that adduser(8) assigns, so it is reserved for a locked account.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 
 NAME = "ibgateway"
 NO_SHELL = "/usr/sbin/nologin"
-# First uid offered to a login that has to move: above those that adduser(8) hands out next.
+# First uid offered to an account that has to move: above those that adduser(8) assigns next.
 FIRST_FREE = 2000
 
 
@@ -27,13 +27,13 @@ class TakenError(Exception):
 
 
 def reserve(uid: int, check: bool) -> list[dict[str, str]]:
-    """Make sure that *uid* and the gid of that number are the containers' alone (nothing is done when *check*).
+    """Reserve *uid* and the gid of the same number for the containers (with *check*, only predict).
 
-    Returns what ``--diff`` prints, empty when they are already. Raises TakenError before anything is touched, and
-    OSError when the account cannot be made.
+    Returns the text for ``--diff``, empty if already reserved. Raises TakenError before anything is touched, and
+    OSError if the account cannot be created.
     """
     users, groups = pwd.getpwall(), grp.getgrall()
-    # A directory service may tell of one user and list none.
+    # A directory service may answer for one user without listing any.
     with contextlib.suppress(KeyError):
         users.append(pwd.getpwuid(uid))
     fault = taken(uid, users, groups)
@@ -53,7 +53,7 @@ def reserve(uid: int, check: bool) -> list[dict[str, str]]:
 
 
 def taken(uid: int, users: c.Sequence[pwd.struct_passwd], groups: c.Sequence[grp.struct_group]) -> str:
-    """Why *uid* cannot be the containers', and how to free it; empty when it can."""
+    """Why *uid* cannot be reserved, and how to free it; empty if it can."""
     for user in users:
         if user.pw_name == NAME and (user.pw_uid, user.pw_gid) != (uid, uid):
             return f"user {NAME} exists with uid {user.pw_uid}, gid {user.pw_gid}; rename or remove it: userdel {NAME}"
@@ -73,7 +73,8 @@ def taken(uid: int, users: c.Sequence[pwd.struct_passwd], groups: c.Sequence[grp
 
 
 def _move(uid: int, name: str, users: c.Sequence[pwd.struct_passwd], groups: c.Sequence[grp.struct_group]) -> str:
-    """How to give a person another uid and gid: as root, in a unit of its own, for no process of his may run then."""
+    """How to give an account another uid and gid: as root, in a separate unit, since none of its processes may run
+    meanwhile."""
     free, home = _free(users, groups), next(user.pw_dir for user in users if user.pw_name == name)
     group = next((each.gr_name for each in groups if each.gr_gid == uid), "")
     steps = [f"loginctl terminate-user {name}", "sleep 5"]

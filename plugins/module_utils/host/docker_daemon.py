@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Docker engine of a host, which may have been there before this collection and may serve others as well.
+"""The Docker engine of a host, which may have existed before this collection and may serve others as well.
 
-Decides which packages are missing, never replacing an engine that is there; merges settings into ``daemon.json``, key
-by key; and says who else would notice a restart.
+Decide which packages are missing, never replacing an existing engine; merge settings into ``daemon.json`` key by key;
+and report who else would notice a restart.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from ..agent.problem import Problem, table
 from . import facts, systems
 
 DEBIAN, DOCKER = "debian", "docker"
-# https://docs.docker.com/engine/install/debian/, and what that page has one uninstall first: each conflicts with the
-# distribution's packages, so that apt would remove the one for the other.
+# https://docs.docker.com/engine/install/debian/, and the packages that it says to uninstall first: each conflicts with
+# the distribution's packages, so apt would remove one for the other.
 OF_DOCKER = ("docker-ce", "docker-ce-cli", "containerd.io")
 PATH = "/etc/docker/daemon.json"
-# What is here was not written by this collection.
+# A file here was not written by this collection.
 BACKUP = f"{PATH}.before-ibgw"
 RECORD = "/var/lib/ibgw/docker_daemon.json"
-# Of releases that wrote the whole file: it was all theirs where this one is.
+# Marks a host where an earlier release wrote the whole daemon.json.
 WHOLE = "/etc/tmpfiles.d/ibgw-docker.conf"
 # The reload switches live-restore on; only then can the restart, which the other settings need, spare the containers.
 COMMANDS = (
     "sh -c 'systemctl --quiet is-active docker.service || exit 0; systemctl reload docker.service'",
     "systemctl try-restart docker.service",
 )
-# dockerd's, where none is named.
+# dockerd's default.
 USUAL_DRIVER = "json-file"
 Settings = c.Mapping[str, t.Any]
 
@@ -68,7 +68,7 @@ problem = table(
 
 
 class Packages(t.NamedTuple):
-    """Of the engine that the host has or gets: ``source``, whether it is there, and its packages."""
+    """The engine that the host has or will get: its ``source``, whether it exists, and its packages."""
 
     source: str
     engine: bool
@@ -78,7 +78,7 @@ class Packages(t.NamedTuple):
 
 
 class Merged(t.NamedTuple):
-    """``settings`` as they should be, which of them are this collection's (``ours``), and what cannot be merged."""
+    """The resulting ``settings``, those of this collection (``ours``), and the conflicts."""
 
     settings: dict[str, t.Any]
     ours: dict[str, t.Any]
@@ -86,7 +86,7 @@ class Merged(t.NamedTuple):
 
 
 def packages(wanted: str, distribution: c.Mapping[str, str], selections: c.Mapping[str, str]) -> Packages:
-    """Return the packages of the engine: of the one that is there, else of the *wanted* source.
+    """Return the packages of the existing engine, else of the *wanted* source.
 
     *selections* are :func:`selections`. Raises ValueError for a system that is not supported.
     """
@@ -112,10 +112,10 @@ def selections() -> dict[str, str]:
 
 
 def merge(found: Settings, wanted: Settings, ours: c.Sequence[Settings], place: str = "") -> Merged:
-    """Merge *wanted* into what was *found*; a key that nobody wants any more goes if its value is one of *ours*.
+    """Merge *wanted* into *found*; an unwanted key is removed if its value is in *ours*.
 
-    Mappings are merged, lists are values: an order in them may mean something. A key at another value that is not ours
-    is a conflict, ``(key, found, wanted)``, and stays.
+    Mappings are merged; lists are replaced, since their order may matter. A key with another value that is not ours is
+    a conflict, ``(key, found, wanted)``, and stays.
     """
     settings: dict[str, t.Any] = {}
     kept: dict[str, t.Any] = {}
@@ -148,7 +148,7 @@ def merge(found: Settings, wanted: Settings, ours: c.Sequence[Settings], place: 
 
 
 def parse(text: str) -> dict[str, t.Any]:
-    """Return the settings of *text*, none of an empty one; ValueError for what dockerd does not read either."""
+    """Parse the settings in *text*, which may be empty; ValueError for anything that dockerd would not read."""
     found = json.loads(text) if text.strip() else {}
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
@@ -156,23 +156,23 @@ def parse(text: str) -> dict[str, t.Any]:
 
 
 def written(text: str, settings: Settings) -> str:
-    """Return the text with *settings*: the same one where it has them already."""
+    """Return the text with *settings*; unchanged if it has them already."""
     if text.strip() and parse(text) == settings:
         return text
     return json.dumps(settings, indent=4, ensure_ascii=False) + "\n"
 
 
 def hidden(text: str) -> str:
-    """*text* without the passwords of proxies' addresses, and without what a key's name calls a secret."""
+    """*text* without passwords in proxy URLs, and without values whose keys name a secret."""
     text = re.sub(r"://[^\s\"]*@", "://(hidden)@", text)
     text = re.sub(r'("https?-proxy"\s*:\s*")(?![a-z0-9]+://)[^"]*@', r"\1(hidden)@", text)
     return re.sub(r'("[^"]*(?:token|password|secret)[^"]*"\s*:\s*)"[^"]*"', r'\1"(hidden)"', text, flags=re.IGNORECASE)
 
 
 def conflict(key: str, found: object, wanted: object) -> Problem:
-    """The problem of a key that the host and the inventory have at two values."""
+    """The problem of a key with different values on the host and in the inventory."""
     name = json.dumps(key.rpartition(".")[2])
-    # With its key, whose name may call it a secret.
+    # With its key, whose name may mark it as a secret.
     shown = [
         hidden(f"{name}: {json.dumps(each, ensure_ascii=False)}").removeprefix(f"{name}: ") for each in (found, wanted)
     ]
@@ -182,7 +182,7 @@ def conflict(key: str, found: object, wanted: object) -> Problem:
 
 
 def of_another_driver(found: Settings, merged: Settings, wanted: Settings) -> list[Problem]:
-    """The problem of log options of the host, who names no driver: of another one dockerd refuses them, and ends."""
+    """The problem of log options without a driver on the host: with another driver, dockerd refuses them and exits."""
     options = set(merged.get("log-opts") or {}) - set(wanted.get("log-opts") or {})
     driver = merged.get("log-driver", USUAL_DRIVER)
     if not options or "log-driver" in found or driver == USUAL_DRIVER:
@@ -197,14 +197,14 @@ def flags() -> set[str]:
 
 
 def flagged(merged: Settings, found: Settings, given: c.Container[str]) -> list[Problem]:
-    """The problems of new keys that the unit gives as a flag; a key for many is a flag without its s."""
+    """The problems of new keys that the unit already sets by a flag; the flag for a plural key has no s."""
     new = [key for key in merged if key not in found]
     names = [(key, flag) for key in new for flag in dict.fromkeys((key, key.removesuffix("s"))) if flag in given]
     return [problem("engine-setting-flag", "docker_engine_settings", key, flag=flag) for key, flag in names]
 
 
 def others(around: c.Iterable[neighbours.Neighbour]) -> list[str]:
-    """The names of the containers that run and are not this collection's."""
+    """The names of running containers that are not this collection's."""
     return sorted(each.name for each in around if each.there and not each.gateway)
 
 
@@ -219,7 +219,7 @@ class Settled(files.Edited):
 class Record:
     """The settings in daemon.json that this collection wrote, and those of the run before.
 
-    Either may be in the file when a run was cut.
+    After an interrupted run, either may be in the file.
     """
 
     settings: dict[str, t.Any] = field(default_factory=dict)
@@ -227,14 +227,15 @@ class Record:
 
 
 def record(path: str, whole: str, text: str) -> Record:
-    """Return the record at *path*; without one all is ours, where *whole* shows that an earlier release wrote it."""
+    """Return the record at *path*; without one, everything is ours if *whole* shows that an earlier release wrote the
+    file."""
     try:
         return record_file.load(Record, path)
     except record_file.DamagedError:
         return Record()
     except OSError:
         found = parse(text)
-        # They sorted the keys; this one keeps the host's order, and appends its own.
+        # Earlier releases sorted the keys; this one keeps the host's order and appends its own.
         theirs = text == json.dumps(found, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
         return Record(found) if theirs and os.path.exists(whole) else Record()
 

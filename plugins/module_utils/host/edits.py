@@ -10,7 +10,8 @@ import re
 
 
 def replace_lines(text: str, match: str, line: str | None) -> str:
-    """One *line* (None: no line) in the place of the first that the regular expression *match* finds, and of no others.
+    """Replace the first line that matches the regular expression *match* with *line* (None: remove it), and remove
+    further matches.
 
     Where nothing matches, the line is added at the end.
     """
@@ -30,9 +31,9 @@ def replace_lines(text: str, match: str, line: str | None) -> str:
 
 
 def set_keys(text: str, settings: c.Mapping[str, str | None], separator: str) -> str:
-    """The *text* with every key at its value, one active line each; a value of None removes the key's lines.
+    """Set every key in *text* to its value, one active line each; None removes the key's lines.
 
-    A new line stands behind the commented-out example of its key, where the file has one.
+    A new line follows the commented-out example of its key, if there is one.
     """
     for key, value in settings.items():
         active = rf"^\s*{re.escape(key)}(?![\w.-])"
@@ -47,5 +48,5 @@ def set_keys(text: str, settings: c.Mapping[str, str | None], separator: str) ->
 
 
 def end_line(lines: list[str]) -> list[str]:
-    """The lines, the last of them ended."""
+    """The lines, with a newline at the end of the last."""
     return [*lines[:-1], lines[-1].rstrip("\n") + "\n"] if lines else lines

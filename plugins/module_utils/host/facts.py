@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One look at what a host is and has; nothing here changes anything. For root."""
+"""Collect facts about a host. Read-only; run as root."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import subprocess
 import typing as t
 
 PROPERTIES = "LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic"
-# Of a line in /etc/shadow.
+# Fields of a line in /etc/shadow.
 NO_PASSWORD = ["", "!", "", "", "", "", "", "", ""]
 
 
 def output(*argv: str) -> str:
-    """Standard output of a command, empty when there is no such command."""
+    """Standard output of a command, empty if the command does not exist."""
     try:
         return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
     except FileNotFoundError:
@@ -37,22 +37,22 @@ def text(path: str) -> str:
 
 
 def login() -> dict[str, str]:
-    """The environment of the SSH session that this process belongs to; empty outside of one.
+    """The environment of this process's SSH session; empty without one.
 
-    sudo clears its own, so it is read from the ancestor that sshd started.
+    sudo clears the environment, so it is read from the ancestor that sshd started.
     """
     pid = os.getpid()
     while pid > 1:
         environment = dict(word.partition("=")[::2] for word in text(f"/proc/{pid}/environ").split("\0"))
         if "SSH_CONNECTION" in environment:
             return environment
-        # The name of a process may have blanks and brackets in it; what follows has not.
+        # A process's name may contain blanks and brackets; the fields after it do not.
         pid = int((text(f"/proc/{pid}/stat").rpartition(") ")[2].split() or ["", "0"])[1])
     return {}
 
 
 def connection() -> dict[str, t.Any]:
-    """``{user, client, port}`` of the SSH session that this process belongs to; None each outside of one."""
+    """``{user, client, port}`` of this process's SSH session; None each without one."""
     session = login()
     if not session:
         return {"user": None, "client": None, "port": None}
@@ -61,9 +61,9 @@ def connection() -> dict[str, t.Any]:
 
 
 def machine() -> str:
-    """Return what no other machine has: its kernel since boot, and its root file system, as containers share a kernel.
+    """Return a unique id of the machine: its boot id, and its root file system, since containers share a kernel.
 
-    /etc/machine-id would not do: clones of a VM have one in common.
+    /etc/machine-id would not do: clones of a VM share it.
     """
     root = os.stat("/")
     return f"{text('/proc/sys/kernel/random/boot_id').strip()}/{root.st_dev:x}/{root.st_ino:x}"
@@ -87,17 +87,17 @@ def services(units: c.Sequence[str]) -> dict[str, dict[str, bool]]:
     """``{exists, enabled, static, active, skipped, masked}`` of each unit."""
     if not units:
         return {}
-    # One block of properties per unit, in the order asked for.
+    # One block of properties per unit, in the requested order.
     shown = output("systemctl", "show", f"--property={PROPERTIES}", "--", *units)
     blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in shown.strip().split("\n\n")]
     return {
         unit: {
             "exists": state.get("LoadState") not in ("not-found", None),
             "enabled": state.get("UnitFileState") in ("enabled", "enabled-runtime"),
-            # Of these, `systemctl enable` would make nothing else.
+            # `systemctl enable` would not change these states.
             "static": state.get("UnitFileState") in ("static", "alias", "indirect", "generated"),
             "active": state.get("ActiveState") in ("active", "activating", "reloading"),
-            # It was to be started, and its own conditions say that it cannot do anything here.
+            # It was started, but skipped because of its own conditions.
             "skipped": state.get("ConditionResult") == "no" and state.get("ConditionTimestampMonotonic") != "0",
             "masked": state.get("LoadState") == "masked",
         }
@@ -115,7 +115,7 @@ def algorithms() -> dict[str, list[str]]:
 
 
 def host_keys() -> dict[str, int]:
-    """Length of sshd's keys that are in their usual places, by kind."""
+    """Length of sshd's keys in the usual places, by kind."""
     lengths = {}
     for kind in ("ed25519", "ecdsa", "rsa"):
         words = output("ssh-keygen", "-l", "-f", f"/etc/ssh/ssh_host_{kind}_key.pub").split()
@@ -125,7 +125,7 @@ def host_keys() -> dict[str, int]:
 
 
 def key_helpers() -> list[str]:
-    """Local users that sshd runs its helpers as, such as OS Login's, which ask for a user's keys; ``sshd -T``."""
+    """Local users for sshd's key helpers, such as OS Login's (``sshd -T``)."""
     effective = dict(line.partition(" ")[::2] for line in output("/usr/sbin/sshd", "-T").splitlines())
     names = {
         effective.get(f"{helper}user", "none")
@@ -136,8 +136,8 @@ def key_helpers() -> list[str]:
 
 
 def resolvers() -> list[str]:
-    """Addresses of the name servers that containers ask: the host's own ones but for those on its loopback, and those
-    that the engine's own settings name."""
+    """Addresses of the name servers that containers use: the host's, except on its loopback, and those in the engine's
+    settings."""
     files = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
     words = [line.split() for path in files for line in text(path).splitlines()]
     given = [each[1].partition("%")[0] for each in words if len(each) > 1 and each[0] == "nameserver"]
@@ -155,7 +155,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def sysctls(keys: c.Iterable[str]) -> dict[str, str | None]:
-    """The value in force of each key, words separated by one blank; None where this kernel has no such key."""
+    """The current value of each key, words separated by one blank; None if this kernel lacks the key."""
     found = {}
     for key in keys:
         path = "/proc/sys/" + key.replace(".", "/")
@@ -166,7 +166,7 @@ def sysctls(keys: c.Iterable[str]) -> dict[str, str | None]:
 def mounts() -> dict[str, dict[str, t.Any]]:
     """``{fstype, options, bound}`` by mount point; the last one mounted there counts.
 
-    A directory that is mounted onto itself is ``bound``: it has no file system of its own.
+    A directory mounted onto itself is ``bound``: it is not a separate file system.
     """
     lines = [line.split() for line in text("/proc/self/mounts").splitlines()]
     roots = {line[4]: line[3] for line in map(str.split, text("/proc/self/mountinfo").splitlines())}
@@ -196,7 +196,7 @@ def accounts() -> dict[str, t.Any]:
                 "uid": int(user[2]),
                 "home": user[5],
                 "password": not fields[1].startswith(("!", "*")),
-                # Least and most days between changes, days of warning; empty where there is no such limit.
+                # Minimum and maximum days between changes, days of warning; empty without a limit.
                 "ageing": fields[3:6],
             }
             for user in logins

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands that a changed file calls for, remembered until they succeeded.
+"""Remember the commands that a changed file requires until they have succeeded.
 
-A run that is cut between a file and its command would otherwise leave the old setting in force: the next
-run finds the file as it should be. A command belongs to its file: only who writes that file again runs what is left of
-it, so that one role's leftover fails no other role, and runs of two gateways of a host keep theirs apart.
+Otherwise a run interrupted between a file and its command would leave the old setting in force, since the next run
+finds the file unchanged. A command belongs to its file: only a task that writes that file again runs what is left, so
+that one role's leftover fails no other role, and two gateways of a host keep theirs apart.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from ..agent import record_file
 from ..agent.files import write
 
 PATH = "/var/lib/ibgw/pending.json"
-# No command of ours takes longer, on an emulated machine either.
+# No command of ours takes longer, even on an emulated machine.
 SECONDS = 600
 
 
 class CommandError(Exception):
-    """A command that failed, and what it said."""
+    """A failed command and its output."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A *command* that the file at *path* calls for; without a path, the next run executes it."""
+    """A *command* required by the file at *path*; without a path, the next run executes it."""
 
     path: str
     command: str
@@ -49,17 +49,17 @@ class Calls:
 
 
 class Memory:
-    """The calls at *path*. *damage* says why the file was set aside, where it was."""
+    """The calls at *path*. *damage* says why the file was set aside, if it was."""
 
     def __init__(self, path: str = PATH) -> None:
         self.path, self.damage = path, ""
 
     def left(self, paths: c.Container[str]) -> list[str]:
-        """The commands that are left of these files, each once."""
+        """The remaining commands of these files, each once."""
         return list(dict.fromkeys(call.command for call in self._read() if not call.path or call.path in paths))
 
     def add(self, calls: c.Sequence[Call]) -> None:
-        """Remember more calls, behind those that are there."""
+        """Append calls."""
         with self._alone():
             self._write(list(dict.fromkeys([*self._read(), *calls])))
 
@@ -73,7 +73,7 @@ class Memory:
 
     @contextlib.contextmanager
     def turn(self) -> c.Iterator[None]:
-        """Write files and run their commands as the only one: a machine of two gateways is two hosts of a run."""
+        """Write files and run their commands exclusively: a machine with two gateways is two hosts of a run."""
         with self._alone("turn"):
             yield
 
@@ -110,7 +110,7 @@ class Memory:
 
 
 def merged(calls: c.Sequence[Call]) -> list[Call]:
-    """The same calls, a restart of one unit left to an earlier one of all units that a pattern matches."""
+    """The same calls without restarts of a unit that an earlier restart by pattern covers."""
     words = [shlex.split(call.command) for call in calls]
 
     def whole(at: int) -> str:
@@ -125,8 +125,8 @@ def merged(calls: c.Sequence[Call]) -> list[Call]:
 
 
 def run(memory: Memory, commands: c.Sequence[str], paths: c.Container[str]) -> None:
-    """Run *commands* of files at *paths* in order, forgetting each once it succeeded; CommandError at the first that
-    fails."""
+    """Run *commands* of files at *paths* in order, forgetting each when it has succeeded; CommandError at the first
+    failure."""
     for command in commands:
         try:
             subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=SECONDS, cwd="/")

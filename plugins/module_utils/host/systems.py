@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systems that a host may run, and what differs between them. Another Debian-like one is a row.
+"""The supported systems and their differences. Another Debian-like system is a row.
 
-A system whose archives have other names than Debian's also wants them in hardening_updates_origins.
+A system whose archives are not named like Debian's also needs them in hardening_updates_origins.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class System(t.NamedTuple):
     codename: str
     # Packages of the Docker engine in the distribution's own archive.
     engine: tuple[str, ...]
-    # Asked for the time where hardening_time_servers names nobody.
+    # Default for hardening_time_servers.
     time_servers: tuple[str, ...]
-    # Service auditd.service loads the rules by itself; else audit-rules.service does.
+    # Whether auditd.service loads the rules itself; else audit-rules.service does.
     auditd_loads_rules: bool = False
     # System calls that its auditctl does not know.
     unknown_calls: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ SYSTEMS = (
         auditd_loads_rules=True,
         unknown_calls=("fchmodat2",),
     ),
-    # It split the client off docker.io.
+    # This release split the client off docker.io.
     System("Debian", "13", "trixie", (*_ENGINE, "docker-cli"), _DEBIAN_TIME),
     # Ubuntu 22.04 has Python 3.10, and the agent needs 3.11.
     System("Ubuntu", "24.04", "noble", _ENGINE, _UBUNTU_TIME, differs=_UBUNTU_DIFFERS),
@@ -65,7 +65,7 @@ PROVEN = tuple(f"{system.distribution} {system.version}" for system in SYSTEMS i
 
 
 def find(distribution: str, version: str) -> System:
-    """Return the row of a *distribution* (ID or name) in a *version* (13, 13.2); ValueError where there is none."""
+    """Return the row of a *distribution* (ID or name) in a *version* (13, 13.2); ValueError if unsupported."""
     for system in SYSTEMS:
         if system.distribution.lower() == distribution.lower() and f"{version}.".startswith(f"{system.version}."):
             return system

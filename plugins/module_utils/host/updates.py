@@ -15,18 +15,18 @@ import zoneinfo
 from ..agent.problem import Problem, table
 
 REBOOT_REQUIRED = "/run/reboot-required"
-# Holds are left out of it, or it would not say what they hold back.
+# Ignores holds, so that held-back updates are listed.
 SIMULATION = ("apt-get", "--simulate", "--ignore-hold", "--quiet", "dist-upgrade")
 # Batch mode lists; it restarts nothing, whatever needrestart.conf says.
 NEEDRESTART = ("needrestart", "-b", "-r", "l")
 SELECTIONS = ("dpkg-query", "--show", "--showformat=${Package} ${db:Status-Want}\n")
 COMMANDS = (SIMULATION, NEEDRESTART, SELECTIONS)
 
-# Inst NAME [INSTALLED] (CANDIDATE ARCHIVE, ARCHIVE [ARCHITECTURE]) ...; no [INSTALLED] for a package that comes new.
+# Inst NAME [INSTALLED] (CANDIDATE ARCHIVE, ARCHIVE [ARCHITECTURE]) ...; no [INSTALLED] for a new package.
 INSTALLATION = re.compile(r"Inst (\S+) (?:\[(\S+)\] )?\((\S+) (.*?) \[[^\]]+\]\)")
 NEWER_KERNEL = ("2", "3")
 
-# unattended-upgrades ends with a traceback on any other keyword.
+# unattended-upgrades fails with a traceback on any other keyword.
 ORIGIN_KEYWORDS = "o|origin|l|label|a|archive|suite|c|component|site|n|codename"
 ORIGIN = re.compile(rf'(?:{ORIGIN_KEYWORDS})=[^",;=\n]+(?:,(?:{ORIGIN_KEYWORDS})=[^",;=\n]+)*')
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
@@ -53,7 +53,7 @@ def look() -> dict[str, t.Any]:
 
 
 def outputs() -> list[str | None]:
-    """Standard output of COMMANDS, which run side by side; None of one that is not installed."""
+    """Standard output of COMMANDS, run in parallel; None for one that is not installed."""
     environment = {**os.environ, "LC_ALL": "C"}
     processes: list[subprocess.Popen[str] | None] = []
     for command in COMMANDS:
@@ -112,12 +112,12 @@ def fields(needrestart: str, name: str) -> list[str]:
 
 
 def services(needrestart: str) -> list[str]:
-    """The units that run a program or a library that has been replaced."""
+    """The units that still run a replaced program or library."""
     return sorted(set(fields(needrestart, "SVC")))
 
 
 def reboot(asked_for: bool, names: c.Sequence[str], needrestart: str) -> dict[str, t.Any]:
-    """Whether a reboot is required, and by what: packages that asked for it, a kernel newer than the running one."""
+    """Whether a reboot is required, and why: packages that requested it, or a newer kernel."""
     kernels = fields(needrestart, "KEXP") if set(fields(needrestart, "KSTA")) & set(NEWER_KERNEL) else []
     return {
         "reboot_required": asked_for or bool(kernels),

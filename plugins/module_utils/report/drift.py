@@ -16,9 +16,9 @@ from ansible_collections.ibops.gateway.plugins.module_utils.report.picture impor
 
 
 def drift(run: Facts) -> dict[str, t.Any]:
-    """Return what a finished ``ansible-playbook site.yml --check`` said through callback ``tasks_json``.
+    """Return the drift reported by a finished ``ansible-playbook site.yml --check`` through callback ``tasks_json``.
 
-    Names of tasks only: what a task would write stays in *run*.
+    Only names of tasks: the contents of changes stay in *run*.
     """
     result: dict[str, t.Any] = {"ran": False, "changes": [], "failed": [], "reason": None}
     text = str(run.get("stdout") or "")
@@ -42,7 +42,7 @@ def drift(run: Facts) -> dict[str, t.Any]:
             result[kind].append(task)
     ended_well = run.get("rc") == 0
     if ended_well:
-        # What failed was rescued.
+        # The failure was rescued.
         result["failed"] = []
     elif not result["failed"]:
         return {**result, "reason": _complaint(run)}
@@ -52,7 +52,7 @@ def drift(run: Facts) -> dict[str, t.Any]:
 
 
 def _complaint(run: Facts) -> str:
-    """Ansible's own first error; the lines of a file that it may quote below are left out."""
+    """Ansible's first error, without the file's lines that it may quote below."""
     lines = str(run.get("stderr") or "").splitlines()
     said = next((line for line in lines if line.startswith(("[ERROR]", "ERROR!"))), "")
     if said:

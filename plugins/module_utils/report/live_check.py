@@ -67,7 +67,7 @@ def size(count: float) -> str:
 
 
 class Check:
-    """The rows of one host from its *facts*, what the deep check and the drift told, and the thresholds."""
+    """The rows of one host from its *facts*, the deep check, the drift and the thresholds."""
 
     def __init__(
         self, host: str, facts: Facts, thresholds: Facts, client: Facts | None = None, drift: Facts | None = None
@@ -124,7 +124,7 @@ class Check:
         return printable("; ".join(words))
 
     def sentence(self, rows: c.Sequence[Row]) -> str:
-        """The answer: until when it is fine and what comes next, or what a person has to do."""
+        """The answer: until when all is well and what comes next, or what a person has to do."""
         name = self._name() if self.deployed else self.host
         to_do = [each for each in rows if each["verdict"] == ACT]
         warnings = sum(each["verdict"] == WARN for each in rows)
@@ -154,7 +154,7 @@ class Check:
         return row("gateway", ACT, f"it could not be looked at: {facts.get('msg') or 'no result'}", self._site())
 
     def _rests(self) -> bool:
-        """Whether it is down, and rightly so: then nothing that takes a running gateway is a finding."""
+        """Whether it is rightly down: then checks that need a running gateway are not findings."""
         session = self.session
         stopped = self.look.get("state") == verdicts.STOPPED and self.exists
         by = session.get("stopped_by")
@@ -196,7 +196,7 @@ class Check:
         return str(self.facts.get("gateway_name"))
 
     def _sign_in_times(self, with_day: bool = True) -> str:
-        """The hours of the Sunday that begins the week after the present sign-in, or the one that has none."""
+        """The sign-in hours of the Sunday after the present sign-in's week, or of the week without one."""
         closing = self.session.get("week") == week.CLOSING
         at = policy.moment(self.session.get("valid_until") or (_new_week(self.now) if closing else self.now))
         deadline = (self.session.get("plan") or {}).get("sign_in_deadline") or week.SIGN_IN_DEADLINE
@@ -321,7 +321,7 @@ class Check:
         return row("image", OK, f"pinned to {short}{', as the container has it' if image.get('same') else ''}")
 
     def _release(self) -> list[Row]:
-        """Until when IBKR accepts the gateway's release; nothing of one that is down and has not told it."""
+        """Until when IBKR accepts the gateway's release; no row for a stopped gateway with unknown release."""
         ends: Facts = self.look.get("release") or {}
         if not ends.get("text") or (ends["severity"] == releases.OK and not ends["release"] and not self.running):
             return []
@@ -471,7 +471,7 @@ class Check:
 
 
 def _new_week(now: float) -> float:
-    """While live is closed: the end of IBKR's week that is about to come, or just came."""
+    """While live is closed: the end of IBKR's week, imminent or just past."""
     at = policy.moment(now)
     just_came = at < week.sign_in_opens(at).astimezone(UTC)
     return (week.last_token_death(at) if just_came else week.token_death(at)).timestamp()
@@ -486,14 +486,14 @@ def _some(names: c.Sequence[str], most: int = 4) -> str:
 
 
 def table(rows: c.Sequence[Row]) -> list[str]:
-    """The rows as aligned lines of at most 110 characters; what to do stands below each finding."""
+    """The rows as aligned lines of at most 110 characters, with the next step below each finding."""
     first = max((len(each["check"]) for each in rows), default=0)
     first = min(first, WIDTH // 3)
     indent = len("warn") + 2 + first + 2
     lines = []
     for each in rows:
         text = textwrap.wrap(each["text"], WIDTH - indent) or [""]
-        # A command stays in one line, from which it can be copied.
+        # A command stays on one line, so that it can be copied.
         room = WIDTH - indent if "ansible-playbook " not in each["next_step"] else 10_000
         step = textwrap.wrap(f"-> {each['next_step']}", room, subsequent_indent="   ")
         lines.append(f"{each['verdict']:4}  {each['check'][:first]:{first}}  {text[0]}".rstrip())
@@ -509,7 +509,7 @@ def report(
     drift: Facts | None = None,
     commands: c.Callable[[str, str], str] = lambda text, _host: text,
 ) -> dict[str, t.Any]:
-    """Everything that is said of one host; *commands* puts the caller's own into a next step of the host."""
+    """The whole report on one host; *commands* localizes the commands in the host's next steps."""
     check = Check(host, facts, thresholds, client, drift)
     rows = [{**each, "next_step": commands(each["next_step"], host)} for each in check.rows()]
     return {

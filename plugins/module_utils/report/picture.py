@@ -38,7 +38,7 @@ def many(count: int, what: str) -> str:
 
 
 UNKNOWN = "unknown"
-# What an event without a state of its own says of the state.
+# The state implied by events that do not record one.
 _AFTER = {
     "stop": verdicts.STOPPED,
     "kill": verdicts.STOPPED,
@@ -52,7 +52,7 @@ _AFTER = {
 
 
 class Kind(t.NamedTuple):
-    """A mark above the lane: its word, its shape and colour, its line, and the events that it stands for."""
+    """A mark above the lane: its label, shape, colour and row, and the events that it stands for."""
 
     word: str
     shape: str
@@ -67,12 +67,12 @@ KINDS = {
     "blocked": Kind("block", "cross", "#a00000", 2, ("blocked",)),
     "failed": Kind("failure", "square", "#a00000", 2, ("failed",)),
 }
-# What is noted of one occurrence by two, the watcher and whoever acted, is that long apart at most.
+# Notes of one occurrence by two parties, the watcher and the actor, are at most this far apart.
 SAME_SECONDS = 300.0
 
 
 def _events_of(facts: Facts) -> list[Facts]:
-    """The events whose moment is one, oldest first, none of them later than the check."""
+    """The events with a valid time, oldest first, none later than the check."""
     now = float(facts.get("checked_at") or 0.0)
     found = (facts.get("history") or {}).get("events") or []
     sound = [
@@ -97,14 +97,14 @@ def _state_after(event: Facts) -> str | None:
 
 
 def intervals(facts: Facts) -> list[dict[str, t.Any]]:
-    """The states of the last seven days, ``{start, end, state}``: without a gap and without an overlap."""
+    """The states of the last seven days, ``{start, end, state}``, without gaps or overlaps."""
     now = float(facts.get("checked_at") or 0.0)
     begin = now - SEVEN_DAYS
     changes = [(float(each["at"]), state) for each in _events_of(facts) if (state := _state_after(each))]
     session: Facts = facts.get("session") or {}
     since, state = session.get("since"), session.get("state")
     if state in verdicts.GATEWAY_STATES and isinstance(since, int | float) and 0 < since <= now:
-        # What the record says holds from then on, whatever was noted while it came about.
+        # From then on the record's state holds, whatever was noted on the way there.
         changes = [each for each in changes if each[0] < since] + [(float(since), state)]
     found: list[dict[str, t.Any]] = [{"start": begin, "state": UNKNOWN}]
     for at, state in changes:
@@ -151,7 +151,7 @@ def ticks(facts: Facts) -> list[dict[str, t.Any]]:
 
 
 def midnights(begin: float, end: float) -> list[datetime]:
-    """New York's midnights between two moments."""
+    """Midnights in New York between two moments."""
     day = policy.moment(begin).astimezone(week.NEW_YORK).date()
     found: list[datetime] = []
     while True:
@@ -162,7 +162,7 @@ def midnights(begin: float, end: float) -> list[datetime]:
         found.append(midnight)
 
 
-# Okabe and Ito's colours, which people with any kind of colour blindness tell apart; each state is also written out.
+# Okabe and Ito's colours, distinguishable with any kind of colour blindness; each state is also labelled.
 COLOURS = {
     verdicts.READY: "#009e73",
     verdicts.STARTING: "#56b4e9",
@@ -206,7 +206,7 @@ def picture(facts: Facts) -> str:
         at = x(midnight.timestamp())
         _line(svg, at, _LANE_Y, _LANE_Y + _LANE_HEIGHT, {"stroke": "#000000", "stroke-opacity": "0.3"})
         _line(svg, at, _LANE_Y + _LANE_HEIGHT, _DAYS_Y, {"stroke": "#444444"})
-        # A label without room before the end would run out of the picture.
+        # A label without room before the end would leave the picture.
         if at < _WIDTH - 70:
             _text(svg, at + 5, _DAYS_Y, f"{midnight:%a %d %b}", "#444444")
     death = week.last_token_death(policy.moment(now)).timestamp()
@@ -256,7 +256,7 @@ def _span(svg: xml.Element, left: float, right: float, span: Facts) -> None:
 
 
 def _label(svg: xml.Element, left: float, right: float, state: str) -> None:
-    """The state's name where there is room, readable across a line."""
+    """The state's name if it fits, readable across a line."""
     if right - left > (len(state) + 2) * _CHARACTER:
         text = _text(svg, left + 7, _LANE_Y + _LANE_HEIGHT / 2 + 4, state, "#000000")
         text.attrib |= {"stroke": COLOURS[state], "stroke-width": "3", "paint-order": "stroke"}

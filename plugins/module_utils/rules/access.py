@@ -20,18 +20,19 @@ Settings = c.Mapping[str, t.Any]
 
 
 class Method(t.NamedTuple):
-    """An access method, in words of docs/how-to/access.md. Role access has its ``__access_<name>`` for the host."""
+    """An access method, described as in docs/how-to/access.md. Role access has its tasks' data in
+    ``__access_<name>``."""
 
     who: str
     identity: str
     encryption: str
     parts: str
     failure: str
-    # It listens on addresses of the VM: variables access_<name>_addresses and access_<name>_port.
+    # Whether it listens on the VM's addresses: variables access_<name>_addresses and access_<name>_port.
     listens: bool = False
-    # The host's firewall is opened for it.
+    # Whether the host's firewall is opened for it.
     opens: bool = False
-    # The VM's own users come by the loopback. Without such a method the firewall keeps them away from it.
+    # Whether the VM's own users connect over the loopback. Without such a method the firewall blocks them.
     loopback: bool = False
 
 
@@ -103,7 +104,7 @@ PRIVATE = tuple(
     ipaddress.ip_network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
-# From which Google's Identity-Aware Proxy forwards.
+# The source range of Google's Identity-Aware Proxy.
 IAP = ipaddress.ip_network("35.235.240.0/20")
 
 
@@ -210,7 +211,7 @@ def ways(settings: Settings) -> list[str]:
 
 
 def port(settings: Settings, way: str = "") -> int:
-    """The port of a way, by default that of the gateway."""
+    """The port of an access method, by default the gateway's."""
     own = settings.get(f"access_{way}_port") if way else None
     if way == "mtls" and own is None:
         own = mtls.PORTS.get(str(settings.get("gateway_mode")))
@@ -218,7 +219,7 @@ def port(settings: Settings, way: str = "") -> int:
 
 
 def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
-    """Where the gateway is offered on its VM: address, port, and the variable that says so."""
+    """The sockets on which the VM offers the gateway: address, port, and the variable that sets them."""
     yield "127.0.0.1", port(settings), "gateway_port"
     for way in LISTENING:
         if way in ways(settings):
@@ -227,7 +228,7 @@ def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
 
 
 def same_place(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
-    """Whether two listeners are in each other's way."""
+    """Whether two listeners conflict."""
     return one[1] == other[1] and (one[0] == other[0] or not EVERYWHERE.isdisjoint((one[0], other[0])))
 
 
@@ -284,7 +285,7 @@ def places(settings: Settings, variable: str) -> c.Iterator[Problem]:
 
 
 def sources(settings: Settings, variable: str, addresses: str) -> c.Iterator[Problem]:
-    """Problems of a list of ranges from which clients come to the *addresses*, a variable as well."""
+    """Problems of a list of client ranges for the *addresses*, which is also a variable."""
     if not settings.get(variable):
         yield _problem("sources-empty", variable)
     families = {_version(text) for text in settings.get(addresses) or []}
@@ -307,7 +308,7 @@ def is_private(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
 
 
 def _version(text: object) -> int:
-    """4 or 6; 0 for what is neither."""
+    """4 or 6; 0 for anything else."""
     try:
         return ipaddress.ip_network(str(text), strict=False).version
     except ValueError:
@@ -315,7 +316,7 @@ def _version(text: object) -> int:
 
 
 def _private(settings: Settings, way: str) -> c.Iterator[Problem]:
-    """Problems of a method without a check of its own: where it listens, addresses and sources are private."""
+    """Problems of a method without authentication: its addresses and sources must be private."""
     if way in LISTENING:
         yield from places(settings, f"access_{way}_addresses")
         yield from sources(settings, f"access_{way}_from", f"access_{way}_addresses")
@@ -364,7 +365,7 @@ def _iap(settings: Settings) -> c.Iterator[Problem]:
         yield _problem("iap-sources", "hardening_ssh_from", allowed, range=IAP)
 
 
-# Of methods with settings of their own, or that may listen in public.
+# Rules of methods with further settings, or that may listen on public addresses.
 CHECKS: dict[str, c.Callable[[Settings], c.Iterable[Problem]]] = {
     "docker_network": _docker_network,
     "vpc": _vpc,
@@ -376,10 +377,10 @@ CHECKS: dict[str, c.Callable[[Settings], c.Iterable[Problem]]] = {
 
 
 def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
-    """Return what any two gateways of the inventory share and cannot.
+    """Return conflicts between any two gateways of the inventory.
 
     Each of *inventory* has ``host``, ``address`` (of its VM) and the variables of this role and its ports, as far as
-    they are set. A problem is the later gateway's.
+    they are set. A problem is reported for the later gateway.
     """
     found: list[Problem] = []
     taken: dict[tuple[object, ...], str] = {}
@@ -389,7 +390,7 @@ def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
         for listener in listeners(one):
             others = by_port.setdefault((vm, listener[1]), [])
             for other, earlier in others:
-                # That two gateways publish one port is rules/gateway.py's to say.
+                # rules/gateway.py reports two gateways that publish the same port.
                 both_publish = (earlier[2], listener[2]) == ("gateway_port", "gateway_port")
                 if other != host and same_place(earlier, listener) and not both_publish:
                     shared = {"other": other, "port": earlier[1], "address": earlier[0]}

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Validate the variables of hosts: the one entry point to the rules of all roles and playbooks.
 
-In this order: names, types by the roles' argument specifications, values, and pairs of gateways. A variable of a wrong
-type has that problem alone.
+In this order: names, types by the roles' argument specifications, values, and pairs of gateways. For a variable of a
+wrong type, only that problem is reported.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _problem = table(
         ),
     }
 )
-# Beside what a specification marks as no_log: an id of a user or an account, and texts that may hold a secret.
+# In addition to no_log options: ids of users and accounts, and texts that may contain a secret.
 _HIDDEN = frozenset(
     {
         "gateway_user",
@@ -52,7 +52,8 @@ _HIDDEN = frozenset(
         "docker_engine_settings",
     }
 )
-# By what gateways are compared. Nothing else is read of a host that is not in a run, since it may be a secret.
+# The variables by which gateways are compared. No other variable of a host outside the run is read, since it may be a
+# secret.
 _COMPARED = (
     *("gateway_name", "gateway_mode", "gateway_stack", "gateway_user", "gateway_port", "gateway_access"),
     *("access_docker_network_name", "access_ssh_tunnel_bastion", "access_ssh_tunnel_port"),
@@ -90,14 +91,14 @@ class Specification(t.NamedTuple):
         return frozenset(name for options in (*self.roles.values(), *self.playbooks.values()) for name in options)
 
     def prefixes(self) -> tuple[str, ...]:
-        """The beginnings of names that are the collection's own."""
+        """The prefixes reserved for the collection."""
         roles = {f"{role.partition(':')[0]}_" for role in self.roles}
         words = {re.match(r"[a-z]+_", name) for options in self.playbooks.values() for name in options}
         return (*sorted(roles | {word[0] for word in words if word} - {"gcp_"}),)
 
 
 class Context(t.NamedTuple):
-    """Facts that the rules take into account beside a host's variables."""
+    """Facts for the rules beside a host's variables."""
 
     specification: Specification
     hosts: c.Collection[str] = ()
@@ -109,7 +110,7 @@ class Context(t.NamedTuple):
 
 
 class _Settings(c.Mapping[str, t.Any]):
-    """The rules' view of a host: rendered values, and the specification's default for what is faulty or not set."""
+    """The rules' view of a host: rendered values, and the specification's default for faulty or unset ones."""
 
     def __init__(self, variables: Variables, specification: Specification, faulty: c.Collection[str]) -> None:
         self._variables, self._faulty = variables, faulty
@@ -129,12 +130,12 @@ class _Settings(c.Mapping[str, t.Any]):
         return len(self._options)
 
 
-# Roles for a gateway that role gateway has made, perhaps in another play: they go by its mode.
+# Roles for an existing gateway, perhaps made in another play: they depend on its mode.
 _OF_A_GATEWAY = frozenset({"session", "access", "client_portal"})
 
 
 def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list[Problem]:
-    """Return every problem of one host's variables, as far as *roles* and the playbooks' own options go."""
+    """Return every problem of one host's variables within *roles* and the playbooks' own options."""
     specification = context.specification
     found = list(names.problems(variables.names(), specification.known(), specification.prefixes()))
     options = {name: each for role in roles for name, each in specification.roles[role].items()}
@@ -147,18 +148,18 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
     unrendered: list[Problem] = []
     for name, option in options.items():
         wrong = list(_types(variables, name, option, name in specification.with_default))
-        # Three lines tell enough of one variable.
+        # Three lines about one variable are enough.
         told = name in set_here or not wrong or wrong[0].id != "not-rendered"
         (found if told else unrendered).extend(wrong[:3])
         faulty |= {name} if wrong else set()
-    # A default is not rendered when what it goes by is faulty, which has been said.
+    # A default that depends on a faulty value is not rendered; that problem is already reported.
     found = found or unrendered
     settings = _Settings(variables, specification, faulty)
     for role in roles:
         try:
             values = list(_values(role, settings, variables, context))
         except (AttributeError, KeyError, TypeError, ValueError):
-            # A rule cannot do with the default that stands in for a faulty value.
+            # A rule may fail on the default that replaces a faulty value.
             if not faulty:
                 raise
             continue
@@ -184,7 +185,7 @@ def _types(variables: Variables, name: str, option: types.Option, has_default: b
             yield types.required(name)
         elif value is None and has_default:
             yield types.null(name)
-        # An empty text is Jinja's and -e's way to say nothing of what has no default.
+        # In Jinja and -e, an empty text leaves an option without a default unset.
         if value is None or option.get("default") is None:
             return
     yield from types.problems(name, {**option, "no_log": True} if hidden else option, value)
@@ -196,7 +197,7 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
         yield from windows.problems(settings["gateway_paper_sessions"])
         limits = ("memory", "cpus", "pids_limit", "nofile", "stop_grace", "log_max_size", "log_max_files", "port")
         wanted = {name: settings[f"gateway_{name}"] for name in limits}
-        # gateway.problems has looked at its environment.
+        # gateway.problems has checked the environment.
         yield from container.problems(
             {**wanted, "heap_mb": settings["gateway_java_heap_mb"], "environment": {}}, cpus=None
         )
@@ -221,7 +222,7 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
 
 
 def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:
-    """Return what any two gateways of the *inventory*, by host, share and cannot, as far as *roles* go.
+    """Return conflicts between any two gateways of the *inventory*, by host, within *roles*.
 
     A problem is the later host's.
     """
@@ -236,7 +237,7 @@ def _service_accounts(compared: c.Iterable[c.Mapping[str, t.Any]]) -> c.Iterator
         if not account:
             continue
         other = accounts.setdefault(account, one)
-        # Whichever of the two has a secret, the other one can read it.
+        # If either has a secret, the other can read it.
         fetches = one.get("gateway_password_secret") or other.get("gateway_password_secret")
         shared = gateway.flag(one.get("gcp_vm_share_service_account"))
         if other is not one and fetches and not shared:
@@ -244,7 +245,7 @@ def _service_accounts(compared: c.Iterable[c.Mapping[str, t.Any]]) -> c.Iterator
             yield problem._replace(host=one["host"])
 
 
-# What compares gateways, by role.
+# The rules for pairs of gateways, by role.
 PAIRS: dict[str, c.Callable[[list[dict[str, t.Any]]], c.Iterable[Problem]]] = {
     "gateway": gateway.pairs,
     "access": access.pairs,
@@ -263,9 +264,9 @@ def machines(
     roles: c.Collection[str],
     specification: Specification,
 ) -> list[Problem]:
-    """Return what hosts of one machine share and cannot, and the settings of the machine in which they differ.
+    """Return conflicts between hosts of one machine, and the machine's settings in which they differ.
 
-    *seen* is the machine of each host. A problem is the later host's.
+    *seen* is the machine of each host. A problem is reported for the later host.
     """
     compared = [_compared(name, variables) | {"address": seen[name]} for name, variables in inventory.items()]
     found = [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Validate a gateway's settings beyond their types.
 
-Values of ``gateway_user`` and ``gateway_password`` never stand in a problem.
+Values of ``gateway_user`` and ``gateway_password`` never appear in a problem.
 Sources: IBC's configuration reference for formats and enumerations, IBKR for one session per user.
 """
 
@@ -36,7 +36,7 @@ _LOOPBACK = "the servers of ibg-controller stay on loopback; leave it out"
 _SECOND_FACTOR = "a person gives the second factor, so that no secret of it is in the container; leave it out"
 _BUILT = "it only describes how the image was built; gateway_image chooses the image"
 # Variables of the image and its scripts, each with the option to use (image's README, scripts run.sh, common.sh,
-# run_socat.sh, run_ssh.sh). A name of the role's variable means: set that one.
+# run_socat.sh, run_ssh.sh). The name of a role's variable means: set that instead.
 ENVIRONMENT: dict[str, str] = {
     "TWS_USERID": "gateway_user",
     "TWS_PASSWORD": "gateway_password",
@@ -77,7 +77,7 @@ ENVIRONMENT: dict[str, str] = {
     **dict.fromkeys(("PUID", "PGID"), "the desktop image runs with the role's user id; leave it out"),
     **dict.fromkeys(("DOCKER_MODS", "INSTALL_PACKAGES"), "root in the desktop image would fetch and run it"),
     **dict.fromkeys(("IB_GATEWAY_VERSION", "TWS_MAJOR_VRSN", "GATEWAY_OR_TWS"), _BUILT),
-    # Of ibg-controller, which has its settings by environment alone (its README.md of 0a2ead3, docker/run.sh).
+    # Those of ibg-controller, which is configured by environment only (its README.md of 0a2ead3, docker/run.sh).
     "USE_IBG_CONTROLLER": _CHOSEN,
     "CONTROLLER_COMMAND_SERVER_PORT": "gateway_command_port",
     **dict.fromkeys(
@@ -118,7 +118,7 @@ ENVIRONMENT: dict[str, str] = {
         _TUNNEL,
     ),
 }
-# Whole numbers, from and to.
+# Bounds of whole numbers.
 BOUNDS: dict[str, tuple[int, int]] = {
     "gateway_port": (1, 65535),
     "gateway_client_id": (1, 2**31 - 1),
@@ -305,7 +305,7 @@ def _image(settings: Settings) -> c.Iterator[Problem]:
         yield _problem("image-tag", "gateway_image", image)
 
 
-# The images whose names tell their program; of any other one the image itself does (deploy/image.py).
+# Images whose names imply their program; others are inspected (deploy/image.py).
 _PROGRAM_IMAGES = re.compile(r"(?:^|/)(?:(?P<gateway>ib-gateway)|(?P<tws>tws-rdesktop))(?=[@:]|$)")
 _TITLES = {"gateway": "IB Gateway", "tws": "TWS"}
 
@@ -333,7 +333,7 @@ def _given(value: object) -> bool:
 
 
 def flag(value: object) -> bool:
-    """A boolean as Ansible reads it, which has the words of ``-e`` as text."""
+    """A boolean as Ansible reads it, also from the text of ``-e``."""
     return str(value).lower() in ("true", "yes", "on", "1", "y", "t")
 
 
@@ -434,10 +434,11 @@ def _environment(settings: Settings) -> c.Iterator[Problem]:
 
 
 def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
-    """Return what any two gateways of the inventory share and cannot.
+    """Return conflicts between any two gateways of the inventory.
 
     Each of *inventory* has ``host``, ``address`` (of its VM), ``gateway_name``, ``gateway_mode``, ``gateway_stack``,
-    ``gateway_program``, ``gateway_user`` and ``gateway_port`` as far as they are set. A problem is the later gateway's.
+    ``gateway_program``, ``gateway_user`` and ``gateway_port`` as far as they are set. A problem is reported for the
+    later gateway.
     """
     found: list[Problem] = []
     taken: dict[tuple[str, object, object], str] = {}
@@ -464,7 +465,7 @@ def _name(settings: Settings) -> object:
 
 
 def port(settings: Settings) -> int:
-    """The port of the gateway on its VM; 0 where nobody can know it."""
+    """The port of the gateway on its VM; 0 if it cannot be determined."""
     portal = settings.get("gateway_stack") == "client_portal"
     api = ports.API_OF.get(program_of(settings), {})
     usual = ports.PORTAL if portal else api.get(str(settings.get("gateway_mode")), 0)

@@ -15,7 +15,7 @@ from ..gcp import vm
 from ..gcp.resources import firewall, subnet
 from . import gateway
 
-# The variable that an option of the module has its value from.
+# The variable behind each option of the module.
 VARIABLES = {
     "project": "gcp_vm_project",
     "region": "gcp_vm_region",
@@ -38,7 +38,7 @@ VARIABLES = {
     "stop_for_update": "gcp_vm_stop_for_update",
     "recreate": "gcp_vm_recreate",
 }
-# The variable that is a part of what an option is, which has it wrong as well.
+# The variable that is part of an option's value, and may be the one at fault.
 DERIVED = {
     "subnet": "gcp_vm_network",
     "network_ip": "gcp_vm_name",
@@ -67,14 +67,15 @@ def problems(settings: c.Mapping[str, t.Any], options: c.Mapping[str, t.Any]) ->
 
 
 def _given(value: t.Any) -> t.Any:
-    """Options as a module has them: None for what is not given, at any depth."""
+    """Options as a module receives them: None for missing ones, at any depth."""
     if isinstance(value, c.Mapping):
         return collections.defaultdict(lambda: None, {name: _given(each) for name, each in value.items()})
     return [*map(_given, value)] if isinstance(value, list) else value
 
 
 def _renamed(problem: Problem, own: c.Container[str]) -> Problem:
-    """A problem of an option as one of the variable that the user has set; *own* are those of ``gcp_vm_options``."""
+    """Turn an option's problem into one of the variable that the user has set; *own* are those in
+    ``gcp_vm_options``."""
     option = re.split(r"[.\[]", problem.variable)[0]
     if option in own:
         return problem._replace(variable=f"gcp_vm_options.{problem.variable}")
@@ -87,7 +88,7 @@ def _renamed(problem: Problem, own: c.Container[str]) -> Problem:
 def _subnets(settings: c.Mapping[str, t.Any]) -> c.Iterator[Problem]:
     names = [name for name in RANGES if settings[name]]
     for each in subnet.problems([{"name": name, "range": settings[name], "use": RANGES[name]} for name in names]):
-        # The name is the variable's here, and stands in the problem of ranges that overlap.
+        # Here the name is the variable's, for the problem of overlapping ranges.
         if place := re.fullmatch(r"subnets\[(\d+)\]\.range", each.variable):
             yield each._replace(variable=names[int(place[1])])
 

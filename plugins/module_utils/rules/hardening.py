@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Validate the hardening settings: what cannot work on a host, or would lock its operator out.
+"""Validate the hardening settings: find those that cannot work on a host, or would lock out its operator.
 
 *settings* are the ``hardening_*`` variables by name, *host* is what module ``hardening_info`` returned, or
 :data:`UNSEEN` before the host is contacted.
@@ -120,12 +120,12 @@ _problem = table(
 
 
 def problems(settings: Settings, host: Host, controls: c.Collection[str]) -> list[Problem]:
-    """Every problem of *controls*, the names of the switches that are on."""
+    """Return every problem of *controls*, the names of the enabled switches."""
     found = [problem for control, check in _CHECKS.items() if control in controls for problem in check(settings, host)]
     return list(dict.fromkeys(found))
 
 
-# Names that only a newer OpenSSH knows are left out by an older one; every other unknown name is a mistake.
+# An older OpenSSH may lack names that only a newer one knows; every other unknown name is a mistake.
 NEWER_KEX = frozenset({"mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com"})
 NAME = re.compile(r"[\w.@!*?/:-]+")
 
@@ -193,7 +193,7 @@ def users_problems(settings: Settings, host: Host) -> c.Iterator[Problem]:
 
 
 def allows(pattern: str, user: str, client: str | None) -> bool:
-    """Whether an element of AllowUsers lets the user in from the client."""
+    """Whether an element of AllowUsers admits the user from the client."""
     name, at, place = pattern.partition("@")
     if not fnmatch.fnmatchcase(user, name):
         return False
@@ -213,7 +213,7 @@ def numbers_problems(settings: Settings) -> c.Iterator[Problem]:
         yield _problem("ssh-rsa-bits-many", "hardening_ssh_rsa_bits", bits)
     for name, least in (
         ("hardening_ssh_max_auth_tries", 1),
-        # Ansible's connection and one beside it.
+        # Ansible's connection, and one more.
         ("hardening_ssh_max_sessions", 2),
         ("hardening_ssh_login_grace_time", 10),
         ("hardening_ssh_alive_interval", 1),
@@ -310,7 +310,7 @@ def accounts_problems(settings: Settings, host: Host) -> list[Problem]:
 
 
 def passwords_problems(settings: Settings, host: Host) -> list[Problem]:
-    # The bounds of yescrypt, of pam_pwquality, and of a lock that is one.
+    # The bounds of yescrypt, of pam_pwquality, and of an effective lockout.
     bounds = {"cost": (1, 11), "min_length": (6, 512), "min_classes": (0, 4), "lock_after": (1, 100)}
     return [
         _problem("passwords-number", f"hardening_passwords_{name}", value, least=least, most=most)
@@ -320,7 +320,7 @@ def passwords_problems(settings: Settings, host: Host) -> list[Problem]:
     ]
 
 
-# Settings of sudoers that are good elsewhere.
+# Sudoers settings that would be good elsewhere.
 HARMFUL = {
     "log_input": "it writes down what Ansible sends, secrets among it",
     "noexec": "Ansible runs programs by a shell, and could run none",
@@ -363,7 +363,7 @@ def logs_problems(settings: Settings, host: Host) -> list[Problem]:
     return found
 
 
-# What a value would break here, by the kernel's key.
+# The damage that a value would do here, by kernel key.
 FORBIDDEN = {
     ("net.ipv4.ip_forward", "0"): "Docker's containers would have no network",
     ("net.ipv4.conf.all.forwarding", "0"): "Docker's containers would have no network",
@@ -405,12 +405,12 @@ def key_problems(key: str, value: str, host: Host) -> c.Iterator[Problem]:
 
 
 def numbers(value: str) -> int:
-    """How many numbers a value is; 0 when it is something else."""
+    """How many numbers a value consists of; 0 if it is something else."""
     words = value.split()
     return len(words) if all(re.fullmatch(r"-?\d+", word) for word in words) else 0
 
 
-# What a Docker host on a VM cannot be without, among what a list of modules for other machines may name.
+# Modules that a Docker host on a VM needs, though lists for other machines may block them.
 NEEDED_MODULES = (
     *(
         "overlay",
@@ -445,7 +445,7 @@ def modules_problems(settings: Settings, host: Host) -> list[Problem]:
     ]
 
 
-# Directories from which the system itself or Docker needs to execute, or devices.
+# Directories where the system itself or Docker needs to execute files or use devices.
 NOT_BOUND = (
     "/",
     "/boot",
@@ -521,9 +521,9 @@ CONTROLS = tuple(_CHECKS)
 def services_to_change(
     wanted: c.Mapping[str, str], found: c.Mapping[str, c.Mapping[str, bool]], predicted: bool
 ) -> dict[str, str]:
-    """The units of *wanted* (``started``, ``stopped`` or ``masked``) that are otherwise.
+    """The units that differ from *wanted* (``started``, ``stopped`` or ``masked``).
 
-    A unit that does not exist need not be stopped; when *predicted*, one may still be missing that is to be started.
+    A missing unit need not be stopped; when *predicted*, a unit to be started may still be missing.
     """
 
     def differs(unit: str, state: str) -> bool:

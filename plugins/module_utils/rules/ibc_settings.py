@@ -6,7 +6,7 @@
 To add a key, add its row and run ``make generate``, which writes templates/config.ini.j2 and role gateway's
 defaults/main/ibc.yml and argument_specs.yml. The rules of role gateway and the stand-in (which links to this file)
 read the table itself.
-Standard library only and no imports of ours: the stand-in's image has nothing else.
+Standard library only, without imports of ours: the stand-in's image has nothing else.
 Sources: IBC's sample config.ini, and its source for the times (IbcTws, TwsSettingsSaver; SimpleDateFormat's ``E``
 reads short and full names of days).
 """
@@ -22,7 +22,7 @@ RECORDED_AT = "3.24.1"
 class Values(t.NamedTuple):
     """The values that IBC takes: a pattern for the whole value, its meaning in words, and bounds of a number.
 
-    IBC ignores case in all of them; the role wants them as they are written here.
+    IBC ignores their case; the role requires them as written here.
     """
 
     pattern: str
@@ -70,11 +70,10 @@ ANSWERS = Values(
 class Key(t.NamedTuple):
     """A key of config.ini.
 
-    A key of a user has a ``variable``, which the role takes as ``type`` with ``default``; None leaves the gateway's own
-    setting. A ``bool`` becomes yes or no, a ``list`` its entries with commas. One of the nine that share
-    gateway_bypass_warnings is yes where the variable names it, and has no description of its own. Any other key has
-    ``text``, its line's value in the template, and ``reason``, why nobody else may set it; or neither, and is not in
-    the template.
+    A key for users has a ``variable``, which the role takes as ``type`` with ``default``; None leaves the gateway's own
+    setting. A ``bool`` becomes yes or no, a ``list`` its entries with commas. The nine that share
+    gateway_bypass_warnings are yes if the variable names them, and have no description. Any other key has ``text``, its
+    value in the template, and ``reason``, why nobody else may set it; or neither, and is not in the template.
     """
 
     name: str
@@ -405,7 +404,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
             variable="gateway_command_port",
             type="int",
             default=7462,
-            # 0 would switch it off, and every clean stop with it.
+            # 0 would disable it, and with it every clean stop.
             lowest=1,
             description="Port of IBC's command server on loopback inside the container; never published.",
         ),

@@ -17,7 +17,7 @@ Settings = c.Mapping[str, t.Any]
 PORTS = {"paper": 4102, "live": 4101}
 FILES = ("ca", "crl", "certificate", "key")
 DAYS = ("ca", "server", "client", "list")
-# A name of the certificate is compared as that of a host: a pattern would be one, too.
+# The certificate's name is matched like a host name: a wildcard would match others.
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
 

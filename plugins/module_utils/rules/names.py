@@ -24,7 +24,7 @@ _problem = table(
 def problems(names: c.Iterable[str], known: c.Collection[str], prefixes: tuple[str, ...]) -> c.Iterator[Problem]:
     """Yield a problem for each of *names* with one of *prefixes* that is neither *known* nor set by a run.
 
-    No value is shown: the name that was meant may be a secret's.
+    No value is shown: the intended name may be a secret's.
     """
     for name in names:
         if name.startswith(prefixes) and name not in known and name not in NAMES:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check values against an argument specification: type, choices, required and unknown suboptions.
 
-Stricter than Ansible, which turns a number into a text and a text into a list: the roles use a variable as it is
-written, and what YAML makes of an unquoted value is seldom what was meant. A boolean, a whole number and a decimal
-number may be written as text, since ``-e name=value`` passes everything as text.
+Stricter than Ansible, which turns numbers into text and text into lists: the roles use a variable as written, and
+YAML's reading of an unquoted value is seldom intended. A boolean, a whole number and a decimal number may be written as
+text, since ``-e name=value`` passes everything as text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WORDS = ("true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n
 
 
 def misread(value: object) -> str:
-    """Return in words which kind of value YAML has read: "a number", "a date", …"""
+    """Describe the kind of value that YAML has read: "a number", "a date", …"""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -53,7 +53,7 @@ def misread(value: object) -> str:
 
 
 def problems(place: str, option: Option, value: object) -> c.Iterator[Problem]:
-    """Yield the problems of *value* at *place*, an option or what is within it; a value of ``no_log`` is not shown."""
+    """Yield the problems of *value* at *place*, an option or a part of one; ``no_log`` values are not shown."""
     shown = () if option.get("no_log") else (value,)
     kind = option.get("type", "str")
     if wrong := _wrong_type(kind, value):
@@ -112,7 +112,7 @@ def _wrong_type(kind: str, value: object) -> tuple[str, dict[str, str]] | None:
 
 
 def _clock(value: object) -> str:
-    """The text that YAML 1.1 has read as this number of minutes, if it may have been a time of day."""
+    """The time of day that YAML 1.1 may have read as this number of minutes."""
     if isinstance(value, int) and not isinstance(value, bool) and 60 <= value < 1440:
         return f": an unquoted {value // 60:02}:{value % 60:02} is {value} to YAML"
     return ""

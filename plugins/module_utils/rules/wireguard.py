@@ -65,7 +65,7 @@ def problems(settings: Settings) -> c.Iterator[Problem]:
 
 
 def unique(settings: Settings) -> c.Iterator[tuple[str, object]]:
-    """Yield what no two gateways of one VM may share: a variable and its value."""
+    """Yield variables, with values, that no two gateways of one VM may share."""
     yield "access_wireguard_udp_port", udp_port(settings)
     yield "access_wireguard_interface", interface(settings)
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for Interactive Brokers Gateway under IBC: the login walk, the command server and the TWS API.
 
-Three doors, one implementation:
+Three entry points, one implementation:
 
 * ``python3 -m ibgw_standin`` serves the TWS API alone (:mod:`ibgw_standin.__main__`);
 * the image of ``sandbox/gateway/build`` walks the whole of IBC (:mod:`ibgw_standin.ibc`);

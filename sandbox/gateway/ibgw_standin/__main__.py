@@ -50,7 +50,7 @@ async def serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
 
     def restart(request: Mapping[str, Any]) -> Reply:
-        """Close the port for some seconds, as a restart of the gateway does; paper asks for its disclaimer again."""
+        """Close the port for a few seconds, as a restart of the gateway does; paper asks for its disclaimer again."""
         gateway.update(logged_in=False, disclaimer_open=options.mode == "paper")
         closed, asking = float(request.get("seconds", 0.5)), float(request.get("disclaimer_seconds", 0.3))
         loop.call_later(closed, lambda: gateway.update(logged_in=True))

@@ -60,7 +60,7 @@ class Bar(NamedTuple):
 
 
 def find(con_id: int, symbol: str, sec_type: str, currency: str) -> Instrument | None:
-    """Look an instrument up as the gateway does: by its id, else by what else was named."""
+    """Look an instrument up as the gateway does: by its id, else by the other fields given."""
     for item in INSTRUMENTS:
         if con_id:
             if item.con_id == con_id:

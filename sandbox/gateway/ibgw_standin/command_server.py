@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IBC's command server: a line in, a line or two out, nobody asks who you are beyond your address.
+"""IBC's command server: a line in, a line or two out, with no authentication beyond the peer's address.
 
 Replies, their ends and what is logged follow CommandServer, CommandChannel and CommandDispatcher of IBC at commit
 2fee90c; the prompt comes after a reply, never before the first command.
@@ -27,7 +27,7 @@ class Target(Protocol):
         """Write an error between its two lines of exclamation marks."""
 
     def stop(self) -> bool:
-        """Begin to stop; False when that is under way."""
+        """Begin to stop; False if already stopping."""
 
     def begin_restart(self, pause: bool) -> bool:
         """Begin a restart (or a pause); False when one is under way."""
@@ -36,14 +36,14 @@ class Target(Protocol):
         """Ask the gateway for a restart, and return its time as ``hh:mm AM``; empty for TWS, which restarts at once."""
 
     async def enable_api(self) -> str:
-        """Switch TWS's API on, and return the reply."""
+        """Enable TWS's API, and return the reply."""
 
     async def reconnect(self) -> None:
         """Drop the link to IBKR and take it up again."""
 
 
 class CommandServer:
-    """Listens where config.ini says; denies peers that are neither loopback nor named in ControlFrom."""
+    """Listen where config.ini says; refuse peers that are neither loopback nor named in ControlFrom."""
 
     def __init__(self, target: Target, config: Settings) -> None:
         self._target = target
@@ -55,7 +55,7 @@ class CommandServer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen, where there is a port; one that is taken is only said to be."""
+        """Listen if a port is set; one in use is only reported."""
         log = self._target.log
         if not self._port:
             log("CommandServer is not started because the port is not configured")
@@ -75,7 +75,7 @@ class CommandServer:
         log("CommandServer started and is ready to accept commands")
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         if self._server is not None:
             self._target.log("CommandServer closing")
             self._server.close()
@@ -149,7 +149,7 @@ class CommandServer:
 
 
 class Reply(Protocol):
-    """Sends a reply, with its end."""
+    """Send a reply with its terminator."""
 
     async def __call__(self, text: str, end: str = "\n") -> None:
         """Send it."""

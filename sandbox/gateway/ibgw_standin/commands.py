@@ -62,7 +62,7 @@ def gateway_commands(gateway: Gateway, server: ApiServer) -> dict[str, Command]:
 
 
 def configure(gateway: Gateway, request: Mapping[str, Any]) -> Reply:
-    """Change what a start would set: max_version, accounts, read_only, next_order_id, realistic_delays."""
+    """Change settings of the next start: max_version, accounts, read_only, next_order_id, realistic_delays."""
     if "max_version" in request:
         gateway.max_version = version(request["max_version"])
     if "accounts" in request:
@@ -77,7 +77,7 @@ def configure(gateway: Gateway, request: Mapping[str, Any]) -> Reply:
 
 
 def version(value: object) -> int:
-    """Read a server version; ValueError outside of what the stand-in can speak."""
+    """Parse a server version; ValueError outside the supported range."""
     number = int(str(value))
     if not wire.OLDEST_VERSION <= number <= wire.NEWEST_VERSION:
         raise ValueError(f"server version {number} is not in {wire.OLDEST_VERSION}..{wire.NEWEST_VERSION}")

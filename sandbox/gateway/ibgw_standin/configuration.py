@@ -37,7 +37,7 @@ Task = Callable[[], None]
 
 
 class GatewaySettings:
-    """The gateway's own settings, in a file that survives the container; of TWS where *tws* says so."""
+    """The gateway's own settings, or TWS's if *tws*, in a file that survives the container."""
 
     def __init__(self, path: Path, port: int, tws: bool = False) -> None:
         self._path = path
@@ -78,7 +78,7 @@ class Ibc(Protocol):
 
 
 class Configuration:
-    """Carries tasks out in the gateway's dialog, all that wait at the time in one go."""
+    """Carry out tasks in the gateway's dialog, all pending ones at once."""
 
     def __init__(self, ibc: Ibc, kept: GatewaySettings) -> None:
         self._ibc = ibc
@@ -91,7 +91,7 @@ class Configuration:
         self.idle.set()
 
     def at_start(self) -> None:
-        """Ask for what config.ini wants, in the order of IbcTws.java."""
+        """Request the settings in config.ini, in the order of IbcTws.java."""
         config = self._ibc.config
         if config.flag("ResetOrderIdsAtStart"):
             self.ask(self._reset_order_ids)
@@ -118,7 +118,7 @@ class Configuration:
         self.ask(lambda: self._set_time(AUTO_RESTART, time))
 
     def ask(self, task: Task) -> None:
-        """Ask for the dialog; the task runs when it is there."""
+        """Ask for the dialog; the task runs when it opens."""
         self._ibc.log("Getting config dialog")
         self._waiting.append(task)
         self.idle.clear()
@@ -162,7 +162,7 @@ class Configuration:
             kept.action, kept.time = action, time
 
     def enable_api(self) -> bool:
-        """Switch the API on; whether it was off (EnableApiTask.java)."""
+        """Enable the API; whether it was off (EnableApiTask.java)."""
         self._ibc.log("Doing ENABLEAPI configuration")
         changed, self._kept.api_enabled = not self._kept.api_enabled, True
         if changed:

@@ -29,7 +29,7 @@ class ControlError(RuntimeError):
 
 
 class ControlServer:
-    """Answers commands on a unix socket that only its owner may use."""
+    """Answer commands on a unix socket that only its owner may use."""
 
     def __init__(self, path: str, commands: Mapping[str, Command]) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Bind the socket, in place of one that a dead process left."""
+        """Bind the socket, replacing one left by a dead process."""
         Path(self.path).unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, self.path)
         os.chmod(self.path, 0o600)
@@ -56,7 +56,7 @@ class ControlServer:
         writer.close()
 
     def reply(self, line: bytes) -> Reply:
-        """Carry out one command; what is wrong with it comes back as ``error``."""
+        """Carry out one command; a fault is returned as ``error``."""
         try:
             request = json.loads(line)
             command = self._commands[request["cmd"]]
@@ -69,7 +69,7 @@ class ControlServer:
 
 
 def call(request: Mapping[str, Any], path: str, patience: float = 5.0) -> Reply:
-    """Send one command and return the reply; waits *patience* seconds for a stand-in that is just restarting."""
+    """Send one command and return the reply; waits up to *patience* seconds for a restarting stand-in."""
     deadline = time.monotonic() + patience
     while True:
         try:

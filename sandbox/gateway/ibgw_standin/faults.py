@@ -3,17 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one table of everything that can go wrong, read by the server, ``standin-ctl faults`` and the README.
 
-Layers, in the order in which they bite:
+Layers, in the order in which they take effect:
 
 * ``login``: the walk to a login; a server that serves the API alone closes its port
 * ``window``: the gateway's windows; clients notice nothing
 * ``accept``: before a byte is exchanged
 * ``hello``: in place of the version frame
 * ``start``: in place of, or right after, the start of a session
-* ``session``: a session that works, with something to notice
+* ``session``: a working session with a visible fault
 * ``event``: happens once
 
-Faults with ``times`` end by themselves after so many.
+Faults with ``times`` end by themselves after that many.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ READY_PHASE = "P13"
 
 
 def find(name: str) -> Fault:
-    """Look a fault up by its name or its phase; :class:`UnknownFault` names those there are."""
+    """Look a fault up by its name or its phase; :class:`UnknownFault` lists the known ones."""
     for fault in FAULTS.values():
         if name in (fault.name, fault.phase):
             return fault
@@ -147,7 +147,7 @@ def find(name: str) -> Fault:
 
 
 def parse_list(text: str) -> dict[str, dict[str, Any]]:
-    """Read ``name,name`` (blanks allowed) as it stands in STANDIN_FAULT; ``name:key=value`` has arguments."""
+    """Read ``name,name`` (blanks allowed) as in STANDIN_FAULT; ``name:key=value`` has arguments."""
     found: dict[str, dict[str, Any]] = {}
     for entry in text.replace(",", " ").split():
         name, *pairs = entry.split(":")
@@ -157,7 +157,7 @@ def parse_list(text: str) -> dict[str, dict[str, Any]]:
 
 
 def value_of(text: str) -> object:
-    """Read an argument's value: JSON where it is, else the text itself."""
+    """Read an argument's value: JSON if valid, else the text itself."""
     try:
         value: object = json.loads(text)
     except ValueError:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated gateway: what is true of it at this moment, and who wants to know when that changes."""
+"""The simulated gateway: its current state, and the observers of its changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Change = Callable[[Faults, Faults], None]
 
 
 class Gateway:
-    """State of one gateway. Only :meth:`update` changes what decides whether the API is usable."""
+    """State of one gateway. Only :meth:`update` changes the fields that decide whether the API is usable."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Gateway:
         self.realistic_delays = True
         self.restart_time = "11:45 PM"
         self.logged_in = False
-        # Of TWS by a checkbox, which is off at first.
+        # In TWS a checkbox, off by default.
         self.api_enabled = True
         self.disclaimer_open = False
         self.next_order_id = 1
@@ -80,7 +80,7 @@ class Gateway:
 
     @property
     def _shut(self) -> bool:
-        """Faults of the login bite at the next login; without a login to walk they close the port at once."""
+        """Login faults take effect at the next login; without a login they close the port at once."""
         return "port_closed" in self.faults or (not self.walks_login and self.first("login") is not None)
 
     @property
@@ -90,7 +90,7 @@ class Gateway:
 
     @property
     def shown_accounts(self) -> list[str]:
-        """The accounts as a client is told them."""
+        """The accounts reported to a client."""
         if "wrong_account_prefix" not in self.faults:
             return self.accounts
         return [name.removeprefix("D") if name.startswith("D") else f"D{name}" for name in self.accounts]
@@ -98,7 +98,7 @@ class Gateway:
     def update(
         self, *, active: Faults | None = None, logged_in: bool | None = None, disclaimer_open: bool | None = None
     ) -> None:
-        """Change the state, stamp the moment the API becomes usable, and tell those who asked."""
+        """Change the state, record the moment the API becomes usable, and notify observers."""
         before = self.faults
         if active is not None:
             self.faults = active
@@ -116,7 +116,7 @@ class Gateway:
             self.api_usable_at = time.time()
 
     def interrupt_link(self, seconds: float) -> None:
-        """Lose the link to IBKR and have it back after some seconds."""
+        """Lose the link to IBKR and restore it after a few seconds."""
         ours: dict[str, Any] = {}
 
         def restore() -> None:
@@ -127,7 +127,7 @@ class Gateway:
         asyncio.get_running_loop().call_later(seconds, restore)
 
     def restore_link(self, args: dict[str, Any] | None = None) -> None:
-        """Have the link to IBKR again; *args* are those of ``link_restored``."""
+        """Restore the link to IBKR; *args* are those of ``link_restored``."""
         self.update(active=self._without_link_faults() | {"link_restored": args or {}})
         self.update(active=self._without_link_faults())
 

@@ -49,10 +49,10 @@ class Ibc(Protocol):
         """End the JVM with an error in the log."""
 
     def stop(self, cold: bool = False) -> bool:
-        """Stop tidily; a cold restart follows where it is wanted."""
+        """Stop cleanly, with a cold restart if requested."""
 
     def later(self, seconds: float, act: Callable[[], None]) -> Callable[[], None]:
-        """Act in so many seconds of the stand-in's time; returns what calls it off."""
+        """Act after these seconds of the stand-in's time; returns a handle to cancel."""
 
     def main_window_found(self) -> None:
         """The main window is there."""
@@ -72,7 +72,7 @@ class Handlers:
         self._call_off: Callable[[], None] | None = None
 
     def start_session(self, restart: bool) -> None:
-        """Begin: on a token there is no limit for the login window."""
+        """Begin; on a token, the login window has no time limit."""
         self._restart = restart
         if restart:
             self._ibc.log("Re-starting session")
@@ -86,7 +86,7 @@ class Handlers:
             self._ibc.fail(NO_LOGIN_DIALOG, "IBC closing after TWS/Gateway failed to display login dialog")
 
     def seen(self, window: Window | str, event: str) -> None:
-        """Take notice of a window's event."""
+        """Handle a window's event."""
         self._ibc.log(f"detected {window}; event={event}")
         if isinstance(window, str):
             return
@@ -104,7 +104,7 @@ class Handlers:
         window.press(button)
 
     def _opened(self, window: Window) -> None:
-        """Have the first handler that recognises a window act on it, in the order of IbcTws.createWindowHandlers."""
+        """Let the first handler that recognises a window act on it, in the order of IbcTws.createWindowHandlers."""
         title, text, dialog = window.title, window.text, window.kind == DIALOG
         handlers: tuple[tuple[bool, Callable[[Window], None]], ...] = (
             ("Accept incoming connection" in text, self._accept_incoming),
@@ -174,7 +174,7 @@ class Handlers:
         self._ibc.log("Setting user name")
         self._ibc.log("Setting password")
         if not config.text("IbLoginId") or not config.text("IbPassword"):
-            return  # a person is to type what is missing
+            return  # a person has to type the missing ones
         self._attempts += 1
         self._ibc.log(f"Login attempt: {self._attempts}")
         self._trading_mode()
@@ -224,7 +224,7 @@ class Handlers:
         self._ibc.log(f"Duration since login: {int(took)} seconds")
         limit = config.number("SecondFactorAuthenticationTimeout") or 180
         permitted = self._relogin_permitted()
-        # where IBKR's 180 seconds are shortened, IBC's idea of them is too
+        # when IBKR's 180 seconds are shortened, IBC's copy is too
         if took < min(limit, options.push_timeout):
             if permitted:
                 interval = config.number("SecondFactorAuthenticationExitInterval") or 60

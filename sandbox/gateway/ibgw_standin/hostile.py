@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers that are none: what stands in for the version frame under the faults of layer ``hello``.
+"""Hostile servers: the output in place of the version frame for the faults of layer ``hello``.
 
 Each takes at most its budget of bytes and seconds, so that a client without limits ends with the test.
 """
@@ -37,12 +37,12 @@ class Channel:
         self.writer = writer
 
     async def write(self, data: bytes) -> None:
-        """Write in a segment of its own."""
+        """Write in a separate segment."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def silence(self, seconds: float = SILENCE_SECONDS) -> None:
-        """Read and say nothing until the peer closes or the time is over."""
+        """Read without answering until the peer closes or the time is over."""
 
         async def discard() -> None:
             while await self.reader.read(65536):
@@ -64,7 +64,7 @@ class Channel:
             left -= len(chunk)
 
     async def finish(self) -> None:
-        """Say that nothing more comes, and let the peer close; a plain close with unread input would be a reset."""
+        """Signal the end, and let the peer close; a plain close with unread input would be a reset."""
         with contextlib.suppress(OSError, RuntimeError):
             self.writer.write_eof()
             await self.silence(FINISH_SECONDS)

@@ -4,8 +4,9 @@
 """One run of the 'JVM': IBC starts the gateway, signs it in, sets it up, serves commands, ends with an exit code.
 
 ``ibcstart.sh`` of the image runs this module in its loop, under the name java, with CONFIG_INI SETTINGS_DIRECTORY
-SESSION_ID [RESTART_DIRECTORY]. What outlives one run is in :mod:`ibgw_standin.memory` and :mod:`ibgw_standin.tokens`.
-What is printed here follows IbcTws.java, StopTask.java and RestartTask.java of IBC at commit 2fee90c.
+SESSION_ID [RESTART_DIRECTORY]. State that outlives one run is in :mod:`ibgw_standin.memory` and
+:mod:`ibgw_standin.tokens`. Its output follows IbcTws.java, StopTask.java and RestartTask.java of IBC at
+commit 2fee90c.
 """
 
 from __future__ import annotations
@@ -126,11 +127,11 @@ class Ibc:
 
     @property
     def credentials(self) -> tuple[str, str]:
-        """User and password as they stand in the login window."""
+        """User and password as in the login window."""
         return self.user, self.config.text("IbPassword")
 
     async def run(self, socket_path: str, restart_directory: str) -> int:
-        """Live one life; return IBC's exit code."""
+        """Run once; return IBC's exit code."""
         self.memory.count("starts")
         control = ControlServer(socket_path, gateway_commands(self.gateway, self.server) | self._commands())
         await control.start()
@@ -182,7 +183,7 @@ class Ibc:
         task.add_done_callback(self._tasks.discard)
 
     def later(self, seconds: float, act: Callable[[], None]) -> Callable[[], None]:
-        """Act in so many seconds of the stand-in's time; returns what calls it off."""
+        """Act after these seconds of the stand-in's time; returns a handle to cancel."""
         handle = asyncio.get_running_loop().call_later(self.options.real(seconds), self._unless_ended, act)
         return handle.cancel
 
@@ -201,7 +202,7 @@ class Ibc:
         self._halted = True
 
     async def _watch_display(self) -> None:
-        """End as Java does when the X server ends; without one there is nothing to watch."""
+        """End as Java does when the X server ends, if there is one."""
         display = os.environ.get("DISPLAY", "")
         if not display:
             return
@@ -249,7 +250,7 @@ class Ibc:
     # --- the clock -------------------------------------------------------------------------------------------------
 
     def _next_event(self) -> schedule.Event:
-        """Return when the gateway ends by itself or by command, and how."""
+        """Return when and how the gateway ends, by itself or by command."""
         if self._restart_at is not None:
             return self._restart_at, self._restart
         action = "RESTART" if self._kept.action == AUTO_RESTART else "LOGOFF"
@@ -264,7 +265,8 @@ class Ibc:
                 return await self._happen(event)
 
     async def _reached(self, at: datetime) -> bool:
-        """Wait for a moment; False when another one counts. In steps: a clock that is set does not wake a sleeper."""
+        """Wait for a moment; False if another one replaces it. In steps, since setting the clock does not wake a
+        sleeper."""
         while (left := (at - datetime.now(UTC)).total_seconds()) > 0:
             try:
                 await asyncio.wait_for(self._rescheduled.wait(), min(left, 60.0))
@@ -280,7 +282,7 @@ class Ibc:
         self.exit(0)
 
     async def _end_at(self, at: datetime, event: str) -> None:
-        """ClosedownAt and ColdRestartTime are IBC's own: a STOP, and a full login after the latter."""
+        """ClosedownAt and ColdRestartTime are IBC's own: both STOP, and the latter is followed by a full login."""
         while (left := (at - datetime.now(UTC)).total_seconds()) > 0:
             await asyncio.sleep(min(left, 60.0))
         self.stop(cold=event == "COLD")
@@ -288,7 +290,7 @@ class Ibc:
     # --- the command server ----------------------------------------------------------------------------------------
 
     def stop(self, cold: bool = False) -> bool:
-        """Close the gateway if it is signed in, else end at once; False when that is under way."""
+        """Close the gateway if it is signed in, else end at once; False if already stopping."""
         if self._stopping:
             return False
         self._stopping = True
@@ -299,7 +301,7 @@ class Ibc:
         if cold:
             act()
         else:
-            asyncio.get_running_loop().call_later(0.01, act)  # the channel that said so is closed first
+            asyncio.get_running_loop().call_later(0.01, act)  # the channel that sent the command is closed first
         return True
 
     def _close(self) -> None:
@@ -310,14 +312,14 @@ class Ibc:
             self.later(CLOSE_SECONDS, lambda: self.exit(0))
 
     def _halt(self) -> None:
-        """Nothing is said any more."""
+        """Stop without further output."""
         self._command_server.close()
         log("Login has not completed: exiting immediately")
         self._halted = True
         self.exit(0)
 
     def begin_restart(self, pause: bool) -> bool:
-        """RESTART or PAUSE: once in the life of a JVM."""
+        """RESTART or PAUSE: once per JVM."""
         verb = "PAUSE" if pause else "RESTART"
         log(f"RestartTask: pauseOnly = {str(pause).lower()}")
         log(f"RestartTask: verb = {verb}")
@@ -333,7 +335,7 @@ class Ibc:
         """Set the gateway's restart to the next full minute of *our* clock, which it reads in *its* zone."""
         await self.main_window()
         if self.options.tws:
-            # By its menu File > Restart..., which IB Gateway has not (RestartTask.java).
+            # By its menu File > Restart..., which IB Gateway lacks (RestartTask.java).
             self._restart_at = datetime.now(UTC)
             self._rescheduled.set()
             return ""
@@ -349,7 +351,7 @@ class Ibc:
         return text
 
     async def _reschedule(self, at: datetime) -> None:
-        """The gateway goes by the new time once it stands in its settings."""
+        """The new time takes effect once it is in the gateway's settings."""
         await self.configuration.idle.wait()
         self._restart_at = at
         self._rescheduled.set()
@@ -369,7 +371,7 @@ class Ibc:
         return "OK configured" if changed else "OK already configured"
 
     async def reconnect(self) -> None:
-        """RECONNECTDATA and RECONNECTACCOUNT: the link goes and comes."""
+        """RECONNECTDATA and RECONNECTACCOUNT: drop and restore the link."""
         await self.main_window()
         self.gateway.interrupt_link(RECONNECT_SECONDS)
 
@@ -385,7 +387,7 @@ class Ibc:
             return counts | base["status"](request) | own | {"dialog_shown": self.gateway.dialog_shown}
 
         def restart(request: Mapping[str, Any]) -> Reply:
-            """The gateway's own restart, now; or what the clock brings by another name."""
+            """The gateway's own restart, now, or another event that the clock would cause."""
             if not self.gateway.logged_in:
                 raise ValueError("not logged in: the gateway restarts itself only when it is")
             event = request.get("event") or "RESTART"
@@ -397,7 +399,7 @@ class Ibc:
             return {}
 
         def relogin(request: Mapping[str, Any]) -> Reply:
-            """The gateway has to sign in again; IBC lets it."""
+            """The gateway has to sign in again, without IBC ending it."""
             self.spawn(self.program.log_in_again)
             if fault := request.get("fault"):
                 self.program.state = LOGGING_IN  # so that the other session is met in the sign-in
@@ -437,7 +439,7 @@ class Ibc:
 
 
 def print_properties(directory: Path, session: str, restart_directory: str, ini: Path, entry: str) -> None:
-    """Print Java's properties as IBC does; which there are is Java's affair."""
+    """Print Java's properties as IBC does; Java decides which exist."""
     known = PROPERTIES | {"jtsConfigDir": directory, "ibcsessionid": session, "restart": restart_directory,
            "sun.java.command": f"ibcalpha.ibc.{entry} {ini}"}  # fmt: skip
     print("System Properties", "-" * 60, sep="\n")
@@ -480,7 +482,7 @@ async def _main(config_path: Path, directory: Path, session: str, restart_direct
 
 
 def main() -> None:
-    """Run one life; the exit code is what the shell sees of IBC's."""
+    """Run once; the exit code is IBC's as the shell sees it."""
     if len(sys.argv) not in (4, 5):
         sys.exit(f"usage: {sys.argv[0]} CONFIG_INI SETTINGS_DIRECTORY SESSION_ID [RESTART_DIRECTORY]")
     config, directory, session, *restart = sys.argv[1:]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""jts.ini: what IBC's JtsIniManager does to it at every start, and what the gateway adds after login."""
+"""jts.ini: the changes that IBC's JtsIniManager makes at every start, and the gateway after login."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 NOT_A_FILE, IO_ERROR = 1108, 1109
 """IBC's exit codes for what can be wrong here."""
 
-# Of Java, which IBC reads the file with; Python has more of them.
+# Java's line ends, by which IBC reads the file; Python has more.
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SECTION = re.compile(r"\[([^\[\]]+)\]")
 
@@ -78,9 +78,9 @@ class JtsIni:
 
 
 def prepare(path: Path, trusted: str, log: Callable[[str], None]) -> JtsIni:
-    """Do what JtsIniManager.java does, and say what it says: add what is missing, update what differs.
+    """Do and print the same as JtsIniManager.java: add missing keys, update different ones.
 
-    A file is written only when something is to change; :class:`JtsError` when that fails, as on a read-only mount.
+    The file is written only if something changes; :class:`JtsError` when that fails, as on a read-only mount.
     """
     if path.is_dir():
         raise JtsError(NOT_A_FILE, f"{path} already exists but is a directory")
@@ -126,7 +126,7 @@ def prepare(path: Path, trusted: str, log: Callable[[str], None]) -> JtsIni:
 
 
 def _index(lines: list[str], section: str, key: str) -> int | None:
-    """Return where a section's key stands."""
+    """Return the line of a section's key."""
     inside = False
     for number, line in enumerate(lines):
         if line.startswith("["):
@@ -139,7 +139,7 @@ def _index(lines: list[str], section: str, key: str) -> int | None:
 
 
 def _completed(lines: list[str], missing: dict[str, list[str]]) -> list[str]:
-    """Return the lines with what is missing at the end of its section, or in a section of its own."""
+    """Return the lines with missing keys added at the end of their section, or in a new one."""
     result: list[str] = []
     current = ""
     left = dict(missing)

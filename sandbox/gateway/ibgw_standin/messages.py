@@ -133,7 +133,7 @@ def open_order_end() -> Message:
 
 
 def completed_orders_end() -> Message:
-    """The end of the completed orders (102): it has no field at all."""
+    """The end of the completed orders (102), without fields."""
     return Message(102)
 
 
@@ -196,5 +196,5 @@ def config(req_id: int, read_only: bool, port: int, logoff: str, restart: bool) 
 
 
 def config_update(req_id: int, status: str, text: str) -> Message:
-    """The answer to a wish to change the API settings (111, protobuf only)."""
+    """The answer to a request to change the API settings (111, protobuf only)."""
     return Message(111, (), ((1, req_id), (2, status), (3, text)))

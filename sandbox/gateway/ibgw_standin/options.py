@@ -33,17 +33,17 @@ class Options(NamedTuple):
     is TWS, as the image's own GATEWAY_OR_TWS says."""
 
     def real(self, seconds: float) -> float:
-        """Return how long so many seconds of the stand-in's time are."""
+        """Return the real duration of these seconds of the stand-in's time."""
         return seconds / self.speed
 
     def accepts(self, user: str, password: str) -> bool:
-        """Whether IBKR knows the user and the password; anything goes where nothing was set."""
+        """Whether IBKR knows the user and the password; anything is accepted if none is set."""
         digest = hashlib.sha256(password.encode(errors="surrogatepass")).hexdigest()
         return self.user in ("", user) and self.password_sha256 in ("", digest)
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Options:
-    """Read the environment; ValueError names the variable that is wrong."""
+    """Read the environment; ValueError names the invalid variable."""
 
     base = Options()
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateway's side of a sign-in: which windows it shows, in which order and after how long, and when it is in.
+"""The gateway's side of a sign-in: which windows it shows, in which order and when, until it is signed in.
 
-What IBC makes of them is in :mod:`ibgw_standin.handlers`. Windows, titles and order are those that
+IBC's reactions are in :mod:`ibgw_standin.handlers`. Windows, titles and order are those that
 tests/transcripts/README.md gives for IB's program; the times are shares of STANDIN_LOGIN_SECONDS.
 """
 
@@ -63,7 +63,7 @@ class Jvm(Protocol):
 
     @property
     def credentials(self) -> tuple[str, str]:
-        """User and password as they stand in the login window."""
+        """User and password as in the login window."""
 
     def exit(self, code: int) -> None:
         """End the JVM."""
@@ -115,7 +115,7 @@ class Program:
         await asyncio.Event().wait()
 
     async def _while(self, *names: str) -> None:
-        """Stay where we are as long as one of these faults is active."""
+        """Wait while one of these faults is active."""
         while any(map(self._fault, names)):
             self._changed.clear()
             await self._changed.wait()
@@ -123,8 +123,8 @@ class Program:
     # --- the walk --------------------------------------------------------------------------------------------------
 
     async def run(self, token: str) -> None:
-        """Return when the user is in; ends the JVM, or hangs, where the gateway does. *token* is the directory of an
-        autorestart token, empty without one."""
+        """Return when the user is signed in; ends the JVM, or hangs, where the gateway does. *token* is the directory
+        of an autorestart token, empty without one."""
         if self._fault("newer_version_pane"):
             pane = Window(DIALOG, "Notice", "A Newer Version of the application is available", ["OK"])
             self._desktop.open(pane)
@@ -158,7 +158,7 @@ class Program:
                 self.show(name)
 
     async def _show_disclaimer(self) -> None:
-        """Ask for the disclaimer of paper; what waits for a person waits beside the rest."""
+        """Ask for the disclaimer of paper; a wait for a person runs in parallel."""
         options = self._jvm.options
         window = Window(DIALOG, "Warning", DISCLAIMER, ["I understand and accept"])
         self._desktop.open(window)
@@ -184,7 +184,7 @@ class Program:
         self._splash.title = "Authenticating..."
 
     async def _go_on_with(self, token: str) -> None:
-        """A start on a token: nobody presses anything."""
+        """Start on a token, without any button pressed."""
         self.state = LOGGING_IN
         await self._while("stale_token")
         await self._share(0.2)
@@ -205,7 +205,7 @@ class Program:
         await self._hang()
 
     async def _sign_in(self, window: Window) -> None:
-        """Try whenever Log In is pressed, until the user is in."""
+        """Try whenever Log In is pressed, until the user is signed in."""
         while True:
             await window.pressed()
             self.state = LOGGING_IN
@@ -218,7 +218,7 @@ class Program:
                 window.buttons = () if lost.get("lost", "modes") == "all" else ("IB API", "Log In", "Paper Log In")
 
     async def _attempt(self, window: Window) -> bool:
-        """Return whether the user is in; False where the login window waits for the next press."""
+        """Return whether the user is signed in; False if the login window waits for the next press."""
         if self._take("login_error") is not None:
             await self._end_by(Window(DIALOG, "Login Error", LOGIN_ERROR, ["OK"]))
         if self._take("connection_failed") is not None:
@@ -259,14 +259,14 @@ class Program:
     # --- the push --------------------------------------------------------------------------------------------------
 
     def answer_push(self, approved: bool) -> Reply:
-        """The person with the phone says yes or no; ValueError when no push is waiting."""
+        """Approve or deny the push on the phone; ValueError if none is waiting."""
         if self._push is None or self._push.done():
             raise ValueError("no push is waiting for an answer")
         self._push.set_result(approved)
         return {"approved": approved}
 
     async def _second_factor(self) -> bool:
-        """Ask for the second factor; True when login goes on, False for another attempt."""
+        """Ask for the second factor; True if the login continues, False for another attempt."""
         jvm, options = self._jvm, self._jvm.options
         devices = jvm.gateway.fault("device_list")
         if devices is not None:
@@ -315,7 +315,7 @@ class Program:
     # --- the other session -----------------------------------------------------------------------------------------
 
     async def meet_other_session(self) -> None:
-        """Ask what is to become of a session elsewhere, as long as there is one."""
+        """Ask about a session elsewhere, as long as there is one."""
         while self._fault("existing_session") or self._fault("existing_session_stubborn"):
             window = Window(DIALOG, "Existing session detected", ELSEWHERE, ["Continue Login", "Exit Application"])
             self._desktop.open(window)
@@ -331,7 +331,7 @@ class Program:
                 self._jvm.exit(0)
                 await self._hang()
             kept = dict(self._jvm.gateway.faults)
-            # the stubborn one comes back once, as one that yields
+            # the stubborn one returns once, and then yields
             if kept.pop("existing_session_stubborn", None) is not None:
                 kept["existing_session"] = {}
             else:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Java's properties format as IBC loads config.ini, with a note wherever the reader gets something else than was meant.
+"""Java's properties format as IBC loads config.ini, with a note wherever the reader gets another value than intended.
 
 The format is that of ``java.util.Properties.load(InputStream)``: ISO 8859-1, lines joined by a backslash at their end,
 a key that ends at the first blank, ``=`` or ``:``, escapes in keys and values. IBC trims every value.
@@ -19,7 +19,7 @@ _SEPARATOR = re.compile(r"[ \t\f]*[=:]?[ \t\f]*")
 
 
 class Entry(NamedTuple):
-    """A key with its value as IBC gets it, and what is wrong with the way it was written."""
+    """A key with its value as IBC reads it, and the faults in its notation."""
 
     key: str
     value: str
@@ -80,7 +80,7 @@ def _split(line: str) -> tuple[str, str]:
 
 
 def parse(data: bytes) -> list[Entry]:
-    """Read a properties file; entries in order, the same key as often as it occurs."""
+    """Parse a properties file; entries in order, repeated keys included."""
     entries = []
     for number, line, swallowed in _logical_lines(data.decode("latin-1")):
         raw_key, raw_value = _split(line)

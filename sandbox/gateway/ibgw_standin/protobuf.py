@@ -61,7 +61,7 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def decode(data: bytes) -> dict[int, list[int | float | bytes]]:
-    """Return the fields of a message; :class:`DecodeError` when the bytes are none."""
+    """Return the fields of a message; :class:`DecodeError` for anything else."""
     fields: dict[int, list[int | float | bytes]] = {}
     at = 0
     while at < len(data):

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python3 -m ibgw_standin.relay``: what the image's socat does, for tests without one.
+"""``python3 -m ibgw_standin.relay``: acts like the image's socat, for tests without one.
 
-It listens before the gateway is there, accepts everybody, and only then dials: a client cannot tell a closed port, a
-closed connection and a reset apart, because all of them reach it as an end of file.
+It listens before the gateway does, accepts everybody, and only then connects: a client cannot distinguish a closed
+port, a closed connection and a reset, because all of them arrive as an end of file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The requests the stand-in knows: where their arguments stand in text and in protobuf, and how they are answered."""
+"""The supported requests: where their arguments are in text and in protobuf, and how they are answered."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Request:
         return str(protobuf.signed(value) if isinstance(value, int) else value)
 
     def number(self, name: str, default: int = 0) -> int:
-        """Return an argument as a whole number; *default* for what is none."""
+        """Return an argument as a whole number; *default* if it is not one."""
         try:
             return int(self.text(name))
         except ValueError:
@@ -109,7 +109,7 @@ class Request:
 def answer(  # noqa: C901  one case for each request
     gateway: Gateway, version: int, port: int, client_id: int, request: Request
 ) -> Iterator[Message]:
-    """Yield what the gateway says to a request; each message is a write of its own."""
+    """Yield the gateway's answers to a request; each message is written separately."""
     now = time.time()
     req_id = request.number("req_id", messages.NO_REQUEST) if "req_id" in request.spec.args else messages.NO_REQUEST
     accounts = gateway.shown_accounts

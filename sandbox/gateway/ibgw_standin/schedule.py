@@ -16,7 +16,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def local_zone() -> tzinfo:
-    """The zone of the process: TZ, else what the system says."""
+    """The zone of the process: TZ, else the system's."""
     name = os.environ.get("TZ", "")
     if name:
         return ZoneInfo(name)

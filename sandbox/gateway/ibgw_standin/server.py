@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The TWS API port: opens and closes with the gateway's state, keeps the table of clients, tells them the news."""
+"""The TWS API port: opens and closes with the gateway's state, tracks clients, and notifies them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FARM_FAULTS = ("farm_broken", "hmds_broken", "secdef_broken")
 
 
 class ApiServer:
-    """Serves a gateway's API on one address. Port 0 takes a free one, which stays the server's while closed."""
+    """Serve a gateway's API on one address. Port 0 takes a free one, which stays reserved while closed."""
 
     def __init__(self, gateway: Gateway, host: str = "127.0.0.1", port: int = 0) -> None:
         self.gateway = gateway
@@ -74,7 +74,7 @@ class ApiServer:
                 self.tell(session, notice)
 
     def drop_sessions(self, after: float = 0.0) -> None:
-        """Close the connections there are now, as the end of the gateway's process does."""
+        """Close the present connections, as the end of the gateway's process does."""
         for session in self._sessions:
             if after:
                 asyncio.get_running_loop().call_later(after, session.channel.writer.close)

@@ -74,7 +74,7 @@ class Session:
         self.started = False
 
     async def send(self, message: wire.Message) -> None:
-        """Write one message in a segment of its own."""
+        """Write one message in a separate segment."""
         await self.channel.write(wire.frame(wire.encode(self.version, message)))
 
     async def notify(self, code: int, text: str, req_id: int = messages.NO_REQUEST) -> None:
@@ -90,7 +90,7 @@ class Session:
         await self.server.thawed()
 
     async def serve(self) -> None:
-        """Speak with the client until one of both ends it; raises what reading or writing raises."""
+        """Talk to the client until either side ends it; raises exceptions from reading or writing."""
         reader = self.channel.reader
         if await reader.readexactly(4) != wire.MAGIC:
             return
@@ -125,7 +125,7 @@ class Session:
         self.gateway.record(self.number, self.client_id, request.spec.name, id=request.id, form=request.form)
 
     async def _negotiate(self, hello: wire.Hello) -> bool:
-        """Answer the hello; False when the connection is to be closed."""
+        """Answer the hello; False to close the connection."""
         name = self.gateway.first("hello")
         args = self.gateway.fault(name) if name else None
         if name in hostile.BEHAVIOURS:
@@ -141,7 +141,7 @@ class Session:
         if self.gateway.fault("notice_before_version") is not None:
             code, text = farm_notice("farm_broken", None)
             await self.channel.write(wire.frame(wire.texts(4, 2, -1, code, text)))
-            await asyncio.sleep(0.02)  # ibapi drops what shares a segment with a frame before the version
+            await asyncio.sleep(0.02)  # ibapi drops data that shares a segment with a frame before the version
         await self.channel.write(wire.frame(wire.texts(shown, self._connection_time())))
         if name == "version_then_silent":
             await self.channel.silence()

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""config.ini as IBC reads it, and what IBC would misread, by the collection's own table of the keys.
+"""config.ini as IBC reads it, and as it would misread it, by the collection's own table of keys.
 
 IBC is lenient: an unknown key is ignored, a bad boolean or number silently becomes a default, a bad
-ExistingSessionDetectedAction becomes ``secondary``. So is the stand-in (:func:`load`); what was misread stands in its
-``status`` as ``settings_problems``, because a template that is wrong in such a way fails on somebody's account
-otherwise. :func:`parse` refuses it, for tests of templates.
+ExistingSessionDetectedAction becomes ``secondary``. So is the stand-in (:func:`load`); misread settings are in its
+``status`` as ``settings_problems``, because such a template would otherwise fail only on somebody's account.
+:func:`parse` refuses them, for tests of templates.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class InvalidSettings(ValueError):
 
 
 class Settings:
-    """The values of a config.ini as IBC's DefaultSettings returns them; *log* takes what it says of bad numbers."""
+    """The values of a config.ini as IBC's DefaultSettings returns them; *log* receives its messages about bad
+    numbers."""
 
     def __init__(self, values: Mapping[str, str], log: Callable[[str], None] = lambda message: None) -> None:
         self._values = dict(values)
@@ -53,13 +54,13 @@ class Settings:
         return bool(self._values.get(key))
 
     def flag(self, key: str, default: bool | None = None) -> bool:
-        """Return whether a value is yes; IBC's default, or *default*, for what it does not take."""
+        """Return whether a value is yes; IBC's default, or *default*, for an invalid one."""
         taken = {"yes": True, "true": True, "no": False, "false": False}
         value = (self._values.get(key) or "").lower()
         return taken.get(value, KEYS[key].blank == "yes" if default is None else default)
 
     def number(self, key: str) -> int | None:
-        """Return a value as a number, IBC's default (None without one) where it is blank or none."""
+        """Return a value as a number, IBC's default (None without one) if it is blank or not a number."""
         value = self._values.get(key)
         if value and not re.fullmatch(r"[+-]?[0-9]{1,9}", value):
             self._log(f'Invalid number "{value}" for property "{key}"')
@@ -68,13 +69,13 @@ class Settings:
         return int(value) if value else None
 
     def dump(self) -> list[str]:
-        """Return the lines by which IBC prints what the file holds, credentials as asterisks."""
+        """Return the lines with which IBC prints the file, credentials as asterisks."""
         shown = {key: "***" if key in SECRET_KEYS and value else value for key, value in self._values.items()}
         return ["IBC Settings:", *(f"    {key}={shown[key]}" for key in sorted(shown)), "End IBC Settings", ""]
 
 
 def _accepts(values: Values, value: str) -> bool:
-    """Whether IBC reads the value as it was meant."""
+    """Whether IBC reads the value as intended."""
     if re.fullmatch(values.pattern, value, re.IGNORECASE) is None:
         return False
     return not values.high or values.low <= int(value) <= values.high
@@ -102,7 +103,7 @@ def _problems_of(entry: properties.Entry) -> list[str]:
 
 
 def problems(data: bytes) -> list[str]:
-    """Return everything in a config.ini that IBC would misread, a sentence each."""
+    """Return a sentence for each setting in a config.ini that IBC would misread."""
     entries = properties.parse(data)
     found = [problem for entry in entries for problem in _problems_of(entry)]
     seen: dict[str, int] = {}
@@ -130,6 +131,6 @@ def parse(data: bytes) -> Settings:
 
 
 def load(path: Path, log: Callable[[str], None]) -> tuple[Settings, list[str]]:
-    """Read the file as IBC does; returns what it would misread, too. FileNotFoundError where there is none."""
+    """Read the file as IBC does; also returns what it would misread. FileNotFoundError without a file."""
     data = path.read_bytes()
     return read(data, log), problems(data)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For tests: a stand-in in a process of its own, for the length of a ``with`` block."""
+"""For tests: a stand-in in its own process, for the length of a ``with`` block."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Running:
         return self.control({"cmd": "status"})
 
     def set_fault(self, name: str | None, **args: Any) -> None:
-        """Have this one fault from now on, or none."""
+        """Set this one fault, or none."""
         self.control({"cmd": "fault", "name": name, "args": args} if name else {"cmd": "clear"})
 
     def requests(self) -> list[dict[str, Any]]:
-        """Who asked what so far, oldest first."""
+        """The requests so far, oldest first."""
         found: list[dict[str, Any]] = self.control({"cmd": "requests"})["requests"]
         return found
 
@@ -54,7 +54,7 @@ class Running:
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen process go on."""
+        """Resume a frozen process."""
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
@@ -84,7 +84,7 @@ def listening(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, int
 
 @contextmanager
 def relay(port: int) -> Iterator[int]:
-    """Run a relay to a port, as the image's socat is one; yields its own port."""
+    """Run a relay to a port, like the image's socat; yields its own port."""
     with listening("ibgw_standin.relay", "--to", str(port)) as (_, _, own):
         yield own
 

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The autorestart token and the flag files by which a JVM tells ibcstart what to do next.
 
-``<settings>/<login directory>/autorestart`` is written by the gateway's own restart only and used up by the login that
-it saves. ``<settings>/COLDRESTART<session>`` and ``<settings>/PAUSE<session>`` live from the end of a JVM to ibcstart's
-look at them.
+``<settings>/<login directory>/autorestart`` is written only by the gateway's own restart and consumed by the login that
+it replaces. ``<settings>/COLDRESTART<session>`` and ``<settings>/PAUSE<session>`` exist from the end of a JVM until
+ibcstart reads them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SettingsDirectory:
         return directory
 
     def write_token(self, user: str) -> None:
-        """Leave the token that saves the next start its login."""
+        """Write the token that saves the next start a login."""
         (self.login_directory(user) / "autorestart").write_text(f"{time.time()}\n")
 
     def token_valid(self, directory: str) -> bool:
@@ -48,9 +48,9 @@ class SettingsDirectory:
             return False
 
     def remove_token(self, directory: str) -> None:
-        """Use a token up."""
+        """Consume a token."""
         (self.path / directory / "autorestart").unlink(missing_ok=True)
 
     def flag(self, name: str) -> None:
-        """Leave ``COLDRESTART`` or ``PAUSE`` for ibcstart."""
+        """Write ``COLDRESTART`` or ``PAUSE`` for ibcstart."""
         (self.path / f"{name}{self._session}").touch()

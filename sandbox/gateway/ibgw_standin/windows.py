@@ -14,7 +14,7 @@ _GAINED, _LOST = ("Activated", "Focused"), ("Lost focus", "Deactivated")
 
 
 class Window:
-    """A frame or a dialog; *text* is what its labels and text areas say, *owned* whether the main window owns it."""
+    """A frame or a dialog; *text* is that of its labels and text areas, *owned* whether the main window owns it."""
 
     def __init__(self, kind: str, title: str, text: str = "", buttons: Sequence[str] = (), owned: bool = False) -> None:
         self.kind = kind
@@ -28,7 +28,7 @@ class Window:
         return f"{self.kind} entitled: {self.title}"
 
     def press(self, button: str) -> bool:
-        """Press a button; False when there is none of that name."""
+        """Press a button; False if there is none of that name."""
         if button in self.buttons:
             self._presses.put_nowait(button)
         return button in self.buttons
@@ -44,7 +44,7 @@ class Window:
 
 
 class Desktop:
-    """The windows on the screen. There is no window manager, as in the image: a window that closes leaves nobody the
+    """The windows on the screen. Without a window manager, as in the image: when a window closes, no other gets the
     focus."""
 
     def __init__(self, seen: Callable[[Window | str, str], None]) -> None:

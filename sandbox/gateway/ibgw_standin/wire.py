@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames, the hello, and the three shapes a TWS API message takes with the negotiated version.
+"""Frames, the hello, and the three forms of a TWS API message by negotiated version.
 
 ================  =====================================================================
 version           payload of a frame
@@ -36,7 +36,7 @@ _HELLO = re.compile(rb"v(\d{1,6})(?:\.\.(\d{1,6}))?(?: (.*))?", re.DOTALL)
 
 
 class WireError(ValueError):
-    """The peer sent what is not the TWS API."""
+    """The peer sent something other than the TWS API."""
 
 
 class Hello(NamedTuple):
@@ -117,7 +117,7 @@ def encode(version: int, message: Message) -> bytes:
 
 
 def decode(version: int, payload: bytes) -> Incoming:
-    """Read a client message at the negotiated version; :class:`WireError` when it is none."""
+    """Decode a client message at the negotiated version; :class:`WireError` if it is invalid."""
     if version >= RAW_ID_VERSION:
         if len(payload) < 4:
             raise WireError("a frame is too short for a message id")
@@ -136,7 +136,7 @@ def decode(version: int, payload: bytes) -> Incoming:
 
 
 def parse_hello(payload: bytes) -> Hello:
-    """Read ``v157..178``, ``v176`` or either with options behind a blank."""
+    """Parse ``v157..178``, ``v176`` or either with options after a blank."""
     found = _HELLO.fullmatch(payload)
     if found is None:
         raise WireError(f"the hello {payload[:40]!r} is not of the form v<lowest>..<highest>")

@@ -93,7 +93,7 @@ class Authority:
         return made
 
     def revoke(self, path: Path, *revoked: x509.Certificate, ends: float = 30) -> None:
-        """Write the list of the revoked."""
+        """Write the CRL."""
         made = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.name)

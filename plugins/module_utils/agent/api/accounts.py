@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Account ids: masked for every output, checked as the inventory writes them and as a gateway names them.
 
-The one rule of modes: an id that begins with D is a paper account's (DU, DF, DI), any other a live one's (U, F, I and
-what IBKR may add). Promised of a signed-in gateway:
+The one rule for modes: an id that begins with D belongs to a paper account (DU, DF, DI), any other to a live one (U, F,
+I and whatever IBKR may add). For a signed-in gateway:
 
 - an id of the other mode is *wrong*: final, and the watcher stops the gateway;
-- so is a list of allowed ids of which the gateway serves none: somebody else has signed in;
-- one id more than allowed, or a listed one that is missing, is a *deviation*: never ready, but nothing is stopped,
+- so is serving none of the allowed ids: somebody else has signed in;
+- an extra id, or a listed one that is missing, is a *deviation*: never ready, but nothing is stopped,
   since IBKR opens and closes accounts in mid-week and a new sign-in costs a push.
 """
 
@@ -27,8 +27,8 @@ _FORMS = {"paper": "paper accounts begin with D", "live": "live accounts do not 
 def mask(account: str) -> str:
     """Return ``DU***67`` for ``DU1234567``: the letters in front and the last two characters stay.
 
-    Fewer than five characters behind the letters are hidden whole, since two of them would be half the id; and so is
-    an end that no id has.
+    With fewer than five characters after the letters, all of them are hidden, since two would be half the id; so is an
+    ending that no id has.
     """
     rest = account.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     letters, end = account[: len(account) - len(rest)][:3], rest[-2:]
@@ -48,18 +48,18 @@ def hide(text: str, accounts: Sequence[str]) -> str:
 
 
 def fits(account: str, mode: str | None) -> bool:
-    """Whether *account* is one of *mode* (``live`` or ``paper``; None: of any)."""
+    """Whether *account* belongs to *mode* (``live`` or ``paper``; None: either)."""
     return mode is None or (account[:1] in "Dd") == (mode == "paper")
 
 
 def are_ids(texts: list[str]) -> bool:
     """Whether each of *texts* can be an account id or is empty, blanks aside: at most 40 ASCII letters, digits, dots,
-    hyphens and underscores. Told of thousands at once."""
+    hyphens and underscores. One call checks thousands."""
     return _CHARACTERS.issuperset("".join(texts).replace(" ", "")) and len(max(texts, key=len)) <= MAX_ID
 
 
 def entry_fault(entry: object, mode: str | None = None) -> str | None:
-    """Return one sentence with fault and fix for an invalid *entry* of the allowed ids; None for a valid one."""
+    """Return the fault and the fix in one sentence for an invalid *entry* of the allowed ids; None for a valid one."""
     text = str(entry)
     if "," in text:
         return "one entry holds several ids; make each an entry of its own"
@@ -75,9 +75,9 @@ def entry_fault(entry: object, mode: str | None = None) -> str | None:
 
 
 class Check:
-    """The accounts that a gateway names, weighed against *mode* and the *allowed* ids (none: every one of the mode).
+    """Compare the accounts that a gateway reports with *mode* and the *allowed* ids (none: every id of the mode).
 
-    :meth:`take` may be called for one part of the list after the other: of thousands of ids only the first are kept.
+    :meth:`take` may be called with the list in parts; of thousands of ids, only the first are kept.
     """
 
     def __init__(self, mode: str | None, allowed: Iterable[str] = ()) -> None:
@@ -89,11 +89,11 @@ class Check:
         self._unlisted: str | None = None
 
     def anew(self) -> Check:
-        """Return a check with the same wishes that has seen nothing: for a list that replaces the one before."""
+        """Return an empty check with the same criteria, for a list that replaces the previous one."""
         return Check(self._mode, self._allowed)
 
     def take(self, accounts: Iterable[str]) -> None:
-        """Count in *accounts*; blanks around an id and empty ids are passed over."""
+        """Add *accounts*; blanks around an id and empty ids are ignored."""
         ids = [account for account in map(str.strip, accounts) if account]
         self.count += len(ids)
         self.first += ids[: SHOWN - len(self.first)]
@@ -115,7 +115,7 @@ class Check:
 
     @property
     def deviation(self) -> str | None:
-        """How the accounts differ from the allowed ones; None when they do not. Asked once every id is taken."""
+        """How the accounts differ from the allowed ones; None when they do not. Call it after the last :meth:`take`."""
         found = []
         if self._unlisted is not None:
             found.append(f"account {mask(self._unlisted)} is not among the {len(self._allowed)} allowed ones")

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Is a TWS API usable? One attempt, one deadline, one named answer, and no harm done.
 
-The only requests are START_API with an own client id and the current time: nothing that a Read-Only gateway
-would ask a person about, and no subscription that another client could lose. So a read-only API shows here only where
-the gateway says so by itself (error 321). From API version 219 on its settings could be asked for (reqConfig), but in a
-second connection and by a request that nobody has tried on a real gateway; the gateway's log tells the same.
+The only requests are START_API with a client id of its own and the current time: nothing that a read-only gateway would
+ask a person about, and no subscription that another client could lose. So a read-only API is noticed here only when the
+gateway reports it (error 321). From API version 219 on its settings could be requested (reqConfig), but only over a
+second connection and by a request that nobody has tried on a real gateway; the gateway's log has the same information.
 
 Imports are kept to what a bare interpreter loads in milliseconds, because the process start is nearly the whole cost
 of a probe. Whatever the peer sends, the process stays under 14 MiB and about a second of processor time.
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 CLIENT_ID = 917
 ATTEMPT_SECONDS = 5.0
 SETTLE_SECONDS = 0.3
-# After a report on every kind of farm, so much silence ends a settling that nobody asked for.
+# After a report on every kind of farm, this much silence ends the default settling time.
 QUIET_SECONDS = 0.03
 MUTE_SECONDS = 0.25
 GOODBYE_SECONDS = 0.5
 RECEIVED_BYTES = 1 << 16
 MAX_NOTICES = 50
-# More farms than IBKR has; those that follow share one row of their kind.
+# More farms than IBKR has; any beyond that share one row per kind.
 MAX_FARMS = 100
-# The least that an address of several is given, so that many dead ones in front leave some untried, not all.
+# The minimum per address of a name: with many dead ones in front, some stay untried, but not all.
 ADDRESS_SECONDS = 0.25
 
-# Codes and not texts decide: texts change between versions and follow the language of the gateway.
+# Codes decide, not texts: texts change between versions and follow the gateway's language.
 _MARKET_DATA, _HISTORICAL, _DEFINITIONS = "market data", "historical data", "security definition"
 _FARM_NOTICES = {
     2103: (_MARKET_DATA, "broken"),
@@ -62,10 +62,10 @@ _LINK_DOWN, _LINK_UP = (1100, 2110), (1101, 1102)
 _PORT_MOVED = 1300
 _COMPETING_SESSION = 10197
 _REFUSED_REQUEST, _READ_ONLY = 321, "read-only"
-# IBKR announces from when on it accepts this release no more. Its text may be longer than other notices'.
+# IBKR announces the date from which it rejects this release. The text may be longer than other notices.
 _RELEASE_ENDS, _ANNOUNCEMENT = 2172, 400
 _OTHER_FARMS = "others"
-# The notice of a restored link names the farms that are not back, and not their kinds.
+# The notice of a restored link names the farms that are still missing, but not their kinds.
 _NOT_CONNECTED, _ANY_KIND = "not connected", "data"
 _CONNECT_STATES = {
     errno.ECONNREFUSED: "port_closed",
@@ -87,25 +87,25 @@ def probe(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """Look once at the API on *host*:*port* and say what it is; never raises, never takes longer than *timeout*
-    seconds (plus 0.25 s for the mute connect and 0.5 s for the polite close), resolving the name included. The
-    addresses of a name share the time: each gets an equal part of what is left, at least 0.25 s, and the next one is
-    tried where a connect fails. An address that accepts is the gateway, whatever it says then.
+    """Look once at the API on *host*:*port* and return its state; never raises, never takes longer than *timeout*
+    seconds (plus 0.25 s for the mute connect and 0.5 s for the polite close), name resolution included. The addresses
+    of a name share the time: each gets an equal part of the rest, at least 0.25 s, and the next one is tried when a
+    connect fails. The first address that accepts is taken as the gateway.
 
-    *mode* (``live`` or ``paper``) and *accounts* (the allowed ids) are weighed as :class:`.accounts.Check` says. A data
-    farm of *ignored_farms* (by its name, or the part of it before a dot) may be broken.
-    *settle* is how long after the start of the session a report of trouble is waited for, in seconds; None: 0.3, or
-    less once the gateway has reported on every kind of data farm and is silent for 0.03. A peer that sends more than
-    the limits of :mod:`.wire` is judged as if the time were over.
+    *mode* (``live`` or ``paper``) and *accounts* (the allowed ids) are checked as :class:`.accounts.Check` describes. A
+    data farm in *ignored_farms* (by its name, or the part before a dot) may be broken. *settle* is how long to wait for
+    reports of trouble after the session starts, in seconds; None: 0.3, or less once the gateway has reported on every
+    kind of data farm and been silent for 0.03. A peer that exceeds the limits of :mod:`.wire` is judged as if the time
+    were over.
 
     Returns a dictionary whose keys are always there: ``api_state`` (a key of :data:`.states.API_STATES`, or
     ``rejected:<code>``), ``reason``, ``next_step``, ``final`` (waiting cannot help), ``server_version``,
     ``connection_time`` (the gateway's own text), ``accounts`` (masked), ``account_count``, ``account_fault`` (how the
-    accounts differ from those wanted; None when they do not, or none was named), ``next_valid_id``, ``read_only``
+    accounts differ from those wanted; None when they do not, or when none was named), ``next_valid_id``, ``read_only``
     (True once the gateway said so, else None), ``release_notice`` (IBKR's text that this release will no longer be
-    accepted, notice 2172, for :func:`..releases.outlook`; else None), ``clock_skew`` (seconds), ``farms`` (how
-    many data farms are ok, connecting and broken; one that is ignored is never broken), ``notices`` (code and text
-    each, the first 50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
+    accepted, notice 2172, for :func:`..releases.outlook`; else None), ``clock_skew`` (seconds), ``farms`` (how many
+    data farms are ok, connecting and broken; one that is ignored is never broken), ``notices`` (code and text each, the
+    first 50 different ones), ``notice_count`` (all of them) and ``timings`` (ms per step).
     """
     check, ignored = account_ids.Check(mode, accounts), frozenset(ignored_farms)
     attempt = _Attempt(host, port, client_id, check, ignored, timeout, settle, clock, now)
@@ -119,7 +119,7 @@ def probe(
 
 
 class _Verdict(Exception):
-    """The conversation is over, and this is what it showed."""
+    """The conversation has ended with this result."""
 
     def __init__(self, api_state: str, detail: str = "", next_step: str = "") -> None:
         super().__init__(api_state)
@@ -127,7 +127,7 @@ class _Verdict(Exception):
 
 
 class _Attempt:
-    """One conversation: what was heard so far, and the steps that hear it."""
+    """One conversation: the messages so far, and the steps that receive them."""
 
     def __init__(
         self,
@@ -150,9 +150,9 @@ class _Attempt:
         self._socket: socket.socket
         self._connected = False
         self._decoder = wire.Decoder()
-        # One for all that comes: a block for each answer, cut to its length, leaves a heap in pieces.
+        # One buffer for everything received: a block per answer, cut to its length, fragments the heap.
         self._received = memoryview(bytearray(RECEIVED_BYTES))
-        # One for all of it: blocks of a length of their own for each answer leave a heap in pieces.
+        # One buffer for everything sent: blocks of different lengths fragment the heap.
         self._received = memoryview(bytearray(RECEIVED_BYTES))
         self._at_eof: Callable[[], _Verdict] = self._closed_before_handshake
         self._session_asked = False
@@ -172,7 +172,7 @@ class _Attempt:
         self._farms: dict[tuple[str, str], str] = {}
 
     def converse(self) -> None:
-        """Go through the whole sequence; raises _Verdict at the first thing that stands against ready."""
+        """Go through the whole sequence; raises _Verdict at the first obstacle to ready."""
         self._connect()
         self._done("connect")
         self._send(wire.hello())
@@ -198,7 +198,8 @@ class _Attempt:
         self._judge()
 
     def close(self) -> None:
-        """Leave so that the gateway frees the client id before we are gone: end the stream, wait for its end."""
+        """Disconnect so that the gateway has freed the client id when this returns: end the stream, wait for its
+        end."""
         if not self._connected:
             return
         try:
@@ -284,8 +285,9 @@ class _Attempt:
         raise _Verdict(api_state, "" if api_state == "port_closed" else printable(str(failure)))
 
     def _addresses(self) -> list[Any]:
-        """Return getaddrinfo's result; names are resolved in a thread, which a dead DNS may block for long after."""
-        # As bytes, because a text would load the codec of international names: a tenth of the whole probe.
+        """Return getaddrinfo's result; names are resolved in a thread, which a dead DNS server may block for much
+        longer."""
+        # As bytes, because a str would load the codec for international names: a tenth of the whole probe.
         name = self._host.encode() if self._host.isascii() else self._host
         if _is_literal(self._host):
             return socket.getaddrinfo(name, self._port, type=socket.SOCK_STREAM)
@@ -312,10 +314,10 @@ class _Attempt:
             self._socket.settimeout(max(self._deadline - self._clock(), 0.001))
             self._socket.sendall(data)
         except OSError:
-            pass  # The peer has closed: what it said before, and how it ended, is still to be heard.
+            pass  # The peer has closed: read what it sent before, and how it ended.
 
     def _hear(self, until: float, when_late: str = "") -> bool:
-        """Take in what the peer sends next, waiting till *until* (0: only what is there already).
+        """Read what the peer sends next, waiting until *until* (0: only what has already arrived).
 
         Returns False when nothing came in time, or raises the verdict *when_late* if one is given.
         """
@@ -328,7 +330,7 @@ class _Attempt:
             if left <= 0 and until != 0:
                 raise TimeoutError
             self._socket.settimeout(max(left, 0))
-            # Through the image's relay an acknowledgement that waits costs 40 ms a message.
+            # Through the image's relay, a delayed acknowledgement costs 40 ms per message.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             count = self._socket.recv_into(self._received)
         except (TimeoutError, BlockingIOError):
@@ -427,7 +429,7 @@ class _Attempt:
         return min(end, self._clock() + QUIET_SECONDS) if early else end
 
     def _healthy_burst_seen(self) -> bool:
-        """Whether the gateway has reported on every kind of farm, and nothing of it is bad."""
+        """Whether the gateway has reported every kind of farm as healthy."""
         return (
             self._link is None
             and not self._competing
@@ -457,9 +459,9 @@ class _Attempt:
         return (self._accounts.wrong or self._accounts.deviation) if self._accounts.count else None
 
     def _closed_before_handshake(self) -> _Verdict:
-        """Closed without a greeting: a second connection that says nothing tells whose doing it was.
+        """Closed without a greeting: a second, silent connection shows whether the relay or the gateway did it.
 
-        A relay without a gateway behind it closes that one too, at once; a gateway waits for the first word.
+        A relay without a gateway behind it closes that one too, at once; a gateway waits for the client's greeting.
         """
         if self._error is not None:
             return _Verdict(f"rejected:{self._error}")
@@ -484,7 +486,7 @@ class _Attempt:
         return self._lost() or _Verdict("closed_after_handshake" if self._error is None else f"rejected:{self._error}")
 
     def _lost(self) -> _Verdict | None:
-        """The verdict when the API left this port or the gateway its link to IBKR, else None."""
+        """The verdict when the API has left this port or the gateway has lost its link to IBKR, else None."""
         if self._moved is not None:
             return _Verdict("port_moved", f"error {_PORT_MOVED}: {self._moved}")
         return None if self._link is None else _Verdict("link_down", f"error {self._link}")
@@ -509,7 +511,7 @@ def _numeric(text: str, name: str) -> int:
 
 
 def _farm_name(text: str) -> str:
-    """Return the farm that a farm notice ends with: behind its colon, or behind its full stop."""
+    """Return the farm named at the end of a farm notice, after its colon or its full stop."""
     _sentence, colon, name = text.rpartition(":")
     return printable((name if colon else text.partition(".")[2]).strip(), 40)
 

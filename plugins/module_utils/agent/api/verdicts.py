@@ -13,7 +13,7 @@ GATEWAY_STATES = (STOPPED, STARTING, WAITING_2FA, READY, DEGRADED, BLOCKED)
 
 
 class ApiState:
-    """One row: *meaning* and *next_step* for a person, *state* of a running gateway that answers so,
+    """One row: *meaning* and *next_step* for a person, *state* of a running gateway with this answer,
     *final* when no amount of waiting makes it ready."""
 
     __slots__ = ("final", "meaning", "next_step", "state")
@@ -26,7 +26,7 @@ class ApiState:
 CORRECT_ACCOUNTS = "Correct gateway_accounts to the accounts of this IBKR user (site.yml writes it), or ask IBKR."
 END_OTHER_SESSION = "Sign the user out where the other session is."
 WAIT_FOR_FARM = "Wait for the farm, or name it in gateway_ignored_farms where nobody needs it."
-# Verdicts that come when an attempt's time is over: a longer one might have heard more.
+# Verdicts of an attempt that ran out of time: a longer one might have received more.
 LATE = frozenset({"tcp_timeout", "no_handshake", "no_accounts", "no_valid_id", "unresponsive"})
 
 OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
@@ -114,7 +114,7 @@ API_STATES = {
     ),
 }
 
-# States of an API that is signed in to the right account, with or without trouble behind it.
+# States of an API that is signed in to the right account, with or without other trouble.
 ANSWERS = ("ready", "degraded", "link_down", "port_moved")
 
 # A lost link whose cause the log names.

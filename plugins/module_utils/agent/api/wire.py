@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The TWS API on the wire, as far as a readiness probe needs it: frames of NUL-terminated text fields.
 
-Offering 157..178 keeps every gateway, however new, in this text form (protobuf begins at 201).
-Nothing here raises on what a peer sends, and nothing grows with it: a frame is cut where it lies in the buffer, and
-only the start of a field becomes text. A start-up has frames of some kB (reference: TWS API, 1.1); the limits below
-leave room for an adviser with a hundred thousand accounts, and keep a probe at 14 MiB and some tenths of a second.
+Offering 157..178 keeps every gateway, however new, to this text form (protobuf begins at 201). No input from a peer
+raises an exception or makes memory grow: a frame is cut in place in the buffer, and only the start of a field becomes
+text. A start-up has frames of a few kB (reference: TWS API, 1.1); the limits below leave room for an adviser with a
+hundred thousand accounts, and keep a probe at 14 MiB and a few tenths of a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MIN_VERSION, MAX_VERSION = 157, 178
 MAX_FRAME = 1 << 20
 MAX_BYTES = 4 << 20
 MAX_FRAMES = 50_000
-# The version has 2 fields, a notice 5 that count; the longest of those is the text of a notice.
+# The version has 2 fields, a notice 5 that matter; the longest is a notice's text.
 MAX_FIELDS = 6
 MAX_FIELD = 1000
 MAX_DIGITS = 40
@@ -42,7 +42,7 @@ def hello() -> bytes:
 
 
 def message(*fields: object) -> bytes:
-    """Return one framed message; every field is sent as text with a NUL behind it."""
+    """Return one framed message; every field is sent as text followed by a NUL."""
     return _framed("".join(f"{field}\0" for field in fields).encode())
 
 
@@ -83,9 +83,9 @@ class Message:
 
 
 class Decoder:
-    """Cut a stream into messages: the same ones however it arrives, within limits on frame size, frames and bytes.
+    """Cut a stream into messages, whatever pieces it arrives in, within limits on frame size, frames and bytes.
 
-    :attr:`fault` says why the stream is not one of the API. :attr:`spent` is set when a stream that may be one has
+    :attr:`fault` says why the stream is not the API's. :attr:`spent` is set when a stream that may be the API's has
     used up its frames or bytes. No message comes after either.
     """
 
@@ -93,11 +93,11 @@ class Decoder:
         self.fault: str | None = None
         self.spent = False
         self._max_frame, self._bytes_left, self._frames_left = max_frame, max_bytes, max_frames
-        # It grows to the longest frame and never shrinks: memory that comes and goes is what a process keeps most of.
+        # It grows to the longest frame and never shrinks: repeated allocation would leave the process larger.
         self._buffer, self._filled = bytearray(), 0
 
     def feed(self, data: bytes | memoryview) -> Iterator[Message]:
-        """Yield the messages that *data* completes; to be exhausted before more is fed."""
+        """Yield the messages that *data* completes; exhaust it before feeding more."""
         buffer, start = self._buffer, 0
         if not self.fault and not self.spent:
             end = self._filled + len(data)

@@ -17,7 +17,7 @@ KILL_SECONDS, TALK_SECONDS = REPLY_SECONDS + 2, REPLY_SECONDS + 5
 MAX_REPLY, MAX_LINES = 1 << 16, 50
 _UNDER_WAY = "already in progress"
 _NO_SERVER = 7
-# One deadline for all lines. read tells its time-out by a status above 128, the connection's end by 1.
+# One deadline for all lines. read reports its time-out by a status above 128, the connection's end by 1.
 _TALK = """
 exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 7
 printf '%s\\r\\n' "$4" >&3
@@ -39,7 +39,7 @@ class NoServerError(ChannelError):
 
 
 class UnderWayError(ChannelError):
-    """The controller is already carrying this command out, at somebody else's word."""
+    """The controller is already carrying out this command for somebody else."""
 
 
 def send(engine: Engine, container: str, port: int, command: str, title: str = "IBC") -> list[str]:

@@ -12,10 +12,10 @@ from .ibc import IBC
 from .ibg_controller import IBG_CONTROLLER
 from .marks import Controller
 
-# A further controller is one more table, here.
+# To add a controller, add its table here.
 TABLES = {each.name: each for each in (IBC, IBG_CONTROLLER)}
 DEFAULT = IBC.name
-# ibg-controller's image has this label, and starts it where the variable says so, IBC otherwise (its run.sh, L257).
+# ibg-controller's image has this label, and starts it where this variable is set, else IBC (its run.sh, L257).
 IBG_LABEL, IBG_SWITCH = "com.ibg-controller.ib-gateway-version", "USE_IBG_CONTROLLER"
 
 
@@ -25,9 +25,9 @@ def by_name(name: str) -> Controller:
 
 
 def of_image(config: Mapping[str, Any]) -> str:
-    """Return the name of the controller that an image with this ``Config`` (the engine's, with Labels) is for.
+    """Return the name of the controller that an image with this ``Config`` (the engine's, with Labels) was built for.
 
-    ibg-controller's image has IBC as well, and starts that unless who makes the container switches ibg-controller on.
+    ibg-controller's image has IBC as well, and starts it unless the container's environment enables ibg-controller.
     """
     return IBG_CONTROLLER.name if IBG_LABEL in (config.get("Labels") or {}) else IBC.name
 
@@ -39,7 +39,7 @@ def controller_of(config: Mapping[str, Any]) -> str:
 
 
 def mixed(wanted: str, config: Mapping[str, Any]) -> str | None:
-    """Return why a container of this ``Config`` is none for controller *wanted*; None where it is."""
+    """Return why a container with this ``Config`` does not run controller *wanted*; None where it does."""
     runs, meant = by_name(controller_of(config)).title, by_name(wanted).title
     if runs == meant:
         return None

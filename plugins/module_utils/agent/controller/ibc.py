@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .marks import Controller
 
-# The image ends its display first, and Java of that, with 1.
+# The image ends its display first, which makes Java exit with 1.
 UNDER_JAVA = "stopped by docker stop, without a log-off at IBKR"
 
 IBC = Controller(
@@ -22,17 +22,17 @@ IBC = Controller(
         "controller_version": ("IBC: version: (\\d\\S{0,40})",),
         "jvm_start": ("Starting session: will exit if login dialog",),
         "jvm_restart": ("Re-starting session",),
-        # Of two tokens neither is used, and the words stand on two lines.
+        # With two tokens, IBC uses neither, and the message takes two lines.
         "token_missing": ("ull authentication will be required", "Full authentication will\n"),
         "token_found": ("authentication will not be required",),
         "login_window": ("LoginState is LOGGED_OUT",),
-        # IBC prints them before each attempt; without a password no attempt follows.
+        # IBC prints these before each attempt; without a password no attempt follows.
         "credentials": ("IBC: Setting user name", "IBC: Setting password"),
         "login_attempt": ("Login attempt: (\\d{1,9})",),
         "push_sent": ("Second Factor Authentication initiated",),
         "device_unnamed": ("You should specify the required second factor device",),
         "device_unknown": ("could not find second factor device",),
-        # Said when the push's dialog closes 180 s after Log In or later, also when the push was approved just then
+        # Printed when the push's dialog closes 180 s or more after Log In, also when the push was approved just then
         # (LoginManager.secondFactorAuthenticationDialogClosed).
         "push_lapsed_again": ("Re-login after second factor authentication timeout in",),
         "push_lapsed": ("Re-login after second factor authentication timeout not required",),
@@ -56,8 +56,8 @@ IBC = Controller(
         "login_error": ("dialog entitled: Login Error", "Login error message:"),
         "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
         "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),
-        # IBC prints the same words whatever it does with this dialog: with primary it goes on, and the other session
-        # ends; that is behind an approved push (TradingLoginHandoffDialogHandler).
+        # IBC prints the same words whatever it does with this dialog: with primary it continues, and the other session
+        # ends; the dialog follows an approved push (TradingLoginHandoffDialogHandler).
         "handoff": ("Trading Login Handoff dialog; {}",),
         "session_choice": (
             "User must choose whether to continue with this session",
@@ -73,7 +73,7 @@ IBC = Controller(
         ),
         "passkey": tuple(f"{p}ass{k}ey is not supported" for p in "Pp" for k in "Kk"),
         "release_refused": ("is no longer supported",),
-        # A dialog that waits for OK. IBC prints a text as it stands, in one line or in several.
+        # A dialog that waits for OK. IBC prints its text unchanged, on one or several lines.
         "release_ends": (
             "version of the application you are running, ([^\n]{0,400})",
             "be desupported on ([^\n]{0,400})",
@@ -90,7 +90,7 @@ IBC = Controller(
         "terminated": ("Received SIGINT or SIGTERM",),
         "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
     },
-    # Marks that mean nothing else: why the gateway does not get ready, and the next step.
+    # Findings only: why the gateway does not become ready, and the next step.
     findings={
         "too_many_logins": (
             "IBKR has locked sign-ins of this user for a while after too many failures",

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ibg-controller (code-hustler-ft3d/ibg-controller, 0.7.0 to 0.12.1), the successor of IBC in an image of its own.
 
-Each start of the container, each RESTART and each relaunch is a full sign-in, since it never uses a token; after every
-end of the gateway's program it signs in again by itself. A push stands within seconds of "Log In clicked successfully"
-and is named 25 seconds later, or, where it has been answered by then, never. "IB Key approval detected" means that the
-push's dialog is gone, whatever the answer; that the API's port accepts is the one proof of a sign-in.
-Sources: gateway_controller.py and docker/run.sh of 0.7.0 (77942a9), the published text of 0.12.0 (13422e4), its
-CHANGELOG.md and docs/OBSERVABILITY.md; the recordings in tests/transcripts/ibg.
+Each start of the container, each RESTART and each relaunch is a full sign-in, since it never uses a token; whenever the
+gateway's program ends, it signs in again by itself. A push is sent within seconds of "Log In clicked successfully" and
+logged 25 seconds later, or never if it has been answered by then. "IB Key approval detected" means that the push's
+dialog is gone, whatever the answer; only an API port that accepts proves a sign-in. Sources: gateway_controller.py and
+docker/run.sh of 0.7.0 (77942a9), the published text of 0.12.0 (13422e4), its CHANGELOG.md and docs/OBSERVABILITY.md;
+the recordings in tests/transcripts/ibg.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IBG_CONTROLLER = Controller(
         "password_empty": ("TWS_USERID and TWS_PASSWORD must be set",),
         "gateway_version": ("\tVersion: (\\S{1,40})",),
         "controller_version": ("ibg-controller v(\\d\\S{0,40}) starting",),
-        # Its own launch of the program, which a restart by the program itself has not.
+        # A launch by the controller; the program's own restart does not print it.
         "jvm_start": ("Gateway PID: ",),
         "adopted": ("AUTORESTART: adopted Gateway pid=",),
         "login_awaited": ("Waiting for login dialog ",),
@@ -65,7 +65,7 @@ IBG_CONTROLLER = Controller(
         "contested": ("Recognized: existing-session-detected dialog", "Late existing-session dialog detected"),
         "dialog_seen": ("Modal dialog(?:\\(s\\) detected: \\[\\('\\w{1,40}', ')([^'\n]{1,100})",),
         "dialog_left": ("Unrecognized modal ", "Unrecognized 'password' dialog"),
-        # First, since the last of these lines announces a relaunch, too.
+        # First, since the last of these lines announces a relaunch as well.
         "no_progress": ("API port never opened", "API port never came back up"),
         "sign_in_follows": (
             "Trying fast in-place restart first",
@@ -126,9 +126,9 @@ IBG_CONTROLLER = Controller(
         ),
         **{name: IBC.findings[name] for name in ("passkey", "session_choice", "session_taken")},
     },
-    # RESTART is a full sign-in, which is not what anybody of ours means by it; there is no PAUSE.
+    # RESTART is a full sign-in here, which no caller of ours wants; there is no PAUSE.
     commands={"stop": "STOP"},
-    # Rendered by the image for IBC, also where IBC does not run. The controller's own copy is its environment.
+    # The image renders it for IBC even where IBC does not run. The controller reads its environment instead.
     settings_file=IBC.settings_file,
     password_key=IBC.password_key,
     exit_codes={

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``jts.ini``: reconcile the keys that we manage, leave every other line as IBC and the gateway wrote it.
+"""``jts.ini``: reconcile the keys that we manage, and leave every other line as IBC and the gateway wrote it.
 
 IBC and the gateway delete and rewrite the file at every start: they add keys, reorder sections and change
-line ends. So the wanted text is a set of keys and not a file: only a key whose value differs is touched.
+line ends. So the desired state is a set of keys, not a file: only a key whose value differs is touched.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from __future__ import annotations
 import re
 
 Keys = dict[tuple[str, str], str]
-# As Java reads lines, which is how IBC and the gateway do: U+2028, U+0085, a form feed and the like are parts of a
-# value.
+# Lines as Java reads them, and so IBC and the gateway: U+2028, U+0085, a form feed and the like belong to the value.
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BLANKS = " \t"
 
@@ -60,5 +59,5 @@ def _lines(text: str) -> list[str]:
 
 
 def _rest_of(section: str, missing: Keys) -> list[str]:
-    """Take the keys of *section* that no line carried out of *missing*, as lines."""
+    """Remove the keys of *section* from *missing*, and return them as lines."""
     return [f"{key}={missing.pop((owner, key))}" for owner, key in list(missing) if owner == section]

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Of a line so many bytes matter, and of one mark so many finds in a block.
+# Limits: bytes of a line that are searched, and finds of one mark in a block.
 MAX_LINE = 2000
 MAX_FINDS = 200
-# Texts that several marks have in common: in a block without one, none of them is searched.
+# Texts that several marks share: in a block without the text, none of those marks is searched for.
 _GATES = (
     b"ogin",
     b"uthentication",
@@ -27,15 +27,15 @@ _GATES = (
     b"restart",
 )
 
-# What the engine's header and time are made of.
+# The bytes that occur in the engine's header and time.
 _FRONT_BYTES = b"0123456789-:.TZ \0\1\2"
 STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) ")
-# In front of a line's text: 8 bytes of the engine's header, of which one may look like the end of a line, and the time.
+# Before a line's text: the engine's header of 8 bytes, one of which may look like a line end, and the time.
 _FRONT = 8 + 31
 
 
 class Event(NamedTuple):
-    """An event of a log: its name, its value (empty without one), the engine's time in front (empty without one)."""
+    """A log event: its name, its value (may be empty), and the engine's time of the line (may be empty)."""
 
     name: str
     value: str
@@ -43,7 +43,7 @@ class Event(NamedTuple):
 
 
 class _Mark:
-    """A text in the log that marks an *event*; *first* when it begins its line."""
+    """A text in the log that marks an *event*; *first*: only at the start of a line."""
 
     def __init__(self, event: str, text: str) -> None:
         literal, group, value = text.removeprefix("^").partition("(")
@@ -52,7 +52,7 @@ class _Mark:
         self._valued = re.compile(re.escape(self._text) + (group + value).encode()) if group else None
 
     def finds(self, block: bytes) -> Iterator[tuple[int, str]]:
-        """Yield where it stands in *block*, and its value: MAX_FINDS times, and the last time."""
+        """Yield its position in *block* and its value: the first MAX_FINDS, and the last one."""
         at = block.find(self._text)
         if at >= 0 and self._valued:
             matches = self._valued.finditer(block, at)
@@ -70,14 +70,15 @@ class _Mark:
 class Controller:
     """One program that signs the gateway in: its log's marks by event, its commands, its exit codes, its settings.
 
-    *name* is the descriptor's word for it, *title* a person's. *exit_codes_after_start* are those that mean something
-    else once a JVM has begun. It *listens_late* when it takes commands only from its first complete sign-in on,
-    *names_pushes_late* when a push stands before the log tells of it, and its password is *password_is_property* when
-    it is read from a file of Java properties.
+    *name* is the descriptor's word for it, *title* a person's. *exit_codes_after_start* are those with another meaning
+    once a JVM has begun. It *listens_late* if it takes commands only after its first complete sign-in,
+    *names_pushes_late* if a push is sent before the log mentions it, and *password_is_property* if it reads the
+    password from a Java properties file.
 
-    A mark is a literal text; ``^`` before it: at the line's start; a group behind it is the event's value. Of a line
-    only the first event in the table's order counts. An event of *findings* is a finding by itself; the others are
-    the methods ``_on_<event>`` of :class:`.milestones.Summary`, so that a second table needs no second program.
+    A mark is a literal text; ``^`` before it: at the start of a line; a group after it is the event's value. In each
+    line, only the first event in the table's order counts. An event in *findings* is a finding by itself; the others
+    are handled by the methods ``_on_<event>`` of :class:`.milestones.Summary`, so that another controller needs only a
+    table.
     """
 
     def __init__(
@@ -105,14 +106,14 @@ class Controller:
         self._gates = {mark.gate: mark.gate.translate(None, _FRONT_BYTES) for mark in self._marks}
 
     def events(self, block: bytes) -> Iterator[Event]:
-        """Yield the events of *block*, which holds lines of a log as the engine sends them, in their order.
+        """Yield the events of *block*, lines of a log as the engine sends them, in order.
 
-        The cost is linear whatever the block holds: marks are searched as literals, and one that stands in a block
-        more than MAX_FINDS times counts so often, and the last time.
+        The cost is linear whatever the block contains: marks are searched for as literals, and of one that occurs more
+        than MAX_FINDS times, the first MAX_FINDS and the last count.
         """
         found: dict[int, Event] = {}
-        # Without the bytes of the engine's fronts, which are most of what short lines cost: what is not in it even
-        # then is not in the block.
+        # Without the bytes of the engine's prefixes, which are most of the cost of short lines: a text that is missing
+        # even then is not in the block.
         bare = block.translate(None, _FRONT_BYTES)
         open_gates = {gate for gate, short in self._gates.items() if short in bare and gate in block}
         for mark in (mark for mark in self._marks if mark.gate in open_gates):
@@ -125,8 +126,8 @@ class Controller:
 
 
 def _line(block: bytes, at: int) -> tuple[int | None, str]:
-    """Return where the text of the line around *at* begins, and the engine's time in front of it; None where *at* is
-    beyond what matters of a line."""
+    """Return where the text of the line around *at* begins, and the engine's time before it; None where *at* is beyond
+    the part of a line that is searched."""
     floor = max(0, at - MAX_LINE - _FRONT)
     begin = block.rfind(b"\n", floor, at) + 1
     if not begin and floor:

@@ -37,15 +37,15 @@ PHASES = (
     *(NO_RUN, LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAPSED),
     *(SIGNED_IN, CONFIGURED, ENDED, PAUSED),
 )
-# Of these a dialog that waits keeps the gateway from signing in.
+# In these phases, a waiting dialog keeps the gateway from signing in.
 SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAPSED)
-# What a next JVM does not fix.
+# Findings that another JVM does not fix.
 _LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
 EXISTING_SESSION = "Existing session detected"
 
-# What the log shows that keeps a gateway from getting ready, by events with more to them or by several; the rest is the
-# controller's own.
+# Findings that keep a gateway from becoming ready and take more than one event, or more than the event; the others are
+# in the controllers' tables.
 FINDINGS = {
     **{
         name: verdicts.ApiState(verdicts.BLOCKED, meaning, next_step, final=True)
@@ -160,7 +160,7 @@ class Summary:
         self.read_only: bool | None = None
         # Whether the API refused a client's request because it is read-only.
         self.write_refused = False
-        # What IBKR announced by a dialog of the sign-in: that it will no longer accept this release.
+        # IBKR's announcement, in a sign-in dialog, that it will no longer accept this release.
         self.release_notice: str | None = None
         self.gateway_version: str | None = None
         self.controller_version: str | None = None
@@ -174,14 +174,14 @@ class Summary:
         self.refused_this_time = False
         # Whether a dialog has shown itself since the last attempt.
         self.dialog_since_attempt = False
-        # Whether the next JVM will find no token, and whether the log has said that this JVM comes.
+        # Whether the next JVM will find no token, and whether the log has announced it.
         self.token_missing: bool | None = None
         self.sign_in_follows = False
-        # Of a push whose time is over: whether the controller sends another one by itself.
+        # Whether the controller sends another push by itself when one has expired.
         self.tries_again = False
-        # How the controller's settings have it treat another session of the user; None while it has not said so.
+        # How the controller is set to treat another session of the user; None until it has logged that.
         self.existing_session_action: str | None = None
-        # Why no second factor comes, and whether a person may still finish that sign-in at the screen.
+        # Why no second factor is sent, and whether a person may still finish that sign-in at the screen.
         self.second_factor_fault: str | None = None
         self.awaits_person = False
         # Seconds for which the controller does nothing, by its own word.
@@ -199,7 +199,7 @@ class Summary:
             self.finding = event.name
         else:
             getattr(self, f"_on_{event.name}")(event.value)
-        # Whatever else comes behind it, the sign-in did not go on by itself.
+        # Whatever follows, the sign-in did not continue by itself.
         self.pushes_missed += lapsed and self.phase not in (LAPSED, SIGNED_IN, CONFIGURED, NO_RUN)
 
     def as_state(self) -> dict[str, Any]:

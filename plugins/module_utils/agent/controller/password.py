@@ -8,8 +8,8 @@ reads at each start of a JVM. A live gateway has it while a sign-in is granted, 
 the file is empty and the setting blank: a restart on the token needs no password, and a full sign-in without one gets
 as far as the login window, where IBC presses nothing and no push is sent (tests/transcripts/exp-*.log).
 
-It comes from who asks for the start, from Secret Manager as the VM's own service account, or, of a paper gateway, which
-the plan starts, from a file of root's. The token:
+It comes with the request to start, from Secret Manager through the VM's service account, or, for a paper gateway, which
+the plan starts, from a root-only file. The token:
 https://cloud.google.com/compute/docs/access/authenticate-workloads#applications
 """
 
@@ -29,21 +29,21 @@ from ..session.descriptor import Descriptor
 from . import secret_manager
 from .properties import UnrepresentableError, escape
 
-# A file system in memory on every host with systemd: what is here does not outlive the VM's next boot.
+# A file system in memory on every host with systemd: nothing here outlives a reboot of the VM.
 ROOT = "/run/ibgw"
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 TIMEOUT = 10.0
-# What was handed over for a sign-in that never began goes after so long.
+# A password handed over for a sign-in that never began is removed after this long.
 LEFT_SECONDS = 60.0
 _FLAVOR = {"Metadata-Flavor": "Google"}
 
 
 class PasswordError(Exception):
-    """The password cannot be had; the message says why and never what it is."""
+    """The password cannot be obtained; the message says why, and never contains it."""
 
 
 def directories(root: str, name: str, group: int) -> list[Entry]:
-    """Where the password of gateway *name* is put for the container, whose group may read it."""
+    """The directories where the container of gateway *name* finds its password; its group may read them."""
     mine = (os.geteuid(), os.getegid())
     return [
         Directory(root, 0o711, *mine),
@@ -53,7 +53,7 @@ def directories(root: str, name: str, group: int) -> list[Entry]:
 
 
 def make_place(name: str, group: int) -> None:
-    """Make the directory that the container of gateway *name* has in it, without a password. OSError."""
+    """Make the directory that is mounted into the container of gateway *name*, without a password. OSError."""
     reconcile(directories(ROOT, name, group), check=False)
 
 
@@ -68,9 +68,9 @@ def kept_path(name: str) -> str:
 
 
 def provide(found: Descriptor, handed: str | None = None, asks: bool = True) -> None:
-    """Put the password where the container reads it, before a start; *handed* is that of who signs a live gateway in.
+    """Put the password where the container reads it, before a start; *handed* came with a request to sign in.
 
-    Without *asks* an empty one, for a start on a kept sign-in. Raises PasswordError.
+    Without *asks* it is empty, for a start on a kept sign-in. Raises PasswordError.
     """
     try:
         text = _password(found, handed) if asks else ""
@@ -82,13 +82,13 @@ def provide(found: Descriptor, handed: str | None = None, asks: bool = True) -> 
 
 
 def held(name: str) -> bool:
-    """Whether the container of gateway *name* can read the password, or one is left that nobody took."""
+    """Whether the container of gateway *name* can read the password, or one was handed over and not used."""
     return any(map(_size, _places(name))) or _left_over(name)
 
 
 def withdraw(found: Descriptor, engine: Engine, running: bool) -> None:
-    """Take the password away from the container, first from the rendered settings where it is *running*. Raises
-    PasswordError, after which it is still held.
+    """Take the password away from the container, first from the rendered settings if it is *running*. Raises
+    PasswordError if it is still held.
     """
     key, settings = found.driver.password_key, found.driver.settings_file
     blank = ["sed", "-i", f"s/^{key}=.*/{key}=/", settings]
@@ -134,7 +134,7 @@ def _handed_path(name: str) -> str:
 
 
 def _places(name: str) -> list[str]:
-    """Where containers read it; one that was made when the file was on disk has it there until it is replaced."""
+    """Where containers read it; a container from when the file was on disk has it there until it is replaced."""
     before = os.path.join(descriptor.ROOT, name, "secrets")
     return [path(name), *([os.path.join(before, "tws_password")] if os.path.isdir(before) else [])]
 

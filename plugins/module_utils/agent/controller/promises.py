@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The basis of each promise of this collection, per controller; what one cannot keep is refused by name.
+"""The basis of each promise of this collection, per controller; a promise that a controller cannot keep is refused by
+name.
 
 docs/reference/controllers.md prints them. Sources: the recordings in tests/transcripts and tests/transcripts/ibg, and
 the sources that ibc.py and ibg_controller.py name.
@@ -43,7 +44,7 @@ PROMISES = {
     PASSKEY: "a passkey is named",
     SETTINGS: "the settings of the inventory are in force",
 }
-# Without one of these no controller drives a live gateway, whatever the operator says.
+# A controller that lacks one of these never drives a live gateway, whatever the operator accepts.
 LIVE = (PREVENTION, REFUSED, STOP)
 
 

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Java properties values: the form in which IBC reads ``config.ini``.
 
-IBC loads the file with ``java.util.Properties``: a backslash starts an escape, bytes above Latin-1 cannot
-stand in the file, leading blanks are skipped; since IBC 3.24 values are trimmed, so a value with blanks at
-either end cannot be carried at all.
+IBC loads the file with ``java.util.Properties``: a backslash starts an escape, bytes above Latin-1 cannot be written,
+leading blanks are skipped; since IBC 3.24 values are trimmed, so a value with blanks at either end cannot be written at
+all.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ..text import printable
 ENDPOINT = "https://secretmanager.googleapis.com"
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.5
-# GET of a URL with these headers, each wait at most so many seconds: status and body. OSError without an answer.
+# GET a URL with these headers, with a limit in seconds for each wait: status and body. OSError without an answer.
 Fetch = c.Callable[[str, dict[str, str], float], tuple[int, bytes]]
 RESOURCE = re.compile(r"projects/([a-z0-9:.-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/(latest|[A-Za-z0-9_-]+)")
 _PASSING = (429, 500, 502, 503, 504)
@@ -30,7 +30,7 @@ _POLYNOMIAL = 0x82F63B78
 
 
 class SecretError(Exception):
-    """The secret cannot be had; the message names it and says what to do, and never what is in it."""
+    """The secret cannot be read; the message names it and says what to do, and never contains it."""
 
 
 def resource(name: str, project: str | None, version: str = "latest") -> str:
@@ -56,7 +56,7 @@ def resource(name: str, project: str | None, version: str = "latest") -> str:
 def access(name: str, token: str, fetch: Fetch, endpoint: str = ENDPOINT, timeout: float = 10.0) -> bytes:
     """The payload of the version with this full name, its checksum compared, within *timeout* seconds in all.
 
-    What passes (429, 5xx, no connection) is tried again; SecretError for everything else.
+    Transient errors (429, 5xx, no connection) are retried; SecretError for everything else.
     """
     url, headers = f"{endpoint.rstrip('/')}/v1/{name}:access", {"Authorization": f"Bearer {token}"}
     deadline = time.monotonic() + timeout

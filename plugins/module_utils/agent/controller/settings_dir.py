@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gateway's settings directory, which the container can write: root works in it by descriptor, never by path.
+"""A gateway's settings directory. The container can write to it, so root works in it by descriptor, never by path.
 
 Whatever stands in a file's place there (a link, a second name of another file, a FIFO, a device, a file of gigabytes)
-is neither read nor written through: it is named, and replaced by a rename or removed as the name that it is.
+is neither read nor written through: it is reported, and replaced by a rename or unlinked.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ JTS_BYTES = 1 << 20
 # A settings directory of the gateway has a few dozen entries.
 MAX_ENTRIES = 10_000
 MAX_ASIDE = 10
-# As many entries are removed at a time, so often; so many are told.
+# Passes over the entries to remove, and names reported.
 MAX_PASSES, MAX_TOLD = 100, 10
-# The container may put another thing in the place between a look and a rename; each time is one more try.
+# The container may swap the entry between a look and a rename; then it is tried again.
 TRIES = 5
 # Flags by which IBC's start script goes on after an exit, in the directory itself.
 FLAGS = ("PAUSE", "COLDRESTART")
@@ -36,14 +36,14 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def printable(text: str, limit: int = 60) -> str:
-    """A text of the container's in printable characters, at most *limit* of them."""
+    """A text from the container in at most *limit* printable characters."""
     shown = "".join(character if character.isprintable() else "?" for character in text[:limit])
     return shown.encode("utf-8", "replace").decode() + ("..." if len(text) > limit else "")
 
 
 @contextlib.contextmanager
 def opened(path: str) -> c.Iterator[SettingsDirectory]:
-    """The directory at *path*; its parents are root's alone, and no link leads there.
+    """The directory at *path*; only root can change its parents, and none of them is a link.
 
     Raises FileNotFoundError where it is missing, and UntrustedError.
     """
@@ -172,7 +172,7 @@ class SettingsDirectory:
             except FileNotFoundError:
                 return
             except (IsADirectoryError, NotADirectoryError):
-                # It was swapped since the look.
+                # It was swapped after the look.
                 continue
             except OSError as fault:
                 if fault.errno != UntrustedError.NOT_EMPTY:
@@ -182,7 +182,7 @@ class SettingsDirectory:
         raise self._untrusted(name, "another thing at each look")
 
     def token_directories(self) -> c.Iterator[SettingsDirectory]:
-        """The directories in it that hold something by the name of a token, each open until the next one."""
+        """Yield its directories with an entry named like a token; each stays open until the next one."""
         for name in self.names():
             try:
                 handle = os.open(name, _DIRECTORY, dir_fd=self.handle)
@@ -209,7 +209,7 @@ def remove_stale(descriptor: Descriptor) -> list[str]:
     """
     removed: list[str] = []
     with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
-        # The flags first: however many there are, what is left is what the gateway itself keeps.
+        # The flags first: there may be more of them than names() accepts.
         for _pass in range(MAX_PASSES):
             flags = directory.flags()
             for name in flags:
@@ -224,7 +224,7 @@ def remove_stale(descriptor: Descriptor) -> list[str]:
 
 
 def has_token(descriptor: Descriptor) -> bool:
-    """Whether a sign-in is kept: a token of the gateway's own is there. Raises UntrustedError or another OSError."""
+    """Whether a sign-in is kept: the gateway has a token. Raises UntrustedError or another OSError."""
     with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
         for below in directory.token_directories():
             with contextlib.suppress(UntrustedError):
@@ -234,7 +234,8 @@ def has_token(descriptor: Descriptor) -> bool:
 
 
 class JtsIni(Entry):
-    """``jts.ini``, of which some keys are ours; anything else than the gateway's own file in its place is replaced."""
+    """``jts.ini``, of which we manage some keys; anything in its place other than the gateway's own file is
+    replaced."""
 
     def __init__(self, directory: str, wanted: str, owner: int, group: int) -> None:
         super().__init__(f"{directory}/{JTS_INI}", None, owner, group)
@@ -269,7 +270,7 @@ class JtsIni(Entry):
             directory.replace(JTS_INI, content, int(wanted["mode"]), int(wanted["owner"]), int(wanted["group"]))
 
     def shown(self, state: State) -> str:
-        """The keys that are ours, and nothing else of a file that the container writes."""
+        """Only the keys that we manage, since the container writes the file."""
         if not state:
             return ""
         if "untrusted" in state:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small client of the Docker Engine API: just what looking after one container takes, standard library only."""
+"""A small client of the Docker Engine API: just enough to look after one container, standard library only."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from ..text import printable
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 REQUEST_SECONDS = 20.0
-# Seconds for each request of a look, which has several and takes 20 s at most.
+# Seconds for each request of a look, which makes several and takes 20 s at most.
 LOOK_SECONDS = 4.0
 MAX_ANSWER = 1 << 20
-# A stream is handed on in blocks of whole lines, so large at most, and so many wait for who reads them.
+# A stream is passed on in blocks of whole lines: their maximum size, and how many wait for the reader.
 BLOCK_BYTES = 1 << 18
 MAX_BLOCKS = 8
-# So long a reader rests after a small block, so that a flood comes in large ones.
+# A reader pauses this long after a small block, so that a flood arrives in large ones.
 REST_SECONDS = 0.01
 Stream = queue.Queue["bytes | None"]
 
 
 class EngineError(Exception):
-    """The engine could not be reached, or refused what was asked; the message says what was attempted."""
+    """The engine could not be reached or refused the request; the message says what was attempted."""
 
 
 class NotFoundError(EngineError):
@@ -43,7 +43,7 @@ class NotFoundError(EngineError):
 
 
 class LateError(EngineError):
-    """The engine did not answer in the time that was given to it."""
+    """The engine did not answer in time."""
 
 
 class TooLongError(EngineError):
@@ -51,7 +51,7 @@ class TooLongError(EngineError):
 
 
 class Deadline:
-    """The end of an exchange, connecting and the last byte included: *seconds* from now, None for none."""
+    """The end of an exchange, from connecting to the last byte: *seconds* from now, None for none."""
 
     def __init__(self, seconds: float | None) -> None:
         self._end = None if seconds is None else time.monotonic() + seconds
@@ -67,7 +67,7 @@ class Deadline:
 
 
 class _Bounded(socket.socket):
-    """A socket whose every wait ends with the exchange, and that takes *most* bytes (None: any number)."""
+    """A socket on which every wait ends at the exchange's deadline, and that reads *most* bytes (None: no limit)."""
 
     def __init__(self, deadline: Deadline, most: int | None) -> None:
         super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -92,7 +92,7 @@ class _Bounded(socket.socket):
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over the engine's unix socket; of version 1.0, in which a stream is not cut into chunks."""
+    """HTTP over the engine's unix socket; version 1.0, in which a stream is not chunked."""
 
     _http_vsn, _http_vsn_str = 10, "HTTP/1.0"
 
@@ -111,7 +111,7 @@ class _Connection(http.client.HTTPConnection):
             self._stream.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
-        """Close for good, also after http.client let go of the socket."""
+        """Close for good, also after http.client has dropped the socket."""
         self.close()
         self._stream.close()
 
@@ -120,8 +120,8 @@ class Engine:
     """The Docker engine behind a unix socket: *path*, else ``DOCKER_HOST`` (``unix://…``), else the usual place.
 
     Requests carry no API version, so that every engine answers in its own. Every method raises EngineError
-    (NotFoundError for an unknown container or image, LateError, TooLongError) and is bounded as a whole: in seconds,
-    and in the bytes of the answer.
+    (NotFoundError for an unknown container or image, LateError, TooLongError) and is bounded as a whole, in seconds and
+    in bytes.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -154,7 +154,7 @@ class Engine:
         return sorted(network["Name"] for network in self._call("GET", f"/networks?{query}", "list the networks"))
 
     def start(self, container: str) -> None:
-        """Start an existing container; one that runs already is left alone."""
+        """Start an existing container; a running one is left alone."""
         self._call("POST", f"/containers/{quote(container)}/start", f"start container {container}")
 
     def stop(self, container: str, grace: int, timeout: float) -> None:
@@ -163,11 +163,11 @@ class Engine:
         self._call("POST", path, f"stop container {container}", timeout)
 
     def unpause(self, container: str) -> None:
-        """Let the processes of a paused container go on."""
+        """Resume the processes of a paused container."""
         self._call("POST", f"/containers/{quote(container)}/unpause", f"unpause container {container}")
 
     def wait(self, container: str, timeout: float) -> int | None:
-        """Wait until *container* does not run; return its exit code, or None when *timeout* passed first."""
+        """Wait until *container* has stopped; return its exit code, or None after *timeout*."""
         attempt = f"wait for container {container}"
         try:
             return int(self._call("POST", f"/containers/{quote(container)}/wait", attempt, timeout)["StatusCode"])
@@ -311,7 +311,7 @@ class Engine:
         return found
 
     def create(self, name: str, request: dict[str, Any]) -> None:
-        """Make container *name* of a request as the engine documents it, and do not start it."""
+        """Create container *name* from a request as the engine documents it; it is not started."""
         self._call("POST", f"/containers/create?{urlencode({'name': name})}", f"create container {name}", body=request)
 
     def rename(self, container: str, name: str) -> None:
@@ -323,13 +323,13 @@ class Engine:
         self._call("DELETE", f"/containers/{quote(container)}?v=1", f"remove container {container}")
 
     def connect(self, network: str, container: str) -> None:
-        """Let *container* into *network*, too."""
+        """Connect *container* to *network* as well."""
         attempt = f"let container {container} into network {network}"
         self._call("POST", f"/networks/{quote(network)}/connect", attempt, body={"Container": container})
 
     def path_stat(self, container: str, path: str) -> dict[str, Any] | None:
-        """Return what *path* of a container is, which need not run (``name``, ``size``, ``mode`` as Go's FileMode,
-        ``linkTarget``); None where there is nothing. A link is not followed."""
+        """Return the status of *path* in a container, running or not (``name``, ``size``, ``mode`` as Go's FileMode,
+        ``linkTarget``); None where nothing exists. A link is not followed."""
         attempt = f"look at {path} of {container}"
         try:
             connection, response = self._open("HEAD", _archive_path(container, path), attempt)
@@ -343,7 +343,7 @@ class Engine:
             connection.hang_up()
 
     def archive(self, container: str, path: str, most: int) -> bytes:
-        """Return *path* of a container, which need not run, as a tar archive; TooLongError beyond *most* bytes."""
+        """Return *path* of a container, running or not, as a tar archive; TooLongError beyond *most* bytes."""
         attempt = f"read {path} of {container}"
         connection, response = self._open("GET", _archive_path(container, path), attempt, most=most)
         try:
@@ -364,7 +364,7 @@ class Engine:
 
 @contextlib.contextmanager
 def _errors(attempt: str) -> Iterator[None]:
-    """Turn what sockets, HTTP and JSON raise into errors of this module."""
+    """Turn exceptions of sockets, HTTP and JSON into errors of this module."""
     try:
         yield
     except TimeoutError as error:
@@ -416,7 +416,7 @@ def _blocks(response: http.client.HTTPResponse, framed: bool) -> Iterator[bytes]
 
 
 def _whole(data: bytes) -> bool:
-    """Whether *data* ends with a line, or with a part of one that the engine has sent whole."""
+    """Whether *data* ends with a whole line, or with a complete frame of the engine's."""
     at = data.rfind(b"\n") + 1
     while 0 <= at < len(data):
         header = data[at : at + 8]

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container's log, read once, onward from a cursor that does not depend on a clock.
+"""A container's log, each line read once, from a cursor that does not depend on a clock.
 
-The cursor is the last line that was read: the engine's time in front of it, taken as a name, and a digest of its text.
-All lines behind it are new. With the summary it goes into the state file, so that neither a restart
-of the watcher, of the engine or of the host, nor a clock that is set, loses a line or reads one twice.
+The cursor is the last line read: the engine's time stamp, used as a name, and a digest of its text. All lines after it
+are new. It is saved with the summary in the state file, so that no line is lost or read twice when the watcher, the
+engine or the host restarts, or when the clock is set.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ..controller.milestones import Summary
 from .client import Engine, Stream
 
 SCHEMA = 1
-# How many lines from the end the cursor is looked for in; of an unknown log the last so many are read.
+# How many lines from the end to search for the cursor; the last number is also how much of an unknown log is read.
 TAILS = (200, 2000, 20000)
-# Seconds that one look reads; the rest of a flood is read by the next look.
+# Seconds for which one look reads; the next look reads the rest of a flood.
 READ_SECONDS = 8.0
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NAMES = ("container", "started_at", "stamp", "digest", "phase_at", "dialog_at")
@@ -45,13 +45,13 @@ class Log:
         self.summary = Summary(self._controller)
         self.container, self.started_at = container, ""
         self.stamp = self.digest = self.phase_at = self.dialog_at = ""
-        # How often lines were gone before they were read, and whether the last look did not come to the log's end.
+        # How often lines were lost before they were read, and whether the last look stopped before the log's end.
         self.gaps, self.behind = 0, False
         self.phase_since = self.dialog_since = self._clock()
         self._seeking = False
-        # How many of TAILS were looked through in vain for the cursor.
+        # How many of TAILS have been searched for the cursor without success.
         self._searched = 0
-        # Until a line of a new start has come, those before this moment are of an earlier one.
+        # Until a line of a new start arrives, lines before this moment belong to an earlier one.
         self._before: float | None = None
 
     # State
@@ -62,7 +62,7 @@ class Log:
         return {"schema": SCHEMA, **texts, "gaps": self.gaps, "summary": self.summary.as_state()}
 
     def recall(self, state: object) -> None:
-        """Go on from *state*; one of another form is ignored, and the log is read from the start."""
+        """Continue from *state*; an invalid one is ignored, and the log is read from the start."""
         if not isinstance(state, dict) or state.get("schema") != SCHEMA or not isinstance(state.get("gaps"), int):
             return
         summary = Summary.from_state(state.get("summary"), self._controller)
@@ -91,7 +91,7 @@ class Log:
                     self._follow(engine, container["name"])
                 if not (self._read_to(last, end) and self._seeking):
                     break
-                # The cursor's line is not among these. A look that is over by now goes on from here.
+                # The cursor's line is not among these. The next look continues from here.
                 self._searched += 1
                 self.close()
                 if self._clock() >= end:
@@ -104,9 +104,9 @@ class Log:
         self._before = None
 
     def listen(self, timeout: float) -> bool:
-        """Wait for lines, at most *timeout* seconds, and read them; whether the log goes on. Needs a stream kept.
+        """Wait for lines, at most *timeout* seconds, and read them; whether the log goes on. Needs an open stream.
 
-        False also in a search for the cursor that a look did not end: only :meth:`read_on` goes on with it.
+        False also during an unfinished search for the cursor, which only :meth:`read_on` continues.
         """
         if self._stream is None or self._seeking:
             return False
@@ -151,13 +151,13 @@ class Log:
         self.phase_at, self.dialog_at = container["started_at"], ""
         self.phase_since = self._moment(container["started_at"])
         started, ended = epoch(container["started_at"]), epoch(container["finished_at"] or "")
-        # The engine notes a start a little after the first line; the run before ended earlier, or later where the clock
-        # was set back.
+        # The engine records a start a little after the first line; the previous run ended earlier, or later if the
+        # clock was set back.
         self._before = max(started - 1, ended if ended <= started else 0.0)
 
     def _follow(self, engine: Engine, name: str) -> None:
         if self._searched == len(TAILS):
-            # The engine has rotated the cursor's line away: read all that is left.
+            # The engine has rotated the cursor's line away: read everything that is left.
             self.gaps += 1
             self.stamp, self._searched = "", 0
         tail = TAILS[self._searched] if self.stamp else TAILS[-1]
@@ -182,7 +182,7 @@ class Log:
         return True
 
     def _found(self, block: bytes) -> int:
-        """Return where the lines behind the cursor begin, -1 where the cursor's line is not in *block*."""
+        """Return where the lines after the cursor begin, -1 where the cursor's line is not in *block*."""
         stamp = self.stamp.encode() + b" "
         at = block.rfind(stamp)
         while at >= 0:
@@ -198,12 +198,12 @@ class Log:
 
 
 def _last(block: bytes) -> tuple[str, str] | None:
-    """Return the cursor of the last line of *block*, also of one that has not ended; None where there is none."""
+    """Return the cursor of the last line of *block*, even an unfinished one; None where there is none."""
     ended = block.endswith(b"\n")
     end = len(block) - ended
     begin = block.rfind(b"\n", 0, end) + 1
     while not (stamps := list(STAMP.finditer(block, begin, begin + 40 if ended else end))):
-        # A byte of the engine's header can look like the end of a line.
+        # A byte of the engine's header can look like a line end.
         if not begin:
             return None
         begin = block.rfind(b"\n", 0, begin - 1) + 1

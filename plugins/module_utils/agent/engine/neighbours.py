@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Other containers and listeners of the host, and conflicts that forbid starting or replacing a gateway.
 
-What is deployed counts, not only what the inventory wants: every container of the engine, also one of somebody else.
+Everything deployed counts, not only the inventory: every container of the engine, whoever made it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .client import Engine
 
 NAME_LABEL, MODE_LABEL, STACK_LABEL = "ibops.gateway.name", "ibops.gateway.mode", "ibops.gateway.stack"
 LIVE, PAPER = "live", "paper"
-# How images of IBKR's gateways are told the user: gnzsnz/ib-gateway and voyz/ibeam.
+# Variables that name the user to images of IBKR's gateways: gnzsnz/ib-gateway and voyz/ibeam.
 _USER_KEYS = ("TWS_USERID", "TWS_USERID_PAPER", "IBEAM_ACCOUNT")
 _USER_BYTES = 256
-# A frozen container keeps its session, and one that the engine is about to start again has one soon.
+# A frozen container keeps its session, and one that the engine is restarting will soon have one.
 THERE = ("running", "paused", "restarting")
 _LISTEN = "0A"
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """One container: ``gateway`` is the name of the gateway that it is of (empty: not one of this collection's)."""
+    """One container: ``gateway`` is the name of its gateway (empty: not made by this collection)."""
 
     name: str
     there: bool = True
@@ -42,7 +42,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The gateway that is about to be started: ``containers`` are the names of its own."""
+    """The gateway that is about to be started: ``containers`` are the names of its containers."""
 
     gateway: str
     containers: tuple[str, ...]
@@ -68,9 +68,9 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
     environment = dict(each.partition("=")[::2] for each in config.get("Env") or ())
     name = str(found.get("Name", "")).lstrip("/")
     stack = labels.get(STACK_LABEL, "tws" if NAME_LABEL in labels else "")
-    # The portal's containers of earlier releases have no label for the name.
+    # Portal containers of earlier releases have no label for the name.
     ours = labels.get(NAME_LABEL) or (name.removeprefix("ibgw-").partition(".")[0] if stack else "")
-    # Any evidence of live counts.
+    # Any evidence counts as live.
     modes = {labels.get(MODE_LABEL), environment.get("TRADING_MODE", "").lower()}
     mode = LIVE if modes & {LIVE, "both"} else PAPER if PAPER in modes else ""
     users = users_of(environment, found.get("Mounts") or ())
@@ -81,7 +81,7 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
 
 
 def users_of(environment: Mapping[str, str], mounts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return a container's IBKR users, from its environment and from mounted files of the host."""
+    """Return a container's IBKR users, from its environment and from mounted host files."""
     users = set()
     for key in _USER_KEYS:
         told, file = environment.get(key, ""), environment.get(f"{key}_FILE", "")
@@ -92,9 +92,9 @@ def users_of(environment: Mapping[str, str], mounts: Iterable[Mapping[str, Any]]
 
 
 def _content(path: str, mounts: Iterable[Mapping[str, Any]]) -> str:
-    """The text of a small plain file that a container sees at *path*; empty where there is none on the host."""
+    """The text of a small plain file that the container sees at *path*; empty where the host has none."""
     for mount in mounts:
-        # One in memory has no place on the host.
+        # A tmpfs mount has no path on the host.
         source, target = mount.get("Source"), str(mount.get("Destination", "")).rstrip("/")
         if not source or not target or not f"{path}/".startswith(f"{target}/"):
             continue
@@ -109,7 +109,7 @@ def _content(path: str, mounts: Iterable[Mapping[str, Any]]) -> str:
 
 
 def objection(mine: Candidate, others: Iterable[Neighbour]) -> str:
-    """Return why *mine* may not be started beside *others*, with the way out; empty when it may."""
+    """Return why *mine* may not be started beside *others*, with the fix; empty when it may."""
     users = {user.strip().lower() for user in mine.users}
     for other in others:
         if other.name in mine.containers:
@@ -139,7 +139,7 @@ def objection(mine: Candidate, others: Iterable[Neighbour]) -> str:
 def mode_objection(mine: Candidate, others: Iterable[Neighbour], deployed: str, change: bool) -> str:
     """Return why *mine* may not replace the deployment of the same name; empty when it may.
 
-    *deployed* is the mode that its descriptor tells (empty: none), *change* that the operator wants another mode.
+    *deployed* is the mode in its descriptor (empty: none), *change* whether the operator wants another mode.
     """
     modes, there = {deployed} - {""}, False
     for other in others:

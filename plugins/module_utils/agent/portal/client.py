@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Client Portal Gateway, asked over HTTPS as a client would: which state its session is in, and why.
+"""Ask the Client Portal Gateway over HTTPS, as a client would, which state its session is in, and why.
 
 Sources: IBKR's Web API reference (/tickle, /iserver/auth/status, /sso/validate, /iserver/accounts, websocket) and its
 limits: 10 requests a second through this gateway, /tickle once a second, /sso/validate once a minute.
@@ -35,7 +35,7 @@ DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = (
     "ready",
 )
 API = "/v1/api"
-# IBKR lets /sso/validate be asked once a minute.
+# IBKR allows /sso/validate once a minute.
 VALIDATE_SECONDS = 60.0
 _HEADERS = {"User-Agent": "ibops.gateway", "Accept": "application/json"}
 _MAX_MESSAGES = 20
@@ -51,7 +51,7 @@ class Endpoint:
     host: str
     port: int
     context: ssl.SSLContext
-    # Seconds for one request, all of it.
+    # Seconds for a whole request.
     timeout: float = 10.0
 
     @property
@@ -89,7 +89,7 @@ class NoAnswerError(Exception):
 def context_for(host: str, ca_path: str | None) -> ssl.SSLContext:
     """How to check the certificate; ValueError where it would not be checked beyond the loopback.
 
-    The gateway's own certificate is the same in every copy of it, so it says nothing of who is there.
+    The gateway's own certificate is the same in every copy of it, so it identifies nobody.
     """
     if ca_path:
         return ssl.create_default_context(cafile=ca_path)
@@ -120,12 +120,12 @@ def ask(endpoint: Endpoint, method: str, path: str) -> Answer:
 
 
 def tickle(endpoint: Endpoint) -> Answer:
-    """Tell the gateway that somebody is there, which keeps its session."""
+    """Send a tickle, which keeps the gateway's session."""
     return ask(endpoint, "POST", "/tickle")
 
 
 class Portal:
-    """One gateway, and what its accounts must be; with *streams* its websocket has to answer, too."""
+    """One gateway and the accounts that it must have; with *streams* its websocket has to answer as well."""
 
     def __init__(
         self, endpoint: Endpoint, mode: str | None = None, allowed: c.Sequence[str] = (), streams: bool = True
@@ -235,7 +235,7 @@ class Portal:
 
 
 def _told(message: bytes) -> bool | None:
-    """Whether a message says that the session is authenticated; None when it is about something else."""
+    """Whether a message reports an authenticated session; None when it is about something else."""
     try:
         body = json.loads(message)
         topic, arguments = body.get("topic"), body.get("args")

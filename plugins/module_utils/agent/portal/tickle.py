@@ -58,7 +58,7 @@ def load(name: str) -> Deployed:
 
 
 def keep(name: str) -> str:
-    """Keep the session of gateway *name*, and say in one line what was answered; raises as :func:`load` does."""
+    """Keep the session of gateway *name* and return the answer in one line; raises as :func:`load` does."""
     try:
         answer = client.tickle(load(name).endpoint())
     except client.NoAnswerError as error:

@@ -14,7 +14,7 @@ import typing as t
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_BYTES = 2**20
-# Of the answer to the upgrade, its headers included.
+# The limit for the answer to the upgrade, headers included.
 _MAX_HEAD = 1 << 16
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
@@ -93,7 +93,7 @@ def _read(stream: t.BinaryIO, size: int) -> bytes:
 
 
 def _masked(kind: int, payload: bytes) -> bytes:
-    """A control frame of a client (RFC 6455, 5.3): masked, at most 125 bytes."""
+    """A client's control frame (RFC 6455, 5.3): masked, at most 125 bytes."""
     mask = os.urandom(4)
     body = bytes(octet ^ mask[index % 4] for index, octet in enumerate(payload[:125]))
     return bytes([0x80 | kind, 0x80 | len(body)]) + mask + body

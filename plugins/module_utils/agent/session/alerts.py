@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Telling people: alerts wait in an outbox on disk until each channel has them, and a dead channel delays nobody else.
+"""Send alerts to people: they wait in an outbox on disk until each channel has taken them; a dead channel delays no
+other.
 
-What sends (http.client, smtplib, ssl) is imported when something is sent: a watcher with nothing to tell stays small.
-URLs and passwords of channels are secrets: no message of this module contains one.
+The libraries that send (http.client, smtplib, ssl) are imported on first use: a watcher with nothing to send stays
+small. URLs and passwords of channels are secrets: no message of this module contains one.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TYPES: dict[str, t.Any] = {name: kind for name, (kind, _text) in OPTIONS.items(
 
 @dataclass(frozen=True)
 class Waiting:
-    """An alert on its way, and the channels that *got* it."""
+    """A queued alert, and the channels that *got* it."""
 
     alert: Alert
     got: list[str]
@@ -46,7 +47,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Kept:
-    """``outbox.json``: when each key was *told*, and of each channel until when it rests and for how long."""
+    """``outbox.json``: when each key was *told*; for each channel, until when it rests and for how long."""
 
     told: dict[str, float]
     pending: list[Waiting]
@@ -74,7 +75,7 @@ def load(path: str) -> list[Channel]:
 
 
 def names_of(channels: list[Channel]) -> list[str]:
-    """Return each channel's name here, its kind and its place in the list: ``slack/0``."""
+    """Return each channel's name: its kind and its position in the list, as in ``slack/0``."""
     return [f"{channel['kind']}/{index}" for index, channel in enumerate(channels)]
 
 
@@ -102,7 +103,7 @@ _problem = table(
 
 
 def problems(channels: object, variable: str = "session_alerts") -> list[Problem]:
-    """Return every problem of the channels, without a value that may be a secret."""
+    """Return every problem of the channels, without values that may be secret."""
     if not isinstance(channels, list):
         return [_problem("channels-not-a-list", variable)]
     return [problem for index, each in enumerate(channels) for problem in _faults(f"{variable}[{index}]", each)]
@@ -151,7 +152,7 @@ def _faults(place: str, channel: object) -> list[Problem]:
     return found
 
 
-# What a template is tried with.
+# A sample to validate templates.
 _SAMPLE = Alert("key", "gateway", "host", "info", 'a "title"', "text", "step", 0.0)
 _RETIRED = (".webhook.office.com/", "://outlook.office.com/webhook")
 
@@ -161,7 +162,7 @@ def _fault_of(fault: Exception) -> str:
 
 
 def safe(url: str) -> bool:
-    """Whether what a URL carries can be read by nobody on the way: https, or this host."""
+    """Whether nobody on the network can read what is sent to a URL: https, or this host."""
     scheme, _colon, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
     name = host.rpartition(":")[0] or host
@@ -169,11 +170,11 @@ def safe(url: str) -> bool:
 
 
 class RefusedError(Exception):
-    """The other end answered, and did not take it; the message is the status."""
+    """The server answered and refused it; the message is the status."""
 
 
 def post(channel: Channel, alert: Alert, seconds: float) -> str:
-    """Send to a URL, all of it in *seconds*, and return what it answered; RefusedError for any status but 2xx."""
+    """Send to a URL within *seconds* in all, and return the answer; RefusedError for any status but 2xx."""
     from .. import bounded_http  # only where something is sent
 
     url, headers, content = channel_kinds.request(channel, alert)
@@ -185,9 +186,9 @@ def post(channel: Channel, alert: Alert, seconds: float) -> str:
 
 
 def mail(channel: Channel, alert: Alert, seconds: float) -> str:
-    """Send by SMTP, all of it in *seconds*, and return for how many receivers the server took it.
+    """Send by SMTP within *seconds* in all, and return for how many recipients the server took it.
 
-    A server that is late, or talks without an end, is hung up on.
+    The connection to a late or endlessly talking server is closed.
     """
     import smtplib  # only where something is sent
     import ssl
@@ -212,7 +213,7 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> str:
         sock: Any
 
         def __init__(self) -> None:
-            # Connecting and the greeting are part of what is made here.
+            # The constructor connects and reads the greeting.
             servers.append(self)
             super().__init__(channel["host"], port, timeout=seconds, **more)
 
@@ -241,7 +242,7 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> str:
 
 
 class _Heard:
-    """Replies of an SMTP server, MAX_HEARD bytes at most."""
+    """An SMTP server's replies, at most MAX_HEARD bytes."""
 
     def __init__(self, file: t.BinaryIO) -> None:
         self._file, self._left = file, MAX_HEARD
@@ -258,7 +259,7 @@ class _Heard:
 
 
 class Answer(t.NamedTuple):
-    """The result of one attempt: whether the channel took it, and what it said; names no secret."""
+    """The result of one attempt: whether the channel took it, and its reply, without secrets."""
 
     delivered: bool
     said: str
@@ -276,12 +277,12 @@ def attempt(channel: Channel, alert: Alert, seconds: float) -> Answer:
     except RefusedError as error:
         return Answer(False, f"HTTP status {error}")
     except Exception as error:
-        # Its text may contain the address; its kind and an SMTP status do not.
+        # The text may contain the address; the exception's type and an SMTP status do not.
         return Answer(False, f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip())
 
 
 def attempt_all(channels: list[Channel], alert: Alert, seconds: float) -> list[Answer]:
-    """Send once to every channel, whatever severities it takes, side by side and all within *seconds*."""
+    """Send once to every channel, regardless of its severities, in parallel and within *seconds* in all."""
     answers = [LATE] * len(channels)
 
     def one(index: int) -> None:
@@ -297,7 +298,7 @@ def attempt_all(channels: list[Channel], alert: Alert, seconds: float) -> list[A
 
 
 class Outbox:
-    """Alerts on their way, in ``alerts.json`` below *directory*: what was told, what waits, which channel rests.
+    """Queued alerts, in ``alerts.json`` below *directory*: those sent, those waiting, and the channels that rest.
 
     A damaged file is started over. A full disk keeps alerts in memory only. Others may use it while one flushes it.
     """
@@ -308,18 +309,18 @@ class Outbox:
         self._told: dict[str, float] = {}
         self._pending: list[dict[str, Any]] = []
         self._rests: dict[str, list[float]] = {}
-        # Held while what is kept changes, never while something is sent.
+        # Held while the data changes, never while sending.
         self._changes = threading.RLock()
-        # Since the process began: alerts given up, deliveries to a channel, and those that it did not take.
+        # Since the process began: alerts given up, deliveries per channel, and failed deliveries.
         self.dropped = self.sent = self.failed = 0
-        # Why the file was set aside, where it was.
+        # Why the file was set aside, if it was.
         self.damage = ""
         self._read()
 
     def put(self, alert: Alert, repeat_after: float | None = None) -> bool:
         """Queue an alert, unless its key is on its way or was told less than *repeat_after* seconds ago (None: ever).
 
-        Of more than 100 that wait, the least serious and oldest is dropped.
+        When more than 100 wait, the oldest of the least serious is dropped.
         """
         with self._changes:
             told = self._told.get(alert.key)
@@ -335,7 +336,7 @@ class Outbox:
         return True
 
     def forget(self, key: str) -> bool:
-        """Have the next alert with this key told, however soon it comes; return whether one was told."""
+        """Let the next alert with this key be sent however soon it comes; return whether one had been sent."""
         with self._changes:
             told = self._told.pop(key, None) is not None
             if told:
@@ -349,11 +350,11 @@ class Outbox:
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when the oldest of them waits, in epoch seconds; None where none does."""
+        """When the oldest waiting alert was queued, in epoch seconds; None where none waits."""
         return min((entry["alert"]["at"] for entry in self._pending), default=None)
 
     def flush(self, channels: list[Channel], budget: float) -> list[str]:
-        """Offer what waits to every channel that lacks it, for *budget* seconds at most; return what failed, in words.
+        """Send waiting alerts to every channel that lacks them, within *budget* seconds; return the failures in words.
 
         A channel that fails rests for 10 seconds, then twice as long each time, up to 15 minutes.
         """
@@ -395,7 +396,7 @@ class Outbox:
         self._rests[name] = [self._clock() + rest, rest]
 
     def _settle(self, names: Mapping[str, Channel]) -> None:
-        """Let go of what every channel has, and of what nobody could be told within a day."""
+        """Drop alerts that every channel has, and those that no channel took within a day."""
         old = self._clock() - KEEP_SECONDS
         waiting = [entry for entry in self._pending if not names.keys() <= set(entry["got"])]
         self._pending = [entry for entry in waiting if entry["alert"]["at"] >= old]

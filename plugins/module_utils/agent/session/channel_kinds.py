@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kinds of channels for alerts: a row of KINDS each, with what is sent where, and the document that says so.
+"""Kinds of alert channels: a row of KINDS each, with the payload, the URL and the document that specifies them.
 
-Role session's specification and the table in docs/how-to/alerts.md are generated from here. A new service that takes a
-POST of JSON is one more row.
+Role session's specification and the table in docs/how-to/alerts.md are generated from here. To support a service that
+takes JSON by POST, add a row.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SECRETS = frozenset({"url", "headers", "token", "user_key", "routing_key", "pass
 
 @dataclass(frozen=True)
 class Alert:
-    """Something to tell. *key* is its identity (``state/blocked``), *at* epoch seconds; no secrets in any of it."""
+    """An alert. *key* is its identity (``state/blocked``), *at* is in epoch seconds; no field contains a secret."""
 
     key: str
     gateway: str
@@ -76,9 +76,9 @@ def _details(alert: Alert) -> str:
 
 
 def filled(template: str, alert: Alert) -> Body:
-    """Return the JSON object of a *template*, its placeholders filled in; ValueError where it makes none.
+    """Return the JSON object from a *template* with its placeholders filled in; ValueError if the result is not JSON.
 
-    Each value is escaped for the text of JSON that it stands in, so none can end that text.
+    Each value is escaped for the JSON string that it appears in, so none can end that string.
     """
     values = {name: json.dumps(str(value))[1:-1] for name, value in dataclasses.asdict(alert).items()}
     made = json.loads(string.Template(template).substitute(values))
@@ -101,7 +101,7 @@ def _slack(_channel: Channel, alert: Alert) -> Body:
 
 def _ntfy(channel: Channel, alert: Alert) -> Body:
     priority = {"info": 3, "warning": 4, "critical": 5}[alert.severity]
-    # A message has 4,096 bytes, or it becomes an attachment.
+    # A message over 4,096 bytes becomes an attachment.
     return {"topic": channel["topic"], "title": _cut(alert.title, 250), "message": _cut(_details(alert), 900),
             "priority": priority}  # fmt: skip
 
@@ -114,7 +114,7 @@ def _pushover(channel: Channel, alert: Alert) -> Body:
 
 def _pagerduty(channel: Channel, alert: Alert) -> Body:
     place = f"{alert.gateway}@{alert.host}"
-    # A gateway's states are one incident, which its being ready resolves.
+    # A gateway's states are one incident, resolved when it is ready.
     same = "state" if alert.key.startswith("state/") else alert.key
     return {
         "routing_key": channel["routing_key"],
@@ -147,8 +147,8 @@ def _teams(_channel: Channel, alert: Alert) -> Body:
 
 
 class Kind(t.NamedTuple):
-    """A row: options that it *needs* and options that it *may* have, the JSON that it is sent (*body*; None: mail), the
-    *url* where the options have none, and the *source* of its format. *bearer*: option token goes in a header."""
+    """A row: the options that it *needs* and *may* have, the JSON to send (*body*; None: mail), the *url* if it is not
+    an option, and the *source* of its format. *bearer*: option token goes in a header."""
 
     needs: tuple[str, ...]
     may: tuple[str, ...]
@@ -206,7 +206,7 @@ KINDS = {
 
 
 def request(channel: Channel, alert: Alert) -> tuple[str, Mapping[str, str], Body]:
-    """Return URL, headers and JSON of what a channel is sent, all but mail."""
+    """Return the URL, headers and JSON for a channel other than mail."""
     kind = KINDS[channel["kind"]]
     if kind.body is None:
         raise ValueError("mail is not posted")

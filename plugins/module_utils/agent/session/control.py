@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Acting on one gateway with its memory: what is done here is granted first, noted, and done by one at a time."""
+"""Act on one gateway and record it: every action is granted first, noted, and taken by one actor at a time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from .wait import wait_for
 STOP_SECONDS = 60.0
 PAUSE_MARGIN_SECONDS = 1800.0
 RESUME_SECONDS = 300.0
-# A watcher that is looking lets the next one in after one look.
+# A watcher releases the lease after one look.
 PATIENCE = 30.0
-# What was approved at the last moment may still complete, and open the API.
+# A push approved at the last moment may still complete the sign-in and open the API.
 OPENS_SECONDS = 60.0
 _APPROVED = (milestones.ANSWERED, milestones.SIGNED_IN, milestones.CONFIGURED)
-# The one word on a live gateway in a run that names none.
+# The only report on a live gateway in a run that names none.
 UNREQUESTED = (
     "gateway {name} is a live gateway and this run has no limit. A change could cost a sign-in on somebody's phone. "
     "Name what you mean: -l live, or -e gateway_touch_live=true for all"
@@ -48,7 +48,7 @@ _WORDS = {
 
 
 class Refused(SessionError):
-    """A rule forbids it; nothing was touched."""
+    """A rule forbids the action; nothing was touched."""
 
 
 class ReleaseRefused(Refused):
@@ -57,9 +57,9 @@ class ReleaseRefused(Refused):
 
 @dataclass
 class Control:
-    """One gateway of this host, whose *by* acts on it. *now* gives epoch seconds.
+    """One gateway of this host, acted on by *by*. *now* gives epoch seconds.
 
-    *owner* is who holds the lease meanwhile, and who keeps it for *keep* more seconds after an action that went well.
+    *owner* holds the lease during an action, and keeps it for *keep* more seconds after a successful one.
     """
 
     descriptor: Descriptor
@@ -69,7 +69,7 @@ class Control:
     now: Callable[[], float] = time.time
     owner: str = ""
     keep: float = 0.0
-    # The password that whoever acts has brought along.
+    # The password that came with the request.
     password: str | None = None
 
     def __post_init__(self) -> None:
@@ -83,9 +83,9 @@ class Control:
 
     @contextlib.contextmanager
     def acting(self, what: str, take_over: bool = False) -> Iterator[Record]:
-        """Yield the record for an action; it is saved when the block ends, also by an error.
+        """Yield the record for an action; it is saved when the block ends, even by an error.
 
-        With *take_over*, also where another run keeps the lease between two of its tasks. Raises BusyError, and
+        With *take_over*, even if another run keeps the lease between two of its tasks. Raises BusyError, and
         SessionError when the record cannot be saved.
         """
         with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep, take_over) as another:
@@ -108,21 +108,21 @@ class Control:
             ) from error
 
     def allow(self, record: Record, grant: Grant | None) -> None:
-        """Let the gateway run, its password at hand; on disk before anything is started, so that the watcher leaves it
-        alone. Raises SessionError."""
+        """Permit the gateway to run and provide its password; saved before anything starts, so that the watcher leaves
+        it alone. Raises SessionError."""
         try:
             password.provide(self.descriptor, self.password, asks=not self.live or grant is not None)
         except password.PasswordError as error:
             raise NoPasswordError(str(error)) from error
         record.grant, record.blocked, record.stopping = grant, None, ""
-        # The pause ends once the gateway runs again, so that a resume that was killed can be repeated.
+        # The pause ends once the gateway runs again, so that a killed resume can be repeated.
         if grant is not None or not self.live:
             record.stopped_by = ""
         self.save(record)
 
     def withdraw_password(self, record: Record) -> str:
-        """Take the password away from a container that needs none: of a live gateway outside of a sign-in, of a paper
-        gateway that is down. Return the fault; the watcher tries again."""
+        """Take the password away from a container that needs none: a live gateway outside a sign-in, or a stopped paper
+        gateway. Return the fault; the watcher tries again."""
         if not password.held(self.descriptor.name) or (self.live and record.granted(self.now(), SIGN_IN)):
             return ""
         try:
@@ -141,7 +141,7 @@ class Control:
             )
 
     def start(self, allow_signin: bool, minutes: float | None = None, check: bool = False) -> Outcome:
-        """Start the existing container and do not wait; a paper gateway with sessions for at most *minutes*.
+        """Start the existing container without waiting; a paper gateway with sessions runs for at most *minutes*.
 
         A paused gateway is resumed instead, which sends no push, and waited for. Raises SessionError.
         """
@@ -161,7 +161,7 @@ class Control:
             return outcome
 
     def begin(self, record: Record, grant: Grant | None) -> None:
-        """Start the container, for who holds the lease, and let nothing of an earlier session keep it from signing in.
+        """Start the container for the lease's holder, after removing leftovers that would keep it from signing in.
         Raises SessionError, EngineError."""
         self.admit()
         with self._settings_directory():
@@ -179,13 +179,13 @@ class Control:
         return policy.outside_of_sessions(self.plan, self.by, now) if self.plan.paper_sessions else None
 
     def stop(self, timeout: float = STOP_SECONDS, check: bool = False) -> Outcome:
-        """Stop gently, and leave it stopped; nobody is kept from it by a run that is between two of its tasks, or dead.
-        Raises SessionError when it runs even then."""
+        """Stop gently, and leave it stopped; a run that is dead or between two of its tasks prevents nobody from it.
+        Raises SessionError when it still runs."""
         if check:
             return lifecycle.stop(self.gateway, self.engine, timeout, check=True)
         with self.acting("stop", take_over=True) as record:
             record.stopping = self.by
-            # A full disk keeps nobody from stopping.
+            # A full disk must not prevent a stop.
             with contextlib.suppress(SessionError):
                 self.save(record)
             outcome = self.end(record, timeout)
@@ -212,7 +212,7 @@ class Control:
     def pause(self, timeout: float, check: bool = False) -> Outcome:
         """Stop a live gateway by IBC's PAUSE, which keeps the sign-in for :meth:`resume`. Raises SessionError.
 
-        The gateway does it at the next full minute.
+        It takes effect at the next full minute.
         """
         with self.acting("pause") as record:
             self.gateway.look()
@@ -239,8 +239,8 @@ class Control:
             return outcome
 
     def resume(self, timeout: float, check: bool = False) -> Outcome:
-        """Start a paused gateway on its kept sign-in and wait until it is ready; a push that it wants to send is
-        prevented. Raises SessionError."""
+        """Start a paused gateway on its kept sign-in and wait until it is ready; it is stopped before it can send a
+        push. Raises SessionError."""
         with self.acting("resume") as record:
             if record.stopped_by != policy.PAUSE:
                 raise Refused(f"gateway {self.descriptor.name} is not paused: there is nothing to resume")
@@ -254,7 +254,7 @@ class Control:
             return self.resume_kept(record, timeout)
 
     def kept(self, record: Record) -> bool:
-        """Whether the gateway is down by a PAUSE, and the sign-in that it kept is still worth something."""
+        """Whether a PAUSE stopped the gateway, and its kept sign-in is still valid."""
         if record.stopped_by != policy.PAUSE or record.signed_in_at is None:
             return False
         if not promises.basis(self.descriptor.driver, promises.START).kept:
@@ -265,7 +265,7 @@ class Control:
             return settings_dir.has_token(self.descriptor)
 
     def resume_kept(self, record: Record, timeout: float) -> Outcome:
-        """Resume, for who holds the lease. Raises SessionError."""
+        """Resume, for the lease's holder. Raises SessionError."""
         outcome = Outcome()
         outcome.did("docker start")
         self.admit()
@@ -285,8 +285,8 @@ class Control:
         return outcome
 
     def admit(self) -> None:
-        """Refuse a start beside what else runs on this host (its user, its port, a container of another mode), and of a
-        container that would run another controller than it is deployed for, or a release that IBKR does not accept."""
+        """Refuse a start that conflicts with another container or listener (same user, port, or name in another mode),
+        or with a controller other than the deployed one, or a release that IBKR does not accept."""
         names = neighbours.own_names(self.descriptor.container)
         try:
             found = self.engine.inspect(names[0])
@@ -321,12 +321,12 @@ class Control:
             )
 
     def sign_in(self, say: Say, force: bool = False) -> Record:
-        """Sign a live gateway in with a person at the phone, in at most ``plan.pushes`` pushes and
+        """Sign a live gateway in with a person at the phone, within ``plan.pushes`` pushes and
         ``plan.sign_in_minutes`` minutes; each step goes to *say* as (step, text). A paused gateway is resumed instead,
         which sends no push, unless *force* is set.
 
         Returns the record of the ready gateway; one that is ready already is left alone unless *force* is set. Raises
-        Refused before anything is touched, SessionError when it did not come about: the gateway is then stopped and
+        Refused before anything is touched, SessionError when the sign-in fails: the gateway is then stopped and
         blocked.
         """
         name = self.descriptor.name
@@ -348,14 +348,14 @@ class Control:
             self.admit()
             self.allow(record, self.grant(None))
             self._clear(say)
-            # The end of the old session took a part of it, and whoever guards must not end what still may sign in.
+            # Ending the old session took part of the time, and a guard must not end a gateway that may still sign in.
             record.grant = self.grant(None)
             self.save(record)
             self._push_by_push(record, say)
             return record
 
     def _clear(self, say: Say) -> None:
-        """Leave nothing of an earlier session that keeps a new one from signing in."""
+        """Remove leftovers of an earlier session that would keep a new one from signing in."""
         if lifecycle.stop(self.gateway, self.engine, STOP_SECONDS, check=False).changed:
             say("stopped", "the old session was signed off")
         with self._settings_directory():
@@ -426,21 +426,22 @@ class Control:
             say("valid", f"valid until {until:%A %Y-%m-%d %H:%M} New York time")
 
     def _look(self, record: Record) -> None:
-        """Bring the record up to date with what was just done, for who reads it before the watcher has looked."""
+        """Update the record after an action, for readers who come before the watcher's next look."""
         self.gateway.refresh()
         policy.observe(record, policy.seen(self.gateway, asked=False), self.plan, self.now())
 
 
 class TooManyPushes(Exception):
-    """IBC is about to send a push more than the sign-in may take."""
+    """IBC is about to send more pushes than the sign-in may take."""
 
 
 class SignedIn(Exception):
-    """The sign-in is done, though something behind the API is not well: an approved push is not thrown away for it."""
+    """Signed in, but with trouble behind the API: that does not justify wasting an approved push."""
 
 
 class Progress:
-    """Says each new phase of a sign-in once, writes it to the record, and ends the wait after *pushes* missed ones."""
+    """Report each new phase of a sign-in once, write it to the record, and end the wait after *pushes* missed
+    pushes."""
 
     def __init__(self, control: Control, record: Record, say: Say, pushes: int) -> None:
         self._control, self._record, self._say, self._pushes = control, record, say, pushes
@@ -479,7 +480,7 @@ class Progress:
         return step, text
 
     def _passed(self, phase: str, pushes: int) -> list[str]:
-        """Return the phases since the last one: several lines of the log may come at once."""
+        """Return the phases since the last one: several log lines may arrive at once."""
         order = list(_WORDS)
         before, pushed = self._said
         first = order.index(before) + 1 if before in order else 0

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``ibgwctl``: the session of a gateway, on its host and from a shell. Role `session` installs it.
 
-Exit status: 0 done (status, wait-ready: the gateway is ready); 1 not so, or it failed; 2 wrong usage; 3 it needs a
-person (the reason is printed); 4 somebody else acts on this gateway; 5 refused by a rule, nothing was touched.
+Exit status: 0 done (status, wait-ready: the gateway is ready); 1 condition not met, or failed; 2 wrong usage; 3 a
+person is needed (the reason is printed); 4 somebody else acts on this gateway; 5 refused by a rule, nothing was
+touched.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .lifecycle import SessionError
 from .wait import wait_for
 
 DONE, NOT_SO, USAGE, NEEDS_PERSON, BUSY, REFUSED = range(6)
-# Events of the history that a sign-in leaves, and the last one of it.
+# Events that a sign-in leaves in the history, and its last one.
 SIGN_IN_STEP, ENDED, FAILED = "sign_in_step", "ended", "failed"
 Result = dict[str, Any]
 Say = Callable[[str, str], None]
@@ -84,9 +85,9 @@ def wait_ready(control: Control, options: argparse.Namespace, _say: Say) -> tupl
 
 
 def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[int, Result]:
-    """Sign in; the steps also go to the history, where whoever began this from afar follows them.
+    """Sign in; the steps also go to the history, where a remote caller follows them.
 
-    A password that no Secret Manager has was handed over by the control node, or is asked for.
+    Without Secret Manager, the password was handed over by the control node, or is asked for.
     """
     name = control.descriptor.name
     control.password = password.take(name)
@@ -113,7 +114,7 @@ def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[i
 
 
 def alert_test(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
-    """Send a test through every channel, whatever severities it takes, and tell what each answered."""
+    """Send a test through every channel, regardless of its severities, and print each answer."""
     name, host, now = control.descriptor.name, control.plan.host, control.now()
     channels = alerts.load(alerts.path(name)) if os.path.exists(alerts.path(name)) else []
     if not channels:
@@ -152,13 +153,13 @@ WITHOUT_PLAN = ("status", "stop", "wait-ready", "history", "alert-test")
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("ibgwctl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    # Why the plan cannot be read, where it cannot.
+    # Why the plan cannot be read, if it cannot.
     top.set_defaults(plan_fault="")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_function, help_text) in COMMANDS.items():
         command = commands.add_parser(name, help=help_text, description=help_text)
         command.add_argument("name", help="the gateway", nargs="?")
-        # A run of Ansible that goes on by this command, in the lease that it has.
+        # A run of Ansible that continues through this command, under its lease.
         command.add_argument("--owner", help=argparse.SUPPRESS)
         command.add_argument("--json", action="store_true", help="print JSON; sign-in: an object a line")
         if name in ("stop", "restart", "wait-ready", "pause", "resume"):
@@ -178,13 +179,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def operator() -> str:
-    """Return the user of this command, as it is shown to others who are refused meanwhile."""
+    """Return this command's user, to be shown to others who are refused meanwhile."""
     who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"user {os.getuid()}"
     return f"{who} (ibgwctl, process {os.getpid()})"
 
 
 def named(name: str | None) -> str:
-    """Return the gateway's name, where this host has only one also without saying it."""
+    """Return the gateway's name; optional where this host has only one."""
     here = descriptor.deployed()
     if name or len(here) == 1:
         return name or here[0]
@@ -224,7 +225,7 @@ def code_of(error: Exception) -> int:
 
 
 def teller(as_json: bool) -> Say:
-    """Return what prints a step of a sign-in as it happens."""
+    """Return a function that prints a sign-in's steps as they happen."""
 
     def say(step: str, text: str) -> None:
         write(json.dumps({"step": step, "text": text}) if as_json else text)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Send what waits in an outbox, in a thread: a channel that is dead, or drips its answer, holds up no look and no kill.
+"""Send queued alerts in a thread: a channel that is dead, or drips its answer, delays no look and no kill.
 
-A thread writes nothing but the outbox; what it could not deliver is noted in the history by the next round.
+The thread writes only the outbox; the next round notes failed deliveries in the history.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from . import alerts
 from .alerts import Outbox
 from .store import Store
 
-# What one round may take, all channels together.
+# Limit for one round, all channels together.
 BUDGET_SECONDS = 20.0
 
 
 class Delivery:
-    """Rounds of sending what waits in the outbox of *store*, one at a time."""
+    """Send the alerts in *store*'s outbox, one round at a time."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.outbox = store, Outbox(store.directory)
@@ -50,7 +50,7 @@ class Delivery:
 
     def _send(self) -> None:
         path = alerts.path(self.store.name)
-        # Channels that cannot be read keep what waits.
+        # When the channels cannot be read, alerts stay queued.
         with contextlib.suppress(OSError, ValueError):
             if os.path.exists(path):
                 self._failed = self.outbox.flush(alerts.load(path), BUDGET_SECONDS)

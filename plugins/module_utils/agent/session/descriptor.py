@@ -29,14 +29,14 @@ class NotDeployedError(DescriptorError):
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A deployed gateway, as role `gateway` wrote it; ``revision`` changes with everything that its
-    container is started with.
+    """A deployed gateway, as role `gateway` wrote it; ``revision`` changes with everything that the container is
+    started with.
 
     ``password_secret`` has ``name``, ``endpoint`` and ``metadata_host`` where the VM fetches the password itself.
-    ``read_only_api`` is what the inventory wants, None where an older release has written the file. A broken data farm
-    of ``ignored_farms`` does not degrade it. ``image_accept`` are the differences of its image that the inventory takes
-    (deploy/image.py). ``controller`` is the name of the program that signs the gateway in; an older release knew one
-    only. ``program`` is ``gateway``, or ``tws`` for the desktop image.
+    ``read_only_api`` is the inventory's setting, None if an older release wrote the file. A broken data farm in
+    ``ignored_farms`` does not degrade the gateway. ``image_accept`` are the differences of its image that the inventory
+    accepts (deploy/image.py). ``controller`` is the name of the program that signs the gateway in; older releases had
+    only one. ``program`` is ``gateway``, or ``tws`` for the desktop image.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Descriptor:
         return controllers.by_name(self.controller)
 
     def endpoint(self) -> dict[str, Any]:
-        """Return the arguments of :func:`.probe.probe` that this gateway has."""
+        """Return this gateway's arguments for :func:`.probe.probe`."""
         return {
             "host": self.host,
             "port": self.port,
@@ -98,7 +98,7 @@ def load(name: str) -> Descriptor:
 
 
 def checked(found: Descriptor, name: str) -> Descriptor:
-    """*found* itself, where its values can be used; DamagedError."""
+    """Return *found* if its values can be used; DamagedError."""
     if found.name != name:
         raise record_file.DamagedError("name is another gateway's")
     if found.mode not in ("paper", "live"):
@@ -118,7 +118,7 @@ def checked(found: Descriptor, name: str) -> Descriptor:
 
 
 def deployed() -> list[str]:
-    """Return the names of the gateways of this host, sorted; empty as well when they may not be read."""
+    """Return the names of this host's gateways, sorted; empty also when they may not be read."""
     try:
         return sorted(name for name in os.listdir(ROOT) if os.path.exists(os.path.join(ROOT, name, "gateway.json")))
     except OSError:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether everything that a gateway's watcher is responsible for is as it should be: what a heartbeat stands for.
+"""Check that everything a gateway's watcher is responsible for is in order: the condition for a heartbeat.
 
-A gateway that is down as planned, or because a person stopped it, is as it should be: a dead man's switch that alarms
-every Saturday is soon muted.
+A gateway that is down as planned, or because a person stopped it, is in order: a dead man's switch that alarms every
+Saturday is soon muted.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .store import Record
 
 
 def fault(record: Record, plan: Plan, now: float, amiss: str = "", alert_since: float | None = None) -> str:
-    """Return in one clause what is not as it should be; empty where everything is.
+    """Return the fault in one clause; empty where there is none.
 
-    *amiss* is what the watcher itself met, *alert_since* since when an alert waits for its channel (epoch seconds;
-    None: none waits). What passes by itself within one interval, or in IBKR's daily reset, is not a fault.
+    *amiss* is a fault that the watcher met, *alert_since* when the oldest waiting alert was queued (epoch seconds;
+    None: none waits). Trouble that passes by itself within one interval, or in IBKR's daily reset, is not a fault.
     """
     if amiss:
         return amiss

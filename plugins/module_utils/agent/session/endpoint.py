@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small HTTP server in the watcher, by choice: ``/metrics``, ``/health`` and ``/ready``, read-only, without secrets.
+"""The watcher's optional HTTP server: ``/metrics``, ``/health`` and ``/ready``, read-only, without secrets.
 
-``http.server`` has no deadline for a whole request, and costs the watcher 3 MiB. Here a request has one, a limit in
-bytes and a limit on how many are served at once; whoever comes beyond that is hung up on.
+``http.server`` has no deadline for a whole request, and costs the watcher 3 MiB. Here each request has a deadline and a
+limit in bytes, and connections beyond a maximum are closed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 import typing as t
 from collections.abc import Callable
 
-# What a client may take for its request and for taking the answer, how long a request may be, and how many at once.
+# Limits: seconds for a client to send its request and read the answer, a request's bytes, concurrent clients.
 SECONDS = 2.0
 REQUEST_BYTES = 8192
 MOST_AT_ONCE = 8
@@ -32,7 +32,7 @@ class Answer(t.NamedTuple):
 
 
 class Endpoint:
-    """Serves *answers*, by path, on *address* and *port* (0: any; :attr:`port` tells which)."""
+    """Serve *answers*, by path, on *address* and *port* (0: any; then see :attr:`port`)."""
 
     def __init__(self, address: str, port: int, answers: t.Mapping[str, Callable[[], Answer]]) -> None:
         self._address, self.port, self._answers = address, port, answers
@@ -40,7 +40,7 @@ class Endpoint:
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def open(self) -> str:
-        """Listen, unless it does; return why it cannot, empty where it does."""
+        """Listen, if not listening yet; return why that failed, empty on success."""
         if self._listener is None:
             family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
             try:
@@ -55,7 +55,7 @@ class Endpoint:
     def close(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
-            # A thread that waits in accept(2) is woken by this, not by close(2).
+            # This wakes a thread that waits in accept(2); close(2) does not.
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
@@ -65,7 +65,7 @@ class Endpoint:
             try:
                 client, _peer = listener.accept()
             except OSError:
-                # Closed, or out of file descriptors: nothing is accepted any more, and open() tries again.
+                # Closed, or out of file descriptors: stop accepting; open() tries again.
                 self.close()
                 return
             if not self._free.acquire(blocking=False):

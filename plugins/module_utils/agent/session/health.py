@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Collect the facts about one gateway and its host, without judging them. Read-only.
 
-Each fact is had by itself. Of one that cannot be had, the values are None and ``reason`` says why. No secret is read,
+Each fact is collected independently. If one cannot be, its values are None and ``reason`` says why. No secret is read,
 and account ids are masked.
 """
 
@@ -40,7 +40,7 @@ DAY = 86400.0
 HISTORY_SECONDS = 8 * DAY
 MAX_EVENTS = 5000
 MAX_CERTIFICATES = 50
-# What openssl is asked for the end of each kind of file.
+# The openssl command that prints each kind of file's expiry.
 ENDS = {".crt": ("x509", "-enddate"), ".crl": ("crl", "-nextupdate")}
 UPDATES_TIMER = "apt-daily-upgrade.timer"
 UNITS = ("ibgw-*", "apt-daily.timer", UPDATES_TIMER, "docker.service")
@@ -110,11 +110,11 @@ FACTS = {
 
 
 class UnknownError(Exception):
-    """A fact cannot be had; the message says why."""
+    """A fact cannot be collected; the message says why."""
 
 
 def fact(read: c.Callable[[], Fact], *names: str) -> Fact:
-    """Return what *read* returns and no ``reason``; None of each of *names* and the reason when it cannot be had."""
+    """Return the result of *read* with an empty ``reason``; if it fails, None for each of *names*, and the reason."""
     reason = None
     found: Fact = {}
     try:
@@ -152,7 +152,7 @@ def output(*command: str) -> str:
 
 
 def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
-    """Return everything about a gateway that is deployed here, and about its host; one look at its API included."""
+    """Return everything about a deployed gateway and its host, including one look at its API."""
     found = gateway.deployed()
     gateway.look(timeout)
     report = gateway.report()
@@ -174,7 +174,7 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
         "certificates": certificates(now),
         "client": {"installed": os.access(CLIENT, os.X_OK), "python": CLIENT},
     }
-    # None that is not described.
+    # Every fact must be described.
     return {
         "deployed": True,
         "gateway_name": found.name,
@@ -185,7 +185,7 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
 
 
 def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
-    """Whether the accounts are those that are allowed; None where the API named none."""
+    """Whether the accounts are the allowed ones; None where the API named none."""
     fault = report["account_fault"]
     return {
         "fit": False if fault else True if report["accounts"] else None,
@@ -195,7 +195,7 @@ def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
     }
 
 
-# What the host remembers
+# The host's records
 
 
 def session(found: descriptor.Descriptor, now: float) -> Fact:
@@ -232,7 +232,7 @@ def _window(found: windows.Window | None) -> Fact | None:
 
 
 def history(found: descriptor.Descriptor, now: float) -> Fact:
-    """The events of the last eight days, oldest first; what is damaged is passed over."""
+    """The events of the last eight days, oldest first; damaged ones are skipped."""
     shown = []
     for event in Store(found.name).history(now - HISTORY_SECONDS, MAX_EVENTS):
         at = event["at"]
@@ -263,7 +263,7 @@ def image(found: descriptor.Descriptor, report: Fact) -> Fact:
 
 
 def log(inspected: Fact | None, reason: str | None) -> Fact:
-    """How large the container's log is, the rotated files with it, and how fast it grows."""
+    """The size of the container's log, rotated files included, and how fast it grows."""
     if inspected is None:
         raise UnknownError(reason or "there is no container")
     path = inspected.get("LogPath")
@@ -279,7 +279,7 @@ def log(inspected: Fact | None, reason: str | None) -> Fact:
         "bytes": total,
         "files": len(files),
         "since": since,
-        # Of less than an hour, a day cannot be told.
+        # Less than an hour is too short to extrapolate a day.
         "bytes_per_day": round(total / lasted * DAY) if lasted >= 3600 else None,
     }
 
@@ -297,7 +297,7 @@ RESTARTS = ("jvm_runs", "by_docker", "started_at", "up_days")
 
 
 def restarts(inspected: Fact | None, reason: str | None, report: Fact, now: float) -> Fact:
-    """How often the JVM was started in the container's present run, and what Docker itself has restarted."""
+    """How often the JVM was started in the container's present run, and Docker's own restarts."""
     if inspected is None:
         raise UnknownError(reason or "there is no container")
     container = report["container"] or {}
@@ -314,14 +314,14 @@ def restarts(inspected: Fact | None, reason: str | None, report: Fact, now: floa
 
 
 def clock() -> Fact:
-    """Whether the clock follows a time server, as systemd-timedated(8) tells it."""
+    """Whether the clock is synchronized, according to systemd-timedated(8)."""
     shown = output("timedatectl", "show", "--property=NTP", "--property=NTPSynchronized")
     values = dict(line.partition("=")[::2] for line in shown.splitlines())
     return {"synchronised": values["NTPSynchronized"] == "yes", "service": values.get("NTP") == "yes"}
 
 
 def disks(paths: c.Iterable[str]) -> list[Fact]:
-    """The file systems below *paths*, each once, with what is free for programs, as df(1) counts it."""
+    """The file systems of *paths*, each once, with the space available to programs, as df(1) counts it."""
     found: list[Fact] = []
     devices = set()
     for path in paths:
@@ -346,15 +346,15 @@ def _room(path: str) -> Fact:
 
 
 def units(name: str) -> list[Fact]:
-    """The units of ours and those that keep the host up to date; other gateways' watchers are theirs."""
+    """This gateway's units and those that keep the host up to date, without other gateways' watchers."""
     watcher = watching.unit_name(name)
     found = {unit["name"]: unit for unit in watching.units(output(*watching.show(watcher, *UNITS))) if unit["name"]}
     return [unit for name, unit in found.items() if name == watcher or not name.startswith("ibgw-watch@")]
 
 
 def secret(found: descriptor.Descriptor, now: float) -> Fact:
-    """Where the password comes from, *source*, or the age and the reader of the file that it is kept in, which is not
-    opened; *exposed*: a live gateway's is within its container's reach though nobody signs it in."""
+    """The password's *source*, or the age and reader of its file, which is not opened; *exposed*: a live gateway's
+    container can read it though no sign-in is under way."""
     source = (found.password_secret or {}).get("name") or ("who signs in" if found.mode == policy.LIVE else None)
     record = Store(found.name).read() if found.mode == policy.LIVE else None
     exposed = bool(record and not record.granted(now, SIGN_IN) and password.held(found.name))
@@ -377,7 +377,7 @@ def secret(found: descriptor.Descriptor, now: float) -> Fact:
 
 
 def certificates(now: float, root: str | None = None) -> list[Fact]:
-    """The certificates and lists of revoked ones of this host's gateways, and the days that each is still good for."""
+    """The certificates and CRLs of this host's gateways, and the days left for each."""
     below = glob.escape(root or descriptor.ROOT)
     paths = [path for kind in ENDS for path in glob.iglob(os.path.join(below, "**", f"*{kind}"), recursive=True)]
     return [
@@ -395,8 +395,8 @@ def _certificate(path: str, now: float) -> Fact:
 
 
 def look(name: str, timeout: float, settle: float | None, now: float | None = None) -> Fact:
-    """Return the facts of gateway *name*; one that is not deployed here is a fact as well. DescriptorError for a name
-    or a descriptor that cannot be used."""
+    """Return the facts of gateway *name*; not being deployed here is a fact too. DescriptorError for an unusable name
+    or descriptor."""
     at = time.time() if now is None else now
     try:
         found = descriptor.load(name)

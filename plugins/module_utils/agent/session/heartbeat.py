@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The heartbeat: while all is well, the watcher calls a dead man's switch, a service that alarms when calls stop.
 
-So a host that is gone, a watcher that hangs, a full disk and a dead network are told by somebody else. It is called
-after a look that found nothing amiss, never by a timer of its own, and in a thread, so that a service that drips its
-answer delays no look. The URL is a secret: no message of this module contains it.
+So a lost host, a hung watcher, a full disk or a dead network is reported by somebody else. The call follows a look that
+found no fault, never a timer of its own, and runs in a thread, so that a service that drips its answer delays no look.
+The URL is a secret: no message of this module contains it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from ..problem import Problem, table
 from . import alerts, descriptor
 
 METHODS = ("POST", "GET")
-# Seconds between two calls: the shortest period of the usual services, and the longest that still tells within minutes.
+# Bounds of the seconds between calls: the shortest period of common services, and the longest that alarms within
+# minutes.
 EVERY = (60, 3600)
-# What one call may take, name resolution included.
+# Limit for one call, name resolution included.
 CALL_SECONDS = 10.0
-# From one call that failed to the next.
+# From a failed call to the next.
 RETRY_SECONDS = 30.0
 SCHEMA = 1
 
@@ -48,7 +49,7 @@ _problem = table(
 
 @dataclass(frozen=True)
 class Settings:
-    """``heartbeat.json``: what is called, every how many seconds, and how."""
+    """``heartbeat.json``: the URL, the interval in seconds, and the method."""
 
     url: str
     every: int = EVERY[0]
@@ -92,8 +93,8 @@ def load(name: str) -> Settings | None:
 class Heartbeat:
     """The calls for gateway *name*; *clock* is monotonic, *now* gives epoch seconds.
 
-    ``sent`` and ``failed`` count them, ``last`` is when one was taken (epoch seconds, 0: never), ``fault`` why the last
-    one was not, without the URL.
+    ``sent`` and ``failed`` count them, ``last`` is the last success (epoch seconds, 0: never), ``fault`` why the last
+    call failed, without the URL.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Heartbeat:
         self.last, self.fault = 0.0, ""
 
     def beat(self, body: Mapping[str, t.Any]) -> None:
-        """Call with *body* if it is time; returns at once. One that has not ended is not joined by a second one."""
+        """Call with *body* if it is due; returns at once. No second call starts before the first has ended."""
         if self._call is not None and self._call.is_alive():
             return
         try:
@@ -116,7 +117,7 @@ class Heartbeat:
             return
         if settings is None:
             return
-        # Looks come within seconds of the time set for them, and many a second while a gateway starts.
+        # Looks may be seconds early, and come many times a second while a gateway starts.
         rest = min(settings.every, RETRY_SECONDS) if self.fault else settings.every
         if self._clock() - self._called_at < rest - 1:
             return
@@ -126,7 +127,7 @@ class Heartbeat:
         self._call.start()
 
     def wait(self, seconds: float) -> None:
-        """Wait until the call that is under way has ended."""
+        """Wait until the current call has ended."""
         if self._call is not None:
             self._call.join(seconds)
 
@@ -136,12 +137,12 @@ class Heartbeat:
         body = content if settings.method == "POST" else None
         headers = {"Content-Type": "application/json", "User-Agent": "ibops.gateway"}
         try:
-            # A redirect is not followed: the URL, which is a secret, would be repeated elsewhere.
+            # Redirects are not followed: they could pass the secret URL on.
             status, _answer = bounded_http.request(settings.method, settings.url, CALL_SECONDS, headers, body)
             fault = "" if 200 <= status < 300 else f"HTTP status {status}"
         except TimeoutError:
             fault = "it did not answer in time"
-        except Exception as error:  # its text may contain the URL; its kind does not
+        except Exception as error:  # the text may contain the URL; the type does not
             fault = type(error).__name__
         self.fault = fault
         if fault:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of one gateway, from what its container, its log and its API show."""
+"""Determine the state of one gateway from its container, its log and its API."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from . import store
 from .descriptor import Descriptor
 
 REVISION_LABEL = "ibops.gateway.revision"
-# Of a network of a gateway's clients; its value is the gateway's name.
+# Label of a network for a gateway's clients; its value is the gateway's name.
 NETWORK_LABEL = "ibops.gateway.clients"
-# Of the image's environment: the gateway's release.
+# The gateway's release, in the image's environment.
 RELEASE_VARIABLE = "IB_GATEWAY_VERSION"
-# Exit code of what a SIGTERM has ended.
+# Exit code of a process ended by SIGTERM.
 TERMINATED = 143
 _PHASES = {
     milestones.NO_RUN: "the container has started, the gateway's JVM not yet",
@@ -43,29 +43,30 @@ _PHASES = {
     milestones.ENDED: "the gateway's JVM has ended in a running container",
     milestones.PAUSED: "the gateway is paused: its sign-in is kept",
 }
-# A start that stays in one phase for so many seconds has stalled: IBC waits without end for what it does not know.
+# A start that stays in one phase for this many seconds has stalled: IBC waits without end at a dialog that it does not
+# know.
 STALL_SECONDS = 180.0
 # A push lives for three minutes.
 _STALL_SECONDS = {milestones.ENDED: 45.0, milestones.ANSWERED: 60.0, milestones.WAITING_2FA: 240.0}
-# An approval in a push's last seconds looks like a push that was missed, until the sign-in goes on; IBC begins another
-# one by itself after five.
+# An approval in a push's last seconds looks like a missed push until the sign-in continues; IBC begins another sign-in
+# by itself after five seconds.
 LAPSE_SECONDS, LAPSE_SECONDS_AGAIN = 20.0, 4.0
-# The next step of a hung gateway, alone or after another one.
+# The next step for a hung gateway, alone or after another step.
 _RESTART = verdicts.describe("unresponsive").next_step
 APPROVE = "Approve it on the phone within three minutes."
 SWITCH_ON = (
     "Switch on Enable ActiveX and Socket Clients in TWS (Global Configuration, API, Settings; playbooks/desktop.yml)."
 )
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
-# A dialog that waits so long in a sign-in is one that IBC does not know.
+# A dialog that stays open this long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
-# So many processes of a container are looked at.
+# How many processes of a container are inspected.
 MAX_PROCESSES = 200
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The state of a gateway (one of :data:`.states.GATEWAY_STATES`) with its reason and what a person does next;
+    """The state of a gateway (one of :data:`.states.GATEWAY_STATES`) with its reason and the next step for a person;
     *final* when waiting cannot make it ready."""
 
     state: str
@@ -75,7 +76,7 @@ class Judgement:
 
 
 def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict: dict[str, Any] | None) -> Judgement:
-    """Weigh the three observations; None stands for one that could not, or need not, be made."""
+    """Combine the three observations; None stands for one that could not, or need not, be made."""
     if container is not None and not container["running"]:
         return _not_running(container, summary)
     answers = verdict is not None and verdict["api_state"] == "ready"
@@ -151,10 +152,10 @@ def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judg
 
 
 class Gateway:
-    """One gateway under observation: an API endpoint and, for one of ours, the container with its log behind it.
+    """One gateway under observation: an API endpoint and, for a deployed gateway, its container and log.
 
-    *endpoint* holds the arguments of :func:`.probe.probe` (host, port, …). Without *descriptor* there is only the
-    endpoint; without a reachable engine too, and :attr:`engine_fault` then says why.
+    *endpoint* holds the arguments of :func:`.probe.probe` (host, port, …). Without *descriptor*, or without a reachable
+    engine, there is only the endpoint; :attr:`engine_fault` says why.
     """
 
     def __init__(
@@ -171,7 +172,7 @@ class Gateway:
         self._engine = engine
         self.engine_fault: str | None = None
         self.container: dict[str, Any] | None = None
-        # Looked up at each call, since a driven clock takes their place.
+        # Looked up at each call, since tests replace them by a driven clock.
         self._log = Log(lambda: self.clock(), lambda: self._now(), self.driver)  # pylint: disable=unnecessary-lambda
         self._recalled = self._listening = False
         self.verdict: dict[str, Any] | None = None
@@ -193,7 +194,7 @@ class Gateway:
         return bool(self.container and self.container["running"] and not self.engine_fault)
 
     def refresh(self) -> None:
-        """Look at the container and read its log on; the endpoint is left alone."""
+        """Inspect the container and read new log lines; the endpoint is left alone."""
         if self.descriptor is None:
             return
         if not self._recalled:
@@ -218,7 +219,8 @@ class Gateway:
             self.engine_fault, self.container = str(error), None
 
     def _desktops_exit_code(self) -> int:
-        """IBC's by its log: the desktop image's init ends with 0 whatever IBC has ended with, and on a SIGTERM too."""
+        """IBC's exit code, from its log: the desktop image's init exits with 0 whatever IBC's code, and on SIGTERM
+        too."""
         summary = self.summary
         if summary.jvm_runs and summary.phase not in (milestones.ENDED, milestones.PAUSED):
             return TERMINATED
@@ -231,7 +233,7 @@ class Gateway:
         return after or self.driver.exit_codes.get(code)
 
     def deployed(self) -> Descriptor:
-        """Return the descriptor, for what only a gateway of ours has."""
+        """Return the descriptor; for managed gateways only."""
         if self.descriptor is None:
             raise ValueError("this gateway is an endpoint only")
         return self.descriptor
@@ -245,7 +247,7 @@ class Gateway:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Keep the log's stream open from one look to the next, for :meth:`listen`."""
+        """Keep the log stream open between looks, for :meth:`listen`."""
         self._listening = True
         try:
             yield
@@ -254,9 +256,9 @@ class Gateway:
             self._log.close()
 
     def listen(self, timeout: float) -> bool:
-        """Wait for lines of the log, at most *timeout* seconds, and read them; without a log it only waits.
+        """Wait for log lines, at most *timeout* seconds, and read them; without a log, only wait.
 
-        Returns whether it goes on: at False it has ended, or was never read, and a refresh tells more.
+        Returns whether the log goes on; if not, it has ended or was never read, and a refresh tells more.
         """
         if not self.has_log:
             self.sleep(timeout)
@@ -280,20 +282,20 @@ class Gateway:
 
     @property
     def dialog(self) -> str | None:
-        """The title of a dialog that waits for a person in the sign-in."""
+        """The title of a dialog in the sign-in that waits for a person."""
         title = self.summary.open_dialog if self.summary.phase in milestones.SIGN_IN_PHASES else None
         return title if title is not None and self.clock() - self._log.dialog_since >= DIALOG_SECONDS else None
 
     @property
     def finding(self) -> str | None:
-        """The finding in the log that keeps the gateway from getting ready, a key of milestones.FINDINGS."""
+        """The finding in the log that keeps the gateway from becoming ready, a key of milestones.FINDINGS."""
         if self.summary.finding is None and self.lapsed and not self.summary.tries_again:
             return "push_missed"
         return self.summary.finding or ("stale_token" if self.mode == "paper" and self._on_stale_token() else None)
 
     @property
     def lapsed(self) -> bool:
-        """Whether a push's time is over, and so long ago that it was not approved at its last moment."""
+        """Whether a push has expired, long enough ago to rule out an approval at the last moment."""
         return self.summary.phase == milestones.LAPSED and self.clock() >= self._lapses_at
 
     @property
@@ -306,7 +308,7 @@ class Gateway:
 
     @property
     def turns_at(self) -> float:
-        """The moment of :attr:`clock` from which the same log says something else; infinite where there is none."""
+        """When, by :attr:`clock`, the same log will lead to another state; infinite if never."""
         moments = [math.inf]
         signing_in = self.summary.phase in milestones.SIGN_IN_PHASES
         if signing_in and self.summary.open_dialog is not None and self.dialog is None:
@@ -333,7 +335,7 @@ class Gateway:
         self.attempts += 1
 
     def look(self, timeout: float = ATTEMPT_SECONDS, ask: bool = True) -> None:
-        """Look once at everything that there is: container, log and, unless told otherwise, the API."""
+        """Look once at container, log and, unless told otherwise, the API."""
         self.refresh()
         if ask:
             self.ask(timeout)
@@ -359,7 +361,7 @@ class Gateway:
             row = milestones.FINDINGS["stale_token"]
             if self.mode == "paper":
                 return Judgement(row.state, row.meaning, row.next_step, row.final)
-            # Nobody but a person gives a live gateway's sign-in up.
+            # Only a person gives up a live gateway's sign-in.
             return Judgement(verdicts.DEGRADED, row.meaning, _SIGN_IN_ANEW)
         if self.dialog is not None:
             reason, step = (
@@ -393,8 +395,7 @@ class Gateway:
         return found
 
     def _by_settings(self, found: Judgement) -> Judgement:
-        """A gateway whose API is read-only where the inventory wants it otherwise, or the other way round, is not what
-        it should be."""
+        """Degrade a gateway whose API is read-only against the inventory, or writable against it."""
         wanted = self.descriptor.read_only_api if self.descriptor else None
         refused = self.summary.write_refused or (self.verdict or {}).get("read_only")
         is_so = True if refused else self.summary.read_only
@@ -407,13 +408,13 @@ class Gateway:
         )
 
     def release(self, now: float) -> Outlook:
-        """Return until when IBKR accepts the gateway's release: by what IBKR announced, else by the table. *now* is in
+        """Return until when IBKR accepts the gateway's release, by IBKR's announcement, else by the table. *now* is in
         epoch seconds."""
         announced = (self.verdict or {}).get("release_notice") or self.summary.release_notice
         return outlook((self.container or {}).get("release") or self.summary.gateway_version, announced, now)
 
     def report(self) -> dict[str, Any]:
-        """Return everything known, JSON-ready; ``api_state`` is None when the API was not asked."""
+        """Return all that is known, JSON-ready; ``api_state`` is None when the API was not asked."""
         judgement = self.judgement()
         api = self.verdict or dict.fromkeys(
             (
@@ -464,11 +465,11 @@ class Gateway:
 
 
 def container_facts(engine: Engine, name: str) -> dict[str, Any]:
-    """Look at container *name*; None where it does not exist.
+    """Inspect container *name*; None where it does not exist.
 
-    exists, running (its processes are there, paused or not), status, frozen (a process of it that a signal has
-    stopped), exit_code and exit_meaning (of one that has ended), started_at, finished_at (of the run before, where it
-    runs), stop_grace (seconds), id, image, release (of the gateway, by the image's environment), revision, networks.
+    exists, running (it has processes, paused or not), status, frozen (a process that a signal has stopped), exit_code
+    and exit_meaning (once ended), started_at, finished_at (of the previous run, while it runs), stop_grace (seconds),
+    id, image, release (the gateway's, from the image's environment), revision, networks.
     """
     names = (
         "id",
@@ -513,14 +514,14 @@ def container_facts(engine: Engine, name: str) -> dict[str, Any]:
 
 
 def variables(environment: list[str] | None) -> dict[str, str]:
-    """Return an environment, as the engine tells it, by name; the values are cut to 200 printable characters."""
+    """Return an environment as the engine reports it, by name; values are cut to 200 printable characters."""
     return {name: printable(value) for name, _sign, value in (each.partition("=") for each in environment or [])}
 
 
 def frozen(pid: int) -> str | None:
     """Return the name of a process that a signal has stopped: process *pid* of this host, or one below it.
 
-    None where there is none, or where the kernel does not tell.
+    None where there is none, or where the kernel does not say.
     """
     waiting = [pid] if pid > 0 else []
     for at in range(MAX_PROCESSES):

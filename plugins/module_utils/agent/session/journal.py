@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Transitions of a gateway as JSON, one line each, on the watcher's standard output: systemd puts them in the journal.
+"""Write a gateway's transitions as JSON lines to the watcher's standard output: systemd puts them in the journal.
 
-A line is written when state or cause differ from the last line's, whoever brought that about. FIELDS is what a line
-has, and docs/reference/journal.md is generated from it.
+A line is written when state or cause differ from the last line's, whoever caused that. FIELDS describes a line;
+docs/reference/journal.md is generated from it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from .plan import Plan
 from .store import Record
 
 SCHEMA = 1
-# Google Cloud Logging's name of a severity and the journal's priority (sd-daemon(3)); of other states: INFO.
+# Severity for Google Cloud Logging and priority for the journal (sd-daemon(3)); INFO for other states.
 SEVERITIES = {verdicts.BLOCKED: ("CRITICAL", 2), verdicts.DEGRADED: ("WARNING", 4)}
 _INFO = ("INFO", 6)
 
 
 @dataclass(frozen=True)
 class Transition:
-    """From the state *before* (empty at the watcher's first look) to that of *record*; *since* is when that began."""
+    """From the state *before* (empty at the watcher's first look) to that of *record*; *since* is when the former
+    began."""
 
     descriptor: Descriptor
     plan: Plan
@@ -41,7 +42,7 @@ class Transition:
     now: float
 
     def shown(self, text: str) -> str:
-        """*text*, printable, without an account id."""
+        """*text*, printable, with account ids masked."""
         return accounts.hide(printable(text, 400), self.descriptor.accounts)
 
 
@@ -84,7 +85,7 @@ def _stdout(line: str) -> None:
 
 
 class Journal:
-    """Writes the transitions of one gateway by *write*; a journal that is full or gone costs the line only."""
+    """Write one gateway's transitions with *write*; if the journal is full or gone, only the line is lost."""
 
     def __init__(self, descriptor: Descriptor, plan: Plan, write: Callable[[str], None] = _stdout) -> None:
         self._descriptor, self._plan, self._write = descriptor, plan, write
@@ -92,7 +93,7 @@ class Journal:
         self._since = 0.0
 
     def tell(self, record: Record, now: float) -> None:
-        """Write a line where *record* is another state, or cause, than the last line told."""
+        """Write a line if *record*'s state or cause differ from the last line's."""
         told = (record.state, record.blocked)
         if told == self._last:
             return

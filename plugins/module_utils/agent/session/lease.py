@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gateway's lease: one owner at a time decides about its container, makes, starts, stops or replaces it.
+"""A gateway's lease: one owner at a time decides about its container, and makes, starts, stops or replaces it.
 
-A process that works holds a lock of the kernel, which ends with the process. Between the tasks of one run its owner
-keeps the lease by a record, which ends by itself: its expiry goes by the clock since boot, so setting the wall's clock
-does not extend it, and a reboot ends it.
+A working process holds a kernel lock, which ends with the process. Between the tasks of one run, its owner keeps the
+lease by a record with an expiry. That is measured since boot, so setting the wall clock does not extend it, and a
+reboot ends it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class BusyError(Exception):
 
 
 def since_boot() -> float:
-    """Seconds since boot, those of a suspended machine included."""
+    """Seconds since boot, suspended time included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -61,9 +61,9 @@ class Lease:
     ) -> Iterator[str]:
         """Hold the lease until the block ends or the process dies; waits *patience* seconds for another process.
 
-        When the block ends well, *owner* keeps the lease for so many more seconds as *keep* says, else nobody has it.
-        Yields who else kept it, in words; empty but with *take_over*. Raises BusyError when another process holds it,
-        or, without *take_over*, another owner keeps it.
+        When the block succeeds, *owner* keeps the lease for *keep* more seconds, else it is free. Yields who else kept
+        it, in words, with *take_over*; else an empty text. Raises BusyError when another process holds it, or, without
+        *take_over*, another owner keeps it.
         """
         with self.beside(owner, purpose, patience) as another:
             if another and not take_over:
@@ -79,16 +79,16 @@ class Lease:
 
     @contextlib.contextmanager
     def beside(self, owner: str, purpose: str, patience: float = 0.0) -> Iterator[str]:
-        """Hold the lock until the block ends or the process dies, and leave the lease to who keeps it meanwhile.
+        """Hold the lock until the block ends or the process dies, and leave the lease with its present keeper.
 
-        Yields who that is, in words; empty where it is nobody else. Raises BusyError when another process holds it.
+        Yields who that is, in words; empty if nobody else. Raises BusyError when another process holds it.
         """
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             self._lock(handle, patience)
             another = self._another(owner)
-            # The record is for the message only: on a full disk the message goes without it.
+            # The record is only for the message, which goes without it on a full disk.
             with contextlib.suppress(OSError):
                 os.ftruncate(handle, 0)
                 told = f"{purpose} by {owner}, since {time.strftime('%H:%M:%S')}"
@@ -129,7 +129,7 @@ class Lease:
         return ""
 
     def _keep(self, owner: str, purpose: str, seconds: float) -> None:
-        """Write or end the record. On a full disk the lease ends, so that it locks no operator out."""
+        """Write or end the record. On a full disk the lease ends, so that it locks out no operator."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._kept_path)
         if seconds <= 0:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting, stopping and restarting one gateway of this host, gently and within bounds."""
+"""Start, stop and restart one gateway of this host, gently and within bounds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..engine.client import Engine, EngineError
 from .inspection import Gateway
 from .wait import wait_for
 
-# Where the container says none.
+# Where the container sets none.
 STOP_GRACE = 90
-# The share of the grace for IBC's STOP, and the minimum for SIGTERM.
+# The share of the grace period for IBC's STOP, and the minimum for SIGTERM.
 IBC_SHARE, TERM_SECONDS = 2 / 3, 1.0
 COMMAND_PATIENCE = 20.0
 PAUSE_SINCE = (3, 24, 0)
@@ -35,11 +35,11 @@ class SessionError(Exception):
 
 
 class BlockedError(SessionError):
-    """The gateway was stopped and stays so until a person acts; the message says how."""
+    """The gateway was stopped and stays stopped until a person acts; the message says how."""
 
 
 class NoPasswordError(SessionError):
-    """The password could not be had, so that nothing was started; the message says why."""
+    """The password could not be obtained, so nothing was started; the message says why."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Outcome:
 
 
 def start(gateway: Gateway, allow_signin: bool) -> Outcome:
-    """Return what a start does with the container, which signs in; a live gateway only with *allow_signin*, since that
+    """Return what a start would do with the container; for a live gateway a sign-in needs *allow_signin*, since it
     sends a push. Nothing is started. Raises SessionError."""
     descriptor, container, outcome = gateway.deployed(), gateway.seen(), Outcome()
     if container["running"]:
@@ -74,11 +74,11 @@ def start(gateway: Gateway, allow_signin: bool) -> Outcome:
 
 
 def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outcome:
-    """Stop by the controller's STOP, which logs off at IBKR; when the container still runs after *timeout* seconds, by
-    Docker. One whose start script does not hear a SIGTERM (:func:`_deaf`) has no session and is killed instead.
+    """Stop by the controller's STOP, which logs off from IBKR; if the container still runs after *timeout* seconds, by
+    Docker. A container whose start script ignores SIGTERM (:func:`_deaf`) has no session and is killed instead.
 
-    The controller has two thirds of the container's own grace at most; all of it ends 15 seconds after the grace, by
-    STOP, SIGTERM or SIGKILL, whatever the container does. Raises SessionError when it runs even then.
+    The controller has at most two thirds of the container's own grace period; the whole takes at most 15 seconds longer
+    than that period, by STOP, SIGTERM or SIGKILL. Raises SessionError when the container still runs.
     """
     descriptor, outcome = gateway.deployed(), Outcome()
     name, container = descriptor.container, gateway.seen()
@@ -98,7 +98,7 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
     if outcome.how and outcome.exit_code is None:
         outcome.exit_code = _ended(engine, name, max(ibc_until - gateway.clock(), _RETRY_SECONDS))
     if outcome.exit_code is None and not (outcome.how is None and _deaf(gateway)):
-        # Without a session no time is needed to log off.
+        # Without a session, logging off takes no time.
         left = (killed_at if signs_off else ibc_until) - gateway.clock()
         patience = round(max(left, TERM_SECONDS))
         outcome.did(f"docker stop -t {patience}")
@@ -118,7 +118,7 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
 
 
 def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: float) -> bool:
-    """Send the controller its STOP; an IBC that does not listen yet is waited for. Returns whether there may be a
+    """Send the controller its STOP, waiting for an IBC that does not listen yet. Returns whether there may be a
     session."""
     descriptor, patience = gateway.deployed(), min(gateway.clock() + COMMAND_PATIENCE, until)
     driver = descriptor.driver
@@ -129,18 +129,19 @@ def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: floa
             outcome.how = driver.name
             return True
         except commands.UnderWayError:
-            # Asked for by a stop that was killed: a signal now would cut the logging off short.
+            # A killed stop has asked already: a signal now would cut the log-off short.
             outcome.did(f"{driver.title} STOP (already in progress)")
             outcome.how = driver.name
             return True
         except commands.NoServerError as error:
-            # IBC listens before it signs in: where it does not listen, no session is cut off.
+            # IBC listens before it signs in: while it does not listen, there is no session to cut off.
             if gateway.clock() >= patience or driver.listens_late:
                 outcome.did(f"{driver.title} STOP failed: {error}")
                 return driver.listens_late
             outcome.exit_code = _ended(engine, descriptor.container, _RETRY_SECONDS)
         except (commands.ChannelError, EngineError) as error:
-            # It may have ended by itself just now; else no engine, no bash or no IBC that answers keeps a stop.
+            # It may just have ended by itself; and an engine, a bash or an IBC that does not answer must not prevent a
+            # stop.
             found = gateway.seen()
             outcome.exit_code = found["exit_code"]
             if found["running"]:
@@ -150,15 +151,15 @@ def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: floa
 
 
 def _deaf(gateway: Gateway) -> bool:
-    """Whether the container would not hear a SIGTERM: the start script of a controller that listens late sets its trap
-    after the first sign-in (run.sh, L385; a docker stop before took all of its time, and ended with 137)."""
+    """Whether the container would ignore SIGTERM: the start script of a controller that listens late sets its trap
+    after the first sign-in (run.sh, L385; before that, a docker stop took its whole timeout and ended with 137)."""
     summary = gateway.summary
     unfinished = summary.phase in milestones.SIGN_IN_PHASES or summary.finding == "password_empty"
     return gateway.driver.listens_late and unfinished
 
 
 def _ended(engine: Engine, name: str, timeout: float) -> int | None:
-    """Wait for the container's end; None when it runs on, or the engine does not tell."""
+    """Wait for the container's end; None when it still runs, or the engine does not answer."""
     try:
         return engine.wait(name, timeout)
     except EngineError:
@@ -168,9 +169,9 @@ def _ended(engine: Engine, name: str, timeout: float) -> int | None:
 def pause(
     gateway: Gateway, engine: Engine, timeout: float, check: bool, accepted: Callable[[], None] = lambda: None
 ) -> Outcome:
-    """Stop the gateway by IBC's PAUSE, which keeps the sign-in; it happens at the next full minute.
+    """Stop the gateway by IBC's PAUSE, which keeps the sign-in; it takes effect at the next full minute.
 
-    *accepted* is called when IBC has said that it will. Raises SessionError, also for a controller without PAUSE.
+    *accepted* is called when IBC has accepted the command. Raises SessionError, also for a controller without PAUSE.
     """
     check_restart(gateway)
     descriptor, version, outcome = gateway.deployed(), gateway.summary.controller_version, Outcome()
@@ -197,7 +198,7 @@ def pause(
 
 
 def enable_api(gateway: Gateway, engine: Engine) -> None:
-    """Have IBC switch on the API of a TWS that is signed in and does not listen: it is off in a new settings directory.
+    """Have IBC enable the API of a TWS that is signed in and does not listen: it is off in a new settings directory.
 
     Once in a run of the JVM, three times where IBC does not hear it, and of TWS alone; the gateway's API is always on
     (IBC's EnableApiTask, ENABLEAPI).
@@ -218,7 +219,7 @@ def _numbers(version: str | None) -> tuple[int, ...]:
 
 
 def request_restart(gateway: Gateway, engine: Engine) -> list[str]:
-    """Ask IBC for its RESTART, which the gateway does at the next full minute; return IBC's replies.
+    """Ask IBC for its RESTART, which takes effect at the next full minute; return IBC's replies.
 
     Raises SessionError when this gateway cannot, ChannelError when IBC refuses.
     """

@@ -4,8 +4,9 @@
 """Metrics of one gateway, in Prometheus' text format 0.0.4: a row of METRICS each.
 
 From the table come node-exporter's textfile, the endpoint's ``/metrics`` and docs/reference/metrics.md. Names follow
-prometheus.io/docs/practices/naming, the text prometheus.io/docs/instrumenting/exposition_formats. Moments are told, not
-ages: an age in a file stands still when its writer dies. Labels come from fixed lists, never from what a gateway says.
+prometheus.io/docs/practices/naming, the text prometheus.io/docs/instrumenting/exposition_formats. Times are published
+as moments, not ages: an age in a file stands still when its writer dies. Labels come from fixed lists, never from a
+gateway's output.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from .store import GRANTS, Record
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 COUNTER, GAUGE = "counter", "gauge"
-# A value outside of a label's list.
+# Stands for a value that is not in a label's list.
 OTHER = "other"
 DOCKER_DIR = "/var/lib/docker"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STEPS = ("connect", "handshake", "session", "current_time", "settle", "mute_connect", "total")
-# Notices that mean something here (probe.py), and what rejects a client.
+# Notices with a meaning here (probe.py), and codes that reject a client.
 _CODES = tuple(
     map(str, (1100, 1101, 1102, 1300, 2103, 2104, 2105, 2106, 2107, 2108, 2110, 2119, 2157, 2158, 2172, 10197))
 ) + tuple(map(str, sorted(verdicts.REJECTING_CODES)))
@@ -49,7 +50,7 @@ _ENDS = {".crt": "certificate", ".crl": "revocation_list"}
 
 @dataclass
 class Tally:
-    """The watcher's counts of itself since its process began; moments are epoch seconds."""
+    """The watcher's own counters since its process began; moments are epoch seconds."""
 
     started_at: float
     looks: int = 0
@@ -58,11 +59,11 @@ class Tally:
     heartbeats: int = 0
     heartbeats_failed: int = 0
     heartbeat_at: float = 0.0
-    # The earliest end by the ending of the file's name, of what mutual TLS has.
+    # The earliest expiry of mutual TLS's files, by file name suffix.
     ends: dict[str, float] = field(default_factory=dict)
 
     def certificate(self, file: str, ends_at: float | None) -> None:
-        """Note when a certificate, or a CRL, ends, if it is the first one of its kind to do so."""
+        """Note the expiry of a certificate or a CRL, if it is the earliest of its kind."""
         kind = os.path.splitext(file)[1]
         if ends_at is not None:
             self.ends[kind] = min(ends_at, self.ends.get(kind, ends_at))
@@ -70,7 +71,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Sight:
-    """The source of all metrics: one look, at the moment *now*. *fault* is what is not as it should be."""
+    """The source of all metrics: one look, at the moment *now*. *fault* is the watcher's verdict (duty.py)."""
 
     record: Record
     gateway: Gateway
@@ -82,7 +83,7 @@ class Sight:
 
     @property
     def api(self) -> Mapping[str, t.Any]:
-        """The last verdict on the API, of a container that runs."""
+        """The last verdict on the API of a running container."""
         return (self.gateway.verdict if self.gateway.has_log else None) or {}
 
     @property
@@ -94,9 +95,9 @@ Reading: t.TypeAlias = "float | Mapping[str, float] | None"
 
 
 class Metric(t.NamedTuple):
-    """A row: *name*, *kind* (counter or gauge), *help*, *source* (where its value comes from, for the reference), what
-    *read*s it, and a *label* with its *values*: what is counted has a sample of each, what is measured only of those
-    that were read. A reading of None gives none."""
+    """A row: *name*, *kind* (counter or gauge), *help*, *source* (of the value, for the reference), the function to
+    *read* it, and a *label* with its *values*: a counter has a sample for each, a gauge only for those that were read.
+    A reading of None gives no sample."""
 
     name: str
     kind: str
@@ -108,7 +109,7 @@ class Metric(t.NamedTuple):
 
 
 def unit(name: str) -> str:
-    """Return the unit that a metric's name ends in, empty for what is counted."""
+    """Return the unit at the end of a metric's name, empty for counters."""
     words = name.removesuffix("_total").rpartition("_")[2]
     return words if words in ("seconds", "bytes", "ratio") else ""
 
@@ -141,7 +142,7 @@ def _free_bytes(sight: Sight) -> Reading:
 
 
 def _free_ratio(sight: Sight) -> Reading:
-    # As df(1) counts it: of what programs may use.
+    # As df(1) counts it: relative to the space available to programs.
     usable = ((name, each.f_bavail, each.f_blocks - each.f_bfree + each.f_bavail) for name, each in _places(sight))
     return {name: round(free / total, 6) for name, free, total in usable if total}
 
@@ -403,7 +404,7 @@ INFO_LABELS = ("mode", "controller", "release", "host")
 
 
 def text(sight: Sight) -> str:
-    """Return every metric, ending in a line feed. What cannot be read is left out."""
+    """Return every metric, ending in a line feed; unreadable ones are left out."""
     gateway = sight.gateway.deployed()
     mine = f'gateway="{_escaped(gateway.name)}"'
     release = sight.gateway.release(sight.now).release or ""
@@ -444,15 +445,15 @@ def path(directory: str, name: str) -> str:
 
 
 def write(directory: str, name: str, content: str) -> None:
-    """Replace the file of gateway *name* in one step, for everybody to read; nothing where there is no *directory*.
+    """Replace the file of gateway *name* atomically, readable by everybody; do nothing without *directory*.
 
-    Raises OSError, also where somebody else than root could put something in the file's place (UntrustedError). It is
-    not forced to the disk: after a crash the next look writes it again.
+    Raises OSError, also where somebody other than root could replace the file (UntrustedError). No fsync: after a
+    crash, the next look writes it again.
     """
     parent, last = os.path.split(directory.rstrip("/"))
     above, middle = os.path.split(parent)
     try:
-        # The parent may be another user's (Debian's is prometheus'), so that no link there is followed.
+        # The parent may belong to another user (in Debian to prometheus), so no link there is followed.
         outer = os.open(os.path.join(files.resolve(above), middle), _DIRECTORY)
         try:
             place = os.open(last, _DIRECTORY, dir_fd=outer)
@@ -462,7 +463,7 @@ def write(directory: str, name: str, content: str) -> None:
         return
     try:
         files.refuse_shared(directory, os.fstat(place), passing=False)
-        # The collector reads names that end in .prom only; what a killed watcher has left goes first.
+        # The collector reads only names that end in .prom; leftovers of a killed watcher are removed first.
         temporary = f".ibgw-{name}"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=place)

@@ -21,26 +21,26 @@ from .windows import PaperSession
 
 @dataclass(frozen=True)
 class Plan:
-    """The session's settings. Without the file, on a host on which role `session` has not run, these are in force."""
+    """The session's settings; the defaults apply on a host where role `session` has not run."""
 
     host: str = ""
     paper_sessions: tuple[PaperSession, ...] = ()
-    # How long a paper gateway with sessions may run that somebody started outside of them, in minutes.
+    # How long a paper gateway that was started outside its sessions may run, in minutes.
     manual_minutes: int = 240
-    # Close live before IBKR voids its token, and hold that no older sign-in is worth anything.
+    # Close live before IBKR voids its token, and treat older sign-ins as worthless.
     weekly_close: bool = True
     # New York time on Sunday by which live should be signed in.
     sign_in_deadline: str = SIGN_IN_DEADLINE
-    # Pushes and minutes that one sign-in may take.
+    # Limits of one sign-in.
     pushes: int = 3
     sign_in_minutes: int = 10
-    # Region of IBKR's daily reset, in which a lost link is nobody's fault (week.RESETS).
+    # Region of IBKR's daily reset, during which a lost link is not a fault (week.RESETS).
     region: str = "north_america"
     # The watcher's own API client id: two clients with one id are refused.
     client_id: int = 916
-    # Seconds between two looks at a gateway of which nothing is heard.
+    # Seconds between looks at a gateway that logs nothing.
     interval: int = 60
-    # Directory of node-exporter's textfile collector; empty: no metrics there.
+    # Directory of node-exporter's textfile collector; empty: none.
     metrics_directory: str = ""
     # Where the watcher serves /metrics, /health and /ready; port 0: nowhere.
     http_address: str = "127.0.0.1"
@@ -62,7 +62,7 @@ def load(name: str) -> Plan:
 
 
 def load_or_default(name: str) -> tuple[Plan, str]:
-    """Return the plan and "", or, where its file is damaged, one that starts nothing and the fault."""
+    """Return the plan and ""; if its file is damaged, a plan that starts nothing, and the fault."""
     try:
         return load(name), ""
     except descriptor.DescriptorError as error:
@@ -70,9 +70,9 @@ def load_or_default(name: str) -> tuple[Plan, str]:
 
 
 def from_data(data: object) -> Plan:
-    """Return the plan that the file's content stands for; keys of later releases are passed over.
+    """Return the plan from the file's content; keys of later releases are ignored.
 
-    Raises DamagedError for what :func:`problems` would have refused.
+    Raises DamagedError for anything that :func:`problems` would have refused.
     """
     found = record_file.build(Plan, data)
     for variable, (low, high) in BOUNDS.items():
@@ -86,7 +86,7 @@ def from_data(data: object) -> Plan:
     return found
 
 
-# Of the plan, where the variable has another name.
+# Names in the plan that differ from the variable's.
 _FIELDS = {"session_sign_in_pushes": "pushes"}
 DEADLINE = re.compile(r"(0[3-9]|1\d|2[0-3]):[0-5]\d")
 BOUNDS = {
@@ -148,7 +148,7 @@ def problems(settings: Mapping[str, Any], other_client_ids: Collection[int | Non
 
 
 def _publishing(settings: Mapping[str, Any]) -> list[Problem]:
-    """Return every problem of where metrics are written and served."""
+    """Return every problem of the places where metrics are written and served."""
     found = []
     directory = settings["session_metrics_directory"]
     if directory and not DIRECTORY.fullmatch(str(directory)):

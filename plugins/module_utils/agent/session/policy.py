@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide the next action: fold a look at a gateway into its record, and return the one thing to do next, if any.
 
-Pure: the moment comes with the call, and nothing is touched. The rules are those of gateway operations that IBC leaves
-to a person (docs/how-to/sessions.md): a live gateway asks for no push outside a sign-in, nobody tries a refused
-password again, nothing outlives its time.
+Pure: the time is an argument, and nothing is touched. The rules cover the operation that IBC leaves to a person
+(docs/how-to/sessions.md): a live gateway asks for no push outside a sign-in, a refused password is not tried again,
+nothing outlives its time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ANSWERS = verdicts.ANSWERS
 HUNG = ("no_handshake", "no_valid_id", "unresponsive", "tcp_timeout")
 HUNG_LOOKS = 2
 HEAL_SECONDS = 24 * 3600.0
-# Name of the grant of whoever starts a gateway outside of its sessions.
+# Name of the grant for a start outside the sessions.
 OUTSIDE = "outside of the sessions"
 # A paper gateway that ended by itself within its window is started once more, after this long.
 RETRY_SECONDS = 60.0
@@ -64,9 +64,9 @@ CAUSES = {
     "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),
     **{name: (row.meaning, row.next_step) for name, row in milestones.FINDINGS.items() if name != "push_missed"},
 }
-# Of a later release, after the way back to this one.
+# A cause of a later release, after a downgrade to this one.
 OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
-# What the next paper window may try again; the other causes stay until a person has fixed them.
+# Causes that the next paper window may retry; the others stay until a person has fixed them.
 PASSING = (
     "ended_twice",
     "no_password",
@@ -82,13 +82,13 @@ PASSING = (
     "no_progress",
     "gave_up",
 )
-# What is not waited for: another attempt would follow within a gentle stop, or nobody knows what.
+# Causes that kill at once: another attempt, or something unknown, would follow during a gentle stop.
 AT_ONCE = ("too_many_attempts", "other_controller")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One look at a gateway, reduced to what the rules go by."""
+    """One look at a gateway, reduced to the rules' inputs."""
 
     state: str
     reason: str
@@ -107,7 +107,7 @@ class Seen:
     # Sign-ins tried by this start since the last success, by any kind of evidence.
     logins: int = 0
     fault: str | None = None
-    # Whether the API was asked in this look; what it said may be of an earlier one.
+    # Whether the API was asked in this look; its answer may come from an earlier one.
     asked: bool = True
 
 
@@ -116,7 +116,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
     container: dict[str, Any] = gateway.container or {}
     judgement, summary = gateway.judgement(), gateway.summary
     api_state = gateway.verdict["api_state"] if gateway.verdict else None
-    # The engine may have dropped the lines of a sign-in that is days old; its API answers all the same.
+    # The engine may have dropped the lines of a days-old sign-in; the API still answers.
     unwritten = summary.phase == milestones.NO_RUN and api_state in ANSWERS
     return Seen(
         state=judgement.state,
@@ -140,9 +140,8 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
 
 @dataclass(frozen=True)
 class Step:
-    """An action: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is about to be sent),
-    ``restart`` (by IBC, no push), ``start``, or ``blocked`` (only to say so); *cause* blocks the gateway until a
-    person acts."""
+    """An action: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is imminent), ``restart`` (by
+    IBC, no push), ``start``, or ``blocked`` (only reported); *cause* blocks the gateway until a person acts."""
 
     action: str
     why: str
@@ -155,7 +154,7 @@ def moment(at: float) -> datetime:
 
 
 def outside_of_sessions(plan: Plan, by: str, begun: float) -> Grant:
-    """Return what a gateway with sessions has that was started outside of them; without sessions it has no limit."""
+    """Return the grant of a gateway that was started outside its sessions; without sessions it has no limit."""
     return Grant(MANUAL, by, begun, begun + plan.manual_minutes * 60, OUTSIDE)
 
 
@@ -176,7 +175,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     if look.running and (look.state == verdicts.READY or (look.signed_in and look.api_state in ANSWERS)):
         record.blocked = None
         if record.mode == LIVE and (record.grant or record.signed_in_at is None):
-            # Of a gateway that was signed in before anybody watched, only the start is known.
+            # When a gateway signed in before the watcher, only its start is known.
             record.signed_in_at = min(now, record.grant.ends_at) if record.grant else epoch(look.started_at or "")
             record.grant = None
             record.count("sign_ins")
@@ -214,7 +213,7 @@ def _count_logins(record: Record, look: Seen, now: float) -> None:
 
 
 def _note_validity(record: Record, look: Seen, plan: Plan, now: float) -> None:
-    """A sign-in is worth the week that it lies in, as long as the gateway runs (or starts again on its token)."""
+    """A sign-in is valid for the rest of its week, while the gateway runs (or restarts on its token)."""
     week_of = record.signed_in_at if record.signed_in_at is not None else 0.0
     ends = week.valid_until(moment(week_of)).timestamp()
     valid = (look.running or record.stopped_by == PAUSE) and record.signed_in_at is not None and now < ends
@@ -223,12 +222,12 @@ def _note_validity(record: Record, look: Seen, plan: Plan, now: float) -> None:
 
 
 def fail(record: Record, reason: str, now: float) -> None:
-    """A look that did not come about is a state too."""
+    """Record a failed look, which is a state too."""
     _tell(record, verdicts.DEGRADED, reason, "See journalctl -u ibgw-watch@ and ibgwctl history.", now)
 
 
 def unreadable(record: Record, fault: str, before: Record, now: float) -> None:
-    """Settings that cannot be read degrade a gateway, whatever its API says, unless it is blocked."""
+    """Degrade a gateway whose settings cannot be read, whatever its API says, unless it is blocked."""
     if record.state != verdicts.BLOCKED:
         record.since = before.since if before.state == verdicts.DEGRADED else now
         record.state, record.reason, record.next_step = verdicts.DEGRADED, fault, "Run site.yml, which rewrites it."
@@ -241,7 +240,7 @@ def _tell(record: Record, state: str, reason: str, next_step: str, now: float) -
 
 
 def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
-    """Return what has to be done now, None when nothing has. Call it after :func:`observe`."""
+    """Return the action due now, None without one. Call it after :func:`observe`."""
     if look.fault or not look.exists:
         return None
     cause = look.finding or look.api_state
@@ -251,7 +250,7 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         # A gentle stop takes seconds, in which IBC would try again; there is no session to log off.
         at_once = cause in AT_ONCE and not look.signed_in
         return Step("kill" if at_once else "stop", CAUSES[cause][0], cause)
-    # A PAUSE that IBC has accepted comes at the next full minute; a STOP now would throw the sign-in away.
+    # A PAUSE that IBC has accepted takes effect at the next full minute; a STOP now would waste the sign-in.
     if look.running and record.stopping and record.stopping != PAUSE:
         return Step("stop", f"the stop that {record.stopping} began did not end")
     if look.running and record.grant and now >= record.grant.ends_at:
@@ -269,7 +268,7 @@ def _over(record: Record, look: Seen) -> Step:
 def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     signing_in = record.granted(now, SIGN_IN)
     if not look.running and signing_in:
-        # Whoever signs in holds the lock until that is done, so nobody is at it any more.
+        # A sign-in holds the lock until it is done, so none is under way any more.
         return Step("blocked", CAUSES["sign_in_ended"][0], "sign_in_ended")
     if not look.running:
         lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked
@@ -303,8 +302,8 @@ def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
 
 
 def _heal(record: Record, look: Seen, now: float) -> Step | None:
-    """A hung API is restarted by IBC, which costs no push, and once a day: what that does not fix, a person does; and
-    all of it, where the controller's restart is a sign-in."""
+    """Restart a hung API by IBC, which costs no push, once a day. A person does the rest, and everything where the
+    controller's restart is a sign-in."""
     hung = look.restarts and look.running and look.signed_in and record.hung_looks >= HUNG_LOOKS
     if hung and not look.restart_used and now - record.healed_at >= HEAL_SECONDS:
         return Step("restart", f"the API has hung for {record.hung_looks} looks in a row")
@@ -312,7 +311,7 @@ def _heal(record: Record, look: Seen, now: float) -> Step | None:
 
 
 def next_moment(record: Record, plan: Plan, now: float) -> float:
-    """Return the next moment at which a rule may say something else though nothing is heard of the gateway."""
+    """Return the next moment at which a rule may change its result without news from the gateway."""
     moments = [now + plan.interval]
     if record.grant:
         moments.append(record.grant.ends_at)
@@ -324,14 +323,14 @@ def next_moment(record: Record, plan: Plan, now: float) -> float:
 
 
 def late_seconds(record: Record, plan: Plan, now: float) -> float:
-    """Return how much longer ago the last look is than it may be: two intervals and a look; 0 while somebody signs in,
-    who looks instead of the watcher."""
+    """Return by how much the last look is older than two intervals and a look; 0 during a sign-in, which looks instead
+    of the watcher."""
     patience = 2 * plan.interval + LOOK_SECONDS
     return 0.0 if record.granted(now, SIGN_IN) else max(now - record.checked_at - patience, 0.0)
 
 
 def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, str]:
-    """Return what *cause* makes of a report on a gateway that is down: state, reason and next step; else nothing."""
+    """Return the state, reason and next step that *cause* gives a stopped gateway; empty without a cause."""
     if cause not in CAUSES or not container or container["running"]:
         return {}
     reason, next_step = CAUSES[cause]
@@ -339,9 +338,9 @@ def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, st
 
 
 def shown(record: Record, plan: Plan, now: float) -> dict[str, Any]:
-    """Return a record for a person or a program: moments as epoch seconds, and the week's as New York time too.
+    """Return a record for people and programs: moments in epoch seconds, and the week's also in New York time.
 
-    Of a live gateway also the *week* (:func:`.week.phase`).
+    For a live gateway, add the *week* (:func:`.week.phase`).
     """
     result: dict[str, Any] = asdict(record)
     for name in ("valid_until", "sign_in_due"):

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell programs what a look showed: metrics, the endpoint's answers, the heartbeat, a line in the journal.
+"""Publish a look to programs: metrics, the endpoint's answers, the heartbeat, a line in the journal.
 
-None of it may cost a look: what fails here is noted in the history once, and the watcher watches on.
+None of it may cost a look: a failure here is noted in the history once, and the watcher goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNSEEN = Answer(503, '{"ok": false, "reason": "the watcher has not looked yet"}
 
 
 class Publisher:
-    """Publishes what *control*'s watcher saw, and what waits in *outbox*."""
+    """Publish what *control*'s watcher saw, and the state of *outbox*."""
 
     def __init__(self, control: Control, outbox: Outbox) -> None:
         self._control, self._outbox = control, outbox
@@ -43,10 +43,10 @@ class Publisher:
         return self._control.gateway.clock()
 
     def publish(self, record: Record, amiss: str = "") -> None:
-        """Publish *record*; *amiss* is what the watcher itself met, in one clause."""
+        """Publish *record*; *amiss* is a fault that the watcher met, in one clause."""
         try:
             self._publish(record, amiss)
-        except Exception as error:  # a watcher that cannot tell programs still watches
+        except Exception as error:  # a watcher that cannot publish still watches
             self._note("publish", f"{type(error).__name__}: {printable(str(error))}")
         else:
             self._note("publish", "")
@@ -76,7 +76,7 @@ class Publisher:
             self.endpoint.close()
 
     def fault(self) -> str:
-        """Return what is not as it should be, by the last look; empty where everything is."""
+        """Return the fault by the last look; empty where there is none."""
         control = self._control
         if self._seen is None:
             return "the watcher has not looked yet"
@@ -90,7 +90,7 @@ class Publisher:
         return ""
 
     def _note(self, what: str, fault: str) -> None:
-        """Note a *fault* in the history when it begins, or is another one, and when it is over."""
+        """Note a *fault* in the history when it begins, changes or ends."""
         if fault != self._told.get(what, ""):
             self._told[what] = fault
             text = f"{what}: {fault}" if fault else f"{what}: works again"
@@ -119,7 +119,7 @@ class Publisher:
         return Answer(200, self._metrics, metrics.CONTENT_TYPE) if self._metrics else Answer(503, "")
 
     def health(self) -> Answer:
-        """200 while everything is as it should be, as for the heartbeat; else 503 with the fault."""
+        """200 under the heartbeat's condition; else 503 with the fault."""
         record, fault = self._seen, self.fault()
         if record is None:
             return _UNSEEN

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One gateway's memory: its state file, a bounded history, and its lease.
 
-They live in ``/var/lib/ibgw/<name>/session``, root-only: ``state.json`` is a :class:`Record`; ``history.jsonl`` has one
-event a line, oldest first. All moments are epoch seconds.
+They are in ``/var/lib/ibgw/<name>/session``, root-only: ``state.json`` is a :class:`Record`; ``history.jsonl`` has one
+event per line, oldest first. All moments are epoch seconds.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Event:
 
 @dataclass
 class Grant:
-    """Permission to run, with an end: ``kind`` is ``sign_in`` (the one time at which a live gateway may ask for
-    a push), ``paper`` (a window of ``gateway_paper_sessions``, whose start is ``window``) or ``manual``."""
+    """Permission to run, with an end: ``kind`` is ``sign_in`` (the only time when a live gateway may ask for a push),
+    ``paper`` (a window of ``gateway_paper_sessions``, whose start is ``window``) or ``manual``."""
 
     kind: str
     by: str
@@ -50,7 +50,7 @@ class Grant:
 
 @dataclass
 class Record:
-    """The state of a gateway that outlives looks, restarts of the watcher and reboots of the host."""
+    """The persistent state of a gateway: it outlives looks, restarts of the watcher and reboots of the host."""
 
     gateway: str
     mode: str
@@ -59,26 +59,28 @@ class Record:
     next_step: str = ""
     since: float = 0.0
     checked_at: float = 0.0
-    # Live: the completed sign-in that the session rests on, and the end of the week that it lies in.
+    # Live: the completed sign-in behind the session, and the end of its week.
     signed_in_at: float | None = None
     valid_until: float | None = None
     sign_in_due: float | None = None
     grant: Grant | None = None
-    # Why the watcher has stopped the gateway and leaves it so until a person acts: a word of policy.CAUSES.
+    # Why the watcher has stopped the gateway until a person acts: a key of policy.CAUSES.
     blocked: str | None = None
-    # Who stopped it on purpose (``the operator``, ``the plan``); empty while it runs, and where it ended by itself.
+    # The actor that stopped it on purpose (``the operator``, ``the plan``); empty while it runs, and if it ended by
+    # itself.
     stopped_by: str = ""
-    # Who has begun to stop it: written before the first command, so that the watcher finishes what a killed one began.
+    # The actor that has begun to stop it: written before the first command, so that the watcher completes a killed
+    # stop.
     stopping: str = ""
-    # Start of the last paper window that was served, and how many starts it took; one that its pipeline ended early
-    # is not served again.
+    # Start of the last paper window that was served, and how many starts it took; a window that its pipeline ended
+    # early is not served again.
     served_window: float = 0.0
     window_starts: int = 0
     # Looks in a row at a hung API, and when RESTART was last sent for that.
     hung_looks: int = 0
     healed_at: float = 0.0
     container_started_at: str | None = None
-    # Moments of the last hour at which a sign-in was tried that did not succeed, and how many of them this start has.
+    # Moments of failed sign-ins in the last hour, and how many of them belong to this start.
     logins: list[float] = field(default_factory=list)
     logins_counted: int = 0
     # The summary and cursor of the container's log (log.Log.as_state).
@@ -89,12 +91,12 @@ class Record:
         self.counts[what] = self.counts.get(what, 0) + times
 
     def granted(self, now: float, *kinds: str) -> bool:
-        """Whether a grant of these kinds (any, without) is in force."""
+        """Whether a grant of these kinds (default: any) is in force."""
         return bool(self.grant and now < self.grant.ends_at and (not kinds or self.grant.kind in kinds))
 
 
 class Store:
-    """The memory of gateway *name*; every write is whole or not there, also on a full disk."""
+    """The memory of gateway *name*; every write is atomic, also on a full disk."""
 
     def __init__(self, name: str, root: str | None = None) -> None:
         self.name = name
@@ -104,7 +106,7 @@ class Store:
         self.lease = Lease(self.directory, name)
 
     def read(self) -> Record | None:
-        """Return the record, None where nobody has written one; ValueError for a damaged file, which stays as it is."""
+        """Return the record, None if none was written; ValueError for a damaged file, which is left alone."""
         try:
             record = record_file.load(Record, self.state_path)
         except FileNotFoundError:
@@ -116,15 +118,15 @@ class Store:
         return record
 
     def log(self) -> dict[str, Any] | None:
-        """Return the watcher's summary and cursor of the log, None where it is unreadable here."""
+        """Return the watcher's summary and cursor of the log, None if unreadable here."""
         with contextlib.suppress(OSError, ValueError):
             record = self.read()
             return record.log if record else None
         return None
 
     def load(self, mode: str) -> Record:
-        """Return the record; a new one where there is none, or where the file is damaged: it is kept as .damaged, and
-        the history says so. What the engine and the log show fills the new one."""
+        """Return the record; a new one if there is none or the file is damaged: that is kept as .damaged and noted in
+        the history. The engine and the log fill the new one."""
         try:
             record = self.read() or Record(self.name, mode)
         except record_file.DamagedError as error:
@@ -141,7 +143,7 @@ class Store:
         files.write(self.state_path, {"content": content, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})
 
     def note(self, event: str, text: str, at: float, **more: Any) -> None:
-        """Add an event to the history; of a file over 1 MiB the newer half stays. A full disk loses the event only."""
+        """Add an event to the history; a file over 1 MiB keeps its newer half. A full disk loses only the event."""
         line = json.dumps({"at": round(at, 6), "event": event, "text": text, **more}) + "\n"
         with contextlib.suppress(OSError):
             self._make_directory()
@@ -155,7 +157,7 @@ class Store:
                 self._shorten()
 
     def history(self, since: float = 0.0, last: int | None = None) -> list[dict[str, Any]]:
-        """Return the events after *since*, oldest first, of these the *last* ones; a damaged line is passed over."""
+        """Return the events after *since*, oldest first, limited to the *last* ones; damaged lines are skipped."""
         found = []
         for line in self._newest(HISTORY_BYTES).splitlines():
             with contextlib.suppress(record_file.DamagedError):

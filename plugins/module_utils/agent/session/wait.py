@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for a state, driven by the container's log: the API is asked when a milestone says that it can answer."""
+"""Wait for a state, driven by the container's log: the API is asked when a milestone says that it can answer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..controller import milestones
 from .inspection import Gateway
 
 MIN_DELAY = 2.0
-# After how many seconds of a phase the API is asked though no milestone calls for it, and how often from then on:
-# a net under a log whose wording has changed.
+# After how many seconds in a phase the API is asked without a milestone, and how often from then on: a safety net in
+# case the log's wording changes.
 _PATIENCE = {
     milestones.NO_RUN: (10.0, 10.0),
     milestones.SIGNED_IN: (5.0, MIN_DELAY),
@@ -23,7 +23,7 @@ _PATIENCE = {
 }
 _DEFAULT_PATIENCE = (30.0, 30.0)
 _REOPEN_SECONDS = 0.2
-# While an attempt lasts, the log is not heard.
+# During an attempt, the log is not read.
 _LONGEST_ATTEMPT = 8 * ATTEMPT_SECONDS
 
 
@@ -35,15 +35,14 @@ def wait_for(
     after_run: int | None = None,
     tell: Callable[[], None] = lambda: None,
 ) -> bool:
-    """Observe *gateway* until it is in state *wanted* (True), or cannot come there, or *timeout* seconds are over.
+    """Observe *gateway* until it is in state *wanted* (True), or cannot reach it, or *timeout* seconds are over.
 
-    The API is asked once at a time and at least *delay* seconds apart, and only where *wanted* needs its word. An
-    attempt lasts 5 s at most, and twice as long as the one before when that one's time ran out before the gateway
-    had answered; it may last for all that is left where that would not hold another one of twice its length, but never
-    longer than 40 s. An attempt that was cut shorter than the ones before and ran out of time has shown nothing: the
-    verdict stays the last complete one.
-    With *after_run* only a JVM run after that one counts (a restart was asked for and has yet to happen). *tell* is
-    called whenever something was observed; what it raises ends the wait.
+    The API is asked by one attempt at a time, at least *delay* seconds apart, and only if *wanted* depends on it. An
+    attempt lasts at most 5 s, and twice as long as the previous one if that timed out before the gateway answered; it
+    may use all the remaining time if that is too short for another of twice its length, but never more than 40 s. An
+    attempt that was cut shorter than the previous ones and timed out has shown nothing: the last complete verdict
+    stands. With *after_run* only a JVM run after that one counts (a restart was requested and has yet to happen).
+    *tell* is called after every observation; an exception from it ends the wait.
     """
     deadline = gateway.clock() + timeout
     asked_at, length = -math.inf, ATTEMPT_SECONDS
@@ -72,7 +71,7 @@ def wait_for(
 
 
 def _ask(gateway: Gateway, length: float, left: float, delay: float) -> float:
-    """Ask the API for about *length* of the *left* seconds; return how long the next attempt may last."""
+    """Ask the API for about *length* of the *left* seconds; return the length of the next attempt."""
     known = gateway.verdict
     seconds = min(left if left < length + delay + 2 * length else length, left, _LONGEST_ATTEMPT)
     gateway.ask(seconds)
@@ -85,7 +84,7 @@ def _ask(gateway: Gateway, length: float, left: float, delay: float) -> float:
 
 
 def _due(gateway: Gateway, wanted: str, asked_at: float) -> float:
-    """Return the moment from which asking the API makes sense (the distance between two attempts aside)."""
+    """Return the moment from which asking the API makes sense (apart from the distance between attempts)."""
     if wanted not in (verdicts.READY, verdicts.DEGRADED):
         return math.inf
     if not gateway.has_log or gateway.summary.usable:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The watcher of one gateway: it listens to the container's log, looks each minute, and does what the policy says.
 
-One process a gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lease while it looks and acts. Where
-another run keeps the lease between two of its tasks, it starts nothing, and ends what has to be ended. While somebody
-else acts, it only prevents a push that nobody has asked for.
+One process per gateway, ``ibgw-watch@<name>.service``. It holds the gateway's lease while it looks and acts. When
+another run keeps the lease between two of its tasks, the watcher starts nothing, but still ends what must end. While
+somebody else acts, it only prevents unrequested pushes.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ from .store import PAPER, SIGN_IN, Record, Store
 
 BY = "the watcher"
 BUSY_SECONDS = 2.0
-# Well within the service manager's patience (WatchdogSec), however long the interval is.
+# Well within the service manager's limit (WatchdogSec), however long the interval.
 LISTEN_SECONDS = 120.0
-# A log that ends though its container runs is not opened in a tight loop.
+# Avoids reopening in a tight loop a log that ends while its container runs.
 REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
-# What is done also where another run keeps the lease.
+# Actions taken even when another run keeps the lease.
 ENDS = ("stop", "kill")
 _SEVERITY = {verdicts.BLOCKED: "critical", verdicts.DEGRADED: "warning", verdicts.READY: "info"}
 _TROUBLE = (verdicts.BLOCKED, verdicts.DEGRADED)
-# Said again while it lasts, after this many seconds.
+# Repeated after this many seconds while it lasts.
 REPEAT_SECONDS = 6 * 3600.0
-# How often the ends of certificates are looked at, and who is told how many days before one.
+# How often certificates' expiries are checked, and the alert thresholds in days.
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
-# How often it is said that IBKR will not accept a gateway's release any more, while that lasts.
+# How often to repeat that IBKR will stop accepting a gateway's release.
 RELEASE_REPEATS = {WARNING: 7 * DAY, CRITICAL: DAY}
 Known = tuple[Any, tuple[Any, int]]
 Settings = tuple[descriptor.Descriptor, plan.Plan]
-# How often settings that cannot be read are looked at again.
+# How often unreadable settings are tried again.
 UNREADABLE_SECONDS = 10.0
 
 
@@ -63,15 +63,15 @@ LOG_GAP = "the log went on past the engine's rotation before it was read: some o
 
 
 def _gaps(log: dict[str, Any] | None) -> int:
-    """How often the log of a record has lost lines; 0 where it does not say."""
+    """How often the log of a record has lost lines; 0 if unknown."""
     gaps = (log or {}).get("gaps")
     return gaps if isinstance(gaps, int) else 0
 
 
 class Watcher:
-    """Watches the gateway of *control*; *alive* reports to the service manager, *fault* is a fault of its settings.
+    """Watch the gateway of *control*; *alive* reports to the service manager, *fault* is a fault of its settings.
 
-    *delivery* may still be sending what the watcher before this one had to tell.
+    *delivery* may still be sending alerts of the previous watcher.
     """
 
     def __init__(
@@ -87,17 +87,17 @@ class Watcher:
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
-        # The record that the last look began with: a full disk keeps it, a sign-in replaces it.
+        # The record at the start of the last look: a full disk keeps it, a sign-in replaces it.
         self._told_from: Record | None = None
         self._interval = float(control.plan.interval)
         self.publisher = Publisher(control, self.outbox)
-        # The watcher's own API client: others may be asking at the same time.
+        # The watcher has its own API client id: others may connect at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
-        # It is in no hurry, and hears the gateway out.
+        # The watcher is in no hurry, and lets the gateway finish.
         control.gateway.endpoint["settle"] = SETTLE_SECONDS
 
     def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
-        """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
+        """Watch until *ended*, or for this many rounds. No fault of the gateway ends it."""
         with self.control.gateway.listening(), contextlib.closing(self.publisher):
             for _round in itertools.count() if rounds is None else range(rounds):
                 self.alive()
@@ -117,10 +117,10 @@ class Watcher:
                 self.listen(min(until, self.control.now() + LISTEN_SECONDS))
 
     def _guard(self) -> None:
-        """Somebody else acts, and may be stuck: no push goes out for which there is no grant on the disk."""
+        """While somebody else acts, and may be stuck, prevent any push without a grant on disk."""
         control, name = self.control, self.control.descriptor.container
-        with contextlib.suppress(Exception):  # what fails here must not end the watcher
-            # In this order: who signs in writes the grant first, and starts then.
+        with contextlib.suppress(Exception):  # a failure here must not end the watcher
+            # In this order: a sign-in writes the grant first, then starts.
             control.gateway.refresh()
             asks = control.gateway.has_log and control.gateway.summary.asks_for_sign_in
             record = control.store.read()
@@ -129,7 +129,7 @@ class Watcher:
                 control.store.note("kill", policy.CAUSES["sign_in_asked"][0], control.now(), cause="sign_in_asked")
 
     def _tell_of_another(self) -> None:
-        """Alert on the state that the lease's holder has written, such as a dialog in a sign-in."""
+        """Alert on a state that the lease's holder has written, such as a dialog in a sign-in."""
         with contextlib.suppress(OSError, ValueError):
             record = self.control.store.read()
             if record:
@@ -137,7 +137,7 @@ class Watcher:
                 self.publisher.publish(record)
 
     def _tell_of_failure(self, error: Exception) -> None:
-        """Turn an unexpected failure of a look into a state and an alert; the next look is tried."""
+        """Turn an unexpected failure of a look into a state and an alert; the next look is still tried."""
         now, kind = self.control.now(), type(error).__name__
         self.publisher.tally.looks_failed += 1
         with contextlib.suppress(Exception):
@@ -179,7 +179,7 @@ class Watcher:
                 self._put_exposed(fault, now())
             next_look = policy.next_moment(record, control.plan, now())
             next_look = min(next_look, now() + max(gateway.turns_at - gateway.clock(), 0.0))
-            # The API opens a moment after IBC has said that it is done.
+            # The API opens a moment after IBC reports success.
             opens = gateway.summary.usable and gateway.clock() - gateway.phase_since < self._interval
             if opens and record.state != verdicts.READY:
                 next_look = min(next_look, now() + SOON_SECONDS)
@@ -211,15 +211,15 @@ class Watcher:
             self.control.store.note("password_held", fault, now)
 
     def _observe(self) -> bool:
-        """Look at container and log, and ask the API each minute, or soon when the log says that it can answer; whether
-        it was asked."""
+        """Look at container and log, and ask the API each minute, or sooner when the log says that it can answer;
+        return whether it was asked."""
         gateway = self.control.gateway
         self._refresh(self._known())
         rested = gateway.clock() - self._asked_at
         answered = gateway.verdict is not None and gateway.verdict["api_state"] == "ready"
         soon = gateway.summary.usable and not answered and rested >= SOON_SECONDS
         stands = gateway.container is not None and gateway.container["status"] == "paused"
-        # What may have to be ended now is not ready, and an API that hangs takes seconds to ask.
+        # A gateway that may have to be killed now is not ready, and asking a hung API takes seconds.
         urgent = gateway.summary.asks_for_sign_in and not self._may_ask()
         if not gateway.has_log or stands or urgent or not (soon or rested >= self._interval - 1):
             return False
@@ -233,20 +233,20 @@ class Watcher:
         return not control.live or control.store.load(control.descriptor.mode).granted(control.now(), SIGN_IN)
 
     def _refresh(self, known: Known) -> None:
-        """Look at container and log; what the API said last holds for the same run of the JVM."""
+        """Look at container and log; the API's last answer stays valid for the same run of the JVM."""
         gateway = self.control.gateway
         verdict, run = known
         gateway.refresh()
         gateway.verdict = verdict if self._known()[1] == run else None
 
     def _known(self) -> Known:
-        """Return what the API said last, and the run of the JVM that said it."""
+        """Return the API's last answer, and the JVM run that gave it."""
         gateway = self.control.gateway
         return gateway.verdict, ((gateway.container or {}).get("started_at"), gateway.summary.jvm_runs)
 
     def _do(self, step: policy.Step, record: Record) -> None:
         control, known = self.control, self._known()
-        # A kill goes before its note: a push may be less than a second away.
+        # Kill first, note later: a push may be less than a second away.
         fault = self._kill() if step.action == "kill" else None
         control.store.note(step.action, step.why, control.now(), cause=step.cause)
         if fault:
@@ -278,7 +278,7 @@ class Watcher:
         policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
 
     def _kill(self) -> EngineError | None:
-        """End the container now; return why it could not be."""
+        """Kill the container now; return why that failed."""
         try:
             self.control.engine.kill(self.control.descriptor.container)
         except EngineError as error:
@@ -293,8 +293,8 @@ class Watcher:
         self.control.begin(record, grant)
 
     def listen(self, until: float) -> None:
-        """Return when the log, or a start, tells something that may change a decision, or at the moment *until*, also
-        where the clock on the wall is set meanwhile."""
+        """Return when a log line or a start may change a decision, or at the moment *until*, also if the wall clock is
+        set meanwhile."""
         gateway, control = self.control.gateway, self.control
         deadline = gateway.clock() + until - control.now()
         if gateway.has_log:
@@ -322,10 +322,10 @@ class Watcher:
         )
 
     def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
-        """Queue the alerts that are due, and send the queue."""
+        """Queue due alerts, and send the queue."""
         now = self.control.now()
         serious = record.state in _TROUBLE
-        # Whoever brought it back: what was told is over, and is told again when it comes back.
+        # Whoever fixed it: clear the alert, so that it is sent again if the state returns.
         ready = record.state == verdicts.READY
         over = ready or (before.state == verdicts.READY and before != self._told_from)
         self._told_from = before
@@ -348,13 +348,13 @@ class Watcher:
     def _remind(self, record: Record, now: float) -> None:
         signed_in = policy.moment(record.signed_in_at) if record.signed_in_at else None
         deadline = self.control.plan.sign_in_deadline
-        # The outbox knows what was told: it takes the same reminder once.
+        # The outbox takes the same reminder once.
         key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
         if key:
             self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
 
     def _tell_of_release(self, record: Record, now: float) -> None:
-        """Queue that IBKR will not accept the release any more: at once, and as critical in the last seven days.
+        """Queue an alert that IBKR will stop accepting the release: at once, and as critical in the last seven days.
 
         Keyed by severity, not by date, so that a gateway that announces a new date each time cannot flood the alerts.
         """
@@ -365,7 +365,7 @@ class Watcher:
             self.outbox.put(alert, repeat)
 
     def _tell_of_ends(self, record: Record, now: float) -> None:
-        """Queue what ends soon of the certificates of way mtls: each once at 21 days, at 7 and at its end."""
+        """Queue alerts for expiring certificates of access method mtls: each once at 21 days, at 7 and at expiry."""
         place = os.path.join(descriptor.ROOT, record.gateway, "mtls")
         if not os.path.isdir(place):
             return
@@ -389,13 +389,13 @@ class Watcher:
         name, host = record.gateway, self.control.plan.host
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
         alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
-        # That it is ready again is told whenever it was told that it was not.
+        # Every alert that it was not ready is followed by one that it is ready again.
         again = 0.0 if key == "state/ready" else REPEAT_SECONDS
         self.outbox.put(alert, again if key.startswith("state/") else None)
 
 
 def notifier() -> Callable[[str], None]:
-    """Return what tells systemd (sd_notify(3)) how the service is; it does nothing where there is no systemd."""
+    """Return a function that reports the service's state to systemd (sd_notify(3)); without systemd it does nothing."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return lambda _text: None
@@ -423,8 +423,8 @@ def stamp(name: str) -> tuple[object, ...]:
 def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
     """Return the descriptor and the plan of gateway *name*, and the faults of their files.
 
-    In the place of what cannot be read stands what was *good* before; without that, a plan that starts nothing. None
-    without a descriptor, now or before.
+    Unreadable settings are replaced by those last *good*, or by a plan that starts nothing. None without a descriptor,
+    now or before.
     """
     try:
         found, fault = descriptor.load(name), ""
@@ -435,7 +435,7 @@ def settings(name: str, good: Settings | None) -> tuple[Settings | None, str]:
 
 
 def tell_unreadable(delivery: Delivery, fault: str, now: float) -> None:
-    """Turn a gateway that cannot be watched into a state and an alert, by the channels that can be read."""
+    """Turn a gateway that cannot be watched into a state and an alert, over the readable channels."""
     memory = delivery.store
     with memory.lease.held(BY, "a look"):
         record = memory.load("")
@@ -451,9 +451,9 @@ def tell_unreadable(delivery: Delivery, fault: str, now: float) -> None:
 
 
 def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Watch gateway *name* until the process is ended; raises DescriptorError for an invalid name.
+    """Watch gateway *name* until the process ends; raises DescriptorError for an invalid name.
 
-    Settings that cannot be read are a state and an alert; they are read again whenever their files change.
+    Unreadable settings are a state and an alert; they are read again whenever their files change.
     """
     notify = notifier()
     delivery = Delivery(Store(name))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a gateway's watcher does its work now: its unit as systemd has it, and its last look."""
+"""Check that a gateway's watcher is working: its systemd unit, and its last look."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 import typing as t
 
 COMMAND_SECONDS = 20
-# A watcher that has come up again by itself is suspect for so long.
+# A watcher that systemd restarted is suspect for this long.
 SUSPECT_SECONDS = 600.0
 PROPERTIES = {
     "Id": "name",
@@ -35,8 +35,8 @@ def unit_name(gateway: str) -> str:
 def units(shown: str) -> list[Unit]:
     """Parse the units in the output of ``systemctl show --property=…``.
 
-    Values are texts, but for ``restarts`` (by systemd itself) and ``up_seconds`` since the unit became active, which is
-    None where it never has.
+    Values are texts, except ``restarts`` (by systemd itself) and ``up_seconds`` since the unit became active, None if
+    it never was.
     """
     found = []
     for block in shown.strip().split("\n\n"):
@@ -73,7 +73,7 @@ def unit(gateway: str) -> Unit | None:
 def fault(unit: c.Mapping[str, t.Any] | None, late_seconds: float) -> str | None:
     """The watcher's fault in one clause; None where it works, is not wanted, or cannot be asked.
 
-    *late_seconds* is how much longer ago its last look is than it may be (:func:`.policy.late_seconds`).
+    *late_seconds* is by how much its last look is overdue (:func:`.policy.late_seconds`).
     """
     if unit is None or unit["load"] == "not-found":
         return None

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """IBKR's week of a live gateway: when sign-ins die, when the next one is due, and when the servers are reset.
 
-Moments come in as aware datetimes of any zone; what comes out is aware, in New York's time where nothing else is said.
+Arguments are aware datetimes of any zone; results are aware, in New York time unless stated otherwise.
 IBKR's week begins on Sunday 01:00 New York, when it voids the tokens of every sign-in, however recent
 (https://ibkrguides.com/traderworkstation/auto-restart-considerations.htm). On the Sunday in autumn on which New York's
-clock shows 01:00 to 02:00 twice, IBKR does not say which 01:00 it means: tokens count as dead from the first, and a
-sign-in as worth its push from the second.
+clock shows 01:00 to 02:00 twice, IBKR does not say which 01:00 it means: tokens count as dead from the first on, and
+sign-ins as worth a push from the second on.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ NEW_YORK = ZoneInfo("America/New_York")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 TOKEN_DEATH = time(1)
-# A quarter of an hour later, so that neither a clock that is a little off nor a late sweep of IBKR's voids a new token.
+# A quarter of an hour later, so that neither a slightly wrong clock nor a late sweep by IBKR voids a new token.
 SIGN_IN_OPENS = time(1, 15, fold=1)
 # On Saturday. After the last daily restart of the week and well before the first one that would find its token dead.
 CLOSE = time(23, 30)
 # On Sunday. Before the first market of the week opens: currencies trade from 17:15 New York, CME Globex from 18:00.
 SIGN_IN_DEADLINE = "17:00"
 
-# As messages say them.
+# As shown in messages.
 VOIDED = f"Sunday {TOKEN_DEATH:%H:%M}"
 OPENED = f"Sunday {SIGN_IN_OPENS:%H:%M}"
 
@@ -42,7 +42,7 @@ def last_token_death(at: datetime) -> datetime:
     """Return the latest Sunday 01:00 New York at or before *at*: the beginning of its week."""
     today = at.astimezone(NEW_YORK).date()
     death = datetime.combine(today - timedelta(days=today.isoweekday() % 7), TOKEN_DEATH, NEW_YORK)
-    # On a Sunday before 01:00, the week that ends. Compared in UTC: within one zone, Python compares clock faces.
+    # On a Sunday before 01:00, the ending week. Compared in UTC: within one zone, Python compares wall clocks.
     return death if death <= at.astimezone(UTC) else death - timedelta(weeks=1)
 
 
@@ -52,7 +52,7 @@ def token_death(after: datetime) -> datetime:
 
 
 def valid_until(signed_in_at: datetime) -> datetime:
-    """Return when the sign-in of that moment dies, at the latest: IBKR may revoke it at any time before."""
+    """Return the latest end of a sign-in of that moment: IBKR may revoke it earlier."""
     return token_death(signed_in_at)
 
 
@@ -105,10 +105,10 @@ def reminders(at: datetime, deadline: str = SIGN_IN_DEADLINE) -> dict[str, datet
 def reminder_due(
     at: datetime, signed_in_at: datetime | None, deadline: str = SIGN_IN_DEADLINE, told: c.Container[str] = ()
 ) -> str | None:
-    """Return the key of the reminder to send now: the newest one, unless it is among those *told*, or nobody needs it.
+    """Return the key of the reminder to send now: the newest one, unless it is among those *told* or no longer needed.
 
-    It is needed until somebody has signed in for its Sunday, and until the next Saturday 18:00; the ones before the
-    newest are not made up for.
+    It is needed until somebody has signed in for its Sunday, and until the next Saturday 18:00; missed earlier ones are
+    not sent.
     """
     at = at.astimezone(UTC)
     if signed_in_at is not None and at + HEADS_UP < valid_until(signed_in_at):
@@ -131,9 +131,9 @@ class Window:
 _SUNDAY_TO_FRIDAY = tuple(day for day in DAYS if day != "sat")
 _HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 _WEEKEND = Window(("fri",), time(23), time(3), NEW_YORK)
-# By region of the servers that an account is served from (Client Portal, or Region in jts.ini), as IBKR publishes them
-# in two tables, daily and weekend (https://www.interactivebrokers.com/en/software/systemStatus.php, read 2026-11).
-# In a daily one a session may be away for seconds to minutes; in the weekend's, everything is.
+# By the region of an account's servers (Client Portal, or Region in jts.ini), as IBKR publishes them in two tables,
+# daily and weekend (https://www.interactivebrokers.com/en/software/systemStatus.php, read 2026-11). A daily reset may
+# interrupt a session for seconds to minutes; the weekend's takes everything down.
 RESETS: dict[str, tuple[Window, ...]] = {
     "north_america": (
         Window(_SUNDAY_TO_FRIDAY, time(0, 15), time(1, 45), NEW_YORK),
@@ -141,7 +141,7 @@ RESETS: dict[str, tuple[Window, ...]] = {
         Window(DAYS, time(23, 30), time(0, 30), NEW_YORK),
         _WEEKEND,
     ),
-    # The table says CET all year. It is taken for the clock on the wall of Zurich, of all Central Europe that is.
+    # The table says CET all year. We read it as Central Europe's wall clock, here Zurich's.
     "europe": (Window(_SUNDAY_TO_FRIDAY, time(6, 25), time(7, 45), ZoneInfo("Europe/Zurich")), _WEEKEND),
     "asia_pacific": (
         Window(_SUNDAY_TO_FRIDAY, time(4, 45), time(6, 5), _HONG_KONG),
@@ -152,9 +152,9 @@ RESETS: dict[str, tuple[Window, ...]] = {
 
 
 def reset_ends(at: datetime, region: str) -> datetime | None:
-    """Return when the servers are back, in the reset's own zone; None when *at* lies in no reset.
+    """Return when the servers are back, in the reset's own zone; None outside a reset.
 
-    A reset that begins before another ends counts as one with it. KeyError for an unknown *region*.
+    Overlapping resets count as one. KeyError for an unknown *region*.
     """
     end = max(_ends(at, region), default=None)
     return end and (reset_ends(end, region) or end)

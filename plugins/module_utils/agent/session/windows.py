@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """When a paper gateway runs: the sessions of variable ``gateway_paper_sessions``, as windows of time.
 
-A session is written in the clock of its zone and lasted in real minutes. A time that a change of the clock leaves out
-is moved on by as much as the clock (02:30 becomes 03:30), where systemd.time(7) passes the day over; a time that comes
-twice is the first, as systemd has it.
+A session starts by the wall clock of its zone and lasts real minutes. A time that a clock change skips is moved forward
+by the same amount (02:30 becomes 03:30), where systemd.time(7) would skip the day; of a time that occurs twice, the
+first counts, as in systemd.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _problem = table(
         ),
     }
 )
-# More than a year without a window is never: the search for the next one ends.
+# No window within a year means none at all.
 _AHEAD = 366
 
 
 @dataclass(frozen=True)
 class PaperSession:
-    """A pipeline's hour: on *days* at *time* (HH:MM) of *zone* (IANA) the pipeline runs, save on *except_dates* (ISO).
+    """A pipeline's schedule: it runs on *days* at *time* (HH:MM) in *zone* (IANA), except on *except_dates* (ISO).
 
     The gateway starts *lead_minutes* before, and is stopped *max_minutes* after its own start whatever happens.
     """
@@ -64,7 +64,7 @@ class PaperSession:
     @classmethod
     def from_data(cls, data: c.Mapping[str, t.Any]) -> PaperSession:
         """Return the session of an entry that has no :func:`problems`; TypeError for unknown keys."""
-        # YAML reads an unquoted date as one, and str() writes it as ISO.
+        # YAML parses an unquoted date, and str() writes it as ISO.
         except_dates = frozenset(map(str, data.get("except_dates", ())))
         return cls(**{**data, "days": tuple(data["days"]), "except_dates": except_dates})
 
@@ -83,7 +83,7 @@ class Window:
 
 
 def window(session: PaperSession, day: date) -> Window | None:
-    """Return the window whose pipeline runs on *day*, a date of the session's zone; None when the session does not."""
+    """Return the window whose pipeline runs on *day*, a date in the session's zone; None if it does not."""
     if DAYS[day.weekday()] not in session.days or day.isoformat() in session.except_dates:
         return None
     zone = ZoneInfo(session.zone)
@@ -99,13 +99,13 @@ def _windows(session: PaperSession, days: c.Iterable[date]) -> c.Iterator[Window
 
 
 def _days_around(session: PaperSession, at: datetime, after: int) -> c.Iterator[date]:
-    # A window is at most a day long, and may begin on the eve of its date.
+    # A window lasts at most a day, and may begin on the eve of its date.
     today = at.astimezone(ZoneInfo(session.zone)).date()
     return (today + timedelta(days=day) for day in range(-2, after + 1))
 
 
 def current(sessions: c.Iterable[PaperSession], at: datetime) -> Window | None:
-    """Return the window that *at* lies in; of several, which :func:`problems` refuses, the one that began first."""
+    """Return the window that contains *at*; of several, which :func:`problems` refuses, the first to begin."""
     at = at.astimezone(UTC)
     found = [each for session in sessions for each in _windows(session, _days_around(session, at, 1))]
     return min((each for each in found if each.start <= at < each.end), key=lambda each: each.start, default=None)
@@ -122,7 +122,7 @@ def upcoming(sessions: c.Iterable[PaperSession], at: datetime) -> Window | None:
 
 
 def told(at: datetime) -> str:
-    """Return the moment for a person, with the zone that it has: ``Tue 2026-12-01 09:20 America/New_York``."""
+    """Format a moment for people, with its zone: ``Tue 2026-12-01 09:20 America/New_York``."""
     return f"{at:%a %Y-%m-%d %H:%M} {at.tzinfo}"
 
 
@@ -221,7 +221,7 @@ _RULES: dict[str, tuple[c.Callable[[t.Any], bool], str, str]] = {
 
 def _overlaps(sessions: c.Iterable[PaperSession], places: c.Mapping[str, str]) -> c.Iterator[Problem]:
     """Yield a problem for each two sessions (or one and its own next run) that overlap, *except_dates* or not."""
-    # A whole year, in which every zone changes its clock as often as it ever does.
+    # A whole year covers every clock change of every zone.
     days = [date(2027, 1, 1) + timedelta(days=day) for day in range(_AHEAD)]
     every = [replace(session, except_dates=frozenset()) for session in sessions]
     windows = sorted(

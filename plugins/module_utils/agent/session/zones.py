@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time zones by the data of the machine that this runs on.
+"""Time zones, by this machine's data.
 
-Machines differ: Debian 13 and Ubuntu 24.04 (the image's base) ship the names of before 1993 and of other spellings
+Machines differ: Debian 13 and Ubuntu 24.04 (the image's base) ship names from before 1993 and other spellings
 (``US/Eastern``, ``Asia/Calcutta``, ``Japan``) in a package of their own, tzdata-legacy. ``zone.tab`` lists the current
 names, ``tzdata.zi`` the links from old ones, both also where the old ones are not installed (tzfile(5), zic(8)).
 """
@@ -18,7 +18,7 @@ from ..problem import Problem, table
 
 # The calendar's own zones (week.py): without them nothing on this machine can tell the time in New York.
 NEEDED = ("America/New_York", "Europe/Zurich", "Asia/Hong_Kong")
-# In no zone.tab, since they are of no place. A libc that has no data for them takes UTC, which they are.
+# Not in zone.tab, since they belong to no place. A libc without data for them assumes UTC, which they are.
 _PLACELESS = ("UTC", "GMT")
 _problem = table(
     {
@@ -43,10 +43,10 @@ def readable(zone: object) -> bool:
 
 
 def problems(zones: c.Mapping[str, object], elsewhere: c.Container[str] = ()) -> list[Problem]:
-    """Return a problem for each of *zones* (by its variable) that this machine cannot read; [] when it reads all.
+    """Return a problem for each of *zones* (by variable) that this machine cannot read.
 
-    The variables among *elsewhere* are read by another machine too, which may have the current names only: an old name
-    is refused for them even where this machine knows it.
+    Variables in *elsewhere* are also read by another machine, which may know only current names: old names are refused
+    for them even if this machine knows them.
     """
     if missing := [zone for zone in NEEDED if not readable(zone)]:
         return [_problem("zone-data-missing", "time zones", zones=", ".join(missing))]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out changes: those that do not wait for one another at the same time."""
+"""Carry out changes, independent ones in parallel."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from .plan import Change
 from .resource import Call
 
 WORKERS = 8
-# How long putting something back into service may take after the deadline, or after an interruption.
+# How long restoring service may take after the deadline or an interruption.
 RESTORE_SECONDS = 30.0
 Tried = tuple[Call, Entry]
 
 
 class Runner:
-    """Carries out changes; the journal of *compute* has what was done."""
+    """Carry out changes; the journal of *compute* records them."""
 
     def __init__(self, compute: Compute) -> None:
         self.compute = compute
         self._stopping = threading.Event()
 
     def run(self, changes: c.Iterable[Change]) -> list[GcpError]:
-        """Start each change when those that it waits for are done; none any more once one has failed.
+        """Start each change when those it waits for are done; after a failure, start no more.
 
-        Return what failed.
+        Return the failures.
         """
         waiting = {change.key: change for change in changes}
         running: dict[concurrent.futures.Future[None], Change] = {}
@@ -64,7 +64,7 @@ class Runner:
         return failed
 
     def _carry_out(self, change: Change) -> None:
-        """Do the calls. Where the resource is not what it was, look again and try once more."""
+        """Make the calls. If the resource has changed meanwhile, look again and try once more."""
         tried: list[Tried] = []
         planned: Change | None = change
         try:
@@ -96,7 +96,7 @@ class Runner:
         return entry
 
     def _restored(self, change: Change, tried: list[Tried], error: GcpError) -> GcpError:
-        """Put the resource back into service after *error*; return the error, with what is down where that fails."""
+        """Put the resource back into service after *error*; return the error, and what is down if that fails."""
         for restoring in (call for call in change.calls if call.always):
             undone = [entry for call, entry in tried if call.verb == restoring.undoes]
             taken_out = undone and undone[-1].may_have_effect

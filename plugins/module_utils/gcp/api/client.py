@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ask Google: one deadline, one retry and one table of errors for every API.
 
-Requests counts its timeouts per read, and a name is resolved without any. So each exchange runs in a thread of its
-own, which is given up at the deadline, whatever it waits for; its answer is limited in bytes.
+Requests' timeouts are per read, and name resolution has none. So each exchange runs in its own thread, which is
+abandoned at the deadline; its answer is limited in bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .journal import Journal
 
 # One request.
 CALL_SECONDS = 60.0
-# What passes is tried again after this time, then after twice as long, and so on.
+# Transient errors are retried after this time, then after twice as long, and so on.
 PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 ATTEMPTS = 5
@@ -43,7 +43,7 @@ class Api:
 
 
 class Client:
-    """One API in one project. Nothing waits for longer than *seconds* from now on, all calls together.
+    """One API in one project. All calls together wait at most *seconds* from now on.
 
     Every method raises GcpError. It may be used by many threads.
     """
@@ -74,7 +74,7 @@ class Client:
         self._credentials = self._bounded(f"the credentials for {api.host}", credentials, seconds)
 
     def build(self, service: t.Any) -> t.Any:
-        """A client of Google's library, over REST, at our endpoint and with our limits."""
+        """Build a client of Google's library, over REST, at our endpoint and with our limits."""
         options = {"api_endpoint": self._endpoint} if self._endpoint else {}
         built = service(transport="rest", credentials=self._credentials, client_options=options)
         # The library has no public way to limit an answer.
@@ -90,7 +90,7 @@ class Client:
     def fetch(self, path: str, what: str) -> library.Body:
         """One resource by its path below the endpoint, in the API's own form, without Google's library.
 
-        *what* says what is tried, as for :meth:`ask`.
+        *what* describes the attempt, as for :meth:`ask`.
         """
         session = self._session()
 
@@ -115,8 +115,8 @@ class Client:
     ) -> list[library.Body]:
         """The resources called *field* of a list, by its path below the endpoint, in the API's own form.
 
-        Without Google's library, which an API may not have, and which takes time to load for one list. *entries* takes
-        them from an answer; by default they are its *field*.
+        Without Google's library, which some APIs lack, and which is slow to load for one list. *entries* extracts them
+        from an answer; by default they are its *field*.
         """
         session, url = self._session(), self._url(path)
 
@@ -139,7 +139,7 @@ class Client:
         return self.ask(f"{field}.list", pages)
 
     def whole(self, answer: Answer) -> Answer:
-        """*answer*, for a call that :meth:`ask` makes: a resource or an operation, which has a name."""
+        """Return *answer* if it is a resource or an operation, which has a name; for calls made by :meth:`ask`."""
         if not getattr(answer, "name", ""):
             raise self._protobuf.ParseError("it names nothing")
         return answer
@@ -151,11 +151,11 @@ class Client:
     def ask(
         self, what: str, call: c.Callable[[float], Answer], seconds: float | None = None, repeat: bool = True
     ) -> Answer:
-        """Carry out *call*, which gets a timeout in seconds.
+        """Make *call*, which receives a timeout in seconds.
 
-        With *repeat*, what passes by itself is tried again; a request id keeps a write from being done twice.
-        Raises NotFoundError, ChangedMeanwhileError, NoAnswerError when it is not known whether it was done, and
-        GcpError for everything else.
+        With *repeat*, transient errors are retried; a request id keeps a write from being done twice.
+        Raises NotFoundError, ChangedMeanwhileError, NoAnswerError when the outcome is unknown, and GcpError for
+        everything else.
         """
         attempt, pause, unknown = 1, PAUSE_SECONDS, False
         while True:
@@ -178,12 +178,12 @@ class Client:
         concurrent.futures.wait([self._interrupted], seconds)
 
     def interrupt(self) -> None:
-        """Have everything that waits end now."""
+        """End all waits now."""
         if not self._interrupted.done():
             self._interrupted.set_result(None)
 
     def allow(self, seconds: float) -> None:
-        """Go on after the deadline or an interruption, for so long."""
+        """Allow calls for this long after the deadline or an interruption."""
         self._interrupted = concurrent.futures.Future()
         self._ends = max(self._ends, time.monotonic() + seconds)
 
@@ -191,7 +191,7 @@ class Client:
         return errors.explained(failure, what, self.project, self.api.host, self.api.roles)
 
     def _exchange(self, what: str, call: c.Callable[[float], Answer], seconds: float) -> Answer:
-        """One attempt; _AttemptError says what became of it."""
+        """Make one attempt; _AttemptError describes a failure."""
         try:
             return self._bounded(what, lambda: call(seconds), seconds)
         except self._exceptions.GoogleAPICallError as error:
@@ -206,7 +206,7 @@ class Client:
             refused = GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
             raise _AttemptError(refused, errors.NEVER) from error
         except (self._protobuf.ParseError, AttributeError, TypeError, ValueError) as error:
-            # The library takes it for granted that JSON has Google's form, also that of an error.
+            # The library assumes that JSON has Google's form, even in errors.
             told = NoAnswerError(
                 f"{what}: the answer is not Google's: {errors.printable(str(error))}. Check api_endpoint, and whether "
                 "a proxy or a portal answers in Google's place."
@@ -214,7 +214,7 @@ class Client:
             raise _AttemptError(told, errors.NEVER) from error
 
     def _bounded(self, what: str, call: c.Callable[[], Answer], seconds: float) -> Answer:
-        """Give up *call* after so many seconds, whatever it waits for, or when the run is interrupted."""
+        """Abandon *call* after these seconds, whatever it waits for, or when the run is interrupted."""
         future, interrupted = start(call), self._interrupted
         either: list[concurrent.futures.Future[t.Any]] = [future, interrupted]
         concurrent.futures.wait(either, seconds, concurrent.futures.FIRST_COMPLETED)
@@ -225,7 +225,7 @@ class Client:
         return future.result()
 
     def _limited(self, response: t.Any, **_options: t.Any) -> t.Any:
-        """Have an answer end with an error where it is too long: a hook of requests, before it is read."""
+        """Turn an answer that is too long into an error: a hook of requests, before the answer is read."""
         stream = response.raw.stream
 
         def limited(*how: t.Any, **options: t.Any) -> c.Iterator[bytes]:
@@ -241,7 +241,7 @@ class Client:
 
 
 class _AttemptError(Exception):
-    """An attempt failed; *told* is what to raise, *retry* whether another may help."""
+    """A failed attempt; *told* is the error to raise, *retry* whether another attempt may help."""
 
     def __init__(self, told: GcpError, retry: str) -> None:
         super().__init__(str(told))
@@ -249,7 +249,7 @@ class _AttemptError(Exception):
 
 
 def start(call: c.Callable[[], Answer]) -> concurrent.futures.Future[Answer]:
-    """Run *call* in a thread that does not keep the process from ending."""
+    """Run *call* in a daemon thread."""
     future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
 
     def work() -> None:

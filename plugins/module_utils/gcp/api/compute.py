@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute Engine: read one, list all, read what a VM has published, write and wait for the operation."""
+"""Compute Engine: read one, list all, read a VM's guest attributes, write and wait for the operation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WAIT_SECONDS = 130.0
 
 
 class Compute:
-    """The API of one project, region and zone. Nothing waits for longer than *seconds* from now on, all calls together.
+    """The API of one project, region and zone. All calls together wait at most *seconds* from now on.
 
     Every method raises GcpError. It may be used by many threads.
     """
@@ -51,14 +51,14 @@ class Compute:
         self._clients = {
             resource: self.client.build(getattr(services[resource.service], resource.client)) for resource in resources
         }
-        # What a method returns as an operation polls Google's own address, whatever the endpoint: these do not.
+        # The library's operations poll Google's own address, whatever the endpoint: these do not.
         self._operations = {
             scope: self.client.build(getattr(services[f"{scope}_operations"], f"{scope.capitalize()}OperationsClient"))
             for scope in scopes
         }
 
     def get(self, resource: Resource, name: str) -> Body | None:
-        """A resource as the API has it; None when there is none."""
+        """A resource in the API's form; None if it does not exist."""
         call = self._clients[resource].get
         request = {**self._scope(resource), resource.key: name}
         try:
@@ -82,7 +82,7 @@ class Compute:
         return self.client.ask(f"{resource.collection}.aggregatedList", pages)
 
     def image(self, path: str) -> Body | None:
-        """An image, or the newest one of a family, by its path; None where there is none that may be seen."""
+        """An image, or the newest one of a family, by its path; None if none is visible."""
         try:
             return self.client.fetch(f"/compute/v1/{path}", f"images.get {path.rpartition('/')[2]}")
         except (NotFoundError, ForbiddenError):
@@ -104,7 +104,7 @@ class Compute:
         return self.client.fetch_all(path, collection, lambda body: body.get("items", []))
 
     def list(self, resource: Resource) -> list[Body]:
-        """All resources of a type, of our region or zone where they are of one."""
+        """All resources of a type, in our region or zone if the type has one."""
         call, request = self._clients[resource].list, self._scope(resource)
         return self.client.ask(
             f"{resource.collection}.list",
@@ -126,9 +126,9 @@ class Compute:
         return tuple(library.plain(found).get("queryValue", {}).get("items", []))
 
     def write(self, resource: Resource, call: Call, name: str, entry: Entry) -> None:
-        """Change something and wait for the operation; ChangedMeanwhileError when the resource is not what it was.
+        """Make a change and wait for the operation; ChangedMeanwhileError if the resource has changed.
 
-        What is to be deleted may be gone already. *entry* is the journal's.
+        A resource to delete may be gone already. *entry* is the journal's.
         """
         what, verb = entry.action, resource.verb(call.verb)
         request: Body = {**self._scope(resource), **call.parameters, "request_id": str(uuid.uuid4())}
@@ -145,7 +145,7 @@ class Compute:
         except GcpError as error:
             gone = isinstance(error, NotFoundError) and call.verb == "delete"
             if gone or not error.unknown:
-                # Where an answer was lost, the first try may have deleted it.
+                # If an answer was lost, the first try may have deleted it.
                 state = State.DONE if gone and error.unknown else State.GONE if gone else State.REFUSED
                 self.client.journal.end(entry, state)
             if gone:
@@ -182,5 +182,5 @@ class Compute:
 
 
 def endpoint(given: str) -> str:
-    """The API's address, given with C(/compute/v1/) at its end or without."""
+    """The API's address, given with or without C(/compute/v1/) at its end."""
     return re.sub(r"/?(compute/v1/?)?$", "", given)

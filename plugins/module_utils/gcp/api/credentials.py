@@ -14,9 +14,9 @@ SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
 def find(access_token: str | None, file: str | None) -> t.Any:
-    """Credentials by an access token, else a service account's file, else what Google's libraries find.
+    """Credentials from an access token, else a service account's file, else as Google's libraries find them.
 
-    GcpError that says which kinds were tried when there are none.
+    GcpError, with the kinds that were tried, if there are none.
     """
     if access_token:
         return importlib.import_module("google.oauth2.credentials").Credentials(access_token)
@@ -36,7 +36,7 @@ def find(access_token: str | None, file: str | None) -> t.Any:
 
 
 def token(access_token: str | None, file: str | None) -> str:
-    """An access token of these credentials; GcpError when there are none, or Google gives none for them."""
+    """An access token for these credentials; GcpError if there are none, or Google grants none."""
     if access_token:
         return access_token
     found = find(None, file)

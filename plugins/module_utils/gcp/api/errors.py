@@ -15,9 +15,9 @@ import typing as t
 NEVER, SOME, ALWAYS = "never", "some", "always"
 LONGEST_TEXT = 600
 
-# How Google names a constraint of the organization: https://cloud.google.com/resource-manager/docs/organization-policy
+# Google's name for a constraint of the organization: https://cloud.google.com/resource-manager/docs/organization-policy
 CONSTRAINT = r"\b(constraints|customConstraints)/(?P<name>[A-Za-z.]*[A-Za-z])"
-# The way round those that a gateway can meet, in the words of role gcp_vm.
+# The way around those that a gateway can meet, in role gcp_vm's terms.
 POLICIES = {
     "compute.disableGuestAttributesAccess": "Name the VM's host keys in gcp_vm_host_keys, or set "
     "gcp_vm_unknown_host_keys: accept_new.",
@@ -35,9 +35,9 @@ POLICIES = {
 
 
 class GcpError(Exception):
-    """Something a person has to fix; the message says what and how.
+    """A person has to fix something; the message says what and how.
 
-    *unknown* says that an earlier attempt may have been carried out.
+    *unknown*: an earlier attempt may have been carried out.
     """
 
     unknown = False
@@ -69,7 +69,7 @@ class DisabledError(GcpError):
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """An error as Google answers it: HTTP status (0 without one), reasons or codes, and Google's text."""
+    """An error as Google reports it: HTTP status (0 without one), reasons or codes, and Google's text."""
 
     status: int
     reasons: frozenset[str]
@@ -80,8 +80,8 @@ class Failure:
 class Row:
     """A kind of error. It matches by any of *statuses* or *reasons*, and by *pattern* in the text.
 
-    *next_step* may use {project}, {api} and {roles}. *retry*: never, some times, or always until the deadline.
-    *error* is what is raised.
+    *next_step* may use {project}, {api} and {roles}. *retry*: never, a few times, or always until the deadline. *error*
+    is the exception to raise.
     """
 
     id: str
@@ -183,7 +183,7 @@ OTHER = Row("other", "", "")
 
 
 def row(failure: Failure) -> Row:
-    """The row that a failure falls under."""
+    """The row that matches a failure."""
     return next((each for each in ROWS if each.matches(failure)), OTHER)
 
 
@@ -191,7 +191,7 @@ def explained(failure: Failure, what: str, project: str, api: str, roles: str) -
     """The error to raise. *what* was tried, for example C(firewalls.update api); *roles* says who may do it."""
     found = row(failure)
     names = {"project": project, "api": api, "roles": roles}
-    # An answer that is none of Google's may be a page of HTML.
+    # An answer that is not Google's may be an HTML page.
     text = printable(failure.text)
     if not found.meaning and not failure.status:
         text = ": ".join([*sorted(failure.reasons), text])

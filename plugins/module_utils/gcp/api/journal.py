@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log of what was sent to Google and what was answered, from which every report is made."""
+"""The log of requests to Google and their answers; every report is made from it."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ class Journal:
 
     @property
     def actions(self) -> list[str]:
-        """The writes that were done, in the order in which they ended."""
+        """The completed writes, in the order in which they ended."""
         with self._lock:
             return [entry.action for entry in self._done]
 
     @property
     def unfinished(self) -> list[str]:
-        """The writes of which it is open what becomes of them."""
+        """The writes whose outcome is unknown."""
         with self._lock:
             return [entry.action for entry in self._entries if entry.is_open]
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was changed, for certain."""
+        """Whether certainly nothing was changed."""
         return not self.actions and not self.unfinished
 
     def report(self) -> str:

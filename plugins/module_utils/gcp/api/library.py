@@ -23,7 +23,7 @@ Body = dict[str, t.Any]
 
 
 def load(distribution: str, *names: str) -> list[t.Any]:
-    """Import the modules called *names*; GcpError when *distribution*, which has them, is not installed."""
+    """Import the modules called *names*; GcpError if their *distribution* is not installed."""
     try:
         with _without_collector(), _bare_compute():
             return [importlib.import_module(name) for name in names]
@@ -67,7 +67,7 @@ def _without_collector() -> c.Iterator[None]:
     try:
         yield
     finally:
-        # Once: a later freeze would keep the connections that are garbage by then.
+        # Once: a later freeze would keep connections that are garbage by then.
         if len(sys.modules) > loaded:
             gc.freeze()
         if was_enabled:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Normalized resources: what means the same to Google compares equal.
+"""Normalize resources, so that whatever means the same to Google compares equal.
 
-They have the API's own field names. Links are C(projects/...), lists without an order are sorted, and what the API
-leaves out has its default.
+They have the API's own field names. Links are C(projects/...), unordered lists are sorted, and fields that the API
+leaves out have their defaults.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def without_none(values: t.Mapping[str, t.Any]) -> Normalized:
 
 
 def merged(before: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> Normalized:
-    """*before* with the given fields; inside of dicts too, but for WHOLE, which are given as a whole."""
+    """*before* with the given fields, merged inside dicts too, except WHOLE, which are replaced as a whole."""
     found = dict(before)
     for name, value in given.items():
         both = isinstance(value, dict) and isinstance(before.get(name), dict) and name not in WHOLE

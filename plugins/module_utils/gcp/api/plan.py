@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan of changes: the difference between observed and desired state, and the calls that remove it."""
+"""The plan of changes: the difference between observed and desired state, and the calls that close it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ Key = tuple[str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """The calls that take a resource from *before* to *desired*; None stands for one that does not exist.
+    """The calls that take a resource from *before* to *desired*; None: it does not exist.
 
-    *after* are the changes that come first, if they are planned at all. *again* plans again with the resource as it is
-    then.
+    *after* are changes that come first, if planned at all. *again* plans again with the resource's current state.
     """
 
     resource: Resource
@@ -51,9 +50,9 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class DesiredState:
-    """A resource as it should be: *given* are the fields that are asked for, *initial* what else a new one gets.
+    """A resource as it should be: *given* are the requested fields, *initial* the additional ones of a new resource.
 
-    *given* gets the normalized resource, or None, and whether the collection has created it, or will.
+    *given* is called with the normalized resource, or None, and whether the collection has created it, or will.
     *needs* are the resources that have to exist first. *check* raises GcpError for a change that must not be made.
     """
 
@@ -75,7 +74,7 @@ def constant(given: Normalized) -> c.Callable[[Normalized | None, bool], Normali
 
 
 def change(desired: DesiredState, found: Body | None, recreate: bool) -> Change | None:
-    """The change from *found* to the desired state, None without a difference; GcpError when there is no way."""
+    """The change from *found* to the desired state, None without a difference; GcpError if it is impossible."""
     resource = desired.resource
     if found is None:
         new = _new(desired)

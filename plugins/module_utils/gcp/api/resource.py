@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The description of a type of resource: where it is, how it compares, and by which calls it changes."""
+"""Describe a type of resource: its location, how it is compared, and the calls that change it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Body = dict[str, t.Any]
 Options = t.Mapping[str, t.Any]
 # Networks, subnets, routers, firewall rules and policies have no labels: their description ends in this.
 MARK = "[ibops.gateway]"
-# Everything else has this label, whose value is the network or the VM that it belongs to.
+# Everything else has this label; its value is the network or the VM that the resource belongs to.
 MARK_LABEL = "ibops-gateway"
 
 
@@ -24,9 +24,8 @@ MARK_LABEL = "ibops-gateway"
 class Call:
     """A call of the API: its verb, its body, and other fields of the request in the library's names.
 
-    One with *always* puts back into service what the call of verb *undoes* has taken out of it. It is made whatever
-    became of the calls between, and where that fails as well, *always* is the sentence that says what is down and how
-    to put it right.
+    One with *always* puts back into service what verb *undoes* took out of it. It is made even if the calls in between
+    failed; if it fails too, *always* is the sentence that says what is down and how to fix it.
     """
 
     verb: str
@@ -38,7 +37,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Verb:
-    """How google-cloud-compute has a method: its function, the body's message, and the request's field for the name.
+    """A method in google-cloud-compute: its function, the body's message, and the request's field for the name.
 
     C({key}) and C({message}) are the resource's. Without *message* there is no body.
     """
@@ -82,10 +81,10 @@ def never_changed(_name: str, _found: Body, _desired: Normalized, _differing: se
 class Resource:
     """A type of resource.
 
-    *collection* is the API's, *message* its schema, *key* what a request calls the name, *scope* C(region), C(zone)
-    or empty for a global one. *normalized* is the form in which two are compared. *mutable* are the fields that the
-    API can change between two forms; *create* and *change* are the calls that do it. With *reread* it is read again
-    just before a change, because the API has no fingerprint of it.
+    *collection* is the API's, *message* its schema, *key* a request's field for the name, *scope* C(region), C(zone) or
+    empty for global. *normalized* is the form for comparison. *mutable* are the fields that the API can change between
+    two forms; *create* and *change* are the calls for it. With *reread* the resource is read again just before a
+    change, because the API has no fingerprint for it.
     """
 
     collection: str
@@ -112,13 +111,13 @@ class Resource:
         return self.verbs.get(name) or COMMON_VERBS[name]
 
     def path(self, options: Options, name: str) -> str:
-        """How other resources refer to one; *options* has C(project), and C(region) or C(zone)."""
+        """The path by which other resources refer to one; *options* has C(project), and C(region) or C(zone)."""
         place = f"{self.scope}s/{options[self.scope]}" if self.scope else "global"
         return f"projects/{options['project']}/{place}/{self.collection}/{name}"
 
 
 def without_empty(name: str, desired: Normalized, **more: t.Any) -> Body:
-    """The body that creates a resource; what is empty is left to the API."""
+    """The body that creates a resource; empty fields are left to the API."""
     return {"name": name, **more, **{field: value for field, value in desired.items() if value not in (None, [], "")}}
 
 

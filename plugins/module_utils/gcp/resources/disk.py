@@ -95,7 +95,7 @@ def desired(options: Options, name: str, needs: frozenset[Key]) -> DesiredState:
 
 
 def new(options: Options, usual: str) -> Normalized:
-    """The disk that a new VM is created with; *usual* is its type where the options name none."""
+    """The disk of a new VM; *usual* is its default type."""
     disk = options["disk"] or {}
     return {
         "diskType": usual,

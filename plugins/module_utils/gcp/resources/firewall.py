@@ -62,7 +62,7 @@ _problem = table(
 
 
 def _by_protocol(entries: c.Iterable[t.Mapping[str, t.Any]]) -> list[Normalized]:
-    """Entries of C(allowed) or C(denied), one a protocol; a protocol without ports means all of them."""
+    """Entries of C(allowed) or C(denied), one per protocol; a protocol without ports means all of them."""
     found: dict[str, set[str] | None] = {}
     for entry in entries:
         protocol, ports = entry["IPProtocol"].lower(), entry.get("ports")
@@ -97,7 +97,7 @@ def _mutable(before: Normalized, desired: Normalized) -> set[str]:
 
 
 def _change(name: str, _found: Body, desired: Normalized, _differing: set[str]) -> c.Iterator[Call]:
-    # An empty list does not get through PATCH: the whole rule is put.
+    # PATCH ignores an empty list: the whole rule is sent by PUT.
     yield Call("update", {"name": name, **{field: value for field, value in desired.items() if value != []}})
 
 
@@ -139,7 +139,7 @@ def desired(options: Options, rule: Options) -> DesiredState:
         }
     )
     if rule["source_ranges"] is not None or rule["source_tags"] is not None:
-        # Any one source admits traffic: they are set as a whole.
+        # Each source admits traffic by itself: they are set as a whole.
         ranges, tags = _ranges(rule["source_ranges"] or []), _sorted(rule["source_tags"] or [])
         fixed |= {"sourceRanges": ranges, "sourceTags": tags, "sourceServiceAccounts": []}
 
@@ -213,7 +213,7 @@ def _open(rule: Options, ports: t.Iterable[int]) -> set[int]:
 
 
 def _ingress(rule: Options) -> c.Iterator[Problem]:
-    """Validate who may come in."""
+    """Validate the sources of an ingress rule."""
     name, sources = rule["name"], [each for each in map(_valid, rule["source_ranges"] or []) if each]
     if not rule["source_ranges"] and not rule["source_tags"]:
         yield _problem("gcp-rule-no-sources", "source_ranges", rule["source_ranges"], rule=name)

@@ -19,7 +19,7 @@ from ..rules import NAME, between, labels, named, place, zone
 from . import disk, interface, machine_type, metadata, recovery
 
 RUNNING, TERMINATED = "RUNNING", "TERMINATED"
-# The state that a VM is about to reach counts; any other, for example SUSPENDED, stays itself.
+# Transitional states count as the state that they lead to; others, for example SUSPENDED, are kept.
 SETTLING = {
     **dict.fromkeys(("PENDING", "PROVISIONING", "STAGING", "REPAIRING"), RUNNING),
     **dict.fromkeys(("PENDING_STOP", "STOPPING", "STOPPED", "DEPROVISIONING"), TERMINATED),
@@ -28,7 +28,7 @@ STANDARD, SPOT = "STANDARD", "SPOT"
 STATES = {"running": {"status": RUNNING}, "stopped": {"status": TERMINATED}}
 # Google changes these only while the VM is stopped.
 WHILE_STOPPED = {"machineType", "serviceAccounts", "scheduling", "shieldedInstanceConfig"}
-# In these it stays for a moment only.
+# Transitional states.
 PASSING = ("PENDING", "PROVISIONING", "STAGING", "REPAIRING", "PENDING_STOP", "STOPPING", "DEPROVISIONING")
 SHIELDS = {
     "secure_boot": "enableSecureBoot",
@@ -196,7 +196,7 @@ def _change_stopped(found: Body, desired: Normalized, differing: set[str]) -> c.
     if "serviceAccounts" in differing:
         yield Call("setServiceAccount", desired["serviceAccounts"][0] if desired["serviceAccounts"] else {})
     if "scheduling" in differing:
-        # As a whole: what is not said is gone.
+        # As a whole: missing fields are reset.
         kept = {name: value for name, value in found.get("scheduling", {}).items() if name not in desired["scheduling"]}
         yield Call("setScheduling", {**kept, **_scheduling(desired)})
     if "shieldedInstanceConfig" in differing:
@@ -320,7 +320,7 @@ def desired(
         found = {**fixed, "labels": _labels(options, before, marked), "metadata": metadata.desired(options, before)}
         found |= _service_accounts(options, before)
         if before and before["scheduling"]["provisioningModel"] == SPOT and "scheduling" in found:
-            # What happens to a Spot VM that Google takes back belongs to it, with a duration or without.
+            # A Spot VM always needs a termination action, with a duration or without.
             kept = before["scheduling"]["instanceTerminationAction"]
             found["scheduling"] = {**found["scheduling"], "instanceTerminationAction": kept}
         return {**found, "autoDelete": True} if before and marked else found
@@ -380,7 +380,7 @@ def _check(options: Options, change: Change) -> None:
 
 
 def check_removable(name: str, before: Normalized) -> None:
-    """GcpError for a VM that Google would not delete, or not as a whole."""
+    """GcpError for a VM that Google would not delete, or only in part."""
     if before["deletionProtection"]:
         raise GcpError(
             f"instances {name}: it is protected against deletion. Run once with `deletion_protection: false` "
@@ -405,7 +405,7 @@ def image(given: str) -> str:
 
 
 def scope(given: str) -> str:
-    """A scope as Google has it, of its last word."""
+    """Google's URL for a scope, from its last word."""
     return given if "/" in given else f"https://www.googleapis.com/auth/{given}"
 
 

@@ -17,7 +17,7 @@ from ..rules import NAME, named
 from .address import ADDRESS
 from .subnet import SUBNET
 
-# An address that Google lends the VM until it stops.
+# An ephemeral address, which the VM has until it stops.
 EPHEMERAL = "ephemeral"
 INTERFACE = {"network_interface": "nic0"}
 _problem = table(
@@ -64,7 +64,7 @@ def new(desired: Normalized) -> Body:
 
 
 def change(found: Body, desired: Normalized) -> c.Iterator[Call]:
-    """Take the public address away and give the desired one: that of an access config cannot change."""
+    """Remove the public address and add the desired one: an access config's address cannot change."""
     lost = ""
     for config in found["networkInterfaces"][0].get("accessConfigs", []):
         yield Call("deleteAccessConfig", None, {**INTERFACE, "access_config": config["name"]})
@@ -87,7 +87,7 @@ def _access(desired: Normalized) -> Body:
 
 
 def desired(options: Options, reserved: t.Mapping[str, Body]) -> Normalized:
-    """The desired state of the options given. *reserved* are the addresses that they name, as far as they exist."""
+    """The desired state of the options given. *reserved* are the existing addresses that they name."""
     nat_ip = _address(options, reserved, options["external_address"] or "")
     tier = reserved.get(options["external_address"] or "", {}).get("networkTier", "PREMIUM")
     inside, subnet = options["network_ip"], options["subnet"]
@@ -104,7 +104,7 @@ def desired(options: Options, reserved: t.Mapping[str, Body]) -> Normalized:
 
 
 def _address(options: Options, reserved: t.Mapping[str, Body], given: str) -> str:
-    """The address itself of a reserved one's name; its link where check mode has none yet."""
+    """The reserved address's IP; its link if it does not exist yet, in check mode."""
     if not given or given[0].isdigit():
         return given
     return str(reserved[given]["address"]) if given in reserved else ADDRESS.path(options, given)
@@ -145,7 +145,7 @@ def missing_addresses(options: Options, present: t.Container[str]) -> c.Iterator
 
 
 def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[str]:
-    """Refuse a reserved address of the wrong type, or that something else uses."""
+    """Refuse a reserved address that has the wrong type or is in use elsewhere."""
     ours = f"/zones/{options['zone']}/instances/{options['name']}"
     for variable, kind in (("network_ip", "INTERNAL"), ("external_address", "EXTERNAL")):
         name = options[variable]
@@ -163,7 +163,7 @@ def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[str
 
 
 def impossible(options: Options, found: Body) -> c.Iterator[str]:
-    """Refuse a VM whose network interfaces have what no option asks for."""
+    """Refuse a VM whose network interfaces have features beyond the options."""
     name, existing = options["name"], found.get("networkInterfaces", [])
     if len(existing) > 1:
         yield (

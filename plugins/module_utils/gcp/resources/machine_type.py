@@ -28,7 +28,7 @@ _problem = table(
     }
 )
 
-# Series that boot from Hyperdisk only, and series that have none of it:
+# Series that boot only from Hyperdisk, and series without Hyperdisk:
 # https://cloud.google.com/compute/docs/disks/hyperdisks#machine-type-support
 HYPERDISK_ONLY = ("c4", "c4a", "c4d", "n4", "n4a", "n4d")
 HYPERDISK_NEVER = ("c2", "c2d", "e2", "n1", "t2a")
@@ -77,7 +77,7 @@ def unfit_disk(name: str, disk: str, exists: bool) -> c.Iterator[str]:
 def unfit_image(name: str, machine: Body | None, image: str, found: str) -> c.Iterator[str]:
     """Refuse an image, or the disk that was made from it, for another processor than the machine type's."""
     wanted = (machine or {}).get("architecture", "")
-    # An older image, or an older type, says nothing.
+    # Older images and types do not say.
     if not {wanted, found} <= {ARM, INTEL} or wanted == found:
         return
     fix = (

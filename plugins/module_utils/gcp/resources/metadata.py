@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM's metadata: the user's, and what keeps strangers out of every gateway."""
+"""A VM's metadata: the user's, and the items that protect every gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..host_keys import SWITCH
 
 SAFE = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
 KEY = r"[A-Za-z0-9_-]{1,128}"
-# With OS Login they let nobody in, and are a way in if that is ever off.
+# OS Login ignores these keys, but they would grant access if it were ever turned off.
 KEYS_OF_PERSONS = ("ssh-keys", "sshKeys")
 _problem = table(
     {
@@ -53,9 +53,9 @@ def problems(metadata: Options) -> c.Iterator[Problem]:
 
 
 def desired(options: Options, before: Normalized | None) -> dict[str, str]:
-    """The desired metadata of a VM that has been as *before*, if it exists."""
+    """The desired metadata of a VM; *before*: its current metadata, if it exists."""
     given = options["metadata"]
-    # An existing VM has published its host keys, or never will.
+    # An existing VM has already published its host keys, or never will.
     switch = {SWITCH: before["metadata"][SWITCH]} if before and SWITCH in before["metadata"] else {}
     switch = switch if before else {SWITCH: "TRUE"}
     base = before["metadata"] if before and given is None else {**switch, **(given or {})}

@@ -51,7 +51,7 @@ def desired(options: Options) -> DesiredState:
 
 
 def needs(options: Options) -> frozenset[Key]:
-    """The network of a whole document, for what is inside of it."""
+    """The network of a whole document, for the resources inside it."""
     return frozenset({(NETWORK.collection, options["network"]["name"])})
 
 

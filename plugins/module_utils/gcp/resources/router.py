@@ -25,7 +25,7 @@ NEW_NAT: Normalized = {
     "tcpEstablishedIdleTimeoutSec": 7200,
     "logConfig": {"enable": True, "filter": "ERRORS_ONLY"},
 }
-# What an update keeps of a router.
+# Fields of a router that an update keeps.
 KEPT = ("bgp", "bgpPeers", "description", "encryptedInterconnectRouter", "interfaces", "network")
 
 
@@ -141,7 +141,7 @@ def _nat(options: Options, nat: Options) -> Normalized:
 
 
 def _merged_nat(before: Normalized | None, given: Normalized) -> Normalized:
-    """A NAT as it should be. It drains only what it has."""
+    """A NAT as it should be. It can drain only addresses that it has."""
     existing = before or NEW_NAT
     found = merged(existing, given)
     had = {*existing["natIps"], *existing["drainNatIps"]}

@@ -31,7 +31,7 @@ LIBRARY = "google.cloud.run_v2"
 JOB = r"[a-z]([-a-z0-9]{0,47}[a-z0-9])?"
 # https://cloud.google.com/run/quotas
 TASKS, TASK_SECONDS = range(1, 10_001), range(1, 7 * 86_400 + 1)
-# An execution is inspected after this time, then after half as much again, up to the longest.
+# An execution is inspected after this time, then each time after 1.5 times as long, up to the longest.
 POLL_SECONDS, LONGEST_POLL_SECONDS = 2.0, 10.0
 # How long a cancelled execution may take to end.
 CANCEL_SECONDS = 60.0
@@ -39,14 +39,14 @@ CANCEL_SECONDS = 60.0
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How an execution ended, or C(running); the execution as it was seen last; why it failed."""
+    """How an execution ended, or C(running); its last observed state; why it failed."""
 
     how: str
     body: Body
     reason: str = ""
 
     def counts(self) -> dict[str, int]:
-        """How many tasks there were, and what became of them."""
+        """How many tasks there were, and how they ended."""
         names = {"tasks": "task", "succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled"}
         found = {name: int(self.body.get(f"{field}Count", 0)) for name, field in names.items()}
         return {**found, "retried": int(self.body.get("retriedCount", 0))}
@@ -67,7 +67,7 @@ class Job:
         return f"{self._place}/jobs/{self._short}"
 
     def read(self) -> Body:
-        """The job in the API's own form; GcpError when there is none."""
+        """The job in the API's own form; GcpError if it does not exist."""
         try:
             found = self._client.ask(
                 f"jobs.get {self._short}",
@@ -84,10 +84,10 @@ class Job:
         return plain(found)
 
     def start(self, before: Body, overrides: Body) -> tuple[str, bool]:
-        """Execute the job, which was read as *before*; the execution's name, and whether the answer was lost.
+        """Execute the job, last read as *before*; return the execution's name, and whether the answer was lost.
 
-        The request is sent once: twice could be two executions. Where its answer is lost, the execution that the job
-        has since is taken for this one.
+        The request is sent once: sending it twice could start two executions. If its answer is lost, the job's newer
+        execution is taken for this one.
         """
         request = message(self._library.RunJobRequest, {"name": self.name, "overrides": overrides})
         journal = self._client.journal
@@ -129,7 +129,7 @@ class Job:
         ends, pause = time.monotonic() + seconds, POLL_SECONDS
         seen: Body = {"name": execution}
         while True:
-            # It runs on, whoever looks: only the deadline ends this.
+            # It keeps running without us: only the deadline ends this loop.
             with contextlib.suppress(NoAnswerError):
                 seen = self._inspect(execution)
             if seen.get("completionTime"):
@@ -155,7 +155,7 @@ class Job:
         except GcpError as error:
             if not error.unknown:
                 self._client.journal.end(entry, State.REFUSED)
-            # What has ended by itself just now cannot be cancelled.
+            # It may just have ended by itself.
             if not self._inspect(execution).get("completionTime"):
                 raise
         else:
@@ -182,13 +182,13 @@ def latest(job: c.Mapping[str, t.Any]) -> str:
 
 
 def running(job: c.Mapping[str, t.Any]) -> str:
-    """The name of a job's newest execution if that has not ended."""
+    """The name of a job's newest execution if it is still running."""
     status = job.get("latestCreatedExecution", {}).get("completionStatus")
     return latest(job) if status in ("EXECUTION_RUNNING", "EXECUTION_PENDING") else ""
 
 
 def overrides(options: c.Mapping[str, t.Any]) -> Body:
-    """Return the overrides for one execution in the API's form; empty when the options change nothing."""
+    """Return the overrides for one execution in the API's form; empty if the options change nothing."""
     container: Body = {}
     if options["args"] is not None:
         container |= {"args": options["args"]} if options["args"] else {"clearArgs": True}
@@ -319,7 +319,7 @@ def summary(job: c.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
 
 
 def _address(value: str | None) -> ipaddress.IPv4Address | None:
-    """The address; None for a name, which is not resolved, as it has another address in the VPC."""
+    """The address; None for a name, which is not resolved, since it may have another address in the VPC."""
     try:
         return ipaddress.IPv4Address(value or "")
     except ValueError:

@@ -24,7 +24,7 @@ SCHEDULER = Api(
     "Role cloudscheduler.admin allows it, with role iam.serviceAccountUser on the account that the jobs run as.",
 )
 SCOPE = "https://www.googleapis.com/auth/compute"
-# What a job's caller writes, in the order of the API; the state has verbs of its own.
+# The writable fields of a job, in the API's order; the state has its own verbs.
 FIELDS = ("description", "schedule", "timeZone", "httpTarget", "retryConfig", "attemptDeadline")
 TARGET = re.compile(r"^https://compute\.googleapis\.com/compute/v1/(projects/.+/instances/[^/]+)/(?:start|stop)$")
 
@@ -39,7 +39,7 @@ ATTEMPT_SECONDS = (15, 1800)
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """The verbs that take a job from one normalized form to another; None stands for a job that is not there."""
+    """The verbs that take a job from one normalized form to another; None: the job does not exist."""
 
     name: str
     verbs: tuple[str, ...]
@@ -97,19 +97,19 @@ class Jobs:
                 journal.end(entry, State.GONE)
                 return
         except InterruptedRunError:
-            # What is under way goes on.
+            # A change that is under way continues.
             raise
         except GcpError as error:
             if not error.unknown:
                 journal.end(entry, State.REFUSED)
                 raise
-            # Where an answer was lost on its way, the second try is refused, as it was done by the first.
+            # If an answer was lost, the second try is refused, since the first succeeded.
             if not self._is_done(change, verb):
                 raise
         journal.end(entry, State.DONE)
 
     def _is_done(self, change: Change, verb: str) -> bool:
-        """Whether a look shows that a job is as *verb* leaves it; False where there is no look."""
+        """Whether the job looks as *verb* would leave it; False if it cannot be read."""
         try:
             found, after = self.read().get(change.name), change.after
         except InterruptedRunError:
@@ -129,7 +129,7 @@ def _paths(change: Change) -> list[str]:
 
 
 def changes(options: Options, found: c.Mapping[str, Body]) -> list[Change]:
-    """The changes from the jobs *found* to the options; GcpError for a name that something else uses."""
+    """The changes from the jobs *found* to the options; GcpError for a name that is used by something else."""
     wanted = {job["name"]: job for job in options["jobs"] or []}
     _check_free(options, {name: found[name] for name in wanted if name in found})
     result = [_change(name, _desired(options, job), job["paused"], found.get(name)) for name, job in wanted.items()]
@@ -142,13 +142,13 @@ def changes(options: Options, found: c.Mapping[str, Body]) -> list[Change]:
 
 
 def normalized(body: Body) -> Body:
-    """A job in the form in which two are compared."""
+    """A job in the form for comparison."""
     target = dict(body.get("httpTarget", {}))
-    # Google adds its own.
+    # Google adds its own headers.
     headers = {name: value for name, value in target.pop("headers", {}).items() if name.lower() != "user-agent"}
     target |= {"headers": headers} if headers else {}
     found = {field: body[field] for field in FIELDS if field in body}
-    # The library leaves out what is 0.
+    # The library leaves out zero values.
     retry = {"retryCount": 0, "maxDoublings": 0, **body.get("retryConfig", {})}
     return {**found, "httpTarget": target, "retryConfig": retry, "state": body.get("state", "ENABLED")}
 
@@ -178,7 +178,7 @@ def _is_marked(body: Body) -> bool:
 
 
 def _is_ours(options: Options, body: Body) -> bool:
-    """Whether the collection made a job for this very VM; one of that name may be in another zone or project."""
+    """Whether the collection made a job for exactly this VM; one of the same name may be in another zone or project."""
     return _is_marked(body) and body.get("httpTarget", {}).get("uri") in (uri(options, "start"), uri(options, "stop"))
 
 

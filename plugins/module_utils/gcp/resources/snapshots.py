@@ -83,7 +83,7 @@ def is_wanted(options: Options) -> bool:
 
 
 def paths(options: Options) -> list[str]:
-    """The schedules that the VM's disk is to have."""
+    """The desired schedules of the VM's disk."""
     return [POLICY.path(options, options["name"])] if is_wanted(options) else []
 
 

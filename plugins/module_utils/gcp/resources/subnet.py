@@ -15,14 +15,14 @@ from ..api.resource import Body, Call, Options, Resource, Verb, create_marked
 from ..rules import PRIVATE, Range, ip_range, is_private, named, repeated
 from . import network
 
-# The longest prefix that each use of a subnet can do with, and the shortest.
+# The longest and the shortest prefix for each use of a subnet.
 PREFIXES = {"gateway": (29, 0), "cloud_run": (26, 0), "connector": (28, 28)}
 
 
 def _normalized(body: t.Mapping[str, t.Any]) -> Normalized:
     return {
         "network": link(body["network"]),
-        # One that has only IPv6 has none.
+        # An IPv6-only subnet has none.
         "ipCidrRange": body.get("ipCidrRange", ""),
         "privateIpGoogleAccess": body.get("privateIpGoogleAccess", False),
         "logConfig": log(body),
@@ -37,7 +37,7 @@ def _mutable(before: Normalized, desired: Normalized) -> set[str]:
 
 
 def _change(_name: str, found: Body, desired: Normalized, differing: set[str]) -> c.Iterator[Call]:
-    # First, since the fingerprint is that of what was read.
+    # First, since the fingerprint belongs to the state that was read.
     if "logConfig" in differing:
         yield Call("patch", {"logConfig": desired["logConfig"], "fingerprint": found["fingerprint"]})
     if "privateIpGoogleAccess" in differing:
@@ -94,7 +94,7 @@ def problems(subnets: list[t.Any]) -> c.Iterator[Problem]:
 
 
 def overlaps(subnets: t.Iterable[Options], existing: t.Iterable[Body]) -> c.Iterator[str]:
-    """Refuse a subnet that overlaps a range in the network, of which the options do not decide."""
+    """Refuse a subnet that overlaps a range in the network that is not in the options."""
     ours = {subnet["name"]: subnet["range"] for subnet in subnets}
     for other in existing:
         ranges = [each["ipCidrRange"] for each in other.get("secondaryIpRanges", []) if each.get("ipCidrRange")]
