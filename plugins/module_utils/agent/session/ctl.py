@@ -14,6 +14,7 @@ import copy
 import dataclasses
 import getpass
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from ..api import verdicts
 from ..controller import password
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
-from . import alerts, descriptor, lifecycle, plan, policy, watching
+from . import alerts, descriptor, lifecycle, plan, policy, spool, watching
 from .channel_kinds import Alert
 from .control import Control, Refused
 from .lease import BusyError
@@ -83,8 +84,18 @@ def wait_ready(control: Control, options: argparse.Namespace, _say: Say) -> tupl
     return code, {name: report[name] for name in ("state", "api_state", "reason", "next_step", "accounts")}
 
 
+def skip(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, {"actions": [control.skip()]}
+
+
+def later(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, {"actions": [control.later()]}
+
+
 def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[int, Result]:
     """Sign in; the steps also go to the history, where whoever began this from afar follows them.
+
+    With ``--by`` nobody is at this command: how it ended is an alert.
 
     A password that no Secret Manager has was handed over by the control node, or is asked for.
     """
@@ -103,9 +114,22 @@ def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[in
         record = control.sign_in(tell, options.force)
     except Exception as error:
         control.store.note(SIGN_IN_STEP, str(error), control.now(), step=FAILED)
+        # That it is blocked is an alert by itself.
+        if options.by and not isinstance(error, lifecycle.BlockedError):
+            tell_of_sign_in(control, "warning", "is not signed in", str(error), policy.SIGN_IN_STEP)
         raise
     control.store.note(SIGN_IN_STEP, "", control.now(), step=ENDED)
+    if options.by:
+        until = policy.shown(record, control.plan, control.now())["valid_until_new_york"]
+        text = f"Valid until {until} New York time. It was asked for by {control.asked_by}."
+        tell_of_sign_in(control, "info", "is signed in", text, "")
     return DONE, policy.shown(record, control.plan, control.now())
+
+
+def tell_of_sign_in(control: Control, severity: str, what: str, text: str, next_step: str) -> None:
+    name, host, now = control.descriptor.name, control.plan.host, control.now()
+    title = f"{name} on {host} {what}" if host else f"{name} {what}"
+    spool.drop(control.store.directory, Alert(f"sign_in/{now:.0f}", name, host, severity, title, text, next_step, now))
 
 
 def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
@@ -139,6 +163,8 @@ COMMANDS = {
     "restart": (restart, "restart by IBC, which keeps the sign-in"),
     "wait-ready": (wait_ready, "wait until the API is ready"),
     "sign-in": (sign_in, "sign a live gateway in: somebody approves a push"),
+    "skip": (skip, "leave the next sign-in by appointment out"),
+    "later": (later, "put the next sign-in by appointment off by an hour, or be reminded then"),
     "pause": (pause, "stop a live gateway and keep its sign-in (experimental)"),
     "resume": (resume, "start a paused gateway on the kept sign-in (experimental)"),
     "history": (history, "what happened"),
@@ -160,6 +186,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("name", help="the gateway", nargs="?")
         # A run of Ansible that goes on by this command, in the lease that it has.
         command.add_argument("--owner", help=argparse.SUPPRESS)
+        # Who has asked for it from afar, and until when it may last.
+        command.add_argument("--by", default="", help=argparse.SUPPRESS)
+        command.add_argument("--until", type=float, default=math.inf, help=argparse.SUPPRESS)
         command.add_argument("--json", action="store_true", help="print JSON; sign-in: an object a line")
         if name in ("stop", "restart", "wait-ready", "pause", "resume"):
             command.add_argument("--timeout", type=float, help="seconds")
@@ -203,7 +232,8 @@ def main(arguments: list[str] | None = None) -> int:
         found, (wanted, options.plan_fault) = descriptor.load(name), plan.load_or_default(name)
         if options.plan_fault and options.command not in WITHOUT_PLAN:
             raise descriptor.DescriptorError(options.plan_fault)
-        control = Control(found, wanted, owner=options.owner or operator())
+        owner = options.owner or options.by or operator()
+        control = Control(found, wanted, owner=owner, until=options.until)
         code, result = COMMANDS[options.command][0](control, options, teller(options.json))
         if options.plan_fault:
             result["plan_fault"] = options.plan_fault
@@ -252,6 +282,8 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
         write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
         if result.get("valid_until_new_york"):
             write(f"valid until {result['valid_until_new_york']} New York time")
+        if result.get("signs_in_at"):
+            write(f"signs in by appointment on {result['signs_in_at']}")
         ends = result.get("release")
         if ends and ends["severity"] != releases.OK:
             write(ends["text"])
