@@ -284,7 +284,7 @@ class World:
                 return next_look
 
         made = Watching(self.new_control("the watcher"))
-        made.outbox = Outbox(self.store.directory, self.now)
+        made.outbox = Outbox(self.store.directory, self.now, made.outbox.offer)
         put = made.outbox.put
 
         def telling(alert: Alert, repeat_after: float | None = None) -> bool:
@@ -327,7 +327,7 @@ class World:
             made.until = options.until
             # In place of Secret Manager's.
             password.hand_over(made.descriptor.name, PASSWORD)
-            ctl.COMMANDS[options.command][0](made, options, lambda _step, _text: None)
+            ctl.carry_out(made, options)
 
         self.later(0.5, lambda: self.act(command, options.by))
         return ""

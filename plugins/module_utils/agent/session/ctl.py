@@ -114,22 +114,9 @@ def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[in
         record = control.sign_in(tell, options.force)
     except Exception as error:
         control.store.note(SIGN_IN_STEP, str(error), control.now(), step=FAILED)
-        # That it is blocked is an alert by itself.
-        if options.by and not isinstance(error, lifecycle.BlockedError):
-            tell_of_sign_in(control, "warning", "is not signed in", str(error), policy.SIGN_IN_STEP)
         raise
     control.store.note(SIGN_IN_STEP, "", control.now(), step=ENDED)
-    if options.by:
-        until = policy.shown(record, control.plan, control.now())["valid_until_new_york"]
-        text = f"Valid until {until} New York time. It was asked for by {control.asked_by}."
-        tell_of_sign_in(control, "info", "is signed in", text, "")
     return DONE, policy.shown(record, control.plan, control.now())
-
-
-def tell_of_sign_in(control: Control, severity: str, what: str, text: str, next_step: str) -> None:
-    name, host, now = control.descriptor.name, control.plan.host, control.now()
-    title = f"{name} on {host} {what}" if host else f"{name} {what}"
-    spool.drop(control.store.directory, Alert(f"sign_in/{now:.0f}", name, host, severity, title, text, next_step, now))
 
 
 def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
@@ -203,6 +190,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "history":
             command.add_argument("--last", type=int, default=50, help="so many events (default: 50)")
     commands.add_parser("watch", help="watch a gateway until stopped; systemd runs it").add_argument("name")
+    commands.add_parser("answers", help="listen to answers until stopped; systemd runs it").add_argument("name")
     return top
 
 
@@ -228,21 +216,47 @@ def main(arguments: list[str] | None = None) -> int:
             from .watcher import watch  # only here: what sends alerts
 
             watch(options.name)
+        if options.command == "answers":
+            from ..answers.service import serve  # only here: what listens
+
+            serve(options.name, plan.load(options.name))
         name = named(options.name)
         found, (wanted, options.plan_fault) = descriptor.load(name), plan.load_or_default(name)
         if options.plan_fault and options.command not in WITHOUT_PLAN:
             raise descriptor.DescriptorError(options.plan_fault)
         owner = options.owner or options.by or operator()
-        control = Control(found, wanted, owner=owner, until=options.until)
-        code, result = COMMANDS[options.command][0](control, options, teller(options.json))
+        code, result = carry_out(Control(found, wanted, owner=owner, until=options.until), options)
         if options.plan_fault:
             result["plan_fault"] = options.plan_fault
-    except (
-        SessionError, BusyError, ChannelError, EngineError, descriptor.DescriptorError, alerts.ChannelsError,
-    ) as error:  # fmt: skip
-        code, result = code_of(error), {"error": str(error)}
+    except (descriptor.DescriptorError, alerts.ChannelsError) as error:
+        code, result = NOT_SO, {"error": str(error)}
     print_result(options, result)
     return code
+
+
+def carry_out(control: Control, options: argparse.Namespace) -> tuple[int, Result]:
+    """Carry a command out; how one ended that somebody has asked for from afar is an alert."""
+    try:
+        code, result = COMMANDS[options.command][0](control, options, teller(options.json))
+    except (SessionError, BusyError, ChannelError, EngineError, alerts.ChannelsError) as error:
+        code, result = code_of(error), {"error": str(error)}
+    # That a gateway is blocked is an alert by itself.
+    if options.by and code != NEEDS_PERSON:
+        tell(control, options, result)
+    return code, result
+
+
+def tell(control: Control, options: argparse.Namespace, result: Result) -> None:
+    name, host, now = control.descriptor.name, control.plan.host, control.now()
+    what = f"{options.command} failed" if "error" in result else f"{options.command} is done"
+    title = f"{name} on {host}: {what}" if host else f"{name}: {what}"
+    done = ", ".join(result.get("actions", ()))
+    until = result.get("valid_until_new_york")
+    text = result.get("error") or (f"Valid until {until} New York time" if until else done)
+    severity, step = ("warning", policy.SIGN_IN_STEP) if "error" in result else ("info", "")
+    key = f"{options.command}/{now:.0f}"
+    text = f"{text}. It was asked for by {options.by}."
+    spool.drop(control.store.directory, Alert(key, name, host, severity, title, text, step, now))
 
 
 def code_of(error: Exception) -> int:

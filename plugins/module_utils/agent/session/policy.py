@@ -89,6 +89,8 @@ PASSING = (
 )
 # After these a sign-in by appointment is worth its push; the others stay until a person has fixed them.
 FRESH = ("session_lost", "sign_in_asked", "sign_in_ended", "push_missed", "sign_in_late")
+# After these a person may well try again at once; the others have to be fixed first.
+BY_TAP = (*FRESH, "push_denied", "push_closed", "no_progress", "gave_up", "session_taken")
 # What is not waited for: another attempt would follow within a gentle stop, or nobody knows what.
 AT_ONCE = ("too_many_attempts", "other_controller")
 
@@ -372,6 +374,16 @@ def late_seconds(record: Record, plan: Plan, now: float) -> float:
     who looks instead of the watcher."""
     patience = 2 * plan.interval + LOOK_SECONDS
     return 0.0 if record.granted(now, SIGN_IN) else max(now - record.checked_at - patience, 0.0)
+
+
+def offered(record: Record, running: bool, now: float) -> tuple[str, ...]:
+    """Return what a person may answer to a message on a live gateway, by one tap."""
+    if record.mode != LIVE:
+        return ()
+    if running:
+        return ("stop",)
+    lasting = record.blocked and record.blocked not in BY_TAP
+    return () if lasting or week.closing(moment(now)) else ("sign_in", "later")
 
 
 def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, str]:

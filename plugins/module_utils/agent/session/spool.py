@@ -30,15 +30,15 @@ def drop(directory: str, alert: Alert) -> None:
         os.makedirs(place, mode=0o700, exist_ok=True)
         if len(os.listdir(place)) < MOST:
             path = os.path.join(place, f"{alert.at:.0f}-{secrets.token_hex(4)}.json")
-            content = json.dumps(dataclasses.asdict(alert))
-            files.write(path, {"content": content, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})
+            files.write_private(path, json.dumps(dataclasses.asdict(alert)))
 
 
 def take(directory: str) -> Iterator[Alert]:
     """Take what waits, oldest first; what cannot be read is removed."""
     place = _place(directory)
     with contextlib.suppress(OSError):
-        for name in sorted(os.listdir(place)):
+        # A name with a dot is one that is being written.
+        for name in sorted(each for each in os.listdir(place) if not each.startswith(".")):
             path = os.path.join(place, name)
             with contextlib.suppress(OSError, record_file.DamagedError):
                 found = record_file.load(Alert, path)

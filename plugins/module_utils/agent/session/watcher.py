@@ -21,6 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..answers.offers import Offers
 from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
@@ -74,7 +75,10 @@ class Watcher:
 
     def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
         self.control, self.alive, self.fault = control, alive, fault
-        self.outbox = Outbox(control.store.directory)
+        offers = Offers(control.store.directory, control.descriptor.name)
+        self.outbox = Outbox(
+            control.store.directory, offer=lambda channel, alert: offers.buttons(channel, alert.actions)
+        )
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
@@ -293,7 +297,9 @@ class Watcher:
             does = (
                 f"ibgwctl later {record.gateway} puts it off by an hour, ibgwctl skip {record.gateway} leaves it out."
             )
-            self._put_appointment(f"{found.of:.0f}/{found.at:.0f}", "will need the phone", text, does)
+            self._put_appointment(
+                f"{found.of:.0f}/{found.at:.0f}", "will need the phone", text, does, ("later", "skip")
+            )
             return
         # Settled before it begins: whatever comes then, it is not tried again.
         keeping.settle(record, found)
@@ -305,10 +311,12 @@ class Watcher:
             text = f"The appointment on {keeping.words(found, wanted)} is not kept: {fault}."
             self._put_appointment(f"{found.of:.0f}/missed", "does not sign in by itself", text, policy.SIGN_IN_STEP)
 
-    def _put_appointment(self, key: str, what: str, text: str, next_step: str) -> None:
-        name, host = self.control.descriptor.name, self.control.plan.host
+    def _put_appointment(
+        self, key: str, what: str, text: str, next_step: str, actions: tuple[str, ...] = ("sign_in", "later")
+    ) -> None:
+        name, host, now = self.control.descriptor.name, self.control.plan.host, self.control.now()
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
-        self.outbox.put(Alert(f"appointment/{key}", name, host, "warning", title, text, next_step, self.control.now()))
+        self.outbox.put(Alert(f"appointment/{key}", name, host, "warning", title, text, next_step, now, actions))
 
     def listen(self, until: float) -> None:
         """Return when the log, or a start, tells something that may change a decision, or at the moment *until*, also
@@ -409,7 +417,9 @@ class Watcher:
     def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
         name, host = record.gateway, self.control.plan.host
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
-        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
+        running = bool((self.control.gateway.container or {}).get("running"))
+        actions = policy.offered(record, running, now) if severity != "info" else ()
+        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now, actions)
         # That it is ready again is told whenever it was told that it was not.
         again = 0.0 if key == "state/ready" else REPEAT_SECONDS
         self.outbox.put(alert, again if key.startswith("state/") else None)

@@ -100,7 +100,7 @@ def test_four_weeks_without_a_shell(made: MakeWorld) -> None:
     assert all(world.pushes), "a push that nobody has asked for"
     assert [event["by"] for event in events(world, "skip")] == ["Ann"]
     assert len(told(world, "appointment/")) == 6
-    assert len(told(world, "sign_in/")) == 4
+    assert len(told(world, "sign-in/")) == 4
 
 
 def test_it_is_told_a_quarter_of_an_hour_before(made: MakeWorld) -> None:
@@ -114,8 +114,8 @@ def test_it_is_told_a_quarter_of_an_hour_before(made: MakeWorld) -> None:
     assert world.pushes == []
     until(world, "2026-11-29 10:02")
     assert world.pushes == [True]
-    (outcome,) = alerts(world, "sign_in/")
-    assert (outcome["severity"], outcome["title"]) == ("info", "live is signed in")
+    (outcome,) = alerts(world, "sign-in/")
+    assert (outcome["severity"], outcome["title"]) == ("info", "live: sign-in is done")
     assert world.store.load("live").state == verdicts.READY
 
 
