@@ -515,7 +515,9 @@ class Progress:
         troubled = (judgement.state == verdicts.DEGRADED, dialog)
         if troubled != self._troubled:
             self._troubled = troubled
-            if dialog is not None:
+            if judgement.wanted:
+                self._say(judgement.wanted, f"{judgement.reason}. {judgement.next_step}")
+            elif dialog is not None:
                 self._say("dialog", f'a dialog waits for a person: "{dialog}"')
             elif troubled[0]:
                 self._say("stalled", f"{judgement.reason}. {judgement.next_step}")

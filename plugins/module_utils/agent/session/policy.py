@@ -116,6 +116,8 @@ class Seen:
     # Sign-ins tried by this start since the last success, by any kind of evidence.
     logins: int = 0
     fault: str | None = None
+    # What a person has to type in the window to sign it in.
+    wanted: str = ""
     # Whether the API was asked in this look; what it said may be of an earlier one.
     asked: bool = True
 
@@ -143,6 +145,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         pushes_missed=gateway.pushes_missed,
         logins=summary.logins,
         fault=gateway.engine_fault,
+        wanted=judgement.wanted,
         asked=asked,
     )
 
@@ -171,7 +174,7 @@ def outside_of_sessions(plan: Plan, by: str, begun: float) -> Grant:
 
 def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     """Bring *record* up to date with a look."""
-    record.checked_at = now
+    record.checked_at, record.wanted = now, look.wanted
     if look.fault:
         _tell(record, verdicts.DEGRADED, look.fault, "See systemctl status docker; running containers stay.", now)
         return

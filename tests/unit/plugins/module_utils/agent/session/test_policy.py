@@ -773,3 +773,21 @@ def test_a_sign_in_is_void_from_the_moment_at_which_its_week_ends() -> None:
     record = live()
     policy.observe(record, READY, PLAN, at("2026-11-29 01:00"))
     assert record.valid_until is None
+
+
+@pytest.mark.parametrize(
+    ("record", "running", "now", "offered"),
+    [
+        (live(blocked="session_lost"), False, TUESDAY, ("sign_in", "later")),
+        (live(blocked="push_missed"), False, TUESDAY, ("sign_in", "later")),
+        (live(), False, SUNDAY, ("sign_in", "later")),
+        (live(), True, TUESDAY, ("stop",)),
+        # A password that was refused is not tried again by a tap, and no push is worth anything in the closed week.
+        (live(blocked="refused_login"), False, TUESDAY, ()),
+        (live(), False, SATURDAY, ()),
+        (paper(blocked="ended_twice"), False, TUESDAY, ()),
+        (paper(), True, TUESDAY, ()),
+    ],
+)
+def test_what_one_tap_may_do(record: Record, running: bool, now: float, offered: tuple[str, ...]) -> None:
+    assert policy.offered(record, running, now) == offered
