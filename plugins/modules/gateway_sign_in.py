@@ -112,18 +112,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, plan
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import background, descriptor, plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import UNREQUESTED, Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.ctl import ENDED, FAILED, SIGN_IN_STEP
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
 
-COMMAND = "/opt/ibgw/ibgwctl"
 LOOK_SECONDS = 0.25
 
 
 def unit(name: str) -> str:
-    return f"ibgw-sign-in-{name}.service"
+    return background.unit("sign-in", name)
 
 
 def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
@@ -148,17 +147,7 @@ def begin(module: AnsibleModule, control: Control) -> dict[str, t.Any]:
         owner = ["--owner", module.params["lease_owner"]] if module.params["lease_owner"] else []
         if module.params["password"] is not None:
             password.hand_over(name, module.params["password"])
-        command = [
-            "systemd-run",
-            "--quiet",
-            "--collect",
-            f"--unit={unit(name)}",
-            COMMAND,
-            "sign-in",
-            name,
-            *owner,
-            *force,
-        ]
+        command = background.arguments("sign-in", name, *owner, *force)
         code, _output, said = module.run_command(command)
         if code != 0 and "already" not in said:
             password.take(name)

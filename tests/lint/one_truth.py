@@ -176,6 +176,8 @@ def session_claims() -> Iterator[Claim]:
             "session_interval": defaults.interval,
             "session_manual_minutes": defaults.manual_minutes,
             "session_sign_in_deadline": defaults.sign_in_deadline,
+            "session_sign_in_at": [*defaults.sign_in_at],
+            "session_sign_in_zone": defaults.sign_in_zone,
             "session_sign_in_minutes": defaults.sign_in_minutes,
             "session_sign_in_pushes": defaults.pushes,
             "session_weekly_close": defaults.weekly_close,

@@ -15,6 +15,7 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
+NTFY = "http://127.0.0.1:8090"
 StandIn = t.Callable[..., dict[str, t.Any]]
 DIES = datetime.datetime(2027, 3, 14, 6, 0, tzinfo=datetime.UTC).timestamp()
 NEXT_DIES = datetime.datetime(2027, 3, 21, 5, 0, tzinfo=datetime.UTC).timestamp()
@@ -27,6 +28,43 @@ def logged(host: Host, text: str) -> int:
 
 def pushes(host: Host) -> int:
     return logged(host, "Second Factor Authentication initiated")
+
+
+class Phone:
+    """A person's phone with the app of ntfy: it reads the messages, and a tap sends what the button says."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def messages(self) -> list[dict[str, t.Any]]:
+        token = f"tk_{'person':x<29}"
+        text = self.host.check_output(f"curl -sf -H 'Authorization: Bearer {token}' '{NTFY}/gw/json?poll=1&since=all'")
+        return [each for each in map(json.loads, text.splitlines()) if each["event"] == "message"]
+
+    def button(self, label: str, seconds: float = 30) -> dict[str, t.Any]:
+        """The newest message's button of that name, as soon as it has one."""
+        deadline = time.monotonic() + seconds
+        while not (
+            found := [each for each in (self.messages() or [{}])[-1].get("actions", ()) if each["label"] == label]
+        ):
+            assert time.monotonic() < deadline, self.messages()[-1:]
+            time.sleep(0.5)
+        return found[0]
+
+    def tap(self, button: dict[str, t.Any], body: str = "") -> str:
+        """Do what the app does; the status that ntfy answers."""
+        token = button["headers"]["Authorization"]
+        words = f"-X {button['method']} -H 'Authorization: {token}' -d '{body or button['body']}' {button['url']}"
+        return self.host.check_output(f"curl -s -o /dev/null -w '%{{http_code}}' {words}")
+
+
+@pytest.fixture
+def phone(host: Host) -> Phone:
+    return Phone(host)
+
+
+def events(driven: t.Any, kind: str) -> list[dict[str, t.Any]]:
+    return [event for event in driven.history() if event["event"] == kind]
 
 
 def running(host: Host) -> bool:
@@ -122,14 +160,41 @@ def test_three_missed_pushes_end_a_sign_in(driven: t.Any, host: Host) -> None:
     assert driven.record()["blocked"] == "push_missed"
 
 
-def test_the_next_sign_in_is_worth_the_next_week(driven: t.Any, host: Host, person: t.Callable[[], None]) -> None:
-    driven.at("2027-03-14 16:30")
+def test_a_button_s_token_can_do_nothing_but_answer(host: Host, phone: Phone) -> None:
+    button = phone.button("Sign in now")
+    read = f"curl -s -o /dev/null -w '%{{http_code}}' -H 'Authorization: {button['headers']['Authorization']}'"
+    assert host.check_output(f"{read} '{NTFY}/gw/json?poll=1'") == "403"
+    assert host.check_output(f"{read} '{NTFY}/gw-answers/json?poll=1'") == "403"
+
+
+def test_a_forged_answer_begins_nothing(driven: t.Any, host: Host, phone: Phone) -> None:
+    button = phone.button("Sign in now")
+    assert phone.tap(button, f"v1.{'A' * 22}.{'B' * 22}") == "200"
+    deadline = time.monotonic() + 20
+    while not (refused := events(driven, "answer_refused")):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert "forged" in refused[0]["text"]
+    assert (running(host), pushes(host)) == (False, 4)
+
+
+def test_a_tap_signs_in_for_the_next_week(
+    driven: t.Any, host: Host, person: t.Callable[[], None], phone: Phone
+) -> None:
+    button = phone.button("Sign in now")
     person()
-    run = driven.ibgwctl("sign-in", "live", "--password-stdin")
-    assert run.rc == 0, run.stdout + run.stderr
-    assert pushes(host) == 5
-    found = driven.until(lambda record: record["state"] == "ready")
+    assert phone.tap(button) == "200"
+    found = driven.until(lambda record: record["state"] == "ready", 60)
     assert (found["valid_until"], found["blocked"]) == (NEXT_DIES, None)
+    assert pushes(host) == 5
+    assert events(driven, "push")[-1]["by"] == "a tap of somebody with the token of gw-answers (ntfy)"
+    assert phone.tap(button) == "200"
+    driven.told(next(key for key in driven.alerts() if key.startswith("answer_refused/")))
+    deadline = time.monotonic() + 20
+    while "taken before" not in events(driven, "answer_refused")[-1]["text"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert pushes(host) == 5
 
 
 def test_each_reminder_came_once(driven: t.Any) -> None:
@@ -140,6 +205,31 @@ def test_each_reminder_came_once(driven: t.Any) -> None:
         "reminder/2027-03-14/noon",
         "reminder/2027-03-14/last_hour",
     ]
+
+
+def test_an_appointment_signs_in_by_itself_once_it_was_announced(
+    driven: t.Any, host: Host, person: t.Callable[[], None], phone: Phone
+) -> None:
+    driven.at("2027-03-21 09:46")
+    assert {each["label"] for each in phone.messages()[-1]["actions"]} == {"Later", "Skip"} or phone.button("Skip")
+    assert (running(host), pushes(host)) == (False, 5)
+    person()
+    driven.at("2027-03-21 10:02")
+    found = driven.until(lambda record: record["state"] == "ready", 60)
+    assert (found["blocked"], pushes(host)) == (None, 6)
+    assert events(driven, "push")[-1]["by"].startswith("the appointment on Sunday 2027-03-21 10:01")
+
+
+def test_every_push_has_a_name(driven: t.Any, host: Host) -> None:
+    sent = events(driven, "push")
+    assert sum(event["pushes"] for event in sent) == pushes(host)
+    assert all(event["by"] for event in sent)
+
+
+def test_the_listener_is_small_and_little_exposed(host: Host, exposures: t.Callable[[], dict[str, float]]) -> None:
+    assert exposures()["ibgw-answers@i.service"] <= 3.0
+    memory = int(host.check_output("systemctl show --value --property MemoryCurrent ibgw-answers@live"))
+    assert memory <= 40 * 1024 * 1024
 
 
 # What programs are told of it

@@ -122,6 +122,11 @@ def write(path: str, state: State) -> None:
         raise
 
 
+def write_private(path: str, content: str) -> None:
+    """Write a file for this process's user alone, in one step. OSError."""
+    write(path, {"content": content, "mode": 0o600, "owner": os.geteuid(), "group": os.getegid()})
+
+
 def set_attributes(path: str, state: State) -> None:
     os.chown(path, int(state["owner"]), int(state["group"]))
     os.chmod(path, int(state["mode"]))

@@ -27,6 +27,7 @@ FIREWALL = "/etc/nftables.d"
 WATCHER = "ibgw-watch@{}.service"
 UNITS = (
     WATCHER,
+    "ibgw-answers@{}.service",
     "ibgw-tunnel@{}.service",
     *("ibgw-vpc-{}.socket", "ibgw-vpc-{}.service"),
     *("ibgw-wireguard-{}.socket", "ibgw-wireguard-{}.service", "ibgw-overlay-{}.service"),

@@ -18,8 +18,7 @@ from ..agent import bounds
 from ..agent.problem import Problem, table
 from ..agent.session import plan, windows
 from ..deploy import container
-from ..host import systems
-from . import access, client_portal, gateway, gcp_vm, hardening, names, observability, types
+from . import access, client_portal, gateway, gcp_vm, hardening, names, sign_in, types
 
 Options = c.Mapping[str, types.Option]
 _problem = table(
@@ -204,6 +203,7 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
     elif role == "session":
         others = [bounds.whole(settings[name]) for name in ("gateway_client_id", "gateway_check_client_id")]
         yield from plan.problems(settings, others)
+        yield from sign_in.problems(settings)
     elif role == "client_portal":
         own = t.cast("c.Mapping[str, str]", variables["__client_portal_environment"])
         yield from client_portal.problems(settings, own)

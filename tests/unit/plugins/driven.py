@@ -24,11 +24,13 @@ from tests.unit.plugins.session_log import PUSH
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import files
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import probe
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import client
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
+    background,
     control,
+    ctl,
     inspection,
     lifecycle,
     policy,
@@ -155,6 +157,7 @@ class World:
         monkeypatch.setattr(control, "PATIENCE", 0.0)
         monkeypatch.setattr(lifecycle, "_RETRY_SECONDS", 1.0)
         monkeypatch.setattr(watcher, "BUSY_SECONDS", 2.0)
+        monkeypatch.setattr(background, "begin", self.run)
         fake.clock, fake.name = self.stamp, f"ibgw-{mode}"
         fake.exit(0)
         fake.on_start, fake.execute = self.begin, self.talk
@@ -281,7 +284,7 @@ class World:
                 return next_look
 
         made = Watching(self.new_control("the watcher"))
-        made.outbox = Outbox(self.store.directory, self.now)
+        made.outbox = Outbox(self.store.directory, self.now, made.outbox.offer)
         put = made.outbox.put
 
         def telling(alert: Alert, repeat_after: float | None = None) -> bool:
@@ -315,6 +318,19 @@ class World:
         except Killed:
             pass
         self.saw()
+
+    def run(self, *words: str) -> str:
+        """Run a command of ibgwctl as systemd does, a moment later."""
+        options = ctl.parser().parse_args(words)
+
+        def command(made: control.Control) -> None:
+            made.until = options.until
+            # In place of Secret Manager's.
+            password.hand_over(made.descriptor.name, PASSWORD)
+            ctl.carry_out(made, options)
+
+        self.later(0.5, lambda: self.act(command, options.by))
+        return ""
 
     def kill(self, process: control.Control) -> None:
         """End an operator's process, which then saves nothing any more."""

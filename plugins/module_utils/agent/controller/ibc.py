@@ -107,7 +107,8 @@ IBC = Controller(
         ),
         "passkey": (
             "the account demands a passkey, which cannot be used without a person at the screen",
-            "Use a user whose second factor is IB Key, or none (paper).",
+            "Use a user whose second factor is IB Key, or none (paper). In Japan and Hong Kong IBKR has passkeys only, "
+            "and live cannot run unattended.",
         ),
         "release_refused": (
             "IBKR no longer accepts this release of the gateway",

@@ -42,6 +42,12 @@ SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAP
 # Findings that another JVM does not fix.
 _LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
+# Second factors that a person types in a dialog of its own: the state's name, and what is wanted. The first title is
+# recorded (12-code-untitled.log), the second is IBAutomater's.
+TYPED = {
+    "Enter security code": ("code_wanted", "a code, by the user's app or by SMS"),
+    "Security Code Card Authentication": ("card_wanted", "a code of the user's security code card"),
+}
 EXISTING_SESSION = "Existing session detected"
 
 # Findings that keep a gateway from becoming ready and take more than one event, or more than the event; the others are

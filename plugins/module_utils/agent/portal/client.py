@@ -21,11 +21,10 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from .. import bounded_http
+from .. import bounded_http, websocket
 from ..api import accounts as account_ids
 from ..api import verdicts
 from ..text import printable
-from . import websocket
 
 DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = (
     "down",

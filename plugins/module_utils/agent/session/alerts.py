@@ -17,14 +17,15 @@ import os
 import threading
 import time
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import files, record_file
 from ..problem import Problem, table
+from ..text import printable
 from . import channel_kinds, descriptor
-from .channel_kinds import KINDS, OPTIONS, PORTS, SEVERITIES, Alert, Channel, words
+from .channel_kinds import KINDS, OPTIONS, PORTS, SEVERITIES, Alert, Button, Channel, takes_answers, words
 
 MAX_PENDING = 100
 MAX_TOLD = 500
@@ -97,6 +98,7 @@ _problem = table(
             "a connector of Office 365, which Microsoft has retired",
             "make a workflow 'When a Teams webhook request is received' and set its URL",
         ),
+        "channel-answers-pair": ("missing, and {option} needs it", "set both, or neither"),
         "channel-security": ("not a way to encrypt the connection", "choose {ways}"),
     }
 )
@@ -140,6 +142,8 @@ def _faults(place: str, channel: object) -> list[Problem]:
         found.append(_problem("channel-not-https", f"{place}.url"))
     if kind == "teams" and any(each in str(channel["url"]) for each in _RETIRED):
         found.append(_problem("channel-connector", f"{place}.url"))
+    for one, other in (pair for pair in _PAIRED.get(kind, ()) if channel.get(pair[0]) and not channel.get(pair[1])):
+        found.append(_problem("channel-answers-pair", f"{place}.{other}", option=one))
     if template := channel.get("template"):
         try:
             channel_kinds.filled(
@@ -154,6 +158,11 @@ def _faults(place: str, channel: object) -> list[Problem]:
 
 # A sample to validate templates.
 _SAMPLE = Alert("key", "gateway", "host", "info", 'a "title"', "text", "step", 0.0)
+# Options for answers, and what each needs.
+_PAIRED = {
+    "ntfy": (("answers_token", "answers_topic"), ("answers_topic", "answers_token")),
+    "slack_app": (("app_token", "answers_from"), ("answers_from", "app_token"), ("answers_from", "team")),
+}
 _RETIRED = (".webhook.office.com/", "://outlook.office.com/webhook")
 
 
@@ -173,16 +182,29 @@ class RefusedError(Exception):
     """The server answered and refused it; the message is the status."""
 
 
-def post(channel: Channel, alert: Alert, seconds: float) -> str:
-    """Send to a URL within *seconds* in all, and return the answer; RefusedError for any status but 2xx."""
+def post(channel: Channel, alert: Alert, seconds: float, buttons: Sequence[Button] = ()) -> str:
+    """Send to a URL, all of it in *seconds*, and return what it answered; RefusedError where it was not taken."""
     from .. import bounded_http  # only where something is sent
 
-    url, headers, content = channel_kinds.request(channel, alert)
+    url, headers, content = channel_kinds.request(channel, alert, buttons)
     # Redirects are not followed: they would carry the alert, and the headers' secret, elsewhere.
-    status, _answer = bounded_http.request("POST", url, seconds, headers, json.dumps(content).encode())
+    status, answer = bounded_http.request("POST", url, seconds, headers, json.dumps(content).encode())
     if not 200 <= status < 300:
         raise RefusedError(status)
+    if KINDS[channel["kind"]].says_ok and (error := _refusal(answer)):
+        raise RefusedError(f"{status}, {error}")
     return f"HTTP status {status}"
+
+
+def _refusal(answer: bytes) -> str:
+    """Return the word of an answer whose ``ok`` is false."""
+    try:
+        found = record_file.parse(answer)
+    except record_file.DamagedError:
+        return "not JSON"
+    if isinstance(found, dict) and found.get("ok") is True:
+        return ""
+    return printable(str(found.get("error") if isinstance(found, dict) else ""), 40) or "refused"
 
 
 def mail(channel: Channel, alert: Alert, seconds: float) -> str:
@@ -268,10 +290,12 @@ class Answer(t.NamedTuple):
 LATE = Answer(False, "it did not answer in time")
 
 
-def attempt(channel: Channel, alert: Alert, seconds: float) -> Answer:
+def attempt(channel: Channel, alert: Alert, seconds: float, buttons: Sequence[Button] = ()) -> Answer:
     """Send once, within *seconds*."""
     try:
-        return Answer(True, (mail if channel["kind"] == "email" else post)(channel, alert, seconds))
+        if channel["kind"] == "email":
+            return Answer(True, mail(channel, alert, seconds))
+        return Answer(True, post(channel, alert, seconds, buttons))
     except TimeoutError:
         return LATE
     except RefusedError as error:
@@ -303,9 +327,14 @@ class Outbox:
     A damaged file is started over. A full disk keeps alerts in memory only. Others may use it while one flushes it.
     """
 
-    def __init__(self, directory: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: str,
+        clock: Callable[[], float] = time.time,
+        offer: Callable[[Channel, Alert], list[Button]] = lambda _channel, _alert: [],
+    ) -> None:
         self.path = os.path.join(directory, "alerts.json")
-        self._clock = clock
+        self._clock, self.offer = clock, offer
         self._told: dict[str, float] = {}
         self._pending: list[dict[str, Any]] = []
         self._rests: dict[str, list[float]] = {}
@@ -378,7 +407,9 @@ class Outbox:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return
-                answer = attempt(channel, Alert(**entry["alert"]), min(left, ATTEMPT_SECONDS))
+                alert = Alert(**entry["alert"])
+                buttons = self.offer(channel, alert) if alert.actions and takes_answers(channel) else []
+                answer = attempt(channel, alert, min(left, ATTEMPT_SECONDS), buttons)
                 self.failed += not answer.delivered
                 self.sent += answer.delivered
                 if not answer.delivered:

@@ -14,7 +14,7 @@ import json
 import string
 import typing as t
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,7 +25,10 @@ Part = Callable[[Channel, "Alert"], Body]
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 # {option: its type and description}
 OPTIONS: dict[str, tuple[t.Any, str]] = {
-    "url": (str, "Where the alert is posted to, by https."),
+    "url": (
+        str,
+        "Where the alert is posted to, by https; of V(telegram) and V(slack_app) the root of the API, if another one.",
+    ),
     "headers": (dict[str, str], "More headers of the request."),
     "template": (
         str,
@@ -35,6 +38,22 @@ OPTIONS: dict[str, tuple[t.Any, str]] = {
     "topic": (str, "The topic to publish to."),
     "token": (str, "The token of the bot, of the application, or of the user."),
     "chat_id": (str, "The chat that the bot writes to; whoever it is has to write to the bot first."),
+    "answers_from": (
+        list[str],
+        "Ids of the users whose taps count. With it the gateway's messages have buttons; docs/how-to/answers.md.",
+    ),
+    "answers_topic": (
+        str,
+        "The topic that the phone publishes its answers to. With it the gateway's messages have buttons.",
+    ),
+    "answers_token": (
+        str,
+        "The token that the buttons carry, which may write to C(answers_topic) and nothing else: every reader of the "
+        "messages sees it.",
+    ),
+    "channel": (str, "The id of the channel, as V(C0123456789)."),
+    "app_token": (str, "The app-level token with the scope C(connections:write), which reads the taps."),
+    "team": (str, "The id of the workspace, as V(T0123456789)."),
     "user_key": (str, "The key of the user or group."),
     "routing_key": (str, "The integration key of the service, Events API v2."),
     "host": (str, "The mail server."),
@@ -45,12 +64,15 @@ OPTIONS: dict[str, tuple[t.Any, str]] = {
     "user": (str, "User at the mail server; without one nobody signs in there."),
     "password": (str, "The user's password."),
 }
-SECRETS = frozenset({"url", "headers", "token", "user_key", "routing_key", "password"})
+SECRETS = frozenset({"url", "headers", "token", "app_token", "answers_token", "user_key", "routing_key", "password"})
 
 
 @dataclass(frozen=True)
 class Alert:
-    """An alert. *key* is its identity (``state/blocked``), *at* is in epoch seconds; no field contains a secret."""
+    """Something to tell. *key* is its identity (``state/blocked``), *at* epoch seconds; no secrets in any of it.
+
+    *actions* (answers.offers.ACTIONS) become buttons where the channel has them.
+    """
 
     key: str
     gateway: str
@@ -60,6 +82,23 @@ class Alert:
     text: str
     next_step: str
     at: float
+    actions: tuple[str, ...] = ()
+
+
+class Button(t.NamedTuple):
+    """What a button says, and the one-shot answer that a tap on it sends."""
+
+    label: str
+    answer: str
+
+
+def takes_answers(channel: Channel) -> bool:
+    return bool(channel.get("answers_from") or channel.get("answers_topic"))
+
+
+def fields(alert: Alert) -> Body:
+    """Return what programs are told of an alert."""
+    return {name: value for name, value in dataclasses.asdict(alert).items() if name != "actions"}
 
 
 def words(alert: Alert) -> str:
@@ -80,7 +119,7 @@ def filled(template: str, alert: Alert) -> Body:
 
     Each value is escaped for the JSON string that it appears in, so none can end that string.
     """
-    values = {name: json.dumps(str(value))[1:-1] for name, value in dataclasses.asdict(alert).items()}
+    values = {name: json.dumps(str(value))[1:-1] for name, value in fields(alert).items()}
     made = json.loads(string.Template(template).substitute(values))
     if not isinstance(made, dict):
         raise ValueError("it is not an object")
@@ -89,7 +128,40 @@ def filled(template: str, alert: Alert) -> Body:
 
 def _webhook(channel: Channel, alert: Alert) -> Body:
     template = channel.get("template")
-    return filled(template, alert) if template else {"schema": 1, **dataclasses.asdict(alert)}
+    return filled(template, alert) if template else {"schema": 1, **fields(alert)}
+
+
+def _telegram(channel: Channel, alert: Alert) -> Body:
+    return {"chat_id": channel["chat_id"], "text": _cut(words(alert), 4096)}
+
+
+def _telegram_buttons(_channel: Channel, _alert: Alert, buttons: Sequence[Button]) -> Body:
+    row = [{"text": each.label, "callback_data": each.answer} for each in buttons]
+    return {"reply_markup": {"inline_keyboard": [row]}}
+
+
+def _ntfy_buttons(channel: Channel, _alert: Alert, buttons: Sequence[Button]) -> Body:
+    token = channel.get("answers_token")
+    request = {
+        "action": "http",
+        "url": f"{channel['url'].rstrip('/')}/{channel['answers_topic']}",
+        "method": "POST",
+        "headers": {"Authorization": f"Bearer {token}"} if token else {},
+        "clear": True,
+    }
+    return {"actions": [{**request, "label": each.label, "body": each.answer} for each in buttons[:3]]}
+
+
+def _slack_app_buttons(_channel: Channel, alert: Alert, buttons: Sequence[Button]) -> Body:
+    def plain(text: str, limit: int) -> Body:
+        return {"type": "plain_text", "text": _cut(text, limit)}
+
+    elements = [
+        {"type": "button", "action_id": f"answer_{index}", "text": plain(each.label, 75), "value": each.answer}
+        for index, each in enumerate(buttons)
+    ]
+    section = {"type": "section", "text": plain(words(alert), 3000)}
+    return {"blocks": [section, {"type": "actions", "elements": elements}]}
 
 
 def _slack(_channel: Channel, alert: Alert) -> Body:
@@ -147,8 +219,9 @@ def _teams(_channel: Channel, alert: Alert) -> Body:
 
 
 class Kind(t.NamedTuple):
-    """A row: the options that it *needs* and *may* have, the JSON to send (*body*; None: mail), the *url* if it is not
-    an option, and the *source* of its format. *bearer*: option token goes in a header."""
+    """A row: options that it *needs* and options that it *may* have, the JSON that it is sent (*body*; None: mail), the
+    *url* where the options have none, and the *source* of its format. *bearer*: option token goes in a header.
+    *buttons* is the JSON that a message has for them; *says_ok*: a refusal has status 200 too, and ``ok`` false."""
 
     needs: tuple[str, ...]
     may: tuple[str, ...]
@@ -157,6 +230,8 @@ class Kind(t.NamedTuple):
     source: str
     url: str = ""
     bearer: bool = False
+    buttons: Callable[[Channel, Alert, Sequence[Button]], Body] | None = None
+    says_ok: bool = False
 
 
 KINDS = {
@@ -165,6 +240,12 @@ KINDS = {
     ),
     "slack": Kind(
         ("url",), (), _slack, "`text`", "[Slack](https://api.slack.com/messaging/webhooks)"
+    ),
+    "slack_app": Kind(
+        ("token", "channel"), ("app_token", "team", "answers_from", "url"),
+        lambda channel, alert: {"channel": channel["channel"], **_slack(channel, alert)},
+        "`chat.postMessage` of the app's bot", "[Slack](https://docs.slack.dev/reference/methods/chat.postMessage)",
+        "https://slack.com/api", bearer=True, buttons=_slack_app_buttons, says_ok=True,
     ),
     "google_chat": Kind(
         ("url",), (), lambda _channel, alert: {"text": words(alert)}, "`text`",
@@ -180,14 +261,14 @@ KINDS = {
         "`content`, which mentions nobody", "[Discord](https://discord.com/developers/docs/resources/webhook)",
     ),
     "telegram": Kind(
-        ("token", "chat_id"), (),
-        lambda channel, alert: {"chat_id": channel["chat_id"], "text": _cut(words(alert), 4096)},
+        ("token", "chat_id"), ("answers_from", "url"), _telegram,
         "`sendMessage` of the bot", "[Telegram](https://core.telegram.org/bots/api#sendmessage)",
-        "https://api.telegram.org/bot{token}/sendMessage",
+        "https://api.telegram.org", buttons=_telegram_buttons,
     ),
     "ntfy": Kind(
-        ("url", "topic"), ("token",), _ntfy, "title, message and priority 3 to 5, to the server's root",
-        "[ntfy](https://docs.ntfy.sh/publish/#publish-as-json)", bearer=True,
+        ("url", "topic"), ("token", "answers_topic", "answers_token"), _ntfy,
+        "title, message and priority 3 to 5, to the server's root",
+        "[ntfy](https://docs.ntfy.sh/publish/#publish-as-json)", bearer=True, buttons=_ntfy_buttons,
     ),
     "pushover": Kind(
         ("token", "user_key"), (), _pushover, "title, message and priority -1 to 1",
@@ -205,16 +286,31 @@ KINDS = {
 }  # fmt: skip
 
 
-def request(channel: Channel, alert: Alert) -> tuple[str, Mapping[str, str], Body]:
-    """Return the URL, headers and JSON for a channel other than mail."""
+def method_url(channel: Channel, method: str) -> str:
+    """Return the URL of a method of Telegram's API, or of Slack's."""
+    base = str(channel.get("url") or KINDS[channel["kind"]].url).rstrip("/")
+    bot = f"/bot{urllib.parse.quote(channel['token'], safe=':')}" if channel["kind"] == "telegram" else ""
+    return f"{base}{bot}/{method}"
+
+
+# The method that sends a message.
+_SENDS = {"telegram": "sendMessage", "slack_app": "chat.postMessage"}
+
+
+def request(channel: Channel, alert: Alert, buttons: Sequence[Button] = ()) -> tuple[str, Mapping[str, str], Body]:
+    """Return URL, headers and JSON of what a channel is sent, all but mail."""
     kind = KINDS[channel["kind"]]
     if kind.body is None:
         raise ValueError("mail is not posted")
-    url = str(channel.get("url") or kind.url.format(token=urllib.parse.quote(channel.get("token", ""), safe=":")))
+    method = _SENDS.get(channel["kind"])
+    url = method_url(channel, method) if method else str(channel.get("url") or kind.url)
     if channel["kind"] == "discord":
         # Without it Discord answers before it has stored the message, also one that it then drops.
         url += "&wait=true" if "?" in url else "?wait=true"
     headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
     if kind.bearer and channel.get("token"):
         headers["Authorization"] = f"Bearer {channel['token']}"
-    return url, headers, kind.body(channel, alert)
+    body = kind.body(channel, alert)
+    if buttons and kind.buttons:
+        body |= kind.buttons(channel, alert, buttons)
+    return url, headers, body

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from ..api import verdicts
 from ..controller import controllers, milestones, password, promises, settings_dir
 from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
-from . import lifecycle, policy, week
+from . import keeping, lifecycle, policy, week
 from .descriptor import Descriptor
 from .inspection import RELEASE_VARIABLE, Gateway, container_facts, variables
 from .lifecycle import BlockedError, NoPasswordError, Outcome, SessionError
@@ -71,8 +72,12 @@ class Control:
     keep: float = 0.0
     # The password that came with the request.
     password: str | None = None
+    # The moment at which a sign-in ends, however much time it has left.
+    until: float = math.inf
 
     def __post_init__(self) -> None:
+        # The name beside each push.
+        self.asked_by = self.owner or self.by
         self.owner = self.owner or f"{self.by} (process {os.getpid()})"
         self.store = Store(self.descriptor.name)
         self.gateway = Gateway(self.descriptor.endpoint(), self.descriptor, self.engine)
@@ -107,6 +112,20 @@ class Control:
                 f"{error.strerror}. Fix that and try again"
             ) from error
 
+    def observe(self, record: Record, asked: bool = True) -> policy.Seen:
+        """Bring *record* up to date with the last look, and write a name beside each push that it shows."""
+        container, pushes = self.gateway.container or {}, self.gateway.summary.pushes
+        fresh = record.pushes_named is not None and container.get("started_at") != record.container_started_at
+        named = 0 if fresh else record.pushes_named
+        if named is not None and pushes > named:
+            who = record.grant.by if record.grant and record.granted(self.now(), SIGN_IN) else ""
+            text = f"{pushes - named} sent, asked for by {who or 'nobody'}"
+            self.store.note("push", text, self.now(), by=who, pushes=pushes - named)
+        record.pushes_named = pushes
+        look = policy.seen(self.gateway, asked)
+        policy.observe(record, look, self.plan, self.now())
+        return look
+
     def allow(self, record: Record, grant: Grant | None) -> None:
         """Permit the gateway to run and provide its password; saved before anything starts, so that the watcher leaves
         it alone. Raises SessionError."""
@@ -115,7 +134,8 @@ class Control:
         except password.PasswordError as error:
             raise NoPasswordError(str(error)) from error
         record.grant, record.blocked, record.stopping = grant, None, ""
-        # The pause ends once the gateway runs again, so that a killed resume can be repeated.
+        record.pushes_named = record.pushes_named or 0
+        # The pause ends once the gateway runs again, so that a resume that was killed can be repeated.
         if grant is not None or not self.live:
             record.stopped_by = ""
         self.save(record)
@@ -173,7 +193,7 @@ class Control:
         """Return the grant for a start by a person; a paper gateway without sessions runs until it is stopped."""
         now = self.now()
         if self.live:
-            return Grant(SIGN_IN, self.by, now, now + self.plan.sign_in_minutes * 60)
+            return Grant(SIGN_IN, self.asked_by, now, min(now + self.plan.sign_in_minutes * 60, self.until))
         if minutes is not None:
             return Grant(MANUAL, self.by, now, now + minutes * 60)
         return policy.outside_of_sessions(self.plan, self.by, now) if self.plan.paper_sessions else None
@@ -209,6 +229,40 @@ class Control:
             self.store.note("restart", f"RESTART by {self.by}", self.now())
             return lifecycle.restart(self.gateway, self.engine, timeout, check=False)
 
+    def skip(self) -> str:
+        """Leave the next sign-in by appointment out; return what is done in words. Raises Refused."""
+        with self.acting("skip") as record:
+            found = keeping.upcoming(record, self.plan, self.now())
+            if found is None:
+                raise Refused(f"gateway {self.descriptor.name} has no sign-in by appointment (session_sign_in_at)")
+            keeping.settle(record, found)
+            text = f"the appointment on {keeping.words(found, self.plan)} is left out"
+            self.store.note("skip", text, self.now(), by=self.asked_by)
+            return text
+
+    def later(self) -> str:
+        """Put the next sign-in by appointment off by an hour, or have the one that is due reminded of then; return what
+        is done in words. Raises Refused."""
+        now, name = self.now(), self.descriptor.name
+        with self.acting("later") as record:
+            found = keeping.upcoming(record, self.plan, now)
+            if found is None or now < found.of - keeping.NEAR_SECONDS:
+                if not self.live or record.valid_until is not None:
+                    raise Refused(f"gateway {name}: no sign-in is due that could be later")
+                record.remind_at = now + keeping.LATER_SECONDS
+                text = "a reminder comes in an hour"
+            else:
+                moved = keeping.put_off(found, now)
+                if keeping.too_late(moved, self.plan):
+                    raise Refused(
+                        f"gateway {name}: an hour later no time is left before session_sign_in_deadline: sign in now, "
+                        f"or ibgwctl skip {name}"
+                    )
+                record.appointment = moved
+                text = f"the appointment is now on {keeping.words(moved, self.plan)}"
+            self.store.note("later", text, now, by=self.asked_by)
+            return text
+
     def pause(self, timeout: float, check: bool = False) -> Outcome:
         """Stop a live gateway by IBC's PAUSE, which keeps the sign-in for :meth:`resume`. Raises SessionError.
 
@@ -216,7 +270,7 @@ class Control:
         """
         with self.acting("pause") as record:
             self.gateway.look()
-            policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
+            self.observe(record)
             if record.valid_until is None or record.valid_until - self.now() < PAUSE_MARGIN_SECONDS:
                 raise Refused(
                     f"gateway {self.descriptor.name}: a pause keeps a sign-in until {week.VOIDED} New York time, and "
@@ -373,7 +427,7 @@ class Control:
             ) from error
 
     def _push_by_push(self, record: Record, say: Say) -> None:
-        deadline = self.gateway.clock() + self.plan.sign_in_minutes * 60
+        deadline = self.gateway.clock() + min(self.plan.sign_in_minutes * 60, self.until - self.now())
         missed, cause, detail = 0, "push_missed", ""
         while missed < self.plan.pushes:
             left = deadline - self.gateway.clock()
@@ -384,7 +438,7 @@ class Control:
             progress = Progress(self, record, say, self.plan.pushes - missed)
             signed_in = self._signs_in(progress, left)
             if not signed_in and self.gateway.finding is None and self.gateway.summary.phase in _APPROVED:
-                record.grant = Grant(SIGN_IN, self.by, self.now(), self.now() + OPENS_SECONDS)
+                record.grant = Grant(SIGN_IN, self.asked_by, self.now(), self.now() + OPENS_SECONDS)
                 self.save(record)
                 signed_in = self._signs_in(progress, OPENS_SECONDS)
             record.count("pushes", self.gateway.summary.pushes)
@@ -416,11 +470,11 @@ class Control:
             return False
 
     def _signed_in(self, record: Record, say: Say) -> None:
-        policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
+        self.observe(record)
         accounts = ", ".join((self.gateway.verdict or {}).get("accounts", ()))
         but = "" if record.state == verdicts.READY else f", but it is {record.state}: {record.reason}"
         say("verified", f"the API answers and serves account {accounts}{but}")
-        self.store.note("sign_in", "signed in", self.now(), by=self.by)
+        self.store.note("sign_in", "signed in", self.now(), by=self.asked_by)
         if record.valid_until:
             until = policy.moment(record.valid_until).astimezone(week.NEW_YORK)
             say("valid", f"valid until {until:%A %Y-%m-%d %H:%M} New York time")
@@ -428,7 +482,7 @@ class Control:
     def _look(self, record: Record) -> None:
         """Update the record after an action, for readers who come before the watcher's next look."""
         self.gateway.refresh()
-        policy.observe(record, policy.seen(self.gateway, asked=False), self.plan, self.now())
+        self.observe(record, asked=False)
 
 
 class TooManyPushes(Exception):
@@ -456,17 +510,19 @@ class Progress:
             for phase in self._passed(*now):
                 self._say(*self._words(phase))
             self._said = now
-            policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
+            control.observe(self._record)
             control.save(self._record)
         judgement, dialog = control.gateway.judgement(), control.gateway.dialog
         troubled = (judgement.state == verdicts.DEGRADED, dialog)
         if troubled != self._troubled:
             self._troubled = troubled
-            if dialog is not None:
+            if judgement.wanted:
+                self._say(judgement.wanted, f"{judgement.reason}. {judgement.next_step}")
+            elif dialog is not None:
                 self._say("dialog", f'a dialog waits for a person: "{dialog}"')
             elif troubled[0]:
                 self._say("stalled", f"{judgement.reason}. {judgement.next_step}")
-            policy.observe(self._record, policy.seen(control.gateway), control.plan, control.now())
+            control.observe(self._record)
             control.save(self._record)
         if control.gateway.pushes_missed >= self._pushes:
             raise TooManyPushes

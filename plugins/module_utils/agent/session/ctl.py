@@ -15,6 +15,7 @@ import copy
 import dataclasses
 import getpass
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from ..api import verdicts
 from ..controller import password
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
-from . import alerts, descriptor, lifecycle, plan, policy, watching
+from . import alerts, descriptor, lifecycle, plan, policy, spool, watching
 from .channel_kinds import Alert
 from .control import Control, Refused
 from .lease import BusyError
@@ -84,10 +85,20 @@ def wait_ready(control: Control, options: argparse.Namespace, _say: Say) -> tupl
     return code, {name: report[name] for name in ("state", "api_state", "reason", "next_step", "accounts")}
 
 
+def skip(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, {"actions": [control.skip()]}
+
+
+def later(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    return DONE, {"actions": [control.later()]}
+
+
 def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[int, Result]:
     """Sign in; the steps also go to the history, where a remote caller follows them.
 
-    Without Secret Manager, the password was handed over by the control node, or is asked for.
+    With ``--by`` nobody is at this command: how it ended is an alert.
+
+    A password that no Secret Manager has was handed over by the control node, or is asked for.
     """
     name = control.descriptor.name
     control.password = password.take(name)
@@ -140,6 +151,8 @@ COMMANDS = {
     "restart": (restart, "restart by IBC, which keeps the sign-in"),
     "wait-ready": (wait_ready, "wait until the API is ready"),
     "sign-in": (sign_in, "sign a live gateway in: somebody approves a push"),
+    "skip": (skip, "leave the next sign-in by appointment out"),
+    "later": (later, "put the next sign-in by appointment off by an hour, or be reminded then"),
     "pause": (pause, "stop a live gateway and keep its sign-in (experimental)"),
     "resume": (resume, "start a paused gateway on the kept sign-in (experimental)"),
     "history": (history, "what happened"),
@@ -161,6 +174,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("name", help="the gateway", nargs="?")
         # A run of Ansible that continues through this command, under its lease.
         command.add_argument("--owner", help=argparse.SUPPRESS)
+        # Who has asked for it from afar, and until when it may last.
+        command.add_argument("--by", default="", help=argparse.SUPPRESS)
+        command.add_argument("--until", type=float, default=math.inf, help=argparse.SUPPRESS)
         command.add_argument("--json", action="store_true", help="print JSON; sign-in: an object a line")
         if name in ("stop", "restart", "wait-ready", "pause", "resume"):
             command.add_argument("--timeout", type=float, help="seconds")
@@ -175,6 +191,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "history":
             command.add_argument("--last", type=int, default=50, help="so many events (default: 50)")
     commands.add_parser("watch", help="watch a gateway until stopped; systemd runs it").add_argument("name")
+    commands.add_parser("answers", help="listen to answers until stopped; systemd runs it").add_argument("name")
     return top
 
 
@@ -200,20 +217,47 @@ def main(arguments: list[str] | None = None) -> int:
             from .watcher import watch  # only here: what sends alerts
 
             watch(options.name)
+        if options.command == "answers":
+            from ..answers.service import serve  # only here: what listens
+
+            serve(options.name, plan.load(options.name))
         name = named(options.name)
         found, (wanted, options.plan_fault) = descriptor.load(name), plan.load_or_default(name)
         if options.plan_fault and options.command not in WITHOUT_PLAN:
             raise descriptor.DescriptorError(options.plan_fault)
-        control = Control(found, wanted, owner=options.owner or operator())
-        code, result = COMMANDS[options.command][0](control, options, teller(options.json))
+        owner = options.owner or options.by or operator()
+        code, result = carry_out(Control(found, wanted, owner=owner, until=options.until), options)
         if options.plan_fault:
             result["plan_fault"] = options.plan_fault
-    except (
-        SessionError, BusyError, ChannelError, EngineError, descriptor.DescriptorError, alerts.ChannelsError,
-    ) as error:  # fmt: skip
-        code, result = code_of(error), {"error": str(error)}
+    except (descriptor.DescriptorError, alerts.ChannelsError) as error:
+        code, result = NOT_SO, {"error": str(error)}
     print_result(options, result)
     return code
+
+
+def carry_out(control: Control, options: argparse.Namespace) -> tuple[int, Result]:
+    """Carry a command out; how one ended that somebody has asked for from afar is an alert."""
+    try:
+        code, result = COMMANDS[options.command][0](control, options, teller(options.json))
+    except (SessionError, BusyError, ChannelError, EngineError, alerts.ChannelsError) as error:
+        code, result = code_of(error), {"error": str(error)}
+    # That a gateway is blocked is an alert by itself.
+    if options.by and code != NEEDS_PERSON:
+        tell(control, options, result)
+    return code, result
+
+
+def tell(control: Control, options: argparse.Namespace, result: Result) -> None:
+    name, host, now = control.descriptor.name, control.plan.host, control.now()
+    what = f"{options.command} failed" if "error" in result else f"{options.command} is done"
+    title = f"{name} on {host}: {what}" if host else f"{name}: {what}"
+    done = ", ".join(result.get("actions", ()))
+    until = result.get("valid_until_new_york")
+    text = result.get("error") or (f"Valid until {until} New York time" if until else done)
+    severity, step = ("warning", policy.SIGN_IN_STEP) if "error" in result else ("info", "")
+    key = f"{options.command}/{now:.0f}"
+    text = f"{text}. It was asked for by {options.by}."
+    spool.drop(control.store.directory, Alert(key, name, host, severity, title, text, step, now))
 
 
 def code_of(error: Exception) -> int:
@@ -253,6 +297,8 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
         write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
         if result.get("valid_until_new_york"):
             write(f"valid until {result['valid_until_new_york']} New York time")
+        if result.get("signs_in_at"):
+            write(f"signs in by appointment on {result['signs_in_at']}")
         ends = result.get("release")
         if ends and ends["severity"] != releases.OK:
             write(ends["text"])

@@ -31,7 +31,7 @@ def fault(record: Record, plan: Plan, now: float, amiss: str = "", alert_since: 
     lasts = now - record.since >= plan.interval
     if record.state == verdicts.DEGRADED and lasts and not week.reset_ends(policy.moment(now), plan.region):
         return f"degraded: {record.reason}"
-    if record.mode == policy.LIVE and record.signed_in_at is not None and record.stopped_by in ("", "the plan"):
+    if record.mode == policy.LIVE and record.signed_in_at is not None and record.stopped_by in ("", policy.PLANNED):
         signed_in = policy.moment(record.signed_in_at) if record.valid_until else None
         if week.phase(policy.moment(now), signed_in, plan.sign_in_deadline) == week.OVERDUE:
             return "the weekly sign-in is overdue"

@@ -54,9 +54,7 @@ LAPSE_SECONDS, LAPSE_SECONDS_AGAIN = 20.0, 4.0
 # The next step for a hung gateway, alone or after another step.
 _RESTART = verdicts.describe("unresponsive").next_step
 APPROVE = "Approve it on the phone within three minutes."
-SWITCH_ON = (
-    "Switch on Enable ActiveX and Socket Clients in TWS (Global Configuration, API, Settings; playbooks/desktop.yml)."
-)
+TYPE_IT = "Type it there before the sign-in ends: ansible-playbook playbooks/desktop.yml -l live opens the window."
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that stays open this long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
@@ -73,6 +71,8 @@ class Judgement:
     reason: str
     next_step: str
     final: bool = False
+    # What a person has to type in the window: a name of milestones.TYPED.
+    wanted: str = ""
 
 
 def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict: dict[str, Any] | None) -> Judgement:
@@ -363,6 +363,10 @@ class Gateway:
                 return Judgement(row.state, row.meaning, row.next_step, row.final)
             # Only a person gives up a live gateway's sign-in.
             return Judgement(verdicts.DEGRADED, row.meaning, _SIGN_IN_ANEW)
+        if self.dialog in milestones.TYPED:
+            name, wanted = milestones.TYPED[self.dialog]
+            reason = f"{name}: IBKR asks for {wanted}, in a dialog of the gateway's window"
+            return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=TYPE_IT, wanted=name)
         if self.dialog is not None:
             reason, step = (
                 f'a dialog entitled "{self.dialog}" waits in the sign-in: {found.reason}',

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import bounds, record_file
 from ..problem import Problem, table
-from . import alerts, descriptor, heartbeat, windows
+from . import alerts, appointment, descriptor, heartbeat, windows
 from .week import OPENED, RESETS, SIGN_IN_DEADLINE
 from .windows import PaperSession
 
@@ -31,7 +31,10 @@ class Plan:
     weekly_close: bool = True
     # New York time on Sunday by which live should be signed in.
     sign_in_deadline: str = SIGN_IN_DEADLINE
-    # Limits of one sign-in.
+    # When live signs in by itself, such as ``sun 10:00`` in the zone; a person still approves the push.
+    sign_in_at: tuple[str, ...] = ()
+    sign_in_zone: str = "America/New_York"
+    # Pushes and minutes that one sign-in may take.
     pushes: int = 3
     sign_in_minutes: int = 10
     # Region of IBKR's daily reset, during which a lost link is not a fault (week.RESETS).
@@ -80,6 +83,10 @@ def from_data(data: object) -> Plan:
             raise record_file.DamagedError(f"{variable} is not from {low} to {high}")
     if found.region not in RESETS or not DEADLINE.fullmatch(found.sign_in_deadline):
         raise record_file.DamagedError("its region or deadline is invalid")
+    if wrong := appointment.problems(
+        found.sign_in_at, found.sign_in_zone, found.sign_in_deadline, found.sign_in_minutes
+    ):
+        raise record_file.DamagedError(str(wrong[0]))
     # This includes a zone without data on this machine.
     if found.paper_sessions and (wrong := windows.problems(t.cast("dict[str, Any]", data)["paper_sessions"])):
         raise record_file.DamagedError(str(wrong[0]))
@@ -136,6 +143,11 @@ def problems(settings: Mapping[str, Any], other_client_ids: Collection[int | Non
     deadline = settings["session_sign_in_deadline"]
     if not DEADLINE.fullmatch(str(deadline)):
         found.append(_problem("sign-in-deadline", "session_sign_in_deadline", deadline, opened=OPENED))
+    elif not found:
+        minutes = bounds.whole(settings["session_sign_in_minutes"]) or 0
+        found += appointment.problems(
+            settings["session_sign_in_at"], settings["session_sign_in_zone"], deadline, minutes
+        )
     region = settings["session_region"]
     if region not in RESETS:
         found.append(_problem("region-unknown", "session_region", region, regions=", ".join(RESETS)))

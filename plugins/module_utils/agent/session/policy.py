@@ -18,14 +18,16 @@ from ..api import verdicts
 from ..controller import milestones, promises
 from ..engine.log import epoch
 from ..releases import NOT_ACCEPTED
-from . import week, windows
+from . import keeping, week, windows
 from .inspection import Gateway
 from .plan import Plan
-from .store import MANUAL, PAPER, SIGN_IN, Grant, Record
+from .store import MANUAL, PAPER, SIGN_IN, Appointment, Grant, Record
 
 LIVE = "live"
 # In ``Record.stopped_by``: stopped by IBC's PAUSE, which keeps the sign-in.
 PAUSE = "PAUSE"
+# There too: stopped at the week's end, or at that of a window.
+PLANNED = "the plan"
 ANSWERS = verdicts.ANSWERS
 HUNG = ("no_handshake", "no_valid_id", "unresponsive", "tcp_timeout")
 HUNG_LOOKS = 2
@@ -41,14 +43,17 @@ HOUR = 3600.0
 # A look takes this long at most.
 LOOK_SECONDS = 20.0
 
-_SIGN_IN = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
+SIGN_IN_STEP = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
 _RESUME = "Its sign-in is kept, so no push is needed: ibgwctl resume, or ansible-playbook site.yml -l live"
 CAUSES = {
-    "session_lost": ("the live gateway is down, and a start would send a push to somebody's phone", _SIGN_IN),
-    "sign_in_asked": ("the live gateway asked for a full sign-in that nobody had started, and was stopped", _SIGN_IN),
-    "sign_in_ended": ("the gateway went down in the middle of its sign-in", _SIGN_IN),
-    "push_missed": ("no push was approved within the bounds of the sign-in", _SIGN_IN),
-    "sign_in_late": ("the sign-in did not complete in its time", _SIGN_IN),
+    "session_lost": ("the live gateway is down, and a start would send a push to somebody's phone", SIGN_IN_STEP),
+    "sign_in_asked": (
+        "the live gateway asked for a full sign-in that nobody had started, and was stopped",
+        SIGN_IN_STEP,
+    ),
+    "sign_in_ended": ("the gateway went down in the middle of its sign-in", SIGN_IN_STEP),
+    "push_missed": ("no push was approved within the bounds of the sign-in", SIGN_IN_STEP),
+    "sign_in_late": ("the sign-in did not complete in its time", SIGN_IN_STEP),
     "ended_twice": (
         "the gateway ended by itself twice in its session",
         "Look at its log, docker logs; the next session tries again, and ibgwctl start does so now.",
@@ -82,7 +87,11 @@ PASSING = (
     "no_progress",
     "gave_up",
 )
-# Causes that kill at once: another attempt, or something unknown, would follow during a gentle stop.
+# After these a sign-in by appointment is worth its push; the others stay until a person has fixed them.
+FRESH = ("session_lost", "sign_in_asked", "sign_in_ended", "push_missed", "sign_in_late")
+# After these a person may well try again at once; the others have to be fixed first.
+BY_TAP = (*FRESH, "push_denied", "push_closed", "no_progress", "gave_up", "session_taken")
+# What is not waited for: another attempt would follow within a gentle stop, or nobody knows what.
 AT_ONCE = ("too_many_attempts", "other_controller")
 
 
@@ -107,7 +116,9 @@ class Seen:
     # Sign-ins tried by this start since the last success, by any kind of evidence.
     logins: int = 0
     fault: str | None = None
-    # Whether the API was asked in this look; its answer may come from an earlier one.
+    # What a person has to type in the window to sign it in.
+    wanted: str = ""
+    # Whether the API was asked in this look; what it said may be of an earlier one.
     asked: bool = True
 
 
@@ -134,19 +145,22 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         pushes_missed=gateway.pushes_missed,
         logins=summary.logins,
         fault=gateway.engine_fault,
+        wanted=judgement.wanted,
         asked=asked,
     )
 
 
 @dataclass(frozen=True)
 class Step:
-    """An action: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is imminent), ``restart`` (by
-    IBC, no push), ``start``, or ``blocked`` (only reported); *cause* blocks the gateway until a person acts."""
+    """An action: ``stop`` (by IBC first), ``kill`` (no session to log off, and a push is about to be sent),
+    ``restart`` (by IBC, no push), ``start``, ``blocked`` (only to say so), or ``announce``, ``sign_in`` and ``miss`` of
+    an *appointment*; *cause* blocks the gateway until a person acts."""
 
     action: str
     why: str
     cause: str | None = None
     grant: Grant | None = None
+    appointment: Appointment | None = None
 
 
 def moment(at: float) -> datetime:
@@ -160,7 +174,7 @@ def outside_of_sessions(plan: Plan, by: str, begun: float) -> Grant:
 
 def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     """Bring *record* up to date with a look."""
-    record.checked_at = now
+    record.checked_at, record.wanted = now, look.wanted
     if look.fault:
         _tell(record, verdicts.DEGRADED, look.fault, "See systemctl status docker; running containers stay.", now)
         return
@@ -187,6 +201,9 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
         record.grant = None
     if record.mode == LIVE:
         _note_validity(record, look, plan, now)
+        found = keeping.upcoming(record, plan, now)
+        if found and record.valid_until and found.of < record.valid_until:
+            keeping.settle(record, found)
     if look.asked or not look.running:
         record.hung_looks = record.hung_looks + 1 if look.running and look.api_state in HUNG else 0
     state, reason, next_step = look.state, look.reason, look.next_step
@@ -194,7 +211,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
         state = verdicts.BLOCKED
         reason, next_step = CAUSES.get(record.blocked, OTHER_CAUSE)
     elif record.mode == LIVE and not look.running:
-        next_step = _RESUME if record.stopped_by == PAUSE and record.valid_until else _SIGN_IN
+        next_step = _RESUME if record.stopped_by == PAUSE and record.valid_until else SIGN_IN_STEP
     _tell(record, state, reason, next_step, now)
 
 
@@ -272,7 +289,9 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         return Step("blocked", CAUSES["sign_in_ended"][0], "sign_in_ended")
     if not look.running:
         lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked
-        return Step("blocked", CAUSES["session_lost"][0], "session_lost") if lost else None
+        if lost:
+            return Step("blocked", CAUSES["session_lost"][0], "session_lost")
+        return _appointed(record, plan, now)
     void = record.signed_in_at is not None and record.valid_until is None and not signing_in
     if plan.weekly_close and (void or week.closing(moment(now))):
         return Step(
@@ -282,7 +301,36 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         return Step("stop", CAUSES["push_missed"][0], "push_missed")
     if look.asks_for_sign_in and not signing_in:
         return Step("kill", CAUSES["sign_in_asked"][0], "sign_in_asked")
-    return None
+    return None if signing_in else _appointed(record, plan, now)
+
+
+def _appointed(record: Record, plan: Plan, now: float) -> Step | None:
+    """Return what is due of a sign-in by appointment."""
+    found = keeping.upcoming(record, plan, now)
+    if found is None or now < found.at - keeping.LEAD_SECONDS:
+        return None
+    planned = found if found.told_at else keeping.announced(found, now)
+    if hindrance := _hindrance(record, planned, plan, now):
+        return Step("miss", hindrance, appointment=found)
+    if not found.told_at:
+        return Step("announce", f"it signs in by appointment on {keeping.words(planned, plan)}", appointment=planned)
+    if now < found.at:
+        return None
+    return Step("sign_in", f"the appointment on {keeping.words(found, plan)}", appointment=found)
+
+
+def _hindrance(record: Record, found: Appointment, plan: Plan, now: float) -> str:
+    """Return why an appointment cannot be kept; empty where it can."""
+    if now > found.at + keeping.GRACE_SECONDS:
+        return "nobody watched at its time"
+    if keeping.too_late(found, plan):
+        return "no time is left before the deadline"
+    if record.blocked and record.blocked not in FRESH:
+        return CAUSES.get(record.blocked, OTHER_CAUSE)[0]
+    by_a_person = record.stopped_by not in ("", PLANNED)
+    if by_a_person and record.since >= week.last_token_death(moment(found.of)).timestamp():
+        return f"{record.stopped_by} has stopped it since the week began"
+    return ""
 
 
 def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
@@ -290,7 +338,7 @@ def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     if look.running or window is None or (record.blocked and record.blocked not in PASSING):
         return None
     begin, end = window.start.timestamp(), window.end.timestamp()
-    grant = Grant(PAPER, "the plan", now, end, window.session.name, begin)
+    grant = Grant(PAPER, PLANNED, now, end, window.session.name, begin)
     if begin > record.served_window:
         return Step("start", f"session {window.session.name} is due", grant=grant)
     if record.served_window != begin or record.stopped_by or record.blocked:
@@ -316,7 +364,9 @@ def next_moment(record: Record, plan: Plan, now: float) -> float:
     if record.grant:
         moments.append(record.grant.ends_at)
     if record.mode == LIVE:
-        moments.append(week.next_close(moment(now)).timestamp())
+        moments += [week.next_close(moment(now)).timestamp(), record.remind_at]
+        if found := keeping.upcoming(record, plan, now):
+            moments += [found.at - keeping.LEAD_SECONDS, found.at]
     elif window := windows.upcoming(plan.paper_sessions, moment(now)):
         moments.append(window.start.timestamp())
     return min(each for each in moments if each > now)
@@ -327,6 +377,16 @@ def late_seconds(record: Record, plan: Plan, now: float) -> float:
     of the watcher."""
     patience = 2 * plan.interval + LOOK_SECONDS
     return 0.0 if record.granted(now, SIGN_IN) else max(now - record.checked_at - patience, 0.0)
+
+
+def offered(record: Record, running: bool, now: float) -> tuple[str, ...]:
+    """Return what a person may answer to a message on a live gateway, by one tap."""
+    if record.mode != LIVE:
+        return ()
+    if running:
+        return ("stop",)
+    lasting = record.blocked and record.blocked not in BY_TAP
+    return () if lasting or week.closing(moment(now)) else ("sign_in", "later")
 
 
 def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, str]:
@@ -350,4 +410,6 @@ def shown(record: Record, plan: Plan, now: float) -> dict[str, Any]:
     if record.mode == LIVE:
         signed_in = moment(record.signed_in_at) if record.signed_in_at and record.valid_until else None
         result["week"] = week.phase(moment(now), signed_in, plan.sign_in_deadline)
+        found = keeping.upcoming(record, plan, now)
+        result["signs_in_at"] = found and keeping.words(found, plan)
     return result

@@ -48,6 +48,16 @@ class Grant:
     window: float = 0.0
 
 
+@dataclass(frozen=True)
+class Appointment:
+    """A sign-in by appointment: *of* is its moment by the plan, *at* when it begins (later where it was put off or
+    announced late), *told_at* when it was announced (0: not yet)."""
+
+    of: float
+    at: float
+    told_at: float = 0.0
+
+
 @dataclass
 class Record:
     """The persistent state of a gateway: it outlives looks, restarts of the watcher and reboots of the host."""
@@ -59,7 +69,9 @@ class Record:
     next_step: str = ""
     since: float = 0.0
     checked_at: float = 0.0
-    # Live: the completed sign-in behind the session, and the end of its week.
+    # What a person has to type in the gateway's window to sign it in: a name of milestones.TYPED.
+    wanted: str = ""
+    # Live: the completed sign-in that the session rests on, and the end of the week that it lies in.
     signed_in_at: float | None = None
     valid_until: float | None = None
     sign_in_due: float | None = None
@@ -76,6 +88,13 @@ class Record:
     # early is not served again.
     served_window: float = 0.0
     window_starts: int = 0
+    # Live: the appointment that is announced or put off, and the last one that is settled: kept, skipped or missed.
+    appointment: Appointment | None = None
+    appointed: float = 0.0
+    # When to remind of the sign-in once more, by a person's wish.
+    remind_at: float = 0.0
+    # Pushes of the container's present start that have a name in the history; None before the first look.
+    pushes_named: int | None = None
     # Looks in a row at a hung API, and when RESTART was last sent for that.
     hung_looks: int = 0
     healed_at: float = 0.0

@@ -21,19 +21,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..answers.offers import Offers
 from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
-from . import descriptor, lifecycle, plan, policy, week
+from . import alerts, background, descriptor, keeping, lifecycle, plan, policy, spool, week
+from .alerts import Outbox
 from .channel_kinds import Alert
 from .control import Control, ReleaseRefused
 from .delivery import Delivery
 from .lease import BusyError
 from .publish import Publisher
-from .store import PAPER, SIGN_IN, Record, Store
+from .store import PAPER, SIGN_IN, Appointment, Record, Store
 
 BY = "the watcher"
 BUSY_SECONDS = 2.0
@@ -82,8 +84,10 @@ class Watcher:
         delivery: Delivery | None = None,
     ) -> None:
         self.control, self.alive, self.fault = control, alive, fault
-        self.delivery = delivery or Delivery(control.store)
-        self.outbox = self.delivery.outbox
+        offers = Offers(control.store.directory, control.descriptor.name)
+        self.outbox = Outbox(
+            control.store.directory, offer=lambda channel, alert: offers.buttons(channel, alert.actions)
+        )
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
@@ -160,8 +164,7 @@ class Watcher:
             before = copy.copy(record)
             if not another:
                 lifecycle.enable_api(gateway, control.engine)
-            look = policy.seen(gateway, asked)
-            policy.observe(record, look, control.plan, now())
+            look = control.observe(record, asked)
             step = policy.decide(record, look, control.plan, now())
             if step and (not another or step.action in ENDS):
                 self._do(step, record)
@@ -266,6 +269,8 @@ class Watcher:
                     lifecycle.request_restart(control.gateway, control.engine)
                 case "start":
                     self._start(step, record)
+                case "announce" | "sign_in" | "miss" if step.appointment:
+                    self._appointment(step, step.appointment, record)
         except (lifecycle.SessionError, ChannelError, EngineError, OSError) as error:
             control.store.note("failed", f"{step.action}: {error}", control.now())
             if isinstance(error, ReleaseRefused):
@@ -273,9 +278,9 @@ class Watcher:
             if isinstance(error, lifecycle.NoPasswordError) and record.window_starts >= policy.WINDOW_STARTS:
                 record.blocked = "no_password"
         if step.action in ("stop", "kill") and not step.cause:
-            record.stopped_by = "the plan"
+            record.stopped_by = policy.PLANNED
         self._refresh(known)
-        policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
+        control.observe(record, asked=False)
 
     def _kill(self) -> EngineError | None:
         """Kill the container now; return why that failed."""
@@ -291,6 +296,36 @@ class Watcher:
             first = grant.window > record.served_window
             record.served_window, record.window_starts = grant.window, 1 if first else record.window_starts + 1
         self.control.begin(record, grant)
+
+    def _appointment(self, step: policy.Step, found: Appointment, record: Record) -> None:
+        """Announce the sign-in that is due by appointment, have systemd begin it, or say why it is left out."""
+        control, wanted, fault = self.control, self.control.plan, step.why
+        if step.action == "announce":
+            record.appointment = found
+            text = f"{step.why[:1].upper()}{step.why[1:]}, with {wanted.pushes} pushes at most. Have the phone at hand."
+            does = (
+                f"ibgwctl later {record.gateway} puts it off by an hour, ibgwctl skip {record.gateway} leaves it out."
+            )
+            self._put_appointment(
+                f"{found.of:.0f}/{found.at:.0f}", "will need the phone", text, does, ("later", "skip")
+            )
+            return
+        # Settled before it begins: whatever comes then, it is not tried again.
+        keeping.settle(record, found)
+        control.store.save(record)
+        if step.action == "sign_in":
+            until = f"{keeping.deadline(found, wanted):.0f}"
+            fault = background.begin("sign-in", record.gateway, "--by", step.why, "--until", until)
+        if fault:
+            text = f"The appointment on {keeping.words(found, wanted)} is not kept: {fault}."
+            self._put_appointment(f"{found.of:.0f}/missed", "does not sign in by itself", text, policy.SIGN_IN_STEP)
+
+    def _put_appointment(
+        self, key: str, what: str, text: str, next_step: str, actions: tuple[str, ...] = ("sign_in", "later")
+    ) -> None:
+        name, host, now = self.control.descriptor.name, self.control.plan.host, self.control.now()
+        title = f"{name} on {host} {what}" if host else f"{name} {what}"
+        self.outbox.put(Alert(f"appointment/{key}", name, host, "warning", title, text, next_step, now, actions))
 
     def listen(self, until: float) -> None:
         """Return when a log line or a start may change a decision, or at the moment *until*, also if the wall clock is
@@ -339,6 +374,8 @@ class Watcher:
             self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)
+        for alert in spool.take(self.control.store.directory):
+            self.outbox.put(alert)
         self._tell_of_release(record, now)
         if now - self._ends_looked_at >= ENDS_SECONDS:
             self._ends_looked_at = now
@@ -350,8 +387,9 @@ class Watcher:
         deadline = self.control.plan.sign_in_deadline
         # The outbox takes the same reminder once.
         key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
-        if key:
-            self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
+        again = 0 < record.remind_at <= now < record.remind_at + REPEAT_SECONDS and record.valid_until is None
+        for each in filter(None, (key, f"{record.remind_at:.0f}" if again else None)):
+            self._put(f"reminder/{each}", "warning", "needs its weekly sign-in", record, now)
 
     def _tell_of_release(self, record: Record, now: float) -> None:
         """Queue an alert that IBKR will stop accepting the release: at once, and as critical in the last seven days.
@@ -388,8 +426,10 @@ class Watcher:
     def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
         name, host = record.gateway, self.control.plan.host
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
-        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
-        # Every alert that it was not ready is followed by one that it is ready again.
+        running = bool((self.control.gateway.container or {}).get("running"))
+        actions = policy.offered(record, running, now) if severity != "info" else ()
+        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now, actions)
+        # That it is ready again is told whenever it was told that it was not.
         again = 0.0 if key == "state/ready" else REPEAT_SECONDS
         self.outbox.put(alert, again if key.startswith("state/") else None)
 

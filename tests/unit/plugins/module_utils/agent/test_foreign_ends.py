@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.action.gateway_container import ActionModule
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import websocket
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import secret_manager
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import websocket
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Alert
 

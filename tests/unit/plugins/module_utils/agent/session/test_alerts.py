@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plugins.channels import SlackService
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, channel_kinds
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Alert, Outbox, problems
@@ -77,6 +78,7 @@ class Clock:
 
 OWN: dict[str, dict[str, Any]] = {
     "telegram": {"token": f"1:{SECRET}", "chat_id": "-1001"},
+    "slack_app": {"token": f"xoxb-{SECRET}", "channel": "C1"},
     "ntfy": {"topic": "gateways", "token": f"tk_{SECRET}"},
     "pushover": {"token": SECRET, "user_key": f"u{SECRET}"},
     "pagerduty": {"routing_key": SECRET},
@@ -147,6 +149,19 @@ def test_what_a_channel_is_sent(
     assert outbox.put(alert(at=1_796_000_400.0 - 1_796_000_400.0 % 86400))
     assert outbox.flush([channel], 5) == []
     assert [each["body"] for each in there.received] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("token", "delivered", "said"),
+    [("xoxb-1", True, "HTTP status 200"), ("xoxb-2", False, "HTTP status 200, invalid_auth")],
+)
+def test_slack_refuses_with_status_200(token: str, delivered: bool, said: str) -> None:
+    with SlackService() as slack:
+        answer = alerts.attempt(slack.channel(token=token), alert(), 5.0)
+        assert (answer.delivered, answer.said) == (delivered, said)
+        assert [each["text"] for each in slack.sent] == [
+            "live on gw1 is blocked\na &lt;push&gt; &amp; more\nSign in."
+        ] * delivered
 
 
 def test_where_a_channel_is_sent() -> None:
@@ -387,6 +402,12 @@ def test_a_damaged_outbox_is_begun_anew(tmp_path: Path, content: str) -> None:
         ([{"kind": "slack", "url": 5}], "channel-option-type"),
         ([{"kind": "email", "host": "h", "from": "a", "to": []}], "channel-missing-option"),
         ([{"kind": "email", "host": "h", "from": "a", "to": ["b"], "security": "ssl"}], "channel-security"),
+        ([{"kind": "ntfy", "url": "https://n", "topic": "t", "answers_topic": "a"}], "channel-answers-pair"),
+        ([{"kind": "slack_app", "token": "x", "channel": "C", "app_token": "y"}], "channel-answers-pair"),
+        (
+            [{"kind": "slack_app", "token": "x", "channel": "C", "app_token": "y", "answers_from": ["U"]}],
+            "channel-answers-pair",
+        ),
     ],
 )
 def test_problems(channels: Any, id_: str) -> None:

@@ -63,8 +63,10 @@ def test_a_sign_in_step_by_step(control: Any, fake_engine: Any, tmp_path: Path) 
     assert said[-2][1].endswith(f" {', '.join(live.gateway.verdict['accounts'])}")
     assert len(live.gateway.verdict["accounts"]) == 2
     assert "U1234567" not in str(said)
-    [event] = live.store.history()
-    assert (event["event"], event["text"], event["at"], event["by"]) == ("sign_in", "signed in", TUESDAY, "Ann")
+    assert [(event["event"], event["text"], event["at"], event["by"]) for event in live.store.history()] == [
+        ("push", "1 sent, asked for by Ann", TUESDAY, "Ann"),
+        ("sign_in", "signed in", TUESDAY, "Ann"),
+    ]
     assert not any(path.exists() for path in stale)
     record = live.store.load("live")
     assert (record.state, record.grant, record.counts["pushes"]) == (verdicts.READY, None, 1)

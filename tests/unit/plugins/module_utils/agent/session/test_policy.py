@@ -558,10 +558,10 @@ OLD = "2026-11-20T10:00:00.000000000Z"
             live(stopped_by="PAUSE"), DOWN,
             {"valid_until": at("2026-11-29 01:00"), "next_step": policy._RESUME, "state": verdicts.STOPPED},
         ),
-        (live(stopped_by="Ann"), DOWN, {"valid_until": None, "next_step": policy._SIGN_IN}),
+        (live(stopped_by="Ann"), DOWN, {"valid_until": None, "next_step": policy.SIGN_IN_STEP}),
         (
             Record("live", "live", stopped_by="PAUSE"), DOWN,
-            {"valid_until": None, "next_step": policy._SIGN_IN, "sign_in_due": at("2026-11-22 17:00")},
+            {"valid_until": None, "next_step": policy.SIGN_IN_STEP, "sign_in_due": at("2026-11-22 17:00")},
         ),
         (
             Record("live", "live", signed_in_at=SUNDAY - 7 * 86400, container_started_at=READY.started_at), READY,
@@ -571,7 +571,7 @@ OLD = "2026-11-20T10:00:00.000000000Z"
         # What blocks one that is down is told; while it runs its own state is.
         (
             live(blocked="push_missed"), DOWN,
-            {"state": verdicts.BLOCKED, "reason": policy.CAUSES["push_missed"][0], "next_step": policy._SIGN_IN},
+            {"state": verdicts.BLOCKED, "reason": policy.CAUSES["push_missed"][0], "next_step": policy.SIGN_IN_STEP},
         ),
         (
             live(blocked="of a later release"), DOWN,
@@ -773,3 +773,21 @@ def test_a_sign_in_is_void_from_the_moment_at_which_its_week_ends() -> None:
     record = live()
     policy.observe(record, READY, PLAN, at("2026-11-29 01:00"))
     assert record.valid_until is None
+
+
+@pytest.mark.parametrize(
+    ("record", "running", "now", "offered"),
+    [
+        (live(blocked="session_lost"), False, TUESDAY, ("sign_in", "later")),
+        (live(blocked="push_missed"), False, TUESDAY, ("sign_in", "later")),
+        (live(), False, SUNDAY, ("sign_in", "later")),
+        (live(), True, TUESDAY, ("stop",)),
+        # A password that was refused is not tried again by a tap, and no push is worth anything in the closed week.
+        (live(blocked="refused_login"), False, TUESDAY, ()),
+        (live(), False, SATURDAY, ()),
+        (paper(blocked="ended_twice"), False, TUESDAY, ()),
+        (paper(), True, TUESDAY, ()),
+    ],
+)
+def test_what_one_tap_may_do(record: Record, running: bool, now: float, offered: tuple[str, ...]) -> None:
+    assert policy.offered(record, running, now) == offered

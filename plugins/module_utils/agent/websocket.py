@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A minimal RFC 6455 client: the handshake, and the first messages."""
+"""A minimal RFC 6455 client: the handshake, what the server says, and short answers to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import typing as t
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_BYTES = 2**20
-# The limit for the answer to the upgrade, headers included.
+# Of a frame whose length stands in its second byte.
+_MAX_SHORT = 125
+# Of the answer to the upgrade, its headers included.
 _MAX_HEAD = 1 << 16
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
@@ -46,6 +48,14 @@ def messages(connection: socket.socket, host: str, path: str, headers: c.Mapping
                 if final:
                     yield message
                     message = b""
+
+
+def send_text(connection: socket.socket, text: str) -> None:
+    """Send a short message; what is beyond 125 bytes is an error."""
+    data = text.encode()
+    if len(data) > _MAX_SHORT:
+        raise ValueError("too long for one short frame")
+    connection.sendall(_masked(_TEXT, data))
 
 
 def say_goodbye(connection: socket.socket) -> None:
@@ -93,7 +103,7 @@ def _read(stream: t.BinaryIO, size: int) -> bytes:
 
 
 def _masked(kind: int, payload: bytes) -> bytes:
-    """A client's control frame (RFC 6455, 5.3): masked, at most 125 bytes."""
+    """A short frame of a client (RFC 6455, 5.3): masked, at most 125 bytes."""
     mask = os.urandom(4)
-    body = bytes(octet ^ mask[index % 4] for index, octet in enumerate(payload[:125]))
+    body = bytes(octet ^ mask[index % 4] for index, octet in enumerate(payload[:_MAX_SHORT]))
     return bytes([0x80 | kind, 0x80 | len(body)]) + mask + body
