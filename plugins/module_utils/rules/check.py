@@ -18,7 +18,8 @@ from ..agent import bounds
 from ..agent.problem import Problem, table
 from ..agent.session import plan, windows
 from ..deploy import container
-from . import access, client_portal, gateway, gcp_vm, hardening, names, sign_in, types
+from ..host import systems
+from . import access, client_portal, gateway, gcp_vm, hardening, names, observability, sign_in, types
 
 Options = c.Mapping[str, types.Option]
 _problem = table(

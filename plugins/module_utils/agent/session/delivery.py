@@ -12,6 +12,7 @@ import contextlib
 import os
 import threading
 
+from ..answers.offers import Offers
 from . import alerts
 from .alerts import Outbox
 from .store import Store
@@ -24,7 +25,9 @@ class Delivery:
     """Send the alerts in *store*'s outbox, one round at a time."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.outbox = store, Outbox(store.directory)
+        offers = Offers(store.directory, store.name)
+        self.store = store
+        self.outbox = Outbox(store.directory, offer=lambda channel, alert: offers.buttons(channel, alert.actions))
         self._round: threading.Thread | None = None
         self._failed: list[str] = []
 

@@ -54,6 +54,9 @@ LAPSE_SECONDS, LAPSE_SECONDS_AGAIN = 20.0, 4.0
 # The next step for a hung gateway, alone or after another step.
 _RESTART = verdicts.describe("unresponsive").next_step
 APPROVE = "Approve it on the phone within three minutes."
+SWITCH_ON = (
+    "Switch on Enable ActiveX and Socket Clients in TWS (Global Configuration, API, Settings; playbooks/desktop.yml)."
+)
 TYPE_IT = "Type it there before the sign-in ends: ansible-playbook playbooks/desktop.yml -l live opens the window."
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that stays open this long in a sign-in is one that IBC does not know.

@@ -21,15 +21,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..answers.offers import Offers
 from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
-from . import alerts, background, descriptor, keeping, lifecycle, plan, policy, spool, week
-from .alerts import Outbox
+from . import background, descriptor, keeping, lifecycle, plan, policy, spool, week
 from .channel_kinds import Alert
 from .control import Control, ReleaseRefused
 from .delivery import Delivery
@@ -84,10 +82,8 @@ class Watcher:
         delivery: Delivery | None = None,
     ) -> None:
         self.control, self.alive, self.fault = control, alive, fault
-        offers = Offers(control.store.directory, control.descriptor.name)
-        self.outbox = Outbox(
-            control.store.directory, offer=lambda channel, alert: offers.buttons(channel, alert.actions)
-        )
+        self.delivery = delivery or Delivery(control.store)
+        self.outbox = self.delivery.outbox
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
