@@ -21,7 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..api import verdicts
+from ..api import accounts, verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
@@ -388,7 +388,8 @@ class Watcher:
     def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
         name, host = record.gateway, self.control.plan.host
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
-        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now)
+        reason = accounts.hide(record.reason, self.control.descriptor.accounts)
+        alert = Alert(key, name, host, severity, title, reason, record.next_step, now)
         # That it is ready again is told whenever it was told that it was not.
         again = 0.0 if key == "state/ready" else REPEAT_SECONDS
         self.outbox.put(alert, again if key.startswith("state/") else None)
