@@ -44,12 +44,12 @@ def mask_all(accounts: Sequence[str]) -> list[str]:
 def hide(text: str, accounts: Sequence[str]) -> str:
     """Return *text* with every one of *accounts* masked, and whatever else has the form of an account id."""
     words = "".join(c if c.isascii() and c.isalnum() else " " for c in text).split()
-    for account in sorted({*accounts[:SHOWN], *filter(_is_like_one, words)}, key=len, reverse=True):
+    for account in sorted({*accounts[:SHOWN], *filter(looks_like_one, words)}, key=len, reverse=True):
         text = text.replace(account, mask(account))
     return text
 
 
-def _is_like_one(word: str) -> bool:
+def looks_like_one(word: str) -> bool:
     """Whether *word* has the form that IBKR documents: U, F or I, with D in front for paper, and digits."""
     rest = word.upper().removeprefix("D")
     digits = rest[1:].rstrip(_LETTERS)
