@@ -181,6 +181,8 @@ def session_claims() -> Iterator[Claim]:
             "session_sign_in_minutes": defaults.sign_in_minutes,
             "session_sign_in_pushes": defaults.pushes,
             "session_weekly_close": defaults.weekly_close,
+            "session_gateway_log_days": defaults.gateway_log_days,
+            "session_gateway_log_mib": defaults.gateway_log_mib,
             "session_http_address": defaults.http_address,
             "session_http_port": defaults.http_port,
         },

@@ -179,6 +179,7 @@ def test_a_role_alone_has_the_variables_of_its_play(tmp_path: pathlib.Path, pyte
     [
         "access_certificates", "access_wireguard_peer", "alert_test", "client_check", "desktop", "live_check",
         "live_signin", "maintenance", "paper_hours", "paper_session", "restart", "site", "status",
+        "support_bundle",
         "teardown", "updates", "upgrade",
     ],
 )  # fmt: skip

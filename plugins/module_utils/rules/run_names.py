@@ -62,5 +62,6 @@ NAMES: frozenset[str] = frozenset(
         "remove_done",
         "run_scope",
         "sandbox_vm_predicted",
+        "support_bundle",
     }
 )

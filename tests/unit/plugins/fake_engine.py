@@ -209,7 +209,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._route()
 
     def _version(self) -> None:
-        self._json(200, {"Os": "linux", "Arch": "amd64"})
+        self._json(200, {"Os": "linux", "Arch": "amd64", "Version": "28.5.2"})
 
     def _archive(self, _name: str) -> None:
         path = self.query["path"][0]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 MAX_ID = 40
 _CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FORMS = {"paper": "paper accounts begin with D", "live": "live accounts do not begin with D"}
 
 
@@ -30,7 +31,7 @@ def mask(account: str) -> str:
     With fewer than five characters after the letters, all of them are hidden, since two would be half the id; so is an
     ending that no id has.
     """
-    rest = account.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    rest = account.lstrip(_LETTERS)
     letters, end = account[: len(account) - len(rest)][:3], rest[-2:]
     return f"{letters}***{end if len(rest) > 4 and _CHARACTERS.issuperset(end) else ''}"
 
@@ -41,10 +42,18 @@ def mask_all(accounts: Sequence[str]) -> list[str]:
 
 
 def hide(text: str, accounts: Sequence[str]) -> str:
-    """Return *text* with every one of *accounts* masked."""
-    for account in sorted(set(accounts[:SHOWN]), key=len, reverse=True):
+    """Return *text* with every one of *accounts* masked, and whatever else has the form of an account id."""
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in text).split()
+    for account in sorted({*accounts[:SHOWN], *filter(looks_like_one, words)}, key=len, reverse=True):
         text = text.replace(account, mask(account))
     return text
+
+
+def looks_like_one(word: str) -> bool:
+    """Whether *word* has the form that IBKR documents: U, F or I, with D in front for paper, and digits."""
+    rest = word.upper().removeprefix("D")
+    digits = rest[1:].rstrip(_LETTERS)
+    return rest[:1] in ("U", "F", "I") and digits.isdigit() and len(digits) >= 4 and len(rest) - len(digits) <= 2
 
 
 def fits(account: str, mode: str | None) -> bool:

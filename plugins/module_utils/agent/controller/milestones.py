@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..api import verdicts
+from ..api import accounts, verdicts
 from ..text import printable
 from . import controllers
 from .ibc import IBC
@@ -287,7 +287,7 @@ class Summary:
 
     def _on_bad_settings(self, value: str) -> None:
         self.finding = "bad_settings"
-        self.last_error = printable(value) or "a variable and its _FILE variant are both set"
+        self.last_error = _shown(value) or "a variable and its _FILE variant are both set"
 
     def _on_jvm_start(self, _value: str) -> None:
         self._run(full=True)
@@ -394,7 +394,7 @@ class Summary:
         self.read_only = value.lower() == "true"
 
     def _on_release_ends(self, value: str) -> None:
-        self.release_notice = printable(f"{self.release_notice or ''} {value}".strip(), 400)
+        self.release_notice = _shown(f"{self.release_notice or ''} {value}".strip(), 400)
 
     def _on_write_refused(self, _value: str) -> None:
         self.write_refused = True
@@ -483,7 +483,7 @@ class Summary:
         self.phase = ANSWERED
 
     def _on_second_factor_failed(self, value: str) -> None:
-        self.second_factor_fault = self.last_error = printable(value)
+        self.second_factor_fault = self.last_error = _shown(value)
         self.open_dialog = SECOND_FACTOR
 
     def _on_by_hand(self, _value: str) -> None:
@@ -503,10 +503,10 @@ class Summary:
         self._on_settings_failed(value)
 
     def _on_settings_failed(self, value: str) -> None:
-        self.last_error = f"not applied: {printable(value, 40)}"
+        self.last_error = f"not applied: {_shown(value, 40)}"
 
     def _on_dialog_seen(self, value: str) -> None:
-        self.last_dialog = printable(value, 100)
+        self.last_dialog = _shown(value, 100)
 
     def _on_dialog_left(self, _value: str) -> None:
         if self.phase in SIGN_IN_PHASES and self.last_dialog != SECOND_FACTOR:
@@ -547,7 +547,7 @@ class Summary:
 
     def _on_dialog(self, value: str) -> None:
         title, _mark, what = value.rpartition("; event=")
-        title = printable(title, 100)
+        title = _shown(title, 100)
         if what == "Closed":
             if title == SECOND_FACTOR and self.phase == WAITING_2FA:
                 self.phase = ANSWERED
@@ -556,6 +556,11 @@ class Summary:
         self.last_dialog = title
         if self.phase in SIGN_IN_PHASES and title != SECOND_FACTOR:
             self.open_dialog, self.dialog_since_attempt = title, True
+
+
+def _shown(value: str, limit: int = 200) -> str:
+    """The gateway's own words, printable; a title or message can hold an account id, listed or not."""
+    return accounts.hide(printable(value, limit), ())
 
 
 def _like(value: object, fresh: object, name: str) -> bool:

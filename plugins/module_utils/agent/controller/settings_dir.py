@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import errno
+import fcntl
 import itertools
 import os
 import secrets
+import signal
 import stat
 
 from ..files import Entry, State, UntrustedError, refuse_shared
@@ -33,6 +36,9 @@ TRIES = 5
 FLAGS = ("PAUSE", "COLDRESTART")
 ASIDE = ".ibgw-aside-"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# Somebody writes; not a plain file, or a file system without leases; another user's without CAP_LEASE; gone meanwhile.
+_NO_LEASE = (errno.EAGAIN, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOLCK, errno.EACCES, errno.EPERM, errno.ENOENT)
 
 
 def printable(text: str, limit: int = 60) -> str:
@@ -93,9 +99,8 @@ class SettingsDirectory:
 
     def read(self, name: str, limit: int) -> tuple[os.stat_result, bytes]:
         """Status and content of a plain file; FileNotFoundError, or UntrustedError for anything else in its place."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         try:
-            handle = os.open(name, flags, dir_fd=self.handle)
+            handle = os.open(name, _FILE, dir_fd=self.handle)
         except FileNotFoundError:
             raise
         except OSError as fault:
@@ -181,19 +186,44 @@ class SettingsDirectory:
                 return
         raise self._untrusted(name, "another thing at each look")
 
-    def token_directories(self) -> c.Iterator[SettingsDirectory]:
-        """Yield its directories with an entry named like a token; each stays open until the next one."""
+    def remove_unwritten(self, name: str) -> bool:
+        """Remove a plain file unless a process has it open for writing, or that cannot be told; whether it is gone.
+
+        The kernel grants a read lease (fcntl(2)) only while nobody can write, and whoever opens it then waits for us.
+        """
+        try:
+            handle = os.open(name, _FILE, dir_fd=self.handle)
+        except OSError:
+            return False
+        try:
+            # The signal that tells of somebody who waits would end us; by default this one does nothing.
+            fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            os.unlink(name, dir_fd=self.handle)
+        except OSError as fault:
+            if fault.errno not in _NO_LEASE:
+                raise
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+    def directories(self) -> c.Iterator[SettingsDirectory]:
+        """The directories in it, those set aside left out, each open until the next one."""
         for name in self.names():
             try:
                 handle = os.open(name, _DIRECTORY, dir_fd=self.handle)
             except OSError:
                 continue
             try:
-                found = SettingsDirectory(f"{self.path}/{printable(name)}", handle)
-                if not name.startswith(ASIDE) and found.holds(TOKEN):
-                    yield found
+                if not name.startswith(ASIDE):
+                    yield SettingsDirectory(f"{self.path}/{printable(name)}", handle)
             finally:
                 os.close(handle)
+
+    def token_directories(self) -> c.Iterator[SettingsDirectory]:
+        """The directories in it that hold something by the name of a token, each open until the next one."""
+        return (each for each in self.directories() if each.holds(TOKEN))
 
     def holds(self, name: str) -> bool:
         with contextlib.suppress(FileNotFoundError):

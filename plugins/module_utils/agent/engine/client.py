@@ -205,6 +205,16 @@ class Engine:
         finally:
             connection.hang_up()
 
+    def logs(self, container: str, count: int, most: int) -> str:
+        """Return the last *count* lines of the log, each with its time, as ``docker logs`` prints them."""
+        attempt = f"read the log of container {container}"
+        connection, response = self._open("GET", _log_path(container, tail=count), attempt, LOOK_SECONDS, most=most)
+        try:
+            with _errors(attempt):
+                return b"".join(_payloads(response)).decode("utf-8", "replace")
+        finally:
+            connection.hang_up()
+
     def kill(self, container: str) -> None:
         """End *container* by SIGKILL, at once."""
         self._call("POST", f"/containers/{quote(container)}/kill", f"kill container {container}")
@@ -356,6 +366,10 @@ class Engine:
         """Return the system and the architecture of the engine, such as ``linux/amd64``."""
         found = self._call("GET", "/version", "look at the engine")
         return f"{found['Os']}/{found['Arch']}"
+
+    def version(self) -> str:
+        """Return the engine's version."""
+        return printable(str(self._call("GET", "/version", "look at the engine")["Version"]))
 
     def cpus(self) -> int:
         """Return how many CPUs the host has."""

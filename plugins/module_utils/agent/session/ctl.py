@@ -18,6 +18,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -144,6 +145,20 @@ def alert_test(control: Control, _options: argparse.Namespace, _say: Say) -> tup
     return NOT_SO if failed else DONE, {"channels": found}
 
 
+def support_bundle(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    """Collect what a maintainer would ask for, redacted, in one file; nothing else is changed."""
+    from . import bundle  # only here: it loads much
+
+    now = time.time()
+    path = os.path.abspath(options.output or bundle.default_path(control.descriptor.name, now))
+    content = bundle.make(control, now)
+    try:
+        bundle.write(path, content)
+    except OSError as error:
+        raise SessionError(f"{path} cannot be written: {error.strerror}; name a new file by --output") from error
+    return DONE, {"file": path, "bytes": len(content)}
+
+
 COMMANDS = {
     "status": (status, "what the gateway does, and until when"),
     "start": (start, "start a paper gateway (live: see sign-in)"),
@@ -157,11 +172,12 @@ COMMANDS = {
     "resume": (resume, "start a paused gateway on the kept sign-in (experimental)"),
     "history": (history, "what happened"),
     "alert-test": (alert_test, "send a test through every channel of alerts"),
+    "support-bundle": (support_bundle, "collect what a maintainer asks for, redacted, in one file"),
 }
 
 
 # Commands that work with a damaged plan.
-WITHOUT_PLAN = ("status", "stop", "wait-ready", "history", "alert-test")
+WITHOUT_PLAN = ("status", "stop", "wait-ready", "history", "alert-test", "support-bundle")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -190,6 +206,8 @@ def parser() -> argparse.ArgumentParser:
             )
         if name == "history":
             command.add_argument("--last", type=int, default=50, help="so many events (default: 50)")
+        if name == "support-bundle":
+            command.add_argument("--output", metavar="FILE", help="a new file (default: one in this directory)")
     commands.add_parser("watch", help="watch a gateway until stopped; systemd runs it").add_argument("name")
     commands.add_parser("answers", help="listen to answers until stopped; systemd runs it").add_argument("name")
     return top
@@ -290,6 +308,8 @@ def print_result(options: argparse.Namespace, result: Result) -> None:
     elif "events" in result:
         for event in result["events"]:
             write(f"{policy.moment(event['at']):%Y-%m-%d %H:%M:%S} UTC  {event['event']:<12} {event['text']}")
+    elif "file" in result:
+        write(f"{result['file']} ({result['bytes'] / 1024:.0f} KiB): look through it before you send it to anybody")
     elif "channels" in result:
         for each in result["channels"]:
             write(f"{each['channel']:<16} {'ok' if each['delivered'] else 'FAILED':<6}  {each['answer']}")

@@ -59,6 +59,9 @@ class Tally:
     heartbeats: int = 0
     heartbeats_failed: int = 0
     heartbeat_at: float = 0.0
+    # The gateway's own logs, after the last round: bytes, None before it, and bytes removed.
+    logs: int | None = None
+    logs_removed: int = 0
     # The earliest expiry of mutual TLS's files, by file name suffix.
     ends: dict[str, float] = field(default_factory=dict)
 
@@ -288,6 +291,14 @@ METRICS = (
         lambda s: float((s.record.log or {}).get("gaps") or 0),
     ),
     Metric("ibgw_log_bytes", GAUGE, "Size of the container's log, the rotated files with it.", _HOST, _log_bytes),
+    Metric(
+        "ibgw_gateway_log_bytes", GAUGE, "Size of the logs that the gateway keeps in its settings directory.", _HOST,
+        lambda s: None if s.tally.logs is None else float(s.tally.logs),
+    ),
+    Metric(
+        "ibgw_gateway_log_removed_bytes_total", COUNTER, "What the watcher has removed of these logs.", _SELF,
+        lambda s: float(s.tally.logs_removed),
+    ),
     Metric(
         "ibgw_engine_up", GAUGE, "Whether the Docker engine answers.", _ENGINE,
         lambda s: _flag(s.gateway.engine_fault is None),

@@ -43,7 +43,10 @@ class Plan:
     client_id: int = 916
     # Seconds between looks at a gateway that logs nothing.
     interval: int = 60
-    # Directory of node-exporter's textfile collector; empty: none.
+    # Bounds of the gateway's own logs in its settings directory: days, and MiB in all.
+    gateway_log_days: int = 14
+    gateway_log_mib: int = 2048
+    # Directory of node-exporter's textfile collector; empty: no metrics there.
     metrics_directory: str = ""
     # Where the watcher serves /metrics, /health and /ready; port 0: nowhere.
     http_address: str = "127.0.0.1"
@@ -102,6 +105,8 @@ BOUNDS = {
     "session_sign_in_pushes": (1, 5),
     "session_sign_in_minutes": (4, 30),
     "session_manual_minutes": (5, 1440),
+    "session_gateway_log_days": (1, 365),
+    "session_gateway_log_mib": (100, 1_000_000),
 }
 # Unprivileged ports; 0 serves nothing.
 HTTP_PORTS = (1024, 65535)

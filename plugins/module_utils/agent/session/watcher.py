@@ -21,8 +21,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..api import verdicts
+from ..api import accounts, verdicts
 from ..api.probe import SETTLE_SECONDS
+from ..controller import own_logs
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
@@ -51,6 +52,8 @@ REPEAT_SECONDS = 6 * 3600.0
 # How often certificates' expiries are checked, and the alert thresholds in days.
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
+# How often the gateway's own logs are bounded.
+LOGS_SECONDS = 3600.0
 # How often to repeat that IBKR will stop accepting a gateway's release.
 RELEASE_REPEATS = {WARNING: 7 * DAY, CRITICAL: DAY}
 Known = tuple[Any, tuple[Any, int]]
@@ -86,7 +89,8 @@ class Watcher:
         self.outbox = self.delivery.outbox
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
-        self._asked_at = self._ends_looked_at = float("-inf")
+        self._asked_at = self._ends_looked_at = self._logs_bounded_at = float("-inf")
+        self._logs_fault = ""
         # The record at the start of the last look: a full disk keeps it, a sign-in replaces it.
         self._told_from: Record | None = None
         self._interval = float(control.plan.interval)
@@ -183,10 +187,30 @@ class Watcher:
             if opens and record.state != verdicts.READY:
                 next_look = min(next_look, now() + SOON_SECONDS)
         self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
+        if now() - self._logs_bounded_at >= LOGS_SECONDS:
+            self._logs_bounded_at = now()
+            self._bound_logs(now())
         tally = self.publisher.tally
         tally.looks, tally.look_seconds = tally.looks + 1, gateway.clock() - began
         self.publisher.publish(record, amiss)
         return next_look
+
+    def _bound_logs(self, now: float) -> None:
+        """Keep the gateway's own logs within their bounds; a directory that cannot be worked in is noted once."""
+        control, tally, fault = self.control, self.publisher.tally, ""
+        plan = control.plan
+        try:
+            kept = own_logs.bound(control.descriptor.settings_dir, plan.gateway_log_days, plan.gateway_log_mib, now)
+        except OSError as error:
+            fault = f"the gateway's own logs cannot be bounded: {error.filename}: {error.strerror}"
+        else:
+            tally.logs, tally.logs_removed = kept.size, tally.logs_removed + kept.removed
+            if kept.files:
+                text = f"{kept.files} of the gateway's own logs, {kept.removed / own_logs.MIB:.0f} MiB"
+                control.store.note("logs_removed", text, now)
+        if fault and fault != self._logs_fault:
+            control.store.note("failed", fault, now)
+        self._logs_fault = fault
 
     def _save(self, record: Record) -> str:
         """Save the record; return why that failed, empty where it did not."""
@@ -424,7 +448,8 @@ class Watcher:
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
         running = bool((self.control.gateway.container or {}).get("running"))
         actions = policy.offered(record, running, now) if severity != "info" else ()
-        alert = Alert(key, name, host, severity, title, record.reason, record.next_step, now, actions)
+        reason = accounts.hide(record.reason, self.control.descriptor.accounts)
+        alert = Alert(key, name, host, severity, title, reason, record.next_step, now, actions)
         # That it is ready again is told whenever it was told that it was not.
         again = 0.0 if key == "state/ready" else REPEAT_SECONDS
         self.outbox.put(alert, again if key.startswith("state/") else None)

@@ -33,6 +33,21 @@ def test_mask_keeps_at_most_two_digits(account: str) -> None:
     assert sum(c.isdigit() for c in accounts.mask(account)) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "listed", "hidden"),
+    [
+        ("no U1234567, no DU1234567", ("U1234567", "DU1234567"), "no U***67, no DU***67"),
+        ("Account U1234567 is closed", (), "Account U***67 is closed"),
+        ("DU1234567,DF7654321/U12345678", (), "DU***67,DF***21/U***78"),
+        ("for du1234567.", (), "for ***67."),
+        ("user X99 holds U1234567", ("X99",), "user X*** holds U***67"),
+        ("release 10.45.1j, error 2104, id F123, XU1234567, U1234567th", (), None),
+    ],
+)
+def test_hide(text: str, listed: tuple[str, ...], hidden: str | None) -> None:
+    assert accounts.hide(text, listed) == (text if hidden is None else hidden)
+
+
 WRONG, DEVIATION = "wrong", "deviation"
 
 
@@ -124,10 +139,6 @@ def test_what_the_inventory_accepts_a_gateway_may_serve(ids: list[str], mode: st
 
 def test_an_adviser_is_shown_in_part() -> None:
     assert len(accounts.mask_all([f"U{n:07}" for n in range(1000)])) == accounts.SHOWN
-
-
-def test_hide() -> None:
-    assert accounts.hide("no U1234567, no DU1234567", ["U1234567", "DU1234567"]) == "no U***67, no DU***67"
 
 
 def test_hide_is_not_fooled_by_ids_of_a_mask() -> None:

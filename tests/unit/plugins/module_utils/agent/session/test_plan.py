@@ -25,6 +25,8 @@ GOOD: dict[str, Any] = {
     "session_sign_in_pushes": 3,
     "session_sign_in_minutes": 10,
     "session_manual_minutes": 240,
+    "session_gateway_log_days": 14,
+    "session_gateway_log_mib": 2048,
     "session_alerts": [],
     "session_metrics_directory": "/var/lib/prometheus/node-exporter",
     "session_http_address": "127.0.0.1",
@@ -155,6 +157,8 @@ def test_a_plan_with_a_zone_that_this_machine_cannot_read_is_damaged(deploy: Any
         ("session_sign_in_pushes", "pushes", 1, 5),
         ("session_sign_in_minutes", "sign_in_minutes", 4, 30),
         ("session_manual_minutes", "manual_minutes", 5, 1440),
+        ("session_gateway_log_days", "gateway_log_days", 1, 365),
+        ("session_gateway_log_mib", "gateway_log_mib", 100, 1_000_000),
     ],
 )
 def test_the_bounds_are_those_of_the_file_and_of_the_variable(variable: str, field: str, low: int, high: int) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from tests.unit.access.authority import SERVER, Authority, days
 from tests.unit.plugins.session_log import (
+    BEGUN,
     TUESDAY,
     new_york,
 )
 from tests.unit.plugins.watched import told
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, inspection
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Outbox
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Record
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import Watcher
@@ -172,3 +173,22 @@ def test_the_end_of_a_certificate_is_told_in_three_steps(telling: tuple[Watcher,
         seen.append([key for key in watching.outbox._told if key.startswith("ends/")])
     steps = [f"ends/server.crt/{ends}/{limit}" for limit in (21, 7, 0)]
     assert seen == [[], steps[:1], steps[:1], steps[:1], steps[:2], steps[:2], steps]
+
+
+def test_an_account_id_in_a_title_is_told_nowhere(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(inspection, "DIALOG_SECONDS", 0.0)
+    paper = control("paper")
+    fake_engine.on_start = lambda: fake_engine.log(
+        *BEGUN, "IBC: detected dialog entitled: Notice for U9998887 and F7776665; event=Opened"
+    )
+    paper.engine.start(paper.descriptor.container)
+    watching = Watcher(paper)
+    monkeypatch.setattr(paper.gateway, "ask", lambda: None)
+    watching.look()
+    watching.delivery.wait(5)
+    kept = "".join(path.read_text() for path in Path(paper.store.directory).iterdir() if path.is_file())
+    everything = kept + capsys.readouterr().out + watching.publisher.health().content
+    assert everything.count("Notice for U***87 and F***65") >= 4
+    assert not any(each in everything for each in ("U9998887", "F7776665"))
