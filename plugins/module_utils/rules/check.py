@@ -52,6 +52,7 @@ _COMPARED = (
     *("access_docker_network_name", "access_ssh_tunnel_bastion", "access_ssh_tunnel_port"),
     *(f"access_{name}_{part}" for name in access.LISTENING for part in ("addresses", "port")),
     *("access_wireguard_udp_port", "access_wireguard_interface"),
+    *("session_http_port", "session_http_address"),
     *("gcp_vm_service_account", "gcp_vm_share_service_account", "gateway_password_secret"),
 )
 
