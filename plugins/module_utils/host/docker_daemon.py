@@ -69,7 +69,8 @@ problem = table(
             "remove that engine, or install Docker CE from Docker's own repository in its place",
         ),
         "engine-serves-others": (
-            "the engine runs {containers}, not of this collection, and has to be restarted for {what}{lasting}",
+            "the engine runs {containers}, not of this collection, and has to be restarted for {what}; afterwards "
+            "{lasting}",
             "choose a time at which they may be interrupted, and run with -e docker_engine_with_containers=true",
         ),
     }
@@ -225,7 +226,7 @@ def serves_others(found: Settings, merged: Settings, containers: c.Iterable[str]
         "docker_engine_settings",
         containers=", ".join(containers),
         what=", ".join(keys) or "what an interrupted run has left",
-        lasting=f". Afterwards {'; '.join(lasting)}" if lasting else "",
+        lasting="; ".join(lasting) or "nothing is different for them",
     )
 
 
