@@ -42,25 +42,18 @@ class Door:
         path = os.pathsep.join([*([str(programs)] if programs else []), str(BIN), os.environ["PATH"]])
         # Ansible reads its own place from HOME; EDITOR is for `ansible-vault create`.
         self._environment = {**kept, "HOME": str(home), "PATH": path, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PAGER": "cat", **environment}
-        self._place = home
         home.mkdir(parents=True, exist_ok=True)
 
-    def enter(self, artefact_folder: Path | None = None) -> None:
-        """Come to have the collection and a copy of examples/own_vm; *artefact_folder* stands in for an installation."""
-        self.folder.parent.mkdir(exist_ok=True)
-        if self.name == "checkout":
-            self._place = ROOT
-            (export,) = (each for each in _printed("docs/how-to/index.md") if "ANSIBLE_CONFIG" in each)
-            assert self.run(export).status == 0
-            shutil.copytree(ROOT / "examples/own_vm", self.folder)
-            self._place = self.folder
-        elif artefact_folder:
-            target = self.home / ".ansible/collections/ansible_collections/ibops/gateway"
-            shutil.copytree(artefact_folder, target)
-            shutil.copytree(target / "examples/own_vm", self.folder)
-            (export,) = (each for each in _printed("docs/how-to/index.md") if "~/.ansible" in each)
-            assert self.run(export).status == 0
-            self._place = self.folder
+    def enter(self, artefact_folder: Path) -> None:
+        """Come to have the collection and a copy of examples/own_vm; *artefact_folder* is what an installation unpacks."""
+        if self.name == "installed":
+            shutil.copytree(artefact_folder, self.home / ".ansible/collections/ansible_collections/ibops/gateway")
+        mark = {"installed": "~/.ansible", "checkout": "ANSIBLE_CONFIG"}[self.name]
+        exports = [each.command for each in printed.printed() if each.page == "docs/how-to/index.md"]
+        (export,) = (each for each in exports if mark in each)
+        shutil.copytree(ROOT / "examples/own_vm", self.folder)
+        for command in (f"cd {ROOT}", export, f"cd {self.folder}"):
+            assert self.run(command).status == 0
 
     def run(self, command: str, seconds: float = 300, typed: dict[str, str] | None = None) -> Ended:
         """Run it in the shell, on a terminal; *typed* answers questions by their words."""
@@ -68,11 +61,7 @@ class Door:
         before = f"[ -e {state} ] && . {state}; set -a\n"
         after = f'\nstatus=$?; {{ export -p; printf "cd %q\\n" "$PWD"; }} >{state}; exit $status'
         script = before + command + after
-        return on_terminal(["bash", "-c", script], self._environment, self._place, seconds, typed or {})
-
-
-def _printed(page: str) -> list[str]:
-    return [each.command for each in printed.printed() if each.page == page]
+        return on_terminal(["bash", "-c", script], self._environment, self.home, seconds, typed or {})
 
 
 def on_terminal(

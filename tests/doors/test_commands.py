@@ -70,11 +70,12 @@ def test_the_artefact_is_installed_copied_and_sealed_as_the_page_says(
     assert (door.folder / "group_vars/paper/vault.yml").read_text().startswith("$ANSIBLE_VAULT")
 
 
-def test_the_checkout_is_entered_as_the_page_says(tmp_path: Path, editor: str) -> None:
+def test_the_checkout_is_entered_as_the_page_says(unpacked: Path, tmp_path: Path, editor: str) -> None:
     door = Door("checkout", tmp_path / "home", EDITOR=editor)
-    door.enter()
+    door.enter(unpacked)
     for row in table.of("shell"):
-        if "checkout" in row.doors and row.group not in ("checkout",):
+        # The pages enter it; again, and from here, it would be another place.
+        if "checkout" in row.doors and row.group != "checkout":
             carried_out(door, row)
     assert (door.folder / "group_vars/paper/vault.yml").read_text().startswith("$ANSIBLE_VAULT")
 
