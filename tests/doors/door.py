@@ -41,11 +41,19 @@ class Door:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
         path = os.pathsep.join([*([str(programs)] if programs else []), str(BIN), os.environ["PATH"]])
         # Ansible reads its own place from HOME; EDITOR is for `ansible-vault create`.
-        self._environment = {**kept, "HOME": str(home), "PATH": path, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PAGER": "cat", **environment}
+        self._environment = {
+            **kept,
+            "HOME": str(home),
+            "PATH": path,
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+            "PAGER": "cat",
+            **environment,
+        }
         home.mkdir(parents=True, exist_ok=True)
 
     def enter(self, artefact_folder: Path) -> None:
-        """Come to have the collection and a copy of examples/own_vm; *artefact_folder* is what an installation unpacks."""
+        """Come to have the collection, of which *artefact_folder* has the files, and a copy of examples/own_vm."""
         if self.name == "installed":
             shutil.copytree(artefact_folder, self.home / ".ansible/collections/ansible_collections/ibops/gateway")
         mark = {"installed": "~/.ansible", "checkout": "ANSIBLE_CONFIG"}[self.name]

@@ -40,6 +40,4 @@ def commands(text: str) -> list[str]:
 
 
 def printed() -> list[Printed]:
-    return [
-        Printed(str(page.relative_to(ROOT)), command) for page in pages() for command in commands(page.read_text())
-    ]
+    return [Printed(str(page.relative_to(ROOT)), command) for page in pages() for command in commands(page.read_text())]

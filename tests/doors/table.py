@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +37,11 @@ def rows() -> list[Row]:
             run = own["run"]
             for placeholder, value in own.pop("fill", {}).items():
                 run = run.replace(placeholder, value)
-            given = {name: own[name] for name in ("how", "scenario", "why", "status", "sends", "after", "typed") if name in own}
+            given = {
+                name: own[name]
+                for name in ("how", "scenario", "why", "status", "sends", "after", "typed")
+                if name in own
+            }
             doors = tuple(own.get("doors", DOORS))
             found.append(Row(group["name"], run=run, printed=own.get("printed", own["run"]), doors=doors, **given))
     return found

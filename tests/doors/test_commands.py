@@ -1,4 +1,4 @@
-"""Printed commands through both doors, as far as they need no gateway's host: with the real programs, up to a fake Google."""
+"""Printed commands through both doors, as far as they need no gateway's host; Google is a fake, or not reached."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tests.doors import table
 from tests.doors.door import Door
 from tests.doors.galaxy import Galaxy
 from tests.fake_gcp.connectors import FakeConnectors
-from tests.fake_gcp.platform import Asked
 from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.scheduler import FakeScheduler
 from tests.fake_gcp.server import FakeGcp
@@ -169,7 +168,16 @@ def test_gcloud_takes_it(row: table.Row, tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True)
     (home / ".ssh/id_ed25519.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== me\n")
-    services = ("cloudresourcemanager", "compute", "iam", "oslogin", "orgpolicy", "run", "secretmanager", "serviceusage")
+    services = (
+        "cloudresourcemanager",
+        "compute",
+        "iam",
+        "oslogin",
+        "orgpolicy",
+        "run",
+        "secretmanager",
+        "serviceusage",
+    )
     url = f"http://127.0.0.1:{server.server_port}/"
     places = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{each.upper()}": url for each in services}
     settings = {

@@ -22,7 +22,9 @@ def test_every_command_has_one_row_and_every_row_a_command() -> None:
 
 def test_what_is_not_run_through_both_doors_has_a_reason() -> None:
     assert {row.how for row in table.rows()} <= HOW
-    assert [row.run for row in table.rows() if row.how in ("listed", "make", "collected", "options") and not row.why] == []
+    assert [
+        row.run for row in table.rows() if row.how in ("listed", "make", "collected", "options") and not row.why
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,8 @@ class _Settings(c.Mapping[str, t.Any]):
         return len(self._options)
 
 
+# Many defaults go by these.
+_LEADING = frozenset({"gateway_mode", "gateway_stack", "gateway_program"})
 # Roles for a gateway that role gateway has made, perhaps in another play: they go by its mode.
 _OF_A_GATEWAY = frozenset({"session", "access", "client_portal"})
 
@@ -156,7 +158,9 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
             if not faulty:
                 raise
             continue
-        found += [each for each in values if re.split(r"[.\[]", each.variable)[0] not in faulty]
+        # A default that goes by a faulty one is none of the user's.
+        hidden = faulty if _LEADING.isdisjoint(faulty) else {*options, *faulty} - (set_here - faulty)
+        found += [each for each in values if re.split(r"[.\[]", each.variable)[0] not in hidden]
     return list(dict.fromkeys(found))
 
 

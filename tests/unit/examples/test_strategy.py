@@ -1,4 +1,4 @@
-"""The client of examples/strategy through a week of its gateway, and the notebook: as processes, against the stand-in."""
+"""The client of examples/strategy through a week of its gateway, and the notebook, both against the stand-in."""
 
 from __future__ import annotations
 
@@ -128,7 +128,11 @@ def test_the_notebook_runs_from_top_to_bottom(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("unit", ["strategy.service", "job.service", "job.timer"])
 def test_systemd_reads_the_unit(unit: str, tmp_path: Path) -> None:
     for path in (EXAMPLES / "strategy").glob("*.[st]*[er]"):
-        text = path.read_text().replace("/usr/local/sbin/ibgwctl", "/bin/true").replace("/opt/strategy/venv/bin/python", "/bin/true")
+        text = (
+            path.read_text()
+            .replace("/usr/local/sbin/ibgwctl", "/bin/true")
+            .replace("/opt/strategy/venv/bin/python", "/bin/true")
+        )
         (tmp_path / path.name).write_text(text)
     command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
