@@ -49,16 +49,16 @@ TRADE = "#!/bin/sh\necho bought and sold\n"
 @pytest.fixture(scope="module")
 def settings(name: str) -> dict[str, t.Any]:
     """The scenario's variables that the reader has to have as well, rendered, and its credentials."""
-    names = [*OWN, "gateway_user", "gateway_password", "sandbox_state"]
-    asked = "{{ dict(" + json.dumps(names) + " | zip(" + json.dumps(names) + " | map('extract', vars))) }}"
-    asked = "{{ {" + ", ".join(f"'{each}': {each} | default(omit)" for each in names) + "} }}"
-    command = [BIN / "ansible", name, "-i", "inventories/sandbox", "-m", "ansible.builtin.debug", "-a", f"msg={asked}"]
     vars_file = ROOT / f"molecule/{SCENARIO}/vars/main.yml"
-    command += ["-e", f"@{vars_file}"] if vars_file.exists() else []
+    own = yaml.safe_load(vars_file.read_text()) if vars_file.exists() else {}
+    names = [*OWN, *own, "gateway_user", "gateway_password", "sandbox_state"]
+    asked = "{{ {" + ", ".join(f"'{each}': {each} | default('')" for each in names) + "} }}"
+    command = [BIN / "ansible", name, "-i", "inventories/sandbox", "-m", "ansible.builtin.debug", "-a", f"msg={asked}"]
+    command += ["-e", f"@{vars_file}"] if own else []
     environment = {**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     found = json.loads(run.stdout[run.stdout.index("{") :])["plays"][0]["tasks"][0]["hosts"][name]["msg"]
-    return {key: value for key, value in found.items() if not str(value).startswith("__omit_place_holder__")}
+    return {key: value for key, value in found.items() if value != ""}
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,8 @@ class Doors:
         (door.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
         path = door.folder / "group_vars/gateways.yml"
         own = yaml.safe_load(path.read_text())
-        own |= {key: value for key, value in self._settings.items() if key in OWN}
+        not_here = ("gateway_user", "gateway_password", "sandbox_state")
+        own |= {key: value for key, value in self._settings.items() if key not in not_here}
         own["hardening_ssh_from"] = ["10.211.0.0/16"]
         path.write_text(yaml.safe_dump(own))
 
