@@ -19,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 from tests.lint.files import ROOT, project_files
 
 COLLECTION = "ibops.gateway"
+# Where a file is that the artefact does not have, as galaxy.yml leaves it out.
+REPOSITORY = "https://github.com/ibops/gateway/blob/main/"
 # The generated part of the reference, below the root of the site.
 COLLECTION_PAGES = "reference/collection"
 SOURCE = ROOT / ".cache" / "docs"
@@ -107,6 +109,8 @@ def broken_links(pages: dict[Path, Page]) -> list[str]:
     for path, page in pages.items():
         for link in [*page.links, *page.resources]:
             url = urlsplit(link)
+            if link.startswith(REPOSITORY) and not (ROOT / url.path.partition("/blob/main/")[2]).exists():
+                problems.append(f"{path}: {link}: no such file in the repository")
             if url.scheme or url.netloc:
                 if link in page.resources:
                     problems.append(f"{path}: fetches {link}; the site has to stand alone")

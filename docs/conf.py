@@ -6,14 +6,13 @@ import posixpath
 import re
 from pathlib import Path
 
-from docs.build import COLLECTION_PAGES
+from docs.build import COLLECTION_PAGES, REPOSITORY
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from tests.lint.files import ROOT
 
-REPOSITORY = "https://github.com/ibops/gateway"
 ANSIBLE = "https://docs.ansible.com/projects/ansible/latest"
 
 project = "ibops.gateway"
@@ -73,7 +72,7 @@ def site_target(path: str) -> str | None:
         return f"/{COLLECTION_PAGES}/{role[1]}_role.rst"
     if folder in REFERENCE:
         return f"/{COLLECTION_PAGES}/{Path(name).stem}_{REFERENCE[folder]}.rst"
-    return f"{REPOSITORY}/blob/main/{path}"
+    return f"{REPOSITORY}{path}"
 
 
 def adapt_page(app: Sphinx, page: str, source: list[str]) -> None:

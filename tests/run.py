@@ -98,6 +98,7 @@ QUICK = [
 # Programs of others, and playbooks against the fake cloud and the stand-in.
 PROGRAMS = [
     Stage("programs", "pytest -n 4 --dist worksteal -m programs tests/unit", cores=2, minutes=10),
+    Stage("doors", "pytest -n 2 tests/doors", cores=2, minutes=10),
     Stage("playbooks", "pytest tests/playbooks --ignore tests/playbooks/test_refusals.py", minutes=20),
 ]
 SANDBOX = [

@@ -94,7 +94,7 @@ notes:
 """
 
 EXAMPLES = r"""
-# inventories/gcp/gateways.yml
+# examples/gcp/gateways.yml
 plugin: ibops.gateway.gcp_gateways
 project: my-project
 labels: {role: ib-gateway, env: prod}

@@ -51,7 +51,7 @@ options:
 """
 
 EXAMPLES = r"""
-# inventories/gcp/group_vars/live.yml
+# examples/gcp/group_vars/live.yml
 gateway_user: "{{ lookup('ibops.gateway.gcp_secret', 'ibkr-live-user', project='my-project') }}"
 # The version that was tested, and not the one that somebody adds next.
 gateway_password: >-

@@ -167,10 +167,7 @@ def plan(params: dict[str, t.Any], engine: bool, memory: pending.Memory) -> Plan
     problems += daemon.flagged(merged.settings, found, daemon.flags() if engine else ())
     containers = daemon.others(around())
     if commands and containers and not params["with_containers"]:
-        keys = sorted(key for key in {*found, *merged.settings} if found.get(key) != merged.settings.get(key))
-        what = ", ".join(keys) or "what an interrupted run has left"
-        named = ", ".join(containers)
-        problems.append(daemon.problem("engine-serves-others", "docker_engine_settings", containers=named, what=what))
+        problems.append(daemon.serves_others(found, merged.settings, containers))
     return Plan(entries, diff, problems, commands, containers)
 
 

@@ -13,7 +13,7 @@ description:
   - Copies the settings directory out of a container that is down into that of a gateway that is not deployed yet, for
     the container's uid. The container and its volume stay as they are.
   - Takes plain files and directories only, and no kept sign-in.
-  - A gateway that has settings already is left alone. Has to run as root.
+  - Holds the gateway's lease meanwhile. A gateway that has settings already is left alone. Has to run as root.
 options:
   gateway_name:
     description: The gateway that is going to be deployed.
@@ -75,8 +75,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.settings_dir import printable
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import store
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import DescriptorError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import adoption
+
+PATIENCE = 30.0
+
+
+def read(engine: Engine, old: adoption.Found) -> dict[str, bytes | None]:
+    return adoption.members(engine.archive(old.name, old.folder, adoption.MOST_BYTES))
 
 
 def main() -> None:
@@ -94,10 +102,20 @@ def main() -> None:
         if adoption.settled(name):
             module.exit_json(changed=False, files=[])
         engine = Engine()
+        # Before the lease, whose place would be the first file of a gateway that is refused.
         old = adoption.find(engine, container, module.params["mode"])
-        found = adoption.members(engine.archive(container, old.folder, adoption.MOST_BYTES))
-        if not module.check_mode:
-            adoption.write(name, module.params["uid"], found)
+        if module.check_mode:
+            found = read(engine, old)
+        else:
+            with store.Store(name).lease.held("the operator", "an adoption", PATIENCE):
+                # Somebody may have started the old one, or deployed the new one.
+                old = adoption.find(engine, container, module.params["mode"])
+                if adoption.settled(name):
+                    module.exit_json(changed=False, files=[])
+                found = read(engine, old)
+                adoption.write(name, module.params["uid"], found)
+    except BusyError as fault:
+        module.fail_json(msg=str(fault))
     except (adoption.AdoptionError, DescriptorError, EngineError) as fault:
         module.fail_json(msg=f"{fault}. Nothing was changed.")
     except OSError as fault:

@@ -142,7 +142,7 @@ def main() -> None:
         changed=bool(planned),
         goes=lines,
         stays=list(planned.stays),
-        others=[each for each in descriptor.deployed() if each != name],
+        others=removal.others(name),
         diff={
             "before": "".join(f"{line}\n" for line in lines),
             "after": "",

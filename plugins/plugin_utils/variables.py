@@ -117,7 +117,8 @@ class HostVariables:
         try:
             found = self._templar.template(value)
         except AnsibleError as error:
-            raise RenderError(printable(str(error).partition("\n")[0])) from error
+            fault = str(error).partition("\n")[0].replace("is undefined", "is not set")
+            raise RenderError(printable(fault)) from error
         if key:
             self._renderer.rendered[key] = found
         return found

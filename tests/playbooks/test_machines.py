@@ -32,6 +32,15 @@ name, _of, system = os.environ["MACHINE"].partition("@")
 distribution = {"id": system or "debian", "version": "24.04" if system else "13"}
 module.exit_json(changed=False, machine=name, distribution=distribution)
 """
+# What the machine's gateways need, all at once.
+PACKAGES = STEP.replace(
+    "{{{{ inventory_hostname }}}}", "{{{{ inventory_hostname }}}}:{{{{ __access_packages | sort | join(',') }}}}"
+)
+PENDING = """
+- name: Find nothing that waits
+  ansible.builtin.set_fact:
+    hardening_pending: {pending: [], reboot_required: false, restart_wanted: [], gateways_running: []}
+"""
 NOTHING = "---\n- name: Nothing\n  ansible.builtin.meta: noop\n"
 
 
@@ -42,7 +51,7 @@ class Site(t.NamedTuple):
     log: pathlib.Path
 
     def run(
-        self, hosts: dict[str, dict[str, t.Any]], *arguments: str, **environment: str
+        self, hosts: dict[str, dict[str, t.Any]], *arguments: str, playbook: str = "site", **environment: str
     ) -> tuple[int, str, list[str]]:
         """Run it; its status, what it printed, and the steps in their order. ``machine`` of a host is its VM."""
         for name in {each["machine"] for each in hosts.values()}:
@@ -69,7 +78,7 @@ class Site(t.NamedTuple):
         self.log.write_text("")
         command = [
             f"{pathlib.Path(sys.executable).parent}/ansible-playbook",
-            "ibops.gateway.site",
+            f"ibops.gateway.{playbook}",
             "-i",
             str(inventory),
         ]
@@ -102,6 +111,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
         (own / "tasks").mkdir(parents=True)
         (own / "tasks/main.yml").write_text(STEP.format(role=role.name, log=log))
         (own / "tasks/look.yml").write_text(NOTHING)
+    (place / "roles/access/tasks/packages.yml").write_text(PACKAGES.format(role="packages", log=log))
+    updates = STEP.format(role="updates", log=log).replace("tags: updates", "") + PENDING
+    (place / "roles/hardening/tasks/updates_look.yml").write_text(updates)
     (place / "playbooks/tasks/summary.yml").write_text(NOTHING)
     return Site(folder, log)
 
@@ -128,6 +140,27 @@ def test_a_machine_is_prepared_once_and_before_its_gateways(site: Site, strategy
     assert sorted(order(steps, "gateway")) == sorted(FIVE)
     last = max(steps.index(f"end docker_engine {host}") for host in ("a1", "b1"))
     assert last < min(steps.index(f"begin gateway {host}") for host in FIVE)
+
+
+def test_the_packages_of_its_access_methods_are_installed_at_once(site: Site) -> None:
+    ways = {"a1": ["local"], "a2": ["mtls"], "a3": ["docker_network", "local"]}
+    own: dict[str, dict[str, object]] = {
+        "mtls": {
+            "access_mtls_clients": ["x"],
+            "access_mtls_from": ["10.0.0.0/8"],
+            "access_mtls_addresses": ["10.0.0.1"],
+        }
+    }
+    hosts = {host: {"machine": "a", "gateway_access": named, **own.get(named[0], {})} for host, named in ways.items()}
+    status, text, steps = site.run(hosts | {"b1": {"machine": "b"}})
+    assert status == 0, text
+    assert sorted(order(steps, "packages")) == ["a1:python3-requests,stunnel4", "b1:"]
+
+
+def test_updates_are_looked_for_once_a_machine(site: Site) -> None:
+    status, text, steps = site.run(FIVE, playbook="updates")
+    assert status == 0, text
+    assert sorted(order(steps, "updates")) == ["a1", "b1"]
 
 
 @pytest.mark.parametrize("serial", ["1", "50%"])

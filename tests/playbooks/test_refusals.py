@@ -6,12 +6,14 @@ import copy
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
 
 import pytest
 import yaml
+from tests.playbooks.bad_inputs import BAD, MISSPELT
 
 DIGEST = "registry.example/ib-gateway@sha256:" + "0" * 64
 PORTAL = {"gateway_stack": "client_portal"}
@@ -62,6 +64,11 @@ def site(
             host_variables.update(variables.get(host, {}))
     source = tmp_path / "hosts.yml"
     source.write_text(yaml.safe_dump(inventory, sort_keys=False))
+    return refused(root, source, playbook, *arguments)
+
+
+def refused(root: pathlib.Path, source: pathlib.Path, playbook: str, *arguments: str) -> Refusal:
+    """Run a playbook on the hosts of *source*; it must fail, and early."""
     command = [f"{pathlib.Path(sys.executable).parent}/ansible-playbook", playbook, "-i", str(source), *arguments]
     environment = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
@@ -275,3 +282,60 @@ def test_a_role_of_a_users_own_playbook_refuses_a_wrong_type_in_a_few_lines(
     assert first.rstrip(" *") == f"[ibops.gateway.{role} : Validate the settings]"
     assert f"- p1: {next(iter(variables))} = " in run.stdout
     assert len(more) <= 12, run.stdout
+
+
+def test_what_people_type_is_refused_in_words(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> None:
+    """A host each, in one run."""
+    assert (len(MISSPELT), len(BAD)) == (30, 80)
+    typed = [(name, "x", "unknown-name") for name in MISSPELT] + BAD
+    hosts = {
+        f"h{number:03}": {
+            "gateway_user": f"user{number}",
+            "gateway_password": "top-secret",
+            "ansible_host": f"192.0.2.{number}",
+            name: value,
+        }
+        for number, (name, value, _id) in enumerate(typed)
+    }
+    paper = {"vars": {"gateway_mode": "paper", "gateway_image": DIGEST}, "hosts": hosts}
+    source = tmp_path / "hosts.yml"
+    source.write_text(yaml.safe_dump({"gateways": {"children": {"paper": paper}}}))
+    refusal = refused(pytestconfig.rootpath, source, "site.yml")
+    told = {(host, id_, re.split(r"[.\[]", variable)[0]) for host, id_, variable in refusal.problems}
+    wanted = {(host, id_, name) for host, (name, _value, id_) in zip(hosts, typed, strict=True)}
+    assert wanted - told == set()
+    for unclear in ("Traceback", "400 Client Error", "undefined", "<class", "object at 0x", "None"):
+        assert unclear not in refusal.text, unclear
+
+
+@pytest.mark.parametrize(("name", "value"), [BAD[0][:2], BAD[40][:2], (MISSPELT[0], "x")], ids=str)
+def test_one_wrong_value_is_a_few_lines(
+    tmp_path: pathlib.Path, pytestconfig: pytest.Config, name: str, value: object
+) -> None:
+    inventory = copy.deepcopy(INVENTORY)
+    inventory["gateways"]["children"]["paper"]["hosts"]["p1"][name] = value
+    source = tmp_path / "hosts.yml"
+    source.write_text(yaml.safe_dump(inventory))
+    # Without the ansible.cfg of this project.
+    environment = {key: each for key, each in os.environ.items() if not key.startswith("ANSIBLE_")}
+    run = subprocess.run(
+        [
+            f"{pathlib.Path(sys.executable).parent}/ansible-playbook",
+            "ibops.gateway.site",
+            "-i",
+            str(source),
+            "-l",
+            "p1",
+        ],
+        cwd=tmp_path,
+        env=environment | {"ANSIBLE_COLLECTIONS_PATH": str(pytestconfig.rootpath / ".ansible/collections")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 2, run.stdout
+    _header, *error = run.stdout.partition("PLAY RECAP")[0].rpartition("TASK ")[2].strip().splitlines()
+    assert any(f"p1: {name}" in line for line in error)
+    assert len(error) <= 12, run.stdout

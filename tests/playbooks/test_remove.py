@@ -26,7 +26,20 @@ there = os.path.exists(path)
 if there and not module.check_mode:
     os.unlink(path)
 goes = ["container ibgw-" + module.params["gateway_name"]] if there else []
-module.exit_json(changed=there, goes=goes, stays=["/var/lib/ibgw"], others=["another"])
+others = [each for each in ("one", "paper") if each != module.params["gateway_name"]]
+others = [each for each in others if os.path.exists(os.path.join(FOLDER, each))]
+module.exit_json(changed=there, goes=goes, stays=["/var/lib/ibgw"], others=others)
+"""
+# Its settings are taken back where file "engine" is not in the way.
+ENGINE = """#!/usr/bin/python
+import os
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(
+    argument_spec={"settings": {"type": "dict"}, "with_containers": {}, "host": {}}, supports_check_mode=True
+)
+if os.path.exists(os.path.join(FOLDER, "engine")):
+    module.fail_json(msg="the engine runs web")
+module.exit_json(changed=True)
 """
 
 
@@ -37,8 +50,8 @@ def folder(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> pathlib.Path:
     for part in ("plugins", "playbooks", "roles", "meta"):
         shutil.copytree(root / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "galaxy.yml", place)
-    module = MODULE.replace("FOLDER", repr(str(tmp_path)))
-    (place / "plugins/modules/gateway_removal.py").write_text(module)
+    for name, module in (("gateway_removal", MODULE), ("docker_daemon", ENGINE)):
+        (place / f"plugins/modules/{name}.py").write_text(module.replace("FOLDER", repr(str(tmp_path))))
     common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     paper = {"vars": {**common, "gateway_mode": "paper"}, "hosts": {"one": {"gateway_name": "one"}, "paper": None}}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"gateways": {"children": {"paper": paper}}}))
@@ -83,11 +96,21 @@ def test_it_predicts_asks_removes_and_then_changes_nothing(folder: pathlib.Path)
     assert "-e remove_confirm=one,paper" in text
     status, text = remove(folder, "-e", "remove_confirm=one", "-l", "one")
     assert (status, deployed(folder)) == (0, ["paper"]), text
-    assert "one: /var/lib/ibgw; other gateways on this host: another" in text
+    assert "one: /var/lib/ibgw; other gateways on this host: paper" in text
     status, text = remove(folder, "-l", "one")
     assert (status, deployed(folder)) == (0, ["paper"]), text
     assert "one: nothing of it is there" in text
     assert "changed=0" in text
+
+
+def test_what_the_host_has_for_all_is_refused_while_the_gateways_are_there(folder: pathlib.Path) -> None:
+    (folder / "engine").touch()
+    status, text = remove(folder, "-e", "remove_confirm=one,paper", "-e", "remove_host=true")
+    assert (status, deployed(folder)) == (2, ["one", "paper"]), text
+    assert "the engine runs web" in text
+    # With another gateway on it the host keeps its part, and nobody asks the engine.
+    status, text = remove(folder, "-e", "remove_confirm=one", "-e", "remove_host=true", "-l", "one")
+    assert (status, deployed(folder)) == (0, ["paper"]), text
 
 
 def test_without_an_answer_nothing_is_removed(folder: pathlib.Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import glob
 import os
 import shutil
 import typing as t
@@ -33,6 +34,8 @@ UNITS = (
     *("ibgw-wireguard-{}.socket", "ibgw-wireguard-{}.service", "ibgw-overlay-{}.service"),
     "ibgw-mtls-{}.service",
 )
+# The descriptor of role client_portal, which has a directory of the same name.
+_PORTAL = "client_portal.json"
 _WANTS = ("multi-user.target.wants", "sockets.target.wants")
 # For an image's own start script, which takes a while to sign off when the controller is not asked.
 _STOP_SECONDS = 90
@@ -67,6 +70,11 @@ def plan(name: str, around: c.Iterable[neighbours.Neighbour], data: bool) -> Pla
     container = f"ibgw-{name}"
     names = (*neighbours.own_names(container), image.container_name(container))
     own = [each for each in around if each.name in names]
+    if os.path.lexists(os.path.join(place, _PORTAL)):
+        raise Refused(
+            f"gateway {name} of this host is a Client Portal Gateway, which docs/how-to/client_portal.md says how to "
+            "remove. Nothing was touched."
+        )
     for each in own:
         if each.stack != "tws" or each.gateway != name:
             raise Refused(
@@ -85,6 +93,12 @@ def plan(name: str, around: c.Iterable[neighbours.Neighbour], data: bool) -> Pla
     files += [path for path in candidates if os.path.lexists(path)]
     stays = [] if data or not os.path.isdir(kept) else [f"{kept} (settings of the gateway, and the session's history)"]
     return Plan(tuple(each.name for each in own), tuple(units), tuple(files), tuple(stays))
+
+
+def others(name: str) -> list[str]:
+    """The gateways that the host has beside *name*, those of role client_portal among them."""
+    portals = [os.path.basename(os.path.dirname(each)) for each in glob.glob(f"{descriptor.ROOT}/*/{_PORTAL}")]
+    return sorted({*descriptor.deployed(), *portals} - {name})
 
 
 def objection(name: str, around: c.Iterable[neighbours.Neighbour], planned: Plan, accepted: bool) -> str:

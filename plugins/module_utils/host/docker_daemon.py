@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import json
+import operator
 import os
 import re
 import typing as t
@@ -36,6 +37,14 @@ COMMANDS = (
     "sh -c 'systemctl --quiet is-active docker.service || exit 0; systemctl reload docker.service'",
     "systemctl try-restart docker.service",
 )
+# Lasting effects of a new value on other containers.
+_LASTING: tuple[tuple[str, c.Callable[[object], bool], str], ...] = (
+    ("ip", bool, "new containers publish ports on {} unless they name an address"),
+    ("icc", operator.not_, "containers on the default bridge no longer reach one another"),
+    ("log-driver", bool, "new containers log to {}"),
+    ("no-new-privileges", bool, "in new containers sudo has no effect"),
+    ("userns-remap", bool, "images and containers from before are out of sight"),
+)
 # dockerd's default.
 USUAL_DRIVER = "json-file"
 Settings = c.Mapping[str, t.Any]
@@ -60,7 +69,8 @@ problem = table(
             "remove that engine, or install Docker CE from Docker's own repository in its place",
         ),
         "engine-serves-others": (
-            "the engine runs {containers}, not of this collection, and has to be restarted for {what}",
+            "the engine runs {containers}, not of this collection, and has to be restarted for {what}; afterwards "
+            "{lasting}",
             "choose a time at which they may be interrupted, and run with -e docker_engine_with_containers=true",
         ),
     }
@@ -201,6 +211,23 @@ def flagged(merged: Settings, found: Settings, given: c.Container[str]) -> list[
     new = [key for key in merged if key not in found]
     names = [(key, flag) for key in new for flag in dict.fromkeys((key, key.removesuffix("s"))) if flag in given]
     return [problem("engine-setting-flag", "docker_engine_settings", key, flag=flag) for key, flag in names]
+
+
+def serves_others(found: Settings, merged: Settings, containers: c.Iterable[str]) -> Problem:
+    """The problem of *containers* that a restart interrupts, with what the new settings change for them for good."""
+    keys = sorted(key for key in {*found, *merged} if found.get(key) != merged.get(key))
+    lasting = [
+        text.format(merged[key])
+        for key, holds, text in _LASTING
+        if key in keys and key in merged and holds(merged[key])
+    ]
+    return problem(
+        "engine-serves-others",
+        "docker_engine_settings",
+        containers=", ".join(containers),
+        what=", ".join(keys) or "what an interrupted run has left",
+        lasting="; ".join(lasting) or "nothing is different for them",
+    )
 
 
 def others(around: c.Iterable[neighbours.Neighbour]) -> list[str]:

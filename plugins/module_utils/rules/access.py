@@ -12,6 +12,7 @@ import itertools
 import re
 import typing as t
 
+from ..agent import bounds
 from ..agent.problem import Problem, table
 from . import mtls, wireguard
 from .gateway import port as gateway_port
@@ -227,6 +228,12 @@ def listeners(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
                 yield str(address).partition("/")[0], port(settings, way), f"access_{way}_port"
 
 
+def _watcher_listener(settings: Settings) -> c.Iterator[tuple[str, int, str]]:
+    number = bounds.whole(settings.get("session_http_port"))
+    if number and settings.get("gateway_stack") != "client_portal":
+        yield str(settings.get("session_http_address")), number, "session_http_port"
+
+
 def same_place(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
     """Whether two listeners conflict."""
     return one[1] == other[1] and (one[0] == other[0] or not EVERYWHERE.isdisjoint((one[0], other[0])))
@@ -387,7 +394,7 @@ def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
     by_port: dict[tuple[object, int], list[tuple[str, tuple[str, int, str]]]] = {}
     for one in inventory:
         host, vm, named = str(one["host"]), one.get("address"), ways(one)
-        for listener in listeners(one):
+        for listener in (*listeners(one), *_watcher_listener(one)):
             others = by_port.setdefault((vm, listener[1]), [])
             for other, earlier in others:
                 # rules/gateway.py reports two gateways that publish the same port.

@@ -59,6 +59,7 @@ _COMPARED = (
     *("access_docker_network_name", "access_ssh_tunnel_bastion", "access_ssh_tunnel_port"),
     *(f"access_{name}_{part}" for name in access.LISTENING for part in ("addresses", "port")),
     *("access_wireguard_udp_port", "access_wireguard_interface"),
+    *("session_http_port", "session_http_address"),
     *("gcp_vm_service_account", "gcp_vm_share_service_account", "gateway_password_secret"),
     *observability.READ,
 )
@@ -130,6 +131,8 @@ class _Settings(c.Mapping[str, t.Any]):
         return len(self._options)
 
 
+# Many defaults depend on these.
+_LEADING = frozenset({"gateway_mode", "gateway_stack", "gateway_program"})
 # Roles for an existing gateway, perhaps made in another play: they depend on its mode.
 _OF_A_GATEWAY = frozenset({"session", "access", "client_portal"})
 
@@ -163,7 +166,9 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
             if not faulty:
                 raise
             continue
-        found += [each for each in values if re.split(r"[.\[]", each.variable)[0] not in faulty]
+        # A default that goes by a faulty one is none of the user's.
+        hidden = faulty if _LEADING.isdisjoint(faulty) else {*options, *faulty} - (set_here - faulty)
+        found += [each for each in values if re.split(r"[.\[]", each.variable)[0] not in hidden]
     return list(dict.fromkeys(found))
 
 

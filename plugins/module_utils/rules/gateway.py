@@ -120,6 +120,7 @@ ENVIRONMENT: dict[str, str] = {
 }
 # Bounds of whole numbers.
 BOUNDS: dict[str, tuple[int, int]] = {
+    "gateway_ready_timeout": (1, 3600),
     "gateway_port": (1, 65535),
     "gateway_client_id": (1, 2**31 - 1),
     "gateway_check_client_id": (1, 2**31 - 1),

@@ -182,6 +182,8 @@ def test_other_containers_are_named_before_a_restart(run_module: t.Any, machine:
     assert [each["id"] for each in refused["problems"]] == ["engine-serves-others"]
     assert "runs db, web, not of this collection, and has to be restarted for icc, live-restore" in refused["msg"]
     assert "-e docker_engine_with_containers=true" in refused["msg"]
+    # And what the consent is to, beside the restart.
+    assert "afterwards containers on the default bridge no longer reach one another" in refused["msg"]
     assert (machine.path.read_text(), machine.ran) == (before, [])
     assert run_module(module.main, settings=WANTED, with_containers=True)["containers"] == ["db", "web"]
     assert machine.ran == list(daemon.COMMANDS)

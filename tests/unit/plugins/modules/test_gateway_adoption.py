@@ -68,7 +68,7 @@ def test_predicts_copies_and_then_changes_nothing(run_module: t.Any, old: t.Any,
     # Neither the kept sign-in, nor a link, nor what leads out of the folder.
     assert sorted(str(each.relative_to(place)) for each in place.rglob("*")) == ["abc", "abc/ibg.xml", "jts.ini"]
     assert (place.stat().st_mode & 0o777, (place / "jts.ini").stat().st_mode & 0o777) == (0o700, 0o600)
-    assert os.listdir(tmp_path / "var/paper") == ["tws_settings"]
+    assert sorted(os.listdir(tmp_path / "var/paper")) == ["session", "tws_settings"]
     assert "top-secret" not in str(done)
     assert run_module(gateway_adoption.main, **ASKED)["changed"] is False
 
@@ -96,6 +96,33 @@ def test_refusals(run_module: t.Any, old: t.Any, tmp_path: Path, change: dict[st
 def test_a_deployed_gateway_is_not_overwritten(run_module: t.Any, old: t.Any, deploy: t.Any) -> None:
     deploy()
     assert "gateway paper is deployed" in run_module(gateway_adoption.main, **ASKED)["msg"]
+
+
+def test_who_acts_on_the_gateway_is_not_disturbed(
+    run_module: t.Any, old: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_adoption, "PATIENCE", 0.0)
+    with store.Store("paper").lease.held("ann", "a deployment", keep=lambda: 60.0):
+        pass
+    refused = run_module(gateway_adoption.main, **ASKED)
+    assert "busy: a deployment by ann" in refused["msg"]
+    assert os.listdir(tmp_path / "var/paper") == ["session"]
+
+
+def test_what_changed_while_it_waited_counts(
+    run_module: t.Any, old: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, looks = adoption.find, []
+
+    def started_meanwhile(*arguments: t.Any) -> adoption.Found:
+        if looks:
+            old.status = "running"
+        looks.append(arguments)
+        return find(*arguments)
+
+    monkeypatch.setattr(adoption, "find", started_meanwhile)
+    assert "container ib-gateway runs" in run_module(gateway_adoption.main, **ASKED)["msg"]
+    assert not (tmp_path / "var/paper/tws_settings").exists()
 
 
 def test_a_flood_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,15 @@ def test_a_container_of_somebody_else_is_left(run_module: t.Any, host: Host, fak
     assert (fake_engine.exists, host.ran) == (True, [])
 
 
+def test_a_client_portal_gateway_is_left_and_keeps_what_the_host_has_for_all(run_module: t.Any, host: Host) -> None:
+    (host.etc / "web").mkdir()
+    (host.etc / "web/client_portal.json").touch()
+    refused = run_module(gateway_removal.main, gateway_name="web")
+    assert "gateway web of this host is a Client Portal Gateway" in refused["msg"]
+    assert (host.etc / "web").exists()
+    assert run_module(gateway_removal.main, gateway_name="paper")["others"] == ["paper-2", "web"]
+
+
 def test_what_never_was_is_no_change(run_module: t.Any, host: Host) -> None:
     found = run_module(gateway_removal.main, gateway_name="other")
     assert (found["changed"], found["goes"], found["others"]) == (False, [], ["paper", "paper-2"])

@@ -143,6 +143,7 @@ def gateway(host: str, **variables: Any) -> dict[str, Any]:
 
 VPC = {"gateway_access": ["vpc"], "access_vpc_addresses": ["10.128.0.7"]}
 TUNNEL = {"gateway_access": ["ssh_tunnel"], "access_ssh_tunnel_bastion": "bastion"}
+WATCHED = {"session_http_port": 9464, "session_http_address": "127.0.0.1"}
 NETWORK = {"gateway_access": ["docker_network"], "access_docker_network_name": "ibgw-both"}
 
 
@@ -165,6 +166,11 @@ NETWORK = {"gateway_access": ["docker_network"], "access_docker_network_name": "
         (NETWORK, NETWORK, ("network-shared", "access_docker_network_name", "'ibgw-both'")),
         (NETWORK, {**NETWORK, "access_docker_network_name": "ibgw-other"}, None),
         (NETWORK, {**NETWORK, "gateway_access": ["local"]}, None),
+        (WATCHED, WATCHED, ("listener-shared", "session_http_port", "9464")),
+        (WATCHED, {**WATCHED, "session_http_address": "10.128.0.7"}, None),
+        (WATCHED, {**WATCHED, "address": "other"}, None),
+        (WATCHED, {**WATCHED, "gateway_stack": "client_portal"}, None),
+        (WATCHED, {"gateway_port": 9464}, ("listener-shared", "gateway_port", "9464")),
     ],
 )
 def test_two_gateways(one: dict[str, Any], other: dict[str, Any], told: tuple[str, str, str] | None) -> None:
