@@ -26,7 +26,7 @@ FETCH = [
             for folder in ("defaults", "vars")
         ]
         + [
-            {"name": "Look", "ibops.gateway.hardening_info": {}, "register": "__hardening_host"},
+            {"name": "Look", "ibops.gateway.machine_info": {"facts": True}, "register": "__hardening_host"},
             {"name": "Read the package lists", "ansible.builtin.apt": {"update_cache": True}},
             {
                 "name": "Fetch",

@@ -71,23 +71,40 @@ class _Validation:
             and set(roles) <= covered.get(self._host, set())
         ):
             return {"changed": False, "problems": []}
+        chosen = hosts if hosts is not None else [self._host]
+        seen = self._machines(chosen) if machines else {}
+        if machines and not _shared(seen):
+            return {"changed": False, "problems": []}
+        if self._arguments["facts"] is not None:
+            return self._told(self._of_facts())
         self._defaults, self._own = variables.role_variables(self._loader)
         self._specification = variables.specification(self._loader, self._defaults)
         known = {"machine", *self._specification.roles}
         if unknown := [role for role in roles if role not in known]:
             raise AnsibleActionFail(f"roles has {', '.join(unknown)}; name some of {', '.join(sorted(known))}")
-        chosen = hosts if hosts is not None else [self._host]
-        problems = self._of_machines(chosen) if machines else self._problems(chosen)
-        result = {"changed": False, "problems": [each._asdict() for each in problems]}
-        if problems:
-            lines = "\n- ".join(commands.localized(str(each), each.host or self._host) for each in problems)
-            return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
-        if hosts is not None and not machines:
+        result = self._told(self._of_machines(seen) if machines else self._problems(chosen))
+        if hosts is not None and not machines and not result["problems"]:
             for host, checked in self._checked.items():
                 covered.setdefault(host, set()).update(checked)
             result["ansible_facts"] = {"discovered_interpreter_python": PYTHON}
             result["covered"] = {"run": _RUN, "hosts": {host: sorted(names) for host, names in covered.items()}}
         return result
+
+    def _told(self, problems: c.Sequence[Problem]) -> dict[str, t.Any]:
+        result = {"changed": False, "problems": [each._asdict() for each in problems]}
+        if not problems:
+            return result
+        lines = "\n- ".join(commands.localized(str(each), each.host or self._host) for each in problems)
+        return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
+
+    def _of_facts(self) -> list[Problem]:
+        """The problems of values beside the host's facts, in a role that has been validated without them."""
+        (role,), controls = self._arguments["roles"], self._arguments["controls"]
+        own = variables.HostVariables(self._renderer, self._task_vars, ())
+        context = check.Context(variables.specification(self._loader, {}, role), facts=self._arguments["facts"])
+        if controls is not None:
+            context = context._replace(controls=controls)
+        return [each._replace(host=self._host) for each in check.values(own, [role], context)]
 
     def _covered(self) -> dict[str, set[str]]:
         """The roles that an earlier task of this run has validated, by host."""
@@ -97,10 +114,13 @@ class _Validation:
             return {}
         return {host: set(roles) for host, roles in covered["hosts"].items()}
 
-    def _of_machines(self, hosts: c.Sequence[str]) -> list[Problem]:
-        seen = {host: (self._hostvars.raw_get(host).get(MACHINE) or {}).get("machine", "") for host in hosts}
-        shared = [machine for machine, count in collections.Counter(filter(None, seen.values())).items() if count > 1]
-        inventory = {host: self._variables(host) for host in hosts if seen[host] in shared}
+    def _machines(self, hosts: c.Sequence[str]) -> dict[str, str]:
+        """The machine of each host, empty where it is only predicted."""
+        return {host: (self._hostvars.raw_get(host).get(MACHINE) or {}).get("machine", "") for host in hosts}
+
+    def _of_machines(self, seen: dict[str, str]) -> list[Problem]:
+        shared = _shared(seen)
+        inventory = {host: self._variables(host) for host, machine in seen.items() if machine in shared}
         return check.machines(inventory, seen, self._arguments["roles"], self._specification)
 
     def _problems(self, hosts: c.Sequence[str]) -> list[Problem]:
@@ -108,10 +128,6 @@ class _Validation:
         compared_by: set[str] = set()
         all_hosts = self._task_vars["groups"]["all"]
         context = check.Context(self._specification, all_hosts)
-        if self._arguments["facts"] is not None:
-            context = context._replace(facts=self._arguments["facts"])
-        if self._arguments["controls"] is not None:
-            context = context._replace(controls=self._arguments["controls"])
         in_run = {host: self._variables(host) for host in hosts}
         for host, own in in_run.items():
             roles = self._roles(own)
@@ -163,6 +179,11 @@ class _Validation:
                 if name in known and not any(name in other and other[name] == value for other in (self._defaults, own))
             }
         return self._play
+
+
+def _shared(seen: c.Mapping[str, str]) -> set[str]:
+    """The machines of more than one host."""
+    return {machine for machine, count in collections.Counter(filter(None, seen.values())).items() if count > 1}
 
 
 _MAGIC = ("groups", "hostvars", "playbook_dir", "ansible_play_hosts_all", "ansible_play_hosts", "ansible_limit")

@@ -96,7 +96,7 @@ class Context(t.NamedTuple):
     hosts: c.Collection[str] = ()
     """The names of the inventory's hosts."""
     facts: hardening.Host = hardening.UNSEEN
-    """The result of module ``hardening_info``, once the host has been contacted."""
+    """The result of module ``machine_info``, once the host has been contacted."""
     controls: c.Collection[str] = hardening.CONTROLS
     """The switches of the hardening that this run acts on."""
 
@@ -146,17 +146,23 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
         faulty |= {name} if wrong else set()
     # A default is not rendered when what it goes by is faulty, which has been said.
     found = found or unrendered
-    settings = _Settings(variables, specification, faulty)
+    return list(dict.fromkeys([*found, *values(variables, roles, context, faulty)]))
+
+
+def values(
+    variables: Variables, roles: c.Sequence[str], context: Context, faulty: c.Collection[str] = ()
+) -> c.Iterator[Problem]:
+    """Yield the problems of values, but for variables that are *faulty* already."""
+    settings = _Settings(variables, context.specification, faulty)
     for role in roles:
         try:
-            values = list(_values(role, settings, variables, context))
+            found = list(_values(role, settings, variables, context))
         except (AttributeError, KeyError, TypeError, ValueError):
             # A rule cannot do with the default that stands in for a faulty value.
             if not faulty:
                 raise
             continue
-        found += [each for each in values if re.split(r"[.\[]", each.variable)[0] not in faulty]
-    return list(dict.fromkeys(found))
+        yield from (each for each in found if re.split(r"[.\[]", each.variable)[0] not in faulty)
 
 
 def _types(variables: Variables, name: str, option: types.Option, has_default: bool) -> c.Iterator[Problem]:
