@@ -126,6 +126,7 @@ class _Validation:
     def _problems(self, hosts: c.Sequence[str]) -> list[Problem]:
         found: list[Problem] = []
         compared_by: set[str] = set()
+        sound: check.Sound = {}
         all_hosts = self._task_vars["groups"]["all"]
         context = check.Context(self._specification, all_hosts)
         in_run = {host: self._variables(host) for host in hosts}
@@ -133,7 +134,7 @@ class _Validation:
             roles = self._roles(own)
             compared_by |= {*roles}
             self._checked.setdefault(host, {*self._arguments["roles"]}).update(roles)
-            found += [each._replace(host=host) for each in check.host(own, roles, context)]
+            found += [each._replace(host=host) for each in check.host(own, roles, context, sound)]
         if compared_by & {*check.PAIRS}:
             gateways = self._task_vars["groups"].get("gateways", [])
             # Those of this run last: a problem of two gateways is the later one's.

@@ -14,7 +14,7 @@ import pathlib
 import typing as t
 
 import jinja2
-import jinja2.meta
+import jinja2.nodes
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
@@ -72,15 +72,23 @@ class Renderer:
     def __init__(self, loader: DataLoader) -> None:
         self.loader = loader
         self.rendered: dict[tuple[str, ...], object] = {}
+        self._constants: dict[int, tuple[object, bool]] = {}
         self._read: dict[str, frozenset[str] | None] = {}
+
+    def is_constant(self, value: object) -> bool:
+        """Whether nothing in a value can be a template (or encrypted); most hosts have the defaults' own objects."""
+        known, constant = self._constants.get(id(value), (None, False))
+        if known is not value:
+            constant = _is_constant(value)
+            self._constants[id(value)] = value, constant
+        return constant
 
     def reads(self, template: str) -> frozenset[str] | None:
         """The variables that a template reads; None where the text does not tell."""
         if template not in self._read:
             try:
-                names = frozenset(
-                    jinja2.meta.find_undeclared_variables(jinja2.Environment(autoescape=True).parse(template))
-                )
+                parsed = jinja2.Environment(autoescape=True).parse(template)
+                names = frozenset(each.name for each in parsed.find_all(jinja2.nodes.Name))
             except jinja2.TemplateError:
                 names = _UNTOLD
             self._read[template] = None if names & _UNTOLD else names
@@ -111,7 +119,7 @@ class HostVariables:
         return self._rendered[name]
 
     def _render(self, name: str, value: object) -> object:
-        if _is_constant(value):
+        if self._renderer.is_constant(value):
             return value
         key = self._key(name, value)
         if key in self._renderer.rendered:
@@ -141,7 +149,7 @@ class HostVariables:
 def _is_constant(value: object) -> bool:
     """Whether nothing in a value can be a template (or encrypted)."""
     if isinstance(value, str):
-        return "{" not in value
+        return not any(mark in value for mark in ("{{", "{%", "{#"))
     if isinstance(value, dict):
         return all(map(_is_constant, value)) and all(map(_is_constant, value.values()))
     if isinstance(value, list):

@@ -101,6 +101,10 @@ class Context(t.NamedTuple):
     """The switches of the hardening that this run acts on."""
 
 
+# Values by name and identity in which no type is wrong: most hosts have the defaults' own.
+Sound = dict[tuple[str, int], object]
+
+
 class _Settings(c.Mapping[str, t.Any]):
     """The rules' view of a host: rendered values, and the specification's default for what is faulty or not set."""
 
@@ -126,8 +130,12 @@ class _Settings(c.Mapping[str, t.Any]):
 _OF_A_GATEWAY = frozenset({"session", "access", "client_portal"})
 
 
-def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list[Problem]:
-    """Return every problem of one host's variables, as far as *roles* and the playbooks' own options go."""
+def host(variables: Variables, roles: c.Sequence[str], context: Context, sound: Sound | None = None) -> list[Problem]:
+    """Return every problem of one host's variables, as far as *roles* and the playbooks' own options go.
+
+    *sound* is kept from host to host of one specification.
+    """
+    sound = {} if sound is None else sound
     specification = context.specification
     found = list(names.problems(variables.names(), specification.known(), specification.prefixes()))
     options = {name: each for role in roles for name, each in specification.roles[role].items()}
@@ -139,7 +147,7 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
     faulty: set[str] = set()
     unrendered: list[Problem] = []
     for name, option in options.items():
-        wrong = list(_types(variables, name, option, name in specification.with_default))
+        wrong = list(_types(variables, name, option, name in specification.with_default, sound))
         # Three lines tell enough of one variable.
         told = name in set_here or not wrong or wrong[0].id != "not-rendered"
         (found if told else unrendered).extend(wrong[:3])
@@ -165,7 +173,9 @@ def values(
         yield from (each for each in found if re.split(r"[.\[]", each.variable)[0] not in faulty)
 
 
-def _types(variables: Variables, name: str, option: types.Option, has_default: bool) -> c.Iterator[Problem]:
+def _types(
+    variables: Variables, name: str, option: types.Option, has_default: bool, sound: Sound
+) -> c.Iterator[Problem]:
     hidden = option.get("no_log") or name in _HIDDEN
     try:
         value = variables[name]
@@ -186,7 +196,12 @@ def _types(variables: Variables, name: str, option: types.Option, has_default: b
         # An empty text is Jinja's and -e's way to say nothing of what has no default.
         if value is None or option.get("default") is None:
             return
-    yield from types.problems(name, {**option, "no_log": True} if hidden else option, value)
+    if (name, id(value)) in sound:
+        return
+    found = list(types.problems(name, {**option, "no_log": True} if hidden else option, value))
+    yield from found
+    if not found:
+        sound[name, id(value)] = value
 
 
 def _values(role: str, settings: _Settings, variables: Variables, context: Context) -> c.Iterator[Problem]:
