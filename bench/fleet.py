@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import resource
-import subprocess
 import tempfile
-import time
 import typing as t
 
 import site_run
@@ -53,14 +50,6 @@ def stand_ins(count: int) -> Hosts:
     }
 
 
-class Cost(t.NamedTuple):
-    """What a run took: wall clock and the controller's processor, in seconds, with Ansible's report."""
-
-    wall: float
-    processor: float
-    report: dict[str, t.Any]
-
-
 class Fleet:
     """Hosts in group paper, beside those of inventories/sandbox."""
 
@@ -83,30 +72,17 @@ class Fleet:
         found["ansible.builtin.ping"] = {"ping": "pong", "changed": False}
         self._answers.write_text(json.dumps(found))
 
-    def run(self, playbook: str = "site.yml", *arguments: str) -> Cost:
-        environment = {
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "ANSIBLE_CONNECTION_PLUGINS": str(CONNECTION),
-            "STAND_IN_ANSWERS": str(self._answers),
-            "SANDBOX_SLOT": str(SLOT),
-        }
-        command = [site_run.PLAYBOOK, playbook, "-i", "inventories/sandbox", "-i", self._inventory, "-l", "fleet"]
-        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        ended = subprocess.run(
-            [*command, "-f", str(FORKS), *arguments],
-            cwd=site_run.ROOT,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            check=False,
+    def run(self, playbook: str = "site.yml", limit: str = "fleet") -> site_run.Cost:
+        places = ("-i", "inventories/sandbox", "-i", str(self._inventory), "-l", limit, "-f", str(FORKS))
+        return site_run.run(
+            playbook,
+            *places,
+            ANSIBLE_CONNECTION_PLUGINS=str(CONNECTION),
+            STAND_IN_ANSWERS=str(self._answers),
+            SANDBOX_SLOT=str(SLOT),
         )
-        wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-        if ended.returncode:
-            raise SystemExit(f"{playbook}: {ended.stdout[-3000:]}{ended.stderr}")
-        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Cost(wall, processor, json.loads(ended.stdout[ended.stdout.index("{") :]))
 
-    def ping(self) -> Cost:
+    def ping(self) -> site_run.Cost:
         return self.run(str(self._pings))
 
 
@@ -140,8 +116,8 @@ def measure(machines: int = 3, gateways: int = 4, counts: t.Sequence[int] = (1, 
         print(f"fleet: {len(fleet.hosts)} gateways on {machines} machines", flush=True)
         fleet.run()
         real = sample(fleet)
-        recorded = fleet.run("site.yml", "-l", "fleet-0-0").report
-        fleet.run("playbooks/teardown.yml", "-l", "fleet-*-0")
+        recorded = fleet.run(limit="fleet-0-0").report
+        fleet.run("playbooks/teardown.yml", "fleet-*-0")
         away = []
         for count in counts:
             print(f"fleet: {count} hosts that are not there", flush=True)

@@ -67,8 +67,8 @@ attributes:
     description: A second run changes nothing and does not log in again.
     support: full
 notes:
-  - The new login uses the task's connection, reset. Over C(ssh) and C(mitogen) that is a new TCP connection with a new
-    authentication, also with ControlPersist; the host compares the two.
+  - The new login uses the task's connection, reset. Over C(ssh) that is a new TCP connection with a new authentication,
+    also with ControlPersist; the host compares the two.
   - Over a connection that is not SSH the change is proven by a new connection of that kind.
   - Only files and links can be guarded, all on the file system of C(/etc). Needs systemd.
 """
