@@ -21,8 +21,8 @@ help: ## this list
 	@sed -n 's/^#  /   /p' Makefile
 
 setup: ## the virtual environment .venv and the sandbox's parts, nothing started
-	@requirements/venv controller
-	@sandbox/setup
+	@requirements/venv made # which may need apt, as sandbox/setup does
+	@requirements/venv controller & packages=$$!; sandbox/setup; sandbox=$$?; wait $$packages && exit $$sandbox
 
 paper: setup ## a paper gateway on the sandbox, API-ready
 	ansible-playbook site.yml -l paper $(ARGS)
