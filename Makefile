@@ -2,13 +2,10 @@
 #   PYTHON=/path/to/python   the Python for .venv (default: the newest of 3.11-3.13 on PATH)
 #   BACKEND=container|vm     the kind of sandbox machine; vm has a kernel of its own
 #   SANDBOX_SLOT=0..23       which of several sandboxes side by side
-#   MITOGEN=1                run playbooks over mitogen instead of one process a task (docs/explanation/performance.md)
 #   ARGS="..."               more arguments for ansible-playbook or tests/run.py, for example ARGS=--check
 
 BACKEND ?= container
 ARGS ?=
-MITOGEN_ENV = $(if $(MITOGEN),ANSIBLE_STRATEGY=mitogen_linear ANSIBLE_STRATEGY_PLUGINS=$$(python -c \
-  'import ansible_mitogen, pathlib; print(pathlib.Path(ansible_mitogen.__file__).parent / "plugins/strategy")'))
 
 export PYTHON
 export SANDBOX_BACKEND := $(BACKEND)
@@ -24,14 +21,14 @@ help: ## this list
 	@sed -n 's/^#  /   /p' Makefile
 
 setup: ## the virtual environment .venv and the sandbox's parts, nothing started
-	@requirements/venv controller
-	@sandbox/setup
+	@requirements/venv made # which may need apt, as sandbox/setup does
+	@requirements/venv controller & packages=$$!; sandbox/setup; sandbox=$$?; wait $$packages && exit $$sandbox
 
 paper: setup ## a paper gateway on the sandbox, API-ready
-	$(MITOGEN_ENV) ansible-playbook site.yml -l paper $(ARGS)
+	ansible-playbook site.yml -l paper $(ARGS)
 
 live: setup ## a live gateway on the sandbox; the stand-in's phone approves the sign-in
-	$(MITOGEN_ENV) ansible-playbook site.yml -l live $(ARGS)
+	ansible-playbook site.yml -l live $(ARGS)
 
 tools:
 	@requirements/venv dev
@@ -63,8 +60,9 @@ audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes .ca
 mutants: tools ## which small changes of the rules no test notices; ARGS="--module agent/session/policy --sample 200" draws some
 	@nice python -m tests.mutants $(ARGS)
 
-bench: tools paper ## measure; writes .cache/bench/results.json
+bench: tools paper ## measure; writes .cache/bench/results.json, bench/summary.json and the figures of the documentation
 	PYTHONPATH=.:.ansible/collections:plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)
+	@python -m tests.lint.figures --write
 
 site: tools ## the documentation as a site, in .cache/site, with every link checked
 	@python -m docs.build

@@ -20,6 +20,7 @@ import tempfile
 import time
 import typing as t
 
+import summary
 from sandbox.machine.common import LABEL, NETWORK, ROOT, SandboxError, docker
 from tests.sandbox.peers import BOB, Peers
 
@@ -179,6 +180,7 @@ def main() -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     show(results)
+    summary.record({"access": results["ways"]})
 
 
 if __name__ == "__main__":

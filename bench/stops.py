@@ -48,7 +48,7 @@ def measure(times: int = TIMES) -> list[dict[str, t.Any]]:
         playbook = pathlib.Path(directory) / "stops.yml"
         playbook.write_text(yaml.safe_dump([play]))
         print(f"stops: {times} times", flush=True)
-        _elapsed, report = site_run.run(str(playbook))
+        report = site_run.run(str(playbook)).report
     (result,) = report["plays"][0]["tasks"][0]["hosts"].values()
     return [json.loads(line) for line in result["stdout"].splitlines()]
 

@@ -29,7 +29,7 @@ def look() -> dict[str, t.Any]:
     with tempfile.TemporaryDirectory() as directory:
         playbook = pathlib.Path(directory) / "watcher.yml"
         playbook.write_text(yaml.safe_dump(PLAY))
-        _elapsed, report = site_run.run(str(playbook))
+        report = site_run.run(str(playbook)).report
     (result,) = report["plays"][0]["tasks"][0]["hosts"].values()
     ticks, per_second, uptime, kib, pid = map(float, result["stdout"].split())
     return {"cpu_s": ticks / per_second, "uptime_s": uptime, "peak_mib": kib / 1024, "pid": int(pid)}

@@ -83,6 +83,7 @@ LINT = [
     lint("structure", "python -m tests.lint.structure"),
     lint("shell", "python -m tests.lint.shell"),
     lint("generated", "python -m tests.lint.generated --check"),
+    lint("figures", "python -m tests.lint.figures"),
     lint("one-truth", "python -m tests.lint.one_truth"),
     lint("role-options", "python -m tests.lint.role_options"),
     lint("tree", "python -m tests.lint.tree"),

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
+from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, variables
 
@@ -71,23 +72,49 @@ class _Validation:
             and set(roles) <= covered.get(self._host, set())
         ):
             return {"changed": False, "problems": []}
+        chosen = hosts if hosts is not None else [self._host]
+        told = self._machines(chosen) if machines else {}
+        unproven = {
+            host: each["distribution"]
+            for host, each in told.items()
+            if "distribution" in each
+            and not systems.is_proven(each["distribution"]["id"], each["distribution"]["version"])
+        }
+        seen = {host: each.get("machine", "") for host, each in told.items()}
+        if machines and not unproven and not _shared(seen):
+            return {"changed": False, "problems": []}
+        if self._arguments["facts"] is not None:
+            return self._told(self._of_facts())
         self._defaults, self._own = variables.role_variables(self._loader)
         self._specification = variables.specification(self._loader, self._defaults)
         known = {"machine", *self._specification.roles}
         if unknown := [role for role in roles if role not in known]:
             raise AnsibleActionFail(f"roles has {', '.join(unknown)}; name some of {', '.join(sorted(known))}")
-        chosen = hosts if hosts is not None else [self._host]
-        problems = self._of_machines(chosen) if machines else self._problems(chosen)
-        result = {"changed": False, "problems": [each._asdict() for each in problems]}
-        if problems:
-            lines = "\n- ".join(commands.localized(str(each), each.host or self._host) for each in problems)
-            return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
-        if hosts is not None and not machines:
+        if problems := self._of_systems(unproven):
+            return self._told(problems)
+        result = self._told(self._of_machines(seen) if machines else self._problems(chosen))
+        if hosts is not None and not machines and not result["problems"]:
             for host, checked in self._checked.items():
                 covered.setdefault(host, set()).update(checked)
             result["ansible_facts"] = {"discovered_interpreter_python": PYTHON}
             result["covered"] = {"run": _RUN, "hosts": {host: sorted(names) for host, names in covered.items()}}
         return result
+
+    def _told(self, problems: c.Sequence[Problem]) -> dict[str, t.Any]:
+        result = {"changed": False, "problems": [each._asdict() for each in problems]}
+        if not problems:
+            return result
+        lines = "\n- ".join(commands.localized(str(each), each.host or self._host) for each in problems)
+        return {**result, "failed": True, "msg": f"Nothing was changed. {len(problems)} to fix:\n- {lines}"}
+
+    def _of_facts(self) -> list[Problem]:
+        """The problems of values beside the host's facts, in a role that has been validated without them."""
+        (role,), controls = self._arguments["roles"], self._arguments["controls"]
+        own = variables.HostVariables(self._renderer, self._task_vars, ())
+        context = check.Context(variables.specification(self._loader, {}, role), facts=self._arguments["facts"])
+        if controls is not None:
+            context = context._replace(controls=controls)
+        return [each._replace(host=self._host) for each in check.values(own, [role], context)]
 
     def _covered(self) -> dict[str, set[str]]:
         """The roles that an earlier task of this run validated, by host."""
@@ -97,36 +124,34 @@ class _Validation:
             return {}
         return {host: set(roles) for host, roles in covered["hosts"].items()}
 
-    def _of_machines(self, hosts: c.Sequence[str]) -> list[Problem]:
-        told = {host: self._hostvars.raw_get(host).get(MACHINE) or {} for host in hosts}
-        systems = {host: each["distribution"] for host, each in told.items() if "distribution" in each}
-        found = [
+    def _machines(self, hosts: c.Sequence[str]) -> dict[str, c.Mapping[str, t.Any]]:
+        """The result of module machine_info for each host, empty where the machine is only predicted."""
+        return {host: self._hostvars.raw_get(host).get(MACHINE) or {} for host in hosts}
+
+    def _of_systems(self, unproven: c.Mapping[str, c.Mapping[str, str]]) -> list[Problem]:
+        return [
             problem._replace(host=host)
-            for host, system in systems.items()
+            for host, system in unproven.items()
             for problem in check.system(self._variables(host), system)
         ]
-        if found:
-            return found
-        seen = {host: each.get("machine", "") for host, each in told.items()}
-        shared = [machine for machine, count in collections.Counter(filter(None, seen.values())).items() if count > 1]
-        inventory = {host: self._variables(host) for host in hosts if seen[host] in shared}
+
+    def _of_machines(self, seen: dict[str, str]) -> list[Problem]:
+        shared = _shared(seen)
+        inventory = {host: self._variables(host) for host, machine in seen.items() if machine in shared}
         return check.machines(inventory, seen, self._arguments["roles"], self._specification)
 
     def _problems(self, hosts: c.Sequence[str]) -> list[Problem]:
         found: list[Problem] = []
         compared_by: set[str] = set()
+        sound: check.Sound = {}
         all_hosts = self._task_vars["groups"]["all"]
         context = check.Context(self._specification, all_hosts)
-        if self._arguments["facts"] is not None:
-            context = context._replace(facts=self._arguments["facts"])
-        if self._arguments["controls"] is not None:
-            context = context._replace(controls=self._arguments["controls"])
         in_run = {host: self._variables(host) for host in hosts}
         for host, own in in_run.items():
             roles = self._roles(own)
             compared_by |= {*roles}
             self._checked.setdefault(host, {*self._arguments["roles"]}).update(roles)
-            found += [each._replace(host=host) for each in check.host(own, roles, context)]
+            found += [each._replace(host=host) for each in check.host(own, roles, context, sound)]
         if compared_by & {*check.PAIRS}:
             gateways = self._task_vars["groups"].get("gateways", [])
             # This run's hosts last: a problem between two gateways is reported for the later one.
@@ -172,6 +197,11 @@ class _Validation:
                 if name in known and not any(name in other and other[name] == value for other in (self._defaults, own))
             }
         return self._play
+
+
+def _shared(seen: c.Mapping[str, str]) -> set[str]:
+    """The machines of more than one host."""
+    return {machine for machine, count in collections.Counter(filter(None, seen.values())).items() if count > 1}
 
 
 _MAGIC = ("groups", "hostvars", "playbook_dir", "ansible_play_hosts_all", "ansible_play_hosts", "ansible_limit")

@@ -4,12 +4,19 @@
 from __future__ import annotations
 
 import collections.abc as c
-import functools
+import typing as t
 
-from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import report
 from ansible_collections.ibops.gateway.plugins.plugin_utils.commands import localized
+
+
+def live_check(*arguments: t.Any, **more: t.Any) -> dict[str, t.Any]:
+    # Ansible loads all filters of a collection for the first one that a task uses, and compiles what they import each
+    # time: that of this one takes longer than those of all others.
+    from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import report
+
+    return report(*arguments, **{"commands": localized, **more})
 
 
 class FilterModule:
     def filters(self) -> dict[str, c.Callable[..., object]]:
-        return {"live_check": functools.partial(report, commands=localized)}
+        return {"live_check": live_check}

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import os
 import signal
+import sys
+import threading
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
@@ -102,14 +105,32 @@ def fail(module: AnsibleModule, why: str, journal: Journal, **more: t.Any) -> No
 
 @contextlib.contextmanager
 def interruptible() -> c.Iterator[None]:
-    """Have SIGTERM, SIGINT and SIGHUP raise InterruptedRunError, so that the report is made."""
+    """Have SIGTERM, SIGINT and SIGHUP raise InterruptedRunError, so that the report is made.
+
+    Python drops what is raised in a finalizer, and a signal may arrive in one: it is sent again then.
+    """
+    received: list[int] = []
+    lost: list[threading.Timer] = []
+    hook = sys.unraisablehook
 
     def interrupt(number: int, _frame: object) -> None:
+        received.append(number)
         raise InterruptedRunError(f"Interrupted by {signal.Signals(number).name}.")
 
+    def dropped(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, InterruptedRunError):
+            return hook(unraisable)
+        # Later, for it would be dropped here too.
+        lost.append(threading.Timer(0.01, os.kill, (os.getpid(), received[-1])))
+        lost[-1].start()
+
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    sys.unraisablehook = dropped
     try:
         yield
+        for each in lost:
+            each.join()
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -97,6 +97,10 @@ containers:
   type: list
   elements: str
   sample: [traefik]
+due:
+  description: In check mode, whether a run without it would write or run anything.
+  returned: success
+  type: bool
 commands:
   description: The commands that ran, in order; in check mode, those that would.
   returned: success
@@ -212,7 +216,8 @@ def main() -> None:
         if not packages.engine:
             planned.problems.extend(stray())
         refuse(module, planned, told)
-        if (planned.diff or planned.commands or planned.entries) and not module.check_mode:
+        due = bool(planned.diff or planned.commands or planned.entries)
+        if due and not module.check_mode:
             with memory.turn():
                 # Another inventory host of this machine may have written them meanwhile.
                 planned = plan(module.params, packages.engine, memory)
@@ -233,6 +238,7 @@ def main() -> None:
         module.warn(memory.damage)
     module.exit_json(
         changed=bool(planned.diff or planned.commands),
+        due=due,
         diff=planned.diff,
         commands=planned.commands,
         containers=planned.containers,

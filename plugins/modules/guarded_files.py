@@ -67,8 +67,8 @@ attributes:
     description: A second run changes nothing and does not log in again.
     support: full
 notes:
-  - The new login uses the task's connection, reset. Over C(ssh) and C(mitogen) that is a new TCP connection with a new
-    authentication, also with ControlPersist; the host compares the two.
+  - The new login uses the task's connection, reset. Over C(ssh) that is a new TCP connection with a new authentication,
+    also with ControlPersist; the host compares the two.
   - Over a connection that is not SSH the change is proven by a new connection of that kind.
   - Only files and links can be guarded, all on the file system of C(/etc). Needs systemd.
 """
@@ -142,7 +142,7 @@ def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
     if not module.check_mode:
         commit_confirmed.sweep(name, [entry.path for entry in entries])
     changes = commit_confirmed.plan(entries)
-    in_force = not params["probe"] or all(succeeds(command, params["seconds"]) for command in params["probe"])
+    in_force = commit_confirmed.in_force(params["probe"], params["seconds"])
     if not changes and in_force:
         return result
     paths = [change.path for change in changes]
@@ -160,14 +160,6 @@ def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
         commit_confirmed.apply(kit, changes, params["validate"], list(commands), undo, params["seconds"])
         result |= {"state": "armed", "login": kit.record()["login"]}
     return result
-
-
-def succeeds(command: str, seconds: float) -> bool:
-    try:
-        commit_confirmed.execute(command, seconds)
-    except commit_confirmed.GuardError:
-        return False
-    return True
 
 
 def keep(module: AnsibleModule, root: str) -> dict[str, Any]:

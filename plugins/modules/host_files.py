@@ -6,13 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_files
-short_description: Write many configuration files, and make them take effect, in one process
+short_description: Write many configuration files, make them take effect, and start services, in one process
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
   - Compares and writes a set of files, each whole or not at all, or edits single lines of them.
   - Then runs the commands that the changed ones name. A command that failed, or that a cut connection kept from
     running, is remembered on the host and runs the next time that the file which called for it is given.
+  - Brings units of systemd to the wanted state then, with one C(systemctl) call for all that need the same.
   - One call costs what one M(ansible.builtin.file) task costs; a M(ansible.builtin.copy) task a file costs two module
     runs each, and a handler another.
 options:
@@ -20,6 +21,35 @@ options:
     description: Where commands that have not run yet are remembered.
     type: path
     default: /var/lib/ibgw/pending.json
+  units:
+    description:
+      - The state of each unit, by its full name.
+      - V(started) is running now and at boot. A unit that its own conditions skip counts as running.
+      - V(stopped) is neither running nor started at boot.
+      - V(masked) is stopped, and nothing can start it.
+      - A unit that does not exist is neither stopped nor masked; check mode takes it that one to start will exist.
+    type: dict
+    default: {}
+  guarded:
+    description:
+      - What M(ibops.gateway.guarded_files) is to be given. Nothing of it is done; RV(guarded_due) says whether that
+        module has anything to do, which saves the call where it has not.
+    type: dict
+    suboptions:
+      name:
+        description: As there.
+        type: str
+        required: true
+      files:
+        description: As there.
+        type: list
+        elements: dict
+        required: true
+      probe:
+        description: As there.
+        type: list
+        elements: str
+        default: []
 extends_documentation_fragment: [ibops.gateway.files]
 attributes:
   check_mode:
@@ -51,6 +81,9 @@ EXAMPLES = r"""
       - path: /etc/crontab
         state: attributes
         mode: "0600"
+    units:
+      auditd.service: started
+      cron.service: stopped
 """
 
 RETURN = r"""
@@ -66,6 +99,15 @@ commands:
   type: list
   elements: str
   sample: [sysctl --system]
+units:
+  description: The units that differed, and the state that each has now; in check mode, that it would have.
+  returned: success
+  type: dict
+  sample: {auditd.service: started}
+guarded_due:
+  description: Whether M(ibops.gateway.guarded_files) has anything to do.
+  returned: when O(guarded) is given
+  type: bool
 """
 
 import collections.abc as c
@@ -75,7 +117,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.files import Entry, reconcile
-from ansible_collections.ibops.gateway.plugins.module_utils.host import pending
+from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed, pending, units
+
+# Of one probe.
+PROBE_SECONDS = 40
+GUARDED = {
+    "name": {"type": "str", "required": True},
+    "files": option.OPTION,
+    "probe": {"type": "list", "elements": "str", "default": []},
+}
 
 
 def plan(
@@ -97,12 +147,32 @@ def plan(
     return changes, calls, list(dict.fromkeys([*(call.command for call in calls), *left]))
 
 
+def guarded_due(guarded: dict[str, Any]) -> bool:
+    name, files, probe = guarded["name"], guarded["files"], guarded["probe"]
+    try:
+        entries = [option.entry(file) for file in files]
+        return commit_confirmed.due(commit_confirmed.ROOT, name, entries, probe, PROBE_SECONDS)
+    except (ValueError, OSError):
+        # Told by the module that is to write them.
+        return True
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"files": option.OPTION, "pending": {"type": "path", "default": pending.PATH}},
+        argument_spec={
+            "files": option.OPTION,
+            "pending": {"type": "path", "default": pending.PATH},
+            "units": {"type": "dict", "default": {}},
+            "guarded": {"type": "dict", "options": GUARDED},
+        },
         supports_check_mode=True,
     )
-    files, memory = module.params["files"], pending.Memory(module.params["pending"])
+    params, result = module.params, dict[str, Any]()
+    files, memory = params["files"], pending.Memory(params["pending"])
+    try:
+        units.check(params["units"])
+    except ValueError as fault:
+        module.fail_json(msg=f"{fault}. Nothing was changed.")
     try:
         entries = [option.entry(file) for file in files]
         changes, calls, commands = plan(files, entries, memory)
@@ -130,7 +200,20 @@ def main() -> None:
             paths=[change["after_header"] for change in changes],
         )
     paths = [change["after_header"] for change in changes]
-    module.exit_json(changed=bool(changes or commands), diff=changes, paths=paths, commands=commands)
+    try:
+        brought, difference = units.bring(params["units"], module.check_mode)
+    except units.UnitError as fault:
+        module.fail_json(msg=str(fault), diff=changes, paths=paths)
+    if params["guarded"]:
+        result["guarded_due"] = guarded_due(params["guarded"])
+    module.exit_json(
+        changed=bool(changes or commands or brought),
+        diff=[*changes, *([difference] if brought else [])],
+        paths=paths,
+        commands=commands,
+        units=brought,
+        **result,
+    )
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ options:
     elements: str
   facts:
     description: >-
-      What M(ibops.gateway.hardening_info) returned, for the rules of role P(ibops.gateway.hardening#role) that need the
-      host.
+      What M(ibops.gateway.machine_info) returned, for the rules of role P(ibops.gateway.hardening#role) that need the
+      host. Names and types are not looked at again; O(roles) is that one role.
     type: dict
   controls:
     description: >-

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pathlib
 import typing as t
-from importlib import util
 
 import pytest
 from testinfra.host import Host
@@ -97,15 +95,6 @@ def test_a_restart_is_a_new_container_and_ready(host: Host, playbook: Playbook) 
     run = playbook("playbooks/restart.yml", "paper")
     assert "sandbox-paper is ready after the restart" in run.printed
     assert container(host) != before
-
-
-def test_over_mitogen_a_run_changes_nothing_either(playbook: Playbook) -> None:
-    found = util.find_spec("ansible_mitogen")
-    assert found is not None
-    assert found.origin is not None
-    strategies = pathlib.Path(found.origin).parent / "plugins" / "strategy"
-    run = playbook("site.yml", "paper", ANSIBLE_STRATEGY="mitogen_linear", ANSIBLE_STRATEGY_PLUGINS=str(strategies))
-    assert (run.status, run.changed) == (0, 0), run.printed
 
 
 def test_runs_that_are_killed_are_finished_by_the_next_one(

@@ -80,6 +80,22 @@ def plan(entries: c.Sequence[files.Entry]) -> list[Change]:
     return changes
 
 
+def due(root: str, name: str, entries: c.Sequence[files.Entry], probe: c.Iterable[str], seconds: float) -> bool:
+    """Whether there is anything to do: a change, one that is not in force, or the end of an earlier one."""
+    differs = any(entry.wanted(found) != found for entry in entries for found in [entry.found()])
+    return differs or bool(pending(root, name)) or not in_force(probe, seconds)
+
+
+def in_force(probe: c.Iterable[str], seconds: float) -> bool:
+    """Whether all commands succeed."""
+    try:
+        for command in probe:
+            execute(command, seconds)
+    except GuardError:
+        return False
+    return True
+
+
 def execute(command: str, seconds: float) -> None:
     """Run a command line without a shell; GuardError with its output when it fails."""
     try:

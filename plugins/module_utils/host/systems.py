@@ -71,3 +71,11 @@ def find(distribution: str, version: str) -> System:
             return system
     name = f"{distribution} {version}".strip() or "this system"
     raise ValueError(f"{name} is not supported; the host has to run one of {', '.join(PROVEN)}")
+
+
+def is_proven(distribution: str, version: str) -> bool:
+    """Whether the collection is tested on a system."""
+    try:
+        return not find(distribution, version).differs
+    except ValueError:
+        return False

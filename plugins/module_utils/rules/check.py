@@ -105,9 +105,13 @@ class Context(t.NamedTuple):
     hosts: c.Collection[str] = ()
     """The names of the inventory's hosts."""
     facts: hardening.Host = hardening.UNSEEN
-    """The result of module ``hardening_info``, once the host has been contacted."""
+    """The result of module ``machine_info``, once the host has been contacted."""
     controls: c.Collection[str] = hardening.CONTROLS
     """The switches of the hardening that this run acts on."""
+
+
+# Values by name and identity in which no type is wrong: most hosts have the defaults' own.
+Sound = dict[tuple[str, int], object]
 
 
 class _Settings(c.Mapping[str, t.Any]):
@@ -137,8 +141,12 @@ _LEADING = frozenset({"gateway_mode", "gateway_stack", "gateway_program"})
 _OF_A_GATEWAY = frozenset({"session", "access", "client_portal"})
 
 
-def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list[Problem]:
-    """Return every problem of one host's variables within *roles* and the playbooks' own options."""
+def host(variables: Variables, roles: c.Sequence[str], context: Context, sound: Sound | None = None) -> list[Problem]:
+    """Return every problem of one host's variables, within *roles* and the playbooks' own options.
+
+    *sound* is kept from host to host of one specification.
+    """
+    sound = {} if sound is None else sound
     specification = context.specification
     found = list(names.problems(variables.names(), specification.known(), specification.prefixes()))
     options = {name: each for role in roles for name, each in specification.roles[role].items()}
@@ -150,29 +158,43 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context) -> list
     faulty: set[str] = set()
     unrendered: list[Problem] = []
     for name, option in options.items():
-        wrong = list(_types(variables, name, option, name in specification.with_default))
+        wrong = list(_types(variables, name, option, name in specification.with_default, sound))
         # Three lines about one variable are enough.
         told = name in set_here or not wrong or wrong[0].id != "not-rendered"
         (found if told else unrendered).extend(wrong[:3])
         faulty |= {name} if wrong else set()
     # A default that depends on a faulty value is not rendered; that problem is already reported.
     found = found or unrendered
-    settings = _Settings(variables, specification, faulty)
+    # With a faulty mode or stack, problems of defaults that depend on it are not the user's.
+    hidden = set() if _LEADING.isdisjoint(faulty) else {*options} - set_here
+    found += [each for each in values(variables, roles, context, faulty) if _variable(each) not in hidden]
+    return list(dict.fromkeys(found))
+
+
+def values(
+    variables: Variables, roles: c.Sequence[str], context: Context, faulty: c.Collection[str] = ()
+) -> c.Iterator[Problem]:
+    """Yield the problems of values, but for variables that are *faulty* already."""
+    settings = _Settings(variables, context.specification, faulty)
     for role in roles:
         try:
-            values = list(_values(role, settings, variables, context))
+            found = list(_values(role, settings, variables, context))
         except (AttributeError, KeyError, TypeError, ValueError):
             # A rule may fail on the default that replaces a faulty value.
             if not faulty:
                 raise
             continue
-        # A default that goes by a faulty one is none of the user's.
-        hidden = faulty if _LEADING.isdisjoint(faulty) else {*options, *faulty} - (set_here - faulty)
-        found += [each for each in values if re.split(r"[.\[]", each.variable)[0] not in hidden]
-    return list(dict.fromkeys(found))
+        yield from (each for each in found if _variable(each) not in faulty)
 
 
-def _types(variables: Variables, name: str, option: types.Option, has_default: bool) -> c.Iterator[Problem]:
+def _variable(problem: Problem) -> str:
+    """The variable in which a problem is, without the place in its value."""
+    return re.split(r"[.\[]", problem.variable)[0]
+
+
+def _types(
+    variables: Variables, name: str, option: types.Option, has_default: bool, sound: Sound
+) -> c.Iterator[Problem]:
     hidden = option.get("no_log") or name in _HIDDEN
     try:
         value = variables[name]
@@ -193,7 +215,12 @@ def _types(variables: Variables, name: str, option: types.Option, has_default: b
         # In Jinja and -e, an empty text leaves an option without a default unset.
         if value is None or option.get("default") is None:
             return
-    yield from types.problems(name, {**option, "no_log": True} if hidden else option, value)
+    if (name, id(value)) in sound:
+        return
+    found = list(types.problems(name, {**option, "no_log": True} if hidden else option, value))
+    yield from found
+    if not found:
+        sound[name, id(value)] = value
 
 
 def _values(role: str, settings: _Settings, variables: Variables, context: Context) -> c.Iterator[Problem]:

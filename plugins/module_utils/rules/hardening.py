@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Validate the hardening settings: find those that cannot work on a host, or would lock out its operator.
 
-*settings* are the ``hardening_*`` variables by name, *host* is what module ``hardening_info`` returned, or
+*settings* are the ``hardening_*`` variables by name, *host* is what module ``machine_info`` returned, or
 :data:`UNSEEN` before the host is contacted.
 """
 
@@ -516,24 +516,3 @@ _CHECKS: dict[str, c.Callable[[Settings, Host], c.Iterable[Problem]]] = {
 }
 # The controls that have rules, by their switches.
 CONTROLS = tuple(_CHECKS)
-
-
-def services_to_change(
-    wanted: c.Mapping[str, str], found: c.Mapping[str, c.Mapping[str, bool]], predicted: bool
-) -> dict[str, str]:
-    """The units that differ from *wanted* (``started``, ``stopped`` or ``masked``).
-
-    A missing unit need not be stopped; when *predicted*, a unit to be started may still be missing.
-    """
-
-    def differs(unit: str, state: str) -> bool:
-        is_ = found[unit]
-        if not is_["exists"]:
-            return state == "started" and not predicted
-        if state == "masked":
-            return not is_["masked"]
-        if state == "stopped":
-            return is_["enabled"] or is_["active"]
-        return not ((is_["active"] or is_["skipped"]) and (is_["enabled"] or is_["static"]))
-
-    return {unit: state for unit, state in wanted.items() if differs(unit, state)}

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import DOCUMENT, MACHINE, RunModule
 from tests.unit.gcp.test_gcp_run_job import deploy
 
+from ansible_collections.ibops.gateway.plugins.module_utils import _gcp
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import apply, client, errors
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api.errors import Failure
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
@@ -185,6 +187,21 @@ def test_a_name_that_is_not_resolved(run: RunModule, monkeypatch: pytest.MonkeyP
     over.set()
     assert time.monotonic() - started < 10
     assert "no answer from the API: none that was whole within" in failed["msg"]
+
+
+@pytest.mark.parametrize("rest", [5.0, 0.0])
+def test_a_signal_that_arrives_in_a_finalizer(rest: float) -> None:
+    """Python drops what is raised there, whether the run goes on for long or is about to end."""
+
+    @_gcp.interruptible()
+    def run() -> None:
+        weakref.finalize({*()}, os.kill, os.getpid(), signal.SIGTERM)
+        time.sleep(rest)
+
+    started = time.monotonic()
+    with pytest.raises(errors.InterruptedRunError, match="SIGTERM"):
+        run()
+    assert time.monotonic() - started < 2
 
 
 DEADLINE = {"seconds": 2.0}

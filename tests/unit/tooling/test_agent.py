@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.plugin_utils.agent import PACKAGE, closure
+from ansible_collections.ibops.gateway.plugins.plugin_utils.agent import PACKAGE, closure, imports
 
 # Each program with the module that it starts with, by the file of the role that ships it.
 PROGRAMS = {
@@ -41,6 +42,16 @@ def test_what_is_shipped_is_enough(entry: str, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_are_those_of_pythons_parser(path: Path) -> None:
+    parsed = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            source = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            parsed |= {source / alias.name for alias in node.names} if source.is_dir() else {source}
+    assert set(imports(path)) == {each.with_suffix(".py") for each in parsed}
 
 
 def test_an_unknown_module_is_named() -> None:

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ibops.gateway.plugins.module_utils.host import pending
+from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed, pending
 from ansible_collections.ibops.gateway.plugins.modules import host_files
 
 
@@ -156,3 +156,35 @@ def test_a_text_that_its_program_refuses_is_not_written(run_module: t.Any, tmp_p
     assert run_module(host_files.main, files=files)["paths"] == [str(other), str(path)]
     files[1].update(content="unknown\n", validate="no-such-program %s")
     assert run_module(host_files.main, files=files)["paths"] == [str(path)]
+
+
+@pytest.mark.parametrize(
+    ("there", "probe", "armed", "due"),
+    [
+        ("as wanted\n", [], False, False),
+        ("as wanted\n", ["true"], False, False),
+        ("as wanted\n", ["true", "false"], False, True),
+        ("as wanted\n", [], True, True),
+        ("another\n", [], False, True),
+        (None, [], False, True),
+    ],
+)
+def test_whether_there_is_anything_to_guard(
+    run_module: t.Any,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: str | None,
+    probe: list[str],
+    armed: bool,
+    due: bool,
+) -> None:
+    path = tmp_path / "sshd_config"
+    if there is not None:
+        path.write_text(there)
+        path.chmod(0o644)
+    monkeypatch.setattr(commit_confirmed, "pending", lambda _root, _name: [{"why": "it is not proven yet"}] * armed)
+    guarded = {"name": "access", "files": [{"path": str(path), "content": "as wanted\n"}], "probe": probe}
+    for check in (True, False):
+        result = run_module(host_files.main, files=[], guarded=guarded, check=check)
+        assert (result["guarded_due"], result["changed"]) == (due, False)
+    assert (path.read_text() if path.exists() else None) == there

@@ -4,6 +4,7 @@ import os
 import typing as t
 
 import pytest
+import yaml
 
 from ansible_collections.ibops.gateway.plugins.module_utils.host import facts
 from ansible_collections.ibops.gateway.plugins.modules import machine_info
@@ -25,3 +26,13 @@ def test_containers_of_one_kernel_are_machines_of_their_own(monkeypatch: pytest.
         monkeypatch.setattr(facts.os, "stat", lambda _path, status=status: status)
         seen.append(facts.machine())
     assert seen == ["boot/1/7", "boot/2/7"]
+
+
+def test_looks_at_this_machine(run_module: t.Any) -> None:
+    found = run_module(machine_info.main, facts=True, sysctls=["kernel.ostype"])
+    assert found["changed"] is False
+    assert found["sysctls"] == {"kernel.ostype": "Linux"}
+    assert "root" in found["users"]
+    assert found["packages"]["dpkg"]
+    documented = {key for key in found if key not in ("changed", "invocation")}
+    assert documented == set(yaml.safe_load(machine_info.RETURN))

@@ -259,3 +259,23 @@ def test_a_default_that_goes_by_a_faulty_variable_is_not_told_of() -> None:
     assert [(each.id, each.variable) for each in check.host(alone, ALL, CONTEXT)] == [
         ("not-rendered", "access_mtls_port")
     ]
+
+
+def test_what_hosts_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what one of them has for itself is looked at."""
+    looked: list[str] = []
+
+    def counted(name: str, option: Any, value: object) -> Any:
+        looked.append(name)
+        return types_problems(name, option, value)
+
+    types_problems = check.types.problems
+    monkeypatch.setattr(check.types, "problems", counted)
+    sound: check.Sound = {}
+    hosts = [Variables(), Variables(gateway_port=4102), Variables(gateway_port="one")]
+    seen = []
+    for each in hosts:
+        looked.clear()
+        wrong = {problem.variable for problem in check.host(each, ALL, CONTEXT, sound)}
+        seen.append((len(looked) > 100, "gateway_port" in looked, wrong))
+    assert seen == [(True, True, set()), (False, True, set()), (False, True, {"gateway_port"})]

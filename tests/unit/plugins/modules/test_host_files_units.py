@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import functools
 import pathlib
 import typing as t
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.modules import host_units
+from ansible_collections.ibops.gateway.plugins.modules import host_files
 
 # A systemctl that keeps what it knows of a unit in a file of its name: UnitFileState, ActiveState and LoadState.
 SYSTEMCTL = """#!/bin/sh
@@ -34,6 +35,11 @@ ON = "load=loaded file=enabled active=active"
 
 
 @pytest.fixture
+def run_module(run_module: t.Any, tmp_path: pathlib.Path) -> t.Any:
+    return functools.partial(run_module, files=[], pending=str(tmp_path / "pending.json"))
+
+
+@pytest.fixture
 def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     (tmp_path / "units").mkdir()
     program = tmp_path / "bin" / "systemctl"
@@ -58,12 +64,12 @@ def test_one_call_for_all_units_that_need_the_same(run_module: t.Any, place: pat
     wanted = dict.fromkeys(["a.service", "b.service", "f.service", "g.service"], "started")
     wanted |= {"c.service": "stopped", "d.service": "stopped", "e.service": "masked", "none.service": "masked"}
     differ = {unit: state for unit, state in wanted.items() if unit not in ("g.service", "none.service")}
-    predicted = run_module(host_units.main, units=wanted, check=True)
+    predicted = run_module(host_files.main, units=wanted, check=True)
     assert calls(place) == []
-    done = run_module(host_units.main, units=wanted)
+    done = run_module(host_files.main, units=wanted)
     assert (predicted["units"], predicted["diff"]) == (done["units"], done["diff"])
     assert (done["changed"], done["units"]) == (True, differ)
-    assert "c.service: exists enabled active\n" in done["diff"]["before"]
+    assert "c.service: exists enabled active\n" in done["diff"][0]["before"]
     assert calls(place) == [
         "mask --now -- e.service",
         "disable --now -- c.service d.service",
@@ -71,30 +77,30 @@ def test_one_call_for_all_units_that_need_the_same(run_module: t.Any, place: pat
         "enable -- a.service b.service f.service",
         "start -- a.service b.service f.service",
     ]
-    assert run_module(host_units.main, units=wanted)["changed"] is False
+    assert run_module(host_files.main, units=wanted)["changed"] is False
 
 
 def test_only_what_is_missing_is_done(run_module: t.Any, place: pathlib.Path) -> None:
     have(place, a="load=loaded file=static active=inactive", b="load=loaded file=disabled active=active")
-    run_module(host_units.main, units=dict.fromkeys(["a.service", "b.service"], "started"))
+    run_module(host_files.main, units=dict.fromkeys(["a.service", "b.service"], "started"))
     assert calls(place) == ["enable -- b.service", "start -- a.service"]
 
 
 def test_a_unit_that_a_package_will_bring(run_module: t.Any, place: pathlib.Path) -> None:
-    assert run_module(host_units.main, units={"new.service": "started"}, check=True)["changed"] is False
+    assert run_module(host_files.main, units={"new.service": "started"}, check=True)["changed"] is False
 
 
 def test_says_what_failed(run_module: t.Any, place: pathlib.Path) -> None:
     have(place, a=OFF)
     (place / "broken").touch()
-    failed = run_module(host_units.main, units={"a.service": "started"})
+    failed = run_module(host_files.main, units={"a.service": "started"})
     assert failed["failed"] is True
     assert failed["msg"].startswith("systemctl enable -- a.service: Job for a.service failed.")
 
 
 def test_refuses_another_state_before_anything_changes(run_module: t.Any, place: pathlib.Path) -> None:
     have(place, a=ON)
-    refused = run_module(host_units.main, units={"a.service": "stopped", "b.service": "running"})
+    refused = run_module(host_files.main, units={"a.service": "stopped", "b.service": "running"})
     assert refused["msg"] == (
         "units: b.service cannot be 'running'. Write one of started, stopped, masked. Nothing was changed."
     )

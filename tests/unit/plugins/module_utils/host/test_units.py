@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.ibops.gateway.plugins.module_utils.rules.hardening import services_to_change
+from ansible_collections.ibops.gateway.plugins.module_utils.host.units import to_change
 
 NAMES = ("exists", "enabled", "static", "active", "skipped", "masked")
 
@@ -28,11 +28,11 @@ NAMES = ("exists", "enabled", "static", "active", "skipped", "masked")
         ("masked", "exists", True),
     ],
 )
-def test_which_services_differ(wanted: str, is_so: str, differs: bool) -> None:
+def test_which_units_differ(wanted: str, is_so: str, differs: bool) -> None:
     found = {"a.service": {name: name in is_so.split() for name in NAMES}}
-    assert ("a.service" in services_to_change({"a.service": wanted}, found, predicted=False)) is differs
+    assert ("a.service" in to_change({"a.service": wanted}, found, predicted=False)) is differs
 
 
 def test_what_is_only_predicted_may_be_missing() -> None:
     found = {"a.service": dict.fromkeys(NAMES, False)}
-    assert services_to_change({"a.service": "started"}, found, predicted=True) == {}
+    assert to_change({"a.service": "started"}, found, predicted=True) == {}

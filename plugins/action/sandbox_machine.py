@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of module sandbox_machine: it runs on the control node, and contacts no host."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        _result, arguments = self.validate_argument_spec(
+            argument_spec={
+                "state": {"type": "str", "required": True, "choices": ["present", "absent"]},
+                "checkout": {"type": "path", "required": True},
+                "options": {"type": "dict", "required": True},
+            }
+        )
+        check = ["--check"] if self._task.check_mode else []
+        run = subprocess.run(
+            [sys.executable, "-m", "sandbox.machine", arguments["state"], *check],
+            cwd=arguments["checkout"],
+            input=json.dumps(arguments["options"]),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode:
+            return {"failed": True, "msg": run.stderr}
+        found: dict[str, t.Any] = json.loads(run.stdout)
+        if found["message"]:
+            commands.show(self._display, f"{'would have ' if check else ''}{found['message']}")
+        return found
