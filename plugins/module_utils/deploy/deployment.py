@@ -376,7 +376,8 @@ class Deployment:
         signs_in = order.live and decision.starts and decision.step != RESUME
         if check:
             return done
-        if decision.makes and asked is None:
+        # One that waits for the next sign-in is asked now, too: then it is too late to choose another.
+        if asked is None and (decision.makes or decision.step == PENDING):
             return replace(done, needs="image")
         if signs_in and "push" not in self.settled:
             return replace(done, needs="push")

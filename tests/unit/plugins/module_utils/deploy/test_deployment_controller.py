@@ -50,6 +50,14 @@ def test_a_running_live_gateway_does_not_change_its_controller_at_its_next_sign_
     assert host.run(replace(order, now=True)).step == "replace"
 
 
+def test_an_image_that_would_wait_is_fetched_before_it_is_asked(host: Host) -> None:
+    host.engine.made("ibgw-paper", "r1", mode="live")
+    host.engine.images.clear()
+    done = host.run(host.order(mode="live"))
+    assert (done.step, done.needs, host.engine.calls) == ("pending", "image", [])
+    assert not (host.root / "etc" / "paper").exists()
+
+
 def test_the_same_controller_waits_for_the_next_sign_in(host: Host) -> None:
     host.engine.made_image.have_ibg_controller()
     host.engine.create("ibgw-paper", ibg_order(host, "live").request)
