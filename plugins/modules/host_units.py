@@ -53,7 +53,6 @@ units:
 """
 
 import collections.abc as c
-import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -94,10 +93,10 @@ def main() -> None:
     wanted = services_to_change(units, found, module.check_mode)
     if not module.check_mode:
         for command in commands(wanted, found):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
+            status, _output, said = module.run_command(command)
+            if status:
                 module.fail_json(
-                    msg=f"{' '.join(command)}: {done.stderr.strip()} The units before these are as wanted, and so are "
+                    msg=f"{' '.join(command)}: {said.strip()} The units before these are as wanted, and so are "
                     "those of these that could be; fix the cause and run again."
                 )
     after = "".join(f"{unit}: {state}\n" for unit, state in wanted.items())
