@@ -18,7 +18,7 @@ DIGEST = "sha256:" + "0" * 64
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> pathlib.Path:
-    """A private data directory: examples/own_vm as inventory, and a project with an importing playbook for each of ours."""
+    """A private data directory: examples/own_vm as inventory, and a project that imports our playbooks."""
     shutil.copytree(pytestconfig.rootpath / "examples/own_vm", tmp_path / "inventory")
     (tmp_path / "inventory/vault.example.yml").rename(tmp_path / "inventory/group_vars/paper/vault.yml")
     project = tmp_path / "project"
