@@ -73,16 +73,16 @@ def lacking(certificate: t.Any, signed: bool) -> c.Iterator[str]:
     there = {type(each.value): each for each in certificate.extensions}
     key = there.get(x509.AuthorityKeyIdentifier)
     if signed and (key is None or key.value.key_identifier is None):
-        yield "an authority key identifier"
+        yield "an Authority Key Identifier"
     constraints = there.get(x509.BasicConstraints)
     if constraints is None or not constraints.value.ca:
         return
     if not constraints.critical:
-        yield "critical basic constraints"
+        yield "critical Basic Constraints"
     if x509.KeyUsage not in there:
-        yield "a key usage"
+        yield "a Key Usage"
     if x509.SubjectKeyIdentifier not in there:
-        yield "a subject key identifier"
+        yield "a Subject Key Identifier"
 
 
 def issued(certificate: t.Any, authority: t.Any) -> bool:

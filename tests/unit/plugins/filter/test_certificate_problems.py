@@ -89,10 +89,10 @@ CA, OWN = ("ca.crt", "CN=Test CA"), ("server.crt", "CN=gateway")
     ("of_ca", "of_own", "said"),
     [
         ({}, (), []),
-        ({"without": [x509.SubjectKeyIdentifier]}, (), [(CA, "a subject key identifier")]),
-        ({"without": [x509.KeyUsage]}, (), [(CA, "a key usage")]),
-        ({"critical": False}, (), [(CA, "critical basic constraints")]),
-        ({}, [x509.AuthorityKeyIdentifier], [(OWN, "an authority key identifier")]),
+        ({"without": [x509.SubjectKeyIdentifier]}, (), [(CA, "a Subject Key Identifier")]),
+        ({"without": [x509.KeyUsage]}, (), [(CA, "a Key Usage")]),
+        ({"critical": False}, (), [(CA, "critical Basic Constraints")]),
+        ({}, [x509.AuthorityKeyIdentifier], [(OWN, "an Authority Key Identifier")]),
         ({}, [x509.KeyUsage, x509.ExtendedKeyUsage], []),
     ],
 )
