@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import os
 import shutil
 import threading
 import typing as t
@@ -202,4 +201,3 @@ def test_gcloud_takes_it(row: table.Row, tmp_path: Path) -> None:
     assert "unrecognized arguments" not in ended.text, ended.text
     assert ended.status != 2, ended.text
     assert bool(asked) == row.sends, (asked, ended.text)
-    assert os.path.exists(home)
