@@ -28,6 +28,7 @@ gateway_paper_sessions:
 hours_service_account: hours@my-project.iam.gserviceaccount.com
 # Nobody waits for a VM that is not there.
 ansible_ssh_timeout: 1
+gcp_vm_boot_timeout: 5
 gcp_vm_connect: internal
 """
 PIPELINE = """
