@@ -55,7 +55,12 @@ Events = asyncio.Queue[int]
 def listen(ib: ib_async.IB) -> Events:
     """The notices of a connection that matter here, in their order, and its end."""
     events: Events = asyncio.Queue()
-    ib.errorEvent += lambda _request, code, _text, _contract: code in NOTICES and events.put_nowait(code)
+
+    def notice(_request: int, code: int, _text: str, _contract: object) -> None:
+        if code in NOTICES:
+            events.put_nowait(code)
+
+    ib.errorEvent += notice
     ib.disconnectedEvent += lambda: events.put_nowait(CLOSED)
     return events
 

@@ -93,6 +93,10 @@ class Doors:
             self._open[name] = self._enter(name)
         return self._open[name]
 
+    def close(self) -> None:
+        for door in self._open.values():
+            door.close()
+
     def _enter(self, name: str) -> Door:
         programs = self._place / f"programs-{name}"
         programs.mkdir()
@@ -153,8 +157,10 @@ def doors(
     settings: dict[str, t.Any],
     variables: dict[str, t.Any],
     reader: None,
-) -> Doors:
-    return Doors(tmp_path_factory.mktemp("doors"), artefact, settings, variables)
+) -> t.Iterator[Doors]:
+    found = Doors(tmp_path_factory.mktemp("doors"), artefact, settings, variables)
+    yield found
+    found.close()
 
 
 def carried_out(door: Door, row: table.Row) -> None:
@@ -166,7 +172,8 @@ def carried_out(door: Door, row: table.Row) -> None:
     ended = door.run(row.run + row.after, seconds=600, typed=row.typed)
     assert ended.status == row.status, f"{row.run}\n{ended.text}"
     assert "Traceback" not in ended.text, ended.text
-    assert "[WARNING]" not in ended.text, ended.text
+    # Without an inventory Ansible says that there is only this machine.
+    assert row.run.startswith("ansible localhost") or "[WARNING]" not in ended.text, ended.text
 
 
 def through(how: str) -> list[t.Any]:
@@ -199,7 +206,7 @@ def test_in_the_checkout(row: table.Row) -> None:
 def test_on_the_host(variables: dict[str, t.Any], row: table.Row) -> None:
     words = ["ssh", "-tt", *shlex.split(variables["ssh_common_args"]), "-i", variables["ssh_private_key_file"]]
     words += ["-p", str(variables["port"]), f"{variables['user']}@{variables['host']}"]
-    script = f"sudo sh -c {shlex.quote(row.run + row.after)}"
+    script = f"sudo sh -c {shlex.quote(f'export SYSTEMD_PAGER=cat; {row.run}{row.after}')}"
     ended = on_terminal([*words, script], dict(os.environ), ROOT, 300, row.typed)
     assert ended.status == row.status, f"{row.run}\n{ended.text}"
 

@@ -6,12 +6,14 @@ a command exports and where it goes to is there for the next one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,7 +39,7 @@ class Door:
 
     def __init__(self, name: str, home: Path, programs: Path | None = None, **environment: str) -> None:
         self.name, self.home, self.folder = name, home, home / "ibgw"
-        self._state = home / "shell-state"
+        self._state, self._background = home / "shell-state", home / "background"
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
         path = os.pathsep.join([*([str(programs)] if programs else []), str(BIN), os.environ["PATH"]])
         # Ansible reads its own place from HOME; EDITOR is for `ansible-vault create`.
@@ -63,10 +65,18 @@ class Door:
         for command in (f"cd {ROOT}", export, f"cd {self.folder}"):
             assert self.run(command).status == 0
 
+    def close(self) -> None:
+        """End what runs in the background."""
+        for group in self._background.read_text().split() if self._background.exists() else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(group), signal.SIGTERM)
+
     def run(self, command: str, seconds: float = 300, typed: dict[str, str] | None = None) -> Ended:
         """Run it in the shell, on a terminal; *typed* answers questions by their words."""
+        # What runs in the background outlives this terminal, as it does in the shell of a person who stays.
+        keep = f"trap '' HUP; echo $$ >> {self._background}; " if command.endswith("&") else ""
         state = shlex.quote(str(self._state))
-        before = f"[ -e {state} ] && . {state}; set -a\n"
+        before = f"{keep}[ -e {state} ] && . {state}; set -a\n"
         after = f'\nstatus=$?; {{ export -p; printf "cd %q\\n" "$PWD"; }} >{state}; exit $status'
         script = before + command + after
         return on_terminal(["bash", "-c", script], self._environment, self.home, seconds, typed or {})
@@ -110,7 +120,7 @@ def on_terminal(
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         os.close(controller)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode(errors="replace")).replace("\r", "")
