@@ -21,7 +21,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..answers.offers import Offers
 from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller.commands import ChannelError
@@ -30,7 +29,7 @@ from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
 from . import alerts, background, descriptor, keeping, lifecycle, plan, policy, spool, week
 from .alerts import Outbox
-from .channel_kinds import Alert
+from .channel_kinds import Alert, Button, Channel
 from .control import Control, ReleaseRefused
 from .lease import BusyError
 from .publish import Publisher
@@ -75,10 +74,7 @@ class Watcher:
 
     def __init__(self, control: Control, alive: Callable[[], None] = lambda: None, fault: str = "") -> None:
         self.control, self.alive, self.fault = control, alive, fault
-        offers = Offers(control.store.directory, control.descriptor.name)
-        self.outbox = Outbox(
-            control.store.directory, offer=lambda channel, alert: offers.buttons(channel, alert.actions)
-        )
+        self.outbox = Outbox(control.store.directory, offer=self._buttons)
         if self.outbox.damage:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = float("-inf")
@@ -90,6 +86,12 @@ class Watcher:
         control.gateway.endpoint["client_id"] = control.plan.client_id
         # It is in no hurry, and hears the gateway out.
         control.gateway.endpoint["settle"] = SETTLE_SECONDS
+
+    def _buttons(self, channel: Channel, alert: Alert) -> list[Button]:
+        """Offer what a message on this gateway lets its reader answer."""
+        from ..answers.offers import Offers  # only where a channel has buttons
+
+        return Offers(self.control.store.directory, self.control.descriptor.name).buttons(channel, alert.actions)
 
     def run(self, rounds: int | None = None, ended: Callable[[], bool] = lambda: False) -> None:
         """Watch until *ended*, or for so many rounds. Nothing that goes wrong with the gateway ends it."""
