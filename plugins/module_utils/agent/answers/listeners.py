@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the listeners to channels have in common. Each opens a connection to its service, and no port."""
+"""Parts of the listeners to channels. Each opens a connection to its service, and no port."""
 
 from __future__ import annotations
 

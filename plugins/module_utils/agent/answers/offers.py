@@ -53,7 +53,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Offer:
-    """What is kept of an offer; *made_at* and *ends_at* are epoch seconds, *boot_ends* counts from the boot *boot*."""
+    """The kept part of an offer; *made_at* and *ends_at* are epoch seconds, *boot_ends* counts from the boot *boot*."""
 
     action: str
     place: str

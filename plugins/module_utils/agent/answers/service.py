@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 600.0
 
 
 class Ear:
-    """Listens to one channel for ever, whatever its service does."""
+    """Listens to one channel without end, whatever its service does."""
 
     def __init__(self, name: str, listener: Listener, store: Store, plan: Plan) -> None:
         self._name, self._listener, self._store, self._plan = name, listener, store, plan

@@ -48,13 +48,13 @@ def _moment(text: str, zone: ZoneInfo, begins: datetime) -> float:
 
 _problem = table(
     {
-        "appointment-form": ("not a day and a time", "write for example 'sun 10:00', in quotes"),
+        "appointment-form": ("not a day and a time", "write one as 'sun 10:00', in quotes"),
         "appointment-outside": (
-            "on {sunday} not within {opened} and {latest} in New York, between which a sign-in lasts the week and ends "
+            "on {date} not within {opened} and {latest} in New York, between which a sign-in lasts the week and ends "
             "before session_sign_in_deadline",
             "choose an earlier or later time, or another session_sign_in_zone",
         ),
-        "appointments-many": ("more than {most}", "each may send session_sign_in_pushes pushes: name {most} at most"),
+        "appointments-many": ("more than {most}", "each may send session_sign_in_pushes of them: name {most} at most"),
         "appointments-close": ("less than an hour from another one", "leave time to hear of the one before"),
     }
 )
@@ -89,7 +89,7 @@ def _misplaced(given: Sequence[str], zone: str, deadline: str, minutes: int, var
                 until = datetime.fromtimestamp(last, week.NEW_YORK)
                 yield _problem(
                     "appointment-outside", f"{variable}[{index}]", given[index],
-                    sunday=begins.date(), opened=week.OPENED, latest=f"{until:%H:%M}",
+                    date=begins.date(), opened=week.OPENED, latest=f"{until:%H:%M}",
                 )  # fmt: skip
         if any(later - earlier < APART for earlier, later in pairwise(sorted(found.values()))):
             yield _problem("appointments-close", variable, [*given])

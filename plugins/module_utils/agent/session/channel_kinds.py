@@ -86,7 +86,7 @@ class Alert:
 
 
 class Button(t.NamedTuple):
-    """What a button says, and the one-shot answer that a tap on it sends."""
+    """A button's label, and the one-shot answer that a tap on it sends."""
 
     label: str
     answer: str

@@ -12,9 +12,9 @@ import contextlib
 import os
 import threading
 
-from ..answers.offers import Offers
 from . import alerts
 from .alerts import Outbox
+from .channel_kinds import Alert, Button, Channel
 from .store import Store
 
 # Limit for one round, all channels together.
@@ -25,9 +25,7 @@ class Delivery:
     """Send the alerts in *store*'s outbox, one round at a time."""
 
     def __init__(self, store: Store) -> None:
-        offers = Offers(store.directory, store.name)
-        self.store = store
-        self.outbox = Outbox(store.directory, offer=lambda channel, alert: offers.buttons(channel, alert.actions))
+        self.store, self.outbox = store, Outbox(store.directory, offer=self._buttons)
         self._round: threading.Thread | None = None
         self._failed: list[str] = []
 
@@ -50,6 +48,12 @@ class Delivery:
         """Wait until the round has ended."""
         if self._round is not None:
             self._round.join(seconds)
+
+    def _buttons(self, channel: Channel, alert: Alert) -> list[Button]:
+        """Return the answers that a message offers its reader."""
+        from ..answers.offers import Offers  # only where a channel has buttons
+
+        return Offers(self.store.directory, self.store.name).buttons(channel, alert.actions)
 
     def _send(self) -> None:
         path = alerts.path(self.store.name)

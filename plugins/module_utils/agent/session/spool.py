@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import secrets
 from collections.abc import Iterator
 
 from .. import files, record_file
@@ -29,7 +28,7 @@ def drop(directory: str, alert: Alert) -> None:
     with contextlib.suppress(OSError):
         os.makedirs(place, mode=0o700, exist_ok=True)
         if len(os.listdir(place)) < MOST:
-            path = os.path.join(place, f"{alert.at:.0f}-{secrets.token_hex(4)}.json")
+            path = os.path.join(place, f"{alert.at:.0f}-{os.urandom(4).hex()}.json")
             files.write_private(path, json.dumps(dataclasses.asdict(alert)))
 
 

@@ -86,6 +86,15 @@ def test_an_approved_push_is_not_lost_to_a_broken_data_farm(control: Any, fake_e
     assert record.valid_until == new_york("2026-11-29 01:00")
 
 
+def test_a_sign_in_ends_at_its_deadline_though_it_has_minutes_left(control: Any, fake_engine: Any) -> None:
+    live = control(sign_in_minutes=10)
+    live.until = live.now() + 0.3
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN)
+    with pytest.raises(BlockedError, match="did not complete in its time"):
+        signing_in(live)
+    assert live.grant(None).ends_at == live.until
+
+
 def test_missed_pushes_are_bounded_and_end_in_blocked(control: Any, fake_engine: Any) -> None:
     live = control(pushes=3)
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, MISSED)
