@@ -169,6 +169,9 @@ class Gateway:
         self.verdict: dict[str, Any] | None = None
         self.attempts = 0
 
+    # The log is what a sign-in is followed by.
+    reads_log = True
+
     @property
     def driver(self) -> Controller:
         """The table of its controller, or IBC's without a descriptor."""

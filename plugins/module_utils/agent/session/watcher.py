@@ -21,11 +21,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..api import accounts, verdicts
+from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller import own_logs
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
+from ..portal import place
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
 from . import descriptor, lifecycle, plan, policy, week
@@ -35,6 +36,7 @@ from .delivery import Delivery
 from .lease import BusyError
 from .publish import Publisher
 from .store import PAPER, SIGN_IN, Record, Store
+from .telling import REPEAT_SECONDS, SEVERITY, Telling
 
 BY = "the watcher"
 BUSY_SECONDS = 2.0
@@ -45,10 +47,6 @@ REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
 # What is done also where another run keeps the lease.
 ENDS = ("stop", "kill")
-_SEVERITY = {verdicts.BLOCKED: "critical", verdicts.DEGRADED: "warning", verdicts.READY: "info"}
-_TROUBLE = (verdicts.BLOCKED, verdicts.DEGRADED)
-# Said again while it lasts, after this many seconds.
-REPEAT_SECONDS = 6 * 3600.0
 # How often the ends of certificates are looked at, and who is told how many days before one.
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
@@ -91,8 +89,7 @@ class Watcher:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = self._logs_bounded_at = float("-inf")
         self._logs_fault = ""
-        # The record that the last look began with: a full disk keeps it, a sign-in replaces it.
-        self._told_from: Record | None = None
+        self._telling = Telling(self.delivery, control.plan, control.descriptor.accounts)
         self._interval = float(control.plan.interval)
         self.publisher = Publisher(control, self.outbox)
         # The watcher's own API client: others may be asking at the same time.
@@ -150,7 +147,7 @@ class Watcher:
             policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
             with contextlib.suppress(OSError):
                 self.control.store.save(record)
-            self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
+            self._telling.put("state/degraded", SEVERITY[record.state], "is degraded", record, now)
             self.delivery.begin(now)
             self.publisher.publish(record, f"the look failed ({kind})")
 
@@ -348,19 +345,7 @@ class Watcher:
     def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
         """Queue the alerts that are due, and send the queue."""
         now = self.control.now()
-        serious = record.state in _TROUBLE
-        # Whoever brought it back: what was told is over, and is told again when it comes back.
-        ready = record.state == verdicts.READY
-        over = ready or (before.state == verdicts.READY and before != self._told_from)
-        self._told_from = before
-        forgotten = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if over else []
-        calm = (
-            record.state == verdicts.DEGRADED
-            and not urgent
-            and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
-        )
-        if (serious and not calm) or (ready and any(forgotten)):
-            self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
+        self._telling.of_state(before, record, now, urgent)
         if record.mode == policy.LIVE:
             self._remind(record, now)
         self._tell_of_release(record, now)
@@ -375,7 +360,7 @@ class Watcher:
         # The outbox knows what was told: it takes the same reminder once.
         key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
         if key:
-            self._put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
+            self._telling.put(f"reminder/{key}", "warning", "needs its weekly sign-in", record, now)
 
     def _tell_of_release(self, record: Record, now: float) -> None:
         """Queue that IBKR will not accept the release any more: at once, and as critical in the last seven days.
@@ -409,15 +394,6 @@ class Watcher:
                 alert = Alert(key, record.gateway, self.control.plan.host, ENDS_TOLD[due[0]], title, text, step, now)
                 self.outbox.put(alert)
 
-    def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
-        name, host = record.gateway, self.control.plan.host
-        title = f"{name} on {host} {what}" if host else f"{name} {what}"
-        reason = accounts.hide(record.reason, self.control.descriptor.accounts)
-        alert = Alert(key, name, host, severity, title, reason, record.next_step, now)
-        # That it is ready again is told whenever it was told that it was not.
-        again = 0.0 if key == "state/ready" else REPEAT_SECONDS
-        self.outbox.put(alert, again if key.startswith("state/") else None)
-
 
 def notifier() -> Callable[[str], None]:
     """Return what tells systemd (sd_notify(3)) how the service is; it does nothing where there is no systemd."""
@@ -436,7 +412,7 @@ def notifier() -> Callable[[str], None]:
 def stamp(name: str) -> tuple[object, ...]:
     """Return a fingerprint that changes whenever the settings of gateway *name* are rewritten."""
     found: list[object] = []
-    for path in (descriptor.path(name), plan.path(name)):
+    for path in (descriptor.path(name), plan.path(name), place.path(name)):
         try:
             status = os.stat(path)
             found.append((status.st_ino, status.st_mtime_ns, status.st_size))
@@ -481,6 +457,8 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
     Settings that cannot be read are a state and an alert; they are read again whenever their files change.
     """
     notify = notifier()
+    if os.path.exists(place.path(name)):
+        _watch_portal(name, notify, sleep)
     delivery = Delivery(Store(name))
     good: Settings | None = None
     notify("READY=1")
@@ -497,6 +475,25 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
             with contextlib.suppress(BusyError, OSError):
                 tell_unreadable(delivery, fault, time.time())
             sleep(UNREADABLE_SECONDS)
+
+
+def _watch_portal(name: str, notify: Callable[[str], None], sleep: Callable[[float], None]) -> None:
+    """Watch the Client Portal Gateway *name* until the process is ended; settings are read again when they change."""
+    from ..portal.watcher import PortalWatcher  # only there: TLS, and a websocket
+
+    delivery = Delivery(Store(name))
+    notify("READY=1")
+    while True:
+        seen, wanted = stamp(name), plan.load_or_default(name)[0]
+        try:
+            watching = PortalWatcher(name, wanted, delivery=delivery)
+        except (OSError, ValueError) as error:
+            with contextlib.suppress(BusyError, OSError):
+                tell_unreadable(delivery, str(error), time.time())
+            notify("WATCHDOG=1")
+            sleep(UNREADABLE_SECONDS)
+        else:
+            watching.run(lambda: notify("WATCHDOG=1"), partial(_changed, name, seen), sleep)
 
 
 def _changed(name: str, before: tuple[object, ...]) -> bool:
