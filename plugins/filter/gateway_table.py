@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import windows
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
+from ansible_collections.ibops.gateway.plugins.module_utils.report.fleet import urgency
+from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import VERDICTS
+from ansible_collections.ibops.gateway.plugins.module_utils.report.picture import key, strip
 from ansible_collections.ibops.gateway.plugins.plugin_utils.commands import localized
 
 TEXT_LIMIT = 200
@@ -73,6 +76,21 @@ def _release(ends: c.Mapping[str, t.Any]) -> list[str]:
     return [f"release {'accepted until' if ends['days_left'] > 0 else 'not accepted since'} {ends['accepted_until']}"]
 
 
+def gateway_page(hosts: c.Iterable[c.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the gateways for their page, the most urgent first, and how many there are of each verdict."""
+    shown = []
+    for host in hosts:
+        look = host.get("gateway_look")
+        found = look if isinstance(look, c.Mapping) else {}
+        cells = {name: printable(cell, TEXT_LIMIT) for name, cell in zip(HEADER, row(host), strict=True)}
+        reason = printable(str(found.get("reason") or ""), TEXT_LIMIT)
+        picture = strip(found) if found.get("checked_at") else ""
+        shown.append({**cells, "verdict": urgency(found), "reason": reason, "strip": picture})
+    shown.sort(key=lambda each: (-VERDICTS.index(each["verdict"]), each["host"]))
+    counts = {verdict: sum(each["verdict"] == verdict for each in shown) for verdict in reversed(VERDICTS)}
+    return {"gateways": shown, "counts": counts, "key": key()}
+
+
 class FilterModule:
     def filters(self) -> dict[str, c.Callable[..., object]]:
-        return {"gateway_table": gateway_table}
+        return {"gateway_table": gateway_table, "gateway_page": gateway_page}

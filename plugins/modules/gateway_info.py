@@ -34,6 +34,10 @@ options:
     description: Whether to ask the API. Without it only the container and its log are looked at.
     type: bool
     default: true
+  history:
+    description: Whether to return what happened in the last eight days, RV(history).
+    type: bool
+    default: false
   image:
     description:
       - Image whose presence on the target host RV(image_present) tells.
@@ -238,6 +242,16 @@ session:
   returned: with O(gateway_name)
   type: dict
   sample: {state: ready, valid_until: 1795932000.0, valid_until_new_york: "Sun 2026-11-29 01:00", blocked: null}
+checked_at:
+  description: The host's time of the look, in epoch seconds.
+  returned: with O(gateway_name)
+  type: float
+  sample: 1795789800.0
+history:
+  description: The C(events) of the last eight days, oldest first, or the C(reason) for which they cannot be had.
+  returned: with O(history) and O(gateway_name)
+  type: dict
+  sample: {events: [{at: 1795415520.1, event: sign_in, text: signed in, by: the operator}], reason: null}
 milestones:
   description:
     - What the container's log tells since its last start. C(phase), C(login_attempts), C(pushes),
@@ -259,7 +273,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import ATTEMPT_SECONDS
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan, policy, watching
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health, plan, policy, watching
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
     Descriptor,
     DescriptorError,
@@ -274,6 +288,7 @@ def main() -> None:
         argument_spec=_endpoint.argument_spec(
             image={"type": "str"},
             probe={"type": "bool", "default": True},
+            history={"type": "bool", "default": False},
             timeout={"type": "float", "default": ATTEMPT_SECONDS},
             settle={"type": "float"},
         ),
@@ -309,6 +324,9 @@ def look(module: AnsibleModule) -> dict[str, object]:
                 report["deployed"] = True
                 report["client_networks"] = client_networks(gateway.descriptor.name)
                 report |= remembered(gateway.descriptor, report, module.warn)
+                report["checked_at"] = time.time()
+                if module.params["history"]:
+                    report["history"] = past(gateway.descriptor, report["checked_at"])
                 image = image or gateway.descriptor.image
     if image:
         report["image_present"] = image_present(image)
@@ -334,6 +352,11 @@ def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[st
         return {"session": None, **watched}
     session = policy.shown(record, wanted, time.time())
     return {"session": session, **watched, **policy.blocked(record.blocked, report["container"])}
+
+
+def past(found: Descriptor, now: float) -> dict[str, object]:
+    """The events of the last eight days, or why they cannot be had."""
+    return health.fact(lambda: health.history(found, now), "events")
 
 
 def client_networks(name: str) -> list[str]:

@@ -98,7 +98,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        self.answer({"/tickle": self.tickle, "/iserver/auth/status": self.state.status})
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.answer(
+            {
+                "/tickle": self.tickle,
+                "/iserver/auth/status": self.state.status,
+                "/iserver/auth/ssodh/init": self.state.status,
+            }
+        )
 
     def answer(self, routes: c.Mapping[str, c.Callable[[], Json | None]]) -> None:
         state = self.state

@@ -223,6 +223,40 @@ def picture(facts: Facts) -> str:
     return xml.tostring(svg, encoding="unicode")
 
 
+_STRIP_WIDTH, _STRIP_HEIGHT = 700.0, 14.0
+
+
+def strip(facts: Facts) -> str:
+    """The week as a lane alone, that stretches to its place; a page with strips has :func:`key` once."""
+    now = float(facts.get("checked_at") or 0.0)
+    begin = now - SEVEN_DAYS
+
+    def x(at: float) -> float:
+        return (at - begin) / SEVEN_DAYS * _STRIP_WIDTH
+
+    box = f"0 0 {_STRIP_WIDTH:.0f} {_STRIP_HEIGHT:.0f}"
+    svg = xml.Element("svg", {"class": "strip", "viewBox": box, "role": "img", "preserveAspectRatio": "none"})
+    xml.SubElement(svg, "title").text = "States of the gateway over the last seven days"
+    for span in intervals(facts):
+        _span(svg, x(span["start"]), x(span["end"]), span, (0.0, _STRIP_HEIGHT))
+    for midnight in midnights(begin, now):
+        style = {"stroke": "#000000", "stroke-opacity": "0.3"}
+        _line(svg, x(midnight.timestamp()), 0.0, _STRIP_HEIGHT, style)
+    return xml.tostring(svg, encoding="unicode")
+
+
+def key() -> str:
+    """The colours of the states with their names, for a page of strips."""
+    svg = xml.Element("svg", {"width": "0", "height": "0", "aria-hidden": "true"})
+    _hatch(svg)
+    places = [xml.tostring(svg, encoding="unicode")]
+    for state in COLOURS:
+        box = xml.Element("svg", {"viewBox": "0 0 14 14", "class": "key", "aria-hidden": "true"})
+        xml.SubElement(box, "rect", {"width": "14", "height": "14", "fill": _fill(state), "stroke": "#444444"})
+        places.append(f"<span>{xml.tostring(box, encoding='unicode')} {state}</span>")
+    return "\n".join(places)
+
+
 def _hatch(svg: xml.Element) -> None:
     pattern = xml.SubElement(
         xml.SubElement(svg, "defs"),
@@ -236,7 +270,9 @@ def _fill(state: str) -> str:
     return "url(#unknown)" if state == UNKNOWN else COLOURS[state]
 
 
-def _span(svg: xml.Element, left: float, right: float, span: Facts) -> None:
+def _span(
+    svg: xml.Element, left: float, right: float, span: Facts, lane: tuple[float, float] = (_LANE_Y, _LANE_HEIGHT)
+) -> None:
     state = str(span["state"])
     group = xml.SubElement(svg, "g")
     times = f"{new_york(span['start'], '%a %H:%M')} to {new_york(span['end'], '%a %H:%M')}"
@@ -247,9 +283,9 @@ def _span(svg: xml.Element, left: float, right: float, span: Facts) -> None:
         {
             "class": "span",
             "x": f"{left:.2f}",
-            "y": f"{_LANE_Y:.0f}",
+            "y": f"{lane[0]:.0f}",
             "width": f"{right - left:.2f}",
-            "height": f"{_LANE_HEIGHT:.0f}",
+            "height": f"{lane[1]:.0f}",
             "fill": _fill(state),
         },
     )

@@ -64,6 +64,7 @@ NAMES: frozenset[str] = frozenset(
         "remove_done",
         "run_scope",
         "sandbox_vm_predicted",
+        "status_shown",
         "support_bundle",
     }
 )

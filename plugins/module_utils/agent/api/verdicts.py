@@ -31,6 +31,8 @@ LATE = frozenset({"tcp_timeout", "no_handshake", "no_accounts", "no_valid_id", "
 
 OPERATOR_LOOK = "Look at the container's log and at the gateway's window for a dialog that waits for a person."
 
+# States of the other API, the Client Portal's.
+PORTAL_STATES = ("down", "unauthenticated", "competing", "connected", "ready")
 API_STATES = {
     "ready": ApiState(READY, "the API answers, the accounts fit and nothing is reported broken", "Connect."),
     "port_closed": ApiState(

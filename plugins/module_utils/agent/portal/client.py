@@ -26,13 +26,7 @@ from ..api import accounts as account_ids
 from ..api import verdicts
 from ..text import printable
 
-DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = (
-    "down",
-    "unauthenticated",
-    "competing",
-    "connected",
-    "ready",
-)
+DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = verdicts.PORTAL_STATES
 API = "/v1/api"
 # IBKR allows /sso/validate once a minute.
 VALIDATE_SECONDS = 60.0
@@ -60,13 +54,15 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state of the gateway, the reason, and the next step; *final* when waiting cannot make it ready."""
+    """The state of the gateway, the reason, and the next step; *final* when waiting cannot make it ready, *reopens*
+    when :func:`reopen` may."""
 
     state: str
     reason: str
     next_step: str
     final: bool = False
     accounts: list[str] = field(default_factory=list)
+    reopens: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,24 +99,32 @@ def context_for(host: str, ca_path: str | None) -> ssl.SSLContext:
     return context
 
 
-def ask(endpoint: Endpoint, method: str, path: str) -> Answer:
-    """Make one request; raises NoAnswerError."""
+def ask(endpoint: Endpoint, method: str, path: str, body: object = None) -> Answer:
+    """Make one request, *body* as JSON; raises NoAnswerError."""
     url = f"https://{endpoint.address}{API}{path}"
     content = b"" if method == "POST" else None
+    headers = _HEADERS
+    if body is not None:
+        content, headers = json.dumps(body).encode(), {**_HEADERS, "Content-Type": "application/json"}
     try:
-        status, reply = bounded_http.request(method, url, endpoint.timeout, _HEADERS, content, endpoint.context)
+        status, reply = bounded_http.request(method, url, endpoint.timeout, headers, content, endpoint.context)
     except (OSError, http.client.HTTPException) as error:
         raise _no_answer(error) from error
     try:
-        body = json.loads(reply)
+        said = json.loads(reply)
     except ValueError:
-        body = None
-    return Answer(status, body if isinstance(body, dict) else {})
+        said = None
+    return Answer(status, said if isinstance(said, dict) else {})
 
 
 def tickle(endpoint: Endpoint) -> Answer:
     """Send a tickle, which keeps the gateway's session."""
     return ask(endpoint, "POST", "/tickle")
+
+
+def reopen(endpoint: Endpoint) -> Answer:
+    """Ask for the brokerage session of who is signed in already: no sign-in, no push, and nobody else's is ended."""
+    return ask(endpoint, "POST", "/iserver/auth/ssodh/init", {"publish": True, "compete": False})
 
 
 class Portal:
@@ -175,6 +179,7 @@ class Portal:
             CONNECTED,
             f"signed in, but without a brokerage session{': ' + printable(told) if told else ''}",
             "POST /iserver/auth/ssodh/init opens it; an image that signs in by itself does that at its next look.",
+            reopens=True,
         )
 
     def _usable(self) -> Verdict:

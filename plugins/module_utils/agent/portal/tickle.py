@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
-import os
 import re
 import typing as t
 from dataclasses import dataclass, field
 
 from .. import record_file
-from . import client
+from . import client, place
 
-ROOT = "/etc/ibgw"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -41,7 +39,7 @@ def load(name: str) -> Deployed:
     """Read the deployment of *name*; raises FileNotFoundError, OSError or ValueError with the fix."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"gateway_name {name!r} is not a name of a gateway: use a-z, 0-9 and '-'")
-    path = os.path.join(ROOT, name, "client_portal.json")
+    path = place.path(name)
     try:
         found = record_file.load(Deployed, path)
         if not 0 < found.port < 65536 or found.mode not in ("paper", "live"):

@@ -183,6 +183,9 @@ class Gateway:
         # When TWS's API was asked for in this run of the JVM (lifecycle.enable_api).
         self.enable_requests: list[float] = []
 
+    # The log is what a sign-in is followed by.
+    reads_log = True
+
     @property
     def driver(self) -> Controller:
         """The table of its controller, or IBC's without a descriptor."""

@@ -32,6 +32,9 @@ from .inspection import Gateway
 from .plan import Plan
 from .store import GRANTS, Record
 
+if t.TYPE_CHECKING:
+    from ..portal.watcher import Watched
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 COUNTER, GAUGE = "counter", "gauge"
 # Stands for a value that is not in a label's list.
@@ -77,7 +80,7 @@ class Sight:
     """The source of all metrics: one look, at the moment *now*. *fault* is the watcher's verdict (duty.py)."""
 
     record: Record
-    gateway: Gateway
+    gateway: Gateway | Watched
     plan: Plan
     outbox: Outbox
     tally: Tally
@@ -317,7 +320,7 @@ METRICS = (
     ),
     Metric(
         "ibgw_api_state", GAUGE, "What the API is like: 1 for the state of the last probe.", _API, _api_state, "state",
-        (*verdicts.API_STATES, REJECTED, OTHER),
+        (*dict.fromkeys((*verdicts.API_STATES, *verdicts.PORTAL_STATES, REJECTED, OTHER)),),
     ),
     Metric(
         "ibgw_probe_duration_seconds", GAUGE, "How long each step of the last probe took.", _API,
@@ -423,6 +426,8 @@ def text(sight: Sight) -> str:
     labels = ",".join([mine, *(f'{name}="{_escaped(value)}"' for name, value in about)])
     lines = [f"# HELP {INFO} {INFO_HELP}", f"# TYPE {INFO} {GAUGE}", f"{INFO}{{{labels}}} 1"]
     for metric in METRICS:
+        if metric.source == _LOG and not sight.gateway.reads_log:
+            continue
         try:
             reading = metric.read(sight)
         except (OSError, ValueError, LookupError, TypeError):

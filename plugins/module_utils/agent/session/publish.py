@@ -9,6 +9,7 @@ None of it may cost a look: a failure here is noted in the history once, and the
 from __future__ import annotations
 
 import json
+import typing as t
 
 from ..api import accounts, verdicts
 from ..text import printable
@@ -20,13 +21,16 @@ from .heartbeat import Heartbeat
 from .journal import Journal
 from .store import Record
 
+if t.TYPE_CHECKING:
+    from ..portal.watcher import PortalWatcher
+
 _UNSEEN = Answer(503, '{"ok": false, "reason": "the watcher has not looked yet"}\n', JSON_TYPE)
 
 
 class Publisher:
     """Publish what *control*'s watcher saw, and the state of *outbox*."""
 
-    def __init__(self, control: Control, outbox: Outbox) -> None:
+    def __init__(self, control: Control | PortalWatcher, outbox: Outbox) -> None:
         self._control, self._outbox = control, outbox
         self.tally = metrics.Tally(control.now())
         self.heartbeat = Heartbeat(control.descriptor.name, self._clock, control.now)

@@ -21,11 +21,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..api import accounts, verdicts
+from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller import own_logs
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
+from ..portal import place
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
 from . import background, descriptor, keeping, lifecycle, plan, policy, spool, week
@@ -35,6 +36,7 @@ from .delivery import Delivery
 from .lease import BusyError
 from .publish import Publisher
 from .store import PAPER, SIGN_IN, Appointment, Record, Store
+from .telling import REPEAT_SECONDS, SEVERITY, Telling
 
 BY = "the watcher"
 BUSY_SECONDS = 2.0
@@ -45,10 +47,6 @@ REOPEN_SECONDS = 0.1
 SOON_SECONDS = 5.0
 # Actions taken even when another run keeps the lease.
 ENDS = ("stop", "kill")
-_SEVERITY = {verdicts.BLOCKED: "critical", verdicts.DEGRADED: "warning", verdicts.READY: "info"}
-_TROUBLE = (verdicts.BLOCKED, verdicts.DEGRADED)
-# Repeated after this many seconds while it lasts.
-REPEAT_SECONDS = 6 * 3600.0
 # How often certificates' expiries are checked, and the alert thresholds in days.
 ENDS_SECONDS = 6 * 3600.0
 ENDS_TOLD = {0: "critical", 7: "critical", 21: "warning"}
@@ -91,8 +89,7 @@ class Watcher:
             control.store.note("damaged", self.outbox.damage, control.now())
         self._asked_at = self._ends_looked_at = self._logs_bounded_at = float("-inf")
         self._logs_fault = ""
-        # The record at the start of the last look: a full disk keeps it, a sign-in replaces it.
-        self._told_from: Record | None = None
+        self._telling = Telling(self.delivery, control.plan, control.descriptor.accounts, self._offered)
         self._interval = float(control.plan.interval)
         self.publisher = Publisher(control, self.outbox)
         # The watcher has its own API client id: others may connect at the same time.
@@ -150,7 +147,7 @@ class Watcher:
             policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
             with contextlib.suppress(OSError):
                 self.control.store.save(record)
-            self._put("state/degraded", _SEVERITY[record.state], "is degraded", record, now)
+            self._telling.put("state/degraded", SEVERITY[record.state], "is degraded", record, now)
             self.delivery.begin(now)
             self.publisher.publish(record, f"the look failed ({kind})")
 
@@ -379,19 +376,7 @@ class Watcher:
     def _tell(self, before: Record, record: Record, urgent: bool = False) -> None:
         """Queue due alerts, and send the queue."""
         now = self.control.now()
-        serious = record.state in _TROUBLE
-        # Whoever fixed it: clear the alert, so that it is sent again if the state returns.
-        ready = record.state == verdicts.READY
-        over = ready or (before.state == verdicts.READY and before != self._told_from)
-        self._told_from = before
-        forgotten = [self.outbox.forget(f"state/{each}") for each in _TROUBLE] if over else []
-        calm = (
-            record.state == verdicts.DEGRADED
-            and not urgent
-            and (now - record.since < self._interval or week.reset_ends(policy.moment(now), self.control.plan.region))
-        )
-        if (serious and not calm) or (ready and any(forgotten)):
-            self._put(f"state/{record.state}", _SEVERITY[record.state], f"is {record.state}", record, now)
+        self._telling.of_state(before, record, now, urgent)
         if record.mode == policy.LIVE:
             self._remind(record, now)
         for alert in spool.take(self.control.store.directory):
@@ -409,7 +394,7 @@ class Watcher:
         key = week.reminder_due(policy.moment(now), signed_in, deadline, ())
         again = 0 < record.remind_at <= now < record.remind_at + REPEAT_SECONDS and record.valid_until is None
         for each in filter(None, (key, f"{record.remind_at:.0f}" if again else None)):
-            self._put(f"reminder/{each}", "warning", "needs its weekly sign-in", record, now)
+            self._telling.put(f"reminder/{each}", "warning", "needs its weekly sign-in", record, now)
 
     def _tell_of_release(self, record: Record, now: float) -> None:
         """Queue an alert that IBKR will stop accepting the release: at once, and as critical in the last seven days.
@@ -443,16 +428,9 @@ class Watcher:
                 alert = Alert(key, record.gateway, self.control.plan.host, ENDS_TOLD[due[0]], title, text, step, now)
                 self.outbox.put(alert)
 
-    def _put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
-        name, host = record.gateway, self.control.plan.host
-        title = f"{name} on {host} {what}" if host else f"{name} {what}"
+    def _offered(self, record: Record, now: float) -> tuple[str, ...]:
         running = bool((self.control.gateway.container or {}).get("running"))
-        actions = policy.offered(record, running, now) if severity != "info" else ()
-        reason = accounts.hide(record.reason, self.control.descriptor.accounts)
-        alert = Alert(key, name, host, severity, title, reason, record.next_step, now, actions)
-        # That it is ready again is told whenever it was told that it was not.
-        again = 0.0 if key == "state/ready" else REPEAT_SECONDS
-        self.outbox.put(alert, again if key.startswith("state/") else None)
+        return policy.offered(record, running, now)
 
 
 def notifier() -> Callable[[str], None]:
@@ -472,7 +450,7 @@ def notifier() -> Callable[[str], None]:
 def stamp(name: str) -> tuple[object, ...]:
     """Return a fingerprint that changes whenever the settings of gateway *name* are rewritten."""
     found: list[object] = []
-    for path in (descriptor.path(name), plan.path(name)):
+    for path in (descriptor.path(name), plan.path(name), place.path(name)):
         try:
             status = os.stat(path)
             found.append((status.st_ino, status.st_mtime_ns, status.st_size))
@@ -517,6 +495,8 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
     Unreadable settings are a state and an alert; they are read again whenever their files change.
     """
     notify = notifier()
+    if os.path.exists(place.path(name)):
+        _watch_portal(name, notify, sleep)
     delivery = Delivery(Store(name))
     good: Settings | None = None
     notify("READY=1")
@@ -533,6 +513,25 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
             with contextlib.suppress(BusyError, OSError):
                 tell_unreadable(delivery, fault, time.time())
             sleep(UNREADABLE_SECONDS)
+
+
+def _watch_portal(name: str, notify: Callable[[str], None], sleep: Callable[[float], None]) -> None:
+    """Watch the Client Portal Gateway *name* until the process is ended; settings are read again when they change."""
+    from ..portal.watcher import PortalWatcher  # only there: TLS, and a websocket
+
+    delivery = Delivery(Store(name))
+    notify("READY=1")
+    while True:
+        seen, wanted = stamp(name), plan.load_or_default(name)[0]
+        try:
+            watching = PortalWatcher(name, wanted, delivery=delivery)
+        except (OSError, ValueError) as error:
+            with contextlib.suppress(BusyError, OSError):
+                tell_unreadable(delivery, str(error), time.time())
+            notify("WATCHDOG=1")
+            sleep(UNREADABLE_SECONDS)
+        else:
+            watching.run(lambda: notify("WATCHDOG=1"), partial(_changed, name, seen), sleep)
 
 
 def _changed(name: str, before: tuple[object, ...]) -> bool:

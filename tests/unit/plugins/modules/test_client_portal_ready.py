@@ -16,7 +16,7 @@ from ansible_collections.ibops.gateway.plugins.modules import client_portal_read
 
 @pytest.fixture
 def deploy(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, portal_port: int) -> None:
-    monkeypatch.setattr(tickle, "ROOT", str(tmp_path))
+    monkeypatch.setattr(tickle.place, "ROOT", str(tmp_path))
     (tmp_path / "paper").mkdir()
     found = {"host": "127.0.0.1", "port": portal_port, "ca_path": None, "mode": "paper", "accounts": []}
     (tmp_path / "paper/client_portal.json").write_text(json.dumps(found))

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,13 @@ def test_what_is_remembered_and_damaged_is_warned_of(
     assert found["session"] is None
     assert ["state.json" in each for each in warned[1:]] == [True, False]
     assert Path(store.state_path).read_bytes() == content
+
+
+def test_what_happened_is_told_where_it_is_asked_for(run_module: Any, deploy: Any, fake_engine: Any) -> None:
+    fake_engine.exit(0)
+    deploy()
+    Store("paper").note("start", "by Ann for DU1234567", time.time() - 60)
+    assert "history" not in run_module(gateway_info.main, gateway_name="paper")
+    found = run_module(gateway_info.main, gateway_name="paper", history=True)
+    assert [(each["event"], each["text"]) for each in found["history"]["events"]] == [("start", "by Ann for DU***67")]
+    assert found["checked_at"] >= found["history"]["events"][0]["at"]

@@ -269,7 +269,7 @@ def test_any_file_of_a_role_is_read_or_named(
     deploy: Any, monkeypatch: pytest.MonkeyPatch, case: tuple[str, dict[str, Any]], data: st.DataObject
 ) -> None:
     deploy()
-    monkeypatch.setattr(tickle, "ROOT", descriptor.ROOT)
+    monkeypatch.setattr(tickle.place, "ROOT", descriptor.ROOT)
     name, good = case
     content = changed(good, data.draw(st.sampled_from(list(good))), data.draw(ANYTHING))
     (Path(descriptor.ROOT) / "paper" / name).write_bytes(content)
@@ -283,7 +283,7 @@ def test_any_file_of_a_role_is_read_or_named(
 
 def test_the_good_ones_are_read(deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy()
-    monkeypatch.setattr(tickle, "ROOT", descriptor.ROOT)
+    monkeypatch.setattr(tickle.place, "ROOT", descriptor.ROOT)
     place = Path(descriptor.ROOT) / "paper"
     for name, good in (("session.json", A_PLAN), ("client_portal.json", A_PORTAL), ("gateway.json", A_DESCRIPTOR)):
         (place / name).write_text(json.dumps(good))
