@@ -8,7 +8,6 @@ import typing as t
 
 from ansible_collections.ibops.gateway.plugins.plugin_utils.commands import localized
 
-
 Facts = dict[str, t.Any]
 
 

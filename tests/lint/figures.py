@@ -1,6 +1,6 @@
 """The figures of docs/explanation/performance.md are those of bench/summary.json.
 
-A figure is followed by its name, which the page does not show: `5.9 <!--site.second_s-->`, and `-` until it is measured.
+A figure is followed by its name, which the page does not show: `5.9 <!--site.second_s-->`; `-` is not measured yet.
 Every other number in a table, but for limits, is a problem. `--write` puts the summary's in their places.
 """
 
@@ -18,8 +18,7 @@ PAGE, SUMMARY = ROOT / "docs/explanation/performance.md", ROOT / "bench/summary.
 NOT_YET = "-"
 FIGURE = re.compile(r"(?P<number>[\d.]+|-) <!--(?P<name>[\w.-]+)-->")
 # What a limit is, and a name with a number in it.
-NO_NOT_YET = "-"
-FIGURE = re.compile(r"at most [\d.]+( \w+)?|`[^`]*`|\]\([^)]*\)")
+NO_FIGURE = re.compile(r"at most [\d.]+( \w+)?|`[^`]*`|\]\([^)]*\)")
 
 
 def figures() -> dict[str, str]:
