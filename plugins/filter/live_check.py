@@ -8,13 +8,17 @@ import typing as t
 
 from ansible_collections.ibops.gateway.plugins.plugin_utils.commands import localized
 
+Facts = dict[str, t.Any]
 
-def live_check(*arguments: t.Any, **more: t.Any) -> dict[str, t.Any]:
+
+def live_check(
+    facts: Facts, host: str, thresholds: Facts, client: Facts | None = None, drift: Facts | None = None
+) -> Facts:
     # Ansible loads all filters of a collection for the first one that a task uses, and compiles what they import each
     # time: that of this one takes longer than those of all others.
     from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import report
 
-    return report(*arguments, **{"commands": localized, **more})
+    return report(facts, host, thresholds, client, drift, localized)
 
 
 class FilterModule:

@@ -1,7 +1,7 @@
 """The figures of docs/explanation/performance.md are those of bench/summary.json.
 
-A figure is followed by its name, which the page does not show: `5.9 <!--site.second_s-->`. Every other number in a
-table, but for limits, is a problem. `--write` puts the summary's in their places.
+A figure is followed by its name, which the page does not show: `5.9 <!--site.second_s-->`; `-` is not measured yet.
+Every other number in a table, but for limits, is a problem. `--write` puts the summary's in their places.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE, SUMMARY = ROOT / "docs/explanation/performance.md", ROOT / "bench/summary.json"
-FIGURE = re.compile(r"(?P<number>[\d.]+) <!--(?P<name>[\w.-]+)-->")
+NOT_YET = "-"
+FIGURE = re.compile(r"(?P<number>[\d.]+|-) <!--(?P<name>[\w.-]+)-->")
 # What a limit is, and a name with a number in it.
 NO_FIGURE = re.compile(r"at most [\d.]+( \w+)?|`[^`]*`|\]\([^)]*\)")
 
 
 def figures() -> dict[str, str]:
-    """What is to be read, by name; the day and the commit of each part among it."""
+    """What is to be read, by name."""
     found = {}
     for part, of_part in json.loads(SUMMARY.read_text()).items():
         found |= {f"{part}.{name}": f"{value:.10g}" for name, value in of_part["figures"].items()}
@@ -31,8 +32,8 @@ def figures() -> dict[str, str]:
 def problems(page: str, known: t.Mapping[str, str]) -> list[str]:
     found = []
     for each in FIGURE.finditer(page):
-        if (right := known.get(each["name"])) != each["number"]:
-            found.append(f"{each['name']} is {right or 'not in the summary'}, and the page has {each['number']}")
+        if (right := known.get(each["name"], NOT_YET)) != each["number"]:
+            found.append(f"{each['name']} is {right}, and the page has {each['number']}")
     for line in page.splitlines():
         cells = line.strip("|").split("|")[1:] if line.startswith("|") else []
         if re.search(r"\d", NO_FIGURE.sub("", FIGURE.sub("", " ".join(cells)))):
@@ -41,7 +42,7 @@ def problems(page: str, known: t.Mapping[str, str]) -> list[str]:
 
 
 def written(page: str, known: t.Mapping[str, str]) -> str:
-    return FIGURE.sub(lambda each: f"{known.get(each['name'], each['number'])} <!--{each['name']}-->", page)
+    return FIGURE.sub(lambda each: f"{known.get(each['name'], NOT_YET)} <!--{each['name']}-->", page)
 
 
 def main() -> int:

@@ -13,8 +13,9 @@ ROW = "| second run | 5.9 <!--site.second_s--> s | 0.75 <!--site.of_pings--> of 
         (ROW, []),
         ("Forks take 10 s.\n", []),
         (ROW.replace("5.9", "5.8"), ["site.second_s is 5.9, and the page has 5.8"]),
-        (ROW.replace("second_s", "third_s"), ["site.third_s is not in the summary, and the page has 5.9"]),
+        (ROW.replace("second_s", "third_s"), ["site.third_s is -, and the page has 5.9"]),
         ("| second run | 5.9 s |\n", ["a number that no measurement gives: | second run | 5.9 s |"]),
+        ("| third run | - <!--site.third_s--> s |\n", []),
         ("| 50 gateways | `ping 3` |\n", []),
     ],
 )
