@@ -324,9 +324,9 @@ def look(module: AnsibleModule) -> dict[str, object]:
                 report["deployed"] = True
                 report["client_networks"] = client_networks(gateway.descriptor.name)
                 report |= remembered(gateway.descriptor, report, module.warn)
-                report["checked_at"] = time.time()
+                now = report["checked_at"] = time.time()
                 if module.params["history"]:
-                    report["history"] = past(gateway.descriptor, report["checked_at"])
+                    report["history"] = past(gateway.descriptor, now)
                 image = image or gateway.descriptor.image
     if image:
         report["image_present"] = image_present(image)
