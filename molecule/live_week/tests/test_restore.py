@@ -13,7 +13,7 @@ def test_a_lost_machine_is_back_by_one_command_and_one_approval(playbook: t.Call
     assert playbook("playbooks/teardown.yml", "live").status == 0
     run = playbook("playbooks/restore.yml", "live")
     assert run.status == 0, run.printed
-    assert "sandbox-live is ready, made anew from the inventory" in run.printed
+    assert "sandbox-live is ready, made from the inventory" in run.printed
     pushes = host.run("docker logs ibgw-live 2>&1 | grep -c 'Second Factor Authentication initiated'")
     assert int(pushes.stdout) == 1
     events = [

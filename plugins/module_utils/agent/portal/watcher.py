@@ -46,7 +46,7 @@ _LOGS = "Look at docker logs of its container; then ansible-playbook site.yml st
 
 @dataclass
 class Watched:
-    """What the metrics show of the gateway: its container and the last verdict on its API. It has no log to read."""
+    """A gateway without a log to read: its container and the last verdict on its API, for the metrics."""
 
     name: str
     deployed_as: tickle.Deployed
