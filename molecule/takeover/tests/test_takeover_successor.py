@@ -63,12 +63,14 @@ def status(host: Host) -> dict[str, t.Any]:
 
 @pytest.mark.usefixtures("same_container")
 @pytest.mark.parametrize(
-    ("accepted", "says"), [(False, "live_costs"), (True, "runs with IBC, and")], ids=["costs", "mixed"]
+    ("accepted", "more", "says"),
+    [(True, (), "runs with IBC, and"), (False, ("-e", "gateway_apply=now"), "live_costs")],
+    ids=["mixed", "costs"],
 )
 def test_a_signed_in_gateway_keeps_its_controller(
-    playbook: Playbook, pinned: Pinned, accepted: bool, says: str
+    playbook: Playbook, pinned: Pinned, accepted: bool, more: tuple[str, ...], says: str
 ) -> None:
-    run = playbook("site.yml", "live", *pinned(accepted))
+    run = playbook("site.yml", "live", *pinned(accepted), *more)
     assert run.status == 2
     assert says in run.printed
     assert "Nothing was touched" in run.printed
