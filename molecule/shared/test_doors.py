@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import subprocess
 import tarfile
@@ -22,7 +23,8 @@ from tests.lint.files import ROOT
 
 SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
 MODE = "live" if os.environ.get("SANDBOX_HOST", "").endswith("live") else "paper"
-READER, SUDO, VAULT = "ann", "sesame", "vault"
+# The hardening takes no password that is easy to guess.
+READER, SUDO, VAULT = "ann", secrets.token_urlsafe(24), "vault"
 # Of the scenario's settings; the others are of the page's own inventory or of the sandbox's machine.
 OWN = (
     "gateway_image",
