@@ -71,6 +71,9 @@ def reader(host: Host, variables: dict[str, t.Any]) -> None:
     host.check_output(f"echo {READER}:{SUDO} | chpasswd && install -d -o {READER} -m 700 /home/{READER}/.ssh")
     host.check_output(f"echo {shlex.quote(public)} > /home/{READER}/.ssh/authorized_keys")
     host.check_output(f"chown {READER} /home/{READER}/.ssh/authorized_keys")
+    # The first run of site.yml let in its own user alone.
+    allow = f"s/^AllowUsers .*/AllowUsers {variables['user']} {READER}/"
+    host.check_output(f"sed -i '{allow}' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf && systemctl reload ssh")
     host.check_output(f"echo '{READER} ALL=(ALL) ALL' > /etc/sudoers.d/{READER} && chmod 440 /etc/sudoers.d/{READER}")
 
 
@@ -148,7 +151,7 @@ class Doors:
         own = yaml.safe_load(path.read_text())
         not_here = ("gateway_user", "gateway_password", "sandbox_state")
         own |= {key: value for key, value in self._settings.items() if key not in not_here}
-        own["hardening_ssh_from"] = ["10.211.0.0/16"]
+        own |= {"hardening_ssh_from": ["10.211.0.0/16"], "hardening_ssh_allow_users": [self._variables["user"], READER]}
         path.write_text(yaml.safe_dump(own))
 
 
