@@ -29,7 +29,7 @@ _problem = table(
     {
         "metrics-not-served": (
             "off, and session_http_port is 0, so that Prometheus cannot fetch this gateway's metrics",
-            "set observability_exporter: true and run site.yml, or set session_http_port",
+            "set observability_exporter: true and run site.yml, or session_http_port, or observability_scrape: false",
         ),
         "rule-unknown": ("not an alerting rule", "name one of docs/reference/alert_rules.md"),
         "rule-change": (
@@ -109,14 +109,15 @@ def target(settings: Settings) -> str | None:
 
 
 def watched(settings: Settings) -> bool:
-    """Whether a gateway has a watcher, which alone has metrics."""
-    return settings.get("gateway_stack") != "client_portal"
+    """Whether Prometheus is to have a gateway's metrics. Only one of stack tws has a watcher, and with it metrics."""
+    return settings.get("gateway_stack") != "client_portal" and flag(settings["observability_scrape"])
 
 
 # What decides that, of each gateway.
 READ = (
     *("gateway_name", "gateway_stack", "session_metrics_directory", "session_http_address", "session_http_port"),
     *("observability_exporter", "observability_exporter_address", "observability_exporter_port"),
+    "observability_scrape",
 )
 
 

@@ -17,6 +17,7 @@ GATEWAY: dict[str, Any] = {
     "observability_exporter": True,
     "observability_exporter_address": "127.0.0.1",
     "observability_exporter_port": 9100,
+    "observability_scrape": True,
 }
 VPC = {"gateway_access": ["vpc"], "access_vpc_addresses": ["10.0.0.2", "fd00::2"]}
 PROMETHEUS: dict[str, Any] = {
@@ -123,10 +124,6 @@ def test_where_metrics_are(changes: dict[str, Any], target: str | None) -> None:
     assert refused == ([] if target else [("vm", "metrics-not-served")])
 
 
-def test_a_gateway_without_a_watcher_has_no_metrics() -> None:
-    assert (
-        observability.pairs(
-            [GATEWAY | {"host": "vm", "gateway_stack": "client_portal", "observability_exporter": False}]
-        )
-        == []
-    )
+@pytest.mark.parametrize("changes", [{"gateway_stack": "client_portal"}, {"observability_scrape": False}])
+def test_a_gateway_that_is_not_to_be_fetched_may_have_no_metrics(changes: dict[str, Any]) -> None:
+    assert observability.pairs([GATEWAY | {"host": "vm", "observability_exporter": False} | changes]) == []
