@@ -114,7 +114,7 @@ class Judge:
             self._keep(heard)
         self._store.note("answer_refused", f"an answer of {who} was refused: {reason}", now, by=who)
         more = " No answer is taken for an hour now." if len(heard.refused) >= MOST_REFUSED else ""
-        text = f"The answer of {who} was {reason}.{more}"
+        text = f"The answer of {who} was refused: {reason}.{more}"
         step = "If nobody of yours sent it: ibgwctl history, and renew the channel's token."
         # Once an hour, and when the ears are closed.
         key = f"answer_refused/{now // HOUR:.0f}/{bool(more)}"
