@@ -325,7 +325,7 @@ class Watcher:
         """Queue due alerts, and send the queue."""
         now = self.control.now()
         serious = record.state in _TROUBLE
-        # Whoever fixed it: clear the alert, so that it is sent again if the state returns.
+        # Clear the alert, whoever fixed it, so that it is sent again if the state returns.
         ready = record.state == verdicts.READY
         over = ready or (before.state == verdicts.READY and before != self._told_from)
         self._told_from = before

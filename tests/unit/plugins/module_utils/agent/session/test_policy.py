@@ -535,7 +535,7 @@ OLD = "2026-11-20T10:00:00.000000000Z"
             {"logins": [TUESDAY - 3599, TUESDAY]},
         ),
         (live(), dataclasses.replace(DOWN, started_at=OLD), {"counts": {}, "container_started_at": READY.started_at}),
-        # What is signed in is blocked no more; what only starts stays so.
+        # Signing in ends a block; a mere start does not.
         (live(blocked="session_lost"), READY, {"blocked": None, "signed_in_at": SUNDAY, "counts": {}}),
         (live(blocked="session_lost"), RESTARTING, {"blocked": "session_lost"}),
         (live(blocked="session_lost"), dataclasses.replace(READY, running=False), {"blocked": "session_lost"}),
@@ -568,7 +568,7 @@ OLD = "2026-11-20T10:00:00.000000000Z"
             {"valid_until": None},
         ),
         (paper(), READY, {"valid_until": None, "sign_in_due": None, "signed_in_at": None}),
-        # What blocks one that is down is told; while it runs its own state is.
+        # The cause is shown while it is down; its own state while it runs.
         (
             live(blocked="push_missed"), DOWN,
             {"state": verdicts.BLOCKED, "reason": policy.CAUSES["push_missed"][0], "next_step": policy._SIGN_IN},
@@ -675,7 +675,7 @@ def test_a_look_as_the_rules_see_it() -> None:
         ((), "link_down", True),
         ((), "no_handshake", False),
         ((), None, False),
-        # What the log says counts more than what the API says.
+        # The log takes precedence over the API.
         (SIGN_IN_LOG[:6], "ready", False),
         (SIGN_IN_LOG, None, True),
     ],
