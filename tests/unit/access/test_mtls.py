@@ -47,7 +47,7 @@ def render(name: str, **variables: Any) -> str:
 
 
 class Stunnel:
-    """A process of stunnel with ``debug = info``, by which it tells from when on it serves, and its log."""
+    """A process of stunnel with ``debug = info``, which logs when it begins to serve, and its log."""
 
     def __init__(self, command: list[str], config: Path) -> None:
         self.process = subprocess.Popen([*command, config.name], cwd=config.parent, stderr=subprocess.PIPE, text=True)
