@@ -1,4 +1,4 @@
-"""Which client reaches which address: the table that molecule/access checks, and its picture.
+"""The table of allowed connections that molecule/access checks, and its picture.
 
 `python docs/access_matrix.py` writes docs/explanation/access-matrix.svg.
 """

@@ -1,4 +1,4 @@
-"""What the scenarios' tests share: running a playbook on the scenario's own machine, and the stand-in's control."""
+"""Shared by the scenarios' tests: running a playbook on the scenario's own machine, and controlling the stand-in."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Run(t.NamedTuple):
 
 
 def ansible_playbook(playbook: str, limit: str, *arguments: str, seconds: float = 600, **environment: str) -> Run:
-    """Run a playbook; after so many seconds it is killed, with all that it started here, and its status is negative."""
+    """Run a playbook; after the timeout it is killed, with all that it started here, and its status is negative."""
     command = [f"{PROGRAMS}/ansible-playbook", playbook, "-i", "inventories/sandbox", *arguments]
     command += ["-l", limit] if limit else []
-    # Molecule forces colours, and a coloured recap would be no number.
+    # Molecule forces colours, and a coloured recap would not parse.
     plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **environment}
     with tempfile.TemporaryFile("w+") as output:
         # Into a file: a child that lives on, such as ssh's master, would keep a pipe open.
@@ -110,7 +110,7 @@ def playbook() -> t.Callable[..., Run]:
 
 @pytest.fixture
 def killed_playbook() -> t.Callable[..., None]:
-    """Run a playbook and kill it, with all that it started, after so many seconds."""
+    """Run a playbook and kill it, with all that it started, after these seconds."""
 
     def run_and_kill(seconds: float, *words: str) -> None:
         process = subprocess.Popen(
@@ -130,7 +130,7 @@ def killed_playbook() -> t.Callable[..., None]:
 
 @pytest.fixture
 def same_container(host: Host, name: str) -> t.Iterator[None]:
-    """The gateway's container is, after the test, the one that it was, and was not restarted."""
+    """After the test, the gateway's container is the same one, and was not restarted."""
     inspect = f"docker inspect --format '{{{{.Id}}}} {{{{.State.StartedAt}}}}' ibgw-{name.removeprefix('sandbox-')}"
     before = host.check_output(inspect)
     yield
@@ -139,7 +139,7 @@ def same_container(host: Host, name: str) -> t.Iterator[None]:
 
 @pytest.fixture
 def standin(host: Host) -> t.Callable[..., dict[str, t.Any]]:
-    """Speak to the stand-in in the running container: its own counters, and its faults."""
+    """Control the stand-in in the running container: its counters and its faults."""
 
     def control(*words: str) -> dict[str, t.Any]:
         name = host.check_output("docker ps --filter label=ibops.gateway.name --format '{{.Names}}'")
@@ -182,7 +182,7 @@ def images(host: Host, variables: dict[str, t.Any]) -> dict[str, str]:
 
 
 class Watched:
-    """A gateway as its watcher, or whoever acted on it, has written it down; nobody looks anew."""
+    """A gateway's record as its watcher, or another actor, has written it; without a new look."""
 
     def __init__(self, host: Host, gateway: str) -> None:
         self.host, self.gateway = host, gateway
@@ -191,7 +191,7 @@ class Watched:
         return json.loads(self.host.file(f"/var/lib/ibgw/{self.gateway}/session/state.json").content_string)
 
     def until(self, reached: t.Callable[[dict[str, t.Any]], bool], seconds: float = 30) -> dict[str, t.Any]:
-        """The record as soon as it is as wanted."""
+        """The record as soon as it matches."""
         deadline = time.monotonic() + seconds
         while not reached(found := self.record()):
             assert time.monotonic() < deadline, found
@@ -207,15 +207,15 @@ class Driven(Watched):
     """A gateway whose watcher lives at the tests' time (molecule/shared/clock.yml); all times are New York's."""
 
     def at(self, moment: str) -> None:
-        """Let it be *moment*, ``2027-03-07 01:20``, and wait until the watcher has looked."""
+        """Set the clock to *moment*, ``2027-03-07 01:20``, and wait until the watcher has looked."""
         new_york = datetime.datetime.fromisoformat(moment).replace(tzinfo=zoneinfo.ZoneInfo("America/New_York"))
         offset = new_york.timestamp() - float(self.host.check_output("date +%s.%N"))
-        # In place, since who holds the clock open keeps on reading it.
+        # In place, since processes that hold the clock open keep reading it.
         self.host.check_output(f"echo {offset:+.3f} >/etc/ibgw-clock && systemctl restart ibgw-watch@{self.gateway}")
         self.until(lambda record: 0 <= record["checked_at"] - new_york.timestamp() < 300)
 
     def ibgwctl(self, *words: str) -> t.Any:
-        """Run ibgwctl at that time, a password on its standard input; testinfra's result."""
+        """Run ibgwctl at that time, with a password on its standard input; return testinfra's result."""
         run = "systemd-run --quiet --pipe --wait --property=EnvironmentFile=/etc/ibgw-clock.env"
         return self.host.run(f"echo any | {run} /usr/local/sbin/ibgwctl {' '.join(words)}")
 

@@ -1,6 +1,6 @@
 """The attacker inside a gateway's container: all of it is within the power of the container's own user.
 
-`docker exec -i CONTAINER python3 - ATTACK [WORD...] < attacker.py`; an attack that lasts goes on in the background and
+`docker exec -i CONTAINER python3 - ATTACK [WORD...] < attacker.py`; a lasting attack continues in the background and
 ends with the container.
 """
 
@@ -143,7 +143,7 @@ def frames(kind: str) -> None:
 
 
 def log(kind: str, mebibytes: str) -> None:
-    """Write so much to the container's log, that of its first process."""
+    """Write this much to the container's log, that of its first process."""
     line = {
         "long_lines": b"x" * 2000 + b"\n",
         "one_byte_lines": b"x\n",
@@ -174,7 +174,7 @@ def add(*lines: str) -> None:
 
 
 def logins(words: str, pause: str) -> None:
-    """Try to sign in for ever, as the gateway's controller does, with an end that nobody knows the words of."""
+    """Try to sign in endlessly, as the gateway's controller does, ending in an unknown message."""
     take_over()
     detach()
     with open("/proc/1/fd/1", "w", encoding="utf-8", buffering=1) as file:

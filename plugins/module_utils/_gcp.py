@@ -43,11 +43,15 @@ def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def refuse(module: AnsibleModule, problems: c.Iterable[Problem]) -> None:
+def refuse(module: AnsibleModule, problems: c.Iterable[Problem], undone: str = "Nothing was changed.") -> None:
     """Fail with all *problems*, if there are any."""
     if found := list(problems):
-        lines = " ".join(map(str, found))
-        module.fail_json(msg=f"{lines} Nothing was changed.", problems=[each._asdict() for each in found])
+        module.fail_json(msg=" ".join([*map(str, found), undone]), problems=listed(found))
+
+
+def listed(problems: c.Iterable[Problem]) -> list[dict[str, t.Any]]:
+    """The *problems* as a module returns them."""
+    return [each._asdict() for each in problems]
 
 
 def who(module: AnsibleModule) -> c.Callable[[], t.Any]:

@@ -205,7 +205,7 @@ options:
         type: str
         required: true
       description:
-        description: What it is for.
+        description: Its purpose.
         type: str
       direction:
         description: Whether it is about what comes in or what goes out.
@@ -213,7 +213,7 @@ options:
         choices: [EGRESS, INGRESS]
         default: INGRESS
       action:
-        description: What happens to what it matches.
+        description: The action on matching traffic.
         type: str
         choices: [allow, deny]
         default: allow
@@ -427,7 +427,7 @@ def main() -> None:
             found = network.Observed(compute, options["network"]["name"])
             changes, kept = (network.changes(options, found), []) if is_present else network.removal(options, found)
     except GcpError as error:
-        module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
+        module.fail_json(msg=f"{error} Nothing was changed.", actions=[], problems=_gcp.listed(error.problems))
     name = options["network"]["name"]
 
     def inspect() -> network.Observed:

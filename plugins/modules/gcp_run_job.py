@@ -213,8 +213,7 @@ def main() -> None:
     refused, warned = run_job.obstacles(found, options)
     for each in warned:
         module.warn(each)
-    if refused:
-        module.fail_json(msg=" ".join([*refused, "Nothing was executed."]))
+    _gcp.refuse(module, refused, "Nothing was executed.")
     plan = run_job.summary(found, options)
     if module.check_mode:
         module.exit_json(changed=True, plan=plan)

@@ -208,7 +208,7 @@ def main() -> None:
                 for verb in change.verbs:
                     jobs.carry_out(change, verb)
     except GcpError as error:
-        _gcp.fail(module, str(error), journal)
+        _gcp.fail(module, str(error), journal, problems=_gcp.listed(error.problems))
     actions = [action for change in changes for action in change.actions] if module.check_mode else journal.actions
     diff = {
         "before": {change.name: change.before for change in changes if change.before is not None},

@@ -82,7 +82,7 @@ options:
     type: str
   image:
     description:
-      - What the disk of a new VM is made from. Only for a new one; no VM is ever compared with it.
+      - The image for the disk of a new VM. Existing VMs are never compared with it.
       - The family of a project, as V(debian-cloud/debian-12), or the path of an image or a family, as
         V(projects/debian-cloud/global/images/family/debian-12).
     type: str
@@ -134,7 +134,7 @@ options:
     type: str
   scopes:
     description:
-      - What its programs may ask for at most. With a new service account V(cloud-platform), which leaves it to IAM.
+      - The upper limit of its programs' permissions. A new account has V(cloud-platform), which leaves it to IAM.
     type: list
     elements: str
   metadata:
@@ -144,7 +144,7 @@ options:
       - Users who may view the VM can read it, so keep secrets out of it.
     type: dict
   shielded:
-    description: What a Shielded VM checks. It changes while the VM is stopped only.
+    description: The checks of a Shielded VM. They change only while the VM is stopped.
     type: dict
     suboptions:
       secure_boot:
@@ -157,14 +157,14 @@ options:
         description: Compare each boot with the first. A new VM does.
         type: bool
   scheduling:
-    description: What Google does with the VM by itself. It changes while the VM is stopped only.
+    description: Google's own actions on the VM. They change only while the VM is stopped.
     type: dict
     suboptions:
       automatic_restart:
         description: Start it again after a failure of its host. A new VM has V(true).
         type: bool
       on_host_maintenance:
-        description: What happens when its host is maintained. A new VM has V(MIGRATE), which it does not notice.
+        description: The action during host maintenance. A new VM has V(MIGRATE), which it does not notice.
         type: str
         choices: [MIGRATE, TERMINATE]
       max_run_duration:
@@ -421,7 +421,7 @@ def main() -> None:
             found = vm.Observed(compute, options["name"])
             changes, kept = (vm.changes(options, found, warn), []) if is_present else vm.removal(found)
     except GcpError as error:
-        module.fail_json(msg=f"{error} Nothing was changed.", actions=[])
+        module.fail_json(msg=f"{error} Nothing was changed.", actions=[], problems=_gcp.listed(error.problems))
 
     def inspect() -> vm.Observed:
         after = vm.Observed(compute, options["name"])

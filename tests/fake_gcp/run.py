@@ -150,7 +150,7 @@ class FakeRun(FakePlatform):
         names = _below(self.executions, asked.name)
         return {"executions": [copy.deepcopy(self.executions[name].body) for name in reversed(names)]}
 
-    # What is there
+    # Resources
 
     def _job(self, name: str) -> Body:
         if name not in self.jobs:

@@ -21,7 +21,7 @@ from tests.fake_gcp.operations import Operation
 from tests.fake_gcp.resources import KINDS, Body, check_unchanged
 
 REGIONS = ("europe-west1", "us-central1", "us-east1")
-# What is only listed here: tests put it.
+# Read-only resources, which tests put here.
 LISTED = (
     *("forwardingRules", "interconnectAttachments", "networkEndpointGroups", "targetVpnGateways", "vpnGateways"),
     "vpnTunnels",

@@ -23,7 +23,7 @@ REQUIRED = {
 }
 # Gone from the document, and still sent by gcloud 528.
 FORMER = {"returnPartialSuccess": {"location": "query", "type": "boolean"}}
-# What google.cloud says though it is output only; Google does not mind.
+# Output-only fields that google.cloud sends, which Google tolerates.
 TOLD = ("kind", "region", "zone")
 OUTPUT_ONLY = re.compile(r"\[?output[ -]only\]?", re.I)
 INTEGERS = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1)}

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store
 
-# A folder of a test's own serves all examples of it: each writes its file anew.
+# One folder per test serves all its examples: each writes its file again.
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 COMMON: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": CHECKS}
 settings.register_profile("fuzz", derandomize=True, max_examples=200, **COMMON)

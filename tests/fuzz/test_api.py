@@ -57,7 +57,7 @@ PARTS = st.lists(MESSAGES | st.sampled_from(SESSION) | st.binary(max_size=20), m
 
 @st.composite
 def streams(draw: st.DrawFn) -> bytes:
-    """A session in any order with something else between, one that is cut and mended anywhere, or anything at all."""
+    """A session in any order with something else between, one that is cut and joined anywhere, or anything at all."""
     kind = draw(st.sampled_from(["session", "session", "cut", "anything"]))
     if kind == "anything":
         return draw(PARTS)

@@ -15,7 +15,7 @@ import yaml
 from tests.lint.files import ROOT, project_files
 
 COPY = ROOT / ".cache" / "changelog" / "ansible_collections" / "ibops" / "gateway"
-# What antsibull-changelog reads: the fragments, and the plugins and roles, of which it lists the new ones.
+# Read by antsibull-changelog: the fragments, and the plugins and roles, to list new ones.
 READ = ("changelogs", "galaxy.yml", "meta", "plugins", "roles")
 
 

@@ -164,7 +164,7 @@ def written(value: object) -> str:
 
 
 def specification() -> str:
-    """The role's specification, its generated part made anew."""
+    """The role's specification with its generated part rewritten."""
     kept, _, _ = SPECIFICATION.read_text().partition(SPECIFICATION_NOTE)
     kept = line_of(
         kept, r"(?<=      gateway_access:\n)(?:        .*\n)*?        choices: ", f"[{', '.join(access.METHODS)}]"
@@ -198,7 +198,7 @@ def with_suboptions(text: str, name: str, lines: str) -> str:
     return before + option + kept + options + re.sub(r"\A(?: {10}.*\n)+", lambda _: lines, after)
 
 
-# What role gcp_vm has to know itself.
+# Options that role gcp_vm sets itself.
 NOT_OF_THE_ROLE = {"name", "zone", "mode", "project", "region", "access_token", "credentials_file"}
 
 

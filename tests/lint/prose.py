@@ -1,4 +1,7 @@
-"""The English of documentation and plugins: proselint, codespell, and our own words, which words.yml lists."""
+"""The English of documentation and code: proselint, codespell, and our own words, which words.yml lists.
+
+Of plugins every text is read, messages included; of other code the comments, docstrings, and names of tasks.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import subprocess
 import sys
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +30,14 @@ NOT_PROSE = re.compile(
 GAP = "§"
 # From Python 3.12 on, the text within an f-string is a token of its own.
 TEXTS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
-# The beginnings of a docstring that leave open what its subject does.
-VAGUE = re.compile(r"(What|Who|Whom|Which|Whoever|As much)\b")
+# The beginnings of a docstring or a comment that leave open what its subject is or does.
+VAGUE = re.compile(r"(What|Who|Whom|Whose|Which|Whoever|As much)\b(?!.*\?)")
+# Outside of Python: a block of comments, a comment of Jinja, the name of a task or a play.
+REMARK = re.compile(
+    r"^(?P<start>[ \t]*#) (?P<block>[^\n]*(?:\n(?P=start) [^\n]*)*)|\{# (?P<jinja>.*?) #\}|^ *- name: (?P<name>[^\n]*)",
+    re.M | re.S,
+)
+REMARKED = {".yml", ".yaml", ".j2", ".sh", ".toml", ".cfg"}
 
 
 def pages() -> list[Path]:
@@ -41,26 +51,64 @@ def prose(text: str) -> str:
     return re.sub(r"^$", GAP, text, flags=re.M)
 
 
-def sources() -> list[Path]:
-    """Return the Python files of the plugins."""
-    return [path for path in project_files() if path.suffix == ".py" and path.parts[0] == "plugins"]
-
-
-def source_problems(path: Path, instead: dict[str, str]) -> list[str]:
-    """Return what we do not write in comments, docstrings and messages, and docstrings that do not say what is done."""
-    with tokenize.open(ROOT / path) as file:
-        tokens = [each for each in tokenize.generate_tokens(file.readline) if each.type in TEXTS and " " in each.string]
-    found = [
-        (token.start[0] + line - 1, problem)
-        for token in tokens
-        for line, problem in word_problems(token.string, instead)
-    ]
+def python_problems(path: Path, instead: dict[str, str]) -> list[tuple[int, str]]:
+    """Return (line, what is wrong) of comments and docstrings, and in plugins of all texts."""
+    found = [(line, text) for line, text in comment_blocks(path) if VAGUE.match(text)]
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node) or ""
             if VAGUE.match(text):
-                found.append((getattr(node, "lineno", 1), f"{text.split()[0]}: begin with what it is or does"))
-    return [f"{path}:{line}: {problem}" for line, problem in sorted(found)]
+                found.append((node.body[0].lineno, text))
+    vague = [(line, f"{text.split()[0]}: begin with what it is or does") for line, text in found]
+    return vague + [
+        (token.start[0] + line - 1, problem)
+        for token in tokens(path)
+        if token.type == tokenize.COMMENT or path.parts[0] == "plugins" or token.line.lstrip().startswith('"""')
+        for line, problem in word_problems(token.string, instead)
+    ]
+
+
+def tokens(path: Path) -> list[tokenize.TokenInfo]:
+    """Return the comments and the texts of several words in a Python file."""
+    with tokenize.open(ROOT / path) as file:
+        return [each for each in tokenize.generate_tokens(file.readline) if each.type in TEXTS and " " in each.string]
+
+
+def comment_blocks(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each comment that begins a block."""
+    before = 0
+    for token in tokens(path):
+        if token.type == tokenize.COMMENT:
+            if token.start[0] != before + 1:
+                yield token.start[0], token.string.lstrip("# ")
+            before = token.start[0]
+
+
+def remark_problems(path: Path, instead: dict[str, str]) -> list[tuple[int, str]]:
+    """Return (line, what is wrong) of comments and names of tasks in a file that is not Python's."""
+    text = (ROOT / path).read_text()
+    found = []
+    for match in REMARK.finditer(text):
+        remark = match["block"] or match["jinja"] or match["name"] or ""
+        first = text.count("\n", 0, match.start()) + 1
+        remark = re.sub(r"(?m)^[ \t]*# ", "", remark)
+        found += [(first + line - 1, problem) for line, problem in word_problems(remark, instead)]
+        if VAGUE.match(remark):
+            found.append((first, f"{remark.split()[0]}: begin with what it is or does"))
+    return found
+
+
+def code_problems(instead: dict[str, str]) -> list[str]:
+    found = []
+    for path in project_files():
+        if path.suffix == ".py":
+            wrong = python_problems(path, instead)
+        elif path.suffix in REMARKED and path != WORDS.relative_to(ROOT):
+            wrong = remark_problems(path, instead)
+        else:
+            continue
+        found += [f"{path}:{line}: {problem}" for line, problem in sorted(wrong)]
+    return found
 
 
 def word_problems(text: str, instead: dict[str, str]) -> list[tuple[int, str]]:
@@ -95,8 +143,8 @@ def main() -> int:
     config = Config(max_errors=1000, checks=dict.fromkeys(words["checks_off"], False) | DEFAULT["checks"])
     paths = pages()
     found = [problem for path in paths for problem in problems(path, words, config)] + misspelled(words, paths)
-    found += [problem for path in sources() for problem in source_problems(path, words["instead"])]
-    print("\n".join(found) or f"{len(paths)} pages and the plugins read well")
+    found += code_problems(words["instead"])
+    print("\n".join(found) or f"{len(paths)} pages and the code read well")
     return 1 if found else 0
 
 

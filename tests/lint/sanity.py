@@ -27,7 +27,7 @@ from tests.lint.files import ROOT, project_files
 WORK = ROOT / ".cache" / "sanity"
 HOME = WORK / "home"
 COLLECTION = WORK / "ansible_collections" / "ibops" / "gateway"
-# What is not shipped and still has a say: reasons why a file may break a rule.
+# Not shipped, but effective: the files that may break a rule, with reasons.
 ALSO = ("tests/sanity/*",)
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -36,7 +36,11 @@ MODULES: dict[str, list[str]] = {
         "deploy/test_deployment_replacement",
         "deploy/test_deployment_waiting",
     ],
-    "agent/session/policy": ["agent/session/test_policy"],
+    "agent/session/policy": [
+        "agent/session/test_policy",
+        "agent/session/test_policy_record",
+        "agent/session/test_policy_weeks",
+    ],
     "agent/session/lease": ["agent/session/test_lease"],
     "agent/session/lifecycle": [
         "agent/session/test_lifecycle",

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KILLED, HUNG, UNDECIDED, SURVIVED = "killed", "hung", "undecided", "survived"
 # A limit is this many times what the tests took before, and at least so many seconds; and what a fork may allocate.
 PATIENCE, LEAST_SECONDS, BASELINE_SECONDS, MOST_BYTES = 8, 5, 600, 4 << 30
-# What a fork ends with that has seen its failed test pass without the mutant.
+# Exit status of a fork whose failed test passes without the mutant.
 PROVEN = 99
 OPTIONS = [
     "-q",
@@ -57,7 +57,7 @@ def verdicts(path: Path, tests: list[str], chosen: list[Mutant], workers: int) -
     tests = [str(ROOT / each) for each in tests]
     plugin = _Server(path, tests, chosen, workers)
     sys.path.insert(0, str(ROOT))
-    # Imported anew, so that it is seen what an import calls, which a conftest may begin before any collection.
+    # Imported again, to record the calls of an import, which a conftest may begin before any collection.
     _forget(path)
     plugin.imports.begin()
     status = pytest.main([*OPTIONS, "-s", "-qq", "--no-header", "--no-summary", *tests], plugins=[plugin])
@@ -102,7 +102,7 @@ class _Server(_Profile):
         self.imports = _Calls(self.path)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        # What an import has called is part of what the module is: a change of it needs the import anew.
+        # Functions called during the import shape the module: changing one requires another import.
         self.at_import = self.imports.end()
         self.items = {each.nodeid: each for each in session.items}
         try:
@@ -112,7 +112,7 @@ class _Server(_Profile):
             self.fault = str(error)
         return True
 
-    # Which tests there are for a function
+    # The tests of each function
 
     def _baseline(self) -> None:
         """Run every test once, and note how long it takes and which functions of the module it calls."""
@@ -222,7 +222,7 @@ class _Server(_Profile):
 
 @dataclass
 class _Ordered(_Profile):
-    """The tests of a process that collects anew, in the *order* by their names; what fails is written down."""
+    """Run the tests in a process that collects again, in the *order* by their names; failures are recorded."""
 
     order: dict[str, int]
     place: str
@@ -236,7 +236,7 @@ class _Ordered(_Profile):
 
 
 class _Calls:
-    """Which functions of the module at *path* are called between begin and end, in any thread."""
+    """Record the functions of the module at *path* that are called between begin and end, in any thread."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._called = str(path), set[CodeType]()
@@ -263,7 +263,7 @@ def _directory() -> tempfile.TemporaryDirectory[str]:
 
 
 def _forget(path: Path) -> None:
-    """Have everything of the project, the module at *path* included, imported anew."""
+    """Import everything of the project again, the module at *path* included."""
     places = (str(ROOT), str(path.parent))
     for name in [name for name, module in sys.modules.items() if name != "__main__" and _is_within(module, places)]:
         if not name.startswith("tests.mutants"):

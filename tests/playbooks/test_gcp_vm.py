@@ -103,7 +103,7 @@ def test_an_account_that_others_have_opens_no_port_of_theirs(fake: FakeGcp) -> N
     assert (rules["l1"]["targetTags"], rules["l1"].get("targetServiceAccounts")) == (["l1"], None)
 
 
-# What somebody has changed at a rule of ours.
+# Manual changes to one of our rules.
 DRIFT: dict[str, dict[str, t.Any]] = {
     "ibgw-deny-ingress": {
         "disabled": True,

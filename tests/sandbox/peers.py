@@ -1,4 +1,4 @@
-"""Peers of a gateway's overlay, for the scenario access_tls and for the bench of the ways."""
+"""Peers of a gateway's overlay, for the scenario access_tls and for the bench of the access methods."""
 
 from __future__ import annotations
 

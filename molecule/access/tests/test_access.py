@@ -1,4 +1,4 @@
-"""Every way lets its clients through and nobody else, whatever happens to engine, container, firewall or VM."""
+"""Every access method admits its clients and nobody else, whatever happens to engine, container, firewall or VM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways out of containers and of the VM's users, after whatever happens, and how exposed our own services are.
+"""Egress of containers and of the VM's users after every event, and the exposure of our own services.
 
 A network namespace of the VM plays the world behind it: a neighbour, a range that the inventory names, a resolver,
 the internet, and a metadata server.

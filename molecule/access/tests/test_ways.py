@@ -1,4 +1,4 @@
-"""A real client gets through each way; what a way leaves behind, and what its key cannot do.
+"""A real client connects by each access method; nothing is left behind, and keys are limited.
 
 Each test starts from whatever the one before it left; the last one brings everything back.
 """
@@ -161,7 +161,7 @@ def test_a_prediction_says_what_would_go_and_changes_nothing(host: Host, playboo
 
 @pytest.fixture
 def dripping() -> c.Iterator[None]:
-    """A bastion that lets one in, and then sends a byte a second instead of the work."""
+    """A bastion that accepts the login, and then sends one byte per second."""
     python = docker("exec", BASTION, "readlink", "/usr/bin/python3").strip()
     drip = "#!/bin/sh\nwhile :; do printf . || exit; sleep 1; done\n"
     docker("exec", BASTION, "sh", "-c", f"printf '{drip}' >/usr/bin/drip; chmod 755 /usr/bin/drip")

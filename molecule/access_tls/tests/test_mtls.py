@@ -1,4 +1,5 @@
-"""Way mtls on the machine: a real client, refusals in the journal, and rotation under a client that is connected."""
+"""Access method mtls on the machine: a real client, refusals in the journal, and rotation under a client that is
+connected."""
 
 from __future__ import annotations
 

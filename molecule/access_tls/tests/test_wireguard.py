@@ -1,4 +1,4 @@
-"""Way wireguard on the machine: a peer in a container, who is no peer, and peers that come and go."""
+"""Access method wireguard on the machine: a peer in a container, a stranger, and peers that come and go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What site.yml says and leaves behind when the world does not play along.
+"""The reports and the state of site.yml when its environment fails.
 
 Each test starts from whatever the one before it left; the last one brings everything back.
 """
@@ -21,7 +21,7 @@ def container(host: Host) -> str:
 
 @pytest.fixture(scope="module")
 def listener(host: Host) -> t.Iterator[None]:
-    """A program of somebody else's, on 4999 of the machine's loopback."""
+    """Somebody else's program on port 4999 of the machine's loopback."""
     host.check_output("systemd-run --quiet --unit=listener python3 -m http.server 4999 --bind 127.0.0.1")
     yield
     host.check_output("systemctl stop listener")

@@ -18,7 +18,7 @@ PROBE = "ibgw-update-probe"
 
 
 def offer_newer_packages(probe: str) -> None:  # long: its source runs on the machine, alone
-    """On the machine: a security archive of its own, with a newer docker.io and the next version of a new package."""
+    """On the machine: make a security archive with a newer docker.io and the next version of a new package."""
     import glob
     import hashlib
     import io
@@ -216,7 +216,7 @@ def test_containers_still_start_and_images_come_by_digest(host: Host, variables:
 
 
 def through_ssh(variables: dict[str, t.Any], target: str) -> bytes:
-    """What the API's greeting is answered with through `ssh -W`, which forwards as `ssh -L` does."""
+    """The answer to the API's greeting through `ssh -W`, which forwards as `ssh -L` does."""
     command = ["ssh", *shlex.split(variables["ssh_common_args"]), "-i", variables["ssh_private_key_file"]]
     command += ["-p", str(variables["port"]), "-W", target, f"{variables['user']}@{variables['host']}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:

@@ -1,4 +1,4 @@
-"""Another image on paper: taken where it works, given back where it does not, whenever the run is killed.
+"""Another image on paper: kept if it works, rolled back if not, whenever the run is killed.
 
 Each test starts from whatever the one before it left; the last one brings everything back.
 """

@@ -25,7 +25,7 @@ def test_it_is_in_memory_and_nowhere_else(host: Host) -> None:
 
 
 def test_a_container_cannot_do_the_same(host: Host) -> None:
-    """The metadata server gives the VM's token to whoever asks: to the VM, and to no container of it."""
+    """The metadata server gives the VM's token to every process on the VM, but to none of its containers."""
     ask = "exec 3<>/dev/tcp/10.211.0.1/18412"
     assert host.run(f"timeout 5 bash -c '{ask}'").rc == 0
     assert host.run(f"docker exec ibgw-paper timeout 5 bash -c '{ask}'").rc != 0

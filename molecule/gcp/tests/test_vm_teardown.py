@@ -1,4 +1,4 @@
-"""Last, after test_vm.py: what provision.yml has made is removed, and nothing without a yes."""
+"""Last, after test_vm.py: provision.yml's resources are removed, and nothing without confirmation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVERYBODY = "gateways"
 
 
 def resources() -> set[str]:
-    """What there is in the project, by kind."""
+    """The resources in the project, by kind."""
     kinds = ("global/networks", "global/firewalls", *(f"regions/europe-west1/{kind}" for kind in (
         "subnetworks", "addresses", "routers", "resourcePolicies")), *(f"zones/europe-west1-b/{kind}" for kind in (
         "instances", "disks")))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Text of the container's: printable, bounded, and with nothing in it that a terminal obeys."""
+"""Text from the container: printable, bounded, and without terminal control sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-# A bell, a cleared screen, a colour, text that runs the other way, and a second line for who takes this one for an end.
+# A bell, a cleared screen, a colour, right-to-left text, and a second line after a supposed end.
 OWNED = r"\x1b[2J\x07\u202egnihton\u2066\x9b31m\x85owned"
 OPENED = "2026-11-30 12:00:00:000 IBC: detected dialog entitled: {}; event=Opened"
 # A gateway that has not signed in, whose last dialog is told.
@@ -31,7 +31,7 @@ def obeyed(text: str) -> set[str]:
 
 
 def texts(data: object) -> str:
-    """All texts of JSON data, as whoever reads it gets them."""
+    """All texts in JSON data, as a reader receives them."""
     if isinstance(data, dict):
         return texts([*data, *data.values()])
     return "".join(f"{texts(each)}\n" for each in data) if isinstance(data, list) else str(data)

@@ -1,4 +1,4 @@
-"""Another image for live: fetched at once, taken at a sign-in, given back where that does not come about.
+"""Another image for live: fetched at once, used at the next sign-in, rolled back if that fails.
 
 Each test starts from whatever the one before it left; the last one brings everything back.
 """

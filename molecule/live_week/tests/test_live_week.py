@@ -22,7 +22,7 @@ NEXT_DIES = datetime.datetime(2027, 3, 21, 5, 0, tzinfo=datetime.UTC).timestamp(
 
 
 def logged(host: Host, text: str) -> int:
-    """How often IBC has said so."""
+    """How often IBC has logged it."""
     return int(host.run(f"docker logs ibgw-live 2>&1 | grep -c '{text}'").stdout)
 
 
@@ -236,7 +236,7 @@ def test_the_listener_is_small_and_little_exposed(host: Host, exposures: t.Calla
     assert memory <= 40 * 1024 * 1024
 
 
-# What programs are told of it
+# Its publication to programs
 
 
 def test_metrics_are_written_where_node_exporter_reads(driven: t.Any, host: Host) -> None:

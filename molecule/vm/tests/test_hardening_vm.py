@@ -1,4 +1,4 @@
-"""What of the hardening only a kernel of its own shows, after a reboot."""
+"""Hardening that shows only with a separate kernel, after a reboot."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def started(host: Host, unit: str) -> int:
 def test_the_kernel_has_the_settings(host: Host) -> None:
     wanted = pairs(host.check_output("cat /etc/sysctl.d/*ibgw*.conf"))
     assert len(wanted) > 20
-    # A key that this kernel does not have is no difference.
+    # A key that this kernel lacks is not a difference.
     shown = host.run(f"sysctl --ignore {shlex.join(key for key in wanted if '*' not in key)}").stdout
     found = pairs(shown)
     assert {key: (value, wanted[key]) for key, value in found.items() if value != wanted[key]} == {}

@@ -1,4 +1,4 @@
-"""What only a kernel of its own can show."""
+"""Checks that need a separate kernel."""
 
 from __future__ import annotations
 

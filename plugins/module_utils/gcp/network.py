@@ -9,12 +9,12 @@ import collections.abc as c
 import functools
 import typing as t
 
-from ..agent.problem import Problem
+from ..agent.problem import Problem, table
 from . import users
 from .api import plan
 from .api.client import start
 from .api.compute import Compute
-from .api.errors import GcpError
+from .api.errors import GcpError, RefusedError
 from .api.normal import last, link
 from .api.plan import Change, DesiredState, Key
 from .api.resource import MARK_LABEL, Body, Options, Resource, is_marked
@@ -30,6 +30,16 @@ from .rules import place
 RESOURCES = (NETWORK, SUBNET, ADDRESS, ROUTER, FIREWALL)
 # Names used by the modules.
 SECTIONS = {NETWORK: "network", SUBNET: "subnets", ADDRESS: "addresses", ROUTER: "routers", FIREWALL: "firewalls"}
+
+_problem = table(
+    {
+        "gcp-subnet-missing": ("the region has no such subnet", "add it to subnets, or correct the name"),
+        "gcp-reservation-missing": (
+            "no address of this name is reserved in the region",
+            "add it to addresses, or correct the name",
+        ),
+    }
+)
 
 
 class Observed:
@@ -100,7 +110,7 @@ def _all(found: Observed) -> list[Body]:
 
 
 def _check_unused(options: Options, found: Observed, planned: list[Change]) -> None:
-    """GcpError if something uses a resource that the changes delete."""
+    """RefusedError if something uses a resource that the changes delete."""
     if users.needed(planned):
         endpoints = {RUN.host: options["run_endpoint"], users.VPC_ACCESS.host: options["vpcaccess_endpoint"]}
         leaving = {f"projects/{options['project']}/{each}" for each in options["removed_before"]}
@@ -110,11 +120,11 @@ def _check_unused(options: Options, found: Observed, planned: list[Change]) -> N
 
 
 def changes(options: Options, found: Observed) -> list[Change]:
-    """The changes from *found* to the options; GcpError with everything that prevents them."""
+    """The changes from *found* to the options; RefusedError with everything that prevents them."""
     named = {
         section: {each["name"] for each in options[section] or []} for section in ("subnets", "addresses", "firewalls")
     }
-    wrong = [
+    wrong: list[Problem] = [
         *subnet.overlaps(options["subnets"] or [], found.belonging(SUBNET).values()),
         *_missing_references(
             options, named["subnets"] | set(found.all[SUBNET]), named["addresses"] | set(found.all[ADDRESS])
@@ -124,10 +134,10 @@ def changes(options: Options, found: Observed) -> list[Change]:
     for each in desired(options):
         try:
             planned.append(plan.change(each, found.all[each.resource].get(each.name), options["recreate"]))
-        except GcpError as error:
-            wrong.append(str(error))
+        except RefusedError as error:
+            wrong += error.problems
     if wrong:
-        raise GcpError(" ".join(wrong))
+        raise RefusedError(wrong)
     if options["firewalls"] is not None:
         planned += [
             plan.removal(FIREWALL, body, frozenset())
@@ -142,7 +152,7 @@ def changes(options: Options, found: Observed) -> list[Change]:
 def removal(options: Options, found: Observed) -> tuple[list[Change], list[str]]:
     """The changes that remove the network's resources created by the collection, and those kept, as C(addresses/nat).
 
-    GcpError if something uses a resource to be removed. A public address cannot be recovered, so it goes last.
+    RefusedError if something uses a resource to be removed. A public address cannot be recovered, so it goes last.
     """
     ours = {resource: _marked(resource, found) for resource in RESOURCES}
     left = [
@@ -179,17 +189,16 @@ def _marked(resource: Resource, found: Observed) -> list[Body]:
     return [body for body in found.belonging(resource).values() if is_marked(body)]
 
 
-def _missing_references(options: Options, subnets: t.Container[str], addresses: t.Container[str]) -> c.Iterator[str]:
+def _missing_references(
+    options: Options, subnets: t.Container[str], addresses: t.Container[str]
+) -> c.Iterator[Problem]:
     """Refuse the name of a subnet or an address that is neither in the options nor existing."""
     for variable, name in _references(options, "subnets", "subnet"):
         if name not in subnets:
-            yield f"{variable} is {name!r}: there is no such subnet in the region. Add it to subnets, or fix the name."
+            yield _problem("gcp-subnet-missing", variable, name)
     for variable, name in (*_references(options, "addresses", ""), *_references(options, "draining", "")):
         if name not in addresses:
-            yield (
-                f"{variable} is {name!r}: no such address is reserved in the region. Add it to addresses, or fix the "
-                "name."
-            )
+            yield _problem("gcp-reservation-missing", variable, name)
 
 
 def _references(options: Options, in_nats: str, in_addresses: str) -> c.Iterator[tuple[str, str]]:

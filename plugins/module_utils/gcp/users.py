@@ -9,9 +9,10 @@ import collections.abc as c
 import re
 import typing as t
 
+from ..agent.problem import table
 from .api.client import Api
 from .api.compute import Compute
-from .api.errors import DisabledError, GcpError
+from .api.errors import DisabledError, RefusedError
 from .api.normal import last, link
 from .api.plan import Change
 from .api.resource import Body, Options
@@ -21,6 +22,7 @@ from .resources.router import ROUTER
 from .resources.run_job import RUN
 from .resources.subnet import SUBNET
 
+_problem = table({"gcp-in-use": ("{user} uses it, so nothing can be removed", "remove that first")})
 COLLECTIONS = (
     "addresses",
     "forwardingRules",
@@ -44,22 +46,22 @@ Use = tuple[str, set[str]]
 def check_removable(
     changes: t.Sequence[Change], uses: c.Iterable[Use], place: Options, leaving: c.Iterable[str] = ()
 ) -> None:
-    """GcpError with each use of a resource that the changes delete, by one that they do not delete.
+    """RefusedError with each use of a resource that the changes delete, by one that they do not delete.
 
     *leaving* are the paths of resources removed before.
     """
     deleted = {change.resource.path(place, change.name): change for change in changes if change.deletes}
     gone = {*leaving, *(path for path, change in deleted.items() if change.desired is None)}
     project = f"projects/{place['project']}/"
-    found = sorted(
-        f"{change.resource.collection} {change.name} is used by {user.removeprefix(project)}"
+    found = {
+        _problem("gcp-in-use", "/".join(change.key), user=user.removeprefix(project))
         for user, used in uses
         if user not in gone
         for path, change in deleted.items()
         if path in used and path != user
-    )
+    }
     if found:
-        raise GcpError(f"Nothing can be removed: {'; '.join(dict.fromkeys(found))}. Remove what uses it first.")
+        raise RefusedError(sorted(found))
 
 
 def of_network(compute: Compute, bodies: c.Iterable[Body], endpoints: t.Mapping[str, str | None]) -> c.Iterator[Use]:

@@ -10,12 +10,12 @@ import dataclasses
 import functools
 import typing as t
 
-from ..agent.problem import Problem
+from ..agent.problem import Problem, table
 from . import users
 from .api import plan
 from .api.client import start
 from .api.compute import Compute
-from .api.errors import GcpError
+from .api.errors import GcpError, RefusedError
 from .api.normal import last, link
 from .api.plan import Change
 from .api.resource import Body, Options, Resource, is_marked
@@ -33,6 +33,21 @@ RESOURCES = (INSTANCE, DISK, POLICY, ADDRESS, SUBNET, MACHINE_TYPE)
 
 # How often to inspect a VM that starts or stops.
 SETTLE_SECONDS = 2.0
+_problem = table(
+    {
+        "gcp-disk-exists": (
+            "{zone} has a disk of this name, and no VM",
+            "choose another name, or, if nothing on the disk is needed, run `gcloud compute disks delete {name} "
+            "--zone {zone}`",
+        ),
+        "gcp-vm-subnet": ("a new VM needs a subnet", "name one in {region}"),
+        "gcp-vm-subnet-missing": ("{region} has no such subnet", "create it with gcp_network, or correct the name"),
+        "gcp-vm-disks": (
+            "Google would delete disks with the VM that the collection has not made: {disks}",
+            "keep such a disk with `{keeps}`, or delete it yourself",
+        ),
+    }
+)
 
 
 class Observed:
@@ -91,7 +106,7 @@ def problems(options: Options) -> list[Problem]:
 
 
 def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | None = None) -> list[Change]:
-    """The changes from what is *found* to the options; GcpError with everything that prevents them.
+    """The changes from what is *found* to the options; RefusedError with everything that prevents them.
 
     Resources that the options refer to must exist. In check mode they may be missing so far: *warn* is called instead.
     """
@@ -99,10 +114,14 @@ def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | N
     reserved = {name: body for name in named if (body := found.compute.get(ADDRESS, name))}
     snapshot = _snapshot(options, found)
     wrong = [*interface.addresses(options, reserved), *_impossible(options, found, snapshot)]
-    for each in (*interface.missing_addresses(options, reserved), *_missing_subnet(options, found)):
-        (warn or wrong.append)(each)
+    missing = [*interface.missing_addresses(options, reserved), *_missing_subnet(options, found)]
+    if warn:
+        for each in missing:
+            warn(str(each))
+    else:
+        wrong += missing
     if wrong:
-        raise GcpError(" ".join(wrong))
+        raise RefusedError(wrong)
     planned = [_schedule(options, found), *_machine(options, reserved, found, snapshot)]
     made = [change for change in planned if change]
     _check_goes_alone(found, made)
@@ -111,7 +130,7 @@ def changes(options: Options, found: Observed, warn: c.Callable[[str], None] | N
 
 
 def _check_schedule_unused(found: Observed, planned: c.Sequence[Change]) -> None:
-    """GcpError when another disk uses the schedule that the changes delete."""
+    """RefusedError when another disk uses the schedule that the changes delete."""
     if not any(change.resource is POLICY and change.deletes for change in planned):
         return
     own = {link(found.disk["selfLink"])} if found.disk else set()
@@ -160,7 +179,7 @@ def removal(found: Observed) -> tuple[list[Change], list[str]]:
 
 
 def _check_goes_alone(found: Observed, planned: c.Iterable[Change]) -> None:
-    """GcpError when Google would delete other disks together with the VM."""
+    """RefusedError when Google would delete other disks together with the VM."""
     if not found.instance or not any(change.resource is INSTANCE and change.deletes for change in planned):
         return
     attached = [each for each in found.instance["disks"] if each.get("autoDelete") and each.get("source")]
@@ -170,9 +189,8 @@ def _check_goes_alone(found: Observed, planned: c.Iterable[Change]) -> None:
         keeps = (
             f"gcloud compute instances set-disk-auto-delete {found.name} --no-auto-delete --disk {others[0]} {where}"
         )
-        raise GcpError(
-            f"instances {found.name}: Google would delete {', '.join(others)} with it, which the collection has not "
-            f"made. `{keeps}` keeps such a disk; delete it yourself if it is to go."
+        raise RefusedError(
+            [_problem("gcp-vm-disks", f"{INSTANCE.collection}/{found.name}", disks=", ".join(others), keeps=keeps)]
         )
 
 
@@ -213,13 +231,13 @@ def _machine(
     return [change, disk_change]
 
 
-def _impossible(options: Options, found: Observed, snapshot: Body | None) -> t.Iterator[str]:
+def _impossible(options: Options, found: Observed, snapshot: Body | None) -> t.Iterator[Problem]:
     """Refuse a VM that cannot be created, or a machine type that it cannot have."""
     existing = found.instance and instance.normalized(found.instance)
     name, zone = options["machine_type"] or instance.NEW_MACHINE_TYPE, options["zone"]
     if not existing or options["machine_type"] not in (None, existing["machineType"]):
         machine = found.compute.get(MACHINE_TYPE, name)
-        yield from map(str, machine_type.impossible(name, zone, machine))
+        yield from machine_type.impossible(name, zone, machine)
         yield from _unfit(options, found, name, machine, snapshot)
     if existing:
         yield from instance.interruptible(options, existing)
@@ -227,20 +245,17 @@ def _impossible(options: Options, found: Observed, snapshot: Body | None) -> t.I
         yield from interface.impossible(options, found.instance)
         return
     if found.disk:
-        yield (
-            f"name is {options['name']!r}: there is a disk of that name in {zone}, and no VM. Choose another name, or "
-            f"delete it if nothing on it is needed: gcloud compute disks delete {options['name']} --zone {zone}"
-        )
+        yield _problem("gcp-disk-exists", "name", options["name"], zone=zone, name=options["name"])
     if recovery.wanted(options):
-        yield from map(str, recovery.impossible(options, snapshot))
+        yield from recovery.impossible(options, snapshot)
     if not options["subnet"]:
-        yield f"subnet is {options['subnet']!r}: a new VM is in a subnet. Name one of {options['region']}."
+        yield _problem("gcp-vm-subnet", "subnet", region=options["region"])
 
 
 def _unfit(
     options: Options, found: Observed, name: str, machine: Body | None, snapshot: Body | None
-) -> t.Iterator[str]:
-    """Refuse a machine type that cannot boot from the disk of the VM, or from that which it will be created with."""
+) -> t.Iterator[Problem]:
+    """Refuse a machine type that cannot boot from the VM's present or future disk."""
     body = found.disk or {}
     given, before = (options["disk"] or {}).get("type"), last(body.get("type", ""))
     recreates = options["recreate"] and given not in (None, before)
@@ -256,9 +271,6 @@ def _unfit(
     yield from machine_type.unfit_image(name, machine, what, body.get("architecture", ""))
 
 
-def _missing_subnet(options: Options, found: Observed) -> t.Iterator[str]:
+def _missing_subnet(options: Options, found: Observed) -> t.Iterator[Problem]:
     if not found.instance and options["subnet"] and not found.compute.get(SUBNET, options["subnet"]):
-        yield (
-            f"subnet is {options['subnet']!r}: there is no such subnet in {options['region']}. Make it with "
-            "gcp_network, or fix the name."
-        )
+        yield _problem("gcp-vm-subnet-missing", "subnet", options["subnet"], region=options["region"])

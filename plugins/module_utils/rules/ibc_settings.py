@@ -147,7 +147,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
             variable="gateway_existing_session_action",
             default="primary",
             description=(
-                "What to do when the user is signed in elsewhere. V(manual) would wait for a person at the screen."
+                "The reaction when the user is signed in elsewhere. V(manual) would wait for a person at the screen."
             ),
         ),
         Key(

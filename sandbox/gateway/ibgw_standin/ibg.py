@@ -485,7 +485,7 @@ class Controller:
         raise Ended(1)
 
     async def adopt(self, socket: str) -> bool:
-        """Take over the program that has restarted itself; False where its sign-in did not come about."""
+        """Take over the program that has restarted itself; False where its sign-in failed."""
         log = f"{self.environment.get('TWS_PATH', '')}/ibgateway/{self.environment.get('TWS_MAJOR_VRSN', '')}"
         self.log(f"AUTORESTART: install4j restarter ran 3s ago ({log}/.install4j/restarter.log)")
         self.log(

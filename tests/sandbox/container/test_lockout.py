@@ -301,7 +301,7 @@ def test_the_host_goes_back(machine: Machine, good: str, fault: Fault) -> None:
     begin = time.monotonic()
     login_within(machine, LIMIT)
     if fault.cut:
-        # What the next run says, of the same name and with nothing to change.
+        # The next run's report, for the same name and without changes.
         file = {"path": FIREWALL, "content": machine.run(f"sudo cat {FIREWALL}") + "\n", "mode": "0600"}
         time.sleep(max(0, SECONDS + 1 - (time.monotonic() - begin)))
         run = Run(machine, {"files": [file], "seconds": SECONDS})

@@ -15,7 +15,7 @@ FORBIDDEN = {
     "MAC_OVERRIDE": 32, "MAC_ADMIN": 33, "SYSLOG": 34, "PERFMON": 38, "BPF": 39, "CHECKPOINT_RESTORE": 40,
 }  # fmt: skip
 
-# What a hardening role would do, and what must not get through.
+# Actions of a hardening role that must not reach the host.
 HARDENING = """
 sudo sysctl -w kernel.panic=61 vm.swappiness=7 fs.suid_dumpable=2 kernel.kptr_restrict=2
 echo 61 | sudo tee /proc/sys/kernel/panic

@@ -52,7 +52,7 @@ def test_other_options_replace_the_machine_unless_it_holds_a_live_session(machin
     assert "teardown.yml" in refusal
     assert present("container", machine.name, "{{.Id}}") == before
     assert f"replaced {machine.name} (capabilities" in machine.make(*options)
-    # The same address, another machine, and the same host key: nobody is asked to trust it anew.
+    # The same address, another machine, and the same host key: nobody has to trust it again.
     assert machine.run("hostname") == "sandbox-paper"
 
 

@@ -66,7 +66,7 @@ def test_a_reboot_is_a_reboot(machine: Machine) -> None:
     while (after := machine.ssh(BOOT_ID)).returncode != 0 or after.stdout == before:
         assert time.monotonic() < deadline, after.stderr
         time.sleep(2)
-    # What was written stays, what was only set does not.
+    # Written settings survive, others do not.
     assert machine.run("ls /kept; cat /proc/sys/kernel/panic") == "/kept\n0"
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate authority in memory, for tests: it also makes the certificates that nobody should have."""
+"""A CA in memory, for tests: it also makes certificates that nobody should have."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def render(name: str, **variables: Any) -> str:
 
 
 class Stunnel:
-    """A process of stunnel with ``debug = info``, by which it tells from when on it serves, and its log."""
+    """A process of stunnel with ``debug = info``, which logs when it begins to serve, and its log."""
 
     def __init__(self, command: list[str], config: Path) -> None:
         self.process = subprocess.Popen([*command, config.name], cwd=config.parent, stderr=subprocess.PIPE, text=True)
@@ -244,7 +244,7 @@ def test_every_address_has_the_same_rules(front: Front, relay: ModuleType) -> No
 
 
 def test_no_session_is_resumed_past_the_check(front: Front, relay: ModuleType) -> None:
-    """A ticket of an earlier session would let in who has been revoked since."""
+    """A ticket of an earlier session would admit a client revoked since."""
     context = relay.context(front.bundle("pipeline"))
     with (
         socket.create_connection(("127.0.0.1", front.port), SECONDS) as raw,
@@ -269,7 +269,7 @@ def serial(context: ssl.SSLContext, port: int) -> Any:
 
 
 def test_rotation_keeps_who_is_connected(front: Front, relay: ModuleType) -> None:
-    """A new server certificate, a new list of the revoked and a new list of names, in one reload."""
+    """A new server certificate, a new CRL and a new list of names, in one reload."""
     folder, other = front.bundle("pipeline"), front.bundle("notebook")
     with relay.tunnel("127.0.0.1", front.port, HOST, folder) as port:
         ib = ib_async.IB()

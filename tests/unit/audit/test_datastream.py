@@ -1,4 +1,4 @@
-"""Which rules a profile selects, with which values, and so which of them one evaluation can answer for several."""
+"""The rules that a profile selects, with their values, and the evaluations that profiles can share."""
 
 from __future__ import annotations
 

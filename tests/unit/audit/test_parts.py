@@ -1,4 +1,4 @@
-"""An audit measures some parts anew, and takes the others from results.json."""
+"""An audit measures some parts again, and takes the others from results.json."""
 
 from __future__ import annotations
 

@@ -253,3 +253,8 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> KilledAfter:
             yield
 
     return block
+
+
+def ids(result: dict[str, Any]) -> list[str]:
+    """The id and the variable of each problem that a module has returned."""
+    return [f"{each['id']} {each['variable']}" for each in result["problems"]]

@@ -1,4 +1,4 @@
-"""Google's own command line against the fake: it reads what the module has made, and the module mends what it does."""
+"""Google's own command line against the fake: it reads the module's resources, and the module corrects its changes."""
 
 from __future__ import annotations
 

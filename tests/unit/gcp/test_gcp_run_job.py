@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.platform import Asked
 from tests.fake_gcp.run import FakeRun
+from tests.unit.gcp.conftest import ids
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
@@ -36,7 +37,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRun]:
 
 
 def deploy(fake: FakeRun, containers: Any = (CONTAINER,), **task: Any) -> None:
-    """Make the job anew, its task's template changed."""
+    """Make the job again with a changed task template."""
     fake.jobs.clear()
     task = {"containers": list(containers), "vpcAccess": DIRECT, "maxRetries": 0, **task}
     body = {"template": {"template": {name: value for name, value in task.items() if value is not None}}}
@@ -173,15 +174,15 @@ def test_somebody_else_cancels(run: Run, cloud: FakeRun) -> None:
     assert "was cancelled by somebody else" in done["msg"]
 
 
-# What is refused or warned of, before an execution
+# Refusals and warnings before an execution
 
 ADDRESS = {"gateway_address": "10.10.0.2"}
 OBSTACLES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "no way into the VPC": ({"vpcAccess": None}, ADDRESS, "has no way into a VPC (vpcAccess)"),
+    "no way into the VPC": ({"vpcAccess": None}, ADDRESS, "Fix: run `gcloud run jobs update pipeline"),
     "the public address of the VM": (
         {},
         {"gateway_address": "203.0.113.7"},
-        "sends no public address into the VPC. Name the VM's internal address",
+        "sends no public address into the VPC. Fix: name the VM's internal address",
     ),
     "no such job": ({}, {"job": "pipelin"}, "has no such job. `gcloud run jobs list --region europe-west1"),
 }
@@ -253,7 +254,9 @@ def test_not_refused(run: Run, cloud: FakeRun, access: dict[str, Any], address: 
 def test_a_job_that_is_not_ready(run: Run, cloud: FakeRun) -> None:
     condition = {"type": "Ready", "state": "CONDITION_FAILED", "reason": "CONTAINER_MISSING", "message": "No image."}
     cloud.jobs[NAME]["terminalCondition"] = condition
-    assert "job pipeline is not ready: CONTAINER_MISSING: No image. Fix it first." in run()["msg"]
+    refused = run()
+    assert ids(refused) == ["gcp-run-not-ready job"]
+    assert "CONTAINER_MISSING: No image." in refused["msg"]
     assert cloud.writes() == []
 
 
@@ -262,7 +265,8 @@ def test_a_job_that_runs_is_not_executed_again(run: Run, cloud: FakeRun) -> None
     run(timeout=0.05, cancel_on_timeout=False)
     again = run()
     assert again["failed"]
-    assert "still runs. Wait for its end, cancel it, or set allow_parallel: true. Nothing was executed." in again["msg"]
+    assert ids(again) == ["gcp-run-busy job"]
+    assert again["msg"].endswith("Nothing was executed.")
     cloud.execution_seconds = 0
     assert run(allow_parallel=True)["ended"] == "succeeded"
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.scheduler import FakeScheduler
+from tests.unit.gcp.conftest import ids
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import client
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job
@@ -249,4 +250,5 @@ def test_a_job_of_a_namesake_vm_is_not_ours(run: Run, cloud: FakeScheduler, plac
     assert run(jobs=[])["actions"] == ["jobs.delete vm-start"]
     assert list(cloud.jobs) == [theirs]
     refused = run(jobs=[{**START, "name": "theirs"}])
+    assert ids(refused) == ["gcp-job-taken jobs[0].name"]
     assert f"it starts or stops {place}/instances/vm" in refused["msg"]

@@ -1,4 +1,4 @@
-"""gcp_vm against the fake: a life from nothing to nothing, every field drifted and mended."""
+"""gcp_vm against the fake: a life cycle, and drift of every field, corrected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.fake_gcp.links import HOST
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import MACHINE, RunModule
+from tests.unit.gcp.conftest import MACHINE, RunModule, ids
 
 from ansible_collections.ibops.gateway.plugins.modules import gcp_vm_info
 
@@ -128,7 +128,7 @@ def test_stop_and_start_leave_the_rest_alone(machine: RunModule, fake: FakeGcp) 
 
 @dataclass(frozen=True)
 class Drift:
-    """A field changed behind our back, the calls that mend it, and what options there are besides MACHINE."""
+    """A field changed behind our back, the calls that correct it, and options besides MACHINE."""
 
     fields: dict[str, Any]
     mended: list[str]
@@ -258,10 +258,7 @@ def test_what_changes_while_stopped(machine: RunModule, fake: FakeGcp, drift: Dr
         return
     for check in (True, False):
         refused = machine(check=check, **drift.options)
-        assert (
-            "Google changes that only while the VM is stopped, and it runs: set `stop_for_update: true`"
-            in refused["msg"]
-        )
+        assert {each["id"] for each in refused["problems"]} == {"gcp-vm-running"}
         assert fake.writes() == []
     calls = ["instances.stop ibgw-paper", *actions(drift), *start]
     check_mended(machine, fake, calls, **drift.options, stop_for_update=True)
@@ -319,22 +316,20 @@ def test_links_are_compared_by_what_they_mean(machine: RunModule, fake: FakeGcp,
 
 
 IMMUTABLE: dict[str, tuple[dict[str, Any], str]] = {
-    "subnet": ({"subnet": "run"}, "instances ibgw-paper: subnetwork is 'projects/demo-project/regions/"),
-    "internal address": ({"network_ip": "10.10.0.9"}, "instances ibgw-paper: networkIP is '10.99.0.1' and should be"),
-    "disk's type": ({"disk": {"type": "pd-ssd"}}, "disks ibgw-paper: type is 'pd-balanced' and should be 'pd-ssd'"),
-    "a smaller disk": ({"disk": {"size": 10}}, "disks ibgw-paper: sizeGb is 20 and should be 10"),
+    "subnet": ({"subnet": "run"}, "instances/ibgw-paper.subnetwork"),
+    "internal address": ({"network_ip": "10.10.0.9"}, "instances/ibgw-paper.networkIP"),
+    "disk's type": ({"disk": {"type": "pd-ssd"}}, "disks/ibgw-paper.type"),
+    "a smaller disk": ({"disk": {"size": 10}}, "disks/ibgw-paper.sizeGb"),
 }
 
 
 @pytest.mark.parametrize("case", IMMUTABLE.values(), ids=list(IMMUTABLE))
 def test_what_google_cannot_change(machine: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], str]) -> None:
-    options, message = case
+    options, variable = case
     machine()
     fake.calls.clear()
     for check in (True, False):
-        refused = machine(check=check, **options)
-        assert message in refused["msg"]
-        assert "Google cannot change that: set `recreate: true`" in refused["msg"]
+        assert ids(machine(check=check, **options)) == [f"gcp-immutable {variable}"]
     assert fake.writes() == []
     check_mended(
         machine, fake, ["instances.delete ibgw-paper", "instances.insert ibgw-paper"], recreate=True, **options
@@ -347,7 +342,8 @@ def test_what_is_not_ours_is_not_recreated(machine: RunModule, fake: FakeGcp, ki
     fake.put(INSTANCE if kind == "VM" else DISK, labels={})
     fake.calls.clear()
     options = {"subnet": "run"} if kind == "VM" else {"disk": {"type": "pd-ssd"}}
-    assert "does not carry the collection's mark" in machine(recreate=True, **options)["msg"]
+    [refused] = machine(recreate=True, **options)["problems"]
+    assert refused["id"] == "gcp-immutable-foreign"
     assert fake.writes() == []
 
 
@@ -358,7 +354,7 @@ def test_a_protected_vm_is_not_deleted(machine: RunModule, fake: FakeGcp, option
     fake.put(INSTANCE, deletionProtection=True)
     fake.calls.clear()
     refused = machine(check=check, **options)
-    assert "instances ibgw-paper: it is protected against deletion." in refused["msg"]
+    assert ids(refused) == ["gcp-vm-protected instances/ibgw-paper"]
     assert fake.writes() == []
 
 
@@ -413,6 +409,8 @@ def test_a_suspended_vm(machine: RunModule, fake: FakeGcp) -> None:
     machine()
     fake.put(INSTANCE, status="SUSPENDED")
     fake.calls.clear()
-    assert "it is SUSPENDED, from which it is neither started nor stopped. Resume it" in machine()["msg"]
+    refused = machine()
+    assert ids(refused) == ["gcp-vm-status state"]
+    assert "SUSPENDED" in refused["msg"]
     assert machine(state="present")["changed"] is False
     assert fake.writes() == []

@@ -11,7 +11,7 @@ from tests.fake_gcp.links import HOST
 from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.server import FakeGcp
 from tests.fake_gcp.state import Entry
-from tests.unit.gcp.conftest import DOCUMENT, RunModule
+from tests.unit.gcp.conftest import DOCUMENT, RunModule, ids
 
 PROJECT = "projects/demo-project"
 REGION = "regions/europe-west1"
@@ -149,29 +149,29 @@ def connector(fakes: Fakes) -> None:
 
 # Something else uses the network; who is named, and what is used.
 USERS: dict[str, tuple[Callable[[Fakes], None], list[str]]] = {
-    "a VM in another zone": (machine, ["networks main is used by zones/us-central1-b/instances/foreign",
-                                       "subnetworks gateway is used by zones/us-central1-b/instances/foreign"]),
-    "a VM's second interface": (second_interface, ["networks main is used by zones/us-central1-b/instances/foreign"]),
-    "a forwarding rule": (forwarding_rule, [f"subnetworks gateway is used by {REGION}/forwardingRules/lb"]),
-    "a peering": (peering, ["networks main is used by peering to-other with projects/other/global/networks/x"]),
-    "a subnet of another region": (elsewhere, ["networks main is used by regions/us-east1/subnetworks/far"]),
-    "an address in a subnet": (address, [f"subnetworks gateway is used by {REGION}/addresses/theirs"]),
-    "a VM with the address": (address_used, ["addresses nat is used by zones/us-central1-b/instances/foreign"]),
-    "Cloud Run's own address": (serverless_address, ["subnetworks run is used by Cloud Run, which keeps address"]),
-    "a rule": (rule, ["networks main is used by global/firewalls/api"]),
-    "a custom route": (route, ["networks main is used by global/routes/appliance"]),
-    "a VPN gateway": (vpn, [f"networks main is used by {REGION}/vpnGateways/office"]),
-    "a classic VPN gateway": (classic_vpn, [f"networks main is used by {REGION}/targetVpnGateways/office"]),
-    "a VPN tunnel": (tunnel, [f"routers router is used by {REGION}/vpnTunnels/office-1"]),
-    "an interconnect": (attachment, [f"routers router is used by {REGION}/interconnectAttachments/office"]),
+    "a VM in another zone": (machine, ["networks/main: zones/us-central1-b/instances/foreign",
+                                       "subnetworks/gateway: zones/us-central1-b/instances/foreign"]),
+    "a VM's second interface": (second_interface, ["networks/main: zones/us-central1-b/instances/foreign"]),
+    "a forwarding rule": (forwarding_rule, [f"subnetworks/gateway: {REGION}/forwardingRules/lb"]),
+    "a peering": (peering, ["networks/main: peering to-other with projects/other/global/networks/x"]),
+    "a subnet of another region": (elsewhere, ["networks/main: regions/us-east1/subnetworks/far"]),
+    "an address in a subnet": (address, [f"subnetworks/gateway: {REGION}/addresses/theirs"]),
+    "a VM with the address": (address_used, ["addresses/nat: zones/us-central1-b/instances/foreign"]),
+    "Cloud Run's own address": (serverless_address, ["subnetworks/run: Cloud Run, which keeps address"]),
+    "a rule": (rule, ["networks/main: global/firewalls/api"]),
+    "a custom route": (route, ["networks/main: global/routes/appliance"]),
+    "a VPN gateway": (vpn, [f"networks/main: {REGION}/vpnGateways/office"]),
+    "a classic VPN gateway": (classic_vpn, [f"networks/main: {REGION}/targetVpnGateways/office"]),
+    "a VPN tunnel": (tunnel, [f"routers/router: {REGION}/vpnTunnels/office-1"]),
+    "an interconnect": (attachment, [f"routers/router: {REGION}/interconnectAttachments/office"]),
     "a group of endpoints": (
-        endpoints, ["networks main is used by zones/europe-west1-b/networkEndpointGroups/ingress"]
+        endpoints, ["networks/main: zones/europe-west1-b/networkEndpointGroups/ingress"]
     ),
-    "a range for Google's services": (range_for_services, ["networks main is used by global/addresses/services"]),
-    "a firewall policy": (policy, ["networks main is used by firewall policy company"]),
-    "a job of Cloud Run": (job, ["subnetworks run is used by run.googleapis.com jobs pipeline"]),
-    "a service of Cloud Run": (service, ["networks main is used by run.googleapis.com services web"]),
-    "a connector": (connector, ["subnetworks run is used by vpcaccess.googleapis.com connectors serverless"]),
+    "a range for Google's services": (range_for_services, ["networks/main: global/addresses/services"]),
+    "a firewall policy": (policy, ["networks/main: firewall policy company"]),
+    "a job of Cloud Run": (job, ["subnetworks/run: run.googleapis.com jobs pipeline"]),
+    "a service of Cloud Run": (service, ["networks/main: run.googleapis.com services web"]),
+    "a connector": (connector, ["subnetworks/run: vpcaccess.googleapis.com connectors serverless"]),
 }  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def test_refused_before_the_first_write(
     assert refused["failed"] is True
     for each in said:
         assert each in refused["msg"]
-    assert "Remove what uses it first." in refused["msg"]
+    assert {each["id"] for each in refused["problems"]} == {"gcp-in-use"}
     assert fake.writes() == []
 
 
@@ -198,8 +198,8 @@ def test_recreation_is_planned_whole_too(run: RunModule, fake: FakeGcp, check: b
     fake.put(GATEWAY, ipCidrRange="10.10.0.0/24")
     fake.calls.clear()
     refused = run(recreate=True, check=check)
-    assert f"subnetworks gateway is used by {REGION}/addresses/paper" in refused["msg"]
-    assert f"subnetworks gateway is used by {REGION}/routers/router" in refused["msg"]
+    assert f"subnetworks/gateway: {REGION}/addresses/paper" in refused["msg"]
+    assert f"subnetworks/gateway: {REGION}/routers/router" in refused["msg"]
     assert fake.writes() == []
 
 
@@ -266,7 +266,7 @@ def test_a_router_alone_is_looked_at_too(run: RunModule, fake: FakeGcp) -> None:
     fakes: Any = (fake, None, None)
     tunnel(fakes)
     fake.calls.clear()
-    assert f"routers router is used by {REGION}/vpnTunnels/office-1" in run(state="absent")["msg"]
+    assert f"routers/router: {REGION}/vpnTunnels/office-1" in run(state="absent")["msg"]
     assert fake.writes() == []
 
 
@@ -275,9 +275,9 @@ def test_vms_that_go_before(machine: RunModule, run: RunModule, fake: FakeGcp) -
     machine()
     going = machine(check=True, state="absent")["removed"]
     assert "zones/europe-west1-b/instances/ibgw-paper" in going
-    assert "is used by zones/europe-west1-b/instances/ibgw-paper" in run(state="absent", check=True)["msg"]
+    assert "zones/europe-west1-b/instances/ibgw-paper uses it" in run(state="absent", check=True)["msg"]
     assert run(state="absent", check=True, removed_before=going)["changed"] is True
-    assert "is used by zones/europe-west1-b/instances/ibgw-paper" in run(state="absent", removed_before=going)["msg"]
+    assert "zones/europe-west1-b/instances/ibgw-paper uses it" in run(state="absent", removed_before=going)["msg"]
     assert DOCUMENT["network"]["name"] in str(fake.state.resources)
 
 
@@ -298,7 +298,7 @@ def test_a_disk_that_would_go_with_the_vm(
     fake.put(vm, disks=[boot, {**data, "autoDelete": True}])
     fake.calls.clear()
     refused = machine(check=check, **options)
-    assert "instances ibgw-paper: Google would delete data with it" in refused["msg"]
+    assert ids(refused) == ["gcp-vm-disks instances/ibgw-paper"]
     assert "set-disk-auto-delete ibgw-paper --no-auto-delete --disk data --zone europe-west1-b" in refused["msg"]
     assert fake.writes() == []
     fake.put(vm, disks=[boot, {**data, "autoDelete": False}])
@@ -312,5 +312,5 @@ def test_a_schedule_that_another_disk_has(machine: RunModule, fake: FakeGcp, opt
     policy = f"{REGION}/resourcePolicies/ibgw-paper"
     put(fake, "zones/europe-west1-c/disks/data", resourcePolicies=[link(policy)], sizeGb="10", type="x")
     fake.calls.clear()
-    assert "resourcePolicies ibgw-paper is used by zones/europe-west1-c/disks/data" in machine(**options)["msg"]
+    assert "resourcePolicies/ibgw-paper: zones/europe-west1-c/disks/data" in machine(**options)["msg"]
     assert fake.writes() == []

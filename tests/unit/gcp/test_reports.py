@@ -249,7 +249,7 @@ SCHEDULER = {
     "service_account": "hours@demo-project.iam.gserviceaccount.com",
 }
 OLD, PAUSED = {**JOB, "name": "vm-old"}, {**JOB, "schedule": "1 9 * * *", "paused": True}
-# What is there, what is asked for, and the writes of it.
+# Present resources, options, and the resulting writes.
 JOBS: dict[str, tuple[list[Any], list[Any], list[str]]] = {
     "made": ([], [JOB, OLD], ["jobs.create vm-start", "jobs.create vm-old"]),
     "changed": ([JOB, OLD], [PAUSED], ["jobs.patch vm-start", "jobs.pause vm-start", "jobs.delete vm-old"]),
@@ -355,7 +355,7 @@ def test_the_report_is_the_fakes_own_log(
         fake.fault(method, name=target if method.endswith("insert") else "", **fault)
         fake.calls.clear()
         report = call(main, **copy.deepcopy(options), **({"timeout": 1.5} if kind == "deadline" else {}))
-        # What is under way in this process ends with it in a real one.
+        # Requests in flight would end with a real process.
         # The list also has a thread that is only about to start, which cannot be joined.
         wait_until(lambda: not [each for each in threading.enumerate() if each.name.endswith("(work)")], 10)
         if kind in SIGNALS:

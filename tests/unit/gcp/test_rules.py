@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import RunModule, document
+from tests.unit.gcp.conftest import RunModule, document, ids
 
 SUBNET = {"name": "a", "range": "10.0.0.0/24"}
 NAT = {"name": "out", "subnets": ["gateway"]}
@@ -192,18 +192,18 @@ def test_ranges_of_what_is_there(run: RunModule, fake: FakeGcp) -> None:
     assert refused["changed"] is True
     fake.put("regions/europe-west1/subnetworks/run", ipCidrRange="10.20.0.0/16")
     refused = run(subnets=[document()["subnets"][0], {"name": "new", "range": "10.20.0.0/24"}])
-    assert "subnets[1].range is '10.20.0.0/24' (new): it overlaps 10.20.0.0/16 of subnet run" in refused["msg"]
+    assert ids(refused) == ["gcp-subnet-taken subnets[1].range"]
+    assert "10.20.0.0/16 of subnet run" in refused["msg"]
     assert fake.writes() == []
 
 
 def test_names_that_nothing_has(run: RunModule, fake: FakeGcp) -> None:
     nat = {"name": "out", "addresses": ["none"], "draining": ["gone"], "subnets": ["nowhere"]}
     refused = run(addresses=[{"name": "x", "type": "INTERNAL", "subnet": "lost"}], router={"name": "r", "nats": [nat]})
-    for part in (
-        "router.nats[0].addresses[0] is 'none'",
-        "router.nats[0].draining[0] is 'gone'",
-        "router.nats[0].subnets[0] is 'nowhere'",
-        "addresses[0].subnet is 'lost'",
-    ):
-        assert part in refused["msg"]
+    assert sorted(ids(refused)) == [
+        "gcp-reservation-missing router.nats[0].addresses[0]",
+        "gcp-reservation-missing router.nats[0].draining[0]",
+        "gcp-subnet-missing addresses[0].subnet",
+        "gcp-subnet-missing router.nats[0].subnets[0]",
+    ]
     assert fake.writes() == []

@@ -8,7 +8,7 @@ import pytest
 from tests.fake_gcp.links import HOST
 from tests.fake_gcp.server import FakeGcp
 from tests.fake_gcp.state import Entry
-from tests.unit.gcp.conftest import DOCUMENT, MACHINE, RunModule, document
+from tests.unit.gcp.conftest import DOCUMENT, MACHINE, RunModule, document, ids
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import vm
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.rules import account_domain
@@ -31,7 +31,9 @@ def test_a_subnet_of_ipv6_only(run: RunModule, fake: FakeGcp) -> None:
     assert run()["changed"] is False
     assert "six" in run(gcp_network_info.main)["resources"]["subnets"]
     asked = [*DOCUMENT["subnets"], {"name": "six", "range": "10.40.0.0/24"}]
-    assert "subnetworks six: ipCidrRange is '' and should be '10.40.0.0/24'" in run(subnets=asked)["msg"]
+    refused = run(subnets=asked)
+    assert ids(refused) == ["gcp-immutable subnetworks/six.ipCidrRange"]
+    assert "it is '' and should be '10.40.0.0/24'" in refused["msg"]
 
 
 @pytest.mark.parametrize("owner", ["other", "gateway"])
@@ -45,7 +47,8 @@ def test_secondary_ranges_count_in_overlaps(run: RunModule, fake: FakeGcp, owner
     fake.calls.clear()
     asked = [*DOCUMENT["subnets"], {"name": "late", "range": "10.50.3.0/24"}]
     refused = run(subnets=asked)
-    assert f"subnets[2].range is '10.50.3.0/24' (late): it overlaps 10.50.0.0/16 of subnet {owner}" in refused["msg"]
+    assert ids(refused) == ["gcp-subnet-taken subnets[2].range"]
+    assert f"10.50.0.0/16 of subnet {owner}" in refused["msg"]
     assert fake.writes() == []
     assert run()["changed"] is False
 
@@ -54,25 +57,23 @@ ADDRESS = {"name": "external-ipv6", "type": "DIRECT_IPV6", "externalIpv6": "2600
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "expected"),
     [
-        ({"ipv6AccessConfigs": [ADDRESS]}, ["nic0 has a public IPv6 address", "--stack-type IPV4_ONLY` takes it away"]),
-        (None, ["the VM has 2 network interfaces, and more than one is not supported"]),
+        ({"ipv6AccessConfigs": [ADDRESS]}, "gcp-vm-ipv6 name"),
+        (None, "gcp-vm-interfaces name"),
     ],
     ids=["public IPv6", "second interface"],
 )
 @pytest.mark.parametrize("check", [True, False])
 def test_a_way_in_that_no_option_asks_for(
-    machine: RunModule, fake: FakeGcp, fields: dict[str, Any] | None, said: list[str], check: bool
+    machine: RunModule, fake: FakeGcp, fields: dict[str, Any] | None, expected: str, check: bool
 ) -> None:
     machine()
     (first,) = fake.resource(INSTANCE)["networkInterfaces"]
     second = {**first, "name": "nic1", "networkIP": "10.70.0.2", "accessConfigs": [{"natIP": "198.51.100.9"}]}
     fake.put(INSTANCE, networkInterfaces=[{**first, **fields}] if fields else [first, second])
     fake.calls.clear()
-    refused = machine(check=check)
-    for each in said:
-        assert each in refused["msg"]
+    assert ids(machine(check=check)) == [expected]
     assert fake.writes() == []
     assert machine(state="absent")["changed"] is True
 
@@ -164,26 +165,20 @@ def test_disk_and_image_fit_the_machine_type(machine: RunModule, fake: FakeGcp, 
 UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "an image for Intel": (
         {"machine_type": "c4a-standard-1", "disk": None},
-        "machine_type is 'c4a-standard-1': its processor is ARM64, and image 'debian-cloud/debian-12' is for X86_64. "
-        "Make them fit: choose an image for it, as debian-cloud/debian-13-arm64.",
+        "gcp-image-unfit",
     ),
-    "an image for Arm": ({"image": ARM_IMAGE}, "choose an image without -arm64"),
-    "no persistent disk": (
-        {"machine_type": "n4-standard-2"},
-        "machine_type is 'n4-standard-2': its series does not boot from a disk of type pd-balanced. Set disk.type to "
-        "'hyperdisk-balanced', or leave it out.",
-    ),
-    "no Hyperdisk": ({"disk": {"type": "hyperdisk-balanced"}}, "Set disk.type to 'pd-balanced', or leave it out."),
+    "an image for Arm": ({"image": ARM_IMAGE}, "gcp-image-unfit"),
+    "no persistent disk": ({"machine_type": "n4-standard-2"}, "gcp-disk-unfit"),
+    "no Hyperdisk": ({"disk": {"type": "hyperdisk-balanced"}}, "gcp-disk-unfit"),
 }
 
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize("kind", UNFIT)
 def test_what_does_not_fit_the_machine_type(machine: RunModule, fake: FakeGcp, kind: str, check: bool) -> None:
-    options, said = UNFIT[kind]
+    options, expected = UNFIT[kind]
     fake.calls.clear()
-    refused = machine(check=check, **options)
-    assert said in refused["msg"]
+    assert ids(machine(check=check, **options)) == [f"{expected} machine_type"]
     assert fake.writes() == []
 
 
@@ -193,7 +188,7 @@ def test_a_machine_type_that_its_disk_does_not_fit(machine: RunModule, fake: Fak
     machine()
     fake.calls.clear()
     refused = machine(machine_type=wanted, stop_for_update=True, disk=None)
-    assert f"machine_type is '{wanted}': its " in refused["msg"]
+    assert {each["variable"] for each in refused["problems"]} == {"machine_type"}
     assert fake.writes() == []
     if wanted == "n4-standard-2":
         made = machine(machine_type=wanted, disk={"type": "hyperdisk-balanced"}, recreate=True, stop_for_update=True)
@@ -223,7 +218,7 @@ def test_a_spot_vm_is_for_paper_only(machine: RunModule, fake: FakeGcp) -> None:
     assert "failed" not in limited, limited["msg"]
     assert fake.resource(INSTANCE)["scheduling"]["provisioningModel"] == "SPOT"
     fake.calls.clear()
-    assert "a live gateway would have to be signed in to again" in machine(**usual, mode="live")["msg"]
+    assert ids(machine(**usual, mode="live")) == ["gcp-vm-spot name"]
     assert fake.writes() == []
 
 
@@ -234,7 +229,7 @@ def gone(fake: FakeGcp) -> None:
 
 @pytest.mark.parametrize("method", ["instances.setTags", "disks.resize", "resourcePolicies.get"])
 def test_a_vm_that_vanishes(machine: RunModule, fake: FakeGcp, method: str) -> None:
-    """It is not made anew with an empty disk by the run that saw it, and there is no traceback."""
+    """The run that saw it does not create it again with an empty disk, and there is no traceback."""
     machine()
     fake.fault(method, before=lambda: gone(fake))
     changes = {"tags": ["x"]} if "Tags" in method else {"disk": {"size": 40}}

@@ -107,7 +107,7 @@ def test_a_user_that_is_in_no_list_is_looked_at_again(
     router = found.all[network.ROUTER].pop("router")
     if is_deleted:
         del fake.state.resources[link(router["selfLink"])]
-    in_use = pytest.raises(GcpError, match="addresses nat is used by regions/europe-west1/routers/router")
+    in_use = pytest.raises(GcpError, match="addresses/nat: regions/europe-west1/routers/router uses it")
     with contextlib.nullcontext() if is_deleted else in_use:
         assert network.removal(options, found)[0]
 

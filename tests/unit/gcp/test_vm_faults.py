@@ -129,7 +129,7 @@ def test_no_stop_by_a_second_look(machine: RunModule, fake: FakeGcp) -> None:
     fake.put(INSTANCE, labels={"ibops-gateway": "ibgw-paper"})
     fake.fault("instances.setLabels", status=412, before=lambda: fake.put(INSTANCE, machineType=medium))
     fake.calls.clear()
-    assert "set `stop_for_update: true`" in machine()["msg"]
+    assert "set stop_for_update: true" in machine()["msg"]
     assert fake.writes() == ["instances.setLabels ibgw-paper"]
     assert fake.resource(INSTANCE)["status"] == "RUNNING"
 
@@ -237,7 +237,7 @@ def test_one_that_cannot_be_started_again(machine: RunModule, fake: FakeGcp) -> 
     assert fake.resource(INSTANCE)["status"] == "RUNNING"
 
 
-# What a run takes away before it gives another one: what is there, the options, the refused call, what is said.
+# Resources that a run removes before it adds others: the present ones, the options, the refused call, the message.
 TAKEN_AWAY: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "public address": (
         {"external_address": "out"},

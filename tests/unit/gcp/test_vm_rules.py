@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.fake_gcp.server import FakeGcp
-from tests.unit.gcp.conftest import MACHINE, RunModule
+from tests.unit.gcp.conftest import MACHINE, RunModule, ids
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import machine_type
 from ansible_collections.ibops.gateway.plugins.modules import gcp_vm_info
@@ -68,7 +68,7 @@ def test_refused_before_the_first_call(
     changes, expected = case
     refused = machine(**changes)
     assert refused["failed"] is True
-    assert [f"{each['id']} {each['variable']}" for each in refused["problems"]] == expected
+    assert ids(refused) == expected
     assert refused["msg"].endswith("Nothing was changed.")
     assert fake.calls == []
 
@@ -95,22 +95,22 @@ def test_allowed(machine: RunModule, changes: dict[str, Any]) -> None:
 
 
 MISSING: dict[str, tuple[dict[str, Any], str]] = {
-    "subnet": ({"subnet": "none"}, "subnet is 'none': there is no such subnet in europe-west1."),
-    "no subnet": ({"subnet": None}, "subnet is None: a new VM is in a subnet."),
-    "machine type": ({"machine_type": "e2-huge"}, "machine_type = 'e2-huge': europe-west1-b has no such machine type."),
-    "memory": ({"machine_type": "e2-custom-2-1024"}, "'e2-custom-2-1024': 1024 MB of memory"),
-    "internal address": ({"network_ip": "none"}, "network_ip is 'none': no such address is reserved"),
-    "external address": ({"external_address": "none"}, "external_address is 'none': no such address is reserved"),
-    "external for internal": ({"network_ip": "out"}, "network_ip is 'out': that address is EXTERNAL"),
-    "internal for external": ({"external_address": "paper"}, "external_address is 'paper': that address is INTERNAL"),
+    "subnet": ({"subnet": "none"}, "gcp-vm-subnet-missing subnet"),
+    "no subnet": ({"subnet": None}, "gcp-vm-subnet subnet"),
+    "machine type": ({"machine_type": "e2-huge"}, "gcp-machine-type-missing machine_type"),
+    "memory": ({"machine_type": "e2-custom-2-1024"}, "gcp-machine-type-small machine_type"),
+    "internal address": ({"network_ip": "none"}, "gcp-address-missing network_ip"),
+    "external address": ({"external_address": "none"}, "gcp-address-missing external_address"),
+    "external for internal": ({"network_ip": "out"}, "gcp-address-kind network_ip"),
+    "internal for external": ({"external_address": "paper"}, "gcp-address-kind external_address"),
 }
 
 
 @pytest.mark.parametrize("case", MISSING.values(), ids=list(MISSING))
 def test_refused_before_the_first_write(machine: RunModule, fake: FakeGcp, case: tuple[dict[str, Any], str]) -> None:
-    changes, message = case
+    changes, expected = case
     refused = machine(**changes)
-    assert message in refused["msg"]
+    assert ids(refused) == [expected]
     assert refused["msg"].endswith("Nothing was changed.")
     assert fake.writes() == []
 
@@ -130,7 +130,7 @@ def test_check_mode_before_there_is_a_network(machine: RunModule, fake: FakeGcp)
     assert predicted["actions"] == ["resourcePolicies.insert ibgw-paper", "instances.insert ibgw-paper"]
     assert predicted["diff"]["after"]["instances/ibgw-paper"]["networkIP"].endswith("/addresses/paper")
     told = " ".join(predicted["warnings"])
-    for part in ("network_ip is 'paper'", "external_address is 'out'", "subnet is 'gateway'"):
+    for part in ("network_ip = 'paper'", "external_address = 'out'", "subnet = 'gateway'"):
         assert part in told
 
 
@@ -138,8 +138,8 @@ def test_an_address_that_another_vm_has(machine: RunModule, fake: FakeGcp) -> No
     machine(external_address="out")
     fake.calls.clear()
     refused = machine(name="second", external_address="out")
-    assert "network_ip is 'paper': demo-project/zones/europe-west1-b/instances/ibgw-paper has it." in refused["msg"]
-    assert "external_address is 'out': demo-project/zones/europe-west1-b/instances/ibgw-paper has it." in refused["msg"]
+    assert ids(refused) == ["gcp-address-used network_ip", "gcp-address-used external_address"]
+    assert refused["msg"].count("zones/europe-west1-b/instances/ibgw-paper has this address") == 2
     assert fake.writes() == []
 
 
@@ -148,7 +148,7 @@ def test_a_disk_in_the_way(machine: RunModule, fake: FakeGcp) -> None:
     del fake.state.resources["projects/demo-project/zones/europe-west1-b/instances/ibgw-paper"]
     fake.calls.clear()
     refused = machine()
-    assert "name is 'ibgw-paper': there is a disk of that name in europe-west1-b, and no VM." in refused["msg"]
+    assert ids(refused) == ["gcp-disk-exists name"]
     assert fake.writes() == []
 
 

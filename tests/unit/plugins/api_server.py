@@ -28,7 +28,7 @@ def frame(*fields: object) -> bytes:
 
 
 class Script:
-    """A scripted API server's steps for one connection: ``send``, ``expect`` a frame, ``stay`` till the end."""
+    """A scripted API server's steps for one connection: ``send``, ``expect`` a frame, ``stay`` until the end."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection

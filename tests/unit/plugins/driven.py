@@ -44,12 +44,12 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan i
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Record
 
 Action = Callable[[], object]
-# What IBC writes after a start: seconds from it, and the line.
+# IBC's lines after a start: seconds since then, and the line.
 Script = Sequence[tuple[float, str]]
 Answer = Callable[[Any, str], None]
 # From the end of the watcher's process to the next one (RestartSec of its unit).
 RESTART_SECONDS = 2.0
-# What never answers is waited for so long, in real seconds; in the driven time it takes what it is given.
+# Real seconds to wait for something that never answers; in driven time it takes its whole timeout.
 SILENCE_SECONDS = 0.1
 PASSWORD = "secret"
 ACCOUNTS = {"live": "U1234567", "paper": "DU1234567"}
@@ -267,7 +267,7 @@ class World:
         """How many JVMs have begun, in all containers."""
         return sum("session: will exit" in line or "Re-starting" in line for line in self.written)
 
-    # Who looks after it
+    # Its watcher
 
     def new_control(self, by: str) -> control.Control:
         made = control.Control(self.descriptor, self.plan, by, DrivenEngine(self), self.now, password=PASSWORD)
@@ -300,7 +300,7 @@ class World:
         self.seen.append((self.time, self.store.load(self.mode)))
 
     def watch(self, seconds: float) -> None:
-        """Have the watcher look and listen for so long; systemd starts one anew that was killed."""
+        """Have the watcher look and listen for this long; systemd restarts a killed one."""
         end = self.time + seconds
         while self.time < end:
             try:
@@ -354,7 +354,7 @@ class World:
         self._monkeypatch.setattr(files, "write", self._write)
 
 
-# What the API answers
+# The API's answers
 
 
 def answering(*notices: tuple[int, str], accounts: str = "") -> Answer:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways in which a gateway comes to ask for a push: the first line of its log that tells of it, and how long before.
+"""How a gateway comes to ask for a push: the first log line that announces it, and how long before.
 
 `python -m tests.unit.plugins.evidence` prints the table as docs/reference/controllers.md has it; the margins are those
 of the recordings.

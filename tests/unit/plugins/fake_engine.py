@@ -75,7 +75,7 @@ class FakeEngine:
             self._changed.notify_all()
 
     def start(self) -> None:
-        """Start the container anew: its log goes on, its time of start is another."""
+        """Start the container again: its log continues, with a new start time."""
         with self._changed:
             if self.status != "running":
                 self.status, self.started_at = "running", self.clock()

@@ -157,7 +157,7 @@ def in_a_session(world: World) -> None:
     world.watch(60)
 
 
-# What strikes
+# Faults
 
 
 def both(*strikes: Strike) -> Strike:
@@ -387,7 +387,7 @@ FAULTS: tuple[Fault, ...] = (
         both(lambda world: world.later(10, lambda: clock_set(3600)(world)), signing_in(*SIGNED_IN)), READY, 30,
         before=down, pushes=1,
     ),
-    # Who acts on it
+    # Actors
     Fault(
         "ibgwctl is killed within a sign-in, and the push is approved", "sees the sign-in through",
         killed_at("push_sent", *SIGNED_IN), READY, 18, before=down, pushes=1,
@@ -692,7 +692,7 @@ WITH_IBG: dict[tuple[str, str], tuple[str, str | None, str]] = {
     ("paper", "IBKR no longer accepts the release"): (DEGRADED, None, f"alert: the start has stalled; {_UNTOLD}"),
 }  # fmt: skip
 
-# What only a machine shows: (fault, what is shown, test below molecule/).
+# Faults that need a machine: (fault, expectation, test below molecule/).
 LIVE = "live/tests/test_live_faults.py"
 SUCCESSOR = "takeover/tests/test_takeover_successor.py"
 ON_A_MACHINE = (

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ibg-controller writes where IBC writes a line of a fault's script, from the recordings in tests/transcripts/ibg.
+"""ibg-controller's counterparts of IBC's lines in a fault's script, from the recordings in tests/transcripts/ibg.
 
 A line that has no counterpart is not written at all: a dialog that ibg-controller does not know has its title alone.
 """

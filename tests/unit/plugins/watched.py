@@ -12,7 +12,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
 
 
 class Ended(Exception):
-    """Ends a watcher that would watch for ever."""
+    """Ends a watcher that would watch endlessly."""
 
 
 def told(control: Control) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a gateway shows when its user is signed in, or signs in, somewhere else: each row is played by test_ways_in.py.
+"""A gateway's log and state when its user is signed in, or signs in, elsewhere: test_ways_in.py plays each row.
 
 `python -m tests.unit.plugins.ways_in` prints it as docs/reference/faults.md has it.
 """
@@ -45,7 +45,7 @@ class WayIn:
 
     @property
     def says(self) -> tuple[str, str]:
-        """What is told, and the next step."""
+        """The message, and the next step."""
         if self.told:
             return self.told
         return policy.CAUSES[self.cause] if self.cause else NOTHING

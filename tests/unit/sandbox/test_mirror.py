@@ -1,4 +1,4 @@
-"""Which mirror the sandbox's Debian comes from."""
+"""The mirror for the sandbox's Debian."""
 
 from __future__ import annotations
 

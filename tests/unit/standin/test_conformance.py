@@ -51,7 +51,7 @@ class Situation(NamedTuple):
     files: Mapping[str, bytes] = {}
     """The settings directory's content before the start."""
     loops: bool = False
-    """Goes on for ever, so that the recording ends somewhere: its last JVM is not compared."""
+    """Endless, so the recording ends somewhere: its last JVM is not compared."""
     drops: str = ""
     """Capabilities that root is to be without."""
 

@@ -157,7 +157,7 @@ class Container:
             self.lines.append(line.rstrip("\n"))
 
     def plain(self) -> list[str]:
-        """What it has printed so far, with the recorded paths and ports in place of its own."""
+        """Its output so far, with the recorded paths and ports in place of its own."""
         text = "\n".join(self.lines)
         for own, theirs in (
             (str(self.settings), "/home/ibgateway/tws_settings"), (str(self.folder / "Jts"), "/home/ibgateway/Jts"),

@@ -22,7 +22,7 @@ SILENT = 0.15
 WINDOWS = [name for name, fault in faults.FAULTS.items() if fault.layer == "window"]
 LOGIN = [name for name, fault in faults.FAULTS.items() if fault.layer == "login"]
 
-# What the bare client reports, see look(): how it ended, the codes of errors, and what else there was to see.
+# The bare client's report, see look(): how it ended, the codes of errors, and other observations.
 EXPECTED = {
     **dict.fromkeys(LOGIN, "refused"),
     **dict.fromkeys(WINDOWS, "178 accounts=DU1234567 id=1 2104 2104 2106 2158 time"),

@@ -20,7 +20,7 @@ from ibgw_standin import settings
 from ibgw_standin.ibc_settings import KEYS, RECORDED_AT, YES_NO, Key
 
 READ: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parents[2] / "standin" / "settings.yml").read_text())
-# What the product lets nobody set, so that its table takes one value of IBC's.
+# Keys that the product lets nobody set, so that its table takes one of IBC's values.
 FIXED = {"FIX": "yes", "ReadOnlyLogin": "yes"}
 # Values that IBC was given to misread: what the recordings of those names are of.
 MISREAD = {

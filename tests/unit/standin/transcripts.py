@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3] / "tests" / "transcripts"
 RULE = "-" * 60
-# What stands for each run's own things.
+# Placeholders for values that vary by run.
 _VOLATILE = [
     (re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d:\d{3} IBC: "), "IBC: "),
     (re.compile(r"^(Starting IBC version  on ).*"), r"\1<date>"),

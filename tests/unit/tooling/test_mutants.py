@@ -27,7 +27,7 @@ from tests.mutants.source import mutants
         # A key, and a pattern with blanks, are none.
         ('x["is down"]\n', ['"is down" => "XXis downXX"']),
         ('"a b c d\\d".strip(1)\n', 3),
-        # What the log is searched for.
+        # Patterns in the log.
         ('Controller(marks={"in": "the gateway is in"})\n', 3),
         ('open(path, encoding="utf-8")\n', 2),
         ("cast(int, 1)\nt.cast(int, 1)\n", []),

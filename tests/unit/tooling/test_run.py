@@ -20,7 +20,7 @@ from tests.run import Runner, Stage, count, summary
         (["== 1 failed, 11 passed, 2 skipped in 61.20s (0:01:01) =="], False, (11, 1)),
         (["== 2 passed, 1 error in 0.31s =="], False, (2, 1)),
         (["3 passed in 0.1s", "4 passed in 0.2s"], True, (7, 0)),
-        # Something failed after the tests had passed, and words of the tests themselves are no summary.
+        # Something failed after the tests had passed, and the tests' own output is not a summary.
         (["== 12 passed in 0.31s =="], False, (12, 1)),
         (["the 3 failed attempts were 5 passed on"], True, (1, 0)),
     ],

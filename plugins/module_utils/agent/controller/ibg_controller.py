@@ -133,7 +133,7 @@ IBG_CONTROLLER = Controller(
     password_key=IBC.password_key,
     exit_codes={
         0: "a stop by command or signal",
-        1: "the sign-in did not come about, or ibg-controller gave up",
+        1: "the sign-in failed, or ibg-controller gave up",
         2: "no user or password, or a code secret that is none",
         3: "no push was approved in time (TWOFA_TIMEOUT_ACTION=exit)",
         4: "no push was approved in time, and the relaunch failed (TWOFA_TIMEOUT_ACTION=restart)",

@@ -349,7 +349,7 @@ METRICS = (
         lambda s: _flag(True if s.api.get("read_only") else s.gateway.summary.read_only),
     ),
     Metric(
-        "ibgw_release_accepted_until_timestamp_seconds", GAUGE, "From when on IBKR accepts this release no more.",
+        "ibgw_release_accepted_until_timestamp_seconds", GAUGE, "When IBKR stops accepting this release.",
         "IBKR's announcement, else releases.py", _accepted_until,
     ),
     Metric(

@@ -57,7 +57,7 @@ def valid_until(signed_in_at: datetime) -> datetime:
 
 
 def sign_in_opens(at: datetime) -> datetime:
-    """Return from when on a sign-in lasts to the end of *at*'s week: Sunday 01:15 New York."""
+    """Return the moment from which a sign-in lasts to the end of *at*'s week: Sunday 01:15 New York."""
     return datetime.combine(last_token_death(at), SIGN_IN_OPENS, NEW_YORK)
 
 

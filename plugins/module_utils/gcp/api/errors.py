@@ -8,9 +8,12 @@ Reasons and codes: https://cloud.google.com/compute/docs/troubleshooting/trouble
 
 from __future__ import annotations
 
+import collections.abc as c
 import dataclasses
 import re
 import typing as t
+
+from ...agent.problem import Problem
 
 NEVER, SOME, ALWAYS = "never", "some", "always"
 LONGEST_TEXT = 600
@@ -37,10 +40,19 @@ POLICIES = {
 class GcpError(Exception):
     """A person has to fix something; the message says what and how.
 
-    *unknown*: an earlier attempt may have been carried out.
+    *unknown*: an earlier attempt may have been carried out. *problems*: those of the options, if it is about them.
     """
 
     unknown = False
+    problems: c.Sequence[Problem] = ()
+
+
+class RefusedError(GcpError):
+    """The options do not fit the present resources; *problems* say why."""
+
+    def __init__(self, problems: c.Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(" ".join(map(str, self.problems)))
 
 
 class NotFoundError(GcpError):

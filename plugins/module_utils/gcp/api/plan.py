@@ -9,11 +9,25 @@ import collections.abc as c
 import dataclasses
 import typing as t
 
-from .errors import GcpError
+from ...agent.problem import table
+from .errors import GcpError, RefusedError
 from .normal import Normalized, merged
 from .resource import Body, Call, Options, Resource, is_marked
 
 Key = tuple[str, str]
+_problem = table(
+    {
+        "gcp-immutable": (
+            "it is {before} and should be {wanted}, and Google cannot change that",
+            "set recreate: true to have the resource deleted and created again, or keep the present value",
+        ),
+        "gcp-immutable-foreign": (
+            "it is {before} and should be {wanted}, and Google cannot change that; the collection has not created the "
+            "resource, and so does not delete it",
+            "delete it yourself, or keep the present value",
+        ),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +67,7 @@ class DesiredState:
     """A resource as it should be: *given* are the requested fields, *initial* the additional ones of a new resource.
 
     *given* is called with the normalized resource, or None, and whether the collection has created it, or will.
-    *needs* are the resources that have to exist first. *check* raises GcpError for a change that must not be made.
+    *needs* are the resources that have to exist first. *check* raises RefusedError for a change that must not be made.
     """
 
     resource: Resource
@@ -74,7 +88,7 @@ def constant(given: Normalized) -> c.Callable[[Normalized | None, bool], Normali
 
 
 def change(desired: DesiredState, found: Body | None, recreate: bool) -> Change | None:
-    """The change from *found* to the desired state, None without a difference; GcpError if it is impossible."""
+    """The change from *found* to the desired state, None without a difference; RefusedError if it is impossible."""
     resource = desired.resource
     if found is None:
         new = _new(desired)
@@ -89,7 +103,16 @@ def change(desired: DesiredState, found: Body | None, recreate: bool) -> Change 
         return _planned(desired, recreate, resource.change(desired.name, found, wanted, differing), before, wanted)
     if recreate and is_marked(found):
         return recreation(desired, found)
-    raise GcpError(_immutable(desired, before, wanted, immutable, recreate))
+    kind = "gcp-immutable-foreign" if recreate else "gcp-immutable"
+    raise RefusedError(
+        _problem(
+            kind,
+            f"{resource.collection}/{desired.name}.{field}",
+            before=repr(before.get(field)),
+            wanted=repr(wanted[field]),
+        )
+        for field in immutable
+    )
 
 
 def recreation(desired: DesiredState, found: Body) -> Change:
@@ -148,12 +171,3 @@ def _again(desired: DesiredState, before: Normalized | None, body: Body | None, 
             "it recreated."
         )
     return change(desired, body, recreate)
-
-
-def _immutable(desired: DesiredState, before: Normalized, wanted: Normalized, fields: list[str], recreate: bool) -> str:
-    details = ", ".join(f"{name} is {before.get(name)!r} and should be {wanted[name]!r}" for name in fields)
-    fix = "set `recreate: true` to have it deleted and recreated"
-    if recreate:
-        fix = "it does not carry the collection's mark, so that it is not recreated: delete it yourself"
-    where = f"{desired.resource.collection} {desired.name}"
-    return f"{where}: {details}. Google cannot change that: {fix}, or ask for what is there."

@@ -11,7 +11,7 @@ import typing as t
 
 from ...agent.problem import Problem, table
 from .. import host_keys
-from ..api.errors import GcpError
+from ..api.errors import RefusedError
 from ..api.normal import Normalized, last, link, without_none
 from ..api.plan import Change, DesiredState, Key
 from ..api.resource import MARK_LABEL, Body, Call, Options, Resource, Verb
@@ -85,6 +85,23 @@ _problem = table(
         ),
         "gcp-no-scopes": ("an account without scopes may do nothing", "clear service_account instead"),
         "gcp-tag": ("Google wants lower case letters, digits and dashes, a letter first", "rename the tag"),
+        "gcp-vm-status": (
+            "VM {name} is {status}, from which it is neither started nor stopped",
+            "resume it, or wait until it has left that status, and run again",
+        ),
+        "gcp-vm-running": (
+            "it is {before} and should be {wanted}, which Google changes only while the VM is stopped, and it runs",
+            "set stop_for_update: true to have it stopped and started again, or keep the present value",
+        ),
+        "gcp-vm-protected": (
+            "the VM is protected against deletion",
+            "run once with deletion_protection: false to have it removed",
+        ),
+        "gcp-vm-spot": (
+            "the VM is a Spot VM, which Google may stop at any moment, so that a live gateway would have to be signed "
+            "in again; Google cannot change that",
+            "delete the VM and run again (recreate: true does not, since no option differs), or use it for paper",
+        ),
         "gcp-host-key": (
             "not an SSH host key",
             "write it as in the VM's /etc/ssh/ssh_host_ed25519_key.pub: type, blank, base64",
@@ -366,36 +383,30 @@ def _check(options: Options, change: Change) -> None:
         check_removable(name, before)
     desired = change.desired or {}
     if before and before["status"] not in (RUNNING, TERMINATED) and before["status"] != desired["status"]:
-        raise GcpError(
-            f"instances {name}: it is {before['status']}, from which it is neither started nor stopped. "
-            "Resume it, or wait for what happens to it, and run again."
-        )
+        raise RefusedError([_problem("gcp-vm-status", "state", options["state"], name=name, status=before["status"])])
     if "stop" in verbs and before and options["state"] != "stopped" and not options["stop_for_update"]:
-        fields = [field for field in sorted(WHILE_STOPPED) if before[field] != desired[field]]
-        details = ", ".join(f"{field} is {before[field]!r} and should be {desired[field]!r}" for field in fields)
-        raise GcpError(
-            f"instances {name}: {details}. Google changes that only while the VM is stopped, and it runs: set "
-            "`stop_for_update: true` to have it stopped and started again, or ask for what is there."
+        raise RefusedError(
+            _problem(
+                "gcp-vm-running",
+                f"{INSTANCE.collection}/{name}.{field}",
+                before=repr(before[field]),
+                wanted=repr(desired[field]),
+            )
+            for field in sorted(WHILE_STOPPED)
+            if before[field] != desired[field]
         )
 
 
 def check_removable(name: str, before: Normalized) -> None:
-    """GcpError for a VM that Google would not delete, or only in part."""
+    """RefusedError for a VM that Google would not delete."""
     if before["deletionProtection"]:
-        raise GcpError(
-            f"instances {name}: it is protected against deletion. Run once with `deletion_protection: false` "
-            "if it is to go."
-        )
+        raise RefusedError([_problem("gcp-vm-protected", f"{INSTANCE.collection}/{name}")])
 
 
-def interruptible(options: Options, existing: Normalized) -> c.Iterator[str]:
+def interruptible(options: Options, existing: Normalized) -> c.Iterator[Problem]:
     """Refuse a Spot VM for a live gateway: Google may stop it at any moment, and each start is a sign-in."""
     if options["mode"] == "live" and existing["scheduling"]["provisioningModel"] == SPOT:
-        yield (
-            f"name is {options['name']!r}: the VM is a Spot VM, which Google may stop at any moment, and a live "
-            "gateway would have to be signed in to again. Google cannot change that: have it deleted and created again "
-            "(recreate: true does not, as no option differs), or use it for paper."
-        )
+        yield _problem("gcp-vm-spot", "name", options["name"])
 
 
 def image(given: str) -> str:

@@ -27,6 +27,21 @@ _problem = table(
             "write one of the two",
         ),
         "gcp-external-address": ("not the name of a reserved address", "reserve one, and write its name"),
+        "gcp-address-missing": (
+            "no address of this name is reserved in {region}",
+            "reserve it with gcp_network, or correct the name",
+        ),
+        "gcp-address-kind": ("this address is {found}", "name one that is {wanted}"),
+        "gcp-address-used": ("{user} has this address", "name a free one, or release it there"),
+        "gcp-vm-interfaces": (
+            "the VM has {count} network interfaces, and nothing would manage more than one",
+            "remove the VM (state: absent) and create it again, or choose another name",
+        ),
+        "gcp-vm-ipv6": (
+            "interface {interface} of the VM has a public IPv6 address, which no option asks for",
+            "run `gcloud compute instances network-interfaces update {name} --zone {zone} --project {project} "
+            "--network-interface {interface} --stack-type IPV4_ONLY`",
+        ),
     }
 )
 
@@ -133,18 +148,15 @@ def is_name(given: str | None) -> bool:
     return bool(given) and not str(given)[0].isdigit()
 
 
-def missing_addresses(options: Options, present: t.Container[str]) -> c.Iterator[str]:
+def missing_addresses(options: Options, present: t.Container[str]) -> c.Iterator[Problem]:
     """Refuse names of addresses that are not reserved."""
     for variable in ("network_ip", "external_address"):
         name = options[variable]
         if is_name(name) and name not in present:
-            yield (
-                f"{variable} is {name!r}: no such address is reserved in {options['region']}. Reserve it with "
-                "gcp_network, or fix the name."
-            )
+            yield _problem("gcp-address-missing", variable, name, region=options["region"])
 
 
-def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[str]:
+def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[Problem]:
     """Refuse a reserved address that has the wrong type or is in use elsewhere."""
     ours = f"/zones/{options['zone']}/instances/{options['name']}"
     for variable, kind in (("network_ip", "INTERNAL"), ("external_address", "EXTERNAL")):
@@ -153,27 +165,18 @@ def addresses(options: Options, present: t.Mapping[str, Body]) -> c.Iterator[str
         if found is None:
             continue
         if found["addressType"] != kind:
-            yield f"{variable} is {name!r}: that address is {found['addressType']}. Name one that is {kind}."
+            yield _problem("gcp-address-kind", variable, name, found=found["addressType"], wanted=kind)
         for user in found.get("users", []):
             if not user.endswith(ours):
-                yield (
-                    f"{variable} is {name!r}: {user.rpartition('/projects/')[2]} has it. Name one that is free, "
-                    "or take it away there."
-                )
+                yield _problem("gcp-address-used", variable, name, user=user.rpartition("/projects/")[2])
 
 
-def impossible(options: Options, found: Body) -> c.Iterator[str]:
+def impossible(options: Options, found: Body) -> c.Iterator[Problem]:
     """Refuse a VM whose network interfaces have features beyond the options."""
     name, existing = options["name"], found.get("networkInterfaces", [])
     if len(existing) > 1:
-        yield (
-            f"name is {name!r}: the VM has {len(existing)} network interfaces, and more than one is not supported: the "
-            "others would be looked after by nobody. Remove the VM (state: absent) and recreate it, or name another."
-        )
+        yield _problem("gcp-vm-interfaces", "name", name, count=len(existing))
     for each in existing:
         if each.get("ipv6AccessConfigs"):
-            yield (
-                f"name is {name!r}: the VM's interface {each['name']} has a public IPv6 address, which no option asks "
-                f"for. `gcloud compute instances network-interfaces update {name} --zone {options['zone']} --project "
-                f"{options['project']} --network-interface {each['name']} --stack-type IPV4_ONLY` takes it away."
-            )
+            place = {"zone": options["zone"], "project": options["project"]}
+            yield _problem("gcp-vm-ipv6", "name", name, name=name, interface=each["name"], **place)

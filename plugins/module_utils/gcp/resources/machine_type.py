@@ -25,6 +25,16 @@ _problem = table(
             "{memory} of memory, and a gateway with its Java takes up to 1.7 GB",
             "choose e2-small, or e2-medium for live",
         ),
+        "gcp-disk-unfit": (
+            "its series does not boot from a disk of type {disk}",
+            "set disk.type to {usual}, or leave it out",
+        ),
+        "gcp-disk-unfit-exists": (
+            "its series does not boot from the VM's disk, of type {disk}",
+            "choose a type of another series, or set disk.type to {usual} with recreate: true, which replaces the VM "
+            "and its disk with all data on it",
+        ),
+        "gcp-image-unfit": ("its processor is {wanted}, and {image} is for {found}", "choose an image {example}"),
     }
 )
 
@@ -59,31 +69,22 @@ def usual_disk(name: str) -> str:
     return f"{HYPERDISK}balanced" if _series(name) in HYPERDISK_ONLY else "pd-balanced"
 
 
-def unfit_disk(name: str, disk: str, exists: bool) -> c.Iterator[str]:
+def unfit_disk(name: str, disk: str, exists: bool) -> c.Iterator[Problem]:
     """Refuse a machine type that does not boot from this type of disk."""
-    hyperdisk = disk.startswith(HYPERDISK)
-    if _series(name) not in (HYPERDISK_NEVER if hyperdisk else HYPERDISK_ONLY):
-        return
-    if exists:
-        fix = (
-            f"Choose a type of another series, or set disk.type to {usual_disk(name)!r} with `recreate: true`, which "
-            "replaces the VM and its disk: what is on it is lost."
-        )
-    else:
-        fix = f"Set disk.type to {usual_disk(name)!r}, or leave it out."
-    yield f"machine_type is {name!r}: its series does not boot from a disk of type {disk}. {fix}"
+    if _series(name) in (HYPERDISK_NEVER if disk.startswith(HYPERDISK) else HYPERDISK_ONLY):
+        kind = "gcp-disk-unfit-exists" if exists else "gcp-disk-unfit"
+        yield _problem(kind, "machine_type", name, disk=disk, usual=usual_disk(name))
 
 
-def unfit_image(name: str, machine: Body | None, image: str, found: str) -> c.Iterator[str]:
+def unfit_image(name: str, machine: Body | None, image: str, found: str) -> c.Iterator[Problem]:
     """Refuse an image, or the disk that was made from it, for another processor than the machine type's."""
     wanted = (machine or {}).get("architecture", "")
     # Older images and types do not say.
-    if not {wanted, found} <= {ARM, INTEL} or wanted == found:
-        return
-    fix = (
-        "choose an image for it, as debian-cloud/debian-13-arm64" if wanted == ARM else "choose an image without -arm64"
-    )
-    yield f"machine_type is {name!r}: its processor is {wanted}, and {image} is for {found}. Make them fit: {fix}."
+    if {wanted, found} == {ARM, INTEL}:
+        example = "for it, such as debian-cloud/debian-13-arm64" if wanted == ARM else "without -arm64"
+        yield _problem(
+            "gcp-image-unfit", "machine_type", name, wanted=wanted, image=image, found=found, example=example
+        )
 
 
 def _series(name: str) -> str:

@@ -233,6 +233,20 @@ _problem = table(
             "no job reaches this address",
             "offer the API at the VM's internal address (gateway_access: [vpc]), and name that",
         ),
+        "gcp-run-not-ready": ("the job is not ready: {why}", "repair the job first"),
+        "gcp-run-no-vpc": (
+            "the job has no access to a VPC (vpcAccess), so that it reaches no private address",
+            "run `{update} --network NETWORK --subnet SUBNET --vpc-egress private-ranges-only` with a subnet for Cloud "
+            "Run, /26 or larger",
+        ),
+        "gcp-run-egress": (
+            "the job's egress is private-ranges-only, which sends no public address into the VPC",
+            "name the VM's internal address, or run `{update} --vpc-egress all-traffic`",
+        ),
+        "gcp-run-busy": (
+            "execution {execution} is still running",
+            "wait for its end, cancel it, or set allow_parallel: true",
+        ),
     }
 )
 
@@ -254,34 +268,27 @@ def problems(options: Options) -> c.Iterator[Problem]:
         yield _problem("gcp-run-loopback", "gateway_address", options["gateway_address"])
 
 
-def obstacles(job: c.Mapping[str, t.Any], options: Options) -> tuple[list[str], list[str]]:
+def obstacles(job: c.Mapping[str, t.Any], options: Options) -> tuple[list[Problem], list[str]]:
     """Return the obstacles to running the job or reaching the gateway, and the warnings."""
     task = job["template"]["template"]
     access = task.get("vpcAccess", {})
     interfaces = access.get("networkInterfaces", [])
-    refused: list[str] = []
+    refused: list[Problem] = []
     warned: list[str] = []
-    update = f"`gcloud run jobs update {options['job']} --region {options['region']} --project {options['project']}"
+    update = f"gcloud run jobs update {options['job']} --region {options['region']} --project {options['project']}"
     ready = job.get("terminalCondition", {})
     if ready.get("state") == "CONDITION_FAILED":
-        refused.append(f"job {options['job']} is not ready: {told(ready)} Fix it first.")
+        refused.append(_problem("gcp-run-not-ready", "job", options["job"], why=told(ready).rstrip(".")))
     if not interfaces and not access.get("connector"):
-        found = (
-            f"job {options['job']} has no way into a VPC (vpcAccess), so that it reaches no private address. "
-            f"{update} --network NETWORK --subnet SUBNET --vpc-egress private-ranges-only` gives it one; the subnet is "
-            "its own, /26 or larger."
-        )
-        (refused if options["gateway_address"] else warned).append(found)
+        found = _problem("gcp-run-no-vpc", "job", options["job"], update=update)
+        if options["gateway_address"]:
+            refused.append(found)
+        else:
+            warned.append(str(found))
     elif not _routed(access.get("egress", ""), options["gateway_address"]):
-        refused.append(
-            f"gateway_address is {options['gateway_address']!r}: the job's egress is private-ranges-only, which sends "
-            f"no public address into the VPC. Name the VM's internal address, or {update} --vpc-egress all-traffic`."
-        )
+        refused.append(_problem("gcp-run-egress", "gateway_address", options["gateway_address"], update=update))
     if (busy := running(job)) and not options["allow_parallel"]:
-        refused.append(
-            f"job {options['job']}: execution {last(busy)} still runs. Wait for its end, cancel it, or set "
-            "allow_parallel: true."
-        )
+        refused.append(_problem("gcp-run-busy", "job", options["job"], execution=last(busy)))
     if any(each.get("tags") for each in interfaces):
         warned.append(
             f"job {options['job']} has network tags: they are for egress rules. A firewall rule that lets the job in "
@@ -290,7 +297,7 @@ def obstacles(job: c.Mapping[str, t.Any], options: Options) -> tuple[list[str], 
     if retries := task.get("maxRetries", 0):
         warned.append(
             f"job {options['job']} tries a failed task again, up to {retries} times: one that has sent orders may send "
-            f"them again. {update} --max-retries 0` makes it one try."
+            f"them again. `{update} --max-retries 0` makes it one try."
         )
     return refused, warned
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from ...agent.problem import Problem, table
 from ..api.client import Api, Client
-from ..api.errors import GcpError, InterruptedRunError, NotFoundError
+from ..api.errors import GcpError, InterruptedRunError, NotFoundError, RefusedError
 from ..api.journal import State
 from ..api.library import Body, load, message, plain
 from ..api.normal import last
@@ -129,9 +129,9 @@ def _paths(change: Change) -> list[str]:
 
 
 def changes(options: Options, found: c.Mapping[str, Body]) -> list[Change]:
-    """The changes from the jobs *found* to the options; GcpError for a name that is used by something else."""
+    """The changes from the jobs *found* to the options; RefusedError for a name that is used by something else."""
     wanted = {job["name"]: job for job in options["jobs"] or []}
-    _check_free(options, {name: found[name] for name in wanted if name in found})
+    _check_free(options, found)
     result = [_change(name, _desired(options, job), job["paused"], found.get(name)) for name, job in wanted.items()]
     result += [
         Change(name, ("delete",), normalized(body), None)
@@ -160,17 +160,20 @@ def uri(options: Options, action: str) -> str:
 
 
 def _check_free(options: Options, found: c.Mapping[str, Body]) -> None:
-    taken = {
-        name: f"it starts or stops {_target(body)}" if _is_marked(body) else f"its description does not end in {MARK}"
-        for name, body in found.items()
-        if not _is_ours(options, body)
-    }
-    if taken:
-        raise GcpError(
-            "jobs: "
-            + "; ".join(f"{name!r} is there already and somebody else's, as {why}" for name, why in taken.items())
-            + ". Give yours another name, or delete that one."
+    taken = [
+        _problem(
+            "gcp-job-taken",
+            f"jobs[{index}].name",
+            job["name"],
+            why=f"it starts or stops {_target(body)}"
+            if _is_marked(body)
+            else f"its description does not end in {MARK}",
         )
+        for index, job in enumerate(options["jobs"] or [])
+        if (body := found.get(job["name"])) and not _is_ours(options, body)
+    ]
+    if taken:
+        raise RefusedError(taken)
 
 
 def _is_marked(body: Body) -> bool:
@@ -230,6 +233,10 @@ _problem = table(
     {
         "gcp-vm-name": ("not the name of a VM", "write its name, without zone and project"),
         "gcp-job-account": ("the jobs run as a service account", "write its address, NAME@{domain}"),
+        "gcp-job-taken": (
+            "there is a job of this name that is not this VM's: {why}",
+            "choose another name, or delete that job",
+        ),
         "gcp-job-name": ("a job's name has letters, digits, - and _", "rename it"),
         "gcp-job-schedule": ("not a line of cron", "write five fields, for example '5 9 * * 1-5'"),
         "gcp-job-time-zone": ("no time zone has this name", "write for example America/New_York"),

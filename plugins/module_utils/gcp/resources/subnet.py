@@ -68,6 +68,7 @@ _problem = table(
     {
         "gcp-subnet-public": ("a public range", "choose one in {private}"),
         "gcp-subnet-overlap": ("it overlaps {other} of {name}", "choose ranges that do not overlap"),
+        "gcp-subnet-taken": ("it overlaps {other} of subnet {name} in the network", "choose a free range"),
         "gcp-subnet-size": ("a subnet for {use} has to be {wanted}", "choose such a range"),
     }
 )
@@ -93,18 +94,17 @@ def problems(subnets: list[t.Any]) -> c.Iterator[Problem]:
         earlier[subnet["name"]] = found
 
 
-def overlaps(subnets: t.Iterable[Options], existing: t.Iterable[Body]) -> c.Iterator[str]:
+def overlaps(subnets: t.Iterable[Options], existing: t.Iterable[Body]) -> c.Iterator[Problem]:
     """Refuse a subnet that overlaps a range in the network that is not in the options."""
     ours = {subnet["name"]: subnet["range"] for subnet in subnets}
     for other in existing:
         ranges = [each["ipCidrRange"] for each in other.get("secondaryIpRanges", []) if each.get("ipCidrRange")]
         ranges += [other["ipCidrRange"]] if other["name"] not in ours and other.get("ipCidrRange") else []
         for theirs in map(Range, ranges):
-            for index, (name, value) in enumerate(ours.items()):
+            for index, value in enumerate(ours.values()):
                 if Range(value).overlaps(theirs):
-                    yield (
-                        f"subnets[{index}].range is {value!r} ({name}): it overlaps {theirs} of subnet "
-                        f"{other['name']}, which the network has. Choose a range that is free."
+                    yield _problem(
+                        "gcp-subnet-taken", f"subnets[{index}].range", value, other=theirs, name=other["name"]
                     )
 
 

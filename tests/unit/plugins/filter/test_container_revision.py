@@ -10,7 +10,7 @@ import yaml
 
 from ansible_collections.ibops.gateway.plugins.filter.container_revision import container_revision
 
-# What names the container, or says what the run does with it.
+# Options that name the container, or control the run.
 NOT_A_SETTING = {"name", "pull", "recreate", "state"}
 
 

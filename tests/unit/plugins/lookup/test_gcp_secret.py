@@ -176,7 +176,7 @@ def test_no_flipped_bit_goes_unseen(data: bytes, draw: st.DataObject) -> None:
 
 
 def test_a_token_that_does_not_come(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Google's library waits for two minutes, each read anew."""
+    """Google's library waits for two minutes, per read."""
     never = threading.Event()
     monkeypatch.setattr(credentials, "token", lambda *_options: never.wait(60))
     with pytest.raises(AnsibleLookupError, match=r"Google gives no access token: no answer within 0\.2 seconds"):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which releases of the gateway IBKR accepts until when: the table, and IBKR's own announcements in any wording."""
+"""The releases that IBKR accepts, and until when: the table, and IBKR's own announcements in any wording."""
 
 from __future__ import annotations
 

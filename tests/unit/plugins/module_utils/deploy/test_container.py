@@ -26,7 +26,7 @@ GOOD: dict[str, Any] = {
     "log_max_size": "10m",
     "log_max_files": 5,
 }
-# What no container can have, by the variable that the refusal names.
+# Impossible settings of a container, by the variable in the refusal.
 BAD: list[tuple[str, dict[str, Any]]] = [
     ("gateway_memory", {"memory": 2048}),
     ("gateway_memory", {"memory": "2048"}),

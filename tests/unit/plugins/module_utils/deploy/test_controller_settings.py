@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a controller that does not read config.ini has of a gateway's settings, and what is refused by name."""
+"""The settings of a controller that does not read config.ini, and those that are refused by name."""
 
 from __future__ import annotations
 

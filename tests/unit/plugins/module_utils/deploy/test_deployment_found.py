@@ -35,16 +35,16 @@ from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment im
         ({"": "exited", ".new": "created, running"}, Found(False, False, "r", was_running=True)),
         ({"": "exited", ".new": "created, down"}, Found(False, False, "r")),
         ({"": "running", ".new": "created, running"}, Found(True, False, "r")),
-        # Between two renames the old one is what there is.
+        # Between two renames, only the old one exists.
         ({".old": "exited", ".new": "created, running"}, Found(False, False, "r.old", was_running=True)),
         ({".old": "exited"}, Found(False, False, "r.old")),
-        # Whoever started it needs it.
+        # Its user may need it.
         ({".old": "running"}, Found(True, False, "r.old", unproven=True)),
         # The new one has its name and was not started, or runs and is not proven.
         ({"": "created, running", ".old": "exited"}, Found(False, False, "r.old", was_running=True)),
         ({"": "exited, down", ".old": "exited"}, Found(False, False, "r.old")),
         ({"": "running, running", ".old": "exited"}, Found(True, False, "r", unproven=True)),
-        # What a label tells counts after a cut only.
+        # The label counts only after an interruption.
         ({"": "exited, running"}, Found(False, False, "r")),
     ],
 )

@@ -131,7 +131,7 @@ def test_jts_ini_is_held_where_there_are_keys(
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize(("mode", "step"), [("paper", "replace"), ("live", "pending")])
 def test_jts_ini_of_one_that_runs_is_the_gateways_own(host: Host, mode: str, step: str, check: bool) -> None:
-    """It writes the file anew when it ends."""
+    """It writes the file again when it ends."""
     host.run(host.order(mode, mode, revision="r1", config="one"))
     path = host.root / f"var/{mode}/tws_settings/jts.ini"
     at_sign_off: list[str] = []

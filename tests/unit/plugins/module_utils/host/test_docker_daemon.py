@@ -1,4 +1,4 @@
-"""What is made of an engine that is there: its packages, and the three-way merge of its settings."""
+"""An existing engine: its packages, and the three-way merge of its settings."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WANTED = {"live-restore": True, "default-ulimits": {"nofile": {"Soft": 1}}, "dns
         # The same value is the host's own: it stays when we go.
         ({"icc": False}, {"icc": False}, {}, {"icc": False}, {}, []),
         ({"icc": True}, {"icc": False}, {}, {"icc": True}, {}, [("icc", True, False)]),
-        # What an earlier run wrote is changed and taken back.
+        # An earlier run's settings are changed and withdrawn.
         ({"icc": True, "mtu": 1}, {"icc": False}, {"icc": True}, {"icc": False, "mtu": 1}, {"icc": False}, []),
         ({"icc": True, "mtu": 1}, {}, {"icc": True}, {"mtu": 1}, {}, []),
         ({"icc": True, "mtu": 1}, {}, {"icc": False}, {"icc": True, "mtu": 1}, {}, []),

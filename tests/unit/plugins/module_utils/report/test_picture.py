@@ -44,7 +44,7 @@ def week(*events: dict[str, t.Any], **session: object) -> dict[str, t.Any]:
         # A block by the watcher: its action has a cause.
         (week(event(25, "10:00:00", "kill", cause="sign_in_asked")),
          [(BEGIN, "unknown"), (at(25, "10:00:00"), "blocked")]),
-        # What the record says holds.
+        # The record takes precedence.
         (week(event(25, "10:00:00", "start"), state="ready", since=at(25, "10:01:00")),
          [(BEGIN, "unknown"), (at(25, "10:00:00"), "starting"), (at(25, "10:01:00"), "ready")]),
         (week(state(20, "10:00:01", "ready"), state="stopped", since=at(1, "10:00:00")), [(BEGIN, "stopped")]),

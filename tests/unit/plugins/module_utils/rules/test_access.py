@@ -59,7 +59,7 @@ def test_what_works_is_not_refused(changed: dict[str, Any]) -> None:
     assert problems(**changed) == []
 
 
-# What does not fit together is told of the other variable, with that one's value.
+# A conflict is reported for the other variable, with its value.
 ELSEWHERE = {
     "network-of-portal": {"gateway_access": {repr(GOOD["gateway_access"])}},
     "access-without-firewall": {"gateway_access": {repr(GOOD["gateway_access"])}},
@@ -120,7 +120,7 @@ def test_what_cannot_work_is_refused(variable: str, value: object, id_: str) -> 
     at = ELSEWHERE.get(id_) or here if id_ != "port-of-ssh" or variable == "hardening_ssh_ports" else here
     assert {problem.variable for problem in told} == set(at)
     assert all(problem.value is None or problem.value in at[problem.variable] for problem in told), told
-    # What is empty or missing is not shown.
+    # Empty or missing values are not shown.
     assert {problem.value is None for problem in told} == {id_.endswith(("-empty", "-missing"))}
     assert "None" not in "".join(problem.wrong + problem.fix for problem in told)
 

@@ -125,7 +125,7 @@ def test_a_hostile_stream(serve: Any, name: str) -> None:
         for _time in range(1000):
             script.connection.sendall(repeated)
 
-    # What is judged by what came, and not by what is missing, has the time that a busy machine takes.
+    # Cases judged by received data, not by missing data, get enough time for a busy machine.
     timeout = TIMEOUT if verdict in verdicts.LATE else 10 * TIMEOUT
     found = cost("127.0.0.1", serve(behaviour), "--timeout", timeout, "--mode", "paper")
     assert found.said == verdict

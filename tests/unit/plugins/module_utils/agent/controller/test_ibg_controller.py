@@ -172,7 +172,7 @@ LATE = [".> WARNING: controller readiness timeout after 300s in live mode; start
         (SIGNED_IN, {"phase": "configured", "usable": True, "asks_for_sign_in": False, "tries": 0}),
         # A push that was answered before it could be named.
         ([*START, *LOGIN, AT + "API port 4001 already open", *IN], {"pushes": 1, "usable": True}),
-        # What the dialog's end means only the API's port tells.
+        # Only the API's port shows the meaning of the dialog's end.
         ([*START, *LOGIN, *PUSH, AT + "2FA dialog dismissed"], {"phase": "answered", "usable": False}),
         ([*START, *LOGIN, *PUSH, AT + "2FA dialog dismissed", *NEVER], {"finding": "push_closed"}),
         ([*START, *LOGIN, *PUSH, *NEVER], {"finding": "push_missed", "pushes_missed": 1}),

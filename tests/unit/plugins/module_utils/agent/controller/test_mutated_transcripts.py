@@ -6,7 +6,7 @@
 The gateway does what the recording has, at the recording's times; only what the watcher hears of it is changed. What
 it decides takes effect REACTION (a kill) or GENTLE (a stop) seconds later, and what the gateway does by then counts.
 
-An *unasked push* is one for which the gateway's window opens
+An *unrequested push* is one for which the gateway's window opens
 - at a moment without a grant to sign in, and
 - before the container has ended, and
 - out of a process that was given the password: IBC reads it when a JVM begins, ibg-controller when the container does,
@@ -53,7 +53,7 @@ REACTION, GENTLE = 0.3, 2.0
 AFTERWARDS = 2.0
 SEEDS = 2
 IBC, IBG = RECORDED
-# What happens at one moment, in this order: a process begins, a login, a push, and the watcher hears a line.
+# Events of one moment, in this order: a process begins, a login, a push, and the watcher reads a line.
 RUN, LOGIN, PUSH, HEARD = range(4)
 BESIDE = re.compile(
     r"IBC: (Getting|Creating|Waiting for|Got) (config dialog|main window)|IBC: Main window already found"
@@ -81,7 +81,7 @@ class Push:
 
 @dataclasses.dataclass
 class Gateway:
-    """What it does by itself, in seconds from its start: processes that begin, logins, pushes with the end of each."""
+    """Its own actions, in seconds from its start: processes that begin, logins, pushes with the end of each."""
 
     runs: list[float]
     logins: list[float]

@@ -63,7 +63,7 @@ def gone(path: Path) -> None:
             take_away(path)
 
 
-# What the container can make where a file of the gateway's should be; the second argument is a file of root's.
+# Entries that the container can make in place of the gateway's file; the second argument is a file of root's.
 PLANTED: dict[str, Callable[[Path, Path], Any]] = {
     "link": lambda place, secret: place.symlink_to(secret),
     "link to nothing": lambda place, secret: place.symlink_to("/no/such/file"),

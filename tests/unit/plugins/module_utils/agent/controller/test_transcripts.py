@@ -19,7 +19,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller imp
 # From the first line that tells of a push to the push, in seconds; the imitated gateway is faster than the real one.
 FORESEEN = 1.0
 
-# What the watcher makes of each in the end: state, and the cause of a stop or of what it tells; of a transcript that
+# The watcher's conclusion for each: state, and the cause of a stop or an alert; of a transcript that
 # is not named here only that what holds for all of them holds.
 ENDS: dict[str, tuple[str, str | None]] = {
     "01-paper-ready": ("ready", None),

@@ -107,7 +107,7 @@ def test_the_last_line(fake_engine: Any) -> None:
 
 @pytest.mark.parametrize("what", ["headers", "body", "log"])
 def test_a_drip_stretches_no_deadline(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    """One byte each 50 ms, for ever: every read comes in time, the exchange does not."""
+    """One byte each 50 ms, without end: every read is in time, the exchange is not."""
     monkeypatch.setattr(engine_module, "LOOK_SECONDS", 0.3)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "drip.sock"))

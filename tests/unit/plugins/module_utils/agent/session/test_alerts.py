@@ -29,7 +29,7 @@ def alert(key: str = "state/blocked", severity: str = "critical", at: float = NO
 
 
 class Receiver:
-    """An HTTP server that answers with the statuses it is given, the last one for ever, and keeps what came."""
+    """An HTTP server that answers with the given statuses, repeating the last, and records the requests."""
 
     def __init__(self, *statuses: int) -> None:
         self.received: list[dict[str, Any]] = []
@@ -311,7 +311,7 @@ def test_what_cannot_be_reached_is_said_without_the_secret(tmp_path: Path, chann
 
 
 class Mailbox(socketserver.StreamRequestHandler):
-    """As much of SMTP as one message takes."""
+    """A minimal SMTP server for one message."""
 
     messages: t.ClassVar[list[str]] = []
 

@@ -538,7 +538,7 @@ def test_a_full_disk_keeps_nobody_from_stopping(
         ("10.45.1j", "2026-12-15 00:00", ["release_not_accepted"], False),
         ("10.45.1j", "2026-12-15 00:00", ["unknown_keys"], True),
         ("10.50.1d", "2026-12-15 00:00", [], False),
-        # What is not known is the image's own check (deploy/image.py).
+        # Unknown images are up to deploy/image.py.
         ("latest", "2026-12-15 00:00", [], False),
         ("", "2026-12-15 00:00", [], False),
     ],

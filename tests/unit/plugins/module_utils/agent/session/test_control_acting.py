@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whoever acts on a gateway holds its lease, under a name and for a purpose."""
+"""Every actor on a gateway holds its lease, under a name and for a purpose."""
 
 from __future__ import annotations
 

@@ -289,7 +289,7 @@ def test_a_log_that_cannot_be_had(inspected: dict[str, t.Any] | None, said: str)
     assert said in fact(lambda: health.log(inspected, "no engine"), "bytes")["reason"]
 
 
-# What the host remembers
+# The host's records
 
 
 def test_nothing_is_remembered(deploy: t.Any) -> None:

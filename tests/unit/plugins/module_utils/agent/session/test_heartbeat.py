@@ -292,7 +292,7 @@ def test_a_gateway_that_a_person_stopped_is_as_it_should_be(world: World, servic
     assert count(world, service, 300) >= 4
 
 
-# What is as it should be
+# Conditions for the heartbeat
 
 
 def live(**changes: Any) -> Record:

@@ -90,7 +90,7 @@ def test_it_is_renewed_by_each_task_of_its_owner(tmp_path: Path, boot: Boot) -> 
         ({"seconds": 1000.0}, False),
         ({"seconds": 1179.0}, False),
         ({"seconds": 1180.0}, True),
-        # A reboot begins the clock anew, and may come to the same number.
+        # A reboot restarts the clock, which may reach the same number.
         ({"id": "second"}, True),
         ({"id": "second", "seconds": 5.0}, True),
     ],
@@ -277,7 +277,7 @@ def test_a_full_disk_keeps_nobody_from_acting(
         acted.append("Ann")
     assert acted == ["Ann"]
     monkeypatch.undo()
-    # What could not be written is not kept.
+    # An unwritten record does not keep the lease.
     assert taken(boot.lease(tmp_path), "Bob") is (call == "fdopen")
 
 

@@ -14,7 +14,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import lifecycle
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 
-# What the product waits between two tries; the fixture `quick` shortens it.
+# The product's wait between two tries; the fixture `quick` shortens it.
 RETRY_SECONDS = lifecycle._RETRY_SECONDS
 UP = [
     ".> Starting IBC/IB gateway",

@@ -69,7 +69,7 @@ def test_the_names_keep_to_the_rules_of_prometheus() -> None:
         assert metric.help.endswith(".")
         assert "\\" not in metric.help
         assert bool(metric.label) is bool(metric.values)
-        # A series for each value of each label, for ever.
+        # A permanent series for each value of each label.
         assert len(metric.values) <= 60
 
 

@@ -191,7 +191,7 @@ def test_without_a_place_for_the_grant_nothing_is_started(
     assert not any("start" in call for call in fake_engine.calls)
 
 
-# What it hears
+# Its input
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_an_api_that_opens_after_the_sign_in_is_looked_at_again_soon(
     assert ready.store.load("live").state == verdicts.DEGRADED
 
 
-# What it remembers and tells
+# Its records and alerts
 
 
 def test_a_stop_by_the_plan_is_no_loss_and_one_with_a_cause_is_a_block(control: Any, fake_engine: Any) -> None:

@@ -106,7 +106,7 @@ def test_a_systemctl_that_fails(monkeypatch: pytest.MonkeyPatch, error: Exceptio
         (60, 141, None, 1.0),
         (10, 41, None, 1.0),
         (60, 500, MANUAL, 360.0),
-        # Who signs in looks instead of the watcher.
+        # During a sign-in, its actor looks instead of the watcher.
         (60, 500, SIGN_IN, 0.0),
         (60, -5, None, 0.0),
     ],
