@@ -13,6 +13,7 @@ from sandbox.registry import registry
 from testinfra.host import Host
 
 Playbook = t.Callable[..., t.Any]
+Look = t.Callable[[], dict[str, t.Any]]
 NAME = "ibg-controller"
 
 
@@ -24,16 +25,17 @@ def successor(pinned: t.Callable[[str], tuple[str, str]]) -> tuple[str, ...]:
     return (*pinned((STATE / f"{NAME}_image").read_text().strip()), "--tags", "gateway", "-e", faster)
 
 
-def status(host: Host) -> dict[str, t.Any]:
-    return json.loads(host.run("ibgwctl status paper --json").stdout)
+@pytest.fixture
+def look(module: t.Callable[..., dict[str, t.Any]]) -> Look:
+    return lambda: module("ibops.gateway.gateway_info", gateway_name="paper")
 
 
 def test_it_is_ready_and_a_second_run_changes_nothing(
-    host: Host, playbook: Playbook, successor: tuple[str, ...]
+    playbook: Playbook, successor: tuple[str, ...], look: Look
 ) -> None:
     run = playbook("site.yml", "paper", *successor)
     assert run.status == 0, run.printed
-    found = status(host)
+    found = look()
     assert (found["state"], found["milestones"]["controller"]) == ("ready", NAME)
     assert found["milestones"]["read_only"] is False
     again = playbook("site.yml", "paper", *successor)
@@ -55,7 +57,7 @@ def test_a_setting_that_it_cannot_keep_is_refused(playbook: Playbook, successor:
     assert "sets a time of the morning in the afternoon" in run.printed
 
 
-def test_back_to_ibc(host: Host, playbook: Playbook) -> None:
+def test_back_to_ibc(playbook: Playbook, look: Look) -> None:
     assert playbook("site.yml", "paper", "--tags", "gateway").status == 0
-    found = status(host)
+    found = look()
     assert (found["state"], found["milestones"]["controller"]) == ("ready", "ibc")

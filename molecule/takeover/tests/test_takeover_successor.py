@@ -19,7 +19,7 @@ from testinfra.host import Host
 from tests.sandbox.reboot import restart
 
 Playbook = t.Callable[..., t.Any]
-StandIn = t.Callable[..., dict[str, t.Any]]
+Module = StandIn = t.Callable[..., dict[str, t.Any]]
 Pinned = t.Callable[[bool], tuple[str, ...]]
 NAME = "ibg-controller"
 PRESSED = "Log In clicked successfully"
@@ -40,7 +40,7 @@ def pinned(image: str, tmp_path_factory: pytest.TempPathFactory) -> Pinned:
         path = tmp_path_factory.mktemp("inventory") / "hosts.yml"
         wanted = {
             "gateway_image": image, "gateway_image_accept": ["live_costs"] if accepted else [],
-            "gateway_environment": {"STANDIN_APPROVE_AFTER": "5", "STANDIN_SPEED": "3"},
+            "gateway_environment": {"STANDIN_APPROVE_AFTER": "5", "STANDIN_LOGIN_SECONDS": "2.2"},
         }  # fmt: skip
         path.write_text(yaml.safe_dump({"all": {"hosts": {"sandbox-live": wanted}}}))
         return "-i", str(path), "--tags", "gateway"
@@ -76,13 +76,15 @@ def test_a_signed_in_gateway_keeps_its_controller(
     assert "Nothing was touched" in run.printed
 
 
-def test_told_so_it_changes_with_one_push(host: Host, playbook: Playbook, standin: StandIn, pinned: Pinned) -> None:
+def test_told_so_it_changes_with_one_push(
+    host: Host, playbook: Playbook, standin: StandIn, module: Module, pinned: Pinned
+) -> None:
     run = playbook("site.yml", "live", *pinned(True), "-e", "gateway_apply=now")
     assert run.status == 0, run.printed
     assert standin("status")["pushes"] == 1
     assert json.loads(host.file("/etc/ibgw/live/gateway.json").content_string)["controller"] == NAME
-    assert host.file("/etc/ibgw/live/secrets/tws_password").size == 0
-    found = status(host)
+    assert host.file("/run/ibgw/live/secrets/tws_password").size == 0
+    found = module("ibops.gateway.gateway_info", gateway_name="live")
     assert (found["state"], found["milestones"]["controller"]) == ("ready", NAME)
     assert found["milestones"]["controller_version"] == "0.12.0"
     again = playbook("site.yml", "live", *pinned(True))
@@ -113,7 +115,7 @@ def test_a_restart_and_a_pause_are_refused_since_each_is_a_sign_in(
 def test_an_end_of_its_program_costs_no_push(host: Host, standin: StandIn, watched: t.Any) -> None:
     """It would sign in again by itself, with the password in its environment."""
     since = begun(host)
-    standin("restart", "event=LOGOFF")
+    standin("restart", "LOGOFF")
     record = watched.reaches("blocked", 60)
     assert record["blocked"] == "sign_in_asked"
     assert logged(host, since).count(PRESSED) == 1
