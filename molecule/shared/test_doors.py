@@ -74,6 +74,8 @@ def reader(host: Host, variables: dict[str, t.Any]) -> None:
     # The first run of site.yml let in its own user alone.
     allow = f"s/^AllowUsers .*/AllowUsers {variables['user']} {READER}/"
     host.check_output(f"sed -i '{allow}' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf && systemctl reload ssh")
+    # It begins anew, and refuses connections until then.
+    host.backend.run_local("sleep 5")
     host.check_output(f"echo '{READER} ALL=(ALL) ALL' > /etc/sudoers.d/{READER} && chmod 440 /etc/sudoers.d/{READER}")
 
 
