@@ -19,12 +19,8 @@ from dataclasses import dataclass
 from ..api import accounts, verdicts
 from ..text import printable
 from . import policy
-from .descriptor import Descriptor
 from .plan import Plan
 from .store import Record
-
-if t.TYPE_CHECKING:
-    from ..portal.watcher import Watched
 
 SCHEMA = 1
 # Google Cloud Logging's name of a severity and the journal's priority (sd-daemon(3)); of other states: INFO.
@@ -32,11 +28,24 @@ SEVERITIES = {verdicts.BLOCKED: ("CRITICAL", 2), verdicts.DEGRADED: ("WARNING", 
 _INFO = ("INFO", 6)
 
 
+class Named(t.Protocol):
+    """A deployed gateway, whatever its API."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def accounts(self) -> list[str]: ...
+
+
 @dataclass(frozen=True)
 class Transition:
     """From the state *before* (empty at the watcher's first look) to that of *record*; *since* is when that began."""
 
-    descriptor: Descriptor | Watched
+    descriptor: Named
     plan: Plan
     record: Record
     before: str
@@ -89,7 +98,7 @@ def _stdout(line: str) -> None:
 class Journal:
     """Writes the transitions of one gateway by *write*; a journal that is full or gone costs the line only."""
 
-    def __init__(self, descriptor: Descriptor | Watched, plan: Plan, write: Callable[[str], None] = _stdout) -> None:
+    def __init__(self, descriptor: Named, plan: Plan, write: Callable[[str], None] = _stdout) -> None:
         self._descriptor, self._plan, self._write = descriptor, plan, write
         self._last: tuple[str, str | None] | None = None
         self._since = 0.0

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which states of a gateway people are told of, when, and how often: the alerts of every watcher."""
+"""Alerts on the states of a gateway: which ones, when, and how often. Every watcher tells by this."""
 
 from __future__ import annotations
 
