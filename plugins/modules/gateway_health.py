@@ -172,6 +172,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import ATTEMPT_SECONDS
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import DescriptorError
+from ansible_collections.ibops.gateway.plugins.module_utils.host import portal_facts
 
 
 def main() -> None:
@@ -185,9 +186,12 @@ def main() -> None:
     )
     _endpoint.refuse_not_positive(module, "timeout")
     params = module.params
+    name = params["gateway_name"]
     try:
-        facts = health.look(params["gateway_name"], params["timeout"], params["settle"])
-    except DescriptorError as error:
+        facts = health.look(name, params["timeout"], params["settle"])
+        if not facts["deployed"] and portal_facts.is_here(name):
+            facts = portal_facts.examine(name, facts["checked_at"])
+    except (DescriptorError, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **facts)
 

@@ -242,6 +242,11 @@ session:
   returned: with O(gateway_name)
   type: dict
   sample: {state: ready, valid_until: 1795932000.0, valid_until_new_york: "Sun 2026-11-29 01:00", blocked: null}
+stack:
+  description: V(client_portal) for a Client Portal Gateway, which has what applies to it of these values.
+  returned: when it is one
+  type: str
+  sample: client_portal
 checked_at:
   description: The host's time of the look, in epoch seconds.
   returned: with O(gateway_name)
@@ -275,12 +280,12 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe impo
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health, plan, policy, watching
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
-    Descriptor,
     DescriptorError,
     NotDeployedError,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import NETWORK_LABEL
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.host import portal_facts
 
 
 def main() -> None:
@@ -307,6 +312,8 @@ def look(module: AnsibleModule) -> dict[str, object]:
         try:
             gateway = _endpoint.gateway(module)
         except NotDeployedError as error:
+            if portal_facts.is_here(name):
+                return portal(module)
             report = {
                 "deployed": False,
                 "gateway_name": name,
@@ -324,7 +331,7 @@ def look(module: AnsibleModule) -> dict[str, object]:
                 report["deployed"] = True
                 report["client_networks"] = client_networks(gateway.descriptor.name)
                 report |= remembered(gateway.descriptor, report, module.warn)
-                now = report["checked_at"] = time.time()
+                report["checked_at"] = now = time.time()
                 if module.params["history"]:
                     report["history"] = past(gateway.descriptor, now)
                 image = image or gateway.descriptor.image
@@ -333,7 +340,20 @@ def look(module: AnsibleModule) -> dict[str, object]:
     return report
 
 
-def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[str], None]) -> dict[str, object]:
+def portal(module: AnsibleModule) -> dict[str, object]:
+    """Return the same facts about a Client Portal Gateway."""
+    now = time.time()
+    try:
+        found, report = portal_facts.look(module.params["gateway_name"], now)
+    except (OSError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    report |= remembered(found, report, module.warn)
+    if module.params["history"]:
+        report["history"] = past(found, now)
+    return report
+
+
+def remembered(found: health.Deployed, report: dict[str, t.Any], warn: t.Callable[[str], None]) -> dict[str, object]:
     """Add the host's record of the gateway and its watcher's health; a gateway stopped by its watcher is blocked.
 
     *warn* is called for an unusable file.
@@ -354,7 +374,7 @@ def remembered(found: Descriptor, report: dict[str, t.Any], warn: t.Callable[[st
     return {"session": session, **watched, **policy.blocked(record.blocked, report["container"])}
 
 
-def past(found: Descriptor, now: float) -> dict[str, object]:
+def past(found: health.Deployed, now: float) -> dict[str, object]:
     """The events of the last eight days, or why they cannot be had."""
     return health.fact(lambda: health.history(found, now), "events")
 

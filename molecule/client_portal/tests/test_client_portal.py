@@ -13,6 +13,7 @@ Module = t.Callable[..., dict[str, t.Any]]
 VARIABLES = ("-e", "@molecule/client_portal/vars/main.yml")
 READY = "ibops.gateway.client_portal_ready"
 TIMER = "ibgw-tickle-live.timer"
+WATCHER = "ibgw-watch@live.service"
 
 
 def faults(host: Host, *names: str) -> None:
@@ -35,6 +36,18 @@ def test_each_state_is_told_apart(host: Host, module: Module) -> None:
         assert "U1234567" not in json.dumps(found)
 
 
+@pytest.mark.usefixtures("same_container")
+def test_it_is_watched(host: Host, module: Module) -> None:
+    for fault, state in (("competing", "degraded"), ("", "ready")):
+        faults(host, fault)
+        # It looks as soon as it begins.
+        host.check_output(f"systemctl restart {WATCHER} && sleep 5")
+        kept = json.loads(host.file("/var/lib/ibgw/live/session/state.json").content_string)
+        assert (kept["state"], kept["mode"]) == (state, "live")
+        found = module("ibops.gateway.gateway_info", gateway_name="live")
+        assert (found["stack"], found["session"]["state"], found["watcher"]) == ("client_portal", state, None)
+
+
 def test_user_and_password_are_files(host: Host, variables: dict[str, t.Any]) -> None:
     inspected = host.check_output("docker inspect ibgw-live")
     shown = host.check_output("ps axeww")
@@ -54,9 +67,10 @@ def test_only_the_loopback_has_it(host: Host) -> None:
 def test_the_session_lives_by_the_timer_and_dies_without(host: Host, module: Module) -> None:
     silent: dict[str, object] = {"gateway_name": "live", "state": "unauthenticated", "delay": 30, "timeout": 31}
     assert module(READY, **silent)["state"] == "ready"
-    host.check_output(f"systemctl stop {TIMER}")
+    # The watcher asks, too, which the gateway takes for a sign of life.
+    host.check_output(f"systemctl stop {TIMER} {WATCHER}")
     assert module(READY, **silent)["state"] == "unauthenticated"
-    host.check_output(f"docker restart ibgw-live && systemctl start {TIMER}")
+    host.check_output(f"docker restart ibgw-live && systemctl start {TIMER} {WATCHER}")
     assert module(READY, gateway_name="live", timeout=60)["state"] == "ready"
     assert "HTTP 200, authenticated" in host.check_output("journalctl -u ibgw-tickle-live.service")
 

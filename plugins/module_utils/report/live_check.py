@@ -79,6 +79,7 @@ class Check:
         }
         self.deployed = bool(facts.get("deployed"))
         self.live = facts.get("mode") == LIVE
+        self.portal = facts.get("stack") == "client_portal"
         self.now = float(facts.get("checked_at") or 0.0)
         self.look: Facts = facts.get("look") or {}
         self.session: Facts = facts.get("session") or {}
@@ -90,6 +91,18 @@ class Check:
     def rows(self) -> list[Row]:
         if not self.deployed:
             return [self._absent(), *self._drift()]
+        if self.portal:
+            # It has no week, no log of a controller and no secret of its own to look at.
+            return [
+                self._state(),
+                *self._accounts(),
+                self._watcher(),
+                *self._events(),
+                self._clock(),
+                *self._disks(),
+                self._timers(),
+                *self._drift(),
+            ]
         return [
             self._state(),
             *self._until(),
@@ -135,6 +148,8 @@ class Check:
             step = first["next_step"] or "Look at it."
             what = "" if first["check"] in ("state", "session", "gateway", "host") else f"{first['check']}: "
             return f"{name} needs a person: {what}{first['text']}{others}; next: {step}"
+        if self.portal:
+            return f"{name} is fine and {self.look.get('state')}{more}; its session lasts as long as it is kept"
         if self.live and self.resting:
             return f"{name} is closed for the weekend{more}; next: sign in {self._sign_in_times()}"
         if self.live:
@@ -158,6 +173,8 @@ class Check:
         session = self.session
         stopped = self.look.get("state") == verdicts.STOPPED and self.exists
         by = session.get("stopped_by")
+        if self.portal:
+            return False
         if self.live:
             closed = session.get("week") == week.CLOSING and (session.get("plan") or {}).get("weekly_close")
             return bool(stopped and closed and by != policy.PAUSE)
@@ -173,7 +190,7 @@ class Check:
             until = new_york(session["reset_until"], "%H:%M")
             text += "; IBKR's servers are in their reset"
             return row("state", WARN, text, f"Look again after {until} New York time.")
-        if self.exists and state == verdicts.STOPPED:
+        if self.exists and state == verdicts.STOPPED and not self.portal:
             text += f"; stopped by {session['stopped_by']}" if session.get("stopped_by") else ""
             return self._stopped(text, step)
         return row("state", WARN if state == verdicts.STARTING and not self.live else ACT, text, step)

@@ -90,6 +90,29 @@ class Watched:
             self.container, self.engine_fault = None, str(error)
 
 
+def judge(gateway: Watched, verdict: client.Verdict | None, now: float) -> tuple[str, str, str]:
+    """Return state, reason and next step, in the words of every gateway of this host."""
+    container = gateway.container
+    if container is None:
+        step = "See systemctl status docker; running containers stay."
+        return verdicts.DEGRADED, str(gateway.engine_fault), step
+    if not container["exists"]:
+        return verdicts.STOPPED, "there is no container", "Run site.yml."
+    if verdict is None:
+        if container["exit_code"] in _STOPPED:
+            return verdicts.STOPPED, "the container is stopped", "ansible-playbook site.yml starts it."
+        code = container["exit_code"]
+        reason = f"the image has ended with exit code {code}, as it does after failed sign-ins"
+        return verdicts.BLOCKED, reason, _LOGS
+    if verdict.state == client.READY:
+        return verdicts.READY, verdict.reason, verdict.next_step
+    if verdict.final and verdict.accounts:
+        return verdicts.BLOCKED, verdict.reason, verdict.next_step
+    started = epoch(container["started_at"] or "")
+    starts = now - started < START_SECONDS and verdict.state in (client.DOWN, client.UNAUTHENTICATED)
+    return (verdicts.STARTING if starts else verdicts.DEGRADED), verdict.reason, verdict.next_step
+
+
 class PortalWatcher:
     """Watches gateway *name* by its *plan*."""
 
@@ -151,34 +174,12 @@ class PortalWatcher:
         if container and container["running"] and container["started_at"] != record.container_started_at:
             record.container_started_at = container["started_at"]
             record.count("starts")
-        state, reason, step = self._judge(verdict, now)
+        state, reason, step = judge(gateway, verdict, now)
         record.checked_at = now
         reason = accounts.hide(printable(reason, 400), gateway.accounts)
         if record.state != state:
             record.since = now
         record.state, record.reason, record.next_step = state, reason, step
-
-    def _judge(self, verdict: client.Verdict | None, now: float) -> tuple[str, str, str]:
-        """Return state, reason and next step, in the words of every gateway of this host."""
-        container = self.gateway.container
-        if container is None:
-            step = "See systemctl status docker; running containers stay."
-            return verdicts.DEGRADED, str(self.gateway.engine_fault), step
-        if not container["exists"]:
-            return verdicts.STOPPED, "there is no container", "Run site.yml."
-        if verdict is None:
-            if container["exit_code"] in _STOPPED:
-                return verdicts.STOPPED, "the container is stopped", "ansible-playbook site.yml starts it."
-            code = container["exit_code"]
-            reason = f"the image has ended with exit code {code}, as it does after failed sign-ins"
-            return verdicts.BLOCKED, reason, _LOGS
-        if verdict.state == client.READY:
-            return verdicts.READY, verdict.reason, verdict.next_step
-        if verdict.final and verdict.accounts:
-            return verdicts.BLOCKED, verdict.reason, verdict.next_step
-        started = epoch(container["started_at"] or "")
-        starts = now - started < START_SECONDS and verdict.state in (client.DOWN, client.UNAUTHENTICATED)
-        return (verdicts.STARTING if starts else verdicts.DEGRADED), verdict.reason, verdict.next_step
 
     def _reopen(self, verdict: client.Verdict, now: float) -> None:
         """Ask for a lost brokerage session: three times in one loss, two minutes apart."""

@@ -109,6 +109,16 @@ FACTS = {
 }
 
 
+class Deployed(t.Protocol):
+    """A deployed gateway, whatever its API."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def accounts(self) -> list[str]: ...
+
+
 class UnknownError(Exception):
     """A fact cannot be collected; the message says why."""
 
@@ -184,7 +194,7 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
     }
 
 
-def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
+def fit(found: Deployed, report: Fact) -> Fact:
     """Whether the accounts are the allowed ones; None where the API named none."""
     fault = report["account_fault"]
     return {
@@ -198,7 +208,7 @@ def fit(found: descriptor.Descriptor, report: Fact) -> Fact:
 # The host's records
 
 
-def session(found: descriptor.Descriptor, now: float) -> Fact:
+def session(found: Deployed, now: float) -> Fact:
     """Return the gateway's record and the current window of its plan.
 
     Raises UnknownError where role session never ran.
@@ -231,7 +241,7 @@ def _window(found: windows.Window | None) -> Fact | None:
     return {"name": found.session.name, "start": found.start.timestamp(), "end": found.end.timestamp()}
 
 
-def history(found: descriptor.Descriptor, now: float) -> Fact:
+def history(found: Deployed, now: float) -> Fact:
     """The events of the last eight days, oldest first; damaged ones are skipped."""
     shown = []
     for event in Store(found.name).history(now - HISTORY_SECONDS, MAX_EVENTS):

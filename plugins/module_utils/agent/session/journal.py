@@ -19,12 +19,8 @@ from dataclasses import dataclass
 from ..api import accounts, verdicts
 from ..text import printable
 from . import policy
-from .descriptor import Descriptor
 from .plan import Plan
 from .store import Record
-
-if t.TYPE_CHECKING:
-    from ..portal.watcher import Watched
 
 SCHEMA = 1
 # Severity for Google Cloud Logging and priority for the journal (sd-daemon(3)); INFO for other states.
@@ -32,12 +28,25 @@ SEVERITIES = {verdicts.BLOCKED: ("CRITICAL", 2), verdicts.DEGRADED: ("WARNING", 
 _INFO = ("INFO", 6)
 
 
+class Named(t.Protocol):
+    """A deployed gateway, whatever its API."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def accounts(self) -> list[str]: ...
+
+
 @dataclass(frozen=True)
 class Transition:
     """From the state *before* (empty at the watcher's first look) to that of *record*; *since* is when the former
     began."""
 
-    descriptor: Descriptor | Watched
+    descriptor: Named
     plan: Plan
     record: Record
     before: str
@@ -90,7 +99,7 @@ def _stdout(line: str) -> None:
 class Journal:
     """Write one gateway's transitions with *write*; if the journal is full or gone, only the line is lost."""
 
-    def __init__(self, descriptor: Descriptor | Watched, plan: Plan, write: Callable[[str], None] = _stdout) -> None:
+    def __init__(self, descriptor: Named, plan: Plan, write: Callable[[str], None] = _stdout) -> None:
         self._descriptor, self._plan, self._write = descriptor, plan, write
         self._last: tuple[str, str | None] | None = None
         self._since = 0.0

@@ -24,16 +24,14 @@ from .. import files
 from ..api import verdicts
 from ..api.probe import FARM_STATUSES
 from ..controller import password
+from ..controller.milestones import Summary
 from ..engine.log import epoch
+from ..releases import Outlook
 from ..text import printable
 from . import policy, windows
 from .alerts import Outbox
-from .inspection import Gateway
 from .plan import Plan
 from .store import GRANTS, Record
-
-if t.TYPE_CHECKING:
-    from ..portal.watcher import Watched
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 COUNTER, GAUGE = "counter", "gauge"
@@ -75,12 +73,45 @@ class Tally:
             self.ends[kind] = min(ends_at, self.ends.get(kind, ends_at))
 
 
+class Seen(t.Protocol):
+    """A gateway, whatever its API: its container, the last verdict on its API, and what its log says where one is
+    read."""
+
+    @property
+    def verdict(self) -> Mapping[str, t.Any] | None: ...
+
+    @property
+    def container(self) -> Mapping[str, t.Any] | None: ...
+
+    @property
+    def engine_fault(self) -> str | None: ...
+
+    @property
+    def summary(self) -> Summary: ...
+
+    @property
+    def reads_log(self) -> bool: ...
+
+    @property
+    def has_log(self) -> bool: ...
+
+    @property
+    def mode(self) -> str | None: ...
+
+    @property
+    def clock(self) -> Callable[[], float]: ...
+
+    def deployed(self) -> t.Any: ...
+
+    def release(self, now: float) -> Outlook: ...
+
+
 @dataclass(frozen=True)
 class Sight:
     """The source of all metrics: one look, at the moment *now*. *fault* is the watcher's verdict (duty.py)."""
 
     record: Record
-    gateway: Gateway | Watched
+    gateway: Seen
     plan: Plan
     outbox: Outbox
     tally: Tally

@@ -10,27 +10,44 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections.abc import Callable
 
 from ..api import accounts, verdicts
 from ..text import printable
 from . import duty, metrics, policy
 from .alerts import Outbox
-from .control import Control
 from .endpoint import JSON_TYPE, Answer, Endpoint
 from .heartbeat import Heartbeat
-from .journal import Journal
-from .store import Record
-
-if t.TYPE_CHECKING:
-    from ..portal.watcher import PortalWatcher
+from .journal import Journal, Named
+from .plan import Plan
+from .store import Record, Store
 
 _UNSEEN = Answer(503, '{"ok": false, "reason": "the watcher has not looked yet"}\n', JSON_TYPE)
+
+
+class Published(t.Protocol):
+    """The gateway of which is told, with its settings and its memory; *now* gives epoch seconds."""
+
+    @property
+    def descriptor(self) -> Named: ...
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def gateway(self) -> metrics.Seen: ...
+
+    @property
+    def now(self) -> Callable[[], float]: ...
 
 
 class Publisher:
     """Publish what *control*'s watcher saw, and the state of *outbox*."""
 
-    def __init__(self, control: Control | PortalWatcher, outbox: Outbox) -> None:
+    def __init__(self, control: Published, outbox: Outbox) -> None:
         self._control, self._outbox = control, outbox
         self.tally = metrics.Tally(control.now())
         self.heartbeat = Heartbeat(control.descriptor.name, self._clock, control.now)
