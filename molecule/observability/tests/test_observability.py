@@ -97,12 +97,10 @@ def test_a_gateway_that_is_ready_is_fetched(prometheus: Prometheus, watched: t.A
 
 
 def test_who_watches_can_fetch_metrics_and_nothing_else(prometheus: Prometheus, variables: dict[str, t.Any]) -> None:
-    reach = "import socket; socket.create_connection(({!r}, {}), 2)"
-    command = f"python3 -c {shlex.quote(reach)}"
-    address = variables["host"]
-    assert prometheus.host.run(command.format(address, 9100)).rc == 0
-    assert prometheus.host.run(command.format(address, 4001)).rc != 0
-    assert not connects(address, 9100)
+    for port, reached in ((9100, True), (4001, False)):
+        code = f"import socket; socket.create_connection(({variables['host']!r}, {port}), 2)"
+        assert (prometheus.host.run(f"python3 -c {shlex.quote(code)}").rc == 0) is reached, port
+    assert not connects(variables["host"], 9100)
 
 
 def test_what_listens_is_where_it_is_wanted(host: Host, prometheus: Prometheus, variables: dict[str, t.Any]) -> None:
