@@ -76,7 +76,7 @@ def tokens(path: Path) -> list[tokenize.TokenInfo]:
 
 def comment_blocks(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the line and the text of each comment that begins a block."""
-    before = 0
+    before = -1
     for token in tokens(path):
         if token.type == tokenize.COMMENT:
             if token.start[0] != before + 1:
