@@ -178,13 +178,12 @@ def test_somebody_else_cancels(run: Run, cloud: FakeRun) -> None:
 
 ADDRESS = {"gateway_address": "10.10.0.2"}
 OBSTACLES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "no way into the VPC": ({"vpcAccess": None}, ADDRESS, "Fix: run `gcloud run jobs update pipeline"),
+    "no way into the VPC": ({"vpcAccess": None}, ADDRESS, "gcp-run-no-vpc job"),
     "the public address of the VM": (
         {},
         {"gateway_address": "203.0.113.7"},
-        "sends no public address into the VPC. Fix: name the VM's internal address",
+        "gcp-run-egress gateway_address",
     ),
-    "no such job": ({}, {"job": "pipelin"}, "has no such job. `gcloud run jobs list --region europe-west1"),
 }
 PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "the loopback": ({"gateway_address": "127.0.0.1"}, "gcp-run-loopback gateway_address"),
@@ -215,7 +214,7 @@ def test_refused(
     deploy(cloud, **task)
     done = run(check, **options)
     assert done["failed"]
-    assert said in done["msg"]
+    assert ids(done) == [said]
     assert cloud.writes() == []
 
 
@@ -249,6 +248,12 @@ def test_warned_of(run: Run, cloud: FakeRun, task: dict[str, Any], said: str) ->
 def test_not_refused(run: Run, cloud: FakeRun, access: dict[str, Any], address: str) -> None:
     deploy(cloud, vpcAccess=access)
     assert run(gateway_address=address)["ended"] == "succeeded"
+
+
+def test_a_job_that_does_not_exist(run: Run, cloud: FakeRun) -> None:
+    refused = run(job="pipelin")
+    assert "has no such job. `gcloud run jobs list --region europe-west1" in refused["msg"]
+    assert cloud.writes() == []
 
 
 def test_a_job_that_is_not_ready(run: Run, cloud: FakeRun) -> None:

@@ -185,7 +185,7 @@ def test_more_than_a_role_has_is_refused(machine: RunModule, fake: FakeGcp) -> N
 @pytest.mark.parametrize("name", HEAD)
 def test_the_line_that_makes_it_is_in_the_docs(name: str) -> None:
     page = (ROLES.parent / "how-to" / "google_cloud.md").read_text()
-    assert f"--file docs/google_cloud_roles/{name}.yaml" in page
+    assert f'--file "$IBGW/docs/google_cloud_roles/{name}.yaml"' in page
 
 
 def test_every_permission_is_one_of_its_api() -> None:

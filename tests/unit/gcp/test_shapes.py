@@ -189,6 +189,7 @@ def test_a_machine_type_that_its_disk_does_not_fit(machine: RunModule, fake: Fak
     fake.calls.clear()
     refused = machine(machine_type=wanted, stop_for_update=True, disk=None)
     assert {each["variable"] for each in refused["problems"]} == {"machine_type"}
+    assert ("gcp-disk-unfit-exists machine_type" in ids(refused)) is (wanted != "t2a-standard-1")
     assert fake.writes() == []
     if wanted == "n4-standard-2":
         made = machine(machine_type=wanted, disk={"type": "hyperdisk-balanced"}, recreate=True, stop_for_update=True)

@@ -284,7 +284,7 @@ class World:
                 return next_look
 
         made = Watching(self.new_control("the watcher"))
-        made.outbox = Outbox(self.store.directory, self.now, made.outbox.offer)
+        made.outbox = made.delivery.outbox = Outbox(self.store.directory, self.now, made.outbox.offer)
         put = made.outbox.put
 
         def telling(alert: Alert, repeat_after: float | None = None) -> bool:

@@ -212,9 +212,7 @@ def test_a_start_is_granted_to_whoever_deploys(host: Host, mode: str, kind: str 
 
     host.ready = ready
     host.run(host.order(mode, mode))
-    assert [each and (each.kind, each.by, each.started_at) for each in grants] == [
-        kind and (kind, "the operator", MONDAY)
-    ]
+    assert [each and (each.kind, each.by, each.started_at) for each in grants] == [kind and (kind, "Ann", MONDAY)]
 
 
 def test_what_is_not_started_is_looked_at_for_the_report(host: Host) -> None:

@@ -102,7 +102,8 @@ def test_each_problem_has_the_variable_that_the_user_sets(changes: dict[str, Any
 
 def test_the_variables_are_those_that_the_role_gives_to_the_module() -> None:
     flat = {name: str(value) for name, value in USUAL.items() if name not in ("disk", "scheduling", "metadata")}
-    flat |= {"disk.size": str(USUAL["disk"]), "scheduling.max_run_duration": str(USUAL["scheduling"])}
+    flat |= dict.fromkeys(("disk.size", "disk.snapshot"), str(USUAL["disk"]))
+    flat |= {"scheduling.max_run_duration": str(USUAL["scheduling"])}
     flat["snapshots.keep_days"] = flat.pop("snapshots")
     assert flat.keys() == gcp_vm.VARIABLES.keys() | gcp_vm.DERIVED.keys()
     for option, variable in (gcp_vm.VARIABLES | gcp_vm.DERIVED).items():

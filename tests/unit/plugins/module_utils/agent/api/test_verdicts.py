@@ -62,6 +62,7 @@ def test_every_finding_of_the_log_has_a_row() -> None:
         [*attempt, "2FA dialog dismissed", "API port never opened"],
         ['ALERT_2FA_FAILED mode=live reason="2FA method mismatch"', "ALERT_HALTED"],
         ["ALERT_HALTED"],
+        ['ALERT_2FA_FAILED mode=live reason="TWOFACTOR_CODE is not a secret"', "ALERT_HALTED"],
     ):
         summary = milestones.Summary(controllers.by_name("ibg-controller"))
         summary.feed(lines)

@@ -277,7 +277,7 @@ def test_an_operators_sign_in(
 
     def say(step: str, _text: str) -> None:
         # The state file is written just behind it.
-        if step in ("stalled", "dialog"):
+        if step in ("stalled", "dialog", "code_wanted"):
             world.later(0.01, lambda: troubled.extend([world.time] * (world.store.load("live").state == "degraded")))
             troubled.append(world.time)
 

@@ -9,7 +9,8 @@ import threading
 import pytest
 from sandbox.client_portal import standin
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import client, websocket
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import websocket
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import client
 
 
 def endpoint(port: int, timeout: float = 5.0) -> client.Endpoint:
