@@ -1,7 +1,7 @@
 """Compare a no-change run of site.yml's cloud part with google.cloud for the same resources, on the same fake.
 
 google.cloud is the release that the package `ansible` of this Python brings. It has its URLs in its code: a CONNECT
-proxy leads them to the fake, behind TLS of a throwaway authority. What it cannot make (Cloud NAT) it is spared.
+proxy leads them to the fake, behind TLS of a throwaway CA. What it cannot make (Cloud NAT) it is spared.
 :func:`newest` has the same in an environment with its newest release, which wants Python 3.12 or later;
 `PYTHONPATH=.:.ansible/collections:bench python -c 'import google_cloud; print(google_cloud.newest())'` is that alone.
 """

@@ -52,7 +52,7 @@ def places(directory: str) -> None:
 
 
 def setting(name: str) -> int | None:
-    """What the watcher's unit has for it."""
+    """Return the setting in the watcher's unit."""
     found = re.search(rf"(?m)^{name}=(-?\d+)$", UNIT.read_text())
     return int(found[1]) if found else None
 

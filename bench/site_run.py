@@ -29,7 +29,7 @@ def pings(count: int = 30) -> list[dict[str, t.Any]]:
 
 
 class Cost(t.NamedTuple):
-    """What a run took: wall clock and the controller's processor, in seconds, with Ansible's own report."""
+    """The cost of a run: wall clock and the controller's processor, in seconds, with Ansible's own report."""
 
     wall: float
     processor: float

@@ -87,7 +87,7 @@ def table(results: dict[Leg, dict[str, Outcome]], faults: list[str]) -> str:
 
 
 def faults(results: dict[Leg, dict[str, Outcome]]) -> list[str]:
-    """What no stage of a leg counts as failed by itself."""
+    """Return the faults that no stage of a leg counts by itself."""
     found = []
     for name in CHOICES:
         counts = {leg.name: outcomes[name].passed for leg, outcomes in results.items() if name in outcomes}

@@ -71,10 +71,10 @@ def reader(host: Host, variables: dict[str, t.Any]) -> None:
     host.check_output(f"echo {READER}:{SUDO} | chpasswd && install -d -o {READER} -m 700 /home/{READER}/.ssh")
     host.check_output(f"echo {shlex.quote(public)} > /home/{READER}/.ssh/authorized_keys")
     host.check_output(f"chown {READER} /home/{READER}/.ssh/authorized_keys")
-    # The first run of site.yml let in its own user alone.
+    # The first run of site.yml authorized only its own user.
     allow = f"s/^AllowUsers .*/AllowUsers {variables['user']} {READER}/"
     host.check_output(f"sed -i '{allow}' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf && systemctl reload ssh")
-    # It begins anew, and refuses connections until then.
+    # It restarts, and refuses connections until then.
     host.backend.run_local("sleep 5")
     host.check_output(f"echo '{READER} ALL=(ALL) ALL' > /etc/sudoers.d/{READER} && chmod 440 /etc/sudoers.d/{READER}")
 
@@ -198,7 +198,7 @@ def in_the_checkout(row: table.Row) -> None:
 
 @pytest.fixture(scope="module")
 def without_faults(host: Host) -> t.Iterator[None]:
-    """What the lesson breaks is mended after it."""
+    """Repair afterwards what the lesson breaks."""
     yield
     host.run(f"docker exec ibgw-{MODE} standin-ctl clear; ibgwctl wait-ready {MODE} --timeout 120")
 

@@ -13,7 +13,7 @@ from tests.lint.files import ROOT
 
 @pytest.fixture(scope="session")
 def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `ansible-galaxy collection build` makes of this tree."""
+    """The artefact that `ansible-galaxy collection build` makes of this tree."""
     place = tmp_path_factory.mktemp("artefact")
     command = [BIN / "ansible-galaxy", "collection", "build", "--output-path", place]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

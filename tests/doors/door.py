@@ -73,7 +73,7 @@ class Door:
 
     def run(self, command: str, seconds: float = 300, typed: dict[str, str] | None = None) -> Ended:
         """Run it in the shell, on a terminal; *typed* answers questions by their words."""
-        # What runs in the background outlives this terminal, as it does in the shell of a person who stays.
+        # Background processes outlive this terminal, as in the shell of a person who stays.
         keep = f"trap '' HUP; echo $$ >> {self._background}; " if command.endswith("&") else ""
         state = shlex.quote(str(self._state))
         before = f"{keep}[ -e {state} ] && . {state}; set -a\n"

@@ -1,4 +1,4 @@
-"""What Galaxy ships: its pages lead to nothing that is not shipped."""
+"""The artefact on Galaxy: its pages link only to shipped files."""
 
 from __future__ import annotations
 

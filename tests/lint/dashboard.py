@@ -21,7 +21,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import ver
 
 PATH = ROOT / "roles/observability/files/ib_gateway.json"
 COLORS = dict(zip(verdicts.GATEWAY_STATES, ("text", "blue", "purple", "green", "orange", "red"), strict=True))
-# Which gateways are shown; the dashboard's own variable.
+# The gateways that are shown, by the dashboard's own variable.
 CHOSEN = '{gateway=~"$gateway"}'
 NOW, LINE, STATE = "now", "line", "state"
 
@@ -155,5 +155,5 @@ def text() -> str:
 
 
 def without_nulls(node: dict[str, Any]) -> dict[str, Any]:
-    """What the library does not know it writes as null, where Grafana wants its own default."""
+    """Remove the nulls that the library writes for unset fields: Grafana uses its own defaults then."""
     return {key: value for key, value in node.items() if value is not None}

@@ -17,12 +17,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE, SUMMARY = ROOT / "docs/explanation/performance.md", ROOT / "bench/summary.json"
 NOT_YET = "-"
 FIGURE = re.compile(r"(?P<number>[\d.]+|-) <!--(?P<name>[\w.-]+)-->")
-# What a limit is, and a name with a number in it.
+# Limits, and names that contain a number.
 NO_FIGURE = re.compile(r"at most [\d.]+( \w+)?|`[^`]*`|\]\([^)]*\)")
 
 
 def figures() -> dict[str, str]:
-    """What is to be read, by name."""
+    """The texts to read, by name."""
     found = {}
     for part, of_part in json.loads(SUMMARY.read_text()).items():
         found |= {f"{part}.{name}": f"{value:.10g}" for name, value in of_part["figures"].items()}

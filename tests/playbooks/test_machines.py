@@ -32,7 +32,7 @@ name, _of, system = os.environ["MACHINE"].partition("@")
 distribution = {"id": system or "debian", "version": "24.04" if system else "13"}
 module.exit_json(changed=False, machine=name, distribution=distribution)
 """
-# What the machine's gateways need, all at once.
+# The needs of all gateways of the machine at once.
 PACKAGES = STEP.replace(
     "{{{{ inventory_hostname }}}}", "{{{{ inventory_hostname }}}}:{{{{ __access_packages | sort | join(',') }}}}"
 )

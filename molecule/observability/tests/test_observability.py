@@ -26,7 +26,7 @@ VARIABLES = ("-e", "@molecule/observability/vars/main.yml")
 TAGS = ("--tags", "observability,access")
 FILE = "/var/lib/prometheus/node-exporter/ibgw_live.prom"
 DASHBOARD = json.loads((ROOT / "roles/observability/files/ib_gateway.json").read_text())
-# What this gateway has no sample of: neither mutual TLS, nor an end of its release, nor a message.
+# Metrics without a sample on this gateway: it has neither mutual TLS, nor an end of its release, nor a message.
 UNANSWERED = {"Certificates end in", "Release is accepted for"}
 
 

@@ -39,7 +39,7 @@ _NAMED = re.compile(
     (?:(?P<mark>\\{{0,3}}["'])(?P<quoted>(?:(?!(?P=mark))(?:\\.|.)){{0,400}})(?P=mark)|(?P<bare>[^\s"',;}}\]\\]+))""",
     re.IGNORECASE | re.VERBOSE,
 )
-# What such a name may have without telling anything.
+# Values of such a name that tell nothing.
 _PLAIN = re.compile(r"(?:true|false|null|none|-?\d{1,3}(?:\.\d{1,3})?|\*{3}|)|[{[].*", re.IGNORECASE | re.DOTALL)
 _MAC = re.compile(r"\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b", re.IGNORECASE)
 _V4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")

@@ -346,7 +346,7 @@ def system(variables: Variables, seen: c.Mapping[str, str]) -> c.Iterator[Proble
         yield _problem("system-unproven", CONSENT, system=name, differs=differs, proven=proven, variable=CONSENT)
 
 
-# What decides where a connection ends: hosts that have all of it in common are one machine. Others may be, too, by
+# The variables that decide where a connection leads: hosts that share all of them are one machine. Others may be too, by
 # another name or another way, which only the machine itself tells.
 _ENDPOINT = (
     *("ansible_connection", "ansible_host", "ansible_port"),

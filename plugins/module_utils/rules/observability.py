@@ -113,7 +113,7 @@ def watched(settings: Settings) -> bool:
     return settings.get("gateway_stack") != "client_portal" and flag(settings["observability_scrape"])
 
 
-# What decides that, of each gateway.
+# The variables of each gateway that decide that.
 READ = (
     *("gateway_name", "gateway_stack", "session_metrics_directory", "session_http_address", "session_http_port"),
     *("observability_exporter", "observability_exporter_address", "observability_exporter_port"),

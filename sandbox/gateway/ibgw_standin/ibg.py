@@ -36,7 +36,7 @@ SIGN_IN_FAULTS = (
 )  # fmt: skip
 # Seconds of its own: after Log In, for dialogs, for a login by hand, between relaunches, for a window to close.
 SETTLE, DIALOGS, BY_HAND, RELAUNCHES, CLOSING = 25.0, 6.0, 300, (60, 120, 240), 15.0
-# What a SIGTERM meets before there is a session to log off.
+# SIGTERM before there is a session to log off.
 BEFORE_LOGIN = ("INIT", "LAUNCHING", "AGENT_WAIT", "APP_DISCOVERY", "LOGIN")
 BUTTONS = {"primary": "Continue Login", "primaryoverride": "Continue Login", "secondary": "Cancel"}
 
@@ -138,7 +138,7 @@ class Controller:
         self.log(f"App registered: 'IBKR Gateway' (pid={self.program.pid})")
 
     async def log_in(self, kind: Kind) -> bool:
-        """Sign in, from the login window to the settings; False where that does not come about. Ended."""
+        """Sign in, from the login window to the settings; False if that fails. Ended."""
         self.enter("LOGIN", kind)
         self.log("Waiting for login dialog (JPasswordField in showing Window)")
         await self.pause(1.0)

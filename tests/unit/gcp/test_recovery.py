@@ -41,7 +41,7 @@ def restored(machine: RunModule, name: str, **disk: Any) -> dict[str, Any]:
 
 
 def source(report: dict[str, Any]) -> str:
-    """What the disk was made from, as ``snapshots/daily``."""
+    """The source of the disk, as ``snapshots/daily``."""
     disk = report["resources"]["disk"]
     return "/".join((disk.get("sourceSnapshot") or disk["sourceImage"]).split("/")[-2:])
 

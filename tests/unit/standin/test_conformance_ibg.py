@@ -69,7 +69,7 @@ SITUATIONS: dict[str, Situation] = {
             {"cmd": "restart"},
         )],
     ),
-    # What it does to process 1 is played in a container (tests/image/test_ibg_controller.py).
+    # Its effect on process 1 is played in a container (tests/image/test_ibg_controller.py).
     "08-docker-stop-during-push": Situation("missed_push", last="Waiting for IB Key mobile approval"),
     "08-docker-stop-signed-in": Situation(at="trading mode live", action=lambda one: one.terminate()),
     "08-kill-controller-during-push": Situation("missed_push", "t+0s", lambda one: one.kill_controller()),

@@ -27,7 +27,7 @@ from ..session.channel_kinds import Button, Channel
 from ..session.lease import since_boot, this_boot
 
 MINUTE = 60.0
-# What can be offered: the label, and for how long, in seconds.
+# The actions on offer: label, and validity in seconds.
 ACTIONS = {
     "sign_in": ("Sign in now", 60 * MINUTE),
     "later": ("Later", 60 * MINUTE),
@@ -132,7 +132,7 @@ class Offers:
         return f"v1.{identity}.{self._mac(offer, identity, offer.place)}"
 
     def _path(self, identity: str) -> str:
-        # Who reads the disk cannot answer: the id is not on it.
+        # The id is not on the disk, so that reading the disk gives no answer.
         return os.path.join(self._place, hashlib.sha256(identity.encode()).hexdigest())
 
     def _read(self, path: str) -> Offer:

@@ -41,7 +41,7 @@ class Telegram:
     def _judge(self, query: object) -> None:
         sender, answer = part(query, "from", "id"), part(query, "data")
         told = self._heard(self._channel, answer if isinstance(answer, str) else "", str(sender), self._foreign(query))
-        # What fails here is a matter of the picture only.
+        # A failure here only affects the display.
         with contextlib.suppress(OSError, ValueError, ListenError):
             notice = {"callback_query_id": part(query, "id"), "text": told[:NOTICE_CHARACTERS]}
             listeners.call(method_url(self._channel, "answerCallbackQuery"), {}, notice)

@@ -190,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("name", help="the gateway", nargs="?")
         # A run of Ansible that continues through this command, under its lease.
         command.add_argument("--owner", help=argparse.SUPPRESS)
-        # Who has asked for it from afar, and until when it may last.
+        # The remote requester, and the end of the sign-in.
         command.add_argument("--by", default="", help=argparse.SUPPRESS)
         command.add_argument("--until", type=float, default=math.inf, help=argparse.SUPPRESS)
         command.add_argument("--json", action="store_true", help="print JSON; sign-in: an object a line")

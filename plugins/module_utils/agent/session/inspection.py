@@ -74,7 +74,7 @@ class Judgement:
     reason: str
     next_step: str
     final: bool = False
-    # What a person has to type in the window: a name of milestones.TYPED.
+    # The code that a person has to type in the window: a name of milestones.TYPED.
     wanted: str = ""
 
 

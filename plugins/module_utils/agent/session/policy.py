@@ -91,7 +91,7 @@ PASSING = (
 FRESH = ("session_lost", "sign_in_asked", "sign_in_ended", "push_missed", "sign_in_late")
 # After these a person may well try again at once; the others have to be fixed first.
 BY_TAP = (*FRESH, "push_denied", "push_closed", "no_progress", "gave_up", "session_taken")
-# What is not waited for: another attempt would follow within a gentle stop, or nobody knows what.
+# Causes that kill at once: another attempt, or something unknown, would follow during a gentle stop.
 AT_ONCE = ("too_many_attempts", "other_controller")
 
 
@@ -116,7 +116,7 @@ class Seen:
     # Sign-ins tried by this start since the last success, by any kind of evidence.
     logins: int = 0
     fault: str | None = None
-    # What a person has to type in the window to sign it in.
+    # The code that a person has to type in the window to sign it in.
     wanted: str = ""
     # Whether the API was asked in this look; what it said may be of an earlier one.
     asked: bool = True

@@ -69,7 +69,7 @@ class Record:
     next_step: str = ""
     since: float = 0.0
     checked_at: float = 0.0
-    # What a person has to type in the gateway's window to sign it in: a name of milestones.TYPED.
+    # The code that a person has to type in the gateway's window to sign it in: a name of milestones.TYPED.
     wanted: str = ""
     # Live: the completed sign-in that the session rests on, and the end of the week that it lies in.
     signed_in_at: float | None = None

@@ -40,7 +40,7 @@ class Telling:
     def of_state(self, before: Record, record: Record, now: float, urgent: bool = False) -> None:
         """Queue the alert on the state of *record* that is due, also if a trouble is over."""
         serious = record.state in _TROUBLE
-        # Whoever fixed it: clear the alert, so that it is sent again if the state returns.
+        # Clear the alert, whoever fixed it, so that it is sent again if the state returns.
         ready = record.state == verdicts.READY
         over = ready or (before.state == verdicts.READY and before != self._told_from)
         self._told_from = before

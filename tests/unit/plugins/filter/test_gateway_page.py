@@ -64,7 +64,7 @@ def host(name: str, found: dict[str, t.Any]) -> dict[str, t.Any]:
 def page(hosts: list[dict[str, t.Any]]) -> str:
     """The page as the playbook's template makes it, without Ansible around it."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # as Ansible's are
-    environment.globals["now"] = lambda utc: datetime(2026, 11, 27)  # as Ansible's is
+    environment.globals["now"] = lambda **_utc: datetime(2026, 11, 27)  # as Ansible's is
     template = environment.from_string((ROOT / "playbooks/templates/status.html.j2").read_text())
     return template.render(status_shown=gateway_page(hosts))
 
@@ -77,7 +77,7 @@ def test_the_most_urgent_come_first() -> None:
     assert found["counts"] == {"act": 1, "warn": 1, "ok": 2}
     written = page([host("d", look("blocked")), host("a", look("ready"))])
     assert "1 need a person, 0 to look at, 1 fine" in written
-    # What a person does is said where there is something to do.
+    # A next step is shown only if there is one.
     assert written.count("ansible-playbook ibops.gateway.site -l") == 1
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules tell of a Client Portal Gateway, and what the live check makes of it."""
+"""The modules' facts on a Client Portal Gateway, and the live check of them."""
 
 from __future__ import annotations
 

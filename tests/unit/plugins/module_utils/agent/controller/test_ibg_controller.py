@@ -189,7 +189,7 @@ LATE = [".> WARNING: controller readiness timeout after 300s in live mode; start
         ([*START, *NIGHT, LOGIN[0]], {"phase": "login_window", "idles": 0}),
         ([*SIGNED_IN, AT + "Gateway JVM exited cleanly", *NIGHT], {"phase": "ended", "idles": 480}),
         ([*SIGNED_IN, AT + "Gateway JVM exited cleanly", *NIGHT, START[1]], {"phase": "launched", "idles": 0}),
-        # What ends the controller, while the container goes on to its 300th second.
+        # Ends of the controller, while the container goes on to its 300th second.
         ([*START, *LOGIN, AT + "existing-session: none of ['Cancel']", AT + "Post-login dialog handling failed"],
          {"finding": "session_choice"}),
         ([*START, *LOGIN[:1], AT + "Login dialog handling failed"], {"finding": "gave_up"}),

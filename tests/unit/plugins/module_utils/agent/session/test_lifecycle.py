@@ -501,7 +501,7 @@ def test_an_api_that_cannot_be_switched_on_is_left_to_a_person(
     heard = [command_server.received.get(timeout=5) for _each in range(command_server.received.qsize())]
     assert heard == ["ENABLEAPI"] * lifecycle.ENABLE_TRIES
     assert gateway.judgement().next_step.startswith("Switch on Enable ActiveX and Socket Clients in TWS")
-    # The next run of the JVM is asked anew.
+    # The next run of the JVM is asked again.
     fake_engine.log("IBC: Re-starting session")
     gateway.refresh()
     assert gateway.enable_requests == []
