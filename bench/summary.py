@@ -1,7 +1,7 @@
 """The figures that the documentation shows, in bench/summary.json: each part with the day, the commit and the load.
 
-`make bench` writes the parts that it measures and prints the ratio of each figure to the one before; bench/access.py writes
-its own. tests/lint/figures.py puts them into docs/explanation/performance.md.
+`make bench` writes the parts that it measures and prints the ratio of each figure to the one before; bench/access.py
+writes its own. tests/lint/figures.py puts them into docs/explanation/performance.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Input as people type it: names that nothing reads, and values that cannot work, with the id of the problem of each."""
+"""Input as people type it: names that nothing reads, values that cannot work, and the id of the problem of each."""
 
 from __future__ import annotations
 

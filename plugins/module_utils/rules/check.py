@@ -346,8 +346,8 @@ def system(variables: Variables, seen: c.Mapping[str, str]) -> c.Iterator[Proble
         yield _problem("system-unproven", CONSENT, system=name, differs=differs, proven=proven, variable=CONSENT)
 
 
-# The variables that decide where a connection leads: hosts that share all of them are one machine. Others may be too, by
-# another name or another way, which only the machine itself tells.
+# The variables that decide where a connection leads: hosts that share all of them are one machine. Others may be too,
+# by another name or route, which only the machine itself can tell.
 _ENDPOINT = (
     *("ansible_connection", "ansible_host", "ansible_port"),
     *("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"),
