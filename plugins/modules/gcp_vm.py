@@ -103,7 +103,8 @@ options:
       snapshot:
         description:
           - The snapshot that a new disk is made from instead of O(image), by its name. V(latest) is the newest of this
-            VM's disk, and where there is none, O(image) it is. RV(resources) tells which it was.
+            VM's disk, and O(image) where there is none. C(sourceSnapshot) or C(sourceImage) of the resulting disk tells
+            which it was.
           - An existing disk is never compared with it.
         type: str
   subnet:
