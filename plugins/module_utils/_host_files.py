@@ -45,6 +45,12 @@ OPTION = {
 }
 
 
+def completed(file: dict[str, Any]) -> dict[str, Any]:
+    """Return an element of option ``files`` with the defaults that its specification gives it."""
+    found = {name: each.get("default") for name, each in FILE.items()} | file
+    return {**found, "lines": found["lines"] and [{"line": None, **each} for each in found["lines"]]}
+
+
 def entry(file: dict[str, Any]) -> files.Entry:
     """Return the entry that an element of option ``files`` describes; raises ValueError when it is ambiguous."""
     wanted = entry_of(file)

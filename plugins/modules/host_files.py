@@ -123,7 +123,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_c
 PROBE_SECONDS = 40
 GUARDED = {
     "name": {"type": "str", "required": True},
-    "files": option.OPTION,
+    # Their own module checks them: documentation cannot have the same suboptions twice.
+    "files": {"type": "list", "elements": "dict", "required": True},
     "probe": {"type": "list", "elements": "str", "default": []},
 }
 
@@ -150,9 +151,9 @@ def plan(
 def guarded_due(guarded: dict[str, Any]) -> bool:
     name, files, probe = guarded["name"], guarded["files"], guarded["probe"]
     try:
-        entries = [option.entry(file) for file in files]
+        entries = [option.entry(option.completed(file)) for file in files]
         return commit_confirmed.due(commit_confirmed.ROOT, name, entries, probe, PROBE_SECONDS)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         # Told by the module that is to write them.
         return True
 
