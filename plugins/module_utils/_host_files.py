@@ -21,7 +21,7 @@ LINE = {
     "match": {"type": "str", "required": True},
     "line": {"type": "str"},
 }
-FILE = {
+FILE: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
     "state": {"type": "str", "default": "present", "choices": ["absent", "attributes", "directory", "present"]},
     "content": {"type": "str"},
