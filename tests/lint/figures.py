@@ -23,7 +23,7 @@ NO_FIGURE = re.compile(r"at most [\d.]+( \w+)?|`[^`]*`|\]\([^)]*\)")
 
 def figures() -> dict[str, str]:
     """The texts to read, by name."""
-    found = {}
+    found: dict[str, str] = {}
     for part, of_part in json.loads(SUMMARY.read_text()).items():
         found |= {f"{part}.{name}": f"{value:.10g}" for name, value in of_part["figures"].items()}
     return found
