@@ -153,11 +153,11 @@ def test_a_teardown_begins_when_it_is_known_to_end(fake: FakeGcp, play: Play) ->
         {"name": "foreign", "selfLink": HOST + foreign, "networkInterfaces": [interface]}
     )
     status, said = play("teardown", "-e", "gcp_vm_remove=ibgw")
-    assert (status, "instances l1: it is protected against deletion" in said) == (2, True), said
+    assert (status, "instances/l1: the VM is protected against deletion" in said) == (2, True), said
     assert fake.writes() == []
     fake.put(f"{ZONE}/instances/l1", deletionProtection=False)
     status, said = play("teardown", "-e", "gcp_vm_remove=ibgw")
-    assert (status, "networks ibgw is used by zones/us-central1-b/instances/foreign" in said) == (2, True), said
+    assert (status, "networks/ibgw: zones/us-central1-b/instances/foreign uses it" in said) == (2, True), said
     assert fake.writes() == []
     del fake.state.resources[foreign]
     assert set(fake.state.resources) == before

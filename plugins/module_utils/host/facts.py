@@ -87,7 +87,7 @@ def services(units: c.Sequence[str]) -> dict[str, dict[str, bool]]:
     """``{exists, enabled, static, active, skipped, masked}`` of each unit."""
     if not units:
         return {}
-    # One block of properties per unit, in the requested order.
+    # One block of properties per unit, in the requested order; none without a running systemd.
     shown = output("systemctl", "show", f"--property={PROPERTIES}", "--", *units)
     blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in shown.strip().split("\n\n")]
     return {
@@ -101,7 +101,7 @@ def services(units: c.Sequence[str]) -> dict[str, dict[str, bool]]:
             "skipped": state.get("ConditionResult") == "no" and state.get("ConditionTimestampMonotonic") != "0",
             "masked": state.get("LoadState") == "masked",
         }
-        for unit, state in zip(units, blocks, strict=False)
+        for unit, state in zip(units, [*blocks, *({} for _unit in units)], strict=False)
     }
 
 
