@@ -15,19 +15,18 @@ def prometheus_rules(
     rules: Rows, records: Rows, targets: Rows, changes: c.Mapping[str, c.Mapping[str, t.Any]] | None = None
 ) -> dict[str, t.Any]:
     changed = [{**rule, **(changes or {}).get(rule["alert"], {})} for rule in rules]
-    groups = {
-        "ibgw-expected": [
-            {
-                "record": "ibgw:expected",
-                "expr": "vector(1)",
-                "labels": {"gateway": each["gateway"], "instance": each["target"]},
-            }
-            for each in targets
-        ],
-        "ibgw-records": [{"record": each["record"], "expr": each["expr"]} for each in records],
-        "ibgw-alerts": [_alert(each) for each in changed if each.get("enabled", True)],
-    }
-    return {"groups": [{"name": name, "rules": each} for name, each in groups.items()]}
+    found: list[dict[str, t.Any]] = [
+        {
+            "record": "ibgw:expected",
+            "expr": "vector(1)",
+            "labels": {"gateway": each["gateway"], "instance": each["target"]},
+        }
+        for each in targets
+    ]
+    found += [{"record": each["record"], "expr": each["expr"]} for each in records]
+    found += [_alert(each) for each in changed if each.get("enabled", True)]
+    # One group, which is evaluated in its order: an alert goes by what was recorded now, not an evaluation ago.
+    return {"groups": [{"name": "ibgw", "rules": found}]}
 
 
 def _alert(rule: c.Mapping[str, t.Any]) -> dict[str, object]:
