@@ -36,7 +36,7 @@ def test_it_is_ready_through_site_yml_and_a_second_run_changes_nothing(
     assert (again.status, again.changed) == (0, 0), again.printed
 
 
-def test_its_desktop_is_open_to_nobody(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_its_desktop_is_open_to_nobody(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811  the fixture above
     found = watch.cells()
     with capsys.disabled():
         print(f"\n{printed(found)}")
