@@ -6,6 +6,7 @@ import http.server
 import shutil
 import threading
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,21 +84,17 @@ def test_targets_of_make_are_there(tmp_path: Path) -> None:
     door = Door("checkout", tmp_path / "home")
     door.run(f"cd {ROOT}")
     for row in table.of("make"):
-        carried_out(door, row_with(row, row.run.replace("make ", "make --dry-run ", 1)))
-
-
-def row_with(row: table.Row, run: str) -> table.Row:
-    return table.dataclasses.replace(row, run=run)
+        carried_out(door, replace(row, run=row.run.replace("make ", "make --dry-run ", 1)))
 
 
 def test_tests_are_found_and_arguments_are_read(tmp_path: Path) -> None:
     door = Door("checkout", tmp_path / "home", PIP_NO_INDEX="1", IBGW=str(ROOT))
     door.run(f"cd {ROOT}")
     for row in table.of("collected"):
-        carried_out(door, row_with(row, f"{row.run} --collect-only -q -p no:cacheprovider"))
+        carried_out(door, replace(row, run=f"{row.run} --collect-only -q -p no:cacheprovider"))
     for row in table.of("options"):
         more = "" if row.group == "packages" else " --help"
-        carried_out(door, row_with(row, row.run + more))
+        carried_out(door, replace(row, run=row.run + more))
 
 
 class Google(t.NamedTuple):

@@ -195,7 +195,7 @@ def test_who_cannot_be_reached_prepares_nothing(site: Site) -> None:
 
 def test_a_limit_and_a_tag(site: Site) -> None:
     status, text, steps = site.run(FIVE, "-l", "a2,a3")
-    assert (status, order(steps, "hardening"), order(steps, "gateway")) == (0, ["a2"], ["a2", "a3"]), text
+    assert (status, order(steps, "hardening"), sorted(order(steps, "gateway"))) == (0, ["a2"], ["a2", "a3"]), text
     status, text, steps = site.run(FIVE, "--tags", "session")
     assert (status, {step.split()[1] for step in steps}) == (0, {"session"}), text
 
@@ -228,4 +228,4 @@ def test_a_system_on_which_nothing_was_tried_wants_consent(site: Site) -> None:
     assert (status, steps) == (2, [])
     assert json.dumps("system-unproven") in text
     status, text, steps = site.run(two, "-e", "gateway_unproven_system=true")
-    assert (status, order(steps, "hardening")) == (0, ["a1", "b1"]), text
+    assert (status, sorted(order(steps, "hardening"))) == (0, ["a1", "b1"]), text
