@@ -12,38 +12,32 @@ import sys
 import typing as t
 
 from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from ansible_collections.ibops.gateway.plugins.module_utils.report.drift import drift
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
+from ansible_collections.ibops.gateway.plugins.plugin_utils.local_action import LocalAction
 
 # From the termination request to the kill.
 GRACE_SECONDS = 10.0
 
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(LocalAction):
+    ARGUMENTS: t.ClassVar = {
+        "site": {"type": "str"},
+        "arguments": {"type": "list", "elements": "str", "default": []},
+        "seconds": {"type": "float", "required": True},
+    }
 
-    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec(
-            argument_spec={
-                "site": {"type": "str"},
-                "arguments": {"type": "list", "elements": "str", "default": []},
-                "seconds": {"type": "float", "required": True},
-            }
-        )
+    def act(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         if (asked := commands.asked()) and not arguments["arguments"]:
             reason = (
                 f"a password was asked for ({', '.join(asked)}), which another run cannot be given; give it by a file "
                 "(--become-password-file, --vault-password-file), or see live_check_drift_arguments"
             )
             return {"changed": False, "drift": {**drift({}), "reason": reason}}
-        host = str((task_vars or {})["inventory_hostname"])
-        sources = [word for source in (task_vars or {})["ansible_inventory_sources"] for word in ("-i", str(source))]
+        host = str(task_vars["inventory_hostname"])
+        sources = [word for source in task_vars["ansible_inventory_sources"] for word in ("-i", str(source))]
         words = [sys.executable, "-m", "ansible", "playbook", arguments["site"] or commands.playbook("site")]
         words += ["--check", "--limit", host, *sources, *commands.arguments(inventory=False, questions=False)]
         found = drift(_run([*words, *arguments["arguments"]], arguments["seconds"]))

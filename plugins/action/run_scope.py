@@ -10,25 +10,19 @@ from pathlib import Path
 
 from ansible import constants as C
 from ansible import context
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, tags
+from ansible_collections.ibops.gateway.plugins.plugin_utils.local_action import LocalAction
 
 # Molecule always skips these tags.
 _OF_MOLECULE = ("molecule-notest", "notest")
 
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(LocalAction):
+    ARGUMENTS: t.ClassVar = {"groups": {"type": "list", "elements": "str", "required": True}}
 
-    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec(
-            argument_spec={"groups": {"type": "list", "elements": "str", "required": True}}
-        )
-        fault = _no_host(arguments["groups"], task_vars or {}) or _no_task()
+    def act(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        fault = _no_host(arguments["groups"], task_vars) or _no_task()
         return {"changed": False, **({"failed": True, "msg": fault} if fault else {})}
 
 

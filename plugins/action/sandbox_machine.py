@@ -10,25 +10,18 @@ import subprocess
 import sys
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
+from ansible_collections.ibops.gateway.plugins.plugin_utils.local_action import LocalAction
 
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(LocalAction):
+    ARGUMENTS: t.ClassVar = {
+        "state": {"type": "str", "required": True, "choices": ["present", "absent"]},
+        "checkout": {"type": "path", "required": True},
+        "options": {"type": "dict", "required": True},
+    }
 
-    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec(
-            argument_spec={
-                "state": {"type": "str", "required": True, "choices": ["present", "absent"]},
-                "checkout": {"type": "path", "required": True},
-                "options": {"type": "dict", "required": True},
-            }
-        )
+    def act(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         check = ["--check"] if self._task.check_mode else []
         run = subprocess.run(
             [sys.executable, "-m", "sandbox.machine", arguments["state"], *check],

@@ -7,25 +7,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
+from ansible_collections.ibops.gateway.plugins.plugin_utils.local_action import LocalAction
 
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(LocalAction):
+    ARGUMENTS: t.ClassVar = {
+        "text": {"type": "str", "required": True},
+        "data": {"type": "raw"},
+    }
 
-    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec(
-            argument_spec={
-                "text": {"type": "str", "required": True},
-                "data": {"type": "raw"},
-            }
-        )
-        host = str((task_vars or {}).get("inventory_hostname", ""))
+    def act(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        host = str(task_vars.get("inventory_hostname", ""))
         text = commands.localized(arguments["text"].strip("\n"), host)
         commands.show(self._display, f"\n{text}\n")
         return {"changed": False, "lines": text.splitlines(), "data": arguments["data"]}

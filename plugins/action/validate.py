@@ -17,6 +17,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, variables
+from ansible_collections.ibops.gateway.plugins.plugin_utils.local_action import LocalAction
 
 # One per run of ansible-playbook: its main process imports this file before it forks a worker for each task. Nobody can
 # know it in advance, so no variable can switch the validation off.
@@ -32,23 +33,17 @@ PYTHON = "/usr/bin/python3"
 _STACKS = {"tws": ("gateway", "session"), "client_portal": ("gateway", "client_portal")}
 
 
-class ActionModule(ActionBase):
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+class ActionModule(LocalAction):
+    ARGUMENTS: t.ClassVar = {
+        "roles": {"type": "list", "elements": "str", "required": True},
+        "hosts": {"type": "list", "elements": "str"},
+        "facts": {"type": "dict"},
+        "controls": {"type": "list", "elements": "str"},
+        "machines": {"type": "bool", "default": False},
+    }
 
-    def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec(
-            argument_spec={
-                "roles": {"type": "list", "elements": "str", "required": True},
-                "hosts": {"type": "list", "elements": "str"},
-                "facts": {"type": "dict"},
-                "controls": {"type": "list", "elements": "str"},
-                "machines": {"type": "bool", "default": False},
-            }
-        )
-        return _Validation(self, task_vars or {}, arguments).result()
+    def act(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return _Validation(self, task_vars, arguments).result()
 
 
 class _Validation:
