@@ -14,7 +14,7 @@ PREPARED = "__ibgw_machine_prepared"
 def machine_first(hosts: c.Iterable[str], hostvars: c.Mapping[str, t.Any], going: c.Container[str]) -> dict[str, str]:
     """Return of each host the one of its machine that prepares it: the first in the order of *hosts*.
 
-    Those that have failed, so that they are not *going* any more, are passed over, unless they had prepared it.
+    Those that have failed, and so are no longer *going*, are passed over, unless they had prepared it.
     """
     first: dict[object, str] = {}
     found = {}

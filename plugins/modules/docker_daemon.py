@@ -15,7 +15,7 @@ description:
   - Merges settings into C(/etc/docker/daemon.json) key by key. What others have set stays. A key that they have at
     another value is refused by name, before anything is written. The file as it was is kept as
     C(/etc/docker/daemon.json.before-ibgw).
-  - Keys that an earlier run wrote, and that are not in O(settings) any more, are taken out.
+  - Keys that an earlier run wrote, and that are no longer in O(settings), are taken out.
   - Applies them by a reload and a restart; with live-restore, running containers stay. It refuses to while containers
     run that are not this collection's, unless O(with_containers) is true. A restart that a cut run has left is made up
     for.
@@ -153,7 +153,7 @@ def plan(params: dict[str, t.Any], engine: bool, memory: pending.Memory) -> Plan
     root = (os.geteuid(), os.getegid())
     entries: list[files.Entry] = []
     if wanted != text:
-        # A file without our settings: the host was never ours, or is not any more.
+        # A file without our settings: the host was never ours, or no longer is.
         if text and daemon.merge(found, {}, [record.settings, record.former]).settings == found:
             entries.append(files.File(daemon.BACKUP, text, int(state["mode"]), *root))
         # Before the file: after an interruption between the two, the record still covers our settings.

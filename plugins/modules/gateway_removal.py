@@ -94,7 +94,7 @@ def around() -> list[neighbours.Neighbour]:
 
 
 def control_of(params: dict[str, t.Any]) -> Control | None:
-    """Return the gateway's control; None if it is not deployed (any more)."""
+    """Return the gateway's control; None if it is not deployed."""
     name = params["gateway_name"]
     try:
         return Control(descriptor.load(name), plan.load_or_default(name)[0], owner=params["lease_owner"] or "")

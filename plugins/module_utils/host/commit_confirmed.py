@@ -137,7 +137,7 @@ class Kit:
 
     @property
     def state(self) -> str:
-        """The kit's state; empty if it does not exist (any more)."""
+        """The kit's state; empty if it does not exist."""
         for entry in sorted(os.listdir(self.root)) if os.path.isdir(self.root) else []:
             stem, _dot, state = entry.rpartition(".")
             if stem == f"{self.name}-{self.token}":

@@ -222,7 +222,7 @@ def port_reset(args: dict[str, Any]) -> tuple[int, str]:
 
 
 def desupport_notice(args: dict[str, Any]) -> tuple[int, str]:
-    """Return code and text of IBKR's announcement that it will not accept this release any more."""
+    """Return code and text of IBKR's announcement that it will no longer accept this release."""
     version, day, minimum = (
         args.get(name, known) for name, known in (("version", "1045.1"), ("day", "20261215"), ("minimum", "1050.1"))
     )

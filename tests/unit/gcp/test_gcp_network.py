@@ -173,8 +173,8 @@ DRIFTS = {
     ),
     "disabled": Drift(API, {"disabled": True}, UPDATE),
     "description": Drift(API, {"description": "other"}, UPDATE),
-    "rule not listed any more": Drift(API, {}, ["firewalls.delete deny"], {"firewalls": firewall()[:1]}),
-    "no rules any more": Drift(API, {}, ["firewalls.delete api", "firewalls.delete deny"], {"firewalls": []}),
+    "rule no longer listed": Drift(API, {}, ["firewalls.delete deny"], {"firewalls": firewall()[:1]}),
+    "no rules left": Drift(API, {}, ["firewalls.delete api", "firewalls.delete deny"], {"firewalls": []}),
 }
 
 

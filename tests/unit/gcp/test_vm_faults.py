@@ -274,7 +274,7 @@ def test_another_schedule_that_is_refused(machine: RunModule, fake: FakeGcp) -> 
     fake.put(DISK, resourcePolicies=[f"{links.HOST}{other}"])
     fake.fault("disks.addResourcePolicies", status=403)
     failed = machine()
-    assert "Disk ibgw-paper has no snapshots any more: `gcloud compute disks add-resource-policies" in failed["msg"]
+    assert "Disk ibgw-paper no longer has snapshots: `gcloud compute disks add-resource-policies" in failed["msg"]
     assert "--resource-policies other` gives it the former schedule." in failed["msg"]
     assert machine()["actions"] == ["disks.addResourcePolicies ibgw-paper"]
 

@@ -36,7 +36,7 @@ COMMANDS = {
     "stop_now": ("stop", "The gateway is being stopped."),
 }
 CONFIRM = "One more tap stops it."
-INVALID = "Not valid any more."
+INVALID = "No longer valid."
 
 
 @dataclass

@@ -35,7 +35,7 @@ class ChannelError(Exception):
 
 
 class NoServerError(ChannelError):
-    """Nothing listens for commands in the container (yet, or any more)."""
+    """Nothing listens for commands in the container (yet, or again)."""
 
 
 class UnderWayError(ChannelError):

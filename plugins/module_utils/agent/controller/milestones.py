@@ -231,7 +231,7 @@ class Summary:
 
     @property
     def usable(self) -> bool:
-        """Whether the log says that nothing stands between a client and the API any more."""
+        """Whether the log says that nothing stands between a client and the API."""
         return self.phase == CONFIGURED or (self.phase == SIGNED_IN and self.disclaimer_accepted)
 
     @property

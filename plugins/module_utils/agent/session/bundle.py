@@ -36,7 +36,7 @@ Support bundle of an IB Gateway, made by ibgwctl support-bundle of ibops.gateway
 Passwords, tokens, URLs, addresses, users and account ids are masked on the host, by value and by form. Look through it
 before you send it to anybody: only you know what else in your logs is nobody's business.
 """
-# Of the environment, what has a value that is told to nobody.
+# Of the environment, what has a secret value.
 _SECRET_NAMES = ("USER", "PASS", "SECRET", "TOKEN", "KEY", "LOGIN", "ACCOUNT")
 _HOST_CONFIG = (
     *("Memory", "NanoCpus", "PidsLimit", "RestartPolicy", "CapAdd", "CapDrop", "SecurityOpt", "ReadonlyRootfs"),

@@ -53,7 +53,7 @@ class Refused(SessionError):
 
 
 class ReleaseRefused(Refused):
-    """IBKR does not accept the gateway's release any more, so that a sign-in can only fail."""
+    """IBKR no longer accepts the gateway's release, so that a sign-in can only fail."""
 
 
 @dataclass

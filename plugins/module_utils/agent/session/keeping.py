@@ -33,7 +33,7 @@ def upcoming(record: Record, plan: Plan, now: float) -> Appointment | None:
         for moment in appointment.moments(plan.sign_in_at, plan.sign_in_zone, begins):
             known = record.appointment
             found = known if known and known.of == moment else Appointment(moment, moment)
-            # One that passed before anybody watched, or before the plan had it, is nobody's any more.
+            # One that passed before anybody watched, or before the plan had it, belongs to nobody now.
             if moment > record.appointed and (found.told_at or now <= found.at + GRACE_SECONDS):
                 return found
     return None

@@ -63,7 +63,7 @@ CAUSES = {
         "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
     ),
     NOT_ACCEPTED: (
-        "the release of its image is one that IBKR does not accept any more, so that it is not started",
+        "IBKR no longer accepts the release of its image, so that it is not started",
         "Set gateway_image to a newer digest, then run playbooks/upgrade.yml.",
     ),
     "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),
@@ -285,7 +285,7 @@ def _over(record: Record, look: Seen) -> Step:
 def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     signing_in = record.granted(now, SIGN_IN)
     if not look.running and signing_in:
-        # A sign-in holds the lock until it is done, so none is under way any more.
+        # A sign-in holds the lock until it is done, so none is under way now.
         return Step("blocked", CAUSES["sign_in_ended"][0], "sign_in_ended")
     if not look.running:
         lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked

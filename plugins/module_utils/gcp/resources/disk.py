@@ -46,7 +46,7 @@ def _change(_name: str, found: Body, desired: Normalized, differing: set[str]) -
         place = f"--zone {last(found['zone'])} --project {link(found['selfLink']).split('/')[1]}"
         policies = ",".join(map(last, sorted(before)))
         lost = (
-            f"Disk {found['name']} has no snapshots any more: `gcloud compute disks add-resource-policies "
+            f"Disk {found['name']} no longer has snapshots: `gcloud compute disks add-resource-policies "
             f"{found['name']} {place} --resource-policies {policies}` gives it the former schedule."
         )
     if after - before:
