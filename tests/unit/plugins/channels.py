@@ -9,6 +9,7 @@ Mode: https://docs.slack.dev/apis/events-api/using-socket-mode. Scenario live_we
 
 from __future__ import annotations
 
+import abc
 import http.server
 import json
 import threading
@@ -25,7 +26,7 @@ SECRET = "s3cr3t"
 Json = dict[str, Any]
 
 
-class Service:
+class Service(abc.ABC):
     """A server on this machine. *sent* are the messages that the bot sent, *told* what it told who tapped."""
 
     def __init__(self) -> None:
@@ -64,8 +65,9 @@ class Service:
         self.server.shutdown()
         self.server.server_close()
 
+    @abc.abstractmethod
     def post(self, path: str, body: bytes, token: str) -> tuple[int, Json]:
-        raise NotImplementedError
+        """Return status and answer of one request of a bot."""
 
     def get(self, request: http.server.BaseHTTPRequestHandler) -> None:
         request.send_error(404)
