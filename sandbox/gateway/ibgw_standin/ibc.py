@@ -41,6 +41,9 @@ UNHANDLED, INI_MISSING, INVALID_SETTING = 1100, 1103, 1105
 X_ENDED = 1
 """Java's exit code when the X server ends."""
 
+SOON = timedelta(minutes=2)
+"""The minute that RESTART and PAUSE set comes sooner."""
+
 CLOSE_SECONDS, RECONNECT_SECONDS = 1.5, 0.2
 """How long File > Close takes, and Ctrl-Alt-F or -R."""
 
@@ -254,7 +257,10 @@ class Ibc:
         if self._restart_at is not None:
             return self._restart_at, self._restart
         action = "RESTART" if self._kept.action == AUTO_RESTART else "LOGOFF"
-        return schedule.next_time(self._kept.time, self._zone, datetime.now(UTC)), action
+        now = datetime.now(UTC)
+        if self.options.restart_seconds is not None:
+            now += SOON  # a command's restart did not wait for the minute that it set, which is still to come
+        return schedule.next_time(self._kept.time, self._zone, now), action
 
     async def _follow_clock(self) -> None:
         await self.configuration.idle.wait()
@@ -345,7 +351,7 @@ class Ibc:
         self.configuration.restart_at(text)
         at = schedule.next_time(text, self._zone, now)
         short = self.options.restart_seconds
-        if short is not None and at - now < timedelta(minutes=2):
+        if short is not None and at - now < SOON:
             at = now + timedelta(seconds=short)
         self.spawn(lambda: self._reschedule(at))
         return text

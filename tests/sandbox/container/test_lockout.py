@@ -281,7 +281,12 @@ def kill_when(run: Run, seen: str) -> None:
     while process.poll() is None and subprocess.run(look, capture_output=True).returncode:
         pass
     assert process.poll() is None, process.communicate()[0]
+    # Each worker leads a session of its own.
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.killpg(process.pid, signal.SIGKILL)
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(worker), signal.SIGKILL)
     process.communicate()
 
 
