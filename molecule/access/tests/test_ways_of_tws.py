@@ -9,8 +9,8 @@ from docs.access_matrix import printed
 from sandbox.machine.common import STATE
 from sandbox.machine.setup import standin_image
 from sandbox.registry import registry
-from test_access import Watch, network_6, watch  # noqa: F401  fixtures
 from testinfra.host import Host
+from tests.sandbox.watch import Watch
 
 Playbook = t.Callable[..., t.Any]
 RDP = 3389
@@ -36,7 +36,7 @@ def test_it_is_ready_through_site_yml_and_a_second_run_changes_nothing(
     assert (again.status, again.changed) == (0, 0), again.printed
 
 
-def test_its_desktop_is_open_to_nobody(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811  the fixture above
+def test_its_desktop_is_open_to_nobody(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
     found = watch.cells()
     with capsys.disabled():
         print(f"\n{printed(found)}")

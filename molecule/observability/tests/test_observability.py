@@ -91,8 +91,12 @@ def connects(address: str, port: int) -> bool:
 
 def test_a_gateway_that_is_ready_is_fetched(prometheus: Prometheus, watched: t.Any) -> None:
     watched.reaches("ready", 60)
-    (state,) = prometheus.ask("query", query='ibgw_state{state="ready"} == 1')["result"]
-    assert state["metric"]["gateway"] == "live"
+    # The watcher's next look writes it, and then it is fetched.
+    deadline = time.monotonic() + 30
+    while not (found := prometheus.ask("query", query='ibgw_state{state="ready"} == 1')["result"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert [each["metric"]["gateway"] for each in found] == ["live"]
     assert {each["health"] for each in prometheus.ask("targets")["activeTargets"]} == {"up"}
 
 
