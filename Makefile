@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools paper live lint test-fast test test-hostile test-matrix test-vm audit mutants bench site changelog generate lock clean
+.PHONY: help setup tools paper live lint test-fast test test-weekly test-matrix test-vm audit mutants bench site changelog generate lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -43,8 +43,8 @@ test: tools setup ## lint, and every test that takes minutes
 	@sandbox/setup --release bookworm # for scenario live
 	@python tests/run.py $(ARGS) all
 
-test-hostile: tools setup ## the attacks of docs/explanation/security.md on a machine of their own
-	@python tests/run.py $(ARGS) hostile
+test-weekly: tools setup ## the attacks of docs/explanation/security.md, and scenarios that change seldom
+	@python tests/run.py $(ARGS) weekly
 
 test-matrix: tools setup ## tests on each supported ansible-core and Python, side by side; ARGS="--leg 2.19-3.13 unit" for some
 	@nice python -m tests.matrix $(ARGS)

@@ -163,9 +163,8 @@ def test_updates_are_looked_for_once_a_machine(site: Site) -> None:
     assert sorted(order(steps, "updates")) == ["a1", "b1"]
 
 
-@pytest.mark.parametrize("serial", ["1", "50%"])
-def test_in_batches(site: Site, serial: str) -> None:
-    status, text, steps = site.run(FIVE, "-e", f"gateway_serial={serial}")
+def test_in_batches(site: Site) -> None:
+    status, text, steps = site.run(FIVE, "-e", "gateway_serial=2")
     assert status == 0, text
     assert order(steps, "hardening") == ["a1", "b1"]
     assert sorted(order(steps, "session")) == sorted(FIVE)

@@ -43,13 +43,16 @@ def test_a_row_is_all_that_a_new_key_needs(new_row: Any) -> None:
     assert "FlashOnFill={{ yes_no(gateway_flash_on_fill) }}" in texts["templates/config.ini.j2"].splitlines()
 
 
-@pytest.mark.parametrize("path", [path.relative_to(generated.ROOT) for path in generated.texts()], ids=str)
+TEXTS = generated.texts()
+
+
+@pytest.mark.parametrize("path", [path.relative_to(generated.ROOT) for path in TEXTS], ids=str)
 @pytest.mark.parametrize("change", ["", "gateway_half_added: true\n"], ids=["missing", "changed"])
 def test_a_text_that_is_not_current_fails(
     path: Path, change: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = generated.texts()
-    monkeypatch.setattr(generated, "texts", lambda: {generated.ROOT / path: wanted[generated.ROOT / path] + change})
+    wanted = TEXTS[generated.ROOT / path] + change
+    monkeypatch.setattr(generated, "texts", lambda: {generated.ROOT / path: wanted})
     if not change:
         monkeypatch.setattr(Path, "exists", lambda _: False)
     monkeypatch.setattr(sys, "argv", ["generated", "--check"])
