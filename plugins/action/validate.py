@@ -29,8 +29,6 @@ MACHINE = "__ibgw_machine"
 # Exists on every supported system. Hosts without a configured interpreter use it, without a search (which finds the
 # newest on PATH, perhaps pyenv's) and without a warning per host.
 PYTHON = "/usr/bin/python3"
-# Sets of roles for one run; the host decides which role makes its machine, and which of the two stacks it has.
-_STACKS = {"tws": ("gateway", "session"), "client_portal": ("gateway", "client_portal")}
 
 
 class ActionModule(LocalAction):
@@ -164,8 +162,7 @@ class _Validation:
                 role = _read(own, "gateway_machine_role").removeprefix("ibops.gateway.")
                 if role not in self._specification.roles:
                     continue
-            stack = _read(own, "gateway_stack")
-            if role in ("session", "client_portal") and stack in _STACKS and role not in _STACKS[stack]:
+            if role == "client_portal" and _read(own, "gateway_stack") == "tws":
                 continue
             chosen.append(role)
         return chosen

@@ -76,7 +76,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.settings_dir import printable
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import store
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import DescriptorError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
+    DescriptorError,
+    refuse_portal,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import adoption
 
@@ -99,6 +102,7 @@ def main() -> None:
     )
     name, container = module.params["gateway_name"], module.params["container"]
     try:
+        refuse_portal(name)
         if adoption.settled(name):
             module.exit_json(changed=False, files=[])
         engine = Engine()

@@ -28,7 +28,9 @@ attributes:
     details: It changes nothing.
 options:
   gateway_name:
-    description: Name of a gateway that role P(ibops.gateway.gateway#role) deployed on the target host.
+    description: >-
+      Name of a gateway that role P(ibops.gateway.gateway#role) or P(ibops.gateway.client_portal#role) deployed on the
+      target host.
     type: str
     required: true
   timeout:
@@ -166,13 +168,16 @@ client:
   sample: {installed: true, python: /opt/ibgw/client/bin/python}
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import ATTEMPT_SECONDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import facts as portal_facts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import place, watched
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import DescriptorError
-from ansible_collections.ibops.gateway.plugins.module_utils.host import portal_facts
 
 
 def main() -> None:
@@ -188,9 +193,10 @@ def main() -> None:
     params = module.params
     name = params["gateway_name"]
     try:
-        facts = health.look(name, params["timeout"], params["settle"])
-        if not facts["deployed"] and portal_facts.is_here(name):
-            facts = portal_facts.examine(name, facts["checked_at"])
+        if place.is_here(name):
+            facts = portal_facts.examine(watched.load(name), time.time())
+        else:
+            facts = health.look(name, params["timeout"], params["settle"])
     except (DescriptorError, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **facts)

@@ -278,14 +278,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import ATTEMPT_SECONDS
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import watched
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health, plan, policy, watching
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
     DescriptorError,
     NotDeployedError,
+    OtherStackError,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import NETWORK_LABEL
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Store
-from ansible_collections.ibops.gateway.plugins.module_utils.host import portal_facts
 
 
 def main() -> None:
@@ -311,9 +312,9 @@ def look(module: AnsibleModule) -> dict[str, object]:
     if name or module.params["port"]:
         try:
             gateway = _endpoint.gateway(module)
+        except OtherStackError:
+            return portal(module)
         except NotDeployedError as error:
-            if portal_facts.is_here(name):
-                return portal(module)
             report = {
                 "deployed": False,
                 "gateway_name": name,
@@ -344,9 +345,11 @@ def portal(module: AnsibleModule) -> dict[str, object]:
     """Return the same facts about a Client Portal Gateway."""
     now = time.time()
     try:
-        found, report = portal_facts.look(module.params["gateway_name"], now)
+        found = watched.load(module.params["gateway_name"])
     except (OSError, ValueError) as error:
         module.fail_json(msg=str(error))
+    found.look()
+    report = found.report(now)
     report |= remembered(found, report, module.warn)
     if module.params["history"]:
         report["history"] = past(found, now)
@@ -370,7 +373,7 @@ def remembered(found: health.Deployed, report: dict[str, t.Any], warn: t.Callabl
     watched: dict[str, object] = {"watcher": plan_fault or watching.fault(watching.unit(found.name), late)}
     if record is None:
         return {"session": None, **watched}
-    session = policy.shown(record, wanted, time.time())
+    session = policy.shown(record, wanted, time.time(), found.weekly)
     return {"session": session, **watched, **policy.blocked(record.blocked, report["container"])}
 
 

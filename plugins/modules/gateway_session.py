@@ -155,6 +155,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 
 TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0, "resumed": 300.0}
+# Of ibgwctl.
+COMMANDS = dict(zip(TIMEOUTS, ("start", "stop", "restart", "pause", "resume"), strict=True))
 
 
 def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> lifecycle.Outcome:
@@ -191,6 +193,7 @@ def main() -> None:
         module.fail_json(msg=f"timeout is {timeout}: it must not be negative")
     name = module.params["gateway_name"]
     try:
+        descriptor.refuse_portal(name, COMMANDS[wanted])
         control = Control(
             descriptor.load(name),
             plan.load(name),

@@ -199,6 +199,7 @@ def main() -> None:
     )
     name = module.params["gateway_name"]
     try:
+        descriptor.refuse_portal(name, "sign-in")
         control = Control(descriptor.load(name), plan.load(name))
         result = {"begin": begin, "follow": follow}[module.params["step"]](module, control)
     except (descriptor.DescriptorError, EngineError, SessionError, OSError) as error:

@@ -75,14 +75,20 @@ gateways_running:
   type: list
   elements: str
   sample: [paper]
+sign_off:
+  description: Arguments of C(ansible) that sign the first of them off; empty when none runs.
+  returned: success
+  type: str
+  sample: -m ibops.gateway.gateway_session -a "gateway_name=paper state=stopped"
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import place as portal
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
     DescriptorError,
-    deployed,
+    all_deployed,
     load,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import container_facts
@@ -91,8 +97,10 @@ from ansible_collections.ibops.gateway.plugins.module_utils.host import updates
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    running = [name for name in all_deployed() if runs(name)]
+    first = sign_off(running[0]) if running else ""
     try:
-        module.exit_json(changed=False, **updates.look(), gateways_running=[name for name in deployed() if runs(name)])
+        module.exit_json(changed=False, **updates.look(), gateways_running=running, sign_off=first)
     except updates.UpdatesError as fault:
         module.fail_json(msg=f"cannot ask this host for its updates: {fault}")
 
@@ -100,9 +108,16 @@ def main() -> None:
 def runs(name: str) -> bool:
     """Whether a gateway's container runs; True if unknown."""
     try:
-        return bool(container_facts(Engine(), load(name).container)["running"])
+        container = portal.container(name) if portal.is_here(name) else load(name).container
+        return bool(container_facts(Engine(), container)["running"])
     except (DescriptorError, EngineError):
         return True
+
+
+def sign_off(name: str) -> str:
+    if portal.is_here(name):
+        return f'-m ansible.builtin.command -a "docker stop {portal.container(name)}"'
+    return f'-m ibops.gateway.gateway_session -a "gateway_name={name} state=stopped"'
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts, by
   channel_kinds.py, and the default of session_sign_in_deadline, by week.py; in docs their tables.
+- From plugins/module_utils/agent/portal/instead.py: their table in docs.
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From roles/observability/vars/main/rules.yml: their table in docs; the dashboard is tests/lint/dashboard.py's.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
@@ -44,6 +45,7 @@ sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 # Those with an alias, which is their name, for their kinds of problem alone.
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.instead import INSTEAD
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
     channel_kinds,
     health,
@@ -555,6 +557,15 @@ def channels_table() -> str:
     return table(rows)
 
 
+def instead_table() -> str:
+    """A row for each command of ibgwctl that is not for a Client Portal Gateway."""
+    rows = [
+        ("command", "instead"),
+        *((f"`{name}`", cell(text.format(name="<name>"))) for name, text in INSTEAD.items()),
+    ]
+    return table(rows)
+
+
 def rules_file(name: str) -> list[dict[str, str]]:
     found: list[dict[str, str]] = yaml.safe_load((ROOT / "roles/observability/vars/main/rules.yml").read_text())[name]
     return found
@@ -633,6 +644,7 @@ DOCUMENTED = {
     "promises per controller": promises_table,
     "settings by environment": controller_settings_table,
     "alert channels": channels_table,
+    "client portal commands": instead_table,
     "alerting rules": alert_rules_table,
     "recording rules": records_table,
     "metrics": metrics_table,

@@ -115,7 +115,14 @@ def test_all_problems_of_all_hosts_at_once(tmp_path: pathlib.Path, pytestconfig:
         "hardening_ssh_rsa_bits": 1024,
         "gateway_memory": "{{ nope }}",
     }
-    l1: dict[str, object] = {**PORTAL, "gateway_user": "alice", "client_portal_allow": ["*"], "gateway_port": 5001}
+    l1: dict[str, object] = {
+        **PORTAL,
+        "gateway_user": "alice",
+        "client_portal_allow": ["*"],
+        "gateway_port": 5001,
+        "session_interval": 5,
+        "session_sign_in_at": ["sun 10:00"],
+    }
     refusal = site(tmp_path, pytestconfig.rootpath, "-e", "gateway_touch_live=true", p1=p1, l1=l1)
     assert refusal.problems == {
         ("p1", "credential-unrepresentable", "gateway_password"),
@@ -132,6 +139,8 @@ def test_all_problems_of_all_hosts_at_once(tmp_path: pathlib.Path, pytestconfig:
         ("p1", "not-rendered", "gateway_memory"),
         ("l1", "portal-allow", "client_portal_allow"),
         ("l1", "portal-pushes", "client_portal_accept_pushes"),
+        ("l1", "not-a-number-within", "session_interval"),
+        ("l1", "sign-in-of-portal", "session_sign_in_at"),
         ("l1", "user-shared", "gateway_user"),
         ("l2", "gateway-port-shared", "gateway_port"),
     }
@@ -205,6 +214,29 @@ def test_every_playbook_refuses_a_misspelled_name(
     ).problems
     assert found
     assert {(id_, variable) for _, id_, variable in found} == {("unknown-name", "gateway_acess")}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "host"),
+    [
+        *((each, "p1") for each in ("adopt", "client_check", "desktop", "paper_hours", "paper_session", "restart")),
+        *((each, "l1") for each in ("live_signin", "maintenance", "upgrade")),
+    ],
+)
+def test_a_playbook_for_ib_gateway_refuses_the_other_api_by_name(
+    tmp_path: pathlib.Path, pytestconfig: pytest.Config, playbook: str, host: str
+) -> None:
+    portal: dict[str, object] = {**PORTAL, "client_portal_accept_pushes": True}
+    arguments = ("-l", host, "-e", "adopt_container=old", "-e", "upgrade_canary=false", "-e", "pipeline_command=true")
+    found = site(tmp_path, pytestconfig.rootpath, *arguments, playbook=f"playbooks/{playbook}.yml", **{host: portal})
+    assert found.problems == set()
+    assert f"{host} has gateway_stack client_portal" in found.text
+
+
+def test_alerts_of_the_other_api_are_checked_too(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> None:
+    portal: dict[str, object] = {**PORTAL, "session_alerts": [{"kind": "slack", "url": "http://top-secret"}]}
+    found = site(tmp_path, pytestconfig.rootpath, "-l", "p1", playbook="playbooks/alert_test.yml", p1=portal)
+    assert found.problems == {("p1", "channel-not-https", "session_alerts[0].url")}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import typing as t
 
 import pytest
@@ -48,6 +49,50 @@ def test_it_is_watched(host: Host, module: Module) -> None:
         assert (found["stack"], found["session"]["state"], found["watcher"]) == ("client_portal", state, None)
 
 
+@pytest.mark.usefixtures("same_container")
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        *((each, 0) for each in ("status", "wait-ready", "history", "alert-test", "support-bundle")),
+        *((each, 5) for each in ("start", "stop", "restart", "sign-in", "skip", "later", "pause", "resume")),
+    ],
+)
+def test_each_command_of_ibgwctl_works_or_says_what_to_do_instead(host: Host, command: str, status: int) -> None:
+    # Without a name: it is this host's only gateway.
+    run = host.run(f"cd $(mktemp -d) && ibgwctl {command} --json")
+    assert run.rc == status, run
+    told = json.loads(run.stdout)
+    assert ("gateway live is a Client Portal Gateway" in told.get("error", "")) == (status == 5)
+    assert "U1234567" not in run.stdout
+
+
+@pytest.mark.usefixtures("same_container")
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        ("alert_test", "webhook/0 ok HTTP status 204"),
+        ("support_bundle", "sandbox-live-support-"),
+        ("status", "sandbox-live live ready"),
+        ("live_check", "live is fine and ready"),
+    ],
+)
+def test_each_playbook_for_every_gateway_knows_it(
+    playbook: Playbook, tmp_path: pathlib.Path, which: str, said: str
+) -> None:
+    places = {
+        "support_bundle_dir": str(tmp_path),
+        "status_page": str(tmp_path / "status.html"),
+        "live_check_reports_dir": str(tmp_path),
+        "live_check_drift_arguments": list(VARIABLES),
+    }
+    run = playbook(f"playbooks/{which}.yml", "live", *VARIABLES, "-e", json.dumps(places))
+    assert (run.status, run.changed, said in run.printed) == (0, 0, True), run.printed
+    for report in tmp_path.glob("*.json"):
+        rows = {each["check"]: each["verdict"] for each in json.loads(report.read_text())["report"]["rows"]}
+        known = ("state", "accounts", "watcher", "image", "settings", "log", "secret", "drift")
+        assert {name: rows[name] for name in known} == dict.fromkeys(known, "ok") | {"accounts": rows["accounts"]}
+
+
 def test_user_and_password_are_files(host: Host, variables: dict[str, t.Any]) -> None:
     inspected = host.check_output("docker inspect ibgw-live")
     shown = host.check_output("ps axeww")
@@ -76,11 +121,12 @@ def test_the_session_lives_by_the_timer_and_dies_without(host: Host, module: Mod
 
 
 @pytest.mark.usefixtures("same_container")
-def test_a_changed_setting_waits(host: Host, playbook: Playbook) -> None:
+def test_a_changed_setting_waits(host: Host, playbook: Playbook, module: Module) -> None:
     run = playbook("site.yml", "live", *VARIABLES, "-e", '{"client_portal_deny": ["10.9.9.9"]}')
     assert run.status == 0, run.printed
     assert "pending until the next sign-in" in run.printed
     assert host.file("/etc/ibgw/live/inputs/conf.yaml").contains("10.9.9.9")
+    assert module("ibops.gateway.gateway_info", gateway_name="live")["pending"]
     assert playbook("site.yml", "live", *VARIABLES).status == 0
 
 

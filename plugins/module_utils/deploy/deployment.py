@@ -239,6 +239,7 @@ class Deployment:
     def __init__(self, order: Order, control: Control, settled: tuple[str, ...] = ()) -> None:
         self.order, self.control, self.engine, self.settled = order, control, control.engine, settled
         self.containers = Containers(control.engine, order.descriptor.container)
+        descriptor.refuse_portal(order.descriptor.name)
         # The deployed descriptor has the port of the running command server; a damaged one is rewritten.
         try:
             self.deployed: Descriptor | None = descriptor.load(order.descriptor.name)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
-import glob
 import os
 import shutil
 import typing as t
@@ -18,6 +17,7 @@ import typing as t
 from ..agent.controller import password
 from ..agent.engine import neighbours
 from ..agent.engine.client import Engine, NotFoundError
+from ..agent.portal import place as portal
 from ..agent.session import descriptor, store
 from ..agent.session.control import Control, Refused
 from . import image
@@ -34,8 +34,6 @@ UNITS = (
     *("ibgw-wireguard-{}.socket", "ibgw-wireguard-{}.service", "ibgw-overlay-{}.service"),
     "ibgw-mtls-{}.service",
 )
-# The descriptor of role client_portal, which has a directory of the same name.
-_PORTAL = "client_portal.json"
 _WANTS = ("multi-user.target.wants", "sockets.target.wants")
 # For an image's own start script, which takes a while to sign off when the controller is not asked.
 _STOP_SECONDS = 90
@@ -70,7 +68,7 @@ def plan(name: str, around: c.Iterable[neighbours.Neighbour], data: bool) -> Pla
     container = f"ibgw-{name}"
     names = (*neighbours.own_names(container), image.container_name(container))
     own = [each for each in around if each.name in names]
-    if os.path.lexists(os.path.join(place, _PORTAL)):
+    if portal.is_here(name):
         raise Refused(
             f"gateway {name} of this host is a Client Portal Gateway, which docs/how-to/client_portal.md says how to "
             "remove. Nothing was touched."
@@ -97,8 +95,7 @@ def plan(name: str, around: c.Iterable[neighbours.Neighbour], data: bool) -> Pla
 
 def others(name: str) -> list[str]:
     """The gateways that the host has beside *name*, those of role client_portal among them."""
-    portals = [os.path.basename(os.path.dirname(each)) for each in glob.glob(f"{descriptor.ROOT}/*/{_PORTAL}")]
-    return sorted({*descriptor.deployed(), *portals} - {name})
+    return sorted({*descriptor.all_deployed()} - {name})
 
 
 def objection(name: str, around: c.Iterable[neighbours.Neighbour], planned: Plan, accepted: bool) -> str:

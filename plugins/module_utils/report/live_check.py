@@ -92,14 +92,19 @@ class Check:
         if not self.deployed:
             return [self._absent(), *self._drift()]
         if self.portal:
-            # It has no week, no log of a controller and no secret of its own to look at.
+            # It has no week, no release that IBKR names, and no client's environment.
             return [
                 self._state(),
                 *self._accounts(),
                 self._watcher(),
                 *self._events(),
+                self._image(),
+                *self._pending(),
+                *self._log(),
                 self._clock(),
                 *self._disks(),
+                self._secret(),
+                *self._certificates(),
                 self._timers(),
                 *self._drift(),
             ]
@@ -326,7 +331,7 @@ class Check:
         image: Facts = self.facts.get("image") or {}
         wanted = image.get("wanted")
         if not wanted:
-            return unknown("image", image)
+            return unknown("image", image, self._site())
         short = str(wanted).rpartition("@sha256:")[2][:12]
         if not image.get("pinned"):
             return row("image", WARN, f"{wanted} is a tag, which may move", "Set gateway_image to a digest.")
@@ -348,6 +353,8 @@ class Check:
         return [row("release", verdict, str(ends["text"]), str(ends["next_step"]))]
 
     def _applied(self) -> str:
+        if self.portal and self.live:
+            return f"{self._site()} -e gateway_apply=now, which is a sign-in."
         return "The next sign-in applies it." if self.live else self._site()
 
     def _pending(self) -> list[Row]:

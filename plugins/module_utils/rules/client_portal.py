@@ -28,6 +28,10 @@ _problem = table(
             "a keystore needs client_portal_keystore_password and client_portal_ca",
             "set all three or none",
         ),
+        "portal-sessions": (
+            "nothing starts or stops a Client Portal Gateway by the clock",
+            "leave it empty, or use IB Gateway",
+        ),
         "portal-pushes": (
             "the image signs in again whenever the session has ended, each time with a push",
             "accept it with true, or use a paper gateway",
@@ -55,6 +59,8 @@ def problems(settings: c.Mapping[str, t.Any], own: c.Collection[str]) -> c.Itera
     keystore = ("client_portal_keystore", "client_portal_keystore_password", "client_portal_ca")
     if len([name for name in keystore if settings[name]]) not in (0, 3):
         yield _problem("portal-keystore", "client_portal_keystore")
+    if settings["gateway_paper_sessions"]:
+        yield _problem("portal-sessions", "gateway_paper_sessions")
     accepts = settings["client_portal_accept_pushes"]
     if settings.get("gateway_mode") == "live" and not flag(accepts):
         yield _problem("portal-pushes", "client_portal_accept_pushes", accepts)

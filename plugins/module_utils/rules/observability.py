@@ -109,13 +109,13 @@ def target(settings: Settings) -> str | None:
 
 
 def watched(settings: Settings) -> bool:
-    """Whether Prometheus is to have a gateway's metrics. Only one of stack tws has a watcher, and with it metrics."""
-    return settings.get("gateway_stack") != "client_portal" and flag(settings["observability_scrape"])
+    """Whether Prometheus is to have a gateway's metrics."""
+    return flag(settings["observability_scrape"])
 
 
 # The variables of each gateway that decide that.
 READ = (
-    *("gateway_name", "gateway_stack", "session_metrics_directory", "session_http_address", "session_http_port"),
+    *("gateway_name", "session_metrics_directory", "session_http_address", "session_http_port"),
     *("observability_exporter", "observability_exporter_address", "observability_exporter_port"),
     "observability_scrape",
 )

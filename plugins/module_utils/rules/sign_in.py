@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules for a sign-in that begins without a shell: it needs a password that the VM can fetch, and a watcher."""
+"""Rules for a sign-in that begins without a shell: it needs IB Gateway, a password that the VM can fetch, and a
+watcher."""
 
 from __future__ import annotations
 
@@ -19,6 +20,10 @@ _problem = table(
             "set gateway_password_secret, from which the VM fetches it, or sign in by playbooks/live_signin.yml",
         ),
         "sign-in-unwatched": ("set, and nothing watches the gateway", "set session_watch to true"),
+        "sign-in-of-portal": (
+            "set for a Client Portal Gateway, whose image signs in by itself",
+            "set it for IB Gateway only",
+        ),
         "sign-in-paper": ("set for a paper gateway, which signs in by itself", "set it for live gateways only"),
     }
 )
@@ -28,6 +33,9 @@ def problems(settings: c.Mapping[str, t.Any]) -> c.Iterator[Problem]:
     """Yield why nobody could be signed in by appointment or by a tap."""
     wanted = ["session_sign_in_at"] if settings["session_sign_in_at"] else []
     for variable in (*wanted, *_answering(settings["session_alerts"])):
+        if settings["gateway_stack"] == "client_portal":
+            yield _problem("sign-in-of-portal", variable)
+            continue
         if settings["gateway_mode"] == "paper":
             yield _problem("sign-in-paper", variable)
             continue

@@ -19,6 +19,7 @@ from tests.unit.plugins.fake_engine import fake_engine, no_engine
 from tests.unit.plugins.prometheus import amtool, promtool
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import place
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store
 from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 
@@ -53,7 +54,8 @@ def no_passwords(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     """Write the descriptor of a gateway (default: paper) and return it as loaded."""
-    monkeypatch.setattr(descriptor, "ROOT", str(tmp_path / "etc"))
+    for module in (descriptor, place):
+        monkeypatch.setattr(module, "ROOT", str(tmp_path / "etc"))
     monkeypatch.setattr(store, "ROOT", str(tmp_path / "var"))
 
     def write(**changes: Any) -> descriptor.Descriptor:

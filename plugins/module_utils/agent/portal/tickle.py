@@ -19,11 +19,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 @dataclass(frozen=True)
 class Deployed:
+    """A deployed gateway, as role `client_portal` wrote it; older releases wrote neither *image* nor *revision*, which
+    changes with everything that the container is started with."""
+
     host: str = "127.0.0.1"
     port: int = 5000
     ca_path: str | None = None
     mode: str | None = None
     accounts: list[str] = field(default_factory=list)
+    image: str = ""
+    revision: str = ""
 
     def replace(self, values: c.Mapping[str, t.Any]) -> Deployed:
         return dataclasses.replace(self, **values)

@@ -11,106 +11,22 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-from ..api import accounts, verdicts
-from ..controller import milestones
-from ..engine.client import Engine, EngineError
-from ..engine.log import epoch
-from ..releases import Outlook, outlook
 from ..session import policy
 from ..session.delivery import Delivery
-from ..session.inspection import container_facts
 from ..session.plan import Plan
 from ..session.publish import Publisher
 from ..session.store import Record, Store
 from ..session.telling import Telling
 from ..text import printable
-from . import client, place, tickle
+from . import client, watched
 
-CONTROLLER = "client_portal"
 # Well within the service manager's patience (WatchdogSec), however long the interval is.
 SLICE_SECONDS = 60.0
-# A sign-in by the image, the approval on a phone included.
-START_SECONDS = 600.0
 # How often a lost brokerage session is asked for in one loss, and from one time to the next.
 REOPENS, REOPEN_SECONDS = 3, 120.0
-# How an image ends that was stopped.
-_STOPPED = (0, 137, 143)
-_LOGS = "Look at docker logs of its container; then ansible-playbook site.yml starts it."
-
-
-@dataclass
-class Watched:
-    """A gateway without a log to read: its container and the last verdict on its API, for the metrics."""
-
-    name: str
-    deployed_as: tickle.Deployed
-    engine: Engine = field(default_factory=Engine)
-    clock: Callable[[], float] = time.monotonic
-    verdict: dict[str, Any] | None = None
-    container: dict[str, Any] | None = None
-    engine_fault: str | None = None
-    summary: milestones.Summary = field(default_factory=milestones.Summary)
-    password_secret: None = None
-    reads_log = False
-    controller = CONTROLLER
-
-    @property
-    def mode(self) -> str:
-        return str(self.deployed_as.mode)
-
-    @property
-    def accounts(self) -> list[str]:
-        return self.deployed_as.accounts
-
-    @property
-    def settings_dir(self) -> str:
-        return os.path.join(place.ROOT, self.name)
-
-    @property
-    def has_log(self) -> bool:
-        return bool(self.container and self.container["running"])
-
-    def deployed(self) -> Watched:
-        return self
-
-    def release(self, now: float) -> Outlook:
-        return outlook(None, None, now)
-
-    def refresh(self) -> None:
-        """Look at the container."""
-        try:
-            self.container, self.engine_fault = container_facts(self.engine, f"ibgw-{self.name}"), None
-        except EngineError as error:
-            self.container, self.engine_fault = None, str(error)
-
-
-def judge(gateway: Watched, verdict: client.Verdict | None, now: float) -> tuple[str, str, str]:
-    """Return state, reason and next step, in the words of every gateway of this host."""
-    container = gateway.container
-    if container is None:
-        step = "See systemctl status docker; running containers stay."
-        return verdicts.DEGRADED, str(gateway.engine_fault), step
-    if not container["exists"]:
-        return verdicts.STOPPED, "there is no container", "Run site.yml."
-    if verdict is None:
-        if container["exit_code"] in _STOPPED:
-            return verdicts.STOPPED, "the container is stopped", "ansible-playbook site.yml starts it."
-        code = container["exit_code"]
-        reason = f"the image has ended with exit code {code}, as it does after failed sign-ins"
-        return verdicts.BLOCKED, reason, _LOGS
-    if verdict.state == client.READY:
-        return verdicts.READY, verdict.reason, verdict.next_step
-    if verdict.final and verdict.accounts:
-        return verdicts.BLOCKED, verdict.reason, verdict.next_step
-    started = epoch(container["started_at"] or "")
-    starts = now - started < START_SECONDS and verdict.state in (client.DOWN, client.UNAUTHENTICATED)
-    return (verdicts.STARTING if starts else verdicts.DEGRADED), verdict.reason, verdict.next_step
 
 
 class PortalWatcher:
@@ -120,9 +36,8 @@ class PortalWatcher:
         self, name: str, plan: Plan, now: Callable[[], float] = time.time, delivery: Delivery | None = None
     ) -> None:
         self.plan, self.now, self.store = plan, now, Store(name)
-        self.gateway = self.descriptor = Watched(name, tickle.load(name))
+        self.gateway = self.descriptor = watched.load(name)
         self.delivery = delivery or Delivery(self.store)
-        self.portal = client.Portal(self.descriptor.deployed_as.endpoint(), self.gateway.mode, self.gateway.accounts)
         self.publisher = Publisher(self, self.delivery.outbox)
         self._telling = Telling(self.delivery, plan, self.gateway.accounts)
         self._reopens, self._reopened_at = 0, float("-inf")
@@ -144,14 +59,13 @@ class PortalWatcher:
     def look(self) -> Record:
         """Look once, ask for a lost session, and tell."""
         began = self.gateway.clock()
-        self.gateway.refresh()
-        verdict = self.portal.look() if self.gateway.has_log else None
+        self.gateway.look()
         now = self.now()
         record = self.store.load(self.gateway.mode)
         before = copy.copy(record)
-        self._observe(record, verdict, now)
-        if verdict:
-            self._reopen(verdict, now)
+        self.gateway.observe(record, now)
+        if self.gateway.finding:
+            self._reopen(self.gateway.finding, now)
         if (record.state, record.reason) != (before.state, before.reason):
             self.store.note("state", record.reason, now, state=record.state)
         self.store.save(record)
@@ -162,25 +76,6 @@ class PortalWatcher:
         self.publisher.publish(record)
         return record
 
-    def _observe(self, record: Record, verdict: client.Verdict | None, now: float) -> None:
-        gateway = self.gateway
-        gateway.verdict = None
-        if verdict:
-            fault = verdict.final and verdict.accounts
-            gateway.verdict = {
-                "api_state": verdict.state, "account_count": len(verdict.accounts), "account_fault": fault,
-            }  # fmt: skip
-        container = gateway.container
-        if container and container["running"] and container["started_at"] != record.container_started_at:
-            record.container_started_at = container["started_at"]
-            record.count("starts")
-        state, reason, step = judge(gateway, verdict, now)
-        record.checked_at = now
-        reason = accounts.hide(printable(reason, 400), gateway.accounts)
-        if record.state != state:
-            record.since = now
-        record.state, record.reason, record.next_step = state, reason, step
-
     def _reopen(self, verdict: client.Verdict, now: float) -> None:
         """Ask for a lost brokerage session: three times in one loss, two minutes apart."""
         if verdict.state == client.READY:
@@ -190,7 +85,7 @@ class PortalWatcher:
             return
         self._reopens, self._reopened_at = self._reopens + 1, self.gateway.clock()
         try:
-            answer = f"HTTP {client.reopen(self.portal.endpoint).status}"
+            answer = f"HTTP {client.reopen(self.gateway.portal.endpoint).status}"
         except client.NoAnswerError as error:
             answer = error.reason
         self.store.note("reopen", f"asked for the brokerage session, {self._reopens} of {REOPENS}: {answer}", now)

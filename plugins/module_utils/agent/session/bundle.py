@@ -19,19 +19,18 @@ import time
 from collections.abc import Callable, Iterator
 
 from .. import record_file
-from ..controller import password
 from ..engine.client import EngineError, TooLongError
 from ..redaction import Redactor
 from ..text import printable
-from . import alerts, health, heartbeat, watching
-from .control import Control
+from . import alerts, health, heartbeat
+from .managed import Managed
 
 MIB = 1 << 20
 # Of each part the newest MiB is kept.
 PART_BYTES = MIB
 LOG_LINES, JOURNAL_LINES = 5000, 3000
 README = """\
-Support bundle of an IB Gateway, made by ibgwctl support-bundle of ibops.gateway.
+Support bundle of a gateway, made by ibgwctl support-bundle of ibops.gateway.
 
 Passwords, tokens, URLs, addresses, users and account ids are masked on the host, by value and by form. Look through it
 before you send it to anybody: only you know what else in your logs is nobody's business.
@@ -46,7 +45,7 @@ _MOUNT = ("Type", "Source", "Destination", "RW")
 _PUBLIC = ("kind", "min_severity", "security", "port")
 
 
-def versions(control: Control, now: float) -> object:
+def versions(control: Managed, now: float) -> object:
     release: dict[str, str] = {}
     with contextlib.suppress(OSError):
         release = platform.freedesktop_os_release()
@@ -65,32 +64,32 @@ def versions(control: Control, now: float) -> object:
     }
 
 
-def settings(control: Control, _now: float) -> object:
+def settings(control: Managed, _now: float) -> object:
     """Descriptor and plan, and the channels and the heartbeat without their secrets."""
     name = control.descriptor.name
     channels = alerts.load(alerts.path(name)) if os.path.exists(alerts.path(name)) else []
     beats = heartbeat.path(name)
     called = record_file.load(heartbeat.Settings, beats) if os.path.exists(beats) else None
     return {
-        "gateway.json": {**dataclasses.asdict(control.descriptor), "accounts": len(control.descriptor.accounts)},
+        **{file: {**data, "accounts": len(data["accounts"])} for file, data in control.described().items()},
         "session.json": dataclasses.asdict(control.plan),
         "alerts.json": [{key: each[key] for key in _PUBLIC if key in each} for each in channels],
         "heartbeat.json": {"every": called.every, "method": called.method} if called else None,
     }
 
 
-def state(control: Control, _now: float) -> object:
+def state(control: Managed, _now: float) -> object:
     record = control.store.read()
     return dataclasses.asdict(record) if record else None
 
 
-def history(control: Control, _now: float) -> object:
+def history(control: Managed, _now: float) -> object:
     return control.store.history()
 
 
-def inspected(control: Control, _now: float) -> object:
+def inspected(control: Managed, _now: float) -> object:
     """The engine's description of the container without its environment's values."""
-    found = control.engine.inspect(control.descriptor.container)
+    found = control.engine.inspect(control.container)
     config, host = found["Config"], found.get("HostConfig") or {}
     return {
         "State": found["State"],
@@ -104,30 +103,27 @@ def inspected(control: Control, _now: float) -> object:
     }
 
 
-def container_log(control: Control, _now: float) -> str:
+def container_log(control: Managed, _now: float) -> str:
     lines = LOG_LINES
     while True:
         try:
-            return control.engine.logs(control.descriptor.container, lines, 4 * MIB)
+            return control.engine.logs(control.container, lines, 4 * MIB)
         except TooLongError:
             if lines == 1:
                 raise
             lines = max(lines // 10, 1)
 
 
-def journal(control: Control, _now: float) -> str:
-    unit = watching.unit_name(control.descriptor.name)
-    return health.output(
-        "journalctl", "--no-pager", "--output=short-iso-precise", f"--lines={JOURNAL_LINES}", "-u", unit
-    )
+def journal(control: Managed, _now: float) -> str:
+    units = [f"--unit={unit}" for unit in control.units]
+    return health.output("journalctl", "--no-pager", "--output=short-iso-precise", f"--lines={JOURNAL_LINES}", *units)
 
 
-def facts(control: Control, now: float) -> object:
-    """Everything that the live check goes by, one look at the API included."""
-    return health.examine(control.gateway, now, 10.0)
+def facts(control: Managed, now: float) -> object:
+    return control.examine(now)
 
 
-PARTS: dict[str, Callable[[Control, float], object]] = {
+PARTS: dict[str, Callable[[Managed, float], object]] = {
     "README.txt": lambda _control, _now: README,
     "versions.json": versions,
     "settings.json": settings,
@@ -140,7 +136,7 @@ PARTS: dict[str, Callable[[Control, float], object]] = {
 }
 
 
-def secrets(control: Control) -> Iterator[str]:
+def secrets(control: Managed) -> Iterator[str]:
     """Every value of this gateway that the host knows and nobody else should; what cannot be read is passed over."""
     found, name = control.descriptor, control.descriptor.name
     public = {name, found.mode}
@@ -148,15 +144,13 @@ def secrets(control: Control) -> Iterator[str]:
     yield from (found.password_secret or {}).values()
     yield from ({control.plan.host, os.uname().nodename} - public)
     yield from filter(None, (os.environ.get("SUDO_USER"),))
-    for path in (password.kept_path(name), password.path(name)):
-        with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as file:
-            yield file.read(1 << 16)
+    yield from control.secrets()
     with contextlib.suppress(OSError, ValueError):
         yield from _texts(record_file.read(alerts.path(name)))
     with contextlib.suppress(OSError, ValueError):
         yield record_file.load(heartbeat.Settings, heartbeat.path(name)).url
     with contextlib.suppress(EngineError, KeyError, TypeError):
-        for each in control.engine.inspect(found.container)["Config"].get("Env") or []:
+        for each in control.engine.inspect(control.container)["Config"].get("Env") or []:
             key, _sign, value = each.partition("=")
             if any(word in key for word in _SECRET_NAMES) and value not in public and not value.startswith("/"):
                 yield value
@@ -175,7 +169,7 @@ def _texts(data: object) -> Iterator[str]:
                 yield from _texts(each)
 
 
-def make(control: Control, now: float) -> bytes:
+def make(control: Managed, now: float) -> bytes:
     """Return the bundle, a gzipped tar archive."""
     redact = Redactor(secrets(control))
     folder = f"ibgw-support-{control.descriptor.name}"
@@ -189,7 +183,7 @@ def make(control: Control, now: float) -> bytes:
     return packed.getvalue()
 
 
-def _had(part: Callable[[Control, float], object], control: Control, now: float, redact: Redactor) -> str:
+def _had(part: Callable[[Managed, float], object], control: Managed, now: float, redact: Redactor) -> str:
     try:
         found = part(control, now)
         return redact(found) if isinstance(found, str) else json.dumps(redact.data(found), indent=1, default=str)

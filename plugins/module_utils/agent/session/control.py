@@ -6,27 +6,32 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import releases
 from ..api import verdicts
 from ..controller import controllers, milestones, password, promises, settings_dir
 from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
-from . import keeping, lifecycle, policy, week
+from . import descriptor as descriptors
+from . import health, keeping, lifecycle, policy, watching, week
 from .descriptor import Descriptor
 from .inspection import RELEASE_VARIABLE, Gateway, container_facts, variables
 from .lifecycle import BlockedError, NoPasswordError, Outcome, SessionError
+from .managed import readable
 from .plan import Plan
 from .store import MANUAL, SIGN_IN, Grant, Record, Store
 from .wait import wait_for
 
 STOP_SECONDS = 60.0
 PAUSE_MARGIN_SECONDS = 1800.0
+EXAMINE_SECONDS = 10.0
 RESUME_SECONDS = 300.0
 # A watcher releases the lease after one look.
 PATIENCE = 30.0
@@ -85,6 +90,37 @@ class Control:
     @property
     def live(self) -> bool:
         return self.descriptor.mode == policy.LIVE
+
+    @property
+    def container(self) -> str:
+        return self.descriptor.container
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return (watching.unit_name(self.descriptor.name),)
+
+    def glance(self, record: Record) -> None:
+        """Look now, and bring *record* up to date with that; nothing is written."""
+        self.gateway.look()
+        policy.observe(record, policy.seen(self.gateway), self.plan, self.now())
+
+    def await_ready(self, timeout: float) -> tuple[bool, bool, dict[str, Any]]:
+        """Wait until it is ready; return whether it is, whether waiting longer is in vain, and a report."""
+        ready = wait_for(self.gateway, verdicts.READY, timeout)
+        report = self.gateway.report()
+        return ready, report["final"], report
+
+    def described(self) -> dict[str, Any]:
+        return {descriptors.FILE: dataclasses.asdict(self.descriptor)}
+
+    def examine(self, now: float) -> dict[str, Any]:
+        """Everything that the live check goes by, one look at the API included."""
+        return health.examine(self.gateway, now, EXAMINE_SECONDS)
+
+    def secrets(self) -> Iterator[str]:
+        """The passwords that this host keeps for it; what cannot be read is passed over."""
+        name = self.descriptor.name
+        return readable(password.kept_path(name), password.path(name))
 
     @contextlib.contextmanager
     def acting(self, what: str, take_over: bool = False) -> Iterator[Record]:

@@ -27,12 +27,13 @@ from ..api import verdicts
 from ..controller import password
 from ..controller.commands import ChannelError
 from ..engine.client import EngineError
+from ..portal import place
 from . import alerts, descriptor, lifecycle, plan, policy, spool, watching
 from .channel_kinds import Alert
 from .control import Control, Refused
 from .lease import BusyError
 from .lifecycle import SessionError
-from .wait import wait_for
+from .managed import Managed
 
 DONE, NOT_SO, USAGE, NEEDS_PERSON, BUSY, REFUSED = range(6)
 # Events that a sign-in leaves in the history, and its last one.
@@ -41,13 +42,12 @@ Result = dict[str, Any]
 Say = Callable[[str, str], None]
 
 
-def status(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+def status(control: Managed, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
     """Look at the gateway now; nothing is changed."""
-    control.gateway.look()
     record = control.store.load(control.descriptor.mode)
     before = copy.copy(record)
     late = policy.late_seconds(record, control.plan, control.now())
-    policy.observe(record, policy.seen(control.gateway), control.plan, control.now())
+    control.glance(record)
     if options.plan_fault:
         policy.unreadable(record, options.plan_fault, before, control.now())
     codes = {verdicts.READY: DONE, verdicts.BLOCKED: NEEDS_PERSON}
@@ -55,7 +55,8 @@ def status(control: Control, options: argparse.Namespace, _say: Say) -> tuple[in
         "watcher": watching.fault(watching.unit(control.descriptor.name), late),
         "release": control.gateway.release(control.now())._asdict(),
     }
-    return codes.get(record.state, NOT_SO), policy.shown(record, control.plan, control.now()) | more
+    shown = policy.shown(record, control.plan, control.now(), control.descriptor.weekly)
+    return codes.get(record.state, NOT_SO), shown | more
 
 
 def start(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
@@ -79,10 +80,9 @@ def resume(control: Control, options: argparse.Namespace, _say: Say) -> tuple[in
     return DONE, dataclasses.asdict(control.resume(options.timeout or 300.0))
 
 
-def wait_ready(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
-    ready = wait_for(control.gateway, verdicts.READY, options.timeout or 180.0)
-    report = control.gateway.report()
-    code = DONE if ready else NEEDS_PERSON if report["final"] else NOT_SO
+def wait_ready(control: Managed, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+    ready, final, report = control.await_ready(options.timeout or 180.0)
+    code = DONE if ready else NEEDS_PERSON if final else NOT_SO
     return code, {name: report[name] for name in ("state", "api_state", "reason", "next_step", "accounts")}
 
 
@@ -121,11 +121,11 @@ def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[in
     return DONE, policy.shown(record, control.plan, control.now())
 
 
-def history(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+def history(control: Managed, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
     return DONE, {"events": control.store.history(last=options.last)}
 
 
-def alert_test(control: Control, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+def alert_test(control: Managed, _options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
     """Send a test through every channel, regardless of its severities, and print each answer."""
     name, host, now = control.descriptor.name, control.plan.host, control.now()
     channels = alerts.load(alerts.path(name)) if os.path.exists(alerts.path(name)) else []
@@ -145,7 +145,7 @@ def alert_test(control: Control, _options: argparse.Namespace, _say: Say) -> tup
     return NOT_SO if failed else DONE, {"channels": found}
 
 
-def support_bundle(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+def support_bundle(control: Managed, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
     """Collect what a maintainer would ask for, redacted, in one file; nothing else is changed."""
     from . import bundle  # only here: it loads much
 
@@ -159,33 +159,35 @@ def support_bundle(control: Control, options: argparse.Namespace, _say: Say) -> 
     return DONE, {"file": path, "bytes": len(content)}
 
 
-COMMANDS = {
+# For a gateway of either API, and with a damaged plan.
+OF_EVERY: dict[str, tuple[Callable[[Managed, argparse.Namespace, Say], tuple[int, Result]], str]] = {
     "status": (status, "what the gateway does, and until when"),
+    "wait-ready": (wait_ready, "wait until the API is ready"),
+    "history": (history, "what happened"),
+    "alert-test": (alert_test, "send a test through every channel of alerts"),
+    "support-bundle": (support_bundle, "collect what a maintainer asks for, redacted, in one file"),
+}
+# For a Client Portal Gateway there is something else (portal/instead.py).
+OF_IB_GATEWAY: dict[str, tuple[Callable[[Control, argparse.Namespace, Say], tuple[int, Result]], str]] = {
     "start": (start, "start a paper gateway (live: see sign-in)"),
     "stop": (stop, "sign off at IBKR and stop"),
     "restart": (restart, "restart by IBC, which keeps the sign-in"),
-    "wait-ready": (wait_ready, "wait until the API is ready"),
     "sign-in": (sign_in, "sign a live gateway in: somebody approves a push"),
     "skip": (skip, "leave the next sign-in by appointment out"),
     "later": (later, "put the next sign-in by appointment off by an hour, or be reminded then"),
     "pause": (pause, "stop a live gateway and keep its sign-in (experimental)"),
     "resume": (resume, "start a paused gateway on the kept sign-in (experimental)"),
-    "history": (history, "what happened"),
-    "alert-test": (alert_test, "send a test through every channel of alerts"),
-    "support-bundle": (support_bundle, "collect what a maintainer asks for, redacted, in one file"),
 }
-
-
-# Commands that work with a damaged plan.
-WITHOUT_PLAN = ("status", "stop", "wait-ready", "history", "alert-test", "support-bundle")
+# As well as in OF_EVERY.
+WITHOUT_PLAN = (*OF_EVERY, "stop")
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("ibgwctl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    # Why the plan cannot be read, if it cannot.
-    top.set_defaults(plan_fault="")
+    # Why the plan cannot be read, if it cannot; and of the units' commands, which have no --json.
+    top.set_defaults(plan_fault="", json=False)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (_function, help_text) in COMMANDS.items():
+    for name, (_function, help_text) in (OF_EVERY | OF_IB_GATEWAY).items():
         command = commands.add_parser(name, help=help_text, description=help_text)
         command.add_argument("name", help="the gateway", nargs="?")
         # A run of Ansible that continues through this command, under its lease.
@@ -221,7 +223,7 @@ def operator() -> str:
 
 def named(name: str | None) -> str:
     """Return the gateway's name; optional where this host has only one."""
-    here = descriptor.deployed()
+    here = descriptor.all_deployed()
     if name or len(here) == 1:
         return name or here[0]
     raise descriptor.DescriptorError(f"name one of the gateways of this host: {', '.join(here) or 'there is none'}")
@@ -238,25 +240,40 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "answers":
             from ..answers.service import serve  # only here: what listens
 
+            descriptor.refuse_portal(options.name, options.command)
             serve(options.name, plan.load(options.name))
         name = named(options.name)
-        found, (wanted, options.plan_fault) = descriptor.load(name), plan.load_or_default(name)
+        if options.command in OF_IB_GATEWAY:
+            descriptor.refuse_portal(name, options.command)
+        wanted, options.plan_fault = plan.load_or_default(name)
         if options.plan_fault and options.command not in WITHOUT_PLAN:
             raise descriptor.DescriptorError(options.plan_fault)
-        owner = options.owner or options.by or operator()
-        code, result = carry_out(Control(found, wanted, owner=owner, until=options.until), options)
+        code, result = carry_out(managed(name, wanted, options), options)
         if options.plan_fault:
             result["plan_fault"] = options.plan_fault
     except (descriptor.DescriptorError, alerts.ChannelsError) as error:
-        code, result = NOT_SO, {"error": str(error)}
+        code, result = code_of(error), {"error": str(error)}
     print_result(options, result)
     return code
 
 
-def carry_out(control: Control, options: argparse.Namespace) -> tuple[int, Result]:
+def managed(name: str, wanted: plan.Plan, options: argparse.Namespace) -> Managed:
+    """Return gateway *name*, whatever its API; raises DescriptorError."""
+    if not place.is_here(name):
+        owner = options.owner or options.by or operator()
+        return Control(descriptor.load(name), wanted, owner=owner, until=options.until)
+    from ..portal.control import PortalControl  # only there: TLS, and a websocket
+
+    try:
+        return PortalControl(name, wanted)
+    except (OSError, ValueError) as error:
+        raise descriptor.DescriptorError(str(error)) from error
+
+
+def carry_out(control: Managed, options: argparse.Namespace) -> tuple[int, Result]:
     """Carry a command out; how one ended that somebody has asked for from afar is an alert."""
     try:
-        code, result = COMMANDS[options.command][0](control, options, teller(options.json))
+        code, result = act(control, options)
     except (SessionError, BusyError, ChannelError, EngineError, alerts.ChannelsError) as error:
         code, result = code_of(error), {"error": str(error)}
     # That a gateway is blocked is an alert by itself.
@@ -265,7 +282,14 @@ def carry_out(control: Control, options: argparse.Namespace) -> tuple[int, Resul
     return code, result
 
 
-def tell(control: Control, options: argparse.Namespace, result: Result) -> None:
+def act(control: Managed, options: argparse.Namespace) -> tuple[int, Result]:
+    say = teller(options.json)
+    if isinstance(control, Control) and options.command in OF_IB_GATEWAY:
+        return OF_IB_GATEWAY[options.command][0](control, options, say)
+    return OF_EVERY[options.command][0](control, options, say)
+
+
+def tell(control: Managed, options: argparse.Namespace, result: Result) -> None:
     name, host, now = control.descriptor.name, control.plan.host, control.now()
     what = f"{options.command} failed" if "error" in result else f"{options.command} is done"
     title = f"{name} on {host}: {what}" if host else f"{name}: {what}"
@@ -279,7 +303,7 @@ def tell(control: Control, options: argparse.Namespace, result: Result) -> None:
 
 
 def code_of(error: Exception) -> int:
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | descriptor.OtherStackError):
         return REFUSED
     if isinstance(error, BusyError):
         return BUSY

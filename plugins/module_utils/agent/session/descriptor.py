@@ -14,8 +14,11 @@ from .. import record_file
 from ..api import ports
 from ..controller import controllers
 from ..controller.marks import Controller
+from ..portal import instead
+from ..portal import place as portal
 
 ROOT = "/etc/ibgw"
+FILE = "gateway.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -25,6 +28,10 @@ class DescriptorError(Exception):
 
 class NotDeployedError(DescriptorError):
     """This host has no gateway of that name."""
+
+
+class OtherStackError(DescriptorError):
+    """The gateway of that name is a Client Portal Gateway."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ class Descriptor:
     controller: str = controllers.DEFAULT
     program: str = "gateway"
 
+    # IBKR's week ends its sign-in.
+    weekly = True
+
     @property
     def driver(self) -> Controller:
         """The table of its controller."""
@@ -78,16 +88,17 @@ def path(name: str) -> str:
     """Return the path of gateway *name*'s descriptor; raises DescriptorError for an invalid name."""
     if not _NAME.fullmatch(name):
         raise DescriptorError(f"gateway_name {name!r} is not a name of a gateway: use letters, digits, - and _")
-    return os.path.join(ROOT, name, "gateway.json")
+    return os.path.join(ROOT, name, FILE)
 
 
 def load(name: str) -> Descriptor:
-    """Return the descriptor of gateway *name*; raises NotDeployedError or DescriptorError."""
+    """Return the descriptor of gateway *name*; raises OtherStackError, NotDeployedError or DescriptorError."""
     place = path(name)
+    refuse_portal(name)
     try:
         return checked(record_file.load(Descriptor, place), name)
     except FileNotFoundError:
-        here = ", ".join(deployed()) or "none"
+        here = ", ".join(all_deployed()) or "none"
         raise NotDeployedError(
             f"gateway {name} is not deployed on this host (deployed here: {here}); run site.yml or correct gateway_name"
         ) from None
@@ -117,9 +128,17 @@ def checked(found: Descriptor, name: str) -> Descriptor:
     return found
 
 
+def refuse_portal(name: str, command: str = "") -> None:
+    """Raise OtherStackError where gateway *name* is a Client Portal Gateway, for which *command* is not."""
+    if portal.is_here(name):
+        raise OtherStackError(instead.refusal(name, command))
+
+
 def deployed() -> list[str]:
-    """Return the names of this host's gateways, sorted; empty also when they may not be read."""
-    try:
-        return sorted(name for name in os.listdir(ROOT) if os.path.exists(os.path.join(ROOT, name, "gateway.json")))
-    except OSError:
-        return []
+    """Return the names of this host's IB Gateways, sorted; empty also when they may not be read."""
+    return portal.names(ROOT, FILE)
+
+
+def all_deployed() -> list[str]:
+    """Return the names of this host's gateways of either kind, sorted; empty also when they may not be read."""
+    return sorted({*deployed(), *portal.deployed()})

@@ -118,6 +118,12 @@ class Deployed(t.Protocol):
     @property
     def accounts(self) -> list[str]: ...
 
+    @property
+    def image(self) -> str: ...
+
+    @property
+    def weekly(self) -> bool: ...
+
 
 class UnknownError(Exception):
     """A fact cannot be collected; the message says why."""
@@ -175,12 +181,12 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
         "session": remembered,
         "history": fact(lambda: history(found, now), "events"),
         "image": image(found, report),
-        "log": fact(lambda: log(details["inspected"], details["reason"]), "bytes", "files", "since", "bytes_per_day"),
+        "log": fact(lambda: log(details["inspected"], details["reason"]), *LOG),
         "restarts": fact(lambda: restarts(details["inspected"], details["reason"], report, now), *RESTARTS),
-        "clock": fact(clock, "synchronised", "service") | {"container": os.path.exists(CONTAINER_MARK)},
+        "clock": clock_fact(),
         "disks": disks(("/", DOCKER_DIR, found.settings_dir)),
         "units": fact(lambda: {"units": units(found.name)}, "units"),
-        "secret": fact(lambda: secret(found, now), "age_days", "mode", "owner", "source", "exposed"),
+        "secret": fact(lambda: secret(found, now), *SECRET),
         "certificates": certificates(now),
         "client": {"installed": os.access(CLIENT, os.X_OK), "python": CLIENT},
     }
@@ -217,7 +223,7 @@ def session(found: Deployed, now: float) -> Fact:
     kept = Store(found.name).read()
     if kept is None:
         raise UnknownError("role session has not run on this host, or its watcher never looked: nothing is remembered")
-    shown = policy.shown(kept, settings, now)
+    shown = policy.shown(kept, settings, now, found.weekly)
     shown["stale_seconds"] = max(now - kept.checked_at, 0.0)
     shown["late_seconds"] = policy.late_seconds(kept, settings, now)
     shown["plan"] = {
@@ -260,7 +266,7 @@ def history(found: Deployed, now: float) -> Fact:
 # The container
 
 
-def image(found: descriptor.Descriptor, report: Fact) -> Fact:
+def image(found: Deployed, report: Fact) -> Fact:
     """Return the requested image and the running one."""
     running = (report["container"] or {}).get("image")
     result = {
@@ -270,6 +276,9 @@ def image(found: descriptor.Descriptor, report: Fact) -> Fact:
         "same": None if running is None else running == found.image,
     }
     return {**result, **fact(lambda: {"present": Engine().image_present(found.image)}, "present")}
+
+
+LOG = ("bytes", "files", "since", "bytes_per_day")
 
 
 def log(inspected: Fact | None, reason: str | None) -> Fact:
@@ -330,6 +339,10 @@ def clock() -> Fact:
     return {"synchronised": values["NTPSynchronized"] == "yes", "service": values.get("NTP") == "yes"}
 
 
+def clock_fact() -> Fact:
+    return fact(clock, "synchronised", "service") | {"container": os.path.exists(CONTAINER_MARK)}
+
+
 def disks(paths: c.Iterable[str]) -> list[Fact]:
     """The file systems of *paths*, each once, with the space available to programs, as df(1) counts it."""
     found: list[Fact] = []
@@ -362,15 +375,22 @@ def units(name: str) -> list[Fact]:
     return [unit for name, unit in found.items() if name == watcher or not name.startswith("ibgw-watch@")]
 
 
+SECRET = ("age_days", "mode", "owner", "source", "exposed")
+
+
 def secret(found: descriptor.Descriptor, now: float) -> Fact:
-    """The password's *source*, or the age and reader of its file, which is not opened; *exposed*: a live gateway's
-    container can read it though no sign-in is under way."""
+    """The password's *source*, or its file; *exposed*: a live gateway's container can read it though no sign-in is
+    under way."""
     source = (found.password_secret or {}).get("name") or ("who signs in" if found.mode == policy.LIVE else None)
     record = Store(found.name).read() if found.mode == policy.LIVE else None
     exposed = bool(record and not record.granted(now, SIGN_IN) and password.held(found.name))
     if source:
         return {"path": None, "age_days": None, "mode": None, "owner": None, "source": source, "exposed": exposed}
-    path = password.kept_path(found.name)
+    return {**password_file(password.kept_path(found.name), now), "exposed": exposed}
+
+
+def password_file(path: str, now: float) -> Fact:
+    """The age and the readers of a password's file, which is not opened."""
     status = os.stat(path)
     try:
         owner = pwd.getpwuid(status.st_uid).pw_name
@@ -381,8 +401,7 @@ def secret(found: descriptor.Descriptor, now: float) -> Fact:
         "age_days": round((now - status.st_mtime) / DAY, 1),
         "mode": f"{stat.S_IMODE(status.st_mode):04o}",
         "owner": owner,
-        "source": source,
-        "exposed": exposed,
+        "source": None,
     }
 
 

@@ -397,17 +397,17 @@ def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, st
     return {"state": verdicts.BLOCKED, "reason": reason, "next_step": next_step}
 
 
-def shown(record: Record, plan: Plan, now: float) -> dict[str, Any]:
+def shown(record: Record, plan: Plan, now: float, weekly: bool = True) -> dict[str, Any]:
     """Return a record for people and programs: moments in epoch seconds, and the week's also in New York time.
 
-    For a live gateway, add the *week* (:func:`.week.phase`).
+    For a live gateway whose sign-in is *weekly*, add the *week* (:func:`.week.phase`).
     """
     result: dict[str, Any] = asdict(record)
     for name in ("valid_until", "sign_in_due"):
         at = result[name]
         local = moment(at).astimezone(week.NEW_YORK).strftime("%a %Y-%m-%d %H:%M") if at else None
         result[f"{name}_new_york"] = local
-    if record.mode == LIVE:
+    if weekly and record.mode == LIVE:
         signed_in = moment(record.signed_in_at) if record.signed_in_at and record.valid_until else None
         result["week"] = week.phase(moment(now), signed_in, plan.sign_in_deadline)
         found = keeping.upcoming(record, plan, now)

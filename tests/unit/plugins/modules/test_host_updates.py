@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import pytest
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import place as portal
 from ansible_collections.ibops.gateway.plugins.module_utils.host import updates
 from ansible_collections.ibops.gateway.plugins.modules import host_updates
 
@@ -13,6 +15,9 @@ NOTHING: dict[str, t.Any] = {
     "reboot_required": False,
     "reboot_reasons": [],
 }
+
+
+SIGN_OFF = '-m ibops.gateway.gateway_session -a "gateway_name=paper state=stopped"'
 
 
 @pytest.fixture
@@ -25,10 +30,26 @@ def test_a_running_gateway_is_named_and_a_stopped_one_is_not(
     run_module: t.Any, fake_engine: t.Any, deploy: t.Any
 ) -> None:
     deploy()
-    assert run_module(host_updates.main) == {**NOTHING, "changed": False, "gateways_running": ["paper"]}
+    found = run_module(host_updates.main)
+    assert found == {**NOTHING, "changed": False, "gateways_running": ["paper"], "sign_off": SIGN_OFF}
     fake_engine.exit(0)
-    assert run_module(host_updates.main, check=True)["gateways_running"] == []
+    found = run_module(host_updates.main, check=True)
+    assert (found["gateways_running"], found["sign_off"]) == ([], "")
     fake_engine.exists = False
+    assert run_module(host_updates.main)["gateways_running"] == []
+
+
+@pytest.mark.usefixtures("_nothing_waits")
+def test_a_client_portal_gateway_counts_and_is_stopped_by_docker(
+    run_module: t.Any, fake_engine: t.Any, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(portal, "ROOT", str(tmp_path))
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / portal.FILE).touch()
+    found = run_module(host_updates.main)
+    assert found["gateways_running"] == ["web"]
+    assert found["sign_off"] == '-m ansible.builtin.command -a "docker stop ibgw-web"'
+    fake_engine.exit(0)
     assert run_module(host_updates.main)["gateways_running"] == []
 
 

@@ -11,6 +11,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.rules.client_portal 
 
 GOOD: dict[str, Any] = {
     "gateway_mode": "paper",
+    "gateway_paper_sessions": [],
     "client_portal_allow": ["127.0.0.1", "172.*"],
     "client_portal_remote": "https://api.ibkr.com",
     "client_portal_environment": {"LEVEL": "INFO"},
@@ -47,6 +48,7 @@ def test_what_works(changed: dict[str, Any]) -> None:
         ("client_portal_tickle_seconds", 4, "portal-tickle"),
         ("client_portal_tickle_seconds", 241, "portal-tickle"),
         ("client_portal_keystore", "/k", "portal-keystore"),
+        ("gateway_paper_sessions", [{"name": "open"}], "portal-sessions"),
         ("gateway_mode", "live", "portal-pushes"),
     ],
 )

@@ -124,6 +124,11 @@ def test_where_metrics_are(changes: dict[str, Any], target: str | None) -> None:
     assert refused == ([] if target else [("vm", "metrics-not-served")])
 
 
-@pytest.mark.parametrize("changes", [{"gateway_stack": "client_portal"}, {"observability_scrape": False}])
-def test_a_gateway_that_is_not_to_be_fetched_may_have_no_metrics(changes: dict[str, Any]) -> None:
-    assert observability.pairs([GATEWAY | {"host": "vm", "observability_exporter": False} | changes]) == []
+def test_a_gateway_that_is_not_to_be_fetched_may_have_no_metrics() -> None:
+    changes = {"observability_exporter": False, "observability_scrape": False}
+    assert observability.pairs([GATEWAY | {"host": "vm"} | changes]) == []
+
+
+@pytest.mark.parametrize("stack", ["tws", "client_portal"])
+def test_a_watcher_has_metrics_whatever_its_api(stack: str) -> None:
+    assert observability.watched(GATEWAY | {"gateway_stack": stack})

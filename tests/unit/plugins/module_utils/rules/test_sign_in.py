@@ -11,6 +11,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.rules import sign_in
 
 GOOD: dict[str, Any] = {
     "gateway_mode": "live",
+    "gateway_stack": "tws",
     "gateway_password_secret": "projects/p/secrets/s/versions/latest",
     "session_watch": True,
     "session_sign_in_at": ["sun 10:00"],
@@ -29,6 +30,7 @@ VARIABLES = ["session_sign_in_at", "session_alerts[1].answers_from", "session_al
         ({"gateway_password_secret": ""}, "sign-in-no-password"),
         ({"session_watch": "false"}, "sign-in-unwatched"),
         ({"gateway_mode": "paper"}, "sign-in-paper"),
+        ({"gateway_stack": "client_portal"}, "sign-in-of-portal"),
     ],
 )
 def test_problems(changes: dict[str, object], id_: str) -> None:

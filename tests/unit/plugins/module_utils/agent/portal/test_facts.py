@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,9 @@ from tests.unit.plugins.live_facts import thresholds
 from ansible_collections.ibops.gateway.plugins.filter.gateway_table import gateway_page
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import place
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.watcher import PortalWatcher
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, health, store
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.report import live_check
 from ansible_collections.ibops.gateway.plugins.modules import gateway_health, gateway_info
-
-
-@pytest.fixture
-def deployed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_engine: Any, portal_port: int
-) -> Callable[[str], None]:
-    for module in (place, descriptor):
-        monkeypatch.setattr(module, "ROOT", str(tmp_path / "etc"))
-    monkeypatch.setattr(store, "ROOT", str(tmp_path / "var"))
-    unit = "Id=ibgw-watch@web.service\nLoadState=loaded\nUnitFileState=enabled\nActiveState=active\nSubState=running\n"
-    shown = {"timedatectl": "NTP=yes\nNTPSynchronized=yes\n", "systemctl": unit}
-    monkeypatch.setattr(health, "output", lambda *command: shown[command[0]])
-
-    def write(mode: str) -> None:
-        folder = tmp_path / "etc" / "web"
-        folder.mkdir(parents=True)
-        content = {"host": "127.0.0.1", "port": portal_port, "mode": mode, "accounts": ["DU1234567"]}
-        (folder / "client_portal.json").write_text(json.dumps(content))
-
-    return write
 
 
 def watched(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,8 +70,51 @@ def test_the_live_check_has_rows_for_it(
     facts = run_module(gateway_health.main, gateway_name="web")
     found = live_check.report(facts, "web", thresholds(watcher=True, client_check=False))
     rows = {each["check"]: each["verdict"] for each in found["rows"]}
-    assert {"state", "accounts", "watcher", "week", "clock", "timers", "drift"} <= rows.keys()
+    expected = {"state", "accounts", "watcher", "week", "image", "log", "clock", "secret", "timers", "drift"}
+    assert expected <= rows.keys()
+    assert ("settings" in rows) == (fault != "stopped")
     assert (rows["state"], said in found["sentence"]) == (verdict, True), found["lines"]
     assert rows["watcher"] == "ok"
     assert "<svg" in found["picture"]
-    assert not {"release", "secret", "session", "restarts"} & rows.keys()
+    assert not {"release", "session", "restarts", "deep check"} & rows.keys()
+
+
+@pytest.mark.parametrize(
+    ("mode", "changes", "row", "verdict", "step"),
+    [
+        ("paper", {}, "settings", "ok", ""),
+        ("paper", {"revision": "r2"}, "settings", "warn", "ansible-playbook site.yml -l web"),
+        ("live", {"revision": "r2"}, "settings", "warn", "-e gateway_apply=now"),
+        # As an older release wrote it.
+        ("paper", {"revision": ""}, "settings", "ok", ""),
+        ("paper", {"image": ""}, "image", "warn", "ansible-playbook site.yml -l web"),
+        ("paper", {}, "image", "ok", ""),
+        ("paper", {"image": "image@sha256:2"}, "image", "warn", "ansible-playbook site.yml -l web"),
+        ("paper", {"image": "image:latest"}, "image", "warn", "Set gateway_image to a digest."),
+    ],
+)
+def test_what_waits_for_the_next_sign_in_is_told(
+    deployed: Any, run_module: Any, mode: str, changes: dict[str, str], row: str, verdict: str, step: str
+) -> None:
+    deployed(mode, **changes)
+    facts = run_module(gateway_health.main, gateway_name="web")
+    found = live_check.report(facts, "web", thresholds(watcher=True, client_check=False))
+    (told,) = [each for each in found["rows"] if each["check"] == row]
+    assert (told["verdict"], step in told["next_step"]) == (verdict, True), told
+    look = run_module(gateway_info.main, gateway_name="web")
+    assert look["pending"] == (changes.get("revision") == "r2")
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0o440, "mode 0440"), (0o444, "others may read"), (None, "No such file")])
+def test_the_file_of_its_password_is_looked_at(deployed: Any, run_module: Any, mode: int | None, said: str) -> None:
+    path = deployed() / "secrets" / "ibkr_password"
+    path.chmod(mode) if mode else path.unlink()
+    facts = run_module(gateway_health.main, gateway_name="web")
+    (row,) = [
+        each
+        for each in live_check.report(facts, "web", thresholds(watcher=True, client_check=False))["rows"]
+        if each["check"] == "secret"
+    ]
+    assert said in row["text"]
+    if mode != 0o440:
+        assert row["verdict"] == "act"

@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, ibops.gateway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One Client Portal Gateway under observation: its container, and what its API says. Read-only."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..api import accounts, verdicts
+from ..controller import milestones
+from ..engine.client import Engine, EngineError
+from ..engine.log import epoch
+from ..releases import Outlook, outlook
+from ..session.inspection import container_facts
+from ..session.store import Record
+from ..text import printable
+from . import client, place, tickle
+
+CONTROLLER = "client_portal"
+# A sign-in by the image, the approval on a phone included.
+START_SECONDS = 600.0
+# How an image ends that was stopped.
+_STOPPED = (0, 137, 143)
+_LOGS = "Look at docker logs of its container; then ansible-playbook site.yml starts it."
+
+
+@dataclass
+class Watched:
+    """A gateway without a log to read: its container, and the last *finding* about its API. Raises ValueError, and
+    OSError when its CA cannot be read."""
+
+    name: str
+    deployed_as: tickle.Deployed
+    engine: Engine = field(default_factory=Engine)
+    clock: Callable[[], float] = time.monotonic
+    finding: client.Verdict | None = None
+    container: dict[str, t.Any] | None = None
+    engine_fault: str | None = None
+    summary: milestones.Summary = field(default_factory=milestones.Summary)
+    password_secret: None = None
+    reads_log = False
+    # Its sign-ins last for a day at most.
+    weekly = False
+    controller = program = CONTROLLER
+
+    def __post_init__(self) -> None:
+        self.portal = client.Portal(self.deployed_as.endpoint(), self.mode, self.accounts)
+
+    @property
+    def mode(self) -> str:
+        return str(self.deployed_as.mode)
+
+    @property
+    def accounts(self) -> list[str]:
+        return self.deployed_as.accounts
+
+    @property
+    def image(self) -> str:
+        return self.deployed_as.image
+
+    @property
+    def container_name(self) -> str:
+        return place.container(self.name)
+
+    @property
+    def settings_dir(self) -> str:
+        return os.path.join(place.ROOT, self.name)
+
+    @property
+    def has_log(self) -> bool:
+        return bool(self.container and self.container["running"])
+
+    @property
+    def verdict(self) -> dict[str, t.Any] | None:
+        """The finding in the words of the metrics."""
+        found = self.finding
+        if found is None:
+            return None
+        return {
+            "api_state": found.state,
+            "account_count": len(found.accounts),
+            "account_fault": found.final and bool(found.accounts),
+        }
+
+    def deployed(self) -> Watched:
+        return self
+
+    def release(self, now: float) -> Outlook:
+        return outlook(None, None, now)
+
+    def look(self) -> None:
+        """Look at the container and, while it runs, ask the API."""
+        try:
+            self.container, self.engine_fault = container_facts(self.engine, self.container_name), None
+        except EngineError as error:
+            self.container, self.engine_fault = None, str(error)
+        self.finding = self.portal.look() if self.has_log else None
+
+    def judgement(self, now: float) -> tuple[str, str, str]:
+        """Return state, reason and next step by the last look, in the words of every gateway of this host."""
+        container, found = self.container, self.finding
+        if container is None:
+            step = "See systemctl status docker; running containers stay."
+            return verdicts.DEGRADED, str(self.engine_fault), step
+        if not container["exists"]:
+            return verdicts.STOPPED, "there is no container", "Run site.yml."
+        if found is None:
+            if container["exit_code"] in _STOPPED:
+                return verdicts.STOPPED, "the container is stopped", "ansible-playbook site.yml starts it."
+            code = container["exit_code"]
+            reason = f"the image has ended with exit code {code}, as it does after failed sign-ins"
+            return verdicts.BLOCKED, reason, _LOGS
+        if found.state == client.READY:
+            return verdicts.READY, found.reason, found.next_step
+        if found.final and found.accounts:
+            return verdicts.BLOCKED, found.reason, found.next_step
+        started = epoch(container["started_at"] or "")
+        starts = now - started < START_SECONDS and found.state in (client.DOWN, client.UNAUTHENTICATED)
+        return (verdicts.STARTING if starts else verdicts.DEGRADED), found.reason, found.next_step
+
+    def observe(self, record: Record, now: float) -> None:
+        """Bring *record* up to date with the last look."""
+        container = self.container
+        if container and container["running"] and container["started_at"] != record.container_started_at:
+            record.container_started_at = container["started_at"]
+            record.count("starts")
+        state, reason, step = self.judgement(now)
+        record.checked_at = now
+        reason = accounts.hide(printable(reason, 400), self.accounts)
+        if record.state != state:
+            record.since = now
+        record.state, record.reason, record.next_step = state, reason, step
+
+    def report(self, now: float) -> dict[str, t.Any]:
+        """Return all that the last look showed, JSON-ready; ``api_state`` is None when the API was not asked."""
+        state, reason, next_step = self.judgement(now)
+        found = self.finding
+        served = found.accounts if found else []
+        reason = accounts.hide(reason, self.accounts)
+        revision = self.deployed_as.revision
+        return {
+            "deployed": True,
+            "gateway_name": self.name,
+            "mode": self.mode,
+            "stack": CONTROLLER,
+            "checked_at": now,
+            "state": state,
+            "api_state": found.state if found else None,
+            "reason": reason,
+            "next_step": next_step,
+            "host": self.deployed_as.host,
+            "port": self.deployed_as.port,
+            "accounts": accounts.mask_all(served),
+            "account_count": len(served),
+            "account_fault": reason if found and found.final and served else None,
+            "container": self.container,
+            "engine": {"reachable": self.engine_fault is None, "reason": self.engine_fault},
+            "pending": bool(
+                revision and self.container and self.container["running"] and self.container["revision"] != revision
+            ),
+        }
+
+
+def load(name: str) -> Watched:
+    """Return gateway *name*, ready to be looked at. Raises OSError or ValueError with the fix."""
+    return Watched(name, tickle.load(name))
