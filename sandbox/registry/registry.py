@@ -35,6 +35,8 @@ PORT = 5000
 NAME = "ibgw-sandbox-registry"
 IMAGE = "ibgw-sandbox-registry:latest"
 CONFIG = Path(__file__).parent / "config.yml"
+# By stand-in, for the rule that tells the program by its image.
+REPOSITORIES = {"tws": "gnzsnz/tws-rdesktop"}
 REPOSITORY = "gnzsnz/ib-gateway"
 START_SECONDS = 20
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -87,10 +89,10 @@ def loopback() -> str:
     return docker("port", NAME, f"{PORT}/tcp").splitlines()[0]
 
 
-def holds(digest: str) -> bool:
+def holds(digest: str, repository: str = REPOSITORY) -> bool:
     """Whether the registry answers at its address, with the sandbox's certificate, and has a manifest."""
     context = ssl.create_default_context(cafile=str(keys.CA_CERTIFICATE))
-    url = f"https://{ADDRESS}:{PORT}/v2/{REPOSITORY}/manifests/{digest}"
+    url = f"https://{ADDRESS}:{PORT}/v2/{repository}/manifests/{digest}"
     request = urllib.request.Request(url, method="HEAD", headers={"Accept": MANIFEST})
     # The sandbox's network is this machine's own: no proxy leads there.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
@@ -127,19 +129,19 @@ def publish(image: str, name: str = "gateway") -> None:
     except FileNotFoundError:
         pushed = {}
     wait()
-    if pushed.get("image") == identity and holds(pushed["digest"]):
+    repository = REPOSITORIES.get(name, REPOSITORY)
+    if pushed.get("image") == identity and holds(pushed["digest"], repository):
         digest = pushed["digest"]
     else:
         say(f"Pushing the image of the stand-in {name} to the registry")
-        digest = push(image, name)
+        digest = push(image, f"{loopback()}/{repository}", name)
         keys.write(stamp, json.dumps({"image": identity, "digest": digest}))
-    keys.write(STATE / f"{name}_image", f"{ADDRESS}:{PORT}/{REPOSITORY}@{digest}\n")
+    keys.write(STATE / f"{name}_image", f"{ADDRESS}:{PORT}/{repository}@{digest}\n")
 
 
-def push(image: str, name: str) -> str:
+def push(image: str, repository: str, tag: str) -> str:
     """Push an image and return its manifest's digest."""
-    repository = f"{loopback()}/{REPOSITORY}"
-    tag = f"{repository}:{name}"
+    tag = f"{repository}:{tag}"
     docker("tag", image, tag)
     try:
         docker("push", "--quiet", tag)
