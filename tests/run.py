@@ -117,7 +117,7 @@ VM = [
     Stage("sandbox-vm", "pytest tests/sandbox/vm", cores=2, minutes=30),
     Stage("molecule-vm", "molecule test -s vm", cores=2, minutes=60),
 ]
-# What would make `all` too long for each change.
+# Stages that would make `all` too long for each change.
 WEEKLY = [
     # Each row ends with everything as it was.
     Stage("molecule-hostile", "molecule test -s hostile", minutes=60),

@@ -1,8 +1,9 @@
-"""Who attempts to reach the gateway's ports, for the tests of scenario access."""
+"""Fixture of scenario access: attempts to reach the gateway's ports from everywhere."""
 
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import secrets
 import typing as t
 
@@ -13,7 +14,7 @@ from tests.sandbox.peers import BOB, Peers
 from tests.sandbox.watch import BASTION, NETWORK_6, SLOT, VM, VM_6, Watch
 
 
-@pytest.fixture(scope="module")
+@contextlib.contextmanager
 def network_6(host: Host) -> c.Iterator[None]:
     """A network that carries IPv6, and VM and bastion in it."""
     docker("network", "create", "--label", f"{LABEL}=access", "--ipv6", "--subnet", f"10.212.{SLOT}.0/24",
@@ -31,11 +32,10 @@ def network_6(host: Host) -> c.Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def watch(
-    network_6: None, host: Host, variables: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory
-) -> c.Iterator[Watch]:
+def watch(host: Host, variables: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory) -> c.Iterator[Watch]:
     """A peer of the overlay that the inventory names, and one that it does not."""
     key = host.check_output("wg show wg-paper public-key")
     peers = Peers(tmp_path_factory.mktemp("peers"), VM, key, variables["host"])
-    yield Watch(variables["host"], variables["image"], peers.start(BOB, 2), peers.start(secrets.token_bytes(32), 3))
+    with network_6(host):
+        yield Watch(variables["host"], variables["image"], peers.start(BOB, 2), peers.start(secrets.token_bytes(32), 3))
     peers.remove()

@@ -13,7 +13,8 @@ from ..session import health
 from .watched import Watched
 
 # User and password, as role `client_portal` writes them for the image.
-USER, PASSWORD = SECRETS = ("ibkr_user", "ibkr_password")
+PASSWORD = "ibkr_password"
+SECRETS = ("ibkr_user", PASSWORD)
 _UNWRITTEN = "the release that deployed it did not write it down"
 
 
