@@ -62,7 +62,10 @@ SANITY = [lint("sanity", "python -m tests.lint.sanity")]
 # The longest first: they decide how long the whole takes.
 LINT = [
     lint("ansible", "ansible-lint"),
-    lint("types-plugins", "mypy -p ansible_collections.ibops.gateway.plugins"),
+    lint(
+        "types-plugins",
+        "mypy -p ansible_collections.ibops.gateway.plugins -p ansible_collections.ibops.gateway.extensions",
+    ),
     lint(
         "types",
         "mypy audit docs examples noxfile.py requirements sandbox tests/fake_gcp tests/lint tests/mutants tests/run.py "
@@ -79,7 +82,7 @@ LINT = [
     lint("python", "ruff check --output-format concise"),
     lint("format", "ruff format --check --output-format concise"),
     lint("dead", "vulture"),
-    lint("dead-plugins", "vulture plugins"),
+    lint("dead-plugins", "vulture plugins extensions"),
     lint("structure", "python -m tests.lint.structure"),
     lint("shell", "python -m tests.lint.shell"),
     lint("generated", "python -m tests.lint.generated --check"),

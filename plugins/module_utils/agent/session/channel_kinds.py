@@ -19,6 +19,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 SEVERITIES = ("info", "warning", "critical")
+# Of the JSON of a webhook: its schema, and the first part of a key.
+SCHEMA = 1
+ALERT_KINDS = frozenset(
+    {
+        "state", "reminder", "appointment", "release", "ends", "log_gap", "password_held",
+        "answers_failed", "answer_refused",
+        # How a command ended that was asked for from afar, and a test of the channels.
+        "sign-in", "later", "skip", "stop", "test",
+    }
+)  # fmt: skip
 Channel = dict[str, t.Any]
 Body = dict[str, t.Any]
 Part = Callable[[Channel, "Alert"], Body]
@@ -128,7 +138,7 @@ def filled(template: str, alert: Alert) -> Body:
 
 def _webhook(channel: Channel, alert: Alert) -> Body:
     template = channel.get("template")
-    return filled(template, alert) if template else {"schema": 1, **fields(alert)}
+    return filled(template, alert) if template else {"schema": SCHEMA, **fields(alert)}
 
 
 def _telegram(channel: Channel, alert: Alert) -> Body:
