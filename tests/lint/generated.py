@@ -8,7 +8,8 @@
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts, by
   channel_kinds.py, and the default of session_sign_in_deadline, by week.py; in docs their tables.
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
-- From roles/observability/vars/main/rules.yml: their table in docs; the dashboard is tests/lint/dashboard.py's.
+- From roles/observability/vars/main/rules.yml: their table in docs; the dashboards, Grafana's and Google's, are
+  tests/lint/dashboard.py's.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.
@@ -618,6 +619,7 @@ def texts() -> dict[Path, str]:
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
         RUN_NAMES: run_names(),
         dashboard.PATH: dashboard.text(),
+        dashboard.GOOGLE_PATH: dashboard.google_text(),
     }
     found |= documents() | hardening() | platforms()
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
