@@ -53,6 +53,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
     week,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import controller_settings
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import monitoring as monitoring
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network as network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import errors
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job as scheduler_job
