@@ -13,10 +13,6 @@ options:
     description: The id of the project. Defaults to the environment's C(GCP_PROJECT).
     type: str
     required: true
-  region:
-    description: The region of everything that is one region's, for example V(europe-west1).
-    type: str
-    required: true
   access_token:
     description:
       - An OAuth 2 access token. Defaults to the environment's C(GCP_ACCESS_TOKEN).
@@ -29,6 +25,14 @@ options:
     description: How long the module may take for everything, in seconds.
     type: float
     default: 600
+"""
+
+    REGION = r"""
+options:
+  region:
+    description: The region of everything that is one region's, for example V(europe-west1).
+    type: str
+    required: true
 """
 
     COMPUTE = r"""

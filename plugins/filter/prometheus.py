@@ -6,6 +6,8 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import promql
+
 Rows = c.Iterable[c.Mapping[str, t.Any]]
 # An alert names the gateway where it has one, and always the machine.
 _WHO = "{{ with $labels.gateway }}{{ . }} on {{ end }}{{ $labels.instance }}: "
@@ -39,6 +41,33 @@ def _alert(rule: c.Mapping[str, t.Any]) -> dict[str, object]:
     }
 
 
+def google_policies(
+    rules: Rows,
+    records: Rows,
+    chosen: c.Collection[str],
+    channels: c.Mapping[str, list[str]] | None = None,
+    changes: c.Mapping[str, c.Mapping[str, t.Any]] | None = None,
+) -> list[dict[str, t.Any]]:
+    known = {str(each["record"]): str(each["expr"]) for each in records}
+    changed = [{**rule, **(changes or {}).get(rule["alert"], {})} for rule in rules if rule["alert"] in chosen]
+    found = []
+    for rule in changed:
+        if rule.get("enabled", True):
+            told = (channels or {}).get(rule["severity"])
+            found.append(
+                {
+                    "name": str(rule["alert"]),
+                    "severity": str(rule["severity"]),
+                    "text": str(rule["text"]),
+                    "step": str(rule["step"]),
+                    "query": promql.expanded(str(rule["expr"]), known),
+                    "duration": promql.whole_minutes(str(rule["for"])),
+                    **({"channels": told} if told else {}),
+                }
+            )
+    return found
+
+
 class FilterModule:
     def filters(self) -> dict[str, c.Callable[..., object]]:
-        return {"prometheus_rules": prometheus_rules}
+        return {"prometheus_rules": prometheus_rules, "google_policies": google_policies}

@@ -31,10 +31,14 @@ Found = t.TypeVar("Found")
 
 
 def argument_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the options for the project and the credentials, plus *more*."""
+    """Return the options for a region of a project and the credentials, plus *more*."""
+    return project_spec(region={"type": "str", "required": True}, **more)
+
+
+def project_spec(**more: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the options for a project as a whole and the credentials, plus *more*."""
     return {
         "project": {"type": "str", "required": True, "fallback": (env_fallback, ["GCP_PROJECT"])},
-        "region": {"type": "str", "required": True},
         "access_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["GCP_ACCESS_TOKEN"])},
         "credentials_file": {"type": "path", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_FILE"])},
         "api_endpoint": {"type": "str", "fallback": (env_fallback, ["GCP_COMPUTE_ENDPOINT"])},

@@ -22,6 +22,7 @@ description:
   - A run that was broken off at any point is completed by the next one.
 extends_documentation_fragment:
   - ibops.gateway.gcp
+  - ibops.gateway.gcp.region
   - ibops.gateway.gcp.compute
 attributes:
   check_mode:

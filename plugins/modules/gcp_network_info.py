@@ -14,6 +14,7 @@ description:
   - An address belongs to a network when it is one of its subnets' or carries the label C(ibops-gateway) with its name.
 extends_documentation_fragment:
   - ibops.gateway.gcp
+  - ibops.gateway.gcp.region
   - ibops.gateway.gcp.compute
 attributes:
   check_mode:

@@ -17,6 +17,7 @@ description:
     that the job has got since is followed; when there is none, the module says that it is not known.
 extends_documentation_fragment:
   - ibops.gateway.gcp
+  - ibops.gateway.gcp.region
 requirements:
   - google-cloud-run >= 0.16
 attributes:

@@ -17,6 +17,7 @@ description:
   - Filter P(ibops.gateway.vm_hours#filter) makes O(jobs) out of a paper gateway's sessions.
 extends_documentation_fragment:
   - ibops.gateway.gcp
+  - ibops.gateway.gcp.region
 requirements:
   - google-cloud-scheduler >= 2.21
 attributes:

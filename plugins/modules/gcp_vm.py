@@ -27,6 +27,7 @@ description:
     guest attributes that its agent publishes at the first boot. A new VM has C(enable-guest-attributes=TRUE) for that.
 extends_documentation_fragment:
   - ibops.gateway.gcp
+  - ibops.gateway.gcp.region
   - ibops.gateway.gcp.compute
 attributes:
   check_mode:

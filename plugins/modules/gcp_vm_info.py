@@ -13,6 +13,7 @@ description:
   - Reads a VM of Compute Engine, its boot disk and the schedule of its snapshots.
 extends_documentation_fragment:
   - ibops.gateway.gcp
+  - ibops.gateway.gcp.region
   - ibops.gateway.gcp.compute
 attributes:
   check_mode:

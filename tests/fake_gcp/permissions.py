@@ -2,6 +2,8 @@
 
 Compute Engine: https://cloud.google.com/compute/docs/reference/rest/v1, "IAM Permissions" of each method.
 Cloud Run: https://cloud.google.com/run/docs/reference/iam/permissions
+Cloud Monitoring: https://cloud.google.com/monitoring/access-control
+Cloud Logging: https://cloud.google.com/logging/docs/access-control
 Cloud Scheduler: https://cloud.google.com/scheduler/docs/access-control
 A method that is not here is refused by the fake. iam.serviceAccounts.actAs is granted on the service account itself.
 """
@@ -93,6 +95,12 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "cloudscheduler.jobs.patch": ("cloudscheduler.jobs.update",),
     "cloudscheduler.jobs.pause": ("cloudscheduler.jobs.pause",),
     "cloudscheduler.jobs.resume": ("cloudscheduler.jobs.enable",),
+    **{f"logging.metrics.{verb}": (f"logging.logMetrics.{verb}",) for verb in ("create", "delete", "list", "update")},
+    **{
+        f"monitoring.{collection}.{verb}": (f"monitoring.{collection}.{'update' if verb == 'patch' else verb}",)
+        for collection in ("alertPolicies", "dashboards")
+        for verb in ("create", "delete", "list", "patch")
+    },
     "run.jobs.executions.cancel": ("run.executions.cancel",),
     "run.jobs.executions.get": ("run.executions.get",),
     "run.jobs.get": ("run.jobs.get",),

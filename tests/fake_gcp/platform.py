@@ -109,6 +109,10 @@ class FakePlatform(FakeGcp):
         # The writes that were carried out, as `jobs.create start`, whatever was answered.
         self.carried_out: list[str] = []
 
+    def called(self, body: Body, name: str) -> str:
+        """Name the resource of a call, for the log of calls and the choice of faults."""
+        return str(body.get("name") or name).split("/")[-1]
+
     def _carry_out(
         self, verb: str, path: str, query: dict[str, list[str]], authorization: str, call: dict[str, Any]
     ) -> dict[str, Any]:
@@ -116,9 +120,9 @@ class FakePlatform(FakeGcp):
             raise ApiError(401, "authError", "Request had invalid authentication credentials.")
         api = platform(self.document)
         method, values = api.route(verb, path)
-        name = values.get("name") or values["parent"]
-        short = method.id.removeprefix(f"{self.document.split('.')[0]}.projects.locations.")
-        call |= {"method": short, "name": ((call["body"] or {}).get("name") or name).split("/")[-1]}
+        (name,) = values.values()
+        short = re.sub(r"^\w+\.projects\.(locations\.)?", "", method.id)
+        call |= {"method": short, "name": self.called(call["body"] or {}, name)}
         with self._lock:
             fault = self.faults.take(short, call["name"])
         if fault.before:

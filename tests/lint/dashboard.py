@@ -1,4 +1,4 @@
-"""The dashboard for Grafana, roles/observability/files/ib_gateway.json, built by Grafana's own library.
+"""The dashboard for Grafana, roles/observability/files/ib_gateway.json, built by Grafana's own library, and Google's.
 
 Each query is answered by the Prometheus of Molecule's scenario `observability`.
 """
@@ -6,10 +6,12 @@ Each query is answered by the Prometheus of Molecule's scenario `observability`.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import yaml
 from grafana_foundation_sdk.builders import dashboard, prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
@@ -18,7 +20,11 @@ from tests.lint.files import ROOT
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import promql
 
+RULES = ROOT / "roles/observability/vars/main/rules.yml"
+GOOGLE_PATH = ROOT / "roles/observability/files/google_dashboard.json"
+COLUMNS, ROWS = 24, 8
 PATH = ROOT / "roles/observability/files/ib_gateway.json"
 COLORS = dict(zip(verdicts.GATEWAY_STATES, ("text", "blue", "purple", "green", "orange", "red"), strict=True))
 # The gateways that are shown, by the dashboard's own variable.
@@ -152,6 +158,39 @@ def text() -> str:
         made.with_panel(built(panel))
     plain = json.loads(json.dumps(made.build(), cls=JSONEncoder), object_hook=without_nulls)
     return json.dumps(plain, indent=2, sort_keys=True) + "\n"
+
+
+# Grafana's units as Cloud Monitoring has them: https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.metricDescriptors
+UNITS = {"short": "1", "percentunit": "10^2.%", "bytes": "By", "s": "s"}
+
+
+def google_text() -> str:
+    """The same panels as a dashboard of Cloud Monitoring, which has no choice of gateways and no recorded series."""
+    records = {each["record"]: each["expr"] for each in yaml.safe_load(RULES.read_text())["__observability_records"]}
+    tiles: list[dict[str, Any]] = []
+    x = y = 0
+    for panel in PANELS:
+        if x + panel.width > COLUMNS:
+            x, y = 0, y + ROWS
+        place = {"xPos": x, "yPos": y, "width": panel.width, "height": ROWS}
+        tiles.append({**place, "widget": {"title": panel.title, **_widget(panel, records)}})
+        x += panel.width
+    layout = {"columns": COLUMNS, "tiles": tiles}
+    return json.dumps({"displayName": "IB Gateway", "mosaicLayout": layout}, indent=2, sort_keys=True) + "\n"
+
+
+def _widget(panel: Panel, records: dict[str, str]) -> dict[str, Any]:
+    # Prometheus' own series of what fires; Google lists its incidents.
+    if panel.title == "Alerts":
+        return {"incidentList": {}}
+    data = []
+    for legend, query in panel.queries.items():
+        asked = promql.expanded(query.replace("@", "").replace(CHOSEN, ""), records)
+        series = {"timeSeriesQuery": {"prometheusQuery": asked, "unitOverride": UNITS[panel.unit]}}
+        shown = re.sub(r"\{\{(\w+)\}\}", r"${\1}", legend)
+        is_now = panel.kind == NOW
+        data.append(series if is_now else {**series, "plotType": "LINE", "legendTemplate": shown})
+    return {"timeSeriesTable": {"dataSets": data}} if panel.kind == NOW else {"xyChart": {"dataSets": data}}
 
 
 def without_nulls(node: dict[str, Any]) -> dict[str, Any]:

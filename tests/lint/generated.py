@@ -9,7 +9,8 @@
   channel_kinds.py, and the default of session_sign_in_deadline, by week.py; in docs their tables.
 - From plugins/module_utils/agent/portal/instead.py: their table in docs.
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
-- From roles/observability/vars/main/rules.yml: their table in docs; the dashboard is tests/lint/dashboard.py's.
+- From roles/observability/vars/main/rules.yml: their table in docs; the dashboards, Grafana's and Google's, are
+  tests/lint/dashboard.py's.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.
@@ -54,6 +55,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
     week,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import controller_settings
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import monitoring as monitoring
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network as network
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import errors
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job as scheduler_job
@@ -629,6 +631,7 @@ def texts() -> dict[Path, str]:
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
         RUN_NAMES: run_names(),
         dashboard.PATH: dashboard.text(),
+        dashboard.GOOGLE_PATH: dashboard.google_text(),
     }
     found |= documents() | hardening() | platforms()
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):

@@ -193,7 +193,8 @@ def test_a_role_alone_has_the_variables_of_its_play(tmp_path: pathlib.Path, pyte
 @pytest.mark.parametrize(
     "playbook",
     [
-        "access_certificates", "access_wireguard_peer", "alert_test", "client_check", "desktop", "live_check",
+        "access_certificates", "access_wireguard_peer", "alert_test", "client_check", "desktop",
+        "google_monitoring", "live_check",
         "live_signin", "maintenance", "paper_hours", "paper_session", "restart", "site", "status",
         "support_bundle",
         "teardown", "updates", "upgrade",

@@ -51,11 +51,16 @@ def within(place: str, problems: c.Iterable[Problem]) -> c.Iterator[Problem]:
     return (each._replace(variable=f"{place}.{each.variable}") for each in problems)
 
 
+def project(id_: str) -> c.Iterator[Problem]:
+    """Validate a project by its id."""
+    if not re.fullmatch(PROJECT, id_):
+        yield _problem("gcp-project", "project", id_)
+
+
 def place(options: Options) -> c.Iterator[Problem]:
     """Validate project and region."""
-    project, region = options["project"], options["region"]
-    if not re.fullmatch(PROJECT, project):
-        yield _problem("gcp-project", "project", project)
+    region = options["region"]
+    yield from project(options["project"])
     if re.fullmatch(rf"{REGION}-[a-z]", region):
         yield _problem("gcp-region-is-zone", "region", region, region=region[:-2])
     elif not re.fullmatch(REGION, region):

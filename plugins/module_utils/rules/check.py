@@ -252,6 +252,10 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
     elif role == "observability:prometheus":
         rules = t.cast("list[c.Mapping[str, t.Any]]", variables["__observability_rules"])
         yield from observability.prometheus(settings, [each["alert"] for each in rules])
+    elif role == "observability:google_cloud":
+        rules = t.cast("list[c.Mapping[str, t.Any]]", variables["__observability_rules"])
+        records = t.cast("list[c.Mapping[str, t.Any]]", variables["__observability_records"])
+        yield from observability.google_cloud(settings, rules, [each["record"] for each in records])
 
 
 def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:

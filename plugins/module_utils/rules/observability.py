@@ -12,6 +12,7 @@ import typing as t
 from ..agent import bounds
 from ..agent.problem import Problem, table
 from ..agent.session import plan
+from . import promql
 from .gateway import flag
 
 Settings = c.Mapping[str, t.Any]
@@ -32,6 +33,11 @@ _problem = table(
             "set observability_exporter: true and run site.yml, or session_http_port, or observability_scrape: false",
         ),
         "rule-unknown": ("not an alerting rule", "name one of docs/reference/alert_rules.md"),
+        "rule-not-portable": (
+            "a rule about Prometheus itself, which Cloud Monitoring cannot evaluate",
+            "remove it; policy GatewaySilent tells that nothing arrives",
+        ),
+        "google-project": ("no project", "set it, or gcp_vm_project, to the id that `gcloud projects list` shows"),
         "rule-change": (
             "not a change of a rule",
             "give for (such as 10m), severity (critical or warning) or enabled (true or false)",
@@ -64,6 +70,31 @@ def prometheus(settings: Settings, rules: c.Collection[str]) -> list[Problem]:
     if first is not None and first == second:
         found.append(_problem("ports-alike", _PORTS[1], second))
     return [*found, *_changes(settings, rules), *_routes(settings)]
+
+
+def google_cloud(
+    settings: Settings, rules: c.Sequence[c.Mapping[str, t.Any]], records: c.Collection[str]
+) -> list[Problem]:
+    """Return every problem of Cloud Monitoring.
+
+    *rules* are the alerting rules, *records* the names of the recorded series.
+    """
+    known = {each["alert"]: each for each in rules}
+    found: list[Problem] = []
+    for index, name in enumerate(settings["observability_google_rules"]):
+        variable = f"observability_google_rules[{index}]"
+        if name not in known:
+            found.append(_problem("rule-unknown", variable, name))
+        elif known[name]["severity"] not in SEVERITIES or not promql.is_portable(known[name]["expr"], records):
+            found.append(_problem("rule-not-portable", variable, name))
+    minutes = settings["observability_google_absence_minutes"]
+    if bounds.whole(minutes) != 0 and (
+        wrong := bounds.problem("observability_google_absence_minutes", minutes, (2, 1410))
+    ):
+        found.append(wrong)
+    if not settings["observability_google_project"]:
+        found.append(_problem("google-project", "observability_google_project"))
+    return [*found, *_changes(settings, known)]
 
 
 def _changes(settings: Settings, rules: c.Collection[str]) -> c.Iterator[Problem]:

@@ -5,6 +5,8 @@ The calls are those of the fake's log. With GCP_ROLES=write, the roles are writt
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,18 +14,23 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.testing import patch_module_args
 from tests.fake_gcp.connectors import FakeConnectors
+from tests.fake_gcp.monitoring import FakeDashboards, FakeLogging, FakeMonitoring
 from tests.fake_gcp.permissions import PERMISSIONS
+from tests.fake_gcp.platform import FakePlatform
 from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.scheduler import FakeScheduler
 from tests.fake_gcp.server import FakeGcp
 from tests.unit.gcp.conftest import MACHINE, ROLES, RunModule, document, granted
+from tests.unit.gcp.test_gcp_monitoring import BLOCKED, BLOCKS, DASHBOARD
 from tests.unit.gcp.test_gcp_run_job import deploy
 
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp import instances
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import credentials
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import run_job
 from ansible_collections.ibops.gateway.plugins.modules import (
+    gcp_monitoring,
     gcp_network,
     gcp_network_info,
     gcp_run_job,
@@ -34,6 +41,7 @@ from ansible_collections.ibops.gateway.plugins.modules import (
 
 HEAD = {
     "operator": ("ibops.gateway operator", "Makes, changes and removes what playbooks of ibops.gateway make"),
+    "monitoring": ("ibops.gateway monitoring", "Makes, changes and removes what module gcp_monitoring makes"),
     "ci": ("ibops.gateway CI", "Starts and stops gateways' VMs and executes Cloud Run jobs"),
 }
 JOB = {"name": "start", "action": "start", "schedule": "15 9 * * 1-5", "time_zone": "America/New_York"}
@@ -61,26 +69,39 @@ def scheduler(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeScheduler]:
 
 
 @pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakePlatform]]:
+    with FakeMonitoring() as policies, FakeLogging() as logs, FakeDashboards() as dashboards:
+        policies.channels = set(BLOCKED["channels"])
+        for name, server in (("MONITORING", policies), ("LOGGING", logs), ("DASHBOARDS", dashboards)):
+            monkeypatch.setenv(f"GCP_{name}_ENDPOINT", server.endpoint)
+        yield [policies, logs, dashboards]
+
+
+@pytest.fixture
 def role(
     fake: FakeGcp,
     cloud_run: FakeRun,
     connectors: FakeConnectors,
     scheduler: FakeScheduler,
+    watched: list[FakePlatform],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Any]:
     """In its block, whoever asks has one role; its permissions are those of the calls that were made."""
     monkeypatch.setattr(run_job, "POLL_SECONDS", 0.01)
-    fakes = {"compute": fake, "run": cloud_run, "vpcaccess": connectors, "cloudscheduler": scheduler}
+    fakes: dict[str, list[FakeGcp]] = {"compute": [fake], "run": [cloud_run], "vpcaccess": [connectors]}
+    fakes |= {"cloudscheduler": [scheduler], "monitoring": [watched[0], watched[2]], "logging": [watched[1]]}
+    every = [each for some in fakes.values() for each in some]
 
     @contextmanager
     def block(name: str) -> Iterator[None]:
-        for each in fakes.values():
+        for each in every:
             each.calls.clear()
             each.granted = None if os.environ.get("GCP_ROLES") == "write" else granted(name)
         yield
         # An operation that has ended is not waited for, but may be.
-        called = {f"{api}.{call.method}" for api, each in fakes.items() for call in each.calls}
-        called |= {f"compute.{scope}Operations.wait" for scope in ("zone", *(["global", "region"] * (name != "ci")))}
+        called = {f"{api}.{call.method}" for api, some in fakes.items() for each in some for call in each.calls}
+        waits = {"operator": ("zone", "global", "region"), "ci": ("zone",)}.get(name, ())
+        called |= {f"compute.{scope}Operations.wait" for scope in waits}
         needed = sorted({permission for method in called for permission in PERMISSIONS[method]})
         title, text = HEAD[name]
         written = {"title": title, "description": text, "stage": "GA", "includedPermissions": needed}
@@ -89,7 +110,7 @@ def role(
             text = f"---\ntitle: {title}\ndescription: {text}\nstage: GA\nincludedPermissions:{listed}\n"
             (ROLES / f"{name}.yaml").write_text(text)
         assert yaml.safe_load((ROLES / f"{name}.yaml").read_text()) == written
-        for each in fakes.values():
+        for each in every:
             each.granted = None
 
     return block
@@ -174,6 +195,23 @@ def test_ci(machine: RunModule, call: RunModule, fake: FakeGcp, cloud_run: FakeR
         done(call(gcp_vm.main, **place, state="stopped"))
 
 
+def test_monitoring(capsys: pytest.CaptureFixture[str], watched: list[FakePlatform], role: Callable[..., Any]) -> None:
+    whole: dict[str, Any] = {"policies": [BLOCKED], "log_metrics": [BLOCKS], "dashboard": DASHBOARD}
+    changed: dict[str, Any] = {
+        "policies": [{**BLOCKED, "severity": "error"}],
+        "log_metrics": [{**BLOCKS, "text": "Others"}],
+        "dashboard": {**DASHBOARD, "displayName": "Another"},
+    }
+    with role("monitoring"):
+        for options in (whole, changed, {"state": "absent"}):
+            with (
+                patch_module_args({"project": "demo-project", "access_token": "token", **copy.deepcopy(options)}),
+                pytest.raises(SystemExit),
+            ):
+                gcp_monitoring.main()
+            done(json.loads(capsys.readouterr().out))
+
+
 def test_more_than_a_role_has_is_refused(machine: RunModule, fake: FakeGcp) -> None:
     machine()
     fake.granted = granted("ci")
@@ -192,4 +230,6 @@ def test_every_permission_is_one_of_its_api() -> None:
     """No typing mistake: each begins with its API and has three words."""
     every = {permission for needed in PERMISSIONS.values() for permission in needed}
     assert all(len(each.split(".")) == 3 for each in every)
-    assert {each.split(".")[0] for each in every} == {"compute", "run", "cloudscheduler", "vpcaccess"}
+    assert {each.split(".")[0] for each in every} == {
+        *("compute", "run", "cloudscheduler", "vpcaccess", "monitoring", "logging")
+    }

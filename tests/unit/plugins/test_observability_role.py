@@ -15,7 +15,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from tests.unit.plugins.prometheus import RULES
 
-from ansible_collections.ibops.gateway.plugins.filter.prometheus import prometheus_rules
+from ansible_collections.ibops.gateway.plugins.filter.prometheus import google_policies, prometheus_rules
 
 ROOT = Path(__file__).parents[3]
 ROLE = ROOT / "roles" / "observability"
@@ -71,6 +71,32 @@ def test_promtool_takes_configuration_and_rules(settings: dict[str, Any], promto
     assert "FAILED" not in said
     (targets,) = yaml.safe_load(config)["scrape_configs"][0]["static_configs"]
     assert targets == {"targets": ["10.0.0.2:9100", "[fd00::3]:9464"]}
+
+
+def test_promtool_takes_the_queries_of_google(promtool: str, tmp_path: Path) -> None:
+    every = [each["alert"] for each in RULES["__observability_rules"] if "ibgw:expected" not in each["expr"]]
+    policies = google_policies(RULES["__observability_rules"], RULES["__observability_records"], every)
+    assert len(policies) == len(every)
+    assert not [each["name"] for each in policies if "ibgw:" in each["query"]]
+    alerts = [{"alert": each["name"], "expr": each["query"], "for": f"{each['duration']}s"} for each in policies]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "google", "rules": alerts}]}))
+    status, said = checked(promtool, "check", "rules", str(tmp_path / "rules.yml"))
+    assert status == 0, said
+
+
+def test_a_change_of_a_rule_arrives_at_google() -> None:
+    changes: dict[str, Any] = {
+        "GatewayDegraded": {"for": "90s", "severity": "critical"},
+        "GatewayBlocked": {"enabled": False},
+    }
+    chosen = ["GatewayDegraded", "GatewayBlocked"]
+    channels = {"critical": ["one"], "warning": []}
+    (found,) = google_policies(
+        RULES["__observability_rules"], RULES["__observability_records"], chosen, channels, changes
+    )
+    assert (found["name"], found["duration"], found["severity"], found["channels"]) == (
+        *("GatewayDegraded", 120, "critical", ["one"]),
+    )
 
 
 def test_a_change_of_a_rule_arrives() -> None:

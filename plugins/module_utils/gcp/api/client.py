@@ -27,6 +27,8 @@ CALL_SECONDS = 60.0
 PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 ATTEMPTS = 5
+# Of a channel whose connection is lost: https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
+RECONNECT_MILLISECONDS = 1000
 # 500 VMs with their metadata are 3 MB.
 LONGEST_ANSWER = 32 * 1024 * 1024
 NO_ANSWER = "no answer from the API"
@@ -80,6 +82,26 @@ class Client:
         # The library has no public way to limit an answer.
         built.transport._session.hooks["response"].append(self._limited)
         return built
+
+    def build_grpc(self, service: t.Any) -> t.Any:
+        """Build a client of an API whose library has no REST. Its calls need :meth:`metadata`."""
+        (grpc,) = library.load("google-cloud-monitoring", "grpc")
+        options = [
+            ("grpc.max_receive_message_length", LONGEST_ANSWER),
+            ("grpc.max_reconnect_backoff_ms", RECONNECT_MILLISECONDS),
+        ]
+        scheme, _separator, address = (self._endpoint or f"https://{self.api.host}").rpartition("://")
+        if scheme == "http":
+            channel = grpc.insecure_channel(address.rstrip("/"), options)
+        else:
+            channel = grpc.secure_channel(address.rstrip("/"), grpc.ssl_channel_credentials(), options)
+        return service(transport=service.get_transport_class("grpc")(channel=channel))
+
+    def metadata(self) -> list[tuple[str, str]]:
+        """The fields by which a call over gRPC says who asks; for calls made by :meth:`ask`."""
+        headers: dict[str, str] = {}
+        self._credentials.before_request(self._transport.Request(), "POST", f"https://{self.api.host}/", headers)
+        return [(name.lower(), value) for name, value in headers.items()]
 
     def other(self, api: Api, api_endpoint: str | None) -> Client:
         """Another API, with the same credentials and the same deadline."""

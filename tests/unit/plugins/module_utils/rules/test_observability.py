@@ -132,3 +132,37 @@ def test_a_gateway_that_is_not_to_be_fetched_may_have_no_metrics() -> None:
 @pytest.mark.parametrize("stack", ["tws", "client_portal"])
 def test_a_watcher_has_metrics_whatever_its_api(stack: str) -> None:
     assert observability.watched(GATEWAY | {"gateway_stack": stack})
+
+
+GOOGLE: dict[str, Any] = {
+    "observability_google_project": "demo-project",
+    "observability_google_rules": ["GatewayBlocked"],
+    "observability_google_absence_minutes": 5,
+    "observability_rules": {},
+}
+WRITTEN = [
+    {"alert": "GatewayBlocked", "expr": "ibgw:known:seconds > 0", "severity": "critical"},
+    {"alert": "GatewayMissing", "expr": "ibgw:expected unless ibgw_healthy", "severity": "critical"},
+    {"alert": "Watchdog", "expr": "vector(1)", "severity": "none"},
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"observability_google_absence_minutes": 0}, []),
+        (
+            {"observability_google_absence_minutes": 1},
+            [("observability_google_absence_minutes", "not-a-number-within")],
+        ),
+        ({"observability_google_project": ""}, [("observability_google_project", "google-project")]),
+        ({"observability_google_rules": ["Blocked"]}, [("observability_google_rules[0]", "rule-unknown")]),
+        ({"observability_google_rules": ["GatewayMissing"]}, [("observability_google_rules[0]", "rule-not-portable")]),
+        ({"observability_google_rules": ["Watchdog"]}, [("observability_google_rules[0]", "rule-not-portable")]),
+        ({"observability_rules": {"Blocked": {}}}, [("observability_rules.Blocked", "rule-unknown")]),
+    ],
+)
+def test_cloud_monitoring(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    found = observability.google_cloud(GOOGLE | changes, WRITTEN, ["ibgw:known:seconds"])
+    assert [(each.variable, each.id) for each in found] == expected
