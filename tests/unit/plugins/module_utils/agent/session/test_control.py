@@ -30,7 +30,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import ver
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password, settings_dir
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import neighbours
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as control_module
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import lifecycle, plan, policy
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import inspection, lifecycle, plan, policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import (
     Control,
     Refused,
@@ -95,7 +95,10 @@ def test_a_sign_in_ends_at_its_deadline_though_it_has_minutes_left(control: Any,
     assert live.grant(None).ends_at == live.until
 
 
-def test_missed_pushes_are_bounded_and_end_in_blocked(control: Any, fake_engine: Any) -> None:
+def test_missed_pushes_are_bounded_and_end_in_blocked(
+    control: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "LAPSE_SECONDS", 0.5)  # 20 s, for an approval that is late
     live = control(pushes=3)
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, MISSED)
     said: Said = []
