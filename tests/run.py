@@ -111,7 +111,6 @@ SANDBOX = [
     Stage("molecule-default", "molecule test", minutes=40),
     Stage("molecule-live", "molecule test -s live", minutes=40),
     Stage("molecule-access", "molecule test -s access", minutes=40),
-    Stage("molecule-takeover", "molecule test -s takeover", minutes=40),
     Stage("molecule-live-week", "molecule test -s live_week", minutes=40),
     Stage("molecule-gcp", "molecule test -s gcp", minutes=40),
     Stage("molecule-paper-session", "molecule test -s paper_session", minutes=40),
@@ -126,6 +125,7 @@ WEEKLY = [
     Stage("molecule-hostile", "molecule test -s hostile", minutes=60),
     Stage("lockout", "pytest tests/sandbox/container/test_lockout.py", minutes=20),
     Stage("molecule-access-tls", "molecule test -s access_tls", minutes=40),
+    Stage("molecule-takeover", "molecule test -s takeover", minutes=40),
     Stage("molecule-observability", "molecule test -s observability", minutes=40),
     Stage("molecule-client-portal", "molecule test -s client_portal", minutes=40),
 ]
