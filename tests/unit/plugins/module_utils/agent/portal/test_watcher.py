@@ -22,10 +22,11 @@ Make = Callable[..., PortalWatcher]
 
 
 class Clock:
-    """Moments of the wall and of the machine, which go on together, an hour after the container's start."""
+    """Moments of the wall and of the machine, which go on together, from tomorrow's 16:00 UTC on: after the container's
+    start, and outside of IBKR's resets, in which nobody is told of a lost link."""
 
     def __init__(self) -> None:
-        self.now = time.time() + 3600
+        self.now = (time.time() // 86400 + 1) * 86400 + 16 * 3600
 
     def __call__(self) -> float:
         return self.now
