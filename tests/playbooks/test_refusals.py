@@ -204,7 +204,16 @@ def test_every_playbook_refuses_a_misspelled_name(
     tmp_path: pathlib.Path, pytestconfig: pytest.Config, playbook: str
 ) -> None:
     typing_error: dict[str, object] = {"gateway_acess": ["vpc"]}
-    arguments = ("-e", "gateway_touch_live=true", "-e", "client=x", "-e", "peer=x")
+    arguments = (
+        "-e",
+        "gateway_touch_live=true",
+        "-e",
+        "client=x",
+        "-e",
+        "peer=x",
+        "-e",
+        "observability_google_project=x-project",
+    )
     found = site(
         tmp_path,
         pytestconfig.rootpath,

@@ -165,7 +165,7 @@ SITUATIONS: dict[str, Situation] = {
     "28-disclaimer-before-splash": Situation("disclaimer_early"),
     "28-disclaimer-not-accepted": Situation(),
     "30-commands": Situation(),
-    "30-commands-info": Situation(environment={"SPEED": "5"}),
+    "30-commands-info": Situation(environment={"SPEED": "2"}),
     "30-commands-pause-info": Situation(),
     "exp-07-login-error-daily-restart": Situation("expired_token:times=1", later=[RESTART]),
     "exp-13-restart-command-live": Situation(later=[RESTART]),
