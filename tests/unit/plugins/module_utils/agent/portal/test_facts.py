@@ -68,6 +68,8 @@ def test_the_live_check_has_rows_for_it(
         fake_engine.exit(143)
     watched(capsys)
     facts = run_module(gateway_health.main, gateway_name="web")
+    # Within it nobody has to act; the test may run at that hour.
+    facts["session"]["reset_until"] = None
     found = live_check.report(facts, "web", thresholds(watcher=True, client_check=False))
     rows = {each["check"]: each["verdict"] for each in found["rows"]}
     expected = {"state", "accounts", "watcher", "week", "image", "log", "clock", "secret", "timers", "drift"}
