@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fake_gcp.errors import ApiError, not_found
 from tests.fake_gcp.platform import Asked, Body, FakePlatform
@@ -162,7 +162,7 @@ class FakeLogging(FakeRpc):
     types = "google.cloud.logging_v2.types"
     message, field, collection = "LogMetric", "metric", "metrics"
     key, parent = "metricName", "parent"
-    verbs = {"Update": "PUT"}  # noqa: RUF012 (as the other fields of the class)
+    verbs: ClassVar = {"Update": "PUT"}
 
     def __init__(self, token: str = "token", port: int = 0) -> None:
         super().__init__(token, port)

@@ -10,7 +10,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from concurrent import futures
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import quote, urlencode
 
 import grpc
@@ -49,7 +49,7 @@ class FakeRpc(FakePlatform):
     collection = ""
     key = "name"
     parent = "name"
-    verbs: Mapping[str, str] = {}
+    verbs: ClassVar[Mapping[str, str]] = {}
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -96,7 +96,8 @@ class FakeRpc(FakePlatform):
         return found
 
     def _refuse(self, status: int, error: dict[str, Any], context: grpc.ServicerContext) -> None:
-        code = CODES.get(status, code_pb2.UNKNOWN)
+        taken = error["errors"][0]["reason"] == "alreadyExists"
+        code = code_pb2.ALREADY_EXISTS if taken else CODES.get(status, code_pb2.UNKNOWN)
         details = []
         for each in error.get("details", []):
             detail = any_pb2.Any()

@@ -1,7 +1,7 @@
 """Bandit on every Python file, detect-secrets on every file: `security.py bandit|secrets`.
 
-tests/lint/security.yml has what is meant to be so: the file, the rules, and the reason. What is not there is an error,
-and so is what is no longer found. No rule is switched off for the whole project.
+tests/lint/security.yml lists each accepted finding: file, rules, reason. A finding without an entry is an error, and
+so is an entry without a finding. No rule is switched off for the whole project.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def problems(tool: str, paths: list[str]) -> list[str]:
     mine = {(path, rule) for path, rule in accepted if bool(re.fullmatch(r"B\d+", rule)) == (tool == "bandit")}
     stale = mine - {(path, rule) for path, _line, rule in found}
     return [f"{path}:{line}: {rule}" for path, line, rule in found if (path, rule) not in accepted] + [
-        f"{ACCEPTED.relative_to(ROOT)}: {path}: {rule} is no longer found there" for path, rule in sorted(stale)
+        f"{ACCEPTED.relative_to(ROOT)}: {path}: {rule} has no finding there" for path, rule in sorted(stale)
     ]
 
 

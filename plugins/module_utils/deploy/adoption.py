@@ -50,7 +50,7 @@ def find(engine: Engine, container: str, mode: str) -> Found:
     except NotFoundError:
         names = [each.name for each in neighbours.around(engine) if each.users and not each.gateway]
         raise AdoptionError(
-            f"there is no container {container} on this host. Gateways that are not of this collection: "
+            f"this host has no container {container}. Gateways that are not of this collection: "
             f"{', '.join(names) or 'none'}"
         ) from None
     old = neighbours.neighbour(description)

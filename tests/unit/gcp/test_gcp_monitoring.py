@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -503,12 +504,18 @@ def test_a_signal_ends_it_with_a_report(run: Run, cloud: Cloud, state: str) -> N
         run()
     method = "alertPolicies.create" if state == "present" else "alertPolicies.delete"
 
+    ended = threading.Event()
+
     def interrupt() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.2)
+        ended.wait(30)
 
     cloud.policies.fault(method, before=interrupt)
+    before = len(cloud.policies.carried_out)
     done = run(state=state)
+    ended.set()
+    while len(cloud.policies.carried_out) == before:
+        time.sleep(0.01)
     assert done["msg"].startswith("Interrupted by SIGTERM.")
     assert done["unfinished"] == [ALL[1] if state == "present" else GONE[1]]
     run(state=state)

@@ -107,7 +107,7 @@ class Settings:
 def settings(args: dict[str, Any]) -> Settings:
     """Return the checked options; ValueError names the first that cannot work, and shows no value."""
     if unknown := sorted(args.keys() - OPTIONS):
-        raise ValueError(f"there is no option {printable(unknown[0])}: use {', '.join(sorted(OPTIONS))}")
+        raise ValueError(f"unknown option {printable(unknown[0])}: use {', '.join(sorted(OPTIONS))}")
     token = args.get("token")
     # ansible-rulebook turns a variable of digits into a number.
     if not isinstance(token, str) or len(token) < TOKEN_CHARACTERS:

@@ -108,7 +108,7 @@ class Watched:
             step = "See systemctl status docker; running containers stay."
             return verdicts.DEGRADED, str(self.engine_fault), step
         if not container["exists"]:
-            return verdicts.STOPPED, "there is no container", "Run site.yml."
+            return verdicts.STOPPED, "the container does not exist", "Run site.yml."
         if found is None:
             if container["exit_code"] in _STOPPED:
                 return verdicts.STOPPED, "the container is stopped", "ansible-playbook site.yml starts it."

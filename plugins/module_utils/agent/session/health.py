@@ -284,7 +284,7 @@ LOG = ("bytes", "files", "since", "bytes_per_day")
 def log(inspected: Fact | None, reason: str | None) -> Fact:
     """The size of the container's log, rotated files included, and how fast it grows."""
     if inspected is None:
-        raise UnknownError(reason or "there is no container")
+        raise UnknownError(reason or "the container does not exist")
     path = inspected.get("LogPath")
     if not path:
         raise UnknownError("the container's log driver keeps no file")
@@ -318,7 +318,7 @@ RESTARTS = ("jvm_runs", "by_docker", "started_at", "up_days")
 def restarts(inspected: Fact | None, reason: str | None, report: Fact, now: float) -> Fact:
     """How often the JVM was started in the container's present run, and Docker's own restarts."""
     if inspected is None:
-        raise UnknownError(reason or "there is no container")
+        raise UnknownError(reason or "the container does not exist")
     container = report["container"] or {}
     started = epoch(container.get("started_at") or "")
     return {

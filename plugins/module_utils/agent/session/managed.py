@@ -11,21 +11,13 @@ from collections.abc import Callable, Iterator
 
 from ..engine.client import Engine
 from ..releases import Outlook
+from .journal import Named
 from .plan import Plan
 from .store import Record, Store
 
 
-class Deployed(t.Protocol):
+class Deployed(Named, t.Protocol):
     """Its descriptor."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def mode(self) -> str: ...
-
-    @property
-    def accounts(self) -> list[str]: ...
 
     @property
     def image(self) -> str: ...

@@ -63,7 +63,7 @@ CAUSES = {
         "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
     ),
     NOT_ACCEPTED: (
-        "IBKR no longer accepts the release of its image, so that it is not started",
+        "IBKR no longer accepts the release of its image, so it is not started",
         "Set gateway_image to a newer digest, then run playbooks/upgrade.yml.",
     ),
     "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),

@@ -81,7 +81,7 @@ def test_predicts_copies_and_then_changes_nothing(run_module: t.Any, old: t.Any,
         ({"environment": ["TRADING_MODE=live", "TWS_USERID=a"]}, "is of mode live, and this gateway is paper"),
         ({"environment": ["TRADING_MODE=both", "TWS_USERID=a"]}, "is of mode both"),
         ({"environment": ["TRADING_MODE=paper"]}, "has none of /home/ibgateway/tws_settings, /home/ibgateway/Jts"),
-        ({"exists": False}, "there is no container ib-gateway on this host"),
+        ({"exists": False}, "this host has no container ib-gateway"),
     ],
 )
 def test_refusals(run_module: t.Any, old: t.Any, tmp_path: Path, change: dict[str, t.Any], message: str) -> None:

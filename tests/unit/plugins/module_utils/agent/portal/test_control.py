@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sandbox.client_portal import standin
+from tests.unit.plugins.archives import contents
 from tests.unit.plugins.module_utils.agent.portal.conftest import KEYSTORE, PASSWORD, USER
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import control, instead, place
@@ -164,11 +163,7 @@ def test_its_support_bundle(deployed: Any, fake_engine: Any, monkeypatch: pytest
 
     monkeypatch.setattr(bundle.health, "output", output)
     made = bundle.make(control.PortalControl("web", Plan(host="trading-prod-1")), 1_795_791_600.0)
-    with tarfile.open(fileobj=io.BytesIO(made)) as archive:
-        found = {
-            each.name.rpartition("/")[2]: archive.extractfile(each).read().decode()  # type: ignore[union-attr]  # files
-            for each in archive.getmembers()
-        }
+    found = contents(made)
     assert list(found) == list(bundle.PARTS)
     assert not [name for name, text in found.items() if text.startswith("not had")]
     assert not [(name, each) for name, text in found.items() for each in (*secrets, "t0psecret9") if each in text]

@@ -96,7 +96,7 @@ def test_each_state_is_remembered_and_told_once_it_lasts(
     [
         (lambda engine: engine.exit(143), "stopped", "the container is stopped"),
         (lambda engine: engine.exit(1), "blocked", "ended with exit code 1"),
-        (lambda engine: setattr(engine, "exists", False), "stopped", "there is no container"),
+        (lambda engine: setattr(engine, "exists", False), "stopped", "the container does not exist"),
     ],
 )
 def test_a_container_that_does_not_run(make: Make, fake_engine: Any, arrange: Any, state: str, said: str) -> None:

@@ -3,14 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import io
 import json
 import os
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.plugins.archives import contents
 from tests.unit.plugins.session_log import BEGUN, TUESDAY
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
@@ -95,13 +94,6 @@ def planted(
     journal = "\n".join(said)
     monkeypatch.setattr(health, "output", lambda *command: journal if command[0] == "journalctl" else "")
     return control
-
-
-def contents(made: bytes) -> dict[str, str]:
-    with tarfile.open(fileobj=io.BytesIO(made)) as archive:
-        members = archive.getmembers()
-        assert {(each.mode, each.uid, each.isreg()) for each in members} == {(0o600, 0, True)}
-        return {each.name.rpartition("/")[2]: archive.extractfile(each).read().decode() for each in members}  # type: ignore[union-attr]  # all are files
 
 
 def test_no_secret_is_in_it(planted: Control) -> None:
