@@ -1,4 +1,4 @@
-"""What a support bundle holds."""
+"""Read a support bundle: the text of each of its files."""
 
 from __future__ import annotations
 
