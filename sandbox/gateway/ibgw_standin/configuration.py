@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from . import files
 from .settings import Settings
 from .windows import DIALOG, Desktop, Window
 
@@ -52,10 +53,10 @@ class GatewaySettings:
             vars(self).update(json.loads(path.read_text()))
 
     def save(self) -> None:
-        """Write the file."""
+        """Write the file, whole or not at all."""
         kept = {name: value for name, value in vars(self).items() if name != "_path"}
         self._path.parent.mkdir(exist_ok=True)
-        self._path.write_text(json.dumps(kept))
+        files.write_whole(self._path, json.dumps(kept))
 
 
 class Ibc(Protocol):

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from . import faults
+from . import faults, files
 from .gateway import Faults
 
 
@@ -34,6 +34,4 @@ class Memory:
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
-        scratch = self._path.with_suffix(".new")
-        scratch.write_text(json.dumps({"faults": self.faults, "counts": self.counts}))
-        scratch.replace(self._path)
+        files.write_whole(self._path, json.dumps({"faults": self.faults, "counts": self.counts}))
