@@ -61,12 +61,6 @@ def stand_ins(port: str, prefix: str = "") -> dict[str, int]:
     return {mode: int(number) for mode, number in found}
 
 
-def firewall_ports() -> list[dict[str, int]]:
-    """The ports that the firewall opens by default: TWS's, and the gateway's."""
-    found = re.findall(r"\{'live': (\d+), 'paper': (\d+)\}", text("roles/gcp_vm/templates/network.yml.j2"))
-    return [dict(zip(MODES, map(int, each), strict=True)) for each in found]
-
-
 def tws_claims() -> Iterator[Claim]:
     relays = re.findall(r"'(live|paper)': (\d+)", variable("roles/access/vars/main/main.yml", "__access_relay_port"))
     own = "roles/gateway/vars/main.yml"
@@ -75,7 +69,6 @@ def tws_claims() -> Iterator[Claim]:
         ports.TWS_API,
         {
             own: by_mode(own, "__gateway_tws_api_port"),
-            "roles/gcp_vm/templates/network.yml.j2": firewall_ports()[0],
             "sandbox/gateway": stand_ins("API_PORT", "tws-"),
         },
     )
@@ -96,7 +89,6 @@ def ports_claims() -> Iterator[Claim]:
         ports.API,
         {
             "roles/gateway/vars/main.yml": by_mode("roles/gateway/vars/main.yml", "__gateway_api_port"),
-            "roles/gcp_vm/templates/network.yml.j2": firewall_ports()[-1],
             "sandbox/gateway": stand_ins("API_PORT"),
         },
     )

@@ -57,8 +57,8 @@ def problems(settings: c.Mapping[str, t.Any], options: c.Mapping[str, t.Any]) ->
     """Return every problem of one VM: of the *options* that module gcp_vm gets, and of the network around it."""
     own = settings["gcp_vm_options"] or {}
     found: dict[str, Problem] = {}
-    given = {**options, "stop_for_update": gateway.flag(options.get("stop_for_update"))}
-    for each in vm.problems(_given(given)):
+    stop = gateway.flag(options.get("stop_for_update"))
+    for each in vm.problems(given({**options, "stop_for_update": stop})):
         renamed = _renamed(each, own)
         found.setdefault(renamed.variable, renamed)
     yield from found.values()
@@ -66,11 +66,11 @@ def problems(settings: c.Mapping[str, t.Any], options: c.Mapping[str, t.Any]) ->
     yield from _firewalls(settings)
 
 
-def _given(value: t.Any) -> t.Any:
+def given(value: t.Any) -> t.Any:
     """Options as a module receives them: None for missing ones, at any depth."""
     if isinstance(value, c.Mapping):
-        return collections.defaultdict(lambda: None, {name: _given(each) for name, each in value.items()})
-    return [*map(_given, value)] if isinstance(value, list) else value
+        return collections.defaultdict(lambda: None, {name: given(each) for name, each in value.items()})
+    return [*map(given, value)] if isinstance(value, list) else value
 
 
 def _renamed(problem: Problem, own: c.Container[str]) -> Problem:
@@ -100,7 +100,7 @@ def _firewalls(settings: c.Mapping[str, t.Any]) -> c.Iterator[Problem]:
         rules["gcp_vm_api_from"] = _rule("allow-api", port, settings["gcp_vm_api_from"])
     names, more = list(rules), settings["gcp_vm_firewalls"] or []
     defaults = {"direction": "INGRESS", "action": "allow"}
-    for each in firewall.problems(_given([*rules.values(), *({**defaults, **rule} for rule in more)])):
+    for each in firewall.problems(given([*rules.values(), *({**defaults, **rule} for rule in more)])):
         place = re.fullmatch(r"firewalls(?:\[(\d+)\]\.(\w+)(.*))?", each.variable)
         if place is None or place[1] is None:
             yield each._replace(variable="gcp_vm_firewalls")

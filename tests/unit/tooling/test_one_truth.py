@@ -41,7 +41,6 @@ def test_no_claim_is_empty() -> None:
         ("docs/how-to/upgrade.md", "| 2025-03-20 |", "| 2025-03-21 |", "IBKR's cut-offs"),
         ("sandbox/gateway/build", "!= 10.50.1 ", "!= 10.50.2 ", "the oldest release that IBKR accepts"),
         ("roles/gateway/vars/main.yml", "paper: 4002", "paper: 4012", "the port of the API"),
-        ("roles/gcp_vm/templates/network.yml.j2", "'live': 4001", "'live': 4011", "the port of the API"),
         ("roles/access/vars/main/main.yml", "'paper': 4004", "'paper': 4014", "the port of the relay"),
         ("sandbox/gateway/image/scripts/common.sh", "SOCAT_PORT=4003", "SOCAT_PORT=4013", "the port of the relay"),
         ("roles/gateway/vars/main.yml", "live: 5901", "live: 5911", "the port of the desktop"),

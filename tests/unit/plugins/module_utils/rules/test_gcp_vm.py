@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.ibops.gateway.plugins.module_utils.gcp import document
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import gcp_vm
 
 ROLE = pathlib.Path(__file__).resolve().parents[5] / "roles/gcp_vm"
 DEFAULTS = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
 USUAL = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__gcp_vm_usual"]
-# A variable of the template with that of the first gateway and that of the host.
-SET = r"{% set (\w+) = whose\.(\w+) \| default\((\w+)\) %}"
+OWN = {name: DEFAULTS[name] for name in ("gcp_vm_network", *document.SHARED)}
 SETTINGS: dict[str, Any] = DEFAULTS | {
     "gateway_mode": "paper",
     "gcp_vm_project": "demo-project",
@@ -111,19 +111,6 @@ def test_the_variables_are_those_that_the_role_gives_to_the_module() -> None:
 
 
 def test_the_ranges_are_those_of_the_subnets_that_the_role_makes() -> None:
-    template = (ROLE / "templates/network.yml.j2").read_text()
-    # The first gateway's variable, else the host's own.
-    variables = {short: (first, own) for short, first, own in re.findall(SET, template)}
-    ranges = {variables[short]: use for short, use in re.findall(r"range: {{ (\w+) }}, use: (\w+)", template)}
-    assert ranges == {(name, name): use for name, use in gcp_vm.RANGES.items()}
-
-
-def test_the_sources_of_the_rules_are_those_that_the_role_states() -> None:
-    template = (ROLE / "templates/network.yml.j2").read_text()
-    variables = {short: (first, own) for short, first, own in re.findall(SET, template)}
-    assert variables["ssh_from"] == ("gcp_vm_ssh_from",) * 2
-    assert variables["firewalls"] == ("gcp_vm_firewalls",) * 2
-    # hostvars have no role's defaults: the template repeats that of the API's sources, with the ranges of the network.
-    [(name, default)] = re.findall(r"{% set sources = gateway\.(\w+) \| default\((.+)\) %}", template)
-    long = re.sub(r"\w+_range", lambda short: variables[short[0]][1], default)
-    assert (name, DEFAULTS[name]) == ("gcp_vm_api_from", f"{{{{ {long} }}}}")
+    ranges = {name: f"10.{number}.0.0/24" for number, name in enumerate(gcp_vm.RANGES)}
+    subnets = document.network([], [], {**OWN, **ranges})["subnets"]
+    assert {each["range"]: each["use"] for each in subnets} == {ranges[name]: gcp_vm.RANGES[name] for name in ranges}
