@@ -12,7 +12,7 @@ author: ibops.gateway contributors (@ibops)
 description:
   - The control node's time zone data is not the host's. Debian 13 knows old names such as C(US/Eastern) or
     C(Asia/Calcutta) only with its package C(tzdata-legacy), and the watcher could not read a plan that has one.
-  - Fails, before anything is written, when the host could not tell the time of a session or has no data for a zone.
+  - Fails, before anything is written, when the host could not tell the time of a session or an appointment, or has no data for a zone.
   - The zone of a gateway has to be a current name, because its container has time zone data of its own.
 options:
   time_zone:
@@ -23,6 +23,9 @@ options:
     type: list
     elements: dict
     default: []
+  sign_in_zone:
+    description: O(ibops.gateway.session#role:main.yml:session_sign_in_zone), where a live gateway signs in by appointment.
+    type: str
 attributes:
   check_mode:
     description: Checks the same; it never changes anything.
@@ -62,10 +65,12 @@ def main() -> None:
         argument_spec={
             "time_zone": {"type": "str"},
             "paper_sessions": {"type": "list", "elements": "dict", "default": []},
+            "sign_in_zone": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    found = calendar_data.calendar_problems(module.params["time_zone"], module.params["paper_sessions"])
+    given = module.params
+    found = calendar_data.calendar_problems(given["time_zone"], given["paper_sessions"], given["sign_in_zone"])
     if found:
         lines = "\n- ".join(map(str, found))
         module.fail_json(msg=f"Nothing was changed. Fix:\n- {lines}", problems=[each._asdict() for each in found])

@@ -11,12 +11,16 @@ from ..agent.problem import Problem
 from ..agent.session import zones
 
 GATEWAY_ZONE = "gateway_time_zone"
+SIGN_IN_ZONE = "session_sign_in_zone"
 
 
-def calendar_problems(time_zone: str | None, sessions: c.Sequence[c.Mapping[str, object]]) -> list[Problem]:
-    """Return the problems of a gateway's zone and ``gateway_paper_sessions`` with this machine's zone data."""
+def calendar_problems(
+    time_zone: str | None, sessions: c.Sequence[c.Mapping[str, object]], sign_in_zone: str | None = None
+) -> list[Problem]:
+    """Return the problems of a gateway's zones and ``gateway_paper_sessions`` with this machine's zone data."""
     wanted = {f"gateway_paper_sessions[{index}].zone": each.get("zone") for index, each in enumerate(sessions)}
-    found = zones.problems({**wanted, GATEWAY_ZONE: time_zone} if time_zone else wanted, [GATEWAY_ZONE])
+    named = {name: zone for name, zone in ((GATEWAY_ZONE, time_zone), (SIGN_IN_ZONE, sign_in_zone)) if zone}
+    found = zones.problems(wanted | named, [GATEWAY_ZONE])
     if found:
         return found
     from ..agent.session import windows  # only here: it requires New York's zone

@@ -353,7 +353,8 @@ class Outbox:
         """
         with self._changes:
             told = self._told.get(alert.key)
-            if told is not None and (repeat_after is None or self._clock() - told < repeat_after):
+            # A time ahead is that of a clock which has been set back since.
+            if told is not None and (repeat_after is None or 0 <= self._clock() - told < repeat_after):
                 return False
             self._told[alert.key] = self._clock()
             self._pending = [entry for entry in self._pending if entry["alert"]["key"] != alert.key]
@@ -391,7 +392,7 @@ class Outbox:
         deadline = time.monotonic() + budget
         names = dict(zip(names_of(channels), channels, strict=True))
         for name, channel in names.items():
-            if self._rests.get(name, [0.0])[0] <= self._clock():
+            if not 0 < self._rests.get(name, [0.0])[0] - self._clock() <= BACK_OFF[1]:
                 self._serve(name, channel, deadline, failed)
         with self._changes:
             self._settle(names)

@@ -172,8 +172,18 @@ def outside_of_sessions(plan: Plan, by: str, begun: float) -> Grant:
     return Grant(MANUAL, by, begun, begun + plan.manual_minutes * 60, OUTSIDE)
 
 
+def _correct_times(record: Record, now: float) -> None:
+    """Forget times that lie ahead: the clock has been set back since, and they would hold up what is due."""
+    record.since = min(record.since, now)
+    if record.healed_at > now:
+        record.healed_at = 0.0
+    if record.served_window > now:
+        record.served_window = 0.0
+
+
 def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     """Bring *record* up to date with a look."""
+    _correct_times(record, now)
     record.checked_at, record.wanted = now, look.wanted
     if look.fault:
         _tell(record, verdicts.DEGRADED, look.fault, "See systemctl status docker; running containers stay.", now)

@@ -184,7 +184,7 @@ class Watcher:
             if opens and record.state != verdicts.READY:
                 next_look = min(next_look, now() + SOON_SECONDS)
         self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
-        if now() - self._logs_bounded_at >= LOGS_SECONDS:
+        if abs(now() - self._logs_bounded_at) >= LOGS_SECONDS:
             self._logs_bounded_at = now()
             self._bound_logs(now())
         tally = self.publisher.tally
@@ -382,7 +382,7 @@ class Watcher:
         for alert in spool.take(self.control.store.directory):
             self.outbox.put(alert)
         self._tell_of_release(record, now)
-        if now - self._ends_looked_at >= ENDS_SECONDS:
+        if abs(now - self._ends_looked_at) >= ENDS_SECONDS:
             self._ends_looked_at = now
             self._tell_of_ends(record, now)
         self.delivery.begin(now)

@@ -32,3 +32,10 @@ def test_what_the_host_cannot_read(
     assert [problem["variable"] for problem in result["problems"]] == variables
     assert result.get("failed", False) == bool(variables)
     assert not result.get("changed", False)
+
+
+@pytest.mark.parametrize(("zone", "wrong"), [("Asia/Tokyo", False), ("Mars/Olympus", True)])
+def test_the_zone_of_an_appointment(run_module: Any, zone: str, wrong: bool) -> None:
+    result = run_module(host_calendar.main, sign_in_zone=zone)
+    assert [problem["variable"] for problem in result["problems"]] == ["session_sign_in_zone"] * wrong
+    assert result.get("failed", False) is wrong

@@ -245,6 +245,18 @@ def test_an_alert_is_told_once_and_again_when_it_is_time(tmp_path: Path) -> None
     assert outbox.put(alert())
 
 
+def test_a_clock_that_was_set_back_holds_up_no_alert(tmp_path: Path, receiver: Any) -> None:
+    clock, ill = Clock(), receiver(500, 200)
+    clock.now += 86_400
+    outbox = Outbox(str(tmp_path), clock)
+    outbox.put(alert())
+    assert len(outbox.flush([ill.channel()], 5)) == 1
+    clock.now -= 86_400
+    assert Outbox(str(tmp_path), clock).put(alert(), 60)
+    outbox = Outbox(str(tmp_path), clock)
+    assert (outbox.flush([ill.channel()], 5), len(ill.received), outbox.waiting) == ([], 2, 0)
+
+
 def test_a_channel_that_fails_rests_longer_each_time_and_delays_nobody(tmp_path: Path, receiver: Any) -> None:
     clock, ill, well = Clock(), receiver(500, 500, 200), receiver()
     channels = [ill.channel(), well.channel("slack")]

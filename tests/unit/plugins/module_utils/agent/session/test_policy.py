@@ -401,3 +401,18 @@ def test_a_sign_in_is_void_from_the_moment_at_which_its_week_ends() -> None:
 )
 def test_what_one_tap_may_do(record: Record, running: bool, now: float, offered: tuple[str, ...]) -> None:
     assert policy.offered(record, running, now) == offered
+
+
+@pytest.mark.parametrize(
+    ("record", "look", "now", "action"),
+    [
+        (paper(served_window=WINDOW + 86_400, window_starts=1), DOWN, WINDOW + 60, "start"),
+        (paper(served_window=WINDOW, window_starts=1, since=WINDOW + 86_400), DOWN, WINDOW + 60, None),
+        (live(hung_looks=4, healed_at=TUESDAY + 86_400), HUNG, TUESDAY, "restart"),
+    ],
+)
+def test_a_clock_that_was_set_back_holds_up_nothing(record: Record, look: Any, now: float, action: str | None) -> None:
+    policy.observe(record, look, PLAN, now)
+    assert record.since <= now
+    step = policy.decide(record, look, PLAN, now)
+    assert (step.action if step else None) == action
