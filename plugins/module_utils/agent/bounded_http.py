@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTP exchange with one deadline for all of it, and a limit on the bytes read.
+"""One HTTP exchange with one deadline for all of it and a limit on the bytes read; streams whose peer has to get on.
 
 A socket's own time-out counts from byte to byte, and name resolution has none: a peer that sends a byte a second, or a
 dead name server, would block the caller without end.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import ssl
+    from typing import Self
 
 MAX_BYTES = 1 << 20
 Result = TypeVar("Result")
@@ -98,3 +99,31 @@ def shut(stream: socket.socket) -> None:
     """End *stream* under a thread that reads from it, which then sees its end."""
     with contextlib.suppress(OSError):
         stream.shutdown(socket.SHUT_RDWR)
+
+
+class Patience:
+    """While it is entered, *stream* ends once *seconds* pass without :meth:`renew`.
+
+    For a stream that may last: its peer has to get to the end of something, a line or a frame, each time.
+    """
+
+    def __init__(self, stream: socket.socket, seconds: float) -> None:
+        self._stream, self._seconds = stream, seconds
+        self._timer = self._started()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._timer.cancel()
+
+    def renew(self) -> None:
+        """Give it the whole time again."""
+        self._timer.cancel()
+        self._timer = self._started()
+
+    def _started(self) -> threading.Timer:
+        timer = threading.Timer(self._seconds, shut, [self._stream])
+        timer.daemon = True
+        timer.start()
+        return timer

@@ -25,8 +25,17 @@ class WebsocketError(Exception):
     """The peer violated the protocol."""
 
 
-def messages(connection: socket.socket, host: str, path: str, headers: c.Mapping[str, str]) -> c.Iterator[bytes]:
-    """Ask for a websocket on *connection* (which has a timeout) and yield each message until the other end closes."""
+def messages(
+    connection: socket.socket,
+    host: str,
+    path: str,
+    headers: c.Mapping[str, str],
+    on_frame: c.Callable[[], None] = lambda: None,
+) -> c.Iterator[bytes]:
+    """Ask for a websocket on *connection* (which has a timeout) and yield each message until the other end closes.
+
+    *on_frame* is called after each frame, also one that is no message.
+    """
     key = base64.b64encode(os.urandom(16))
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"]
     lines += [f"Sec-WebSocket-Key: {key.decode()}", "Sec-WebSocket-Version: 13"]
@@ -37,6 +46,7 @@ def messages(connection: socket.socket, host: str, path: str, headers: c.Mapping
         message = b""
         while True:
             final, kind, payload = _frame(stream)
+            on_frame()
             if kind == _CLOSE:
                 return
             if kind == _PING:

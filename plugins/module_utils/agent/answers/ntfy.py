@@ -13,13 +13,14 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 
-from .. import record_file
+from .. import bounded_http, record_file
 from ..session.channel_kinds import Channel
 from .listeners import Heard, ListenError, part
 
 # A server says that it is alive every 45 seconds.
 SILENCE_SECONDS = 90.0
 STREAM_SECONDS = 3600.0
+CONNECT_SECONDS = 15.0
 LINE_BYTES = 8192
 
 
@@ -43,19 +44,23 @@ class Ntfy:
         parts = urllib.parse.urlsplit(self._channel["url"])
         secure = parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(parts.netloc, timeout=SILENCE_SECONDS)
+        connection = kind(parts.netloc, timeout=CONNECT_SECONDS)
         token = self._channel.get("token")
         topic, since = (urllib.parse.quote(each, safe="") for each in (self._channel["answers_topic"], self._since))
         deadline = time.monotonic() + STREAM_SECONDS
         try:
-            path = f"{parts.path.rstrip('/')}/{topic}/json?since={since}"
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
-            reply = connection.getresponse()
-            if reply.status != 200:
-                raise ListenError(f"HTTP status {reply.status}")
-            while time.monotonic() < deadline and (line := reply.readline(LINE_BYTES)):
-                if not line.endswith(b"\n"):
-                    raise ListenError("it sends lines without end")
-                yield line
+            bounded_http.within(CONNECT_SECONDS, connection.connect)
+            connection.sock.settimeout(SILENCE_SECONDS)
+            with bounded_http.Patience(connection.sock, SILENCE_SECONDS) as patience:
+                path = f"{parts.path.rstrip('/')}/{topic}/json?since={since}"
+                connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+                reply = connection.getresponse()
+                if reply.status != 200:
+                    raise ListenError(f"HTTP status {reply.status}")
+                while time.monotonic() < deadline and (line := reply.readline(LINE_BYTES)):
+                    if not line.endswith(b"\n"):
+                        raise ListenError("it sends lines without end")
+                    patience.renew()
+                    yield line
         finally:
             connection.close()

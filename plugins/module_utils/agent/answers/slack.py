@@ -16,7 +16,7 @@ import ssl
 import time
 import urllib.parse
 
-from .. import record_file, websocket
+from .. import bounded_http, record_file, websocket
 from ..session.alerts import safe
 from ..session.channel_kinds import Channel, method_url
 from . import listeners
@@ -39,15 +39,12 @@ class Slack:
         secure = parts.scheme == "wss"
         if not safe(url.replace("ws", "http", 1)) or not parts.hostname:
             raise ListenError("the address of its socket is none by TLS")
-        address = (parts.hostname, parts.port or (443 if secure else 80))
+        port = parts.port or (443 if secure else 80)
         deadline = time.monotonic() + STREAM_SECONDS
-        with contextlib.ExitStack() as stack:
-            connection = stack.enter_context(socket.create_connection(address, timeout=CONNECT_SECONDS))
-            if secure:
-                context = ssl.create_default_context()
-                connection = stack.enter_context(context.wrap_socket(connection, server_hostname=parts.hostname))
-            connection.settimeout(SILENCE_SECONDS)
-            for message in websocket.messages(connection, parts.netloc, f"{parts.path or '/'}?{parts.query}", {}):
+        connection = bounded_http.within(CONNECT_SECONDS, lambda: _connected(parts.hostname or "", port, secure))
+        with connection, bounded_http.Patience(connection, SILENCE_SECONDS) as patience:
+            path = f"{parts.path or '/'}?{parts.query}"
+            for message in websocket.messages(connection, parts.netloc, path, {}, patience.renew):
                 if not self._take(connection, record_file.parse(message)) or time.monotonic() >= deadline:
                     return
 
@@ -80,3 +77,14 @@ class Slack:
             body = {"channel": self._channel["channel"], "text": told, "thread_ts": part(payload, "message", "ts")}
             token = {"Authorization": f"Bearer {self._channel['token']}"}
             listeners.call(method_url(self._channel, "chat.postMessage"), token, body)
+
+
+def _connected(host: str, port: int, secure: bool) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+    if secure:
+        context = ssl.create_default_context()
+        connection = context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
+        with bounded_http.Patience(connection, CONNECT_SECONDS):
+            connection.do_handshake()
+    connection.settimeout(SILENCE_SECONDS)
+    return connection

@@ -6,19 +6,24 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.plugins.channels import SECRET, SERVICES, NtfyService, SlackService, TelegramService
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers import ntfy as ntfy_listener
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers import service
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers import slack as slack_listener
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers.listeners import ListenError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers.service import LISTENERS, Ear
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import spool
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Store
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.websocket import WebsocketError
 
 NOW = 1_796_000_000.0
 Heard = list[tuple[str, str, str]]
@@ -161,3 +166,57 @@ def test_slacks_socket_is_opened_by_tls_only(heard: Heard, monkeypatch: pytest.M
         monkeypatch.setattr(slack, "post", lambda *_arguments: (200, answer))
         with pytest.raises(ListenError, match="TLS"):
             listener(slack, heard).round()
+
+
+class Dripping(NtfyService):
+    """Sends a byte a time, in its headers or in a line, and gets to no end."""
+
+    at = "headers"
+
+    def get(self, request: Any) -> None:
+        if self.at == "line":
+            request.send_response(200)
+            request.end_headers()
+        with suppress(OSError):
+            while True:
+                request.wfile.write(b"x")
+                request.wfile.flush()
+                time.sleep(0.02)
+
+
+@pytest.mark.parametrize("at", ["headers", "line"])
+def test_a_stream_that_drips_is_ended_and_told(monkeypatch: Any, tmp_path: Path, heard: Heard, at: str) -> None:
+    monkeypatch.setattr(ntfy_listener, "SILENCE_SECONDS", 0.3)
+    with Dripping() as ntfy:
+        ntfy.at = at
+        begun = time.monotonic()
+        Ear("ntfy/0", listener(ntfy, heard), Store("live", str(tmp_path)), Plan()).once(NOW)
+        assert time.monotonic() - begun < 5
+    assert [event["event"] for event in Store("live", str(tmp_path)).history()] == ["answers_failed"]
+
+
+class DrippingSlack(SlackService):
+    """Begins a frame of 300 bytes behind its first message, and gets to no end of it."""
+
+    def get(self, request: Any) -> None:
+        write = request.wfile.write
+        request.wfile.write = lambda data: write(data) if b"disconnect" not in data else drip(request, write)
+        super().get(request)
+
+
+def drip(request: Any, write: Any) -> None:
+    with suppress(OSError):
+        write(b"\x81\x7e\x01\x2c")
+        for _octet in range(299):
+            write(b"x")
+            request.wfile.flush()
+            time.sleep(0.02)
+
+
+def test_a_websocket_that_drips_is_ended(monkeypatch: Any, heard: Heard) -> None:
+    monkeypatch.setattr(slack_listener, "SILENCE_SECONDS", 0.3)
+    with DrippingSlack() as slack:
+        begun = time.monotonic()
+        with pytest.raises((WebsocketError, OSError)):
+            listener(slack, heard).round()
+        assert time.monotonic() - begun < 5
