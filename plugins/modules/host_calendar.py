@@ -12,7 +12,8 @@ author: ibops.gateway contributors (@ibops)
 description:
   - The control node's time zone data is not the host's. Debian 13 knows old names such as C(US/Eastern) or
     C(Asia/Calcutta) only with its package C(tzdata-legacy), and the watcher could not read a plan that has one.
-  - Fails, before anything is written, when the host could not tell the time of a session or an appointment, or has no data for a zone.
+  - Fails, before anything is written, when the host could not tell the time of a session or an appointment, or has no
+    data for a zone.
   - The zone of a gateway has to be a current name, because its container has time zone data of its own.
 options:
   time_zone:
@@ -24,7 +25,8 @@ options:
     elements: dict
     default: []
   sign_in_zone:
-    description: O(ibops.gateway.session#role:main.yml:session_sign_in_zone), where a live gateway signs in by appointment.
+    description:
+      - O(ibops.gateway.session#role:main.yml:session_sign_in_zone), where a live gateway signs in by appointment.
     type: str
 attributes:
   check_mode:

@@ -411,7 +411,7 @@ def test_what_one_tap_may_do(record: Record, running: bool, now: float, offered:
         (live(hung_looks=4, healed_at=TUESDAY + 86_400), HUNG, TUESDAY, "restart"),
     ],
 )
-def test_a_clock_that_was_set_back_holds_up_nothing(record: Record, look: Any, now: float, action: str | None) -> None:
+def test_a_clock_that_was_set_back_holds_up_nothing(record: Record, look: Seen, now: float, action: str | None) -> None:
     policy.observe(record, look, PLAN, now)
     assert record.since <= now
     step = policy.decide(record, look, PLAN, now)
