@@ -148,8 +148,9 @@ def test_every_row_is_tried_and_has_a_next_step() -> None:
 
 
 def test_foreign_text_is_bounded_and_printable(run: RunModule, fake: FakeGcp) -> None:
-    fake.fault("networks.get", status=400, text="\x1b[31m" + "x" * 5000)
+    fake.fault("networks.get", status=400, text="\x1b[31m\u202e\u200b\u2066" + "x" * 5000)
     failed = run()
+    assert failed["msg"].replace("…", "").isascii()
     assert "\x1b" not in failed["msg"]
     assert len(failed["msg"]) < 1000
 

@@ -220,12 +220,12 @@ class Client:
             failure = errors.failure(error)
             raise _AttemptError(self.explained(failure, what), errors.row(failure).retry) from error
         except (self._requests.RequestException, NoAnswerError) as error:
-            told = (
-                error if isinstance(error, NoAnswerError) else NoAnswerError(f"{what}: no answer from the API: {error}")
-            )
+            said = errors.printable(str(error))
+            told = error if isinstance(error, NoAnswerError) else NoAnswerError(f"{what}: no answer from the API: {said}")
             raise _AttemptError(told, errors.SOME) from error
         except self._auth.GoogleAuthError as error:
-            refused = GcpError(f"{what}: the credentials give no access: {error}. Renew them and run again.")
+            said = errors.printable(str(error))
+            refused = GcpError(f"{what}: the credentials give no access: {said}. Renew them and run again.")
             raise _AttemptError(refused, errors.NEVER) from error
         except (self._protobuf.ParseError, AttributeError, TypeError, ValueError) as error:
             # The library assumes that JSON has Google's form, even in errors.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import typing as t
 
-from .errors import GcpError
+from .errors import GcpError, printable
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
@@ -29,7 +29,7 @@ def find(access_token: str | None, file: str | None) -> t.Any:
         raise GcpError(
             "No credentials for Google Cloud. Tried: option access_token (environment GCP_ACCESS_TOKEN), option "
             "credentials_file (environment GCP_SERVICE_ACCOUNT_FILE), environment GOOGLE_APPLICATION_CREDENTIALS, "
-            f"gcloud's application default credentials, this machine's metadata server. Google's library says: {error} "
+            f"gcloud's application default credentials, this machine's metadata server. Google's library says: {printable(str(error))} "
             "Set one of them, or run `gcloud auth application-default login`."
         ) from error
     return found
@@ -44,7 +44,8 @@ def token(access_token: str | None, file: str | None) -> str:
     try:
         found.refresh(importlib.import_module("google.auth.transport.requests").Request())
     except auth.exceptions.GoogleAuthError as error:
-        raise GcpError(f"Google gives no access for these credentials: {error}. Renew them and run again.") from error
+        said = printable(str(error))
+        raise GcpError(f"Google gives no access for these credentials: {said}. Renew them and run again.") from error
     return str(found.token)
 
 
@@ -54,5 +55,5 @@ def _from_file(path: str) -> t.Any:
         return accounts.Credentials.from_service_account_file(path, scopes=SCOPES)
     except (OSError, ValueError) as error:
         raise GcpError(
-            f"credentials_file is {path!r}: {error}. Name the JSON file of a service account's key."
+            f"credentials_file is {path!r}: {printable(str(error))}. Name the JSON file of a service account's key."
         ) from error

@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from ...agent.problem import Problem
+from ...agent.text import printable as text_of_others
 
 NEVER, SOME, ALWAYS = "never", "some", "always"
 LONGEST_TEXT = 600
@@ -218,10 +219,8 @@ def explained(failure: Failure, what: str, project: str, api: str, roles: str) -
 
 
 def printable(text: str) -> str:
-    """Google's text, safe for a terminal and of bounded length."""
-    shown = "".join(each if each.isprintable() else " " for each in text[: 2 * LONGEST_TEXT])
-    shown = re.sub(r" +", " ", shown).strip()
-    return shown if len(shown) <= LONGEST_TEXT else f"{shown[:LONGEST_TEXT]}…"
+    """Google's text on one line, safe for a terminal and of bounded length."""
+    return text_of_others(" ".join(text[: 2 * LONGEST_TEXT].split()), LONGEST_TEXT)
 
 
 def failure(error: t.Any) -> Failure:
