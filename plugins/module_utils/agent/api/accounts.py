@@ -74,7 +74,8 @@ def entry_fault(entry: object, mode: str | None = None) -> str | None:
         return "one entry holds several ids; make each an entry of its own"
     if text != text.strip():
         return f"{mask(text.strip())} has blanks around it; remove them"
-    if not text or " " in text or not are_ids([text]):
+    formed = text[:1].isalpha() and text[-1:].isalnum() and any(character.isdigit() for character in text)
+    if not formed or " " in text or not are_ids([text]):
         return f"{mask(text)} is not an account id; copy it from the Client Portal (U, F, I or DU and digits)"
     if text != text.upper():
         return f"{mask(text.upper())} is written in lower case, and ids are compared letter by letter; use capitals"

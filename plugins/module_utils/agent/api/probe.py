@@ -152,8 +152,6 @@ class _Attempt:
         self._decoder = wire.Decoder()
         # One buffer for everything received: a block per answer, cut to its length, fragments the heap.
         self._received = memoryview(bytearray(RECEIVED_BYTES))
-        # One buffer for everything sent: blocks of different lengths fragment the heap.
-        self._received = memoryview(bytearray(RECEIVED_BYTES))
         self._at_eof: Callable[[], _Verdict] = self._closed_before_handshake
         self._session_asked = False
         self._timings: dict[str, float] = {}
