@@ -221,7 +221,9 @@ class Client:
             raise _AttemptError(self.explained(failure, what), errors.row(failure).retry) from error
         except (self._requests.RequestException, NoAnswerError) as error:
             said = errors.printable(str(error))
-            told = error if isinstance(error, NoAnswerError) else NoAnswerError(f"{what}: no answer from the API: {said}")
+            told = (
+                error if isinstance(error, NoAnswerError) else NoAnswerError(f"{what}: no answer from the API: {said}")
+            )
             raise _AttemptError(told, errors.SOME) from error
         except self._auth.GoogleAuthError as error:
             said = errors.printable(str(error))

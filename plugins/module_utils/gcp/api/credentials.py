@@ -29,8 +29,8 @@ def find(access_token: str | None, file: str | None) -> t.Any:
         raise GcpError(
             "No credentials for Google Cloud. Tried: option access_token (environment GCP_ACCESS_TOKEN), option "
             "credentials_file (environment GCP_SERVICE_ACCOUNT_FILE), environment GOOGLE_APPLICATION_CREDENTIALS, "
-            f"gcloud's application default credentials, this machine's metadata server. Google's library says: {printable(str(error))} "
-            "Set one of them, or run `gcloud auth application-default login`."
+            f"gcloud's application default credentials, this machine's metadata server. Google's library says: "
+            f"{printable(str(error))} Set one of them, or run `gcloud auth application-default login`."
         ) from error
     return found
 

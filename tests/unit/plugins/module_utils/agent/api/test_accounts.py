@@ -131,10 +131,11 @@ def test_an_entry_of_the_inventory(entry: object, mode: str | None, fault: str |
 
 
 @given(
-    st.lists(st.from_regex(r"[DUFI][A-Z._-]{0,4}[0-9]{1,4}", fullmatch=True), max_size=9), st.sampled_from(["live", "paper"])
+    st.lists(st.from_regex(r"[DUFI][A-Z._-]{0,4}[0-9]{1,4}", fullmatch=True), max_size=9),
+    st.sampled_from(["live", "paper"]),
 )
 def test_what_the_inventory_accepts_a_gateway_may_serve(ids: list[str], mode: str) -> None:
-    """One rule for both: a list of ids that passes the inventory is right when the gateway serves it, and the reverse."""
+    """One rule for both: a list that passes the inventory is right when the gateway serves it, and the reverse."""
     check = accounts.Check(mode, ids)
     check.take(ids)
     assert any(accounts.entry_fault(each, mode) for each in ids) == (check.wrong is not None)
