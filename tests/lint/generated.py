@@ -14,6 +14,7 @@
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.
+- From plugins/module_utils/report/live_check.py: the table of checks in docs.
 - From playbooks/vars/options.yml: docs/reference/playbook_options.md.
 - From what the tasks of roles and playbooks set: plugins/module_utils/rules/run_names.py.
 - From the stand-in's faults.py: their table in sandbox/gateway/README.md.
@@ -61,6 +62,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import error
 from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job as scheduler_job
 from ansible_collections.ibops.gateway.plugins.module_utils.host import docker_daemon as docker_daemon
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
+from ansible_collections.ibops.gateway.plugins.module_utils.report import live_check
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
@@ -482,6 +484,17 @@ def playbook_options() -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def live_checks_table() -> str:
+    """A row for each check of the live check, with its thresholds' defaults."""
+    known = yaml.safe_load((ROOT / "playbooks/vars/options.yml").read_text())["live_check"]
+    known |= yaml.safe_load(SPECIFICATION.read_text())["argument_specs"]["main.yml"]["options"]
+    rows = [("check", "`warn`", "`act`", "variable, default")]
+    for each in live_check.CHECKS:
+        shown = ", ".join(f"`{name}` {written(known[name]['default'])}" for name in each.options)
+        rows.append((each.name, each.warn, each.act, shown))
+    return table(rows)
+
+
 RUN_NAMES = ROOT / "plugins/module_utils/rules/run_names.py"
 
 
@@ -650,6 +663,7 @@ DOCUMENTED = {
     "client portal commands": instead_table,
     "alerting rules": alert_rules_table,
     "recording rules": records_table,
+    "live checks": live_checks_table,
     "metrics": metrics_table,
     "transition fields": transition_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
