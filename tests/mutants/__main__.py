@@ -59,7 +59,11 @@ MODULES: dict[str, list[str]] = {
         "agent/controller/test_milestones",
         "agent/engine/test_log",
     ],
-    "agent/controller/ibc": ["agent/controller/test_ibc", "agent/controller/test_milestones"],
+    "agent/controller/ibc": [
+        "agent/controller/test_ibc",
+        "agent/controller/test_milestones",
+        "agent/session/test_policy",
+    ],
     "agent/session/control": [
         "agent/session/test_control",
         "agent/session/test_control_acting",

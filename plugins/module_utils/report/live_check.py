@@ -173,7 +173,7 @@ class Check:
                 return row("state", WARN, "closed until IBKR's new week begins", f"Sign in {self._sign_in_times()}.")
             if session.get("stopped_by") == policy.PAUSE:
                 return row("state", ACT, "paused: its sign-in is kept", f"sudo ibgwctl resume {name}")
-            return row("state", ACT, text, policy.CAUSES["session_lost"][1])
+            return row("state", ACT, text, policy.CAUSES["session_lost"].next_step)
         if self.resting:
             return row("state", OK, text)
         if window := session.get("window"):
@@ -203,7 +203,7 @@ class Check:
         if not until:
             due = "was due" if session.get("week") == week.OVERDUE else "is due"
             text = f"no valid sign-in; one {due} {self._sign_in_times()}"
-            return [row("session", WARN if self.resting else ACT, text, policy.CAUSES["session_lost"][1])]
+            return [row("session", WARN if self.resting else ACT, text, policy.CAUSES["session_lost"].next_step)]
         since = f"signed in {new_york(signed_in, '%a %Y-%m-%d %H:%M')}, " if signed_in else ""
         left = until - self.now
         text = f"{since}valid until {new_york(until, '%a %Y-%m-%d %H:%M')} New York ({lasting(left)} left)"

@@ -161,11 +161,19 @@ OLD = "2026-11-20T10:00:00.000000000Z"
         # The cause is shown while it is down; its own state while it runs.
         (
             live(blocked="push_missed"), DOWN,
-            {"state": verdicts.BLOCKED, "reason": policy.CAUSES["push_missed"][0], "next_step": policy.SIGN_IN_STEP},
+            {
+                "state": verdicts.BLOCKED,
+                "reason": policy.CAUSES["push_missed"].meaning,
+                "next_step": policy.SIGN_IN_STEP,
+            },
         ),
         (
             live(blocked="of a later release"), DOWN,
-            {"state": verdicts.BLOCKED, "reason": policy.OTHER_CAUSE[0], "next_step": policy.OTHER_CAUSE[1]},
+            {
+                "state": verdicts.BLOCKED,
+                "reason": policy.OTHER_CAUSE.meaning,
+                "next_step": policy.OTHER_CAUSE.next_step,
+            },
         ),
         (live(blocked="push_missed"), RESTARTING, {"state": verdicts.STARTING, "reason": "well", "next_step": ""}),
         (
@@ -297,7 +305,7 @@ def test_how_late_a_look_is(record: Record, ago: float, late: float) -> None:
     ],
 )
 def test_what_a_cause_makes_of_a_report(cause: str | None, container: dict[str, Any] | None, told: bool) -> None:
-    reason, next_step = policy.CAUSES["push_missed"]
+    reason, next_step = policy.CAUSES["push_missed"][:2]
     expected = {"state": verdicts.BLOCKED, "reason": reason, "next_step": next_step} if told else {}
     assert policy.blocked(cause, container) == expected
 
