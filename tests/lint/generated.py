@@ -7,6 +7,7 @@
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts, by
   channel_kinds.py, and the default of session_sign_in_deadline, by week.py; in docs their tables.
+- From where the agent makes alerts: their kinds, in channel_kinds.py.
 - From plugins/module_utils/agent/portal/instead.py: their table in docs.
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From roles/observability/vars/main/rules.yml: their table in docs; the dashboards, Grafana's and Google's, are
@@ -46,6 +47,7 @@ sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
 # Those with an alias, which is their name, for their kinds of problem alone.
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers import judge
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.instead import INSTEAD
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
@@ -74,6 +76,14 @@ HARDENING = ROOT / "roles/hardening"
 ACCESS = ROOT / "roles/access/vars/main/main.yml"
 SESSION = ROOT / "roles/session/meta/argument_specs.yml"
 GCP_VM = ROOT / "roles/gcp_vm/meta/argument_specs.yml"
+AGENT = ROOT / "plugins/module_utils/agent"
+CHANNEL_KINDS = AGENT / "session/channel_kinds.py"
+# How an alert's key begins, where it is made.
+ALERT_KEYS = (
+    re.compile(r'\bAlert\(\s*f?"([\w-]+)[/"]'),
+    re.compile(r'\bput\(\s*f?"([\w-]+)[/"]'),
+    re.compile(r'\bkey = f"([\w-]+)/'),
+)
 TABLE = "plugins/module_utils/rules/ibc_settings.py"
 NOTE = f"Written by `make generate` from {TABLE}; change it there."
 SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
@@ -250,6 +260,16 @@ def session_specification() -> str:
         written(week.SIGN_IN_DEADLINE),
     )
     return kept + ALERTS_NOTE + option_lines("session_alerts", channel())
+
+
+def alert_kinds() -> str:
+    """channel_kinds.py, with the kinds of the alerts that the agent makes."""
+    sources = [path.read_text() for path in AGENT.rglob("*.py")]
+    made = {kind for pattern in ALERT_KEYS for source in sources for kind in pattern.findall(source)}
+    # How a command ended that was asked for from afar is an alert, too; a sample's key is of no kind.
+    kinds = made - {"key"} | {command for command, _said in judge.COMMANDS.values()}
+    head, begin, rest = CHANNEL_KINDS.read_text().partition("ALERT_KINDS = frozenset(\n    {\n")
+    return head + begin + "".join(f'        "{kind}",\n' for kind in sorted(kinds)) + rest[rest.index("    }\n") :]
 
 
 def channel() -> dict[str, Any]:
@@ -639,6 +659,7 @@ def texts() -> dict[Path, str]:
         SPECIFICATION: specification(),
         ACCESS: line_of(ACCESS.read_text(), "^__access_known: ", f"[{', '.join(access.METHODS)}]"),
         SESSION: session_specification(),
+        CHANNEL_KINDS: alert_kinds(),
         GCP_VM: gcp_vm_specification(),
         HEALTH: health_module(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
