@@ -28,7 +28,11 @@ from tests.unit.plugins.policy_cases import (
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import LAPSE_SECONDS, Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import (
+    DIALOG_SECONDS,
+    LAPSE_SECONDS,
+    Gateway,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.policy import Seen
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import PAPER, SIGN_IN, Record
@@ -254,6 +258,24 @@ def test_a_look_as_the_rules_see_it() -> None:
     gateway.verdict = {"api_state": "link_down", "final": False, "reason": "", "next_step": "", "connectivity": None}
     gateway.engine_fault = "no engine"
     assert (policy.seen(gateway).api_state, policy.seen(gateway).fault) == ("link_down", "no engine")
+
+
+@pytest.mark.parametrize(("controller", "restarts"), [("ibc", True), ("ibg-controller", False)])
+def test_whether_a_restart_costs_no_sign_in_is_the_controllers(deploy: Any, controller: str, restarts: bool) -> None:
+    found = deploy(controller=controller)
+    assert policy.seen(Gateway(found.endpoint(), found)).restarts is restarts
+
+
+def test_a_code_that_has_to_be_typed_is_seen() -> None:
+    gateway = Gateway({})
+    gateway.container = {
+        "exists": True, "running": True, "status": "running", "frozen": None, "started_at": OLD
+    }  # fmt: skip
+    gateway.summary.feed([*SIGN_IN_LOG[:5], "IBC: detected dialog entitled: Enter security code; event=Opened"])
+    assert policy.seen(gateway).wanted == ""
+    opened = gateway.phase_since
+    gateway.clock = lambda: opened + DIALOG_SECONDS
+    assert policy.seen(gateway).wanted == "code_wanted"
 
 
 @pytest.mark.parametrize(
