@@ -17,7 +17,10 @@ from ansible_collections.ibops.gateway.plugins.plugin_utils.commands import loca
 TEXT_LIMIT = 200
 
 Row = tuple[str, ...]
-HEADER: Row = ("host", "mode", "state", "until", "account", "address", "image", "next step")
+# The columns that a page shows as they are.
+DETAILS: Row = ("until", "account", "address", "image")
+HEADER: Row = ("host", "mode", "state", *DETAILS, "next step")
+UNKNOWN: Row = ("-",) * len(DETAILS)
 
 
 def gateway_table(hosts: c.Iterable[c.Mapping[str, object]]) -> list[str]:
@@ -31,8 +34,8 @@ def row(host: c.Mapping[str, object]) -> Row:
     look = host.get("gateway_look")
     if not isinstance(look, c.Mapping) or "state" not in look:
         if isinstance(look, c.Mapping) and not look.get("unreachable") and look.get("msg"):
-            return (name, mode, "not known", "-", "-", "-", "-", printable(str(look["msg"]), TEXT_LIMIT))
-        return (name, mode, "unreachable", "-", "-", "-", "-", "look at the VM: is it running, does SSH reach it?")
+            return (name, mode, "not known", *UNKNOWN, printable(str(look["msg"]), TEXT_LIMIT))
+        return (name, mode, "unreachable", *UNKNOWN, "look at the VM: is it running, does SSH reach it?")
     watcher = look.get("watcher")
     notes = ["settings pending"] * bool(look.get("pending")) + ([str(watcher)] if watcher else [])
     notes += _release(look.get("release") or {})
@@ -85,7 +88,8 @@ def gateway_page(hosts: c.Iterable[c.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         cells = {name: printable(cell, TEXT_LIMIT) for name, cell in zip(HEADER, row(host), strict=True)}
         reason = printable(str(found.get("reason") or ""), TEXT_LIMIT)
         picture = strip(found) if found.get("checked_at") else ""
-        shown.append({**cells, "verdict": urgency(found), "reason": reason, "strip": picture})
+        details = {name: cells[name] for name in DETAILS if cells[name] != "-"}
+        shown.append({**cells, "details": details, "verdict": urgency(found), "reason": reason, "strip": picture})
     shown.sort(key=lambda each: (-VERDICTS.index(each["verdict"]), each["host"]))
     counts = {verdict: sum(each["verdict"] == verdict for each in shown) for verdict in reversed(VERDICTS)}
     return {"gateways": shown, "counts": counts, "key": key()}

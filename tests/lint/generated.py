@@ -7,6 +7,7 @@
   in docs.
 - From plugins/module_utils/agent/session: of role session's specification the options of session_alerts, by
   channel_kinds.py, and the default of session_sign_in_deadline, by week.py; in docs their tables.
+- From where the agent makes alerts: their kinds, in channel_kinds.py.
 - From plugins/module_utils/agent/portal/instead.py: their table in docs.
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From roles/observability/vars/main/rules.yml: their table in docs; the dashboards, Grafana's and Google's, are
@@ -14,6 +15,7 @@
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.
+- From plugins/module_utils/report/live_check.py: the table of checks in docs.
 - From playbooks/vars/options.yml: docs/reference/playbook_options.md.
 - From what the tasks of roles and playbooks set: plugins/module_utils/rules/run_names.py.
 - From the stand-in's faults.py: their table in sandbox/gateway/README.md.
@@ -21,50 +23,36 @@
 - From the files of roles/hardening/vars/main: the list of controls and their tags.
 - From each role's argument specification: the comments in its defaults, and the defaults that it states. A comment with
   a blank line after it is a heading and stays.
+
+The tables in docs are tables.py's.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
-import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 from tests.lint import dashboard
-from tests.lint.files import ROOT, project_files
+from tests.lint.files import ROOT
+from tests.lint.tables import PLAIN, documents, written
 
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
-sys.path.insert(0, str(ROOT / "sandbox/gateway"))
 
-# Those with an alias, which is their name, for their kinds of problem alone.
-from ansible_collections.ibops.gateway.plugins.module_utils.agent import problem
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, promises
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.instead import INSTEAD
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers import judge
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
     channel_kinds,
     health,
-    journal,
-    metrics,
     week,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy import controller_settings
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import monitoring as monitoring
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp import network as network
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.api import errors
-from ansible_collections.ibops.gateway.plugins.module_utils.gcp.resources import scheduler_job as scheduler_job
-from ansible_collections.ibops.gateway.plugins.module_utils.host import docker_daemon as docker_daemon
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import check as check
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import ibc_settings as ibc
-from ibgw_standin import faults
 
 GATEWAY = ROOT / "roles/gateway"
 SPECIFICATION = GATEWAY / "meta/argument_specs.yml"
@@ -72,6 +60,14 @@ HARDENING = ROOT / "roles/hardening"
 ACCESS = ROOT / "roles/access/vars/main/main.yml"
 SESSION = ROOT / "roles/session/meta/argument_specs.yml"
 GCP_VM = ROOT / "roles/gcp_vm/meta/argument_specs.yml"
+AGENT = ROOT / "plugins/module_utils/agent"
+CHANNEL_KINDS = AGENT / "session/channel_kinds.py"
+# How an alert's key begins, where it is made.
+ALERT_KEYS = (
+    re.compile(r'\bAlert\(\s*f?"([\w-]+)[/"]'),
+    re.compile(r'\bput\(\s*f?"([\w-]+)[/"]'),
+    re.compile(r'\bkey = f"([\w-]+)/'),
+)
 TABLE = "plugins/module_utils/rules/ibc_settings.py"
 NOTE = f"Written by `make generate` from {TABLE}; change it there."
 SPECIFICATION_NOTE = f"      # To the end: {NOTE[0].lower()}{NOTE[1:]}\n"
@@ -87,12 +83,6 @@ ARGUMENT_TYPES: dict[Any, dict[str, str]] = {
     list[str]: {"type": "list", "elements": "str"},
     dict[str, str]: {"type": "dict"},
 }
-# Ansible's markup as plain text.
-PLAIN = [
-    (r"\bL\(([^,()]+), *([^)]+)\)", r"\1 (\2)"),
-    (r"\b[MP]\((?:\w+\.)*(\w+)(?:#\w+)?\)", r"\1"),
-    (r"\b[CEOV]\((?:[\w.]+#\w+:(?:[\w.]+:)?)?([^()]*)\)", r"\1"),
-]
 
 CONFIG_HEAD = """\
 {% macro yes_no(value) %}{{ '' if value is none else value | bool | ternary('yes', 'no') }}{% endmacro %}
@@ -161,10 +151,6 @@ def option(key: Any) -> dict[str, Any]:
     if key.type == "str" and key.values.choices:
         found["choices"] = list(key.values.choices)
     return found
-
-
-def written(value: object) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def specification() -> str:
@@ -248,6 +234,16 @@ def session_specification() -> str:
         written(week.SIGN_IN_DEADLINE),
     )
     return kept + ALERTS_NOTE + option_lines("session_alerts", channel())
+
+
+def alert_kinds() -> str:
+    """channel_kinds.py, with the kinds of the alerts that the agent makes."""
+    sources = [path.read_text() for path in AGENT.rglob("*.py")]
+    made = {kind for pattern in ALERT_KEYS for source in sources for kind in pattern.findall(source)}
+    # How a command ended that was asked for from afar is an alert, too; a sample's key is of no kind.
+    kinds = made - {"key"} | {command for command, _said in judge.COMMANDS.values()}
+    head, begin, rest = CHANNEL_KINDS.read_text().partition("ALERT_KINDS = frozenset(\n    {\n")
+    return head + begin + "".join(f'        "{kind}",\n' for kind in sorted(kinds)) + rest[rest.index("    }\n") :]
 
 
 def channel() -> dict[str, Any]:
@@ -373,24 +369,6 @@ def home(name: str, files: list[Path]) -> Path:
     return max(fits, key=lambda path: len(path.stem), default=new)
 
 
-def week_table() -> str:
-    """The table of a live gateway's week, as docs have it."""
-    heads_up, noon, _last_hour = week.reminders(datetime(2026, 11, 29, 12, tzinfo=UTC)).values()
-    rows = [
-        ("when (New York)", "what happens"),
-        ("---", "---"),
-        (f"{heads_up:%A %H:%M}", "a reminder"),
-        (f"Saturday {week.CLOSE:%H:%M}", "the watcher signs the gateway off and leaves it down"),
-        (week.VOIDED, "IBKR voids every token"),
-        (week.OPENED, "from now on a sign-in lasts the week"),
-        (
-            f"{noon:%A %H:%M}, and an hour before `session_sign_in_deadline` ({week.SIGN_IN_DEADLINE})",
-            "reminders, if nobody has signed in",
-        ),
-    ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
 def hardening() -> dict[Path, str]:
     """Role hardening's list of controls, and its tags."""
     variables, tasks = HARDENING / "vars/main/main.yml", HARDENING / "tasks/main.yml"
@@ -422,66 +400,6 @@ def platforms() -> dict[Path, str]:
     return found
 
 
-def access_table() -> str:
-    rows = [
-        ("method", "who gets through", "identity", "encryption", "moving parts", "when it fails"),
-        ("---",) * 6,
-        *((f"`{name}`", *method[:5]) for name, method in access.METHODS.items()),
-    ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def google_errors_table() -> str:
-    """A row for each kind of error of Google's; a placeholder of its texts in italics."""
-    rows = [("error", "Google answers", "what it means", "next step", "tried again"), ("---",) * 5]
-    tries = {errors.NEVER: "no", errors.SOME: "up to five times", errors.ALWAYS: "until the deadline"}
-    for row in errors.ROWS:
-        answers = [*map(str, sorted(row.statuses)), *(f"`{reason}`" for reason in sorted(row.reasons))]
-        answer = f"{', '.join(answers)}{' with the name of a constraint' if row.pattern else ''}"
-        again = "once, after another look" if row.error is errors.ChangedMeanwhileError else tries[row.retry]
-        meaning, step = (
-            re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) or "Google's own text" for text in (row.meaning, row.next_step)
-        )
-        rows.append((f"`{row.id}`", answer, meaning, step, again))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def organization_policies_table() -> str:
-    rows = [("constraint", "way round"), ("---",) * 2]
-    rows += [(f"`{name}`", re.sub(r"\{(\w+)\}", r"*\1*", cell(text))) for name, text in errors.POLICIES.items()]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def problem_table() -> str:
-    """A row for each kind of problem; a placeholder of its texts in italics."""
-    rows = [("id", "what is wrong", "how to fix it"), ("---",) * 3]
-    for id_, texts in sorted(problem.KINDS.items()):
-        wrong, fix = (re.sub(r"\{(\w+)\}", r"*\1*", cell(text)) for text in texts)
-        rows.append((f"`{id_}`", wrong, fix))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def cell(text: str) -> str:
-    """A text in a table of Markdown, where braces of :meth:`str.format` are single."""
-    for plain in "*<|":
-        text = text.replace(plain, f"\\{plain}")
-    return text.replace("{{", "\\{").replace("}}", "\\}")
-
-
-def playbook_options() -> str:
-    rows = [("playbook", "option", "type", "default", "what it does"), ("---",) * 5]
-    for playbook, known in yaml.safe_load((ROOT / "playbooks/vars/options.yml").read_text()).items():
-        for name, option in known.items():
-            described = option["description"]
-            for pattern, plain in PLAIN:
-                described = re.sub(pattern, plain, described)
-            if "choices" in option:
-                described += f" One of {', '.join(option['choices'])}."
-            default = f"`{written(option['default'])}`" if "default" in option else ""
-            rows.append((playbook, f"`{name}`", option["type"], default, cell(described)))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
 RUN_NAMES = ROOT / "plugins/module_utils/rules/run_names.py"
 
 
@@ -505,127 +423,13 @@ def names_set(node: Any) -> set[str]:
     return found | {name for each in node.values() for name in names_set(each)}
 
 
-def table(rows: Iterable[tuple[str, ...]]) -> str:
-    head, *others = rows
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ("---",) * len(head), *others))
-
-
-def promises_table() -> str:
-    """The basis of each promise, by controller."""
-    tables = controllers.TABLES.values()
-    rows = [("promise", *(each.title for each in tables))]
-    for promise, text in promises.PROMISES.items():
-        bases = [promises.basis(each, promise) for each in tables]
-        cells = (each.rests_on if each.kept else f"**not kept**: {each.rests_on}. {each.instead}" for each in bases)
-        rows.append((text, *cells))
-    return table(rows)
-
-
-def controller_settings_table() -> str:
-    """Each setting of IBC, and what becomes of it with another controller."""
-    others = [each for each in controllers.TABLES.values() if each.name in controller_settings.TABLES]
-    rows = [("variable", *(f"with {each.title}" for each in others))]
-    for name in ibc.OPTIONS | {ibc.BYPASS: None}:
-        rows.append((f"`{name}`", *(setting_kept(controller_settings.TABLES[each.name], name) for each in others)))
-    return table(rows)
-
-
-def metrics_table() -> str:
-    """A row for each metric of the watcher."""
-    rows = [("metric", "type", "unit", "what it tells", "from", "label")]
-    rows.append(
-        (
-            f"`{metrics.INFO}`",
-            metrics.GAUGE,
-            "",
-            metrics.INFO_HELP,
-            "its settings, the log",
-            ", ".join(f"`{name}`" for name in metrics.INFO_LABELS),
-        )
-    )
-    for each in metrics.METRICS:
-        values = ", ".join(f"`{value}`" for value in each.values)
-        label = f"`{each.label}`: {values}" if each.label else ""
-        rows.append((f"`{each.name}`", each.kind, metrics.unit(each.name), each.help, each.source, label))
-    return table(rows)
-
-
-def channels_table() -> str:
-    """A row for each kind of channel for alerts."""
-    rows = [("kind", "needs", "may have", "what it is sent", "format by")]
-    for name, kind in channel_kinds.KINDS.items():
-        needs, may = (", ".join(f"`{each}`" for each in part) for part in (kind.needs, kind.may))
-        rows.append((f"`{name}`", needs, may, kind.sent, kind.source))
-    return table(rows)
-
-
-def instead_table() -> str:
-    """A row for each command of ibgwctl that is not for a Client Portal Gateway."""
-    rows = [
-        ("command", "instead"),
-        *((f"`{name}`", cell(text.format(name="<name>"))) for name, text in INSTEAD.items()),
-    ]
-    return table(rows)
-
-
-def rules_file(name: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = yaml.safe_load((ROOT / "roles/observability/vars/main/rules.yml").read_text())[name]
-    return found
-
-
-def alert_rules_table() -> str:
-    """A row for each alerting rule of Prometheus."""
-    rows = [("rule", "severity", "for", "fires when", "what to do", "expression")]
-    for each in rules_file("__observability_rules"):
-        shown = (cell(each["text"]), cell(each["step"]), f"`{cell_code(each['expr'])}`")
-        rows.append((f"`{each['alert']}`", each["severity"], each["for"], *shown))
-    return table(rows)
-
-
-def records_table() -> str:
-    """A row for each recording rule of Prometheus."""
-    rows = [("series", "what it tells", "expression")]
-    rows += [
-        (f"`{each['record']}`", cell(each["text"]), f"`{cell_code(each['expr'])}`")
-        for each in rules_file("__observability_records")
-    ]
-    return table(rows)
-
-
-def cell_code(text: str) -> str:
-    """Code in a table of Markdown, where a bar would end the cell."""
-    return text.strip().replace("|", "\\|")
-
-
-def transition_table() -> str:
-    """A row for each field of a line in the journal."""
-    return table([("field", "what it is"), *((f"`{name}`", text) for name, (text, _read) in journal.FIELDS.items())])
-
-
-def setting_kept(own: controller_settings.Table, name: str) -> str:
-    if name in own.always:
-        return "always on"
-    if name not in own.kept:
-        return f"at its default only: {own.lacking.get(name, controller_settings.NO_SETTING)}"
-    return own.kept[name] + (", from 12:00 PM on" if name in own.afternoon else "")
-
-
-def documents() -> dict[Path, str]:
-    """The pages with a generated part."""
-    found = {}
-    for path in project_files():
-        text = (ROOT / path).read_text() if path.suffix == ".md" else ""
-        if MARKED.search(text):
-            found[ROOT / path] = MARKED.sub(lambda part: f"{part[1]}{DOCUMENTED[part['name']]()}{part['end']}", text)
-    return found
-
-
 def texts() -> dict[Path, str]:
     found = {
         ROOT / "templates/config.ini.j2": config_ini(),
         SPECIFICATION: specification(),
         ACCESS: line_of(ACCESS.read_text(), "^__access_known: ", f"[{', '.join(access.METHODS)}]"),
         SESSION: session_specification(),
+        CHANNEL_KINDS: alert_kinds(),
         GCP_VM: gcp_vm_specification(),
         HEALTH: health_module(),
         GATEWAY / "defaults/main" / IBC_DEFAULTS: ibc_defaults(),
@@ -637,26 +441,6 @@ def texts() -> dict[Path, str]:
     for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
         found |= defaults(path.parent.parent, found.get(path) or path.read_text())
     return found
-
-
-MARKED = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n)(?:.*\n)*?(?P<end><!-- end -->)")
-DOCUMENTED = {
-    "errors of Google": google_errors_table,
-    "organization policies": organization_policies_table,
-    "access methods": access_table,
-    "promises per controller": promises_table,
-    "settings by environment": controller_settings_table,
-    "alert channels": channels_table,
-    "client portal commands": instead_table,
-    "alerting rules": alert_rules_table,
-    "recording rules": records_table,
-    "metrics": metrics_table,
-    "transition fields": transition_table,
-    "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
-    "playbook options": playbook_options,
-    "problems": problem_table,
-    "weekly times": week_table,
-}
 
 
 def main() -> int:

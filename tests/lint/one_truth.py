@@ -16,9 +16,8 @@ from tests.lint.files import ROOT, project_files
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import releases
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.answers import judge
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import ports, verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import channel_kinds, plan, week, windows
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan, week, windows
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import image
 from ansible_collections.ibops.gateway.plugins.module_utils.report import picture
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, mtls, wireguard
@@ -202,23 +201,6 @@ def state_claims() -> Iterator[Claim]:
     )
 
 
-# How a key begins, where an alert is made.
-KEYS = (
-    re.compile(r'\bAlert\(\s*f?"([\w-]+)[/"]'),
-    re.compile(r'\bput\(\s*f?"([\w-]+)[/"]'),
-    re.compile(r'\bkey = f"([\w-]+)/'),
-)
-
-
-def alert_claims() -> Iterator[Claim]:
-    agent = ROOT / "plugins/module_utils/agent"
-    sources = [path.read_text() for path in agent.rglob("*.py")]
-    made = {kind for pattern in KEYS for source in sources for kind in pattern.findall(source)}
-    commands = {command for command, _said in judge.COMMANDS.values()}
-    # A sample's key is of no kind.
-    yield "the kinds of alerts", channel_kinds.ALERT_KINDS, {"plugins/module_utils/agent": made - {"key"} | commands}
-
-
 def access_claims() -> Iterator[Claim]:
     folder = ROOT / "roles/access/vars/main"
     tables = {path.stem for path in folder.glob("*.yml") if f"__access_{path.stem}" in yaml.safe_load(path.read_text())}
@@ -286,7 +268,6 @@ CLAIMS = (
     said_claims,
     session_claims,
     state_claims,
-    alert_claims,
     access_claims,
     hardening_claims,
     portal_claims,

@@ -40,6 +40,8 @@ MODULES: dict[str, list[str]] = {
         "agent/session/test_policy",
         "agent/session/test_policy_record",
         "agent/session/test_policy_weeks",
+        "agent/session/test_policy_appointments",
+        "../filter/test_upgrade",
     ],
     "agent/session/lease": ["agent/session/test_lease"],
     "agent/session/lifecycle": [
@@ -59,7 +61,13 @@ MODULES: dict[str, list[str]] = {
         "agent/controller/test_milestones",
         "agent/engine/test_log",
     ],
-    "agent/controller/ibc": ["agent/controller/test_ibc", "agent/controller/test_milestones"],
+    "agent/controller/findings": ["agent/session/test_policy", "agent/api/test_verdicts", "../filter/test_upgrade"],
+    "agent/controller/ibc": [
+        "agent/controller/test_ibc",
+        "agent/controller/test_milestones",
+        "agent/session/test_policy",
+        "../filter/test_upgrade",
+    ],
     "agent/session/control": [
         "agent/session/test_control",
         "agent/session/test_control_acting",
@@ -67,6 +75,7 @@ MODULES: dict[str, list[str]] = {
         "agent/session/test_control_progress",
         "agent/controller/test_password",
     ],
+    "agent/controller/password": ["agent/controller/test_password", "agent/session/test_control"],
     "rules/gateway": ["rules/test_gateway"],
     "rules/access": ["rules/test_access", "rules/test_mtls", "rules/test_wireguard"],
     "agent/session/plan": ["agent/session/test_plan"],

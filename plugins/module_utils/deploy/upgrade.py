@@ -9,9 +9,7 @@ import collections.abc as c
 import typing as t
 from dataclasses import dataclass
 
-# Causes of a failed sign-in (policy.CAUSES) that an image can be responsible for; the others are the account's or the
-# phone's.
-IMAGE_CAUSES = frozenset({"bad_settings", "login_window_loop", "release_refused", "sign_in_ended", "sign_in_late"})
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 
 
 @dataclass(frozen=True)
@@ -37,4 +35,5 @@ def current(left: Upgrade | None, image: str, container: c.Mapping[str, t.Any]) 
 
 def taken_back(left: Upgrade | None, image: str, cause: str) -> bool:
     """Return whether to go back to the previous image after the first sign-in with *image* failed for *cause*."""
-    return bool(left and left.image == image and not left.tried and left.previous and cause in IMAGE_CAUSES)
+    of_image = cause in policy.CAUSES and policy.CAUSES[cause].of_image
+    return bool(left and left.image == image and not left.tried and left.previous and of_image)

@@ -91,42 +91,8 @@ class Check:
     def rows(self) -> list[Row]:
         if not self.deployed:
             return [self._absent(), *self._drift()]
-        if self.portal:
-            # It has no week, no release that IBKR names, and no client's environment.
-            return [
-                self._state(),
-                *self._accounts(),
-                self._watcher(),
-                *self._events(),
-                self._image(),
-                *self._pending(),
-                *self._log(),
-                self._clock(),
-                *self._disks(),
-                self._secret(),
-                *self._certificates(),
-                self._timers(),
-                *self._drift(),
-            ]
-        return [
-            self._state(),
-            *self._until(),
-            *self._accounts(),
-            *self._deep(),
-            self._watcher(),
-            *self._events(),
-            self._image(),
-            *self._release(),
-            *self._pending(),
-            *self._restarts(),
-            *self._log(),
-            self._clock(),
-            *self._disks(),
-            self._secret(),
-            *self._certificates(),
-            self._timers(),
-            *self._drift(),
-        ]
+        found = [each.judge(self) for each in CHECKS if each.portal or not self.portal]
+        return [row for some in found for row in ([some] if isinstance(some, dict) else some)]
 
     def about(self) -> str:
         """Describe the checked gateway in one line."""
@@ -207,7 +173,7 @@ class Check:
                 return row("state", WARN, "closed until IBKR's new week begins", f"Sign in {self._sign_in_times()}.")
             if session.get("stopped_by") == policy.PAUSE:
                 return row("state", ACT, "paused: its sign-in is kept", f"sudo ibgwctl resume {name}")
-            return row("state", ACT, text, policy.CAUSES["session_lost"][1])
+            return row("state", ACT, text, policy.CAUSES["session_lost"].next_step)
         if self.resting:
             return row("state", OK, text)
         if window := session.get("window"):
@@ -237,7 +203,7 @@ class Check:
         if not until:
             due = "was due" if session.get("week") == week.OVERDUE else "is due"
             text = f"no valid sign-in; one {due} {self._sign_in_times()}"
-            return [row("session", WARN if self.resting else ACT, text, policy.CAUSES["session_lost"][1])]
+            return [row("session", WARN if self.resting else ACT, text, policy.CAUSES["session_lost"].next_step)]
         since = f"signed in {new_york(signed_in, '%a %Y-%m-%d %H:%M')}, " if signed_in else ""
         left = until - self.now
         text = f"{since}valid until {new_york(until, '%a %Y-%m-%d %H:%M')} New York ({lasting(left)} left)"
@@ -492,6 +458,123 @@ class Check:
             count = many(len(drift["changes"]), "task")
             return [row("drift", WARN, f"site.yml would change something in {count}: {names}", step)]
         return [row("drift", OK, "site.yml would change nothing")]
+
+
+class Judged(t.NamedTuple):
+    """A check: what *judge* makes a warning, and what a person has to act on, by the *options* with thresholds.
+
+    Not *portal*: of an IB Gateway alone, since a Client Portal Gateway has no such thing.
+    """
+
+    name: str
+    judge: c.Callable[[Check], Row | list[Row]]
+    warn: str = ""
+    act: str = ""
+    options: tuple[str, ...] = ()
+    portal: bool = True
+
+
+# In the order of the table on the screen. `make generate` writes docs/how-to/live_check.md's from it.
+CHECKS = (
+    Judged(
+        "state",
+        Check._state,
+        "closed for the weekend; degraded within IBKR's reset; paper is starting",
+        "anything else but `ready`; paper is down in its window",
+    ),
+    Judged(
+        "session",
+        Check._until,
+        "the sign-in ends within so many hours",
+        "there is none, or role `session` has not run",
+        ("live_check_valid_hours",),
+        portal=False,
+    ),
+    Judged(
+        "accounts",
+        Check._accounts,
+        "live without an allow-list (`gateway_accounts`)",
+        "another account than allowed",
+    ),
+    Judged(
+        "deep check",
+        Check._deep,
+        "ib_async is wanted and not on the host yet; the gateway is not ready",
+        "a step failed",
+        ("gateway_client_check",),
+        portal=False,
+    ),
+    Judged(
+        "watcher",
+        Check._watcher,
+        "it has never inspected; not enabled at boot",
+        "not active (unless `session_watch: false`); ended by itself and restarted within ten minutes; its inspection "
+        "is overdue (two intervals and 20 s)",
+    ),
+    Judged(
+        "week",
+        Check._events,
+        "the watcher blocked the gateway, or failed to do something, in the last seven days",
+    ),
+    Judged("image", Check._image, "a tag instead of a digest; another one in the container; not on the host"),
+    Judged(
+        "release",
+        Check._release,
+        "IBKR accepts it until a known day, or asks for a newer one; it is not known",
+        "that day is at most seven days away, or past",
+        portal=False,
+    ),
+    Judged("settings", Check._pending, "changed ones are pending"),
+    Judged(
+        "restarts",
+        Check._restarts,
+        "so many JVM starts more than one a day; restarts by Docker",
+        "",
+        ("live_check_restarts",),
+        portal=False,
+    ),
+    Judged("log", Check._log, "grows by more MiB a day", "", ("live_check_log_mib_per_day",)),
+    Judged(
+        "clock",
+        Check._clock,
+        "differs from the gateway's by more seconds",
+        "follows no time server",
+        ("live_check_skew_seconds",),
+    ),
+    Judged(
+        "disk (/, Docker, settings)",
+        Check._disks,
+        "less than so many percent free, of space or inodes",
+        "less than so many",
+        ("live_check_disk_warn", "live_check_disk_act"),
+    ),
+    Judged(
+        "secret",
+        Check._secret,
+        "paper: the password's file is older than so many days",
+        "paper: others may read it, or it is missing; live: it is within the container's reach though nobody signs in",
+        ("live_check_secret_days",),
+    ),
+    Judged(
+        "certificate, CRL (`/etc/ibgw/**/*.crt`, `*.crl`)",
+        Check._certificates,
+        "fewer days left",
+        "fewer days left",
+        ("live_check_certificate_warn_days", "live_check_certificate_act_days"),
+    ),
+    Judged(
+        "timers",
+        Check._timers,
+        "a unit of ours failed; a timer, or that of the security updates, is not armed",
+    ),
+    Judged(
+        "drift",
+        Check._drift,
+        "`site.yml --check` would change something, or did not end in time",
+        "it fails",
+        ("live_check_drift_minutes",),
+    ),
+)
 
 
 def _new_week(now: float) -> float:

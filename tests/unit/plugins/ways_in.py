@@ -48,7 +48,7 @@ class WayIn:
         """The message, and the next step."""
         if self.told:
             return self.told
-        return policy.CAUSES[self.cause] if self.cause else NOTHING
+        return policy.CAUSES[self.cause][:2] if self.cause else NOTHING
 
 
 WAYS = (

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a killed JVM leaves can be read by the next one."""
+"""Files that the stand-in keeps: the next JVM can read what a killed one leaves."""
 
 from __future__ import annotations
 

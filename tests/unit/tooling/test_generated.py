@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import time
 from pathlib import Path
@@ -110,6 +111,14 @@ def test_the_texts_follow_their_source(
     monkeypatch.setattr(getattr(generated, module), name, value)
     found = [text for file, text in generated.texts().items() if file.match(f"*/{path}")]
     assert any(line in text.splitlines() for text in found)
+
+
+def test_a_kind_of_alert_is_known_from_where_it_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text('key = f"pigeon/{name}"\nput(f"dove/{name}")\nAlert(\n    "crow", name)\n')
+    monkeypatch.setattr(generated, "AGENT", tmp_path)
+    made = {"pigeon", "dove", "crow"} | {command for command, _said in generated.judge.COMMANDS.values()}
+    listed = generated.alert_kinds().partition("ALERT_KINDS")[2].partition("\n)\n")[0]
+    assert re.findall(r'(?m)^ +"([\w-]+)",$', listed) == sorted(made)
 
 
 def test_an_option_of_a_channel_needs_its_description(monkeypatch: pytest.MonkeyPatch) -> None:

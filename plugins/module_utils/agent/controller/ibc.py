@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .marks import Controller
+from .marks import TAP, WINDOW, Controller, Finding
 
 # The image ends its display first, which makes Java exit with 1.
 UNDER_JAVA = "stopped by docker stop, without a log-off at IBKR"
@@ -92,34 +92,37 @@ IBC = Controller(
     },
     # Findings only: why the gateway does not become ready, and the next step.
     findings={
-        "too_many_logins": (
+        "too_many_logins": Finding(
             "IBKR has locked sign-ins of this user for a while after too many failures",
             "Stop the gateway, wait as long as the log says, correct the password, then start again.",
         ),
-        "session_choice": (
+        "session_choice": Finding(
             "the user is signed in elsewhere, and a dialog waits for a person to choose which session lives",
             "Sign the user out there, or set gateway_existing_session_action to primary; then stop and start "
             "the gateway.",
+            again=(WINDOW,),
         ),
-        "session_taken": (
+        "session_taken": Finding(
             "another session of the same user took over, as gateway_existing_session_action allows",
             "Sign the user out there, or give this gateway a user of its own.",
+            again=(WINDOW, TAP),
         ),
-        "passkey": (
+        "passkey": Finding(
             "the account demands a passkey, which cannot be used without a person at the screen",
             "Use a user whose second factor is IB Key, or none (paper). In Japan and Hong Kong IBKR has passkeys only, "
             "and live cannot run unattended.",
         ),
-        "release_refused": (
+        "release_refused": Finding(
             "IBKR no longer accepts this release of the gateway",
             "Move to a newer image digest.",
+            of_image=True,
         ),
-        "device_unnamed": (
+        "device_unnamed": Finding(
             "IBKR offers several second-factor devices, and none is named, so that no push is sent",
             "Set gateway_second_factor_device to the device's name as the list shows it, run site.yml and sign "
             "in again.",
         ),
-        "device_unknown": (
+        "device_unknown": Finding(
             "the device that gateway_second_factor_device names is not in IBKR's list, so that no push is sent",
             "Correct gateway_second_factor_device to a name of the list, run site.yml and sign in again.",
         ),

@@ -14,7 +14,7 @@ the recordings in tests/transcripts/ibg.
 from __future__ import annotations
 
 from .ibc import IBC
-from .marks import Controller
+from .marks import WINDOW, Controller, Finding
 
 IBG_CONTROLLER = Controller(
     "ibg-controller",
@@ -98,31 +98,35 @@ IBG_CONTROLLER = Controller(
         "terminated": ("Received signal ", "Received SIGINT or SIGTERM"),
     },
     findings={
-        "password_empty": (
+        "password_empty": Finding(
             "the container was started without user or password, so that nothing signs in",
             "Sign in by playbooks/live_signin.yml (live) or ibgwctl start (paper), which hand the password over.",
+            again=(WINDOW,),
         ),
-        "code_secret_bad": (
+        "code_secret_bad": Finding(
             "TWOFACTOR_CODE of its environment is not a base32 secret, so that nothing signs in",
             "Take it out of gateway_environment, or set the secret that IBKR shows when an authenticator is added.",
         ),
-        "password_expired": (
+        "password_expired": Finding(
             "IBKR says that the user's password has expired",
             "Set a new one at IBKR's web page, give it to the inventory, then sign in again.",
         ),
-        "server_silent": (
+        "server_silent": Finding(
             "IBKR's sign-in server did not answer, three times in a row: another session of the user holds the place, "
             "or IBKR makes the user wait",
             "Sign in to IBKR Mobile as this user, which ends its other sessions; wait 20 minutes, then start again.",
+            again=(WINDOW,),
         ),
-        "session_contest": (
+        "session_contest": Finding(
             "another program signs in as the same user again and again",
             "Stop the other one, or give this gateway a user of its own.",
+            again=(WINDOW,),
         ),
-        "program_unready": (
+        "program_unready": Finding(
             "the gateway's program did not start, or showed no login window in two minutes",
             "Give the machine more CPU and memory, look at /tmp/jvm_console_<mode>.log in the container, then start "
             "again.",
+            again=(WINDOW,),
         ),
         **{name: IBC.findings[name] for name in ("passkey", "session_choice", "session_taken")},
     },

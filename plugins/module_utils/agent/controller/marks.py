@@ -67,6 +67,26 @@ class _Mark:
             yield block.rfind(self._text), ""
 
 
+# Values of Finding.again, before anybody has fixed the cause: the next paper window, a sign-in by appointment (it is
+# worth its push), a person by one tap.
+WINDOW, APPOINTMENT, TAP = "window", "appointment", "tap"
+
+
+class Finding(NamedTuple):
+    """Why a gateway does not become ready, in words for a person: its *meaning* and the *next_step*.
+
+    *again*: who may try again. *at_once*: it is killed, since another attempt, or something unknown, would follow
+    during a gentle stop. *of_image*: an image that is new there may be at fault, so that the one before comes back;
+    else it is the account or the phone.
+    """
+
+    meaning: str
+    next_step: str
+    again: tuple[str, ...] = ()
+    at_once: bool = False
+    of_image: bool = False
+
+
 class Controller:
     """One program that signs the gateway in: its log's marks by event, its commands, its exit codes, its settings.
 
@@ -88,7 +108,7 @@ class Controller:
         marks: dict[str, tuple[str, ...]],
         commands: dict[str, str],
         exit_codes: dict[int, str],
-        findings: dict[str, tuple[str, str]],
+        findings: dict[str, Finding],
         settings_file: str,
         password_key: str,
         exit_codes_after_start: dict[int, str] | None = None,

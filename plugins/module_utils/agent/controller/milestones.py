@@ -1,16 +1,18 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a sign-in by the log: the milestones of a controller (controllers.py), folded into one summary."""
+"""The state of a sign-in by the log: the milestones of a controller (controllers.py), folded into one summary.
+
+Its findings are explained in findings.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from ..api import accounts, verdicts
+from ..api import accounts
 from ..text import printable
-from . import controllers
 from .ibc import IBC
 from .marks import Controller, Event
 
@@ -49,90 +51,6 @@ TYPED = {
     "Security Code Card Authentication": ("card_wanted", "a code of the user's security code card"),
 }
 EXISTING_SESSION = "Existing session detected"
-
-# Findings that keep a gateway from becoming ready and take more than one event, or more than the event; the others are
-# in the controllers' tables.
-FINDINGS = {
-    **{
-        name: verdicts.ApiState(verdicts.BLOCKED, meaning, next_step, final=True)
-        for table in controllers.TABLES.values()
-        for name, (meaning, next_step) in table.findings.items()
-    },
-    "other_controller": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "another controller runs in its container than the one that it is deployed for, so that nothing can be "
-        "promised of it",
-        "Set the image or its variable USE_IBG_CONTROLLER back, or run site.yml for the controller that is meant.",
-        final=True,
-    ),
-    "bad_settings": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "the image refuses its settings",
-        "Correct the variable that the log names and start again.",
-        final=True,
-    ),
-    "refused_login": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "IBKR refused the user or the password; every further try brings the user nearer to a lock-out",
-        "Stop the gateway, check user, password and mode by signing in at IBKR's web page, then start again.",
-        final=True,
-    ),
-    "login_window_loop": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "the login window did not show in time, three times in a row",
-        "Give the machine more CPU, or raise gateway_login_dialog_timeout.",
-        final=True,
-    ),
-    "push_missed": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "the push was not approved in time and no other will be sent",
-        "Stop the gateway and sign in again with the phone at hand.",
-        final=True,
-    ),
-    "push_denied": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "a push was answered, and the sign-in did not complete: it was denied on the phone, or IBKR did not go on",
-        "Ask who holds the phone; then sign in again, and approve the push.",
-        final=True,
-    ),
-    "push_closed": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "the push's dialog closed, and the sign-in did not complete: it was denied, or not answered in time",
-        "Ask who holds the phone; then sign in again, and approve the push.",
-        final=True,
-    ),
-    "second_factor": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "IBKR asks for a second factor that this gateway is not set up for",
-        "Make IB Key the user's only or preferred method at IBKR, then sign in again.",
-        final=True,
-    ),
-    "no_progress": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "the sign-in was accepted and did not complete, and the controller would try it again and again",
-        "Look at the container's log for the dialog that stood; if there was none, IBKR was slow: sign in again.",
-        final=True,
-    ),
-    "gave_up": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "the controller has given up, and tries nothing more",
-        "Look at the container's log for why, then stop it and sign in again.",
-        final=True,
-    ),
-    "too_many_attempts": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "sign-ins were tried again and again without success, and IBKR locks a user who goes on",
-        "Look at the container's log for what refused them, check user and password by signing in at IBKR's web"
-        " page, then start again.",
-        final=True,
-    ),
-    "stale_token": verdicts.ApiState(
-        verdicts.BLOCKED,
-        "the start waits without end on a kept sign-in (autorestart) that is no longer valid",
-        "Stop it and start it by ibgwctl start, which removes a stale one.",
-        final=True,
-    ),
-}
 
 
 class Summary:

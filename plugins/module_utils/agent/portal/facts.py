@@ -35,9 +35,6 @@ def examine(gateway: Watched, now: float) -> dict[str, t.Any]:
         "history": health.fact(lambda: health.history(gateway, now), "events"),
         "image": health.image(gateway, report) if gateway.image else {"wanted": None, "reason": _UNWRITTEN},
         "log": health.fact(lambda: health.log(details["inspected"], details["reason"]), *health.LOG),
-        "clock": health.clock_fact(),
-        "disks": health.disks(("/", health.DOCKER_DIR)),
-        "units": health.fact(lambda: {"units": health.units(gateway.name)}, "units"),
         "secret": health.fact(lambda: health.password_file(secret_path(gateway, PASSWORD), now), *health.SECRET),
-        "certificates": health.certificates(now),
+        **health.host(gateway.name, ("/", health.DOCKER_DIR), now),
     }

@@ -19,16 +19,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 SEVERITIES = ("info", "warning", "critical")
-# Of the JSON of a webhook: its schema, and the first part of a key.
+# Of the JSON of a webhook: its schema, and the first part of a key, which `make generate` writes from where alerts are
+# made.
 SCHEMA = 1
 ALERT_KINDS = frozenset(
     {
-        "state", "reminder", "appointment", "release", "ends", "log_gap", "password_held",
-        "answers_failed", "answer_refused",
-        # How a command ended that was asked for from afar, and a test of the channels.
-        "sign-in", "later", "skip", "stop", "test",
+        "answer_refused",
+        "answers_failed",
+        "appointment",
+        "ends",
+        "later",
+        "log_gap",
+        "password_held",
+        "release",
+        "reminder",
+        "sign-in",
+        "skip",
+        "state",
+        "stop",
+        "test",
     }
-)  # fmt: skip
+)
 Channel = dict[str, t.Any]
 Body = dict[str, t.Any]
 Part = Callable[[Channel, "Alert"], Body]

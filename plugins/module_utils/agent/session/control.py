@@ -493,9 +493,9 @@ class Control:
             say("push_missed", f"{missed} of {self.plan.pushes} pushes not approved in time")
         record.grant, record.blocked = None, cause
         self._look(record)
-        meaning, next_step = policy.CAUSES[cause]
-        self.store.note("blocked", f"{meaning}{detail}", self.now(), cause=cause)
-        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {meaning}{detail}. {next_step}")
+        why = f"{policy.CAUSES[cause].meaning}{detail}"
+        self.store.note("blocked", why, self.now(), cause=cause)
+        raise BlockedError(f"gateway {self.descriptor.name} is not signed in: {why}. {policy.CAUSES[cause].next_step}")
 
     def _signs_in(self, progress: Progress, timeout: float) -> bool:
         try:

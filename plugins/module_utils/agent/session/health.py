@@ -183,11 +183,8 @@ def examine(gateway: Gateway, now: float, timeout: float) -> Fact:
         "image": image(found, report),
         "log": fact(lambda: log(details["inspected"], details["reason"]), *LOG),
         "restarts": fact(lambda: restarts(details["inspected"], details["reason"], report, now), *RESTARTS),
-        "clock": clock_fact(),
-        "disks": disks(("/", DOCKER_DIR, found.settings_dir)),
-        "units": fact(lambda: {"units": units(found.name)}, "units"),
         "secret": fact(lambda: secret(found, now), *SECRET),
-        "certificates": certificates(now),
+        **host(found.name, ("/", DOCKER_DIR, found.settings_dir), now),
         "client": {"installed": os.access(CLIENT, os.X_OK), "python": CLIENT},
     }
     # Every fact must be described.
@@ -330,6 +327,16 @@ def restarts(inspected: Fact | None, reason: str | None, report: Fact, now: floa
 
 
 # The host
+
+
+def host(name: str, paths: c.Iterable[str], now: float) -> Fact:
+    """The facts about the host of gateway *name*, whatever the gateway's API; *paths* are on the disks that matter."""
+    return {
+        "clock": clock_fact(),
+        "disks": disks(paths),
+        "units": fact(lambda: {"units": units(name)}, "units"),
+        "certificates": certificates(now),
+    }
 
 
 def clock() -> Fact:

@@ -15,6 +15,7 @@ from typing import Any
 from ..api import verdicts
 from ..api.probe import ATTEMPT_SECONDS, probe
 from ..controller import ibc, milestones, promises
+from ..controller.findings import FINDINGS
 from ..controller.marks import Controller
 from ..engine.client import Engine, EngineError, NotFoundError
 from ..engine.log import Log
@@ -95,9 +96,9 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
     if verdict is not None and (verdict["final"] or verdict["api_state"] == "ready"):
         return _by_api(verdict)
     if summary.finding is not None:
-        row = milestones.FINDINGS[summary.finding]
+        row = FINDINGS[summary.finding]
         said = f" ({summary.last_error})" if summary.last_error else ""
-        return Judgement(row.state, row.meaning + said, row.next_step, row.final)
+        return Judgement(verdicts.BLOCKED, row.meaning + said, row.next_step, final=True)
     starting = verdict is None or verdicts.describe(verdict["api_state"]).state == verdicts.STARTING
     if summary.phase == milestones.WAITING_2FA and starting:
         return Judgement(
@@ -113,8 +114,9 @@ def judge(container: dict[str, Any] | None, summary: milestones.Summary, verdict
         dialog = f'; the last dialog is entitled "{summary.last_dialog}"' if signing_in and summary.last_dialog else ""
         return Judgement(state, f"{_doing(summary)}{dialog}; {verdict['reason']}", verdict["next_step"])
     if verdict["api_state"] == "link_down" and summary.contested:
-        row = verdicts.SIGNED_IN_ELSEWHERE
-        return Judgement(row.state, f"{row.meaning} (dialog {summary.last_dialog!r})", row.next_step)
+        elsewhere = verdicts.SIGNED_IN_ELSEWHERE
+        reason = f"{elsewhere.meaning} (dialog {summary.last_dialog!r})"
+        return Judgement(elsewhere.state, reason, elsewhere.next_step)
     return _by_api(verdict)
 
 
@@ -146,7 +148,7 @@ def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judg
     reason = f"its container has exited with code {container['exit_code']}"
     if container["exit_meaning"]:
         reason += f" ({container['exit_meaning']})"
-    row = milestones.FINDINGS.get(summary.finding or "")
+    row = FINDINGS.get(summary.finding or "")
     if row is not None:
         return Judgement(verdicts.STOPPED, f"{reason}: {row.meaning}", row.next_step, final=True)
     ended = container["exit_code"] in (0, 137, 143) or container["exit_meaning"] == ibc.UNDER_JAVA
@@ -294,7 +296,7 @@ class Gateway:
 
     @property
     def finding(self) -> str | None:
-        """The finding in the log that keeps the gateway from becoming ready, a key of milestones.FINDINGS."""
+        """The finding in the log that keeps the gateway from becoming ready, a key of findings.FINDINGS."""
         if self.summary.finding is None and self.lapsed and not self.summary.tries_again:
             return "push_missed"
         return self.summary.finding or ("stale_token" if self.mode == "paper" and self._on_stale_token() else None)
@@ -361,12 +363,12 @@ class Gateway:
         if found.state not in (verdicts.STARTING, verdicts.WAITING_2FA):
             return found
         if self.lapsed and not self.summary.tries_again:
-            row = milestones.FINDINGS["push_missed"]
-            return Judgement(row.state, row.meaning, row.next_step, row.final)
+            row = FINDINGS["push_missed"]
+            return Judgement(verdicts.BLOCKED, row.meaning, row.next_step, final=True)
         if self._on_stale_token():
-            row = milestones.FINDINGS["stale_token"]
+            row = FINDINGS["stale_token"]
             if self.mode == "paper":
-                return Judgement(row.state, row.meaning, row.next_step, row.final)
+                return Judgement(verdicts.BLOCKED, row.meaning, row.next_step, final=True)
             # Only a person gives up a live gateway's sign-in.
             return Judgement(verdicts.DEGRADED, row.meaning, _SIGN_IN_ANEW)
         if self.dialog in milestones.TYPED:

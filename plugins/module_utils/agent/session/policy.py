@@ -16,6 +16,8 @@ from typing import Any
 
 from ..api import verdicts
 from ..controller import milestones, promises
+from ..controller.findings import FINDINGS
+from ..controller.marks import APPOINTMENT, TAP, WINDOW, Finding
 from ..engine.log import epoch
 from ..releases import NOT_ACCEPTED
 from . import keeping, week, windows
@@ -45,54 +47,42 @@ LOOK_SECONDS = 20.0
 
 SIGN_IN_STEP = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
 _RESUME = "Its sign-in is kept, so no push is needed: ibgwctl resume, or ansible-playbook site.yml -l live"
-CAUSES = {
-    "session_lost": ("the live gateway is down, and a start would send a push to somebody's phone", SIGN_IN_STEP),
-    "sign_in_asked": (
-        "the live gateway asked for a full sign-in that nobody had started, and was stopped",
-        SIGN_IN_STEP,
+# A lost sign-in is worth a push of an appointment, and a tap.
+_ANEW = (APPOINTMENT, TAP)
+CAUSES: dict[str, Finding] = {
+    "session_lost": Finding(
+        "the live gateway is down, and a start would send a push to somebody's phone", SIGN_IN_STEP, again=_ANEW
     ),
-    "sign_in_ended": ("the gateway went down in the middle of its sign-in", SIGN_IN_STEP),
-    "push_missed": ("no push was approved within the bounds of the sign-in", SIGN_IN_STEP),
-    "sign_in_late": ("the sign-in did not complete in its time", SIGN_IN_STEP),
-    "ended_twice": (
+    "sign_in_asked": Finding(
+        "the live gateway asked for a full sign-in that nobody had started, and was stopped", SIGN_IN_STEP, again=_ANEW
+    ),
+    "sign_in_ended": Finding(
+        "the gateway went down in the middle of its sign-in", SIGN_IN_STEP, again=_ANEW, of_image=True
+    ),
+    "push_missed": Finding("no push was approved within the bounds of the sign-in", SIGN_IN_STEP, again=_ANEW),
+    "sign_in_late": Finding("the sign-in did not complete in its time", SIGN_IN_STEP, again=_ANEW, of_image=True),
+    "ended_twice": Finding(
         "the gateway ended by itself twice in its session",
         "Look at its log, docker logs; the next session tries again, and ibgwctl start does so now.",
+        again=(WINDOW,),
     ),
-    "no_password": (
+    "no_password": Finding(
         "the gateway's password could not be had",
         "ibgwctl history shows why; the next session tries again, and ibgwctl start does so now.",
+        again=(WINDOW,),
     ),
-    NOT_ACCEPTED: (
+    NOT_ACCEPTED: Finding(
         "IBKR no longer accepts the release of its image, so it is not started",
         "Set gateway_image to a newer digest, then run playbooks/upgrade.yml.",
+        again=(WINDOW,),
     ),
-    "wrong_account": (verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step),
-    **{name: (row.meaning, row.next_step) for name, row in milestones.FINDINGS.items() if name != "push_missed"},
+    "wrong_account": Finding(
+        verdicts.API_STATES["wrong_account"].meaning, verdicts.API_STATES["wrong_account"].next_step
+    ),
+    **{name: row for name, row in FINDINGS.items() if name != "push_missed"},
 }
 # A cause of a later release, after a downgrade to this one.
-OTHER_CAUSE = ("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
-# Causes that the next paper window may retry; the others stay until a person has fixed them.
-PASSING = (
-    "ended_twice",
-    "no_password",
-    NOT_ACCEPTED,
-    "login_window_loop",
-    "session_choice",
-    "session_taken",
-    "session_contest",
-    "stale_token",
-    "password_empty",
-    "program_unready",
-    "server_silent",
-    "no_progress",
-    "gave_up",
-)
-# After these a sign-in by appointment is worth its push; the others stay until a person has fixed them.
-FRESH = ("session_lost", "sign_in_asked", "sign_in_ended", "push_missed", "sign_in_late")
-# After these a person may well try again at once; the others have to be fixed first.
-BY_TAP = (*FRESH, "push_denied", "push_closed", "no_progress", "gave_up", "session_taken")
-# Causes that kill at once: another attempt, or something unknown, would follow during a gentle stop.
-AT_ONCE = ("too_many_attempts", "other_controller")
+OTHER_CAUSE = Finding("the gateway was stopped until a person looks at it", "ibgwctl history shows why.")
 
 
 @dataclass(frozen=True)
@@ -219,10 +209,19 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     state, reason, next_step = look.state, look.reason, look.next_step
     if record.blocked and not look.running:
         state = verdicts.BLOCKED
-        reason, next_step = CAUSES.get(record.blocked, OTHER_CAUSE)
+        reason, next_step = _cause(record).meaning, _cause(record).next_step
     elif record.mode == LIVE and not look.running:
         next_step = _RESUME if record.stopped_by == PAUSE and record.valid_until else SIGN_IN_STEP
     _tell(record, state, reason, next_step, now)
+
+
+def _cause(record: Record) -> Finding:
+    return CAUSES.get(str(record.blocked), OTHER_CAUSE)
+
+
+def _lasts(record: Record, again: str) -> bool:
+    """Whether a person has to fix the cause first, before *again* is worth a try."""
+    return bool(record.blocked) and again not in _cause(record).again
 
 
 def _count_logins(record: Record, look: Seen, now: float) -> None:
@@ -275,8 +274,8 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
         cause = "too_many_attempts"
     if look.running and cause in CAUSES:
         # A gentle stop takes seconds, in which IBC would try again; there is no session to log off.
-        at_once = cause in AT_ONCE and not look.signed_in
-        return Step("kill" if at_once else "stop", CAUSES[cause][0], cause)
+        at_once = CAUSES[cause].at_once and not look.signed_in
+        return Step("kill" if at_once else "stop", CAUSES[cause].meaning, cause)
     # A PAUSE that IBC has accepted takes effect at the next full minute; a STOP now would waste the sign-in.
     if look.running and record.stopping and record.stopping != PAUSE:
         return Step("stop", f"the stop that {record.stopping} began did not end")
@@ -288,7 +287,7 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
 
 def _over(record: Record, look: Seen) -> Step:
     if record.mode == LIVE:
-        return Step("stop" if look.signed_in else "kill", CAUSES["sign_in_late"][0], "sign_in_late")
+        return Step("stop" if look.signed_in else "kill", CAUSES["sign_in_late"].meaning, "sign_in_late")
     return Step("stop", "its time is over")
 
 
@@ -296,11 +295,11 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     signing_in = record.granted(now, SIGN_IN)
     if not look.running and signing_in:
         # A sign-in holds the lock until it is done, so none is under way now.
-        return Step("blocked", CAUSES["sign_in_ended"][0], "sign_in_ended")
+        return Step("blocked", CAUSES["sign_in_ended"].meaning, "sign_in_ended")
     if not look.running:
         lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked
         if lost:
-            return Step("blocked", CAUSES["session_lost"][0], "session_lost")
+            return Step("blocked", CAUSES["session_lost"].meaning, "session_lost")
         return _appointed(record, plan, now)
     void = record.signed_in_at is not None and record.valid_until is None and not signing_in
     if plan.weekly_close and (void or week.closing(moment(now))):
@@ -308,9 +307,9 @@ def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
             "stop" if look.signed_in else "kill", f"IBKR's week is over: the sign-in is void from {week.VOIDED}"
         )
     if signing_in and look.pushes_missed >= plan.pushes:
-        return Step("stop", CAUSES["push_missed"][0], "push_missed")
+        return Step("stop", CAUSES["push_missed"].meaning, "push_missed")
     if look.asks_for_sign_in and not signing_in:
-        return Step("kill", CAUSES["sign_in_asked"][0], "sign_in_asked")
+        return Step("kill", CAUSES["sign_in_asked"].meaning, "sign_in_asked")
     return None if signing_in else _appointed(record, plan, now)
 
 
@@ -335,8 +334,8 @@ def _hindrance(record: Record, found: Appointment, plan: Plan, now: float) -> st
         return "nobody watched at its time"
     if keeping.too_late(found, plan):
         return "no time is left before the deadline"
-    if record.blocked and record.blocked not in FRESH:
-        return CAUSES.get(record.blocked, OTHER_CAUSE)[0]
+    if _lasts(record, APPOINTMENT):
+        return _cause(record).meaning
     by_a_person = record.stopped_by not in ("", PLANNED)
     if by_a_person and record.since >= week.last_token_death(moment(found.of)).timestamp():
         return f"{record.stopped_by} has stopped it since the week began"
@@ -345,7 +344,7 @@ def _hindrance(record: Record, found: Appointment, plan: Plan, now: float) -> st
 
 def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     window = windows.current(plan.paper_sessions, moment(now))
-    if look.running or window is None or (record.blocked and record.blocked not in PASSING):
+    if look.running or window is None or _lasts(record, WINDOW):
         return None
     begin, end = window.start.timestamp(), window.end.timestamp()
     grant = Grant(PAPER, PLANNED, now, end, window.session.name, begin)
@@ -354,7 +353,7 @@ def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     if record.served_window != begin or record.stopped_by or record.blocked:
         return None
     if record.window_starts >= WINDOW_STARTS:
-        return Step("blocked", CAUSES["ended_twice"][0], "ended_twice")
+        return Step("blocked", CAUSES["ended_twice"].meaning, "ended_twice")
     rested = now - record.since >= RETRY_SECONDS
     return Step("start", f"session {window.session.name} ended by itself: once more", grant=grant) if rested else None
 
@@ -395,16 +394,14 @@ def offered(record: Record, running: bool, now: float) -> tuple[str, ...]:
         return ()
     if running:
         return ("stop",)
-    lasting = record.blocked and record.blocked not in BY_TAP
-    return () if lasting or week.closing(moment(now)) else ("sign_in", "later")
+    return () if _lasts(record, TAP) or week.closing(moment(now)) else ("sign_in", "later")
 
 
 def blocked(cause: str | None, container: dict[str, Any] | None) -> dict[str, str]:
     """Return the state, reason and next step that *cause* gives a stopped gateway; empty without a cause."""
     if cause not in CAUSES or not container or container["running"]:
         return {}
-    reason, next_step = CAUSES[cause]
-    return {"state": verdicts.BLOCKED, "reason": reason, "next_step": next_step}
+    return {"state": verdicts.BLOCKED, "reason": CAUSES[cause].meaning, "next_step": CAUSES[cause].next_step}
 
 
 def shown(record: Record, plan: Plan, now: float, weekly: bool = True) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Watcher:
             record = control.store.read()
             if asks and record and record.mode == policy.LIVE and not record.granted(control.now(), SIGN_IN):
                 control.engine.kill(name)
-                control.store.note("kill", policy.CAUSES["sign_in_asked"][0], control.now(), cause="sign_in_asked")
+                control.store.note("kill", policy.CAUSES["sign_in_asked"].meaning, control.now(), cause="sign_in_asked")
 
     def _tell_of_another(self) -> None:
         """Alert on a state that the lease's holder has written, such as a dialog in a sign-in."""

@@ -81,6 +81,16 @@ def test_the_most_urgent_come_first() -> None:
     assert written.count("ansible-playbook ibops.gateway.site -l") == 1
 
 
+def test_a_page_has_the_known_details_of_the_table() -> None:
+    known = look("ready", host="127.0.0.1", port=4001)
+    found = gateway_page([host("a", known), host("b", {"unreachable": True})])["gateways"]
+    assert {each["host"]: each["details"] for each in found} == {
+        "a": {"account": "U***67", "address": "127.0.0.1:4001"},
+        "b": {},
+    }
+    assert "<dt>address</dt><dd>127.0.0.1:4001</dd>" in page([host("a", known)])
+
+
 def test_a_strip_has_the_spans_of_the_picture_and_the_key_every_colour() -> None:
     found = look("ready")
     assert strip(found).count('class="span"') == len(intervals(found)) > 3

@@ -14,8 +14,6 @@ from ansible_collections.ibops.gateway.plugins.filter.upgrade import (
     upgrade_record,
     upgrade_taken_back,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.upgrade import IMAGE_CAUSES
 
 GOOD = {"image": "i@sha256:1", "running": True, "tried": False, "previous": ""}
 
@@ -84,6 +82,11 @@ def test_which_upgrade_is_under_way(
     [
         (("new", True, False, "old"), "release_refused", True),
         (("new", True, False, "old"), "push_missed", False),
+        (("new", True, False, "old"), "sign_in_ended", True),
+        (("new", True, False, "old"), "sign_in_late", True),
+        (("new", True, False, "old"), "bad_settings", True),
+        (("new", True, False, "old"), "login_window_loop", True),
+        (("new", True, False, "old"), "of a later release", False),
         (("new", True, False, "old"), "", False),
         (("new", True, False, ""), "release_refused", False),
         (("new", True, True, "old"), "release_refused", False),
@@ -94,7 +97,3 @@ def test_which_upgrade_is_under_way(
 def test_what_brings_the_image_before_back(left: tuple[object, ...], cause: str, expected: bool) -> None:
     record = dict(zip(GOOD, left, strict=True)) if left else {}
     assert upgrade_taken_back(record, "new", cause) is expected
-
-
-def test_an_image_can_only_have_causes_that_there_are() -> None:
-    assert policy.CAUSES.keys() >= IMAGE_CAUSES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.lint.files import ROOT
-from tests.lint.generated import access_table
+from tests.lint.tables import access_table
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import access, mtls

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import http.client
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from tests.fake_gcp.secrets import FakeSecrets, error
 from tests.unit.plugins.session_log import BEGUN, IN, TUESDAY
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import bounded_http, files
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password, secret_manager
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine
@@ -340,3 +343,106 @@ def test_where_nobody_has_it_no_engine_is_asked(control: Any, fake_engine: Any) 
     live = control()
     fake_engine.close()
     assert live.withdraw_password(Record("live", "live")) == ""
+
+
+# Whose the files are, and their bytes
+
+
+@pytest.fixture
+def owners(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
+    """Everything that is there belongs to somebody else; the owner and the group that each path is given."""
+    given: dict[str, tuple[int, int]] = {}
+    read = files.read
+    monkeypatch.setattr(files, "read", lambda *asked: read(*asked) and {**read(*asked), "owner": 4242, "group": 4243})
+    monkeypatch.setattr(os, "chown", lambda path, owner, group: given.update({str(path): (owner, group)}))
+    return given
+
+
+def test_it_is_this_users_and_the_containers_groups(
+    deploy: Any, owners: dict[str, tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, stat = deploy(name="live", mode="live"), os.stat
+    password.provide(found, "one")
+    owners.clear()
+
+    def with_a_group(path: Any, **how: Any) -> os.stat_result:
+        status = stat(path, **how)
+        return os.stat_result((*status[:5], 4244, *status[6:])) if path == found.settings_dir else status
+
+    monkeypatch.setattr(os, "stat", with_a_group)
+    password.provide(found, "another")
+    mine = (os.geteuid(), os.getegid())
+    folders = {path: owner for path, owner in owners.items() if "/.ibgw-" not in path}
+    assert folders == {
+        password.ROOT: mine,
+        f"{password.ROOT}/live": mine,
+        f"{password.ROOT}/live/secrets": (os.geteuid(), 4244),
+    }
+    assert {owner for path, owner in owners.items() if path not in folders} == {(os.geteuid(), 4244)}
+    assert stat(password.ROOT).st_mode & 0o777 == 0o711
+
+
+def test_what_is_handed_over_is_in_a_directory_that_nobody_lists() -> None:
+    password.hand_over("live", "handed")
+    modes = {
+        str(each.relative_to(password.ROOT)): each.stat().st_mode & 0o777 for each in Path(password.ROOT).rglob("*")
+    }
+    assert modes == {"live": 0o711, "live/handed": 0o600}
+
+
+def test_no_directory_on_disk_is_made_and_none_is_missed(deploy: Any, tmp_path: Path) -> None:
+    password.provide(deploy(name="live", mode="live"), "one")
+    assert not (tmp_path / "etc/live/secrets").exists()
+    password.leave_disk("live")
+
+
+def test_it_is_never_a_line_of_text(deploy: Any, tmp_path: Path) -> None:
+    found = deploy()
+    Path(password.kept_path("paper")).write_bytes(b"a\rb")
+    password.provide(found)
+    assert (tmp_path / "run/paper/secrets/tws_password").read_bytes() == b"a\rb"
+    password.hand_over("live", "a\rb")
+    assert password.take("live") == "a\rb"
+
+
+@pytest.mark.parametrize(("seconds", "held"), [(password.LEFT_SECONDS, False), (password.LEFT_SECONDS + 0.1, True)])
+def test_how_long_it_waits_for_its_sign_in(monkeypatch: pytest.MonkeyPatch, seconds: float, held: bool) -> None:
+    password.hand_over("live", "handed")
+    os.utime(Path(password.ROOT, "live/handed"), (TUESDAY, TUESDAY))
+    monkeypatch.setattr(password.time, "time", lambda: TUESDAY + seconds)
+    assert password.held("live") is held
+
+
+def test_every_wait_has_an_end(
+    deploy: Any, source: dict[str, str], fake: FakeSecrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    request = bounded_http.request
+
+    def waited(method: str, url: str, seconds: float, headers: dict[str, str]) -> tuple[int, bytes]:
+        waits.append(seconds)
+        return request(method, url, seconds, headers)
+
+    class Asked(Engine):
+        def execute(self, container: str, command: list[str], timeout: float, most: int = 0) -> tuple[int, str]:
+            waits.append(timeout)
+            return 0, ""
+
+    monkeypatch.setattr(bounded_http, "request", waited)
+    found = deploy(password_secret=source)
+    password.provide(found)
+    password.withdraw(found, Asked("/nowhere"), running=True)
+    token, secret, blanking = waits
+    assert (token, blanking) == (password.TIMEOUT, password.TIMEOUT)
+    assert 0 < secret <= password.TIMEOUT
+
+
+def test_an_answer_that_is_no_http(
+    deploy: Any, source: dict[str, str], fake: FakeSecrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def garbled(*_asked: object) -> tuple[int, bytes]:
+        raise http.client.BadStatusLine("garbage")
+
+    monkeypatch.setattr(bounded_http, "request", garbled)
+    with pytest.raises(password.PasswordError, match=r"BadStatusLine.*garbage"):
+        password.provide(deploy(password_secret=source))

@@ -74,6 +74,7 @@ def test_the_live_check_has_rows_for_it(
     rows = {each["check"]: each["verdict"] for each in found["rows"]}
     expected = {"state", "accounts", "watcher", "week", "image", "log", "clock", "secret", "timers", "drift"}
     assert expected <= rows.keys()
+    assert not {"session", "deep check", "release", "restarts"} & rows.keys()
     assert ("settings" in rows) == (fault != "stopped")
     assert (rows["state"], said in found["sentence"]) == (verdict, True), found["lines"]
     assert rows["watcher"] == "ok"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from tests.unit.plugins.driven import World
-from tests.unit.plugins.faults import ASKING, SIGNED_IN
 from tests.unit.plugins.session_log import MISSED, new_york
+from tests.unit.plugins.strikes import ASKING, SIGNED_IN
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import background

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from tests.unit.plugins.driven import World
-from tests.unit.plugins.faults import ASKING
 from tests.unit.plugins.session_log import IN, TUESDAY
+from tests.unit.plugins.strikes import ASKING
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones

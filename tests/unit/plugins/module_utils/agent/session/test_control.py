@@ -144,7 +144,7 @@ def test_a_refused_password_is_not_tried_again(control: Any, fake_engine: Any) -
     with pytest.raises(BlockedError, match="refused the user or the password"):
         signing_in(live)
     assert (len(starts), live.store.load("live").blocked) == (1, "refused_login")
-    assert told_of_the_end(live) == (policy.CAUSES["refused_login"][0], "refused_login", TUESDAY)
+    assert told_of_the_end(live) == (policy.CAUSES["refused_login"].meaning, "refused_login", TUESDAY)
 
 
 def told_of_the_end(live: Control) -> tuple[str, str, float]:
@@ -173,7 +173,7 @@ def test_a_gateway_that_goes_down_in_its_sign_in_is_told_with_its_reason(control
     assert live.store.load("live").blocked == "sign_in_ended"
     text, cause, _at = told_of_the_end(live)
     assert (text.partition(" (its container has exited with code 76")[0], cause) == (
-        policy.CAUSES["sign_in_ended"][0],
+        policy.CAUSES["sign_in_ended"].meaning,
         "sign_in_ended",
     )
 
@@ -211,7 +211,7 @@ def test_all_pushes_of_a_sign_in_share_its_time(
     stops = spied_stops(monkeypatch)
     monkeypatch.setattr(control_module, "wait_for", waits_for)
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, MISSED)
-    meaning, next_step = policy.CAUSES[cause]
+    meaning, next_step = policy.CAUSES[cause][:2]
     with pytest.raises(BlockedError) as blocked:
         signing_in(live)
     assert (waited, live.store.load("live").blocked) == (waits, cause)

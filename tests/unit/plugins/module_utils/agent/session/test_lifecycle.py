@@ -499,9 +499,20 @@ def test_an_api_that_cannot_be_switched_on_is_left_to_a_person(
         lifecycle.enable_api(gateway, Engine())
         now[0] += 1
     heard = [command_server.received.get(timeout=5) for _each in range(command_server.received.qsize())]
-    assert heard == ["ENABLEAPI"] * lifecycle.ENABLE_TRIES
+    assert heard == ["ENABLEAPI"] * 3
+    assert gateway.enable_requests == [0.0, 20.0, 40.0]
     assert gateway.judgement().next_step.startswith("Switch on Enable ActiveX and Socket Clients in TWS")
     # The next run of the JVM is asked again.
     fake_engine.log("IBC: Re-starting session")
     gateway.refresh()
     assert gateway.enable_requests == []
+
+
+def test_an_engine_that_is_away_is_no_fault_of_the_api(fake_engine: Any, deploy: Any) -> None:
+    fake_engine.log(*UP)
+    found = deploy(program="tws")
+    gateway = Gateway(found.endpoint(), found)
+    gateway.refresh()
+    gateway.verdict = {"api_state": "proxy_up_gateway_down"}
+    lifecycle.enable_api(gateway, Engine("/nowhere"))
+    assert len(gateway.enable_requests) == 1

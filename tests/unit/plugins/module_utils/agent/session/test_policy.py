@@ -29,9 +29,10 @@ from tests.unit.plugins.policy_cases import (
     paper,
     stamp,
 )
+from tests.unit.plugins.session_log import new_york
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.findings import FINDINGS
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import Gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
@@ -184,7 +185,7 @@ def test_decisions(record: Record, look: Seen, now: float, action: str | None, c
     step = policy.decide(record, look, PLAN, now)
     assert (step.action if step else None, step.cause if step else None) == (action, cause)
     if step and step.cause:
-        assert step.why == policy.CAUSES[step.cause][0]
+        assert step.why == policy.CAUSES[step.cause].meaning
 
 
 ON_TOKEN = ("autorestart file found at x: authentication will not be required", "IBC: Re-starting session")
@@ -348,9 +349,40 @@ def test_the_next_moment_is_after_this_one() -> None:
 
 
 def test_every_cause_of_the_log_and_of_the_api_has_its_words() -> None:
-    assert set(milestones.FINDINGS) <= set(policy.CAUSES)
-    assert set(policy.PASSING) <= set(policy.CAUSES)
-    assert all(reason and next_step for reason, next_step in policy.CAUSES.values())
+    assert set(FINDINGS) <= set(policy.CAUSES)
+    assert all(row.meaning and row.next_step for row in (*policy.CAUSES.values(), policy.OTHER_CAUSE))
+
+
+def test_a_paper_window_tries_again_after_what_may_pass() -> None:
+    started = {cause for cause in policy.CAUSES if policy.decide(paper(blocked=cause), DOWN, PLAN, WINDOW)}
+    assert started == {
+        *("ended_twice", "no_password", "release_not_accepted", "login_window_loop", "stale_token", "password_empty"),
+        *("session_choice", "session_taken", "session_contest", "program_unready", "server_silent"),
+        *("no_progress", "gave_up"),
+    }
+
+
+def test_a_tap_tries_again_after_a_lost_sign_in() -> None:
+    offered = {cause for cause in policy.CAUSES if policy.offered(live(blocked=cause), False, TUESDAY)}
+    assert offered == {
+        *("session_lost", "sign_in_asked", "sign_in_ended", "sign_in_late", "push_missed", "push_denied"),
+        *("push_closed", "no_progress", "gave_up", "session_taken"),
+    }
+
+
+def test_an_appointment_is_kept_after_a_lost_sign_in() -> None:
+    plan, sunday = Plan(sign_in_at=("sun 10:00",)), new_york("2026-11-29 09:50")
+    steps = {cause: policy.decide(live(blocked=cause), DOWN, plan, sunday) for cause in policy.CAUSES}
+    assert {step.action for step in steps.values() if step} == {"announce", "miss"}
+    announced = {cause for cause, step in steps.items() if step and step.action == "announce"}
+    assert announced == {"session_lost", "sign_in_asked", "sign_in_ended", "sign_in_late", "push_missed"}
+
+
+def test_what_would_go_on_in_a_gentle_stop_is_killed() -> None:
+    asking = {cause: dataclasses.replace(READY, finding=cause, signed_in=False) for cause in policy.CAUSES}
+    steps = {cause: policy.decide(live(), look, PLAN, TUESDAY) for cause, look in asking.items()}
+    killed = {cause for cause, step in steps.items() if step and step.action == "kill"}
+    assert killed == {"too_many_attempts", "other_controller"}
 
 
 @pytest.mark.parametrize("api_state", ["no_handshake", "no_valid_id", "unresponsive", "tcp_timeout"])

@@ -28,7 +28,11 @@ from tests.unit.plugins.policy_cases import (
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import LAPSE_SECONDS, Gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import (
+    DIALOG_SECONDS,
+    LAPSE_SECONDS,
+    Gateway,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.policy import Seen
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import PAPER, SIGN_IN, Record
@@ -161,11 +165,19 @@ OLD = "2026-11-20T10:00:00.000000000Z"
         # The cause is shown while it is down; its own state while it runs.
         (
             live(blocked="push_missed"), DOWN,
-            {"state": verdicts.BLOCKED, "reason": policy.CAUSES["push_missed"][0], "next_step": policy.SIGN_IN_STEP},
+            {
+                "state": verdicts.BLOCKED,
+                "reason": policy.CAUSES["push_missed"].meaning,
+                "next_step": policy.SIGN_IN_STEP,
+            },
         ),
         (
             live(blocked="of a later release"), DOWN,
-            {"state": verdicts.BLOCKED, "reason": policy.OTHER_CAUSE[0], "next_step": policy.OTHER_CAUSE[1]},
+            {
+                "state": verdicts.BLOCKED,
+                "reason": policy.OTHER_CAUSE.meaning,
+                "next_step": policy.OTHER_CAUSE.next_step,
+            },
         ),
         (live(blocked="push_missed"), RESTARTING, {"state": verdicts.STARTING, "reason": "well", "next_step": ""}),
         (
@@ -248,6 +260,24 @@ def test_a_look_as_the_rules_see_it() -> None:
     assert (policy.seen(gateway).api_state, policy.seen(gateway).fault) == ("link_down", "no engine")
 
 
+@pytest.mark.parametrize(("controller", "restarts"), [("ibc", True), ("ibg-controller", False)])
+def test_whether_a_restart_costs_no_sign_in_is_the_controllers(deploy: Any, controller: str, restarts: bool) -> None:
+    found = deploy(controller=controller)
+    assert policy.seen(Gateway(found.endpoint(), found)).restarts is restarts
+
+
+def test_a_code_that_has_to_be_typed_is_seen() -> None:
+    gateway = Gateway({})
+    gateway.container = {
+        "exists": True, "running": True, "status": "running", "frozen": None, "started_at": OLD
+    }  # fmt: skip
+    gateway.summary.feed([*SIGN_IN_LOG[:5], "IBC: detected dialog entitled: Enter security code; event=Opened"])
+    assert policy.seen(gateway).wanted == ""
+    opened = gateway.phase_since
+    gateway.clock = lambda: opened + DIALOG_SECONDS
+    assert policy.seen(gateway).wanted == "code_wanted"
+
+
 @pytest.mark.parametrize(
     ("lines", "api_state", "signed_in"),
     [
@@ -297,7 +327,7 @@ def test_how_late_a_look_is(record: Record, ago: float, late: float) -> None:
     ],
 )
 def test_what_a_cause_makes_of_a_report(cause: str | None, container: dict[str, Any] | None, told: bool) -> None:
-    reason, next_step = policy.CAUSES["push_missed"]
+    reason, next_step = policy.CAUSES["push_missed"][:2]
     expected = {"state": verdicts.BLOCKED, "reason": reason, "next_step": next_step} if told else {}
     assert policy.blocked(cause, container) == expected
 

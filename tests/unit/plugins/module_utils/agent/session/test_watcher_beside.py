@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from tests.unit.plugins.driven import World
-from tests.unit.plugins.faults import PAPER, PUSHED, SESSION, SESSION_BEGINS, SIGNED_IN
 from tests.unit.plugins.session_log import PUSH, TUESDAY
+from tests.unit.plugins.strikes import PAPER, PUSHED, SESSION, SESSION_BEGINS, SIGNED_IN
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import log
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import store
