@@ -11,6 +11,7 @@
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From roles/observability/vars/main/rules.yml: their table in docs; the dashboards, Grafana's and Google's, are
   tests/lint/dashboard.py's.
+- From role observability's variables: the Ops Agent's configuration in docs.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.
@@ -37,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests import role_values
 from tests.lint import dashboard
 from tests.lint.files import ROOT, project_files
 
@@ -602,6 +604,11 @@ def transition_table() -> str:
     return table([("field", "what it is"), *((f"`{name}`", text) for name, (text, _read) in journal.FIELDS.items())])
 
 
+def ops_agent() -> str:
+    """The Ops Agent's configuration as role observability writes it by its defaults."""
+    return f"```yaml\n{role_values.value('observability', '__observability_ops_agent_text').strip()}\n```\n"
+
+
 def setting_kept(own: controller_settings.Table, name: str) -> str:
     if name in own.always:
         return "always on"
@@ -651,6 +658,7 @@ DOCUMENTED = {
     "alerting rules": alert_rules_table,
     "recording rules": records_table,
     "metrics": metrics_table,
+    "the Ops Agent": ops_agent,
     "transition fields": transition_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
     "playbook options": playbook_options,
