@@ -62,6 +62,7 @@ TAKEN = "End this session and let the other session proceed (scenario 2)"
 LINK_DOWN = (2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically.")
 ENDS = (2172, "The version of the application you are running, 1045.1, needs to be upgraded, as it will be desupported "
         "on 20261215. The minimum supported version at that time will be 1050.1.")  # fmt: skip
+ASKS = (2172, "The version of the application you are running, 1060.1, needs to be upgraded.")
 SESSION = {
     "paper_sessions": (
         PaperSession.from_data(
@@ -598,6 +599,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "IBKR announces that it will no longer accept the release (notice 2172)", "alert; it serves on until that day",
         api(answering(ENDS)), READY, None, told=("release/warning",),
+    ),
+    Fault(
+        "IBKR announces it without a day", "alert, with IBKR's text", api(answering(ASKS)), READY, None,
+        told=("release/warning",),
     ),
     Fault(
         "IBKR announces it, seven days before or later", "alert", api(answering(ENDS)), READY, None,
