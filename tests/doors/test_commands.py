@@ -18,6 +18,7 @@ from tests.fake_gcp.run import FakeRun
 from tests.fake_gcp.scheduler import FakeScheduler
 from tests.fake_gcp.server import FakeGcp
 from tests.lint.files import ROOT
+from tests.playbooks.cloud_run_page import job_settings
 from tests.unit.gcp.conftest import HOST_KEYS
 
 EDITOR = """#!/bin/sh
@@ -31,16 +32,6 @@ hours_service_account: hours@my-project.iam.gserviceaccount.com
 ansible_ssh_timeout: 1
 gcp_vm_boot_timeout: 5
 gcp_vm_connect: internal
-"""
-PIPELINE = """
-gcp_project: my-project
-gcp_region: europe-west1
-pipeline_job: pipeline
-pipeline_image: REPOSITORY/pipeline@sha256:0000000000000000000000000000000000000000000000000000000000000000
-pipeline_service_account: pipeline@my-project.iam.gserviceaccount.com
-pipeline_gateway_address: 10.10.0.2
-pipeline_network: ibgw
-pipeline_subnet: ibgw-run
 """
 
 
@@ -138,7 +129,10 @@ def test_google_cloud(name: str, unpacked: Path, google: Google, tmp_path: Path)
         inventory = door.folder / "inventory"
         if inventory.exists():
             (inventory / "group_vars/all.yml").write_text(HOURS)
-            (door.folder / "pipeline.yml").write_text(PIPELINE)
+            for file in ("pipeline.yml", "signin.yml"):
+                (door.folder / file).write_text(job_settings(file))
+
+    assert ["/jobs/live-signin/" in each for each in google.run.executions] == [True]
 
 
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")

@@ -12,6 +12,7 @@
 - From the tables of metrics.py and journal.py there: docs/reference/metrics.md and journal.md.
 - From roles/observability/vars/main/rules.yml: their table in docs; the dashboards, Grafana's and Google's, are
   tests/lint/dashboard.py's.
+- From role observability's variables: the Ops Agent's configuration in docs.
 - From plugins/module_utils/agent/session/health.py: what module gateway_health returns.
 - From the kinds of problem in the rules' modules: docs/reference/problems.md.
 - From plugins/module_utils/gcp/api/errors.py: docs/reference/google_cloud_errors.md.

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+from tests import role_values
 from tests.lint.files import ROOT, project_files
 
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
@@ -240,6 +241,11 @@ def transition_table() -> str:
     return table([("field", "what it is"), *((f"`{name}`", text) for name, (text, _read) in journal.FIELDS.items())])
 
 
+def ops_agent() -> str:
+    """The Ops Agent's configuration as role observability writes it by its defaults."""
+    return f"```yaml\n{role_values.value('observability', '__observability_ops_agent_text').strip()}\n```\n"
+
+
 def setting_kept(own: controller_settings.Table, name: str) -> str:
     if name in own.always:
         return "always on"
@@ -261,6 +267,7 @@ DOCUMENTED = {
     "recording rules": records_table,
     "live checks": live_checks_table,
     "metrics": metrics_table,
+    "the Ops Agent": ops_agent,
     "transition fields": transition_table,
     "faults of the stand-in": lambda: faults.markdown().rstrip("\n") + "\n",
     "playbook options": playbook_options,

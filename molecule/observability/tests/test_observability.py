@@ -18,6 +18,9 @@ import urllib.parse
 import pytest
 import testinfra
 from testinfra.host import Host
+from tests.unit.plugins.archives import contents
+
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import bundle
 
 StandIn = t.Callable[..., dict[str, t.Any]]
 Playbook = t.Callable[..., t.Any]
@@ -196,6 +199,19 @@ def test_every_query_of_the_dashboard_is_answered(prometheus: Prometheus) -> Non
     assert silent == UNANSWERED
 
 
+def test_a_support_bundle_is_fetched(playbook: Playbook, variables: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
+    where = json.dumps({"support_bundle_dir": str(tmp_path)})
+    run = playbook("playbooks/support_bundle.yml", "live", *VARIABLES, "-e", where)
+    assert (run.status, run.changed) == (0, 0), run.printed
+    (file,) = tmp_path.iterdir()
+    parts = contents(file.read_bytes())
+    assert parts.keys() == bundle.PARTS.keys()
+    assert [name for name, text in parts.items() if text.startswith("not had:")] == []
+    for secret in (variables["password"], "U1234567", variables["host"]):
+        assert [name for name, text in parts.items() if secret in text] == [], secret
+    assert json.loads(parts["state.json"])["state"] == "ready"
+
+
 def test_a_second_run_changes_nothing(playbook: Playbook) -> None:
     run = playbook("playbooks/monitoring.yml", "monitoring", *VARIABLES)
     assert (run.status, run.changed) == (0, 0), run.printed
@@ -204,9 +220,21 @@ def test_a_second_run_changes_nothing(playbook: Playbook) -> None:
 
 
 def test_what_is_taken_back_is_stopped(playbook: Playbook, host: Host, prometheus: Prometheus) -> None:
-    run = playbook("site.yml", "live", *VARIABLES, *TAGS, "-e", "observability_exporter=false")
+    run = playbook(
+        "site.yml",
+        "live",
+        *VARIABLES,
+        *TAGS,
+        "-e",
+        "observability_exporter=false",
+        "-e",
+        "observability_ops_agent=false",
+    )
     assert run.status == 0, run.printed
     assert not host.service("prometheus-node-exporter").is_running
+    # The agent stays, and goes by what is built into it.
+    assert host.service("google-cloud-ops-agent").is_running
+    assert host.run("ls -A /etc/google-cloud-ops-agent").stdout == ""
     assert "9100" not in host.check_output("nft list table inet ibgw")
     prometheus.until("GatewayNotScraped")
     run = playbook("site.yml", "live", *VARIABLES, *TAGS)

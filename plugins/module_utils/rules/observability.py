@@ -18,6 +18,7 @@ from .gateway import flag
 Settings = c.Mapping[str, t.Any]
 SEVERITIES = ("critical", "warning")
 _DURATION = re.compile(r"[0-9]{1,6}(ms|s|m|h|d|w|y)")
+_FINGERPRINT = re.compile(r"[0-9A-Fa-f]{40}([0-9A-Fa-f]{24})?")
 _CHANGES: dict[str, c.Callable[[object], bool]] = {
     "for": lambda value: bool(_DURATION.fullmatch(str(value))),
     "severity": lambda value: value in SEVERITIES,
@@ -32,6 +33,15 @@ _problem = table(
             "off, and session_http_port is 0, so that Prometheus cannot fetch this gateway's metrics",
             "set observability_exporter: true and run site.yml, or session_http_port, or observability_scrape: false",
         ),
+        "ops-agent-without-exporter": (
+            "the Ops Agent would have no metrics to bring",
+            "set observability_exporter: true, or observability_ops_agent: false",
+        ),
+        "ops-agent-fingerprint": (
+            "not the fingerprint of a key",
+            "give all of its 40 or 64 hexadecimal digits, as `gpg --show-keys` shows them, without blanks",
+        ),
+        "ops-agent-unsigned": ("no key, so any signature would count", "name the key that signs the repository"),
         "rule-unknown": ("not an alerting rule", "name one of docs/reference/alert_rules.md"),
         "rule-not-portable": (
             "a rule about Prometheus itself, which Cloud Monitoring cannot evaluate",
@@ -55,8 +65,21 @@ _problem = table(
 
 
 def problems(settings: Settings) -> list[Problem]:
-    """Return every problem of node-exporter on a gateway's machine."""
-    return plan.served(settings, "observability_exporter") if flag(settings["observability_exporter"]) else []
+    """Return every problem of node-exporter and the Ops Agent on a gateway's machine."""
+    exported = flag(settings["observability_exporter"])
+    found = plan.served(settings, "observability_exporter") if exported else []
+    return [*found, *(_ops_agent(settings, exported) if flag(settings["observability_ops_agent"]) else ())]
+
+
+def _ops_agent(settings: Settings, exported: bool) -> c.Iterator[Problem]:
+    if not exported:
+        yield _problem("ops-agent-without-exporter", "observability_exporter", settings["observability_exporter"])
+    variable = "observability_ops_agent_fingerprints"
+    if not settings[variable]:
+        yield _problem("ops-agent-unsigned", variable)
+    for index, fingerprint in enumerate(settings[variable]):
+        if not _FINGERPRINT.fullmatch(str(fingerprint)):
+            yield _problem("ops-agent-fingerprint", f"{variable}[{index}]", fingerprint)
 
 
 def prometheus(settings: Settings, rules: c.Collection[str]) -> list[Problem]:

@@ -24,6 +24,7 @@ from tests.unit.plugins.session_log import BEGUN, IN, MISSED, ON_TOKEN, TUESDAY,
 from tests.unit.plugins.strikes import (
     AGAIN,
     ASKING,
+    ASKS,
     CHOICE,
     DIALOG,
     ELSEWHERE,
@@ -420,6 +421,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "IBKR announces that it will no longer accept the release (notice 2172)", "alert; it serves on until that day",
         api(answering(ENDS)), READY, None, told=("release/warning",),
+    ),
+    Fault(
+        "IBKR announces it without a day", "alert, with IBKR's text", api(answering(ASKS)), READY, None,
+        told=("release/warning",),
     ),
     Fault(
         "IBKR announces it, seven days before or later", "alert", api(answering(ENDS)), READY, None,

@@ -49,6 +49,7 @@ TAKEN = "End this session and let the other session proceed (scenario 2)"
 LINK_DOWN = (2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically.")
 ENDS = (2172, "The version of the application you are running, 1045.1, needs to be upgraded, as it will be desupported "
         "on 20261215. The minimum supported version at that time will be 1050.1.")  # fmt: skip
+ASKS = (2172, "The version of the application you are running, 1060.1, needs to be upgraded.")
 SESSION = {
     "paper_sessions": (
         PaperSession.from_data(

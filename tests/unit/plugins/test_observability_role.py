@@ -11,14 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from tests.role_values import value
 from tests.unit.plugins.prometheus import RULES
 
 from ansible_collections.ibops.gateway.plugins.filter.prometheus import google_policies, prometheus_rules
 
-ROOT = Path(__file__).parents[3]
-ROLE = ROOT / "roles" / "observability"
 RECEIVERS = [
     {"name": "pager", "webhook_configs": [{"url": "https://alerts.example.org/pager"}]},
     {
@@ -38,13 +35,8 @@ pytestmark = pytest.mark.programs
 
 
 def rendered(expression: str, **settings: Any) -> str:
-    """The value of an expression in the role, by its defaults, with two gateways on one machine and one elsewhere."""
-    loader = DataLoader()
-    variables: dict[str, Any] = {}
-    for path in (*sorted(ROLE.glob("defaults/*.yml")), *sorted(ROLE.glob("vars/main/*.yml"))):
-        variables |= loader.load_from_file(str(path), trusted_as_template=True)
-    variables["__observability_targets"] = TARGETS
-    text: str = Templar(loader, {**variables, **settings}).template(trust_as_template(f"{{{{ {expression} }}}}"))
+    """The value of an expression in the role, with two gateways on one machine and one elsewhere."""
+    text: str = value("observability", expression, **{"__observability_targets": TARGETS, **settings})
     return text
 
 

@@ -10,17 +10,16 @@ touched.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import dataclasses
-import getpass
 import json
 import math
 import os
 import sys
 import time
+import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import releases
 from ..api import verdicts
@@ -34,6 +33,9 @@ from .control import Control, Refused
 from .lease import BusyError
 from .lifecycle import SessionError
 from .managed import Managed
+
+if TYPE_CHECKING:
+    import argparse
 
 DONE, NOT_SO, USAGE, NEEDS_PERSON, BUSY, REFUSED = range(6)
 # Events that a sign-in leaves in the history, and its last one.
@@ -106,6 +108,8 @@ def sign_in(control: Control, options: argparse.Namespace, say: Say) -> tuple[in
     if options.password_stdin:
         control.password = sys.stdin.readline().rstrip("\n")
     elif control.password is None and not control.descriptor.password_secret and sys.stdin.isatty():
+        import getpass
+
         control.password = getpass.getpass(f"IBKR password of gateway {name}: ")
 
     def tell(step: str, text: str) -> None:
@@ -183,6 +187,8 @@ WITHOUT_PLAN = (*OF_EVERY, "stop")
 
 
 def parser() -> argparse.ArgumentParser:
+    import argparse
+
     top = argparse.ArgumentParser("ibgwctl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     # Why the plan cannot be read, if it cannot; and of the units' commands, which have no --json.
     top.set_defaults(plan_fault="", json=False)
@@ -229,9 +235,17 @@ def named(name: str | None) -> str:
     raise descriptor.DescriptorError(f"name one of the gateways of this host: {', '.join(here) or 'there is none'}")
 
 
+def parsed(arguments: list[str]) -> Any:
+    """Parse a command. Those of the units, which keep what they load, do without argparse and its 1.5 MiB."""
+    match arguments:
+        case ["watch" | "answers" as command, name] if not name.startswith("-"):
+            return types.SimpleNamespace(command=command, name=name, json=False, plan_fault="")
+    return parser().parse_args(arguments)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command; return the exit status."""
-    options = parser().parse_args(arguments)
+    options = parsed(sys.argv[1:] if arguments is None else arguments)
     try:
         if options.command == "watch":
             from .watcher import watch  # only here: what sends alerts

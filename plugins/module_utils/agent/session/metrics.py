@@ -26,7 +26,7 @@ from ..api.probe import FARM_STATUSES
 from ..controller import password
 from ..controller.milestones import Summary
 from ..engine.log import epoch
-from ..releases import Outlook
+from ..releases import OK, Outlook
 from ..text import printable
 from . import policy, windows
 from .alerts import Outbox
@@ -382,6 +382,10 @@ METRICS = (
     Metric(
         "ibgw_release_accepted_until_timestamp_seconds", GAUGE, "When IBKR stops accepting this release.",
         "IBKR's announcement, else releases.py", _accepted_until,
+    ),
+    Metric(
+        "ibgw_release_ending", GAUGE, "Whether IBKR asks for a newer release, with a day or without one.",
+        "IBKR's announcement, else releases.py", lambda s: _flag(s.gateway.release(s.now).severity != OK),
     ),
     Metric(
         "ibgw_disk_free_bytes", GAUGE, "Room for programs on the file systems that matter.", _HOST, _free_bytes,

@@ -46,10 +46,12 @@ def test_both_bounds_are_included(value: object, fits: bool) -> None:
     assert (bounds.problem("session_interval", value, (1, 5)) is None) is fits
 
 
-def test_the_watcher_does_not_load_the_settings_checks() -> None:
-    """The watcher runs within 40 MiB; role gateway's checks bring difflib and more."""
+@pytest.mark.parametrize("command", ["watch", "answers"])
+def test_what_always_runs_does_not_load_what_it_does_not_need(command: str) -> None:
+    """The watcher runs within 30 MiB; role gateway's checks bring difflib and more, argparse gettext."""
     library = bounds.__name__.rpartition(".")[0]
-    heavy = ("difflib", f"{library.removesuffix('.agent')}.rules")
-    command = f"import sys, {library}.session.watcher; print([name for name in {heavy} if name in sys.modules])"
-    output = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, env=ENV).stdout
+    heavy = ("argparse", "difflib", "gettext", f"{library.removesuffix('.agent')}.rules")
+    begun = f"import {library}.session.watcher, {library}.session.ctl as ctl; ctl.parsed([{command!r}, 'live'])"
+    code = f"import sys; {begun}; print([name for name in {heavy} if name in sys.modules])"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV).stdout
     assert output.strip() == "[]"

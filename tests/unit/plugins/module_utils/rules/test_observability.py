@@ -18,8 +18,11 @@ GATEWAY: dict[str, Any] = {
     "observability_exporter_address": "127.0.0.1",
     "observability_exporter_port": 9100,
     "observability_scrape": True,
+    "observability_ops_agent": False,
+    "observability_ops_agent_fingerprints": [],
 }
 VPC = {"gateway_access": ["vpc"], "access_vpc_addresses": ["10.0.0.2", "fd00::2"]}
+KEY = "0123456789abcdefABCD" * 2
 PROMETHEUS: dict[str, Any] = {
     "observability_scrape_interval": 15,
     "observability_prometheus_port": 9090,
@@ -57,6 +60,30 @@ def test_an_exporter_that_cannot_work(changes: dict[str, Any], variable: str, id
 )
 def test_an_exporter_that_works(changes: dict[str, Any]) -> None:
     assert observability.problems(GATEWAY | changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"observability_ops_agent_fingerprints": [KEY]}, []),
+        ({"observability_ops_agent_fingerprints": [KEY, KEY + "0" * 24]}, []),
+        (
+            {"observability_ops_agent_fingerprints": [KEY], "observability_exporter": False},
+            [("observability_exporter", "ops-agent-without-exporter")],
+        ),
+        ({}, [("observability_ops_agent_fingerprints", "ops-agent-unsigned")]),
+        (
+            {"observability_ops_agent_fingerprints": [KEY, KEY[:16], KEY + "\nTrusted: yes"]},
+            [
+                ("observability_ops_agent_fingerprints[1]", "ops-agent-fingerprint"),
+                ("observability_ops_agent_fingerprints[2]", "ops-agent-fingerprint"),
+            ],
+        ),
+    ],
+)
+def test_an_ops_agent(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    found = observability.problems(GATEWAY | {"observability_ops_agent": True} | changes)
+    assert [(each.variable, each.id) for each in found] == expected
 
 
 @pytest.mark.parametrize(
