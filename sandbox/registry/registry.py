@@ -71,7 +71,7 @@ def address() -> str:
     """This checkout's address: that of its registry, else one that no other registry has, running or not."""
     form = f'{{{{.Names}}}} {{{{.Label "{ADDRESS_LABEL}"}}}}'
     lines = docker("ps", "--all", "--filter", f"label={LABEL}=registry", "--format", form).splitlines()
-    taken = dict(line.split(" ", 1) for line in lines)
+    taken = {name: address for name, _, address in (line.partition(" ") for line in lines)}
     if NAME in taken:
         return taken[NAME]
     # From its name's hash on, so that two first set-ups at once seldom choose the same.

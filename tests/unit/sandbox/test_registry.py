@@ -16,7 +16,7 @@ FIRST = registry.ADDRESSES[int(registry.HASH, 16) % len(registry.ADDRESSES)]
 def rows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lines of `docker ps` for all registries of the engine."""
     rows: list[str] = []
-    monkeypatch.setattr(registry, "docker", lambda *_words: "\n".join(rows))
+    monkeypatch.setattr(registry, "docker", lambda *_words: "\n".join(rows).strip())
     return rows
 
 
@@ -28,7 +28,7 @@ def test_a_registry_keeps_its_address(rows: list[str]) -> None:
 def test_an_address_that_another_checkout_has_is_not_chosen(rows: list[str]) -> None:
     assert registry.address() == FIRST
     # The one of before there was one a checkout has no address in its labels.
-    rows += ["ibgw-sandbox-registry ", f"other {FIRST}"]
+    rows += [f"other {FIRST}", "ibgw-sandbox-registry "]
     second = registry.address()
     assert second in set(registry.ADDRESSES) - {FIRST}
     rows.append(f"third {second}")
