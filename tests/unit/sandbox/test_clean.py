@@ -57,7 +57,7 @@ def other(tmp_path: Path) -> Path:
 
 
 def cleaned(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> list[str]:
-    """What is left in the engine."""
+    """Run clean on an engine; return the names of the objects that are left."""
     monkeypatch.setattr(clean, "docker", engine.docker)
     assert clean.remove_objects() == []
     return engine.names()

@@ -31,7 +31,7 @@ def test_a_machine_of_another_checkout_is_refused(engine: dict[str, Any], tmp_pa
     with pytest.raises(SandboxError, match="SANDBOX_SLOT") as refused:
         container.inspect("m")
     assert str(tmp_path) in str(refused.value)
-    # Whoever would remove it looks first.
+    # A removal looks first.
     with pytest.raises(SandboxError, match="SANDBOX_SLOT"):
         container.remove("m")
 
