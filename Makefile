@@ -1,5 +1,5 @@
 # `make` alone lists the targets. What set-up installs is said before it is installed; what is there is used.
-#   PYTHON=/path/to/python   the Python for .venv (default: the newest of 3.11-3.13 on PATH)
+#   PYTHON=3.13              the Python for .venv, or its path (default: the newest of 3.11-3.13 on PATH)
 #   BACKEND=container|vm     the kind of sandbox machine; vm has a kernel of its own
 #   SANDBOX_SLOT=0..23       which of several sandboxes side by side
 #   ARGS="..."               more arguments for ansible-playbook or tests/run.py, for example ARGS=--check

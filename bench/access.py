@@ -21,14 +21,13 @@ import time
 import typing as t
 
 import summary
-from sandbox.machine.common import LABEL, NETWORK, ROOT, SandboxError, docker
+from sandbox.machine.common import NETWORK, ROOT, SandboxError, docker, labelled, machine_image
 from tests.sandbox.peers import BOB, Peers
 
 RESULTS = ROOT / ".cache" / "bench" / "access.json"
 VM, BASTION, ADDRESS, BASTION_ADDRESS = "ibgw-sandbox-5-paper", "ibgw-sandbox-5-bastion", "10.211.0.60", "10.211.0.62"
 SITE = "/opt/ibgw/client/lib/python3.13/site-packages"
 PLACE = "/opt/ibgw-bench"
-CLIENT_IMAGE = "ibgw-sandbox-machine:trixie"
 ROUND_TRIPS = 1000
 CUTS = 20
 LIMIT_SECONDS = 15
@@ -86,7 +85,7 @@ def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
         docker("cp", str(site), f"{machine}:{PLACE}")
     image = docker("exec", VM, "docker", "inspect", "--format", "{{.Config.Image}}", "ibgw-paper")
     python = ("env", f"PYTHONPATH={PLACE}", "python3", "-c", CLIENT)
-    client = ("run", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--volume", f"{site}:{PLACE}:ro")
+    client = ("run", "--rm", *labelled("client"), "--network", NETWORK, "--volume", f"{site}:{PLACE}:ro")
     relayed = TLS_CLIENT.replace("ADDRESS", ADDRESS).replace("CLIENT", repr(CLIENT))
     (site.parent / "peers").mkdir()
     peers = Peers(site.parent / "peers", VM, docker("exec", VM, "wg", "show", "wg-paper", "public-key"), ADDRESS)
@@ -94,13 +93,13 @@ def costs(site: pathlib.Path) -> dict[str, dict[str, list[float]]]:
     docker("cp", str(site), f"{peer}:{PLACE}")
     ways: dict[str, tuple[str, ...]] = {
         "local": ("exec", VM, *python, "127.0.0.1", "4002"),
-        "vpc": (*client, "--ip", "10.211.1.9", CLIENT_IMAGE, *python, ADDRESS, "4002"),
+        "vpc": (*client, "--ip", "10.211.1.9", machine_image("trixie"), *python, ADDRESS, "4002"),
         "docker_network": ("exec", VM, "docker", "run", "--disable-content-trust", "--rm", "--network", "ibgw-paper",
                            "--volume", f"{PLACE}:{PLACE}:ro", "--entrypoint", "env", image, *python[1:],
                            "ibgw-paper", "4004"),
         "ssh_tunnel": ("exec", BASTION, *python, "127.0.0.1", "4002"),
-        "mtls": (*client, "--ip", "10.211.2.9", "--volume", f"{certificate()}:/bundle:ro", CLIENT_IMAGE, *python[:-1],
-                 relayed, "relay", "relay"),
+        "mtls": (*client, "--ip", "10.211.2.9", "--volume", f"{certificate()}:/bundle:ro", machine_image("trixie"),
+                 *python[:-1], relayed, "relay", "relay"),
         "wireguard": ("exec", peer, *python, "10.99.0.1", "4002"),
     }  # fmt: skip
     samples: dict[str, dict[str, list[float]]] = {way: {"verdict_s": [], "round_trip_s": []} for way in ways}

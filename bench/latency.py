@@ -11,6 +11,7 @@ from agent.engine.client import Engine
 from agent.session.descriptor import Descriptor
 from agent.session.inspection import Gateway
 from agent.session.wait import wait_for
+from sandbox.machine.common import labelled
 
 BUILD = pathlib.Path(__file__).resolve().parent.parent / "sandbox" / "gateway" / "build"
 CONTAINER = "ibgw-bench"
@@ -26,7 +27,7 @@ def measure(rounds: int = 5) -> list[float]:
     samples = []
     for number in range(rounds):
         print(f"latency: round {number + 1} of {rounds}", flush=True)
-        docker("run", "--detach", "--name", CONTAINER, "--label", "ibops.gateway.sandbox=bench",
+        docker("run", "--detach", "--name", CONTAINER, *labelled("bench"),
                "--publish", "127.0.0.1::4004", "--env", "TRADING_MODE=paper", "--env", "TWS_USERID=bench",
                "--env", "TWS_PASSWORD=bench", "--env", "EXISTING_SESSION_DETECTED_ACTION=primary", image)  # fmt: skip
         try:

@@ -24,6 +24,7 @@ from agent.engine.log import epoch
 from agent.session import descriptor, plan, store, watcher
 from agent.session.control import Control
 from agent.session.inspection import container_facts
+from sandbox.machine.common import labelled
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "sandbox" / "gateway" / "build"
@@ -96,7 +97,7 @@ def gateway(image: str, directory: str) -> t.Iterator[Control]:
     settings = os.path.join(directory, "settings")
     os.makedirs(settings)
     os.chown(settings, 1000, 1000)
-    docker("create", "--name", CONTAINER, "--label", "ibops.gateway.sandbox=bench", "--volume",
+    docker("create", "--name", CONTAINER, *labelled("bench"), "--volume",
            f"{settings}:/home/ibgateway/tws_settings", "--env", "TWS_SETTINGS_PATH=/home/ibgateway/tws_settings",
            "--env", "TRADING_MODE=live", "--env", f"TWS_USERID={NAME}", "--env", f"TWS_PASSWORD={NAME}",
            "--env", "EXISTING_SESSION_DETECTED_ACTION=primary", image)  # fmt: skip

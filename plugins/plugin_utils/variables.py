@@ -39,9 +39,11 @@ def specification(loader: DataLoader, defaults: c.Mapping[str, t.Any], only: str
             name = path.parts[-3] if entry == "main.yml" else f"{path.parts[-3]}:{entry.removesuffix('.yml')}"
             roles[name] = each.get("options", {})
     playbooks = _load(loader, COLLECTION / "playbooks/vars/options.yml")
-    with_default = {name for name, value in defaults.items() if value is not None}
-    with_default |= {name for part in playbooks.values() for name, option in part.items() if "default" in option}
-    return Specification(roles, playbooks, with_default)
+    given = {name: value for name, value in defaults.items() if value is not None}
+    given |= {
+        name: option["default"] for part in playbooks.values() for name, option in part.items() if "default" in option
+    }
+    return Specification(roles, playbooks, given)
 
 
 def role_variables(loader: DataLoader) -> tuple[dict[str, t.Any], dict[str, t.Any]]:

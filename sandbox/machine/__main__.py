@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.machine import container, vm
 from sandbox.machine.common import SandboxError
 
-OTHER_KEY = "made by another checkout, or before its keys were made anew"
+OTHER_KEY = "made before this checkout's keys were made anew, or by one that is gone"
 BACKENDS: dict[str, ModuleType] = {"container": container, "vm": vm}
 
 

@@ -16,8 +16,10 @@ STATE = ROOT / ".sandbox"
 CACHE = STATE / "cache"
 LOGS = STATE / "log"
 
-# Every Docker object of the sandbox carries this label; its value is the object's kind. `make clean` uses it.
+# Every Docker object of the sandbox carries this label; its value is the object's kind. A second label names the
+# checkout that it belongs to. The network and the images have none: all checkouts of an engine share them.
 LABEL = "ibops.gateway.sandbox"
+CHECKOUT_LABEL = f"{LABEL}.checkout"
 NETWORK = "ibgw-sandbox"
 SUBNET = "10.211.0.0/16"
 RELEASES = ("trixie", "bookworm")
@@ -30,8 +32,27 @@ class SandboxError(Exception):
 
 
 def machine_image(release: str) -> str:
-    """The tag of a release's machine image in this machine's engine."""
-    return f"ibgw-sandbox-machine:{release}"
+    """The machine image that this checkout's set-up made of a release."""
+    note = machine_image_note(release)
+    if not note.exists():
+        raise SandboxError(
+            f"There is no machine image of {release} yet. Run `sandbox/setup --release {release}`, which builds it."
+        )
+    return note.read_text().strip()
+
+
+def machine_image_note(release: str) -> Path:
+    """The file in which set-up notes that image's tag."""
+    return STATE / f"machine-{release}_image"
+
+
+def gone(checkout: str) -> bool:
+    """Whether a checkout is no longer there; one that this user may not look at is."""
+    try:
+        os.stat(checkout)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
 
 
 def say(text: str) -> None:
@@ -117,8 +138,8 @@ def _explain(error: str, arguments: Sequence[str]) -> NoReturn:
 
 
 def labelled(kind: str, **labels: str) -> list[str]:
-    """Options of `docker run` and the like that label an object as the sandbox's."""
-    pairs = {LABEL: kind} | {f"{LABEL}.{name}": value for name, value in labels.items()}
+    """Options of `docker run` and the like that label an object as one of this checkout's sandbox."""
+    pairs = {LABEL: kind, CHECKOUT_LABEL: str(ROOT)} | {f"{LABEL}.{name}": value for name, value in labels.items()}
     return [word for name, value in pairs.items() for word in ("--label", f"{name}={value}")]
 
 

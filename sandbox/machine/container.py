@@ -6,13 +6,24 @@ import json
 from typing import Any
 
 from sandbox.machine import keys
-from sandbox.machine.common import LABEL, SUBNET, SandboxError, docker, labelled, present
+from sandbox.machine.common import (
+    CHECKOUT_LABEL,
+    LABEL,
+    ROOT,
+    SUBNET,
+    SandboxError,
+    docker,
+    gone,
+    labelled,
+    machine_image,
+    present,
+)
 
 STATE = '{"running": {{json .State.Running}}, "labels": {{json .Config.Labels}}}'
 
 
 def inspect(name: str) -> dict[str, Any] | None:
-    """{running, labels} of a container, None without one; SandboxError if it is not the sandbox's."""
+    """{running, labels} of a container, None without one; SandboxError if it is not of this checkout's sandbox."""
     text = present("container", name, STATE)
     if text is None:
         return None
@@ -22,18 +33,26 @@ def inspect(name: str) -> dict[str, Any] | None:
             f"A container '{name}' exists that the sandbox did not make. Rename it (docker rename {name} other), "
             f"or use another slot (SANDBOX_SLOT=5)."
         )
+    owner = found["labels"].get(CHECKOUT_LABEL, str(ROOT))
+    # A copy of a checkout with its .sandbox has its keys, and is at home in its machines.
+    if owner != str(ROOT) and not gone(owner) and made_from(found)["key"] != keys.fingerprint():
+        raise SandboxError(
+            f"The machine {name} belongs to another checkout, {owner}. Use another slot (SANDBOX_SLOT=5), or remove "
+            f"the machine there: ansible-playbook playbooks/teardown.yml -l <host>"
+        )
     return found
 
 
 def wanted(options: dict[str, Any]) -> dict[str, Any]:
     """A container's properties for comparison: the role's options, the image's id, and this checkout's key."""
-    image = present("image", options["image"], "{{.Id}}")
+    tag = options["image"] or machine_image(options["release"])
+    image = present("image", tag, "{{.Id}}")
     if image is None:
         raise SandboxError(
-            f"There is no image {options['image']} in the Docker engine. Run `sandbox/setup --release "
-            f"{options['image'].partition(':')[2]}`, which builds it."
+            f"There is no image {tag} in the Docker engine. Run `sandbox/setup --release {options['release']}`, "
+            f"which builds the sandbox's own."
         )
-    return options | {"image_id": image, "key": keys.fingerprint()}
+    return options | {"image": tag, "image_id": image, "key": keys.fingerprint()}
 
 
 def made_from(found: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +71,7 @@ def create(options: dict[str, Any]) -> None:
         "--stop-signal", "SIGRTMIN+3",
         "--volume", f"{keys.SEED}:/sandbox/seed.tar:ro",
         # Anonymous, so that it is removed with the container, and a new machine is new.
-        "--mount", f"type=volume,destination=/var/lib/docker,volume-label={LABEL}=machine",
+        "--volume", "/var/lib/docker",
         *labelled("machine", options=json.dumps(options, sort_keys=True)),
     ]  # fmt: skip
     words += [f"--cap-add={name}" for name in options["capabilities"]]

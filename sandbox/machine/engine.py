@@ -14,12 +14,10 @@ from sandbox.machine.common import (
     LOGS,
     NETWORK,
     ROOT,
-    STATE,
     SUBNET,
     SandboxError,
     as_root,
     docker,
-    labelled,
     present,
     run,
     run_long,
@@ -38,7 +36,8 @@ NEEDED_FOR_VM = {
     "qemu-img": "qemu-utils",
     "mkfs.ext4": "e2fsprogs",
 }
-DOCKERD_PID = STATE / "dockerd.pid"
+# The label of an engine that set-up started, whichever checkout's: the last one's clean stops it.
+STARTED_HERE = f"{LABEL}=engine"
 PID_FILES = {"dockerd": Path("/var/run/docker.pid"), "containerd": Path("/var/run/docker/containerd/containerd.pid")}
 START_SECONDS = 60
 
@@ -100,7 +99,11 @@ def start() -> None:
         with log.open("w") as output:
             # In its own session and without our pipes: it outlives this run, and a CI job does not wait for it.
             subprocess.Popen(
-                as_root(["dockerd"]), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                as_root(["dockerd", "--label", STARTED_HERE]),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
     deadline = time.monotonic() + START_SECONDS
     while not answers():
@@ -108,8 +111,6 @@ def start() -> None:
             end = run(["journalctl", "-u", "docker", "-n", "5"] if by_systemd else ["tail", "-n", "5", str(log)])
             raise SandboxError(f"The Docker engine did not answer within {START_SECONDS} s. The end of its log:\n{end}")
         time.sleep(0.5)
-    if not by_systemd:
-        DOCKERD_PID.write_text(PID_FILES["dockerd"].read_text())
 
 
 def forget_killed(pid_files: dict[str, Path]) -> None:
@@ -124,10 +125,10 @@ def forget_killed(pid_files: dict[str, Path]) -> None:
 
 def ensure_network() -> None:
     """Ensure the sandbox's network; SandboxError if another one has its name or its addresses."""
-    found = present(
-        "network", NETWORK, f'{{{{index .Labels "{LABEL}"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}'
-    )
-    if found == f"network {SUBNET}":
+    wanted = f"network {SUBNET}"
+    form = f'{{{{index .Labels "{LABEL}"}}}} {{{{range .IPAM.Config}}}}{{{{.Subnet}}}}{{{{end}}}}'
+    found = present("network", NETWORK, form)
+    if found == wanted:
         return
     if found is not None:
         raise SandboxError(
@@ -136,8 +137,11 @@ def ensure_network() -> None:
         )
     say(f"Making the Docker network {NETWORK} ({SUBNET})")
     try:
-        docker("network", "create", *labelled("network"), "--subnet", SUBNET, NETWORK)
+        docker("network", "create", "--label", f"{LABEL}=network", "--subnet", SUBNET, NETWORK)
     except SandboxError as error:
+        if present("network", NETWORK, form) == wanted:
+            # Another checkout's set-up was quicker.
+            return
         raise SandboxError(
             f"{error}\nThe sandbox needs {SUBNET}; `docker network ls` and `ip route` show who has it."
         ) from error

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sandbox.machine import mirror, vm
-from sandbox.machine.common import CACHE, LABEL, as_root, docker, machine_image, present, run, run_long, say
+from sandbox.machine import keys, mirror, vm
+from sandbox.machine.common import CACHE, LABEL, as_root, docker, machine_image_note, present, run, run_long, say
 
 HERE = Path(__file__).parent
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -72,20 +72,22 @@ class Root:
 
 
 def ensure_machine_image(release: str) -> None:
-    """Ensure a release's machine image in the engine, built from the present checkout and mirror."""
+    """Ensure a release's machine image in the engine, built from the present checkout and mirror.
+
+    Its tag is that of its inputs: no other checkout's set-up gives a checkout's machines another image.
+    """
     root = Root(release, "container")
-    tag = machine_image(release)
-    if present("image", tag, f'{{{{index .Config.Labels "{LABEL}.inputs"}}}}') == root.inputs:
-        return
-    tar = root.build()
-    say(f"Importing {tag} into the Docker engine")
-    changes = [
-        'CMD ["/usr/local/sbin/sandbox-init"]',
-        "ENV container=docker",
-        f"LABEL {LABEL}=image {LABEL}.inputs={root.inputs}",
-    ]
-    docker("import", *(word for change in changes for word in ("--change", change)), str(tar), tag)
-    docker("image", "prune", "--force", "--filter", f"label={LABEL}")
+    tag = f"ibgw-sandbox-machine:{release}-{root.inputs[:16]}"
+    if not present("image", tag, "{{.Id}}"):
+        tar = root.build()
+        say(f"Importing {tag} into the Docker engine")
+        changes = [
+            'CMD ["/usr/local/sbin/sandbox-init"]',
+            "ENV container=docker",
+            f"LABEL {LABEL}=image",
+        ]
+        docker("import", *(word for change in changes for word in ("--change", change)), str(tar), tag)
+    keys.write(machine_image_note(release), f"{tag}\n")
 
 
 def ensure_vm_base(release: str) -> None:

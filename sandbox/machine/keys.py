@@ -41,20 +41,24 @@ def make_keys() -> None:
 
 
 def make_authority(address: str) -> None:
-    """Make the registry's certificate for its address on the sandbox network and its loopback port."""
-    if CA_CERTIFICATE.exists() and (CA / "registry.crt").exists():
-        return
-    say("Making a certificate authority for the sandbox's registry")
-    CA.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make the registry's CA, and its certificate for its address on the sandbox network and its loopback port."""
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650"]
-    run(["openssl", "req", "-x509", *new_key, "-subj", "/CN=ibops.gateway sandbox",
-         "-addext", "keyUsage=critical,keyCertSign",
-         "-keyout", str(CA / "ca.key"), "-out", str(CA_CERTIFICATE)])  # fmt: skip
+    if not CA_CERTIFICATE.exists():
+        say("Making a certificate authority for the sandbox's registry")
+        CA.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run(["openssl", "req", "-x509", *new_key, "-subj", "/CN=ibops.gateway sandbox",
+             "-addext", "keyUsage=critical,keyCertSign",
+             "-keyout", str(CA / "ca.key"), "-out", str(CA_CERTIFICATE)])  # fmt: skip
+    certificate = CA / "registry.crt"
+    if certificate.exists():
+        found = run(["openssl", "x509", "-in", str(certificate), "-noout", "-checkip", address])
+        if "does match" in found:
+            return
     run(["openssl", "req", "-x509", *new_key, "-subj", "/CN=sandbox registry",
          "-CA", str(CA_CERTIFICATE), "-CAkey", str(CA / "ca.key"),
          "-addext", "basicConstraints=critical,CA:FALSE",
          "-addext", f"subjectAltName=IP:{address},IP:127.0.0.1",
-         "-keyout", str(CA / "registry.key"), "-out", str(CA / "registry.crt")])  # fmt: skip
+         "-keyout", str(CA / "registry.key"), "-out", str(certificate)])  # fmt: skip
 
 
 def make_seed() -> None:

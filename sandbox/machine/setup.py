@@ -52,8 +52,9 @@ def main() -> int:
                 images.ensure_vm_base(arguments.release)
                 vm.accelerator()
             registry.ensure_image(arguments.release)
-            keys.make_authority(registry.ADDRESS)
-            registry.ensure_running()
+            address = registry.address()
+            keys.make_authority(address)
+            registry.ensure_running(address)
             for kind, image in images_made.result().items():
                 registry.publish(image, kind)
     except SandboxError as error:

@@ -1,13 +1,16 @@
 """The sandbox's registry, Debian's docker-registry: machines pull from it by digest, as production does from its
 registry.
 
-Machines reach it over TLS at an address of the sandbox network and trust the sandbox's CA. This machine's engine pushes
-through a loopback port, which Docker trusts by default, so that its configuration stays unchanged.
+Each checkout has its own, with a name and an address of its own on the sandbox network, and a certificate of the
+checkout's CA: what one checkout sets up or removes cannot touch the pulls of another. Machines reach it over TLS and
+trust that CA. This machine's engine pushes through a loopback port, which Docker trusts by default, so that its
+configuration stays unchanged.
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import ssl
 import time
@@ -19,6 +22,7 @@ from sandbox.machine import keys
 from sandbox.machine.common import (
     LABEL,
     NETWORK,
+    ROOT,
     STATE,
     SandboxError,
     docker,
@@ -30,9 +34,14 @@ from sandbox.machine.common import (
     say,
 )
 
-ADDRESS = "10.211.0.2"
+# Of the sandbox's network; on it, nothing but registries is here.
+ADDRESSES = [str(address) for address in ipaddress.ip_network("10.211.3.0/24").hosts()]
+ADDRESS_LABEL = f"{LABEL}.address"
 PORT = 5000
-NAME = "ibgw-sandbox-registry"
+HASH = hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
+NAME = f"ibgw-sandbox-registry-{HASH}"
+# `<address>:<port>` of this checkout's registry; the inventory reads it, too.
+PLACE = STATE / "registry"
 IMAGE = "ibgw-sandbox-registry:latest"
 CONFIG = Path(__file__).parent / "config.yml"
 # By stand-in, for the rule that tells the program by its image.
@@ -58,10 +67,29 @@ def ensure_image(release: str) -> None:
         docker("rm", "--force", builder)
 
 
-def ensure_running() -> None:
-    """Ensure that the registry runs with this checkout's certificate; its contents survive in a volume."""
+def address() -> str:
+    """This checkout's address: that of its registry, else one that no other registry has, running or not."""
+    form = f'{{{{.Names}}}} {{{{.Label "{ADDRESS_LABEL}"}}}}'
+    lines = docker("ps", "--all", "--filter", f"label={LABEL}=registry", "--format", form).splitlines()
+    taken = {name: address for name, _, address in (line.partition(" ") for line in lines)}
+    if NAME in taken:
+        return taken[NAME]
+    # From its name's hash on, so that two first set-ups at once seldom choose the same.
+    first = int(HASH, 16) % len(ADDRESSES)
+    free = [address for address in ADDRESSES[first:] + ADDRESSES[:first] if address not in taken.values()]
+    if not free:
+        raise SandboxError(
+            f"Each of the {len(ADDRESSES)} addresses for registries is taken. `make clean` in a checkout that you no "
+            f"longer need frees one: docker ps --all --filter label={LABEL}=registry"
+        )
+    return free[0]
+
+
+def ensure_running(address: str) -> None:
+    """Ensure that the registry runs at its address with its certificate; its contents survive in a volume."""
     files = {"config.yml": CONFIG, "registry.crt": keys.CA / "registry.crt", "registry.key": keys.CA / "registry.key"}
     made_from = hashlib.sha256(b"".join(path.read_bytes() for path in files.values())).hexdigest()
+    keys.write(PLACE, f"{address}:{PORT}\n")
     found = present("container", NAME, f'{{{{index .Config.Labels "{LABEL}.inputs"}}}} {{{{.State.Running}}}}')
     if found == f"{made_from} true":
         return
@@ -69,19 +97,27 @@ def ensure_running() -> None:
         say("Starting the registry")
         docker("start", NAME)
         return
-    owner = present("container", NAME, f'{{{{index .Config.Labels "{LABEL}"}}}}')
-    if owner not in (None, "registry"):
-        raise SandboxError(
-            f"A container '{NAME}' exists that the sandbox did not make. Rename it (docker rename {NAME} other)."
-        )
-    say(f"Starting the registry at {ADDRESS}:{PORT} of the network {NETWORK}")
-    if owner:
+    say(f"Starting the registry at {address}:{PORT} of the network {NETWORK}")
+    if found:
         docker("rm", "--force", NAME)
-    docker("run", "--detach", "--name", NAME, *labelled("registry", inputs=made_from),
-           "--network", NETWORK, "--ip", ADDRESS, "--publish", f"127.0.0.1::{PORT}",
-           "--mount", f"type=volume,source={NAME},destination=/var/lib/docker-registry,volume-label={LABEL}=registry",
-           *(word for name, path in files.items() for word in ("--volume", f"{path}:/etc/sandbox/{name}:ro")),
-           IMAGE)  # fmt: skip
+    docker("volume", "create", *labelled("registry"), NAME)
+    run = [
+        "run", "--detach", "--name", NAME, *labelled("registry", inputs=made_from, address=address),
+        "--network", NETWORK, "--ip", address, "--publish", f"127.0.0.1::{PORT}",
+        "--mount", f"type=volume,source={NAME},destination=/var/lib/docker-registry",
+        *(word for name, path in files.items() for word in ("--volume", f"{path}:/etc/sandbox/{name}:ro")),
+    ]  # fmt: skip
+    try:
+        docker(*run, IMAGE)
+    except SandboxError:
+        # Else it would claim, at the next set-up, an address that it could not get.
+        docker("rm", "--force", NAME)
+        raise
+
+
+def place() -> str:
+    """`<address>:<port>` of this checkout's registry for machines."""
+    return PLACE.read_text().strip()
 
 
 def loopback() -> str:
@@ -92,7 +128,7 @@ def loopback() -> str:
 def holds(digest: str, repository: str = REPOSITORY) -> bool:
     """Whether the registry answers at its address, with the sandbox's certificate, and has a manifest."""
     context = ssl.create_default_context(cafile=str(keys.CA_CERTIFICATE))
-    url = f"https://{ADDRESS}:{PORT}/v2/{repository}/manifests/{digest}"
+    url = f"https://{place()}/v2/{repository}/manifests/{digest}"
     request = urllib.request.Request(url, method="HEAD", headers={"Accept": MANIFEST})
     # The sandbox's network is this machine's own: no proxy leads there.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
@@ -113,7 +149,7 @@ def wait() -> None:
         except OSError as error:
             if time.monotonic() > deadline:
                 raise SandboxError(
-                    f"The registry does not answer at {ADDRESS}:{PORT} ({error}). `docker logs {NAME}` may say why."
+                    f"The registry does not answer at {place()} ({error}). `docker logs {NAME}` may say why."
                 ) from error
             time.sleep(0.2)
         else:
@@ -136,7 +172,7 @@ def publish(image: str, name: str = "gateway") -> None:
         say(f"Pushing the image of the stand-in {name} to the registry")
         digest = push(image, f"{loopback()}/{repository}", name)
         keys.write(stamp, json.dumps({"image": identity, "digest": digest}))
-    keys.write(STATE / f"{name}_image", f"{ADDRESS}:{PORT}/{repository}@{digest}\n")
+    keys.write(STATE / f"{name}_image", f"{place()}/{repository}@{digest}\n")
 
 
 def push(image: str, repository: str, tag: str) -> str:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandbox.machine.common import labelled
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30.0
 """How long a test waits for what must come."""
 
-LABEL = "ibops.gateway.sandbox=test"
 HARDENED = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=500", "--network=bridge")
 QUICK = {"STANDIN_LOGIN_SECONDS": "0.05", "STANDIN_DISCLAIMER_SECONDS": "0.05", "STANDIN_DUAL_SECONDS": "0.1"}
 BASE = {
@@ -117,7 +117,7 @@ def start(image: str) -> Iterator[Start]:
             arguments = [f"--env={name}={value}" for name, value in values.items()]
             ports = ["--publish=127.0.0.1::4003", "--publish=127.0.0.1::4004"]
             done = docker(
-                "run", "--detach", f"--label={LABEL}", *HARDENED, *ports, *arguments, *options, image, *command
+                "run", "--detach", *labelled("test"), *HARDENED, *ports, *arguments, *options, image, *command
             )
             container = Container(done.stdout.strip())
             stack.callback(docker, "rm", "--force", "--volumes", container.id)

@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.image.conftest import LABEL, QUICK, ROOT, Container, docker
+from sandbox.machine.common import labelled
+from tests.image.conftest import QUICK, ROOT, Container, docker
 from tests.unit.plugins.made_images import CONFIG
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import probe
@@ -67,7 +68,7 @@ def start_desktop(desktop: str, tmp_path: Path) -> Iterator[StartDesktop]:
         def run(**environment: str | None) -> Container:
             values = {name: value for name, value in (base | environment).items() if value is not None}
             arguments = [f"--env={name}={value}" for name, value in values.items()]
-            done = docker("run", "--detach", f"--label={LABEL}", *options, *arguments, desktop)
+            done = docker("run", "--detach", *labelled("test"), *options, *arguments, desktop)
             container = Container(done.stdout.strip())
             stack.callback(docker, "rm", "--force", "--volumes", container.id)
             return container

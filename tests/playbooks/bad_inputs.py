@@ -64,7 +64,7 @@ BAD: list[tuple[str, t.Any, str]] = [
     ("gateway_name", "My Gateway", "gateway-name-invalid"),
     ("gateway_name", "../x", "gateway-name-invalid"),
     ("gateway_port", "4oo2", "not-a-whole-number"),
-    ("gateway_port", 4002.5, "not-a-whole-number"),
+    ("gateway_port", 70000, "not-a-number-within"),
     ("gateway_memory", "lots", "container-size"),
     ("gateway_memory", 2, "not-text"),
     ("gateway_memory", "{{ nope }}", "not-rendered"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import copy
 import json
 import os
@@ -346,6 +347,11 @@ def test_what_people_type_is_refused_in_words(tmp_path: pathlib.Path, pytestconf
     told = {(host, id_, re.split(r"[.\[]", variable)[0]) for host, id_, variable in refusal.problems}
     wanted = {(host, id_, name) for host, (name, _value, id_) in zip(hosts, typed, strict=True)}
     assert wanted - told == set()
+    # One line for each place, and at most three for each value.
+    lines = collections.Counter(host for host, _id, _variable in refusal.problems)
+    assert len({(host, variable) for host, _id, variable in refusal.problems}) == lines.total()
+    assert {*lines} == {*hosts}
+    assert max(lines.values()) <= 3, lines
     for unclear in ("Traceback", "400 Client Error", "undefined", "<class", "object at 0x", "None"):
         assert unclear not in refusal.text, unclear
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import pathlib
 
-from sandbox.machine.common import LABEL, NETWORK, docker
+from sandbox.machine.common import NETWORK, docker, labelled, machine_image
 
 SITE = "/opt/ibgw/client/lib/python3.13/site-packages"
 # RFC 7748, section 6.1.
@@ -46,11 +46,11 @@ class Peers:
             f"Endpoint = {self.address}:51820\nAllowedIPs = 10.99.0.0/24, fd99::/64\n"
         )
         name = f"{self.vm}-peer-{number}"
-        docker("run", "--detach", "--name", name, "--label", f"{LABEL}=client", "--network", NETWORK,
+        docker("run", "--detach", "--name", name, *labelled("client"), "--network", NETWORK,
                "--ip", f"10.211.1.{80 + number}", "--cap-add", "NET_ADMIN",
                "--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--sysctl", "net.ipv6.conf.default.disable_ipv6=0",
                "--volume", f"{self.folder}:/peer:ro", "--volume", f"{place}/wg.conf:/wg.conf:ro",
-               "--env", "PYTHONPATH=/peer/site", "--entrypoint", "sleep", "ibgw-sandbox-machine:trixie",
+               "--env", "PYTHONPATH=/peer/site", "--entrypoint", "sleep", machine_image("trixie"),
                "3600")  # fmt: skip
         self.names.append(name)
         docker("exec", name, "sh", "-c", UP, "up", f"10.99.0.{number}", f"fd99::{number}")

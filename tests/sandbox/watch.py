@@ -8,11 +8,10 @@ import json
 import os
 
 from docs.access_matrix import MATRIX, PORTS
-from sandbox.machine.common import LABEL, NETWORK, docker
+from sandbox.machine.common import NETWORK, docker, labelled, machine_image
 
 SLOT = os.environ["SANDBOX_SLOT"]
 VM, BASTION, NETWORK_6 = f"ibgw-sandbox-{SLOT}-paper", f"ibgw-sandbox-{SLOT}-bastion", f"ibgw-sandbox-{SLOT}-ipv6"
-IMAGE = "ibgw-sandbox-machine:trixie"
 VM_6 = "fd00:211::60"
 OVERLAY = {"VM, overlay, IPv4": "10.99.0.1", "VM, overlay, IPv6": "fd99::1"}
 SUBNETS = {
@@ -97,13 +96,12 @@ class Watch:
                 words = (
                     "run",
                     "--rm",
-                    "--label",
-                    f"{LABEL}=client",
+                    *labelled("client"),
                     "--network",
                     network,
                     option,
                     source,
-                    IMAGE,
+                    machine_image("trixie"),
                 )
                 sources[f"{name}/{family}"] = (
                     lambda *more, words=words: docker(*words, "python3", *more),

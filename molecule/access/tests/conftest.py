@@ -8,7 +8,7 @@ import secrets
 import typing as t
 
 import pytest
-from sandbox.machine.common import LABEL, docker
+from sandbox.machine.common import docker, labelled
 from testinfra.host import Host
 from tests.sandbox.peers import BOB, Peers
 from tests.sandbox.watch import BASTION, NETWORK_6, SLOT, VM, VM_6, Watch
@@ -17,7 +17,7 @@ from tests.sandbox.watch import BASTION, NETWORK_6, SLOT, VM, VM_6, Watch
 @contextlib.contextmanager
 def network_6(host: Host) -> c.Iterator[None]:
     """A network that carries IPv6, and VM and bastion in it."""
-    docker("network", "create", "--label", f"{LABEL}=access", "--ipv6", "--subnet", f"10.212.{SLOT}.0/24",
+    docker("network", "create", *labelled("access"), "--ipv6", "--subnet", f"10.212.{SLOT}.0/24",
            "--subnet", "fd00:211::/64", NETWORK_6)  # fmt: skip
     try:
         docker("network", "connect", "--ip6", VM_6, NETWORK_6, VM)

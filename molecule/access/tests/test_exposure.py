@@ -13,6 +13,7 @@ import typing as t
 
 import pytest
 from sandbox.machine.common import docker
+from sandbox.registry import registry
 from testinfra.host import Host
 from tests.sandbox.reboot import reboot
 
@@ -21,7 +22,8 @@ VM = f"ibgw-sandbox-{os.environ['SANDBOX_SLOT']}-paper"
 NEIGHBOUR, NAMED, RESOLVER, INTERNET = "10.211.2.77", "192.168.77.1", "10.211.2.53", "203.0.113.77"
 NEIGHBOUR_6, NAMED_6, INTERNET_6 = "fd00:77::1", "fd00:78::1", "2001:db8::77"
 METADATA, METADATA_6 = "169.254.169.254", "fd20:ce::254"
-REGISTRY, BRIDGE = "10.211.0.2", "172.17.0.1"
+REGISTRY, REGISTRY_PORT = registry.place().split(":")
+BRIDGE = "172.17.0.1"
 ADDRESSES = (NEIGHBOUR, NAMED, RESOLVER, INTERNET, METADATA)
 ADDRESSES_6 = (NEIGHBOUR_6, NAMED_6, INTERNET_6, METADATA_6)
 SERVE = """
@@ -72,7 +74,7 @@ FROM_CONTAINERS: dict[Place, str] = {
     ("tcp", RESOLVER, 80): "dropped",
     ("tcp", NEIGHBOUR, 80): "dropped",
     ("udp", NEIGHBOUR, 53): "dropped",
-    ("tcp", REGISTRY, 5000): "dropped",
+    ("tcp", REGISTRY, int(REGISTRY_PORT)): "dropped",
     ("tcp", BRIDGE, 22): "dropped",
     ("udp", METADATA, 53): "open",
     ("tcp", METADATA, 80): "dropped",

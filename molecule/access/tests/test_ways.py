@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 import yaml
-from sandbox.machine.common import LABEL, NETWORK, docker
+from sandbox.machine.common import NETWORK, docker, labelled, machine_image
 from testinfra.host import Host
 
 Playbook = c.Callable[..., t.Any]
@@ -66,8 +66,8 @@ def ssh_to_bastion(variables: dict[str, t.Any]) -> list[str]:
 
 def test_a_client_comes_through_the_vpc(variables: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
     docker("cp", f"{VM}:{SITE}", str(tmp_path / "site"))
-    found = docker("run", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--ip", "10.211.1.9",
-                   "--volume", f"{tmp_path}/site:/site:ro", "--env", "PYTHONPATH=/site", "ibgw-sandbox-machine:trixie",
+    found = docker("run", "--rm", *labelled("client"), "--network", NETWORK, "--ip", "10.211.1.9",
+                   "--volume", f"{tmp_path}/site:/site:ro", "--env", "PYTHONPATH=/site", machine_image("trixie"),
                    "python3", "-c", CLIENT, variables["host"], "4002", "31")  # fmt: skip
     assert found.startswith("DU")
 

@@ -6,11 +6,12 @@ import collections.abc as c
 import typing as t
 
 import pytest
+from sandbox.registry import registry
 
 METADATA = "169.254.169.254"
 # A neighbour on a private range, as another VM of the subnet is: a second address of the machine would be the host.
-NEIGHBOUR = "10.211.0.2"
-REGISTRY_PORT = 5000
+NEIGHBOUR, _, _PORT = registry.place().partition(":")
+REGISTRY_PORT = int(_PORT)
 GATEWAY_PORTS = {"api": 4002, "relay": 4004, "desktop": 5900, "commands": 7462}
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import fcntl
 import grp
 import pwd
 import shlex
@@ -20,6 +21,8 @@ NAME = "ibgateway"
 NO_SHELL = "/usr/sbin/nologin"
 # First uid offered to an account that has to move: above those that adduser(8) assigns next.
 FIRST_FREE = 2000
+# Root's alone to write, so that nobody can keep it.
+LOCK = "/run/ibgw-container-user.lock"
 
 
 class TakenError(Exception):
@@ -32,6 +35,22 @@ def reserve(uid: int, check: bool) -> list[dict[str, str]]:
     Returns the text for ``--diff``, empty if already reserved. Raises TakenError before anything is touched, and
     OSError if the account cannot be created.
     """
+    missing = _missing(uid)
+    if missing and not check:
+        # At the first run of a machine, each of its gateways is here at once.
+        with open(LOCK, "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            missing = _missing(uid)
+            if missing:
+                _make(uid)
+    if not missing:
+        return []
+    after = f"{NAME}, uid {uid}, without password, shell and home\n"
+    return [{"before": "", "after": after, "before_header": "/etc/passwd", "after_header": "/etc/passwd"}]
+
+
+def _missing(uid: int) -> bool:
+    """Whether the account is still to be made; TakenError if it cannot be."""
     users, groups = pwd.getpwall(), grp.getgrall()
     # A directory service may answer for one user without listing any.
     with contextlib.suppress(KeyError):
@@ -39,17 +58,16 @@ def reserve(uid: int, check: bool) -> list[dict[str, str]]:
     fault = taken(uid, users, groups)
     if fault:
         raise TakenError(fault)
-    if any(user.pw_name == NAME for user in users):
-        return []
-    if not check:
-        if not any(group.gr_gid == uid for group in groups):
-            _run("groupadd", "--gid", str(uid), NAME)
-        _run(
-            "useradd", "--system", "--uid", str(uid), "--gid", str(uid), "--no-create-home",
-            "--home-dir", "/nonexistent", "--shell", NO_SHELL, "--comment", "Containers of ibops.gateway", NAME,
-        )  # fmt: skip
-    after = f"{NAME}, uid {uid}, without password, shell and home\n"
-    return [{"before": "", "after": after, "before_header": "/etc/passwd", "after_header": "/etc/passwd"}]
+    return not any(user.pw_name == NAME for user in users)
+
+
+def _make(uid: int) -> None:
+    if not any(group.gr_gid == uid for group in grp.getgrall()):
+        _run("groupadd", "--gid", str(uid), NAME)
+    _run(
+        "useradd", "--system", "--uid", str(uid), "--gid", str(uid), "--no-create-home",
+        "--home-dir", "/nonexistent", "--shell", NO_SHELL, "--comment", "Containers of ibops.gateway", NAME,
+    )  # fmt: skip
 
 
 def taken(uid: int, users: c.Sequence[pwd.struct_passwd], groups: c.Sequence[grp.struct_group]) -> str:

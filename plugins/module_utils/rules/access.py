@@ -124,7 +124,6 @@ _problem = table(
             "set hardening_firewall: true, or name local as well",
         ),
         "port-taken": ("port {port} of {address} is taken by {by}", "give one of them another port"),
-        "port-invalid": ("not a TCP port", "use one from 1024 to 65535"),
         "port-of-ssh": ("it is the port of the SSH server", "give the API another one"),
         "addresses-empty": ("empty", "name the VM's internal address, for example 10.128.0.7"),
         "address-invalid": ("not an IP address", "name the VM's internal address, for example 10.128.0.7"),
@@ -270,9 +269,15 @@ def _own_ports(settings: Settings) -> c.Iterator[Problem]:
     for one, other in itertools.combinations(listeners(settings), 2):
         if same_place(one, other):
             yield _problem("port-taken", other[2], other[1], port=one[1], address=one[0], by=one[2])
+    # A method's port is by default the gateway's, whose problems are told once.
+    own: dict[int, str] = {}
     for _address, number, variable in listeners(settings):
-        if not 0 < number < 65536:
-            yield _problem("port-invalid", variable, number)
+        own.setdefault(number, variable)
+    for number, variable in own.items():
+        given = settings.get(variable)
+        # The same words as those of role gateway.
+        if wrong := bounds.problem(variable, number if given in (None, "") else given, (1, 65535)):
+            yield wrong
         if number in (int(each) for each in settings.get("hardening_ssh_ports") or [22]):
             yield _problem("port-of-ssh", variable, number)
 
@@ -343,11 +348,14 @@ def _docker_network(settings: Settings) -> c.Iterator[Problem]:
         yield _problem("network-name", "access_docker_network_name", name)
 
 
+_BASTION = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:-]*")
+
+
 def _ssh_tunnel(settings: Settings) -> c.Iterator[Problem]:
     bastion, user = settings.get("access_ssh_tunnel_bastion"), settings.get("access_ssh_tunnel_user")
     if not bastion:
         yield _problem("bastion-empty", "access_ssh_tunnel_bastion")
-    elif not re.fullmatch(r"[A-Za-z0-9_:][A-Za-z0-9_.:-]*", str(bastion)):
+    elif not _BASTION.fullmatch(str(bastion)):
         yield _problem("bastion-invalid", "access_ssh_tunnel_bastion", bastion)
     for key in settings.get("access_ssh_tunnel_host_keys") or []:
         if not re.fullmatch(r"(ssh-ed25519|ecdsa-sha2-\S+|rsa-sha2-\S+|ssh-rsa) [A-Za-z0-9+/=]+( .*)?", str(key)):
@@ -355,13 +363,14 @@ def _ssh_tunnel(settings: Settings) -> c.Iterator[Problem]:
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", str(user or "ibgw-tunnel")) or user == "root":
         yield _problem("tunnel-user", "access_ssh_tunnel_user", user)
     number = port(settings, "ssh_tunnel")
-    if not 1024 <= number <= 65535:
+    if number in range(1, 1024) or (number not in range(1, 65536) and number != port(settings)):
         yield _problem("tunnel-port", "access_ssh_tunnel_port", number)
 
 
 def _bastion_keys(settings: Settings, hosts: c.Collection[str]) -> c.Iterator[Problem]:
     bastion = settings.get("access_ssh_tunnel_bastion")
-    if bastion and bastion not in hosts and not settings.get("access_ssh_tunnel_host_keys"):
+    named = _BASTION.fullmatch(str(bastion or "")) and bastion not in hosts
+    if named and not settings.get("access_ssh_tunnel_host_keys"):
         yield _problem("bastion-keys-missing", "access_ssh_tunnel_host_keys", bastion=bastion)
 
 

@@ -84,8 +84,8 @@ class Specification(t.NamedTuple):
 
     roles: c.Mapping[str, Options]
     playbooks: c.Mapping[str, Options]
-    with_default: c.Collection[str] = ()
-    """The options that have a default, in the specification or only among the role's defaults."""
+    defaults: c.Mapping[str, object] = {}
+    """The options that have a default, in the specification or only among the role's defaults, with its template."""
 
     def known(self) -> frozenset[str]:
         """Every name that a role or a playbook reads."""
@@ -158,17 +158,26 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context, sound: 
     faulty: set[str] = set()
     unrendered: list[Problem] = []
     for name, option in options.items():
-        wrong = list(_types(variables, name, option, name in specification.with_default, sound))
+        wrong = list(_types(variables, name, option, name in specification.defaults, sound))
         # Three lines about one variable are enough.
         told = name in set_here or not wrong or wrong[0].id != "not-rendered"
         (found if told else unrendered).extend(wrong[:3])
         faulty |= {name} if wrong else set()
     # A default that depends on a faulty value is not rendered; that problem is already reported.
     found = found or unrendered
+    unset = {*options} - set_here
     # With a faulty mode or stack, problems of defaults that depend on it are not the user's.
-    hidden = set() if _LEADING.isdisjoint(faulty) else {*options} - set_here
+    hidden = set() if _LEADING.isdisjoint(faulty) else unset
     found += [each for each in values(variables, roles, context, faulty) if _variable(each) not in hidden]
-    return list(dict.fromkeys(found))
+    # Nor are those of a default that is a template with a faulty value.
+    culprits = {_variable(each) for each in found}
+    derived = {name for name in unset if not culprits.isdisjoint(_read_by(specification.defaults.get(name)))}
+    return list(dict.fromkeys(each for each in found if _variable(each) not in derived))
+
+
+def _read_by(template: object) -> list[str]:
+    """The names in a default's template; empty for one that is a plain value."""
+    return re.findall(r"\w+", template) if isinstance(template, str) and "{{" in template else []
 
 
 def values(

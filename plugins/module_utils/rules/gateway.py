@@ -278,6 +278,7 @@ def _secret(name: str, password: bool, portal: bool) -> c.Iterator[Problem]:
     variable = "gateway_password_secret"
     if portal:
         yield _problem("secret-of-portal", variable, name)
+        return
     if password:
         yield _problem("secret-and-password", variable, name)
     if not secret_manager.RESOURCE.fullmatch(name):

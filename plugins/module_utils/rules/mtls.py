@@ -52,7 +52,7 @@ def problems(settings: Settings) -> c.Iterator[Problem]:
     yield from _files(settings)
     yield from _days(settings)
     port = settings.get("access_mtls_port") or 4102
-    if not 1024 <= int(port) <= 65535:
+    if int(port) in range(1, 1024):
         yield _problem("mtls-port", "access_mtls_port", port)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
-from sandbox.machine.common import LABEL, NETWORK, docker
+from sandbox.machine.common import NETWORK, docker, labelled, machine_image
+from sandbox.registry import registry
 from tests.sandbox.conftest import Machine, changed
 
 pytestmark = pytest.mark.parametrize("machine", ["trixie"], indirect=True)
@@ -44,8 +46,8 @@ def seen(answers: str) -> dict[str, str]:
 
 
 def from_outside(machine: Machine, source: str, *places: str) -> dict[str, str]:
-    client = ("run", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--ip", source)
-    return seen(docker(*client, f"ibgw-sandbox-machine:{machine.release}", "python3", "-c", TRY, *places))
+    client = ("run", "--rm", *labelled("client"), "--network", NETWORK, "--ip", source)
+    return seen(docker(*client, machine_image(machine.release), "python3", "-c", TRY, *places))
 
 
 def from_container(machine: Machine, *places: str) -> dict[str, str]:
@@ -64,11 +66,13 @@ def test_the_host_itself_reaches_what_it_publishes(firewall: Machine) -> None:
 
 
 def test_containers_reach_a_neighbour_that_is_named_and_never_the_host(firewall: Machine) -> None:
-    places = ("10.211.0.2:5000", f"{firewall.address}:22", "172.17.0.1:22", "169.254.169.254:80")
+    neighbour = registry.place()
+    reach = json.dumps({"hardening_firewall_containers_reach": [neighbour.partition(":")[0]]})
+    places = (neighbour, f"{firewall.address}:22", "172.17.0.1:22", "169.254.169.254:80")
     assert set(from_container(firewall, *places).values()) == {"dropped"}
-    firewall.play("hardened.yml", *TAGS, "-e", '{"hardening_firewall_containers_reach": ["10.211.0.0/24"]}')
+    firewall.play("hardened.yml", *TAGS, "-e", reach)
     found = from_container(firewall, *places)
-    assert found == {**dict.fromkeys(places, "dropped"), "10.211.0.2:5000": "open"}
+    assert found == {**dict.fromkeys(places, "dropped"), neighbour: "open"}
 
 
 def test_a_role_adds_its_own_rules(firewall: Machine) -> None:
@@ -89,10 +93,11 @@ def test_rules_that_somebody_flushed_come_back(firewall: Machine) -> None:
 
 
 def test_dockers_rules_survive_its_stop_and_start(firewall: Machine) -> None:
-    firewall.play("hardened.yml", *TAGS, "-e", '{"hardening_firewall_containers_reach": ["10.211.0.0/24"]}')
+    firewall.play("hardened.yml", *TAGS, "-e", '{"hardening_firewall_containers_reach": ["10.211.3.0/24"]}')
     firewall.run("sudo systemctl restart nftables.service")
     assert "MASQUERADE" in firewall.run("sudo iptables -t nat -S POSTROUTING")
-    assert from_container(firewall, "10.211.0.2:5000") == {"10.211.0.2:5000": "open"}
+    neighbour = registry.place()
+    assert from_container(firewall, neighbour) == {neighbour: "open"}
 
 
 def test_the_operators_addresses_are_never_banned(firewall: Machine) -> None:

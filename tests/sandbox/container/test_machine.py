@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from sandbox.machine import host_state
-from sandbox.machine.common import LABEL, NETWORK, docker
+from sandbox.machine.common import NETWORK, docker, labelled, machine_image
+from sandbox.registry import registry
 from tests.sandbox.conftest import Machine
 
 FORBIDDEN = {
@@ -57,7 +58,7 @@ def running(machine: Machine, before: host_state.Snapshot) -> None:
 
 def test_its_own_engine_pulls_by_digest_from_the_registry(machine: Machine) -> None:
     reference = machine.run("sudo docker image ls --digests --format '{{.Repository}}@{{.Digest}}'")
-    assert reference.startswith("10.211.0.2:5000/gnzsnz/ib-gateway@sha256:")
+    assert reference.startswith(f"{registry.place()}/gnzsnz/ib-gateway@sha256:")
     # Without an exception for it: the registry is trusted by its certificate.
     assert "10.211" not in machine.run("sudo docker info --format '{{json .RegistryConfig.InsecureRegistryCIDRs}}'")
 
@@ -88,8 +89,8 @@ def test_its_cgroups_are_its_own(machine: Machine) -> None:
 def test_a_client_reaches_it_with_its_own_address(machine: Machine, subnet: str) -> None:
     source = SUBNETS[subnet]
     client = ["python3", "-c", CONNECT.format(address=machine.address)]
-    docker("run", "--detach", "--rm", "--label", f"{LABEL}=client", "--network", NETWORK, "--ip", source,
-           f"ibgw-sandbox-machine:{machine.release}", *client)  # fmt: skip
+    docker("run", "--detach", "--rm", *labelled("client"), "--network", NETWORK, "--ip", source,
+           machine_image(machine.release), *client)  # fmt: skip
     assert machine.run(f'timeout 20 python3 -c "{LISTEN}"') == source
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from sandbox.machine.common import NETWORK, docker, present
+from sandbox.machine.common import NETWORK, docker, machine_image, present
 from tests.sandbox.conftest import SLOT, Machine, changed
 
 
@@ -65,7 +65,7 @@ def test_a_machine_that_is_removed_takes_its_volume_along(machine: Machine) -> N
 
 
 def test_a_container_of_somebody_else_is_left_alone(machine: Machine) -> None:
-    docker("create", "--name", machine.name, f"ibgw-sandbox-machine:{machine.release}")
+    docker("create", "--name", machine.name, machine_image(machine.release))
     try:
         output = machine.make(status=2)
         assert f"A container '{machine.name}' exists that the sandbox did not make" in output
@@ -77,7 +77,7 @@ def test_a_container_of_somebody_else_is_left_alone(machine: Machine) -> None:
 
 def test_an_address_that_is_taken_is_named(machine: Machine) -> None:
     other = f"ibgw-sandbox-test-{SLOT}"
-    image = f"ibgw-sandbox-machine:{machine.release}"
+    image = machine_image(machine.release)
     docker("run", "--detach", "--name", other, "--network", NETWORK, "--ip", machine.address, image, "sleep", "60")
     try:
         assert f"The address {machine.address} is in use" in machine.make(status=2)

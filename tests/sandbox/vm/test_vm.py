@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from sandbox.machine import vm
+from sandbox.registry import registry
 from tests.sandbox.conftest import PLACES, Machine, changed, set_up
 
 BOOT_SECONDS = 300
@@ -55,7 +56,7 @@ def test_its_kernel_is_its_own(machine: Machine) -> None:
 
 
 def test_it_reaches_the_registry_of_the_sandbox(machine: Machine) -> None:
-    assert machine.run("curl --silent --insecure https://10.211.0.2:5000/v2/") == "{}"
+    assert machine.run(f"curl --silent --insecure https://{registry.place()}/v2/") == "{}"
 
 
 def test_a_reboot_is_a_reboot(machine: Machine) -> None:

@@ -22,6 +22,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "CLIENT_KEY": ssh / "id_ed25519",
         "HOST_KEY": ssh / "host_ed25519",
         "KNOWN_HOSTS": ssh / "known_hosts",
+        "CA": tmp_path / "ca",
+        "CA_CERTIFICATE": tmp_path / "ca" / "ca.crt",
     }
     for name, path in paths.items():
         monkeypatch.setattr(keys, name, path)
@@ -50,6 +52,23 @@ def test_a_second_run_makes_nothing_anew(state: Path) -> None:
         return {str(path): path.stat().st_mtime_ns for path in state.rglob("*") if path.is_file()}
 
     assert made() == made()
+
+
+def test_a_registry_at_another_address_gets_another_certificate_of_the_same_ca(state: Path) -> None:
+    def made(address: str) -> tuple[bytes, bytes, bool]:
+        keys.make_authority(address)
+        certificate = keys.CA / "registry.crt"
+        signed = keys.run(
+            ["openssl", "verify", "-CAfile", str(keys.CA_CERTIFICATE), "-verify_ip", address, str(certificate)]
+        )
+        return keys.CA_CERTIFICATE.read_bytes(), certificate.read_bytes(), signed.endswith(": OK")
+
+    first = made("10.211.3.7")
+    assert made("10.211.3.7") == first
+    second = made("10.211.3.77")
+    assert (first[2], second[2]) == (True, True)
+    assert second[0] == first[0]
+    assert second[1] != first[1]
 
 
 def test_without_set_up_the_error_names_it(state: Path) -> None:

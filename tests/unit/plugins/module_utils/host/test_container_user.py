@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import concurrent.futures
+import fcntl
 import grp
+import pathlib
 import pwd
 import subprocess
 from typing import Any
@@ -66,7 +69,9 @@ def test_who_has_the_uid_and_how_to_free_it(
 class Host:
     """The accounts of a host, and the commands that were run there."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, lock: pathlib.Path) -> None:
+        self.lock = lock
+        monkeypatch.setattr(container_user, "LOCK", str(lock))
         self.users, self.groups = users(ROOT), groups(("root", 0, []))
         self.hidden: list[pwd.struct_passwd] = []
         self.ran: list[tuple[str, ...]] = []
@@ -88,8 +93,8 @@ class Host:
 
 
 @pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Host:
-    return Host(monkeypatch)
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Host:
+    return Host(monkeypatch, tmp_path / "lock")
 
 
 def test_it_is_predicted_made_and_then_there(host: Host) -> None:
@@ -100,6 +105,18 @@ def test_it_is_predicted_made_and_then_there(host: Host) -> None:
     assert {"--shell", NOLOGIN, "--no-create-home", "1000"} <= set(host.ran[1])
     assert reserve(1000, check=False) == []
     assert len(host.ran) == 2
+
+
+def test_another_gateway_of_the_machine_makes_it_meanwhile(host: Host) -> None:
+    with host.lock.open("w") as lock, concurrent.futures.ThreadPoolExecutor() as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = pool.submit(reserve, 1000, check=False)
+        with pytest.raises(concurrent.futures.TimeoutError):
+            second.result(0.2)
+        host.users += users(OURS)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert second.result(5) == []
+    assert host.ran == []
 
 
 def test_a_group_without_members_is_used(host: Host) -> None:

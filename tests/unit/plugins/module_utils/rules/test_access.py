@@ -65,7 +65,8 @@ ELSEWHERE = {
     "access-without-firewall": {"gateway_access": {repr(GOOD["gateway_access"])}},
     "source-family": {"access_vpc_from": {"'fd20:1::/64'"}},
     "address-family": {"access_vpc_addresses": {repr(GOOD["access_vpc_addresses"])}},
-    "port-of-ssh": {"gateway_port": {"4002"}, "access_vpc_port": {"4002"}},
+    # Of the methods that have the gateway's port, too, nothing is told.
+    "port-of-ssh": {"gateway_port": {"4002"}},
 }
 
 
@@ -92,9 +93,9 @@ ELSEWHERE = {
         ("access_vpc_from", ["10.8.0.1/26"], "source-invalid"),
         ("access_vpc_from", ["cloud-run"], "source-invalid"),
         ("access_vpc_from", ["10.8.0.0/26"], "address-family"),
-        ("access_vpc_port", 70000, "port-invalid"),
-        ("access_vpc_port", 65536, "port-invalid"),
-        ("access_vpc_port", 0, "port-invalid"),
+        ("access_vpc_port", 70000, "not-a-number-within"),
+        ("access_vpc_port", 65536, "not-a-number-within"),
+        ("access_vpc_port", 0, "not-a-number-within"),
         ("access_ssh_tunnel_port", 1023, "tunnel-port"),
         ("access_ssh_tunnel_port", 65536, "tunnel-port"),
         ("access_ssh_tunnel_user", "a user", "tunnel-user"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.playbooks.bad_inputs import BAD
 
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 
@@ -23,8 +24,10 @@ ROLES = {
     for path in ROOT.glob("roles/*/meta/argument_specs.yml")
 }
 PLAYBOOKS = yaml.safe_load((ROOT / "playbooks/vars/options.yml").read_text())
-WITH_DEFAULT = {name for name, value in DEFAULTS.items() if value is not None}
-CONTEXT = check.Context(check.Specification(ROLES, PLAYBOOKS, WITH_DEFAULT), ["paper", "bastion"])
+CONTEXT = check.Context(
+    check.Specification(ROLES, PLAYBOOKS, {name: value for name, value in DEFAULTS.items() if value is not None}),
+    ["paper", "bastion"],
+)
 VM: dict[str, Any] = {
     "project": "demo-project",
     "region": "europe-west1",
@@ -127,6 +130,73 @@ def test_good_settings_have_no_problem() -> None:
 )
 def test_each_kind_of_problem_comes_alone(variable: str, value: object, id_: str) -> None:
     assert {each for each, _ in found(**{variable: value})} == {id_}
+
+
+# Every access method, so that a value which several of them take over is told by one.
+ALL_METHODS = {
+    "gateway_access": ["local", "docker_network", "vpc", "ssh_tunnel", "mtls", "wireguard"],
+    "access_vpc_addresses": ["10.128.0.7"],
+    "access_vpc_from": ["10.8.0.0/26"],
+    "access_ssh_tunnel_bastion": "bastion",
+    "access_mtls_clients": ["pipeline"],
+    "access_mtls_from": ["10.8.0.0/26"],
+    "access_wireguard_addresses": ["10.99.0.1/24"],
+    "access_wireguard_peers": [
+        {"name": "bob", "public_key": "A" * 42 + "E=", "allowed_ips": ["10.99.0.2"]},
+    ],
+    "access_wireguard_from": ["10.8.0.0/26"],
+}
+
+
+def test_every_access_method_at_once_has_no_problem() -> None:
+    assert found(**ALL_METHODS) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *(("gateway_port", value) for value in (0, -1, 70000, "70000", 10**9, "4oo2", 4002.5)),
+        *(
+            (f"access_{method}_port", value)
+            for method in ("vpc", "mtls", "ssh_tunnel", "wireguard")
+            for value in (0, -1, 70000, "70000", "x")
+        ),
+        ("access_vpc_port", 22),
+        ("access_mtls_port", 443),
+        ("access_ssh_tunnel_port", 443),
+        ("access_wireguard_port", 22),
+        ("access_wireguard_udp_port", 70000),
+        ("session_http_port", 70000),
+        ("access_ssh_tunnel_bastion", "-oProxyCommand=x"),
+        ("access_ssh_tunnel_bastion", ""),
+    ],
+)
+def test_one_wrong_value_is_one_line(variable: str, value: object) -> None:
+    [(_id, where)] = found(**{**ALL_METHODS, variable: value})
+    assert where == variable
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "derived"),
+    [
+        ("gateway_port", "4oo2", "access_vpc_port"),
+        ("hardening_ssh_from", ["me"], "hardening_fail2ban_ignore"),
+    ],
+)
+def test_a_default_that_is_made_of_a_wrong_value_is_not_told(variable: str, value: object, derived: str) -> None:
+    host = Variables(**ALL_METHODS, **{variable: value})
+    host.all[derived] = value
+    assert [each.variable.partition("[")[0] for each in check.host(host, ALL, CONTEXT)] == [variable]
+    host.own[derived] = value
+    assert len(check.host(host, ALL, CONTEXT)) == 2
+
+
+@pytest.mark.parametrize(("variable", "value", "id_"), BAD)
+def test_what_people_type_is_told_once(variable: str, value: object, id_: str) -> None:
+    own = {variable: "FAILS" if id_ == "not-rendered" else value}
+    told = found(*[role for role in ALL if role != "client_portal"], **own)
+    assert id_ in [each for each, _ in told]
+    assert len({where for _, where in told}) == len(told) <= 3, told
 
 
 def test_a_variable_of_a_wrong_type_is_at_most_three_lines() -> None:

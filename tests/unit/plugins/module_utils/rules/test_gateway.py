@@ -94,8 +94,9 @@ def test_what_is_accepted(variable: str, value: object) -> None:
 def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
     fetched = {**GOOD, "gateway_password": "", "gateway_password_secret": "projects/p/secrets/ibkr/versions/latest"}
     assert problems(fetched) == []
-    (problem,) = problems({**fetched, "gateway_stack": "client_portal"})
-    assert (problem.id, problem.variable) == ("secret-of-portal", "gateway_password_secret")
+    for password in ("", "s3cr3t-Pass"):
+        (problem,) = problems({**fetched, "gateway_stack": "client_portal", "gateway_password": password})
+        assert (problem.id, problem.variable) == ("secret-of-portal", "gateway_password_secret")
 
 
 @pytest.mark.parametrize(
