@@ -21,7 +21,7 @@ from tests.doors import table
 from tests.doors.door import BIN, Door, on_terminal
 from tests.lint.files import ROOT
 
-SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "default")
+SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "doors")
 MODE = "live" if os.environ.get("SANDBOX_HOST", "").endswith("live") else "paper"
 # The hardening takes no password that is easy to guess.
 READER, SUDO, VAULT = "ann", secrets.token_urlsafe(24), "vault"
@@ -116,7 +116,11 @@ class Doors:
         )
         (programs / "config").write_text(config)
         for program, text in (
-            ("ssh", f'#!/bin/sh\nexec /usr/bin/ssh -F {programs}/config "$@"\n'),
+            # Without pipelining, Ansible copies by the others; over a new connection they read the configuration, too.
+            *(
+                (each, f'#!/bin/sh\nexec /usr/bin/{each} -F {programs}/config "$@"\n')
+                for each in ("ssh", "sftp", "scp")
+            ),
             ("editor", EDITOR.format(mode=MODE)),
         ):
             (programs / program).write_text(text)
@@ -196,9 +200,9 @@ def in_the_checkout(row: table.Row) -> None:
     assert ended.status == row.status, f"{row.run}\n{ended.text}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def without_faults(host: Host) -> t.Iterator[None]:
-    """Repair afterwards what the lesson breaks."""
+    """Repair what a row of the lesson breaks, before the next one."""
     yield
     host.run(f"docker exec ibgw-{MODE} standin-ctl clear; ibgwctl wait-ready {MODE} --timeout 120")
 
