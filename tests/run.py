@@ -179,7 +179,7 @@ def say(text: str) -> None:
 
 
 def end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Interrupt as Ctrl-C would, so that each cleans up, and kill with its children what is left after a while."""
+    """Interrupt as Ctrl-C would, so that each cleans up, and kill those that remain after a while."""
     for process in processes:
         os.killpg(process.pid, signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS

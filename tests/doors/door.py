@@ -1,4 +1,4 @@
-"""A way to the collection: a shell, as a person has it in the folder of their inventory, that runs printed commands.
+"""A shell in the folder of a user's inventory, which runs the commands that pages print.
 
 ``installed``: the artefact below a home directory, no ansible.cfg. ``checkout``: this tree with its ansible.cfg. What
 a command exports and where it goes to is there for the next one.
@@ -55,7 +55,7 @@ class Door:
         home.mkdir(parents=True, exist_ok=True)
 
     def enter(self, artefact_folder: Path) -> None:
-        """Come to have the collection, of which *artefact_folder* has the files, and a copy of examples/own_vm."""
+        """Install the collection from *artefact_folder*, and copy examples/own_vm."""
         if self.name == "installed":
             shutil.copytree(artefact_folder, self.home / ".ansible/collections/ansible_collections/ibops/gateway")
         mark = {"installed": "~/.ansible", "checkout": "ANSIBLE_CONFIG"}[self.name]

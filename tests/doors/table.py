@@ -14,7 +14,7 @@ TABLE = Path(__file__).with_name("commands.yml")
 
 @dataclass(frozen=True)
 class Row:
-    """One command: ``printed`` on a page, ``run`` here; what is filled in is none of a reader's."""
+    """One command: ``printed`` on a page, ``run`` here; placeholders are filled in with the test's own values."""
 
     group: str
     how: str

@@ -1,4 +1,4 @@
-"""A Compute Engine that is none: `with FakeGcp() as fake: ... fake.endpoint`.
+"""A fake of Compute Engine: `with FakeGcp() as fake: ... fake.endpoint`.
 
 It answers on a port of the loopback, in threads of this process. What Google's discovery document forbids, it refuses.
 """
@@ -44,7 +44,7 @@ class DroppedError(Exception):
 
 
 class PageError(Exception):
-    """The request gets a page of somebody else's, or a slow answer."""
+    """The request gets a page from another server, or a slow answer."""
 
     def __init__(self, status: int, text: str, drip: float = 0.0) -> None:
         super().__init__(text)

@@ -355,7 +355,7 @@ def merged(before: Body, given: Body) -> Body:
 
 
 def _update(state: State, request: Request) -> Body:
-    """PUT: what is not given is gone, but for what only the server writes."""
+    """PUT: fields that are not given are removed, except those that only the server writes."""
     before = state.ready(request.target).body
     served = ("id", "kind", "selfLink", "creationTimestamp", "region")
     after = {name: before[name] for name in served if name in before} | copy.deepcopy(request.body)

@@ -331,7 +331,7 @@ def _stop(state: State, request: Request) -> Body:
 
 
 def _move(state: State, request: Request, before: str, during: str, after: str) -> Body:
-    """Start or stop a VM; one that is so already stays so."""
+    """Start or stop a VM; nothing changes where it is in that state already."""
     entry = state.ready(request.target)
     if entry.body["status"] not in (before, after):
         raise ApiError(400, "invalidUsage", f"The instance is {entry.body['status']}.")
@@ -463,7 +463,7 @@ def _remove_policies(state: State, request: Request) -> Body:
 
 
 def register() -> None:
-    """Let the fake do what is here."""
+    """Add this module's methods to the fake."""
     KINDS.update(
         instances=Kind(_nothing, _nothing, frozenset()),
         disks=Kind(_nothing, _nothing, frozenset()),

@@ -1,4 +1,4 @@
-"""JSON documents that are almost right, and bytes that are none."""
+"""Almost valid JSON documents, and bytes that are not JSON."""
 
 from __future__ import annotations
 

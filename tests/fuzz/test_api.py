@@ -1,4 +1,4 @@
-"""The probe against peers of any kind, on sockets and a clock that are none."""
+"""The probe against any peer, on fake sockets and a fake clock."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ ANSWERS = st.lists(
 
 
 class Container:
-    """An engine whose container answers a command so."""
+    """An engine whose container gives this answer to a command."""
 
     def __init__(self, code: int, output: str) -> None:
         self._answer = code, output

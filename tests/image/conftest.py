@@ -102,7 +102,7 @@ Start = Callable[..., Container]
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The image, built if anything in it changed; what is built is said on standard error."""
+    """The image, built if anything in it changed; builds are announced on standard error."""
     build = [str(ROOT / "sandbox" / "gateway" / "build"), "--state", str(ROOT / ".sandbox")]
     return subprocess.run(build, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1]
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The desktop image, as role gateway starts it: what the role relies on, and what it has to keep from happening."""
+"""The desktop image, as role gateway starts it: behaviour that it relies on, and behaviour that it prevents."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def imported(path: Path, tree: ast.Module, known: Iterable[Path]) -> set[Path]:
 
 
 def circles(modules: Modules) -> Iterator[str]:
-    """The first circle of imports there is."""
+    """The first circle of imports, if any."""
     try:
         graphlib.TopologicalSorter({path: imported(path, tree, modules) for path, tree in modules.items()}).prepare()
     except graphlib.CycleError as error:

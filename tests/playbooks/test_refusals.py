@@ -166,7 +166,7 @@ def test_a_gateway_that_is_not_in_the_run_counts(
 def test_nothing_that_a_user_says_switches_it_off(
     tmp_path: pathlib.Path, pytestconfig: pytest.Config, switch: str
 ) -> None:
-    """Neither in the first play nor in a role that somebody uses alone."""
+    """Refused neither by the first play nor by a role that is used alone."""
     extra = {switch: {"covered": {"run": "x", "hosts": {"p1": ["gateway"]}}}}
     alone = tmp_path / "alone.yml"
     alone.write_text(yaml.safe_dump([{"hosts": "p1", "gather_facts": False, "roles": ["ibops.gateway.gateway"]}]))

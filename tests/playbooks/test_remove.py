@@ -61,7 +61,7 @@ def folder(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> pathlib.Path:
 
 
 def remove(folder: pathlib.Path, *arguments: str) -> tuple[int, str]:
-    """Run it without anybody to ask; its status, and what it printed in one line."""
+    """Run it without a terminal; return its status, and its output in one line."""
     own = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
     run = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""A role alone in a play of one's own, with no group gateways: it predicts, or says which variable is missing."""
+"""A role alone in a user's play, without group gateways: it predicts, or says which variable is missing."""
 
 from __future__ import annotations
 

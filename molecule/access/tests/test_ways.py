@@ -227,7 +227,7 @@ def test_they_come_back_and_the_container_was_never_touched(host: Host, playbook
 def test_a_second_gateway_of_the_vm_has_ways_of_its_own(
     host: Host, playbook: Playbook, variables: dict[str, t.Any], tmp_path: pathlib.Path
 ) -> None:
-    """Beside paper a live one with another way, which comes and goes unnoticed by the first."""
+    """A live gateway beside paper, with another access method, comes and goes without an effect on paper."""
     second = {
         "ansible_host": variables["host"],
         "gateway_machine_role": "",

@@ -1,4 +1,4 @@
-"""Trader Workstation in the gateway's place: the same ways to its API, and none to its desktop."""
+"""Trader Workstation in the gateway's place: the same access methods for its API, and none for its desktop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RDP = 3389
 
 @pytest.fixture(scope="module")
 def tws(pinned: t.Callable[[str], tuple[str, str]]) -> tuple[str, ...]:
-    """The arguments that deploy the stand-in of the desktop image with every way of this scenario."""
+    """The arguments that deploy the stand-in of the desktop image with every access method of this scenario."""
     registry.publish(standin_image("gateway", "--program", "tws"), "tws")
     image = (STATE / "tws_image").read_text().strip()
     return (*pinned(image), "-e", "@molecule/access/vars/main.yml", "-e", "gateway_program=tws")

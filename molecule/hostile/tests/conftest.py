@@ -139,7 +139,7 @@ class Target:
         return json.loads(self.machine.out(f"cat {self.state_path}"))
 
     def until(self, reached: c.Callable[[dict[str, t.Any]], bool], seconds: float) -> dict[str, t.Any]:
-        """The watcher's record as soon as it is as wanted."""
+        """Wait for the watcher's record to match."""
         deadline = time.monotonic() + seconds
         while not reached(found := self.record()):
             assert time.monotonic() < deadline, found
@@ -203,7 +203,7 @@ def kept(machine: Machine, playbook: c.Callable[..., t.Any]) -> dict[str, Target
 
 @pytest.fixture(scope="session")
 def hold(tmp_path_factory: pytest.TempPathFactory) -> c.Callable[[str], t.ContextManager[None]]:
-    """Have a gateway to oneself, among all workers."""
+    """Lock a gateway against the other workers."""
     shared = tmp_path_factory.getbasetemp().parent
 
     @contextlib.contextmanager

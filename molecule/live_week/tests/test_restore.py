@@ -1,4 +1,4 @@
-"""Last, after the week: the runbook of docs/how-to/restore.md, for a machine of which nothing is left."""
+"""Last, after the week: the runbook of docs/how-to/restore.md, for a machine that is lost."""
 
 from __future__ import annotations
 

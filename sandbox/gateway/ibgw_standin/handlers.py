@@ -55,7 +55,7 @@ class Ibc(Protocol):
         """Act after these seconds of the stand-in's time; returns a handle to cancel."""
 
     def main_window_found(self) -> None:
-        """The main window is there."""
+        """The main window has opened."""
 
 
 class Handlers:

@@ -223,7 +223,7 @@ class Ibc:
     # --- the gateway's windows -------------------------------------------------------------------------------------
 
     def main_window_found(self) -> None:
-        """The main window is there."""
+        """The main window has opened."""
         self._main_window.set()
 
     async def main_window(self) -> None:

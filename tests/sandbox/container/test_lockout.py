@@ -45,7 +45,7 @@ table inet ibgw {
 
 @dataclass(frozen=True)
 class Fault:
-    """Return arguments of the module that lock somebody out; *cut* kills the controller once the host is that far."""
+    """Return arguments of the module that lock somebody out; *cut* kills the controller at that step."""
 
     name: str
     content: str
@@ -222,7 +222,7 @@ FAULTS = [KINDS[seed % len(KINDS)](random.Random(seed)) for seed in range(30)]
 
 @dataclass
 class Run:
-    """A run of guarded.yml, and what it said."""
+    """A run of guarded.yml, and its output."""
 
     machine: Machine
     change: dict[str, Any]

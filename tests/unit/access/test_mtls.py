@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role access's stunnel.conf in a real stunnel before the stand-in: who gets in, and what is said of the others."""
+"""Role access's stunnel.conf in a real stunnel before the stand-in: who is admitted, and the log of refusals."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def started(port: int, **settings: str) -> Iterator[Pipeline]:
 
 
 def lines(process: Pipeline) -> list[dict[str, Any]]:
-    """The rest of what it says, until its end."""
+    """The rest of its output, until it ends."""
     assert process.stdout
     return [json.loads(line) for line in process.stdout]
 

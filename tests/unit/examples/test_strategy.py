@@ -28,7 +28,7 @@ FAST = {"IB_PAUSES": "0.1,0.3", "IB_CONNECT_SECONDS": "3", "IB_QUIET_SECONDS": "
 
 
 class Client:
-    """The running client, and what it says."""
+    """The running client, and its output."""
 
     def __init__(self, port: int) -> None:
         command = [sys.executable, str(EXAMPLES / "strategy/strategy.py")]

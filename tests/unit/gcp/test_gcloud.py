@@ -77,7 +77,7 @@ def test_reads_and_changes_a_vm_that_the_module_mends(machine: RunModule, gcloud
 
 
 def test_a_vm_of_its_own(gcloud: Gcloud, machine: RunModule, fake: FakeGcp) -> None:
-    """The fake takes what gcloud sends, and the module keeps its hands off what it has not made."""
+    """The fake accepts gcloud's requests, and the module leaves alone what it has not made."""
     gcloud(
         "instances create ibgw-paper --zone europe-west1-b --machine-type=e2-small --subnet=gateway --no-address "
         "--image=debian-12-bookworm-v20261101 --image-project=debian-cloud --metadata=enable-oslogin=TRUE"

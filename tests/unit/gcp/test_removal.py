@@ -22,7 +22,7 @@ Fakes = tuple[FakeGcp, FakeRun, FakeConnectors]
 
 
 def put(fake: FakeGcp, path: str, **body: Any) -> None:
-    """A resource of somebody else's."""
+    """A resource that the collection has not made."""
     found = {"name": path.rpartition("/")[2], "selfLink": f"{HOST}{PROJECT}/{path}", **body}
     fake.state.resources[f"{PROJECT}/{path}"] = Entry(found)
 

@@ -1,4 +1,4 @@
-"""gcp_vm when Google, the network between or somebody else gets in its way."""
+"""gcp_vm when Google, the network or another user interferes."""
 
 from __future__ import annotations
 

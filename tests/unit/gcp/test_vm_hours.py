@@ -139,7 +139,7 @@ def wanted(sessions: Iterable[dict[str, Any]]) -> list[Span]:
 
 
 def lived(lines: Iterable[dict[str, str]]) -> list[Span]:
-    """When a VM is on whose scheduler has these jobs, over a year and a bit."""
+    """The hours in which a VM with these scheduler jobs runs, over more than a year."""
     events: list[tuple[datetime, str]] = []
     for job in lines:
         minute, hour, _day, _month, weekdays = job["schedule"].split()

@@ -124,7 +124,7 @@ def test_a_machine_type_that_google_lacks_or_that_is_too_small() -> None:
 
 
 def test_check_mode_before_there_is_a_network(machine: RunModule, fake: FakeGcp) -> None:
-    """A first run in check mode has made none: what is missing is what would have come."""
+    """A first run in check mode has made none, so the resources that it would have made are missing."""
     fake.state.resources.clear()
     predicted = machine(check=True, external_address="out")
     assert predicted["actions"] == ["resourcePolicies.insert ibgw-paper", "instances.insert ibgw-paper"]

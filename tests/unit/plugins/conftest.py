@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures of the plugins' tests: servers that stand in for others, a deployed gateway, a way to run a module."""
+"""Fixtures of the plugins' tests: fake servers, a deployed gateway, and a runner of modules."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RunModule = Callable[..., dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def no_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test makes an account on this machine, whoever has the containers' uid here."""
+    """No test makes an account on this machine, even if the containers' uid is taken here."""
     monkeypatch.setattr(container_user, "reserve", lambda uid, check: [])
 
 

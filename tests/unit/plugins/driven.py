@@ -176,7 +176,7 @@ class World:
         return self.time + self.jump
 
     def stamp(self) -> float:
-        """The wall's clock for the engine, whose stamps are never twice the same."""
+        """The wall clock of the engine; no two of its stamps are the same."""
         return self.now() + next(self._ticks) * 1e-5
 
     def later(self, seconds: float, action: Action) -> None:
@@ -193,7 +193,7 @@ class World:
         self.later(0.001, now)
 
     def wait(self, seconds: float, heard: Callable[[], Any] = lambda: None) -> Any:
-        """Let time pass until *heard* gives something, for so many seconds at most; return what it gave."""
+        """Let time pass until *heard* returns something, up to a limit in seconds; return that."""
         # A wait takes time, also one that is too short for the clock's digits.
         end = max(self.time + seconds, math.nextafter(self.time, math.inf)) if seconds > 0 else self.time
         while (found := heard()) is None:
@@ -310,7 +310,7 @@ class World:
                 self.watcher = self.new_watcher()
 
     def act(self, what: Callable[[control.Control], object], by: str = "Ann") -> None:
-        """Have an operator do something; what it raises is in ``error``."""
+        """Let an operator act; an exception is kept in ``error``."""
         try:
             what(self.new_control(by))
         except (SessionError, EngineError, BusyError) as error:

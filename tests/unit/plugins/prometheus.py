@@ -71,7 +71,7 @@ def series(name: str, **labels: str) -> str:
 
 
 class Prometheus:
-    """A Prometheus with the collection's rules, whose time begins at nought, for gateway *name*."""
+    """A Prometheus with the collection's rules, whose time begins at 0, for gateway *name*."""
 
     def __init__(self, promtool: str, place: Path, name: str) -> None:
         self._promtool, self._place = promtool, place

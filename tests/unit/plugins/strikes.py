@@ -67,7 +67,7 @@ Strike = Callable[[World], object]
 
 
 def down(world: World) -> None:
-    """Never signed in; the reminders are told."""
+    """Never signed in; the reminders have been sent."""
     world.watcher.look()
 
 

@@ -10,7 +10,7 @@ from sandbox.machine.common import SandboxError
 
 
 class Backend:
-    """A backend that notes what is asked of it."""
+    """A backend that records its calls."""
 
     def __init__(self, found: dict[str, Any] | None) -> None:
         self.found = found

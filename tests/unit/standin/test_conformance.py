@@ -304,7 +304,7 @@ class Container:
         control.call(request, str(self.folder / "s.sock"))
 
     def command(self, action: Action) -> list[str]:
-        """Do what was done to the command server, and return what it sent, in the transcript's form."""
+        """Replay the commands to the command server, and return its replies in the transcript's form."""
         said = []
         lines = action.what.removeprefix("command server: ").split("|")
         with socket.create_connection(("127.0.0.1", self.command_port), timeout=SECONDS) as channel:

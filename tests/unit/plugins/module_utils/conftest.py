@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gateway under control: a container that is none, an API that answers, IBC's command server, a clock that stands."""
+"""A gateway for tests: a fake container, an API that answers, IBC's command server, a stopped clock."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ COMPOSE = ["TWS_USERID=Alice", "TWS_PASSWORD=top-secret", "TRADING_MODE=paper", 
 
 
 def archive(**files: bytes) -> bytes:
-    """The folder as the engine archives it, with a link, a device and a way out in it."""
+    """The folder as the engine archives it, with a link, a device and a path that leads out of it."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as tar:
         tar.addfile(_member("settings/", tarfile.DIRTYPE))

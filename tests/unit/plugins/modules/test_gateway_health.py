@@ -17,7 +17,7 @@ from ansible_collections.ibops.gateway.plugins.modules import gateway_health
 
 @pytest.fixture(autouse=True)
 def _no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine's own units and clock are none of the tests'."""
+    """The tests do not read this machine's own units and clock."""
 
     def output(*command: str) -> t.NoReturn:
         raise health.UnknownError(f"{command[0]} is not installed")

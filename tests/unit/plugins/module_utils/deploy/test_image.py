@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An image is asked what it is, without running it: made-up images, each with the difference by which it is told."""
+"""Inspect an image without running it: made-up images, each with one telling difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kit that goes back: forward, kept, back, and every leftover of a run that was cut."""
+"""The rollback bundle: applied, confirmed, rolled back, and every leftover of an interrupted run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ esac
 
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the stand-in keeps what it was told."""
+    """The file in which the stand-in records its calls."""
     fake = tmp_path / "fake"
     fake.mkdir()
     for name in ("systemctl", "systemd-run"):
@@ -68,7 +68,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def etc(tmp_path: Path) -> Path:
-    """An old file, one to remove, a link; what is new comes below a directory that is not there."""
+    """An old file, one to remove, a link, and new files below a directory that does not exist."""
     folder = tmp_path / "etc"
     folder.mkdir()
     (folder / "old name").write_text("old\n")

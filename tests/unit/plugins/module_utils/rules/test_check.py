@@ -68,7 +68,7 @@ ALL = ["hardening", "docker_engine", "gateway", "client_portal", "session", "acc
 
 
 class Variables:
-    """A host whose variables are what they are; one that is a failing template says so."""
+    """A host with these variables; one that is a failing template raises its error."""
 
     def __init__(self, **own: object) -> None:
         self.own = GOOD | own

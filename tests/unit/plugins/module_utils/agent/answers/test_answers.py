@@ -108,7 +108,7 @@ def taken(phone: Phone, answer: str) -> str:
 
 
 def twice_at_once(phone: Phone, answer: str) -> str:
-    """Of many at once one counts; what is sent then is one more."""
+    """Of many taps at once one counts; a later one is another answer."""
     threads = [threading.Thread(target=phone.judge.answer, args=(phone.channel, answer, "x")) for _each in range(6)]
     for thread in threads:
         thread.start()

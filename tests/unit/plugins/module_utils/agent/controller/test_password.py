@@ -345,7 +345,7 @@ def test_where_nobody_has_it_no_engine_is_asked(control: Any, fake_engine: Any) 
     assert live.withdraw_password(Record("live", "live")) == ""
 
 
-# Whose the files are, and their bytes
+# Owners, modes and bytes of the files
 
 
 @pytest.fixture

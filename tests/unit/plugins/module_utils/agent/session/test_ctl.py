@@ -22,7 +22,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 
 @pytest.fixture
 def run(control: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any], str]]:
-    """Run ibgwctl; returns its status, the JSON of its last line, and what it said on stderr."""
+    """Run ibgwctl; return its status, the JSON of its last line, and its standard error."""
 
     def call(*arguments: str) -> tuple[int, dict[str, Any], str]:
         code = ctl.main([*arguments])

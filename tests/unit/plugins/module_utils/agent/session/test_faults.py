@@ -28,7 +28,7 @@ def detected(fault: Fault, world: World) -> int | None:
 
 
 def lost(world: World, before: Record, after: Record, runs: int) -> str:
-    """Say what is gone of what there was before."""
+    """Return what was lost since before."""
     if before.valid_until:
         kept, had = after.valid_until == before.valid_until, "the session"
     elif before.state == verdicts.READY:

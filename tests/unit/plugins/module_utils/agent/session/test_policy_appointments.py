@@ -36,7 +36,7 @@ def live(**more: Any) -> Record:
         (live(appointment=TOLD), TEN, "sign_in", TOLD),
         (live(appointment=TOLD), TEN + GRACE, "sign_in", TOLD),
         (live(appointment=TOLD), TEN + GRACE + 1, "miss", TOLD),
-        # Whoever has stopped it in this week wants it down.
+        # A person who has stopped it in this week wants it down.
         (live(appointment=TOLD, stopped_by="Ann", since=WEEK_BEGINS), TEN, "miss", TOLD),
         (live(appointment=TOLD, stopped_by="Ann", since=WEEK_BEGINS - 1), TEN, "sign_in", TOLD),
         (live(appointment=TOLD, stopped_by=policy.PLANNED, since=WEEK_BEGINS), TEN, "sign_in", TOLD),

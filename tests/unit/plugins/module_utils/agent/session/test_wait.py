@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting, on a clock of the tests' own: what is asked when, and how it ends."""
+"""Waiting on the tests' own clock: when the gateway is asked, and how the wait ends."""
 
 from __future__ import annotations
 

@@ -321,7 +321,7 @@ def test_a_change_of_state_is_in_the_history(ready: Control, fake_engine: Any) -
 
 
 def test_a_clock_that_is_put_back_does_not_put_it_to_sleep(ready: Control, fake_engine: Any) -> None:
-    """A line that wakes nobody comes after the clock was put back: the rest of the minute is what it was."""
+    """An unimportant line comes after the clock was put back: the rest of the minute stays the same."""
     watching = Watcher(ready)
     ready.gateway.refresh()
 
