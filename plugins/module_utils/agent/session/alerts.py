@@ -213,7 +213,6 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> str:
     The connection to a late or endlessly talking server is closed.
     """
     import smtplib  # only where something is sent
-    import ssl
     from email.message import EmailMessage
     from email.utils import formatdate, make_msgid
 
@@ -227,7 +226,7 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> str:
     security = channel.get("security", "starttls")
     port = int(channel.get("port") or PORTS[security])
     kind: Any = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
-    more = {"context": ssl.create_default_context()} if security == "tls" else {}
+    more = {"context": bounded_http.trusting()} if security == "tls" else {}
     servers: list[Any] = []
 
     class Server(kind):
@@ -248,7 +247,7 @@ def mail(channel: Channel, alert: Alert, seconds: float) -> str:
     def converse() -> str:
         with Server() as server:
             if security == "starttls":
-                server.starttls(context=ssl.create_default_context())
+                server.starttls(context=bounded_http.trusting())
             if channel.get("user"):
                 server.login(channel["user"], channel.get("password", ""))
             refused = server.send_message(message)

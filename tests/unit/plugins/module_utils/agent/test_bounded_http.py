@@ -7,12 +7,16 @@ import contextlib
 import http.client
 import itertools
 import socket
+import ssl
+import subprocess
 import threading
 import time
 import typing as t
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from tests.unit.access.authority import SERVER, Authority
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import bounded_http
 
@@ -97,3 +101,44 @@ def test_name_resolution_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_work_raises_is_raised() -> None:
     with pytest.raises(KeyError, match="cause"):
         bounded_http.within(5, lambda: {}["cause"])
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[str]:
+    """The URL of a server of an authority whose certificate is in a folder of its own, as on Debian."""
+    Authority().issue(tmp_path, "localhost", SERVER, kind="server")
+    (tmp_path / "trusted").mkdir()
+    (tmp_path / "ca.crt").rename(tmp_path / "trusted/own.crt")
+    (tmp_path / "trusted/ca-certificates.crt").touch()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                connection, _address = listener.accept()
+                with context.wrap_socket(connection, server_side=True) as secured:
+                    secured.recv(65536)
+                    secured.sendall(HEAD + b"\r\nfine")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"https://localhost:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_ca_is_loaded_when_a_server_shows_it(
+    trusted: bool, secure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_http, "TRUSTED", str(tmp_path / "trusted"))
+    if trusted:
+        subprocess.run(["openssl", "rehash", tmp_path / "trusted"], check=True, capture_output=True)
+    assert bounded_http.trusting().cert_store_stats()["x509"] == 0
+    with contextlib.nullcontext() if trusted else pytest.raises(ssl.SSLCertVerificationError):
+        assert bounded_http.request("GET", secure, 5) == (200, b"fine")
+
+
+def test_elsewhere_the_default_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bounded_http, "TRUSTED", str(tmp_path))
+    default = ssl.create_default_context().cert_store_stats()
+    assert bounded_http.trusting().cert_store_stats() == default
