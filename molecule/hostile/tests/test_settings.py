@@ -14,6 +14,9 @@ REFUSED: dict[str, dict[str, object]] = {
     "more_processors_than_there_are": {"gateway_cpus": 64},
     "a_port_that_is_taken": {"gateway_port": 22},
     "a_log_size_of_words": {"gateway_log_max_size": "ten"},
+    # These two the engine itself refuses only when it starts the container, after the old one has ended.
+    "a_log_size_of_nothing": {"gateway_log_max_size": "0m"},
+    "a_variable_of_70_kilobytes": {"gateway_environment": {"LONG": "x" * 70_000}},
     # The controller's data may know it; Debian 13's, without tzdata-legacy, do not.
     "a_zone_that_the_machine_does_not_know": {"gateway_paper_sessions": [{**OPEN, "zone": "US/Eastern"}]},
 }

@@ -25,12 +25,17 @@ PIDS = (100, 100_000)
 NOFILE = (1024, 1_048_576)
 STOP_SECONDS = (1, 600)
 LOG_FILES = (1, 1000)
+# Bytes. The engine refuses 0 and what overflows an int64 only at the start (moby, daemon/logger/jsonfilelog).
+LOG_BYTES = (64 << 10, 1 << 40)
+# Bytes of a variable (name=value) and of all of them. Linux refuses to execute a program with a text of over 128 KiB
+# (execve(2), MAX_ARG_STRLEN), which is again a fault of the start; the engine's answer must fit into 1 MiB, as JSON.
+VARIABLE_BYTES, ENVIRONMENT_BYTES = 64 << 10, 128 << 10
 # The desktop image's init runs as root: it gives its user the role's uid, /opt and the settings, sets the desktop's
 # password, and opens and ends that user's session (linuxserver's init-adduser and init-prep-xrdp,
 # gnzsnz/ib-gateway-docker's start_session.sh; sudo and chpasswd write to the kernel's audit log).
 ROOT_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt])b?")
+_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([kmgt])b?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Settings = Mapping[str, Any]
 
@@ -48,11 +53,14 @@ _problem = table(
             "less than the {least} MiB that a heap of {heap} MiB needs with all around it",
             "raise it, or lower {prefix}java_heap_mb",
         ),
+        "container-log-size": ("not from 64k to 1t", "use a size in between, such as 10m"),
         "container-cpus": ("not 0 (no limit) and not a number from 0.01", "use one of them"),
         "container-cpus-of-host": ("more than the {cpus} CPUs of this host", "lower it, or use 0 for no limit"),
         "container-environment": ("not a mapping of names to texts", "write one name: 'text' a line"),
         "container-variable": ("not the name of a variable", "use letters, digits and '_'"),
         "container-variable-text": ("not a text of one line ({kind})", "put it in quotes"),
+        "container-variable-long": ("{size} bytes, of {most} at most", "put the value into a file and mount that"),
+        "container-environment-long": ("{size} bytes in all, of {most} at most", "remove variables, or shorten them"),
     }
 )
 
@@ -81,8 +89,11 @@ def _sizes(settings: Settings, prefix: str) -> list[Problem]:
     found, memory, heap = [], size(settings["memory"]), settings.get("heap_mb")
     if memory is None:
         found.append(_problem("container-size", f"{prefix}memory", settings["memory"], example="2g or 2048m"))
-    if size(settings["log_max_size"]) is None:
+    log = size(settings["log_max_size"])
+    if log is None:
         found.append(_problem("container-size", "gateway_log_max_size", settings["log_max_size"], example="10m"))
+    elif not LOG_BYTES[0] <= log <= LOG_BYTES[1]:
+        found.append(_problem("container-log-size", "gateway_log_max_size", settings["log_max_size"]))
     if heap is not None and (problem := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
         found.append(problem)
     elif memory is not None and memory < (least := int(heap or 0) + OVERHEAD_MIB[program(settings)]) << 20:
@@ -113,14 +124,21 @@ def _environment(settings: Settings, prefix: str) -> list[Problem]:
     environment = settings["environment"]
     if not isinstance(environment, Mapping):
         return [_problem("container-environment", f"{prefix}environment")]
-    # Values are named by their type only: one of them may be a secret.
-    return [
-        _problem("container-variable", f"{prefix}environment.{name}")
-        if not _VARIABLE.fullmatch(str(name))
-        else _problem("container-variable-text", f"{prefix}environment.{name}", kind=type(value).__name__)
-        for name, value in environment.items()
-        if not (_VARIABLE.fullmatch(str(name)) and isinstance(value, str) and not re.search(r"[\0\r\n]", value))
-    ]
+    # Values are named by their type or their size only: one of them may be a secret.
+    found, total = [], 0
+    for name, value in environment.items():
+        variable, length = f"{prefix}environment.{name}", len(f"{name}={value}".encode("utf-8", "surrogatepass"))
+        total += length
+        if not _VARIABLE.fullmatch(str(name)):
+            found.append(_problem("container-variable", variable))
+        elif not isinstance(value, str) or re.search(r"[\0\r\n]", value):
+            found.append(_problem("container-variable-text", variable, kind=type(value).__name__))
+        elif length > VARIABLE_BYTES:
+            found.append(_problem("container-variable-long", variable, size=length, most=VARIABLE_BYTES))
+    if not found and total > ENVIRONMENT_BYTES:
+        variable = f"{prefix}environment"
+        found.append(_problem("container-environment-long", variable, size=total, most=ENVIRONMENT_BYTES))
+    return found
 
 
 def _number(value: object) -> float | None:

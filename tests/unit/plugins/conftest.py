@@ -15,7 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 from sandbox.client_portal import standin
 from tests.unit.plugins.api_server import closed_port, healthy_port, serve
 from tests.unit.plugins.command_server import command_server
-from tests.unit.plugins.fake_engine import fake_engine, no_engine
+from tests.unit.plugins.fake_engine import fake_engine, hung_engine, no_engine
 from tests.unit.plugins.prometheus import amtool, promtool
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
@@ -30,6 +30,7 @@ __all__ = [
     "command_server",
     "fake_engine",
     "healthy_port",
+    "hung_engine",
     "no_engine",
     "promtool",
     "serve",

@@ -108,7 +108,7 @@ class DrivenEngine(client.Engine):
         yield Lines(self._world, heard)
 
     @contextlib.contextmanager
-    def starts(self, container: str) -> Iterator[Lines]:
+    def starts(self, container: str, timeout: float) -> Iterator[Lines]:
         self.inspect(container)
         before = self._world.fake.started_at
 

@@ -10,6 +10,7 @@ import contextlib
 import http.server
 import json
 import re
+import socket
 import socketserver
 import struct
 import subprocess
@@ -357,3 +358,16 @@ def fake_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fak
 @pytest.fixture
 def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+
+
+@pytest.fixture
+def hung_engine(tmp_path: Path) -> Iterator[str]:
+    """The socket of an engine that accepts and says nothing; after 3 s it hangs up, so that a test fails in time."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "hung.sock"))
+    listener.listen()
+    timer = threading.Timer(3, listener.close)
+    timer.start()
+    yield str(tmp_path / "hung.sock")
+    timer.cancel()
+    listener.close()

@@ -51,13 +51,17 @@ class TooLongError(EngineError):
 
 
 class Deadline:
-    """The end of an exchange, from connecting to the last byte: *seconds* from now, None for none."""
+    """The end of an exchange, from connecting to the last byte: *seconds* from now, until it is lifted."""
 
-    def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds
+    def __init__(self, seconds: float) -> None:
+        self._end: float | None = time.monotonic() + seconds
+
+    def lift(self) -> None:
+        """Let the exchange go on without end."""
+        self._end = None
 
     def left(self) -> float | None:
-        """Return the seconds left, None without a deadline; TimeoutError once it has passed."""
+        """Return the seconds left, None once it is lifted; TimeoutError once it has passed."""
         if self._end is None:
             return None
         left = self._end - time.monotonic()
@@ -121,7 +125,7 @@ class Engine:
 
     Requests carry no API version, so that every engine answers in its own. Every method raises EngineError
     (NotFoundError for an unknown container or image, LateError, TooLongError) and is bounded as a whole, in seconds and
-    in bytes.
+    in bytes; a stream is bounded until it begins.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -224,16 +228,23 @@ class Engine:
 
         They come in blocks of whole lines; in front of each are the engine's 8 bytes (stream, length) and its time.
         """
-        return self._stream(_log_path(container, tail=tail, follow=1), f"follow the log of container {container}", True)
+        path, attempt = _log_path(container, tail=tail, follow=1), f"follow the log of container {container}"
+        return self._stream(path, attempt, Deadline(LOOK_SECONDS), True)
 
-    def starts(self, container: str) -> contextlib.AbstractContextManager[Stream]:
-        """Yield a queue that receives something whenever *container* starts, and None when the engine goes away."""
-        filters = json.dumps({"container": [container], "event": ["start"]})
-        return self._stream(f"/events?{urlencode({'filters': filters})}", f"await a start of {container}", False)
+    def starts(self, container: str, timeout: float) -> contextlib.AbstractContextManager[Stream]:
+        """Yield a queue that receives something whenever *container* starts, and None when the engine goes away.
+
+        The engine has *timeout* seconds to begin, and at most LOOK_SECONDS.
+        """
+        path = f"/events?{urlencode({'filters': json.dumps({'container': [container], 'event': ['start']})})}"
+        deadline = Deadline(min(timeout, LOOK_SECONDS))
+        return self._stream(path, f"await a start of {container}", deadline, False)
 
     @contextlib.contextmanager
-    def _stream(self, path: str, attempt: str, framed: bool) -> Iterator[Stream]:
-        connection, response = self._open("GET", path, attempt, None, most=None)
+    def _stream(self, path: str, attempt: str, deadline: Deadline, framed: bool) -> Iterator[Stream]:
+        # The engine flushes the headers before the first line (moby, api/server/httputils/write_log_stream.go).
+        connection, response = self._open("GET", path, attempt, deadline, most=None)
+        deadline.lift()
         received: Stream = queue.Queue(MAX_BLOCKS)
         left = threading.Event()
 
@@ -282,7 +293,7 @@ class Engine:
         method: str,
         path: str,
         attempt: str,
-        timeout: float | Deadline | None = REQUEST_SECONDS,
+        timeout: float | Deadline = REQUEST_SECONDS,
         body: dict[str, Any] | None = None,
         most: int | None = MAX_ANSWER,
     ) -> tuple[_Connection, http.client.HTTPResponse]:

@@ -9,7 +9,9 @@ Everything deployed counts, not only the inventory: every container of the engin
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ _USER_BYTES = 256
 # A frozen container keeps its session, and one that the engine is restarting will soon have one.
 THERE = ("running", "paused", "restarting")
 _LISTEN = "0A"
+# A published port, or the range out of which the engine takes one at each start (docker run -p 7000-7010:80).
+_PORTS = re.compile("([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,21 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
     modes = {labels.get(MODE_LABEL), environment.get("TRADING_MODE", "").lower()}
     mode = LIVE if modes & {LIVE, "both"} else PAPER if PAPER in modes else ""
     users = users_of(environment, found.get("Mounts") or ())
-    bindings = (found.get("HostConfig") or {}).get("PortBindings") or {}
-    ports = {int(each["HostPort"]) for some in bindings.values() for each in some or () if each.get("HostPort")}
     there = found["State"]["Status"] in THERE
-    return Neighbour(name, there, ours, stack, mode, users, tuple(sorted(ports)))
+    return Neighbour(name, there, ours, stack, mode, users, _ports(found))
+
+
+def _ports(found: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the ports of the host that a container publishes or may publish; whatever is no port is left out.
+
+    The engine keeps a range as text (docker/go-connections, nat/nat.go, ParsePortSpec). Its API takes other texts too.
+    """
+    bindings = (found.get("HostConfig") or {}).get("PortBindings") or {}
+    ports: set[int] = set()
+    for each in itertools.chain.from_iterable(some or () for some in bindings.values()):
+        if told := _PORTS.fullmatch(str(each.get("HostPort"))):
+            ports.update(range(int(told[1]), int(told[2] or told[1]) + 1))
+    return tuple(sorted(ports))
 
 
 def users_of(environment: Mapping[str, str], mounts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -356,11 +356,16 @@ class Watcher:
                     gateway.sleep(REOPEN_SECONDS)
                     return
             return
+
+        def left() -> float:
+            return max(deadline - gateway.clock(), 0.0)
+
+        name = control.descriptor.container
         try:
-            with control.engine.starts(control.descriptor.container) as starts, contextlib.suppress(queue.Empty):
-                starts.get(timeout=max(deadline - gateway.clock(), 0.0))
+            with control.engine.starts(name, left()) as starts, contextlib.suppress(queue.Empty):
+                starts.get(timeout=left())
         except EngineError:
-            gateway.sleep(BUSY_SECONDS)
+            gateway.sleep(min(BUSY_SECONDS, left()))
 
     def _heard(self) -> tuple[object, ...]:
         summary = self.control.gateway.summary

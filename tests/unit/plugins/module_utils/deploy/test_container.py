@@ -55,6 +55,12 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("gateway_stop_grace", {"stop_grace": "90s"}),
     ("gateway_log_max_size", {"log_max_size": "10"}),
     ("gateway_log_max_size", {"log_max_size": "ten"}),
+    ("gateway_log_max_size", {"log_max_size": "0m"}),
+    ("gateway_log_max_size", {"log_max_size": "0.0001k"}),
+    ("gateway_log_max_size", {"log_max_size": "63.9k"}),
+    ("gateway_log_max_size", {"log_max_size": "1025g"}),
+    ("gateway_log_max_size", {"log_max_size": f"{'9' * 400}m"}),
+    ("gateway_log_max_size", {"log_max_size": "\u0661\u0660m"}),
     ("gateway_log_max_files", {"log_max_files": 0}),
     ("gateway_port", {"port": 0}),
     ("gateway_port", {"port": 70000}),
@@ -62,6 +68,9 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("gateway_environment", {"environment": {"A": "one\ntwo"}}),
     ("gateway_environment", {"environment": {"A=B": "one"}}),
     ("gateway_environment", {"environment": ["A=1"]}),
+    ("gateway_environment", {"environment": {"A": "x" * ((64 << 10) - 1)}}),
+    ("gateway_environment", {"environment": {"A": "\u20ac" * 30_000}}),
+    ("gateway_environment", {"environment": {f"A{each}": "x" * 60_000 for each in range(3)}}),
 ]
 
 
@@ -69,6 +78,10 @@ def test_good_settings_have_no_problems() -> None:
     assert container.problems(GOOD, cpus=2) == []
     assert container.problems({**GOOD, "cpus": "2", "memory": "1536m"}, cpus=2) == []
     assert container.problems({**GOOD, "cpus": 64}, cpus=None) == []
+    assert container.problems({**GOOD, "log_max_size": "64k"}, cpus=2) == []
+    assert container.problems({**GOOD, "log_max_size": "1t"}, cpus=2) == []
+    half = "x" * ((64 << 10) - 2)
+    assert container.problems({**GOOD, "environment": {"A": half, "B": half}}, cpus=2) == []
 
 
 @pytest.mark.parametrize(("variable", "change"), BAD)
@@ -80,6 +93,9 @@ def test_what_no_container_can_have_is_named(variable: str, change: dict[str, An
 def test_a_value_of_the_environment_is_not_shown() -> None:
     [problem] = container.problems({**GOOD, "environment": {"TOKEN": "top\nsecret"}}, cpus=2)
     assert (problem.id, problem.variable) == ("container-variable-text", "gateway_environment.TOKEN")
+    assert "secret" not in str(problem)
+    [problem] = container.problems({**GOOD, "environment": {"TOKEN": "secret" * 20_000}}, cpus=2)
+    assert (problem.id, problem.variable) == ("container-variable-long", "gateway_environment.TOKEN")
     assert "secret" not in str(problem)
 
 
@@ -155,11 +171,14 @@ def test_the_revision_has_every_field_of_the_request_and_every_file() -> None:
     [
         ("container-size", {"memory": "2048"}),
         ("container-memory", {"memory": "512m"}),
+        ("container-log-size", {"log_max_size": "0g"}),
         ("container-cpus", {"cpus": 0.001}),
         ("container-cpus-of-host", {"cpus": 64}),
         ("container-environment", {"environment": ["A=1"]}),
         ("container-variable", {"environment": {"A=B": "one"}}),
         ("container-variable-text", {"environment": {"A": 1}}),
+        ("container-variable-long", {"environment": {"A": "x" * 200_000}}),
+        ("container-environment-long", {"environment": {"A": "x" * 65_000, "B": "x" * 65_000, "C": "x" * 2_000}}),
     ],
 )
 def test_each_problem_has_its_id(id_: str, change: dict[str, Any]) -> None:

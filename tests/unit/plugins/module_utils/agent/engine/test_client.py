@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import threading
 import time
@@ -127,6 +128,43 @@ def test_a_drip_stretches_no_deadline(tmp_path: Any, monkeypatch: pytest.MonkeyP
         (engine.last_line if what == "log" else engine.inspect)("c")
     assert time.monotonic() - begun < 3
     listener.close()
+
+
+@pytest.mark.parametrize(
+    ("exchange", "seconds"),
+    [
+        (lambda engine: engine.inspect("c"), 0.6),
+        (lambda engine: engine.last_line("c"), 0.6),
+        (lambda engine: engine.follow("c", 1).__enter__(), 0.6),
+        (lambda engine: engine.starts("c", 60).__enter__(), 0.6),
+        # The caller's own limit, where that comes first.
+        (lambda engine: engine.starts("c", 0.1).__enter__(), 0.1),
+        (lambda engine: engine.starts("c", 0).__enter__(), 0.0),
+    ],
+)
+def test_an_engine_that_accepts_and_says_nothing_is_left_in_time(
+    hung_engine: str, monkeypatch: pytest.MonkeyPatch, exchange: Any, seconds: float
+) -> None:
+    monkeypatch.setattr(engine_module, "LOOK_SECONDS", 0.6)
+    begun = time.monotonic()
+    with pytest.raises(LateError):
+        exchange(Engine(hung_engine))
+    assert seconds - 0.05 <= time.monotonic() - begun < seconds + 2
+
+
+@pytest.mark.parametrize("stream", ["follow", "starts"])
+def test_a_stream_that_has_begun_has_no_deadline(
+    fake_engine: Any, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    monkeypatch.setattr(engine_module, "LOOK_SECONDS", 0.8)
+    engine = Engine()
+    with engine.follow("c", 1) if stream == "follow" else engine.starts("c", 60) as received:
+        with pytest.raises(queue.Empty):
+            received.get(timeout=1.0)
+        fake_engine.log("late")
+        fake_engine.exit(0)
+        fake_engine.start()
+        assert received.get(timeout=5)
 
 
 def test_an_answer_that_is_too_long_is_an_error(fake_engine: Any) -> None:

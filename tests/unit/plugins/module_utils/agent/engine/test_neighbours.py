@@ -87,12 +87,27 @@ def test_what_the_engine_leaves_out_is_nothing() -> None:
         assert neighbours.neighbour({**bare, "HostConfig": {"PortBindings": bindings}}).ports == ()
 
 
-def test_every_published_port_counts_once() -> None:
-    bindings = {
-        "2/tcp": [{"HostPort": "4002"}, {"HostPort": "4002"}],
-        "1/tcp": [{"HostPort": "4003"}, {"HostPort": ""}],
-    }
-    assert neighbours.neighbour({**described(), "HostConfig": {"PortBindings": bindings}}).ports == (4002, 4003)
+@pytest.mark.parametrize(
+    ("published", "ports"),
+    [
+        (["4002", "4002", "4003", ""], (4002, 4003)),
+        # The engine keeps a range as its text, and takes one of it at each start.
+        (["7000-7003"], (7000, 7001, 7002, 7003)),
+        (["7000-7000", "65535"], (7000, 65535)),
+        (["7003-7000"], ()),
+        (["4002", "x", "-1", "1-", "1-2-3", " 7", "7\n", "\u0664", "1" * 5000, None], (4002,)),
+    ],
+)
+def test_every_published_port_counts_once(published: list[str | None], ports: tuple[int, ...]) -> None:
+    bindings = {f"{at}/tcp": [{"HostPort": port}, {"HostPort": port}] for at, port in enumerate(published)}
+    assert neighbours.neighbour({**described(), "HostConfig": {"PortBindings": bindings}}).ports == ports
+
+
+def test_a_range_is_taken_as_a_whole() -> None:
+    bindings = {"80/tcp": [{"HostIp": "", "HostPort": "4000-4010"}]}
+    web = neighbours.neighbour({**described(name="web"), "HostConfig": {"PortBindings": bindings}})
+    assert neighbours.objection(LIVE, [web]).startswith("gateway_port: 4001 of this host is published by container web")
+    assert neighbours.objection(replace(LIVE, ports=(4011,)), [web]) == ""
 
 
 def test_a_containers_own_mounts_hold_its_user(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tests.unit.plugins.session_log import (
 from tests.unit.plugins.watched import Ended
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan, watcher
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.channel_kinds import Alert
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
@@ -221,6 +222,18 @@ def test_it_wakes_for_a_start(ready: Control, fake_engine: Any) -> None:
     begun = time.monotonic()
     Watcher(ready).listen(ready.now() + 3)
     assert 0.1 < time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.0])
+def test_a_hung_engine_keeps_it_no_longer_than_until_the_next_look(
+    ready: Control, fake_engine: Any, hung_engine: str, seconds: float
+) -> None:
+    fake_engine.exit(0)
+    ready.gateway.refresh()
+    ready.engine = Engine(hung_engine)
+    begun = time.monotonic()
+    Watcher(ready).listen(ready.now() + seconds)
+    assert seconds - 0.05 <= time.monotonic() - begun < seconds + 2
 
 
 def test_each_round_looks_and_listens_and_tells_systemd(ready: Control, monkeypatch: pytest.MonkeyPatch) -> None:
