@@ -9,10 +9,14 @@ import pytest
 from sandbox.registry import registry
 
 METADATA = "169.254.169.254"
-# A neighbour on a private range, as another VM of the subnet is: a second address of the machine would be the host.
-NEIGHBOUR, _, _PORT = registry.place().partition(":")
-REGISTRY_PORT = int(_PORT)
 GATEWAY_PORTS = {"api": 4002, "relay": 4004, "desktop": 5900, "commands": 7462}
+
+
+def neighbour_host() -> tuple[str, int]:
+    """A neighbour on a private range, as another VM of the subnet is: a second address of the machine would be the
+    host."""
+    address, _, port = registry.place().partition(":")
+    return address, int(port)
 
 
 def reach(address: str, port: int) -> str:
@@ -43,8 +47,8 @@ def from_inside(machine: t.Any, container: str, address: str, port: int) -> bool
 
 
 def test_gateway_to_a_neighbour_host(kept: dict[str, t.Any], machine: t.Any) -> None:
-    assert machine.run(reach(NEIGHBOUR, REGISTRY_PORT)).rc == 0, "the host itself gets there"
-    assert not from_inside(machine, "ibgw-paper", NEIGHBOUR, REGISTRY_PORT)
+    assert machine.run(reach(*neighbour_host())).rc == 0, "the host itself gets there"
+    assert not from_inside(machine, "ibgw-paper", *neighbour_host())
 
 
 def test_gateway_to_a_neighbour_container(kept: dict[str, t.Any], machine: t.Any, neighbour: str) -> None:
@@ -69,4 +73,4 @@ def test_neighbour_to_the_gateway(kept: dict[str, t.Any], machine: t.Any, neighb
 
 
 def test_neighbour_to_a_neighbour_host(kept: dict[str, t.Any], machine: t.Any, neighbour: str) -> None:
-    assert not from_inside(machine, "neighbour", NEIGHBOUR, REGISTRY_PORT)
+    assert not from_inside(machine, "neighbour", *neighbour_host())
