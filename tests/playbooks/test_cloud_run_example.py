@@ -108,7 +108,7 @@ def test_the_sign_in_of_the_page_runs_its_playbook(
     environment = {each["name"]: each["value"] for each in container["env"]}
     key = f"{container['volumeMounts'][0]['mountPath']}/{task['volumes'][0]['secret']['items'][0]['path']}"
     assert environment["ANSIBLE_PRIVATE_KEY_FILE"] == key
-    # What the container does, up to the VM, which is nowhere.
+    # The steps of the container, up to the VM, which is nowhere.
     (tmp_path / "inventory").mkdir()
     host = {"gateway_mode": "live", "gateway_user": "bob", "gateway_password": "any", "ansible_host": "192.0.2.1"}
     host |= {"gateway_image": f"registry.example/ib-gateway@{DIGEST}"}

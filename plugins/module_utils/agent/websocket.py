@@ -34,7 +34,7 @@ def messages(
 ) -> c.Iterator[bytes]:
     """Ask for a websocket on *connection* (which has a timeout) and yield each message until the other end closes.
 
-    *on_frame* is called after each frame, also one that is no message.
+    *on_frame* is called after each frame, of a message or not.
     """
     key = base64.b64encode(os.urandom(16))
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"]

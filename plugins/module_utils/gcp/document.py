@@ -36,7 +36,7 @@ _RULE = {
     "log": True,
     "disabled": False,
 }
-# What checks a connector's health (GoogleCloudPlatform/cloud-foundation-fabric, networking-policy.yaml).
+# Sources of the checks of a connector's health (GoogleCloudPlatform/cloud-foundation-fabric, networking-policy.yaml).
 _HEALTH_CHECKS = ["35.199.224.0/19", "107.178.230.64/26"]
 _HEALTH_PORTS = [
     {"protocol": "tcp", "ports": ["667"]},
@@ -127,7 +127,7 @@ def _rules(name: str, shared: Host, gateways: c.Sequence[Host], bastions: c.Sequ
         yield {**inside, **rule}
     yield {
         "name": f"{name}-deny-ingress",
-        "description": "What is not let in is logged",
+        "description": "Refuse and log everything else",
         "action": "deny",
         "priority": 65534,
         "rules": [{"protocol": "all"}],

@@ -21,7 +21,7 @@ def inventories(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     more = {
         f"sandbox-{name}": {
             "gateway_machine_role": "",
-            # Which is beside the sandbox's own inventory.
+            # It stands beside the sandbox's own inventory.
             "sandbox_state": str(STATE),
             "sandbox_number": "{{ 10 * sandbox_vm_slot | int }}",
             "gateway_name": name,

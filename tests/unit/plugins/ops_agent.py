@@ -18,7 +18,7 @@ import jsonschema
 import yaml
 
 SCHEMA = jsonschema.Draft202012Validator(yaml.safe_load(Path(__file__).with_name("ops_agent_schema.yml").read_text()))
-# What is built in (confgenerator/built-in-config-linux.yaml), by kind.
+# Built in (confgenerator/built-in-config-linux.yaml), by kind.
 BUILT_IN = {("logging", "receivers"): {"syslog"}, ("metrics", "receivers"): {"hostmetrics"}}
 SEVERITIES = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 _TERM = re.compile(r'(?P<negated>NOT )?(?P<field>[\w.]+) ?(?P<operator>[=!]~|!?=) ?(?:"(?P<text>[^"]*)"|(?P<word>\w+))')

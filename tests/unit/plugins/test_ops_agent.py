@@ -28,7 +28,7 @@ METRICS: list[dict[str, Any]] = value("observability", "__observability_google_l
 
 
 def written(**settings: Any) -> dict[str, Any]:
-    """What the role writes, read back."""
+    """Return the configuration that the role writes, parsed."""
     text = value("observability", "__observability_ops_agent_text", **settings)
     assert text.startswith("# Managed by ibops.gateway.\n")
     found: dict[str, Any] = yaml.safe_load(text)
@@ -36,7 +36,7 @@ def written(**settings: Any) -> dict[str, Any]:
 
 
 def changed(path: str, new: Any) -> dict[str, Any]:
-    """What the role writes, with *new* at a path."""
+    """Return the configuration that the role writes, with *new* at a path."""
     config = copy.deepcopy(written())
     *above, last = path.split("/")
     place = config
@@ -136,7 +136,7 @@ def test_a_transition_arrives_with_its_fields_and_is_counted(transitions: list[d
 
 
 def extracted(expression: str, entry: dict[str, Any]) -> str:
-    """What Google takes for a label: EXTRACT() of a field of the payload."""
+    """Return the value that Google takes for a label: EXTRACT() of a field of the payload."""
     field = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", expression)
     assert field
     found: str = entry["jsonPayload"][field[1]]

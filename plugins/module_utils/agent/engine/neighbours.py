@@ -83,7 +83,7 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
 
 
 def _ports(found: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the ports of the host that a container publishes or may publish; whatever is no port is left out.
+    """Return the ports of the host that a container publishes or may publish; anything else is left out.
 
     The engine keeps a range as text (docker/go-connections, nat/nat.go, ParsePortSpec). Its API takes other texts too.
     """

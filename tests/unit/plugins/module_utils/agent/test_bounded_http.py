@@ -105,7 +105,7 @@ def test_what_the_work_raises_is_raised() -> None:
 
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[str]:
-    """The URL of a server of an authority whose certificate is in a folder of its own, as on Debian."""
+    """Return the URL of a server of a CA whose certificate is in a folder of its own, as on Debian."""
     Authority().issue(tmp_path, "localhost", SERVER, kind="server")
     (tmp_path / "trusted").mkdir()
     (tmp_path / "ca.crt").rename(tmp_path / "trusted/own.crt")
