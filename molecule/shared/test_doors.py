@@ -23,8 +23,8 @@ from tests.lint.files import ROOT
 
 SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "doors")
 MODE = "live" if os.environ.get("SANDBOX_HOST", "").endswith("live") else "paper"
-# The hardening takes no password that is easy to guess.
-READER, SUDO, VAULT = "ann", secrets.token_urlsafe(24), "vault"
+# The hardening takes no password that is easy to guess, or that lacks one of four kinds of characters.
+READER, SUDO, VAULT = "ann", f"{secrets.token_urlsafe(24)}-Aa1", "vault"
 # Of the scenario's settings; the others are of the page's own inventory or of the sandbox's machine.
 OWN = (
     "gateway_image",
