@@ -27,6 +27,7 @@ IN_PLACE = {
 DEVICE = "mknod {0}/jts.ini c 1 5 && chown --reference={0} {0}/jts.ini"
 LEFT_BEHIND = {
     "pause_directory": "mkdir PAUSE_x",
+    "eleven_directories": "for n in $(seq 11); do mkdir -p PAUSE_$n/x .ibgw-aside-$n/x; done",
     "pause_fifo": "mkfifo PAUSE_x",
     "autorestart_directory": "mkdir -p aaaa/autorestart",
     "autorestart_fifo": "mkdir -p aaaa && mkfifo aaaa/autorestart",
@@ -80,8 +81,9 @@ def test_jts_ini_that_changes(paper: t.Any, play: Play) -> None:
     assert paper.machine.out(FINGERPRINT) == before
 
 
-def test_a_hundred_thousand_files(paper: t.Any, play: Play) -> None:
-    paper.inside("cd ~/tws_settings && seq -f 'PAUSE%06.0f' 100000 | xargs touch")
+@pytest.mark.parametrize("name", ["PAUSE", "other"])
+def test_a_hundred_thousand_files(paper: t.Any, play: Play, name: str) -> None:
+    paper.inside(f"cd ~/tws_settings && seq -f '{name}%06.0f' 100000 | xargs touch")
     run = play("playbooks/restart.yml", "paper")
     assert run.status == 0, run.printed
     found, seconds = paper.look()

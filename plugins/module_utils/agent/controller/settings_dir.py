@@ -18,6 +18,7 @@ import os
 import secrets
 import signal
 import stat
+import subprocess
 
 from ..files import Entry, State, UntrustedError, refuse_shared
 from ..session.descriptor import Descriptor
@@ -27,14 +28,15 @@ JTS_INI, TOKEN = "jts.ini", "autorestart"
 JTS_BYTES = 1 << 20
 # A settings directory of the gateway has a few dozen entries.
 MAX_ENTRIES = 10_000
-MAX_ASIDE = 10
 # Passes over the entries to remove, and names reported.
 MAX_PASSES, MAX_TOLD = 100, 10
 # The container may swap the entry between a look and a rename; then it is tried again.
 TRIES = 5
 # Flags by which IBC's start script goes on after an exit, in the directory itself.
 FLAGS = ("PAUSE", "COLDRESTART")
-ASIDE = ".ibgw-aside-"
+# Where the directory above, which is root's alone, takes what cannot be removed at once, and for how long one run
+# works at emptying it; the next one goes on.
+ASIDE, ASIDE_SECONDS = ".ibgw-aside", 10.0
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # Somebody writes; not a plain file, or a file system without leases; another user's without CAP_LEASE; gone meanwhile.
@@ -53,17 +55,26 @@ def opened(path: str) -> c.Iterator[SettingsDirectory]:
 
     Raises FileNotFoundError where it is missing, and UntrustedError.
     """
-    handle = os.open("/", _DIRECTORY)
-    try:
-        names = [name for name in path.split("/") if name]
+    names = [name for name in path.split("/") if name]
+    with contextlib.ExitStack() as handles:
+        above, handle = -1, os.open("/", _DIRECTORY)
+        handles.callback(os.close, handle)
         for depth, name in enumerate(names):
             refuse_shared("/" + "/".join(names[:depth]), os.fstat(handle))
-            below = _open_directory(handle, name, path)
-            os.close(handle)
-            handle = below
-        yield SettingsDirectory(path, handle)
-    finally:
-        os.close(handle)
+            above, handle = handle, _open_directory(handle, name, path)
+            handles.callback(os.close, handle)
+        try:
+            yield SettingsDirectory(path, handle, above)
+        finally:
+            _empty_aside(f"{os.path.dirname(path.rstrip('/'))}/{ASIDE}")
+
+
+def _empty_aside(path: str) -> None:
+    """Remove what was set aside, however deep and wide it is, for ASIDE_SECONDS."""
+    if os.path.lexists(path):
+        with contextlib.suppress(subprocess.SubprocessError):
+            command = ["rm", "-rf", "--one-file-system", path]
+            subprocess.run(command, timeout=ASIDE_SECONDS, check=False, capture_output=True)
 
 
 def _open_directory(parent: int, name: str, path: str) -> int:
@@ -78,10 +89,10 @@ def _open_directory(parent: int, name: str, path: str) -> int:
 
 
 class SettingsDirectory:
-    """An open settings directory; new files in it get its owner."""
+    """An open settings directory; new files in it get its owner. *above* is the directory of root's that it is in."""
 
-    def __init__(self, path: str, handle: int) -> None:
-        self.path, self.handle = path, handle
+    def __init__(self, path: str, handle: int, above: int) -> None:
+        self.path, self.handle, self._above = path, handle, above
         self.owner = os.fstat(handle).st_uid
 
     def names(self) -> list[str]:
@@ -158,12 +169,11 @@ class SettingsDirectory:
         raise self._untrusted(name, "made a directory again and again")
 
     def set_aside(self, name: str) -> None:
-        """Rename an entry that cannot be removed; at most 10 of them are kept."""
-        if sum(each.startswith(ASIDE) for each in self.names()) >= MAX_ASIDE:
-            raise UntrustedError(f"it holds {MAX_ASIDE} entries {ASIDE}*: look at them and remove them", self.path)
-        aside = f"{ASIDE}{secrets.token_hex(8)}"
+        """Move an entry that cannot be removed at once out of the container's reach."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(ASIDE, 0o700, dir_fd=self._above)
         with contextlib.suppress(FileNotFoundError):
-            os.rename(name, aside, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+            os.rename(name, f"{ASIDE}/{secrets.token_hex(8)}", src_dir_fd=self.handle, dst_dir_fd=self._above)
 
     def remove(self, name: str) -> None:
         """Remove an entry of any type; a directory that is not empty is set aside."""
@@ -209,17 +219,17 @@ class SettingsDirectory:
         return True
 
     def directories(self) -> c.Iterator[SettingsDirectory]:
-        """The directories in it, those set aside left out, each open until the next one."""
-        for name in self.names():
-            try:
-                handle = os.open(name, _DIRECTORY, dir_fd=self.handle)
-            except OSError:
-                continue
-            try:
-                if not name.startswith(ASIDE):
-                    yield SettingsDirectory(f"{self.path}/{printable(name)}", handle)
-            finally:
-                os.close(handle)
+        """The directories in it, however many entries there are, each open until the next one."""
+        with os.scandir(self.handle) as entries:
+            for name in (entry.name for entry in entries if entry.is_dir(follow_symlinks=False)):
+                try:
+                    handle = os.open(name, _DIRECTORY, dir_fd=self.handle)
+                except OSError:
+                    continue
+                try:
+                    yield SettingsDirectory(f"{self.path}/{printable(name)}", handle, self._above)
+                finally:
+                    os.close(handle)
 
     def token_directories(self) -> c.Iterator[SettingsDirectory]:
         """The directories in it that hold something by the name of a token, each open until the next one."""
@@ -239,7 +249,6 @@ def remove_stale(descriptor: Descriptor) -> list[str]:
     """
     removed: list[str] = []
     with contextlib.suppress(FileNotFoundError), opened(descriptor.settings_dir) as directory:
-        # The flags first: there may be more of them than names() accepts.
         for _pass in range(MAX_PASSES):
             flags = directory.flags()
             for name in flags:

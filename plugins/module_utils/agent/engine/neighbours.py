@@ -13,8 +13,8 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from .client import Engine
@@ -24,6 +24,9 @@ LIVE, PAPER = "live", "paper"
 # Variables that name the user to images of IBKR's gateways: gnzsnz/ib-gateway and voyz/ibeam.
 _USER_KEYS = ("TWS_USERID", "TWS_USERID_PAPER", "IBEAM_ACCOUNT")
 _USER_BYTES = 256
+# IBC's setting of the user (its config.ini), and how much is read of a mounted file and of a mounted directory.
+_LOGIN = re.compile(r"^[ \t]*IbLoginId[ \t]*=(.*)$", re.MULTILINE | re.IGNORECASE)
+_INI_BYTES, _INI_ENTRIES = 1 << 16, 1000
 # A frozen container keeps its session, and one that the engine is restarting will soon have one.
 THERE = ("running", "paused", "restarting")
 _LISTEN = "0A"
@@ -33,7 +36,10 @@ _PORTS = re.compile("([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 @dataclass(frozen=True)
 class Neighbour:
-    """One container: ``gateway`` is the name of its gateway (empty: not made by this collection)."""
+    """One container: ``gateway`` is the name of its gateway (empty: not made by this collection).
+
+    ``told`` is every text of its environment and its command. Images name the variable of the user as they like.
+    """
 
     name: str
     there: bool = True
@@ -42,6 +48,7 @@ class Neighbour:
     mode: str = ""
     users: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    told: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,11 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
     mode = LIVE if modes & {LIVE, "both"} else PAPER if PAPER in modes else ""
     users = users_of(environment, found.get("Mounts") or ())
     there = found["State"]["Status"] in THERE
-    return Neighbour(name, there, ours, stack, mode, users, _ports(found))
+    command = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    # An argument is a word of its own, or the value of an option.
+    texts = [*environment.values(), *(part for each in command for part in (each, each.rpartition("=")[2]))]
+    told = frozenset(text.strip().lower() for text in texts)
+    return Neighbour(name, there, ours, stack, mode, users, _ports(found), told)
 
 
 def _ports(found: Mapping[str, Any]) -> tuple[int, ...]:
@@ -97,7 +108,8 @@ def _ports(found: Mapping[str, Any]) -> tuple[int, ...]:
 
 def users_of(environment: Mapping[str, str], mounts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return a container's IBKR users, from its environment and from mounted host files."""
-    users = set()
+    mounts = list(mounts)
+    users = set(_logins(mounts))
     for key in _USER_KEYS:
         told, file = environment.get(key, ""), environment.get(f"{key}_FILE", "")
         if environment.get("IBEAM_SECRETS_SOURCE") == "fs" and key == "IBEAM_ACCOUNT":
@@ -113,13 +125,32 @@ def _content(path: str, mounts: Iterable[Mapping[str, Any]]) -> str:
         source, target = mount.get("Source"), str(mount.get("Destination", "")).rstrip("/")
         if not source or not target or not f"{path}/".startswith(f"{target}/"):
             continue
-        with contextlib.suppress(OSError, ValueError):
-            handle = os.open(f"{source}{path.removeprefix(target)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            try:
-                if stat.S_ISREG(os.fstat(handle).st_mode):
-                    return os.read(handle, _USER_BYTES).decode()
-            finally:
-                os.close(handle)
+        if content := _text(f"{source}{path.removeprefix(target)}", _USER_BYTES):
+            return content
+    return ""
+
+
+def _logins(mounts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the users in IBC's settings: mounted files ``*.ini``, and those directly in a mounted directory."""
+    for mount in mounts:
+        source = str(mount.get("Source") or "")
+        paths = [source] if source.endswith(".ini") else []
+        with contextlib.suppress(OSError, ValueError), os.scandir(source or os.devnull) as entries:
+            some = itertools.islice(entries, _INI_ENTRIES)
+            paths = [entry.path for entry in some if entry.name.endswith(".ini")]
+        for path in paths:
+            yield from _LOGIN.findall(_text(path, _INI_BYTES))
+
+
+def _text(path: str, most: int) -> str:
+    """Return the first *most* bytes of a plain file, not through a link; empty for anything else."""
+    with contextlib.suppress(OSError, ValueError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if stat.S_ISREG(os.fstat(handle).st_mode):
+                return os.read(handle, most).decode()
+        finally:
+            os.close(handle)
     return ""
 
 
@@ -130,7 +161,7 @@ def objection(mine: Candidate, others: Iterable[Neighbour]) -> str:
         if other.name in mine.containers:
             continue
         ours = f"gateway {other.gateway}" if other.gateway else "not of this collection"
-        for user in sorted(users & set(other.users)):
+        for user in sorted(users & {*other.users, *other.told}):
             same = f"gateway_user: {user} of gateway {mine.gateway} is the user of container {other.name} ({ours}"
             if other.there:
                 return (

@@ -16,6 +16,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+from .. import record_file
+from ..text import printable
 
 # The maximum for which an owner can keep it between two tasks, in seconds.
 MOST_SECONDS = 3600.0
@@ -24,6 +28,17 @@ _RETRY_SECONDS = 0.1
 
 class BusyError(Exception):
     """Another owner holds the gateway's lease; the message has owner, purpose, start and expiry."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Who keeps the lease between two tasks, until *expires* seconds after *boot*."""
+
+    owner: str
+    purpose: str
+    since: str
+    boot: str
+    expires: float
 
 
 def since_boot() -> float:
@@ -110,38 +125,39 @@ class Lease:
                 return
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    who = os.pread(handle, 300, 0).decode(errors="replace") or "another process"
+                    who = printable(os.pread(handle, 300, 0).decode(errors="replace"), 300) or "another process"
                     raise BusyError(
                         f"gateway {self._name} is busy: {who}; try again when that has ended. Nothing was touched."
                     ) from None
                 time.sleep(_RETRY_SECONDS)
 
     def _another(self, owner: str) -> str:
-        """Describe the present owner, if another; empty when the lease is free or its record cannot be read."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            with open(self._kept_path, encoding="utf-8") as file:
-                kept = json.load(file)
-            left = float(kept["expires"]) - self._clock()
-            if kept["boot"] != self._boot() or kept["owner"] == owner or not 0 < left <= MOST_SECONDS:
-                return ""
-            until = time.strftime("%H:%M:%S", time.localtime(time.time() + left))
-            return f"{kept['purpose']} by {kept['owner']}, since {kept['since']}, until {until} at the latest"
-        return ""
+        """Describe the present owner, if another; empty when the lease is free or its record cannot be read.
+
+        A damaged record is set aside: it locks nobody out, and is there to be looked at.
+        """
+        try:
+            kept = record_file.load(Kept, self._kept_path)
+        except record_file.DamagedError:
+            record_file.set_aside(self._kept_path)
+            return ""
+        except OSError:
+            return ""
+        left = kept.expires - self._clock()
+        if kept.boot != self._boot() or kept.owner == owner or not 0 < left <= MOST_SECONDS:
+            return ""
+        until = time.strftime("%H:%M:%S", time.localtime(time.time() + left))
+        return printable(f"{kept.purpose} by {kept.owner}, since {kept.since}, until {until} at the latest", 300)
 
     def _keep(self, owner: str, purpose: str, seconds: float) -> None:
         """Write or end the record. On a full disk the lease ends, so that it locks out no operator."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             os.unlink(self._kept_path)
         if seconds <= 0:
             return
-        record = {
-            "owner": owner,
-            "purpose": purpose,
-            "since": time.strftime("%H:%M:%S"),
-            "boot": self._boot(),
-            "expires": self._clock() + min(seconds, MOST_SECONDS),
-        }
+        expires = self._clock() + min(seconds, MOST_SECONDS)
+        record = asdict(Kept(owner, purpose, time.strftime("%H:%M:%S"), self._boot(), expires))
         with contextlib.suppress(OSError):
             handle = os.open(self._kept_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(record, file)
+                json.dump({"schema": record_file.SCHEMA, **record}, file)

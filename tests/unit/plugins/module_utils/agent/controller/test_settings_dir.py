@@ -171,8 +171,6 @@ def test_a_link_swapped_in_between_look_and_write_gains_nothing(directory: Path,
                 break
             with contextlib.suppress(UntrustedError):
                 changes += reconcile([jts(directory)], check=False)
-            for aside in directory.glob(".ibgw-aside-*"):
-                gone(aside)
     finally:
         stop.set()
         thread.join()
@@ -199,16 +197,33 @@ def test_whatever_is_stale_is_removed_and_what_it_points_to_stays(
     assert settings_dir.remove_stale(found) == []
 
 
-def test_what_is_set_aside_is_bounded(directory: Path, deploy: Any) -> None:
+@pytest.mark.parametrize("at", ["PAUSE", "jts.ini", "abc/autorestart"])
+def test_no_number_of_directories_keeps_a_start_from_going_on(directory: Path, deploy: Any, at: str) -> None:
     found = deploy(settings_dir=str(directory))
-    for number in range(settings_dir.MAX_ASIDE):
-        filled(directory / f"PAUSE{number}")
+    (directory / "abc").mkdir()
+    for run in range(11):
+        filled(directory / f".ibgw-aside-{run}")
+        gone(directory / at)
+        filled(directory / at)
+        (directory / at / "a" / "b").mkdir(parents=True)
         settings_dir.remove_stale(found)
+        reconcile([jts(directory)], check=False)
+        assert (directory / "jts.ini").read_text() == OURS
+        assert not (directory / at).is_dir()
+        assert not (directory.parent / ".ibgw-aside").exists()
+
+
+def test_what_takes_too_long_to_remove_is_out_of_reach_and_removed_later(
+    directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = deploy(settings_dir=str(directory))
+    monkeypatch.setattr(settings_dir, "ASIDE_SECONDS", 0.0)
     filled(directory / "PAUSE")
-    with pytest.raises(UntrustedError) as fault:
-        settings_dir.remove_stale(found)
-    assert fault.value.filename == str(directory)
-    assert len(list(directory.glob(".ibgw-aside-*"))) == settings_dir.MAX_ASIDE
+    assert settings_dir.remove_stale(found) == ["PAUSE"]
+    assert list(directory.iterdir()) == []
+    monkeypatch.setattr(settings_dir, "ASIDE_SECONDS", 10.0)
+    assert settings_dir.remove_stale(found) == []
+    assert not (directory.parent / ".ibgw-aside").exists()
 
 
 def test_flags_without_end_are_removed(directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,12 +236,19 @@ def test_flags_without_end_are_removed(directory: Path, deploy: Any, monkeypatch
     assert len(removed) == settings_dir.MAX_TOLD
 
 
-def test_a_directory_without_end_is_refused(directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir])
+def test_a_token_is_found_among_other_names_without_end(
+    directory: Path, deploy: Any, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
     monkeypatch.setattr(settings_dir, "MAX_ENTRIES", 3)
-    for number in range(4):
-        (directory / str(number)).touch()
-    with pytest.raises(UntrustedError):
-        settings_dir.remove_stale(deploy(settings_dir=str(directory)))
+    for number in range(20):
+        make(directory / str(number))
+    (directory / "abc").mkdir()
+    (directory / "abc/autorestart").touch()
+    found = deploy(settings_dir=str(directory))
+    assert settings_dir.has_token(found)
+    assert settings_dir.remove_stale(found) == ["autorestart"]
+    assert not settings_dir.has_token(found)
 
 
 @pytest.mark.parametrize(

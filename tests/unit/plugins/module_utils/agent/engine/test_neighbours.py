@@ -80,6 +80,49 @@ def test_a_portal_of_an_earlier_release_is_known_by_its_container(name: str) -> 
     assert (found.name, found.gateway, found.stack) == (name, "web", "client_portal")
 
 
+@pytest.mark.parametrize(
+    ("environment", "config", "same"),
+    [
+        ({"TWSUSERID": " BOB "}, {}, True),
+        ({"IB_USERNAME": "bob"}, {}, True),
+        ({"IB_USERNAME": "bobby"}, {}, False),
+        ({}, {"Cmd": ["--user", "Bob"]}, True),
+        ({}, {"Cmd": ["run", "--user=bob"]}, True),
+        ({}, {"Entrypoint": ["/start", "bob"], "Cmd": None}, True),
+        ({}, {"Cmd": ["bobby"]}, False),
+    ],
+)
+def test_a_user_is_found_by_whatever_name(environment: dict[str, str], config: dict[str, Any], same: bool) -> None:
+    found = described(name="x", **environment)
+    found["HostConfig"], found["Config"] = {}, found["Config"] | config
+    other = neighbours.neighbour(found)
+    assert other.users == ()
+    assert neighbours.objection(LIVE, [other]).startswith("gateway_user: bob of gateway live is the user of") is same
+
+
+@pytest.mark.parametrize(
+    ("content", "users"),
+    [
+        (b"[x]\nIbLoginId=Bob\nIbPassword=secret\n", ("bob",)),
+        (b"  ibloginid = Bob \r\n", ("bob",)),
+        (b"IbLoginId=a\nIbLoginId=b\n", ("a", "b")),
+        (b"#IbLoginId=bob\nIbLoginId=\nxIbLoginId=bob\n", ()),
+        (b"\n" * (1 << 16) + b"IbLoginId=bob\n", ()),
+        (b"\xe9IbLoginId=bob", ()),
+    ],
+)
+@pytest.mark.parametrize("mounted", ["file", "directory"])
+def test_the_user_of_a_mounted_config_of_ibc(
+    tmp_path: Path, content: bytes, users: tuple[str, ...], mounted: str
+) -> None:
+    (tmp_path / "config.ini").write_bytes(content)
+    (tmp_path / "notes.txt").write_text("IbLoginId=eve\n")
+    os.mkfifo(tmp_path / "pipe.ini")
+    (tmp_path / "link.ini").symlink_to(tmp_path / "notes.txt")
+    source = tmp_path / "config.ini" if mounted == "file" else tmp_path
+    assert neighbours.users_of({}, [{"Source": str(source), "Destination": "/ibc"}]) == users
+
+
 def test_what_the_engine_leaves_out_is_nothing() -> None:
     bare = {"State": {"Status": "running"}, "Config": {}}
     assert neighbours.neighbour(bare) == Neighbour("")

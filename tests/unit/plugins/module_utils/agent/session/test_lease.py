@@ -136,11 +136,39 @@ def test_it_is_released_by_its_owner_and_by_nobody_else(tmp_path: Path, boot: Bo
         '{"boot": "first"}',
         '{"boot": "first", "owner": "Ann", "purpose": "x", "since": "", "expires": "soon"}',
         json.dumps({"boot": "first", "owner": "Ann", "purpose": "x", "since": "", "expires": 1e12}),
+        json.dumps({"boot": "first", "owner": ["Ann"], "purpose": "x", "since": "", "expires": 1100.0}),
+        json.dumps({"boot": "first", "owner": "Ann", "purpose": "x", "since": "", "expires": 1100.0, "schema": 2}),
+        '{"boot": "first", "owner": "\\ud800", "purpose": "x", "since": "", "expires": 1100.0}',
+        "[" * 200_000,
     ],
 )
-def test_a_record_that_makes_no_sense_locks_nobody_out(tmp_path: Path, boot: Boot, content: str) -> None:
+def test_a_record_that_makes_no_sense_locks_nobody_out_and_is_kept(tmp_path: Path, boot: Boot, content: str) -> None:
     (tmp_path / "lease.json").write_text(content)
     assert taken(boot.lease(tmp_path), "Bob")
+    assert (tmp_path / "lease.json.damaged").read_text() == content
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda place: place.symlink_to(place)])
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_stands_in_a_records_place_locks_nobody_out(
+    tmp_path: Path, boot: Boot, make: Callable[[Path], None], times: int
+) -> None:
+    (tmp_path / "lease.json.damaged").touch()
+    for _time in range(times):
+        if not os.path.lexists(tmp_path / "lease.json"):
+            make(tmp_path / "lease.json")
+        assert taken(boot.lease(tmp_path), "Bob")
+
+
+def test_a_keeper_is_told_in_printable_and_bounded_words(tmp_path: Path, boot: Boot) -> None:
+    mine = boot.lease(tmp_path).held("\x1b[2JAnn" + "n" * 5000, "x\n", keep=lambda: 180.0)
+    with mine, pytest.raises(BusyError) as locked, boot.lease(tmp_path).held("Bob", "y"):
+        pass
+    with pytest.raises(BusyError) as kept, boot.lease(tmp_path).held("Bob", "y"):
+        pass
+    assert [(str(each.value).isprintable(), len(str(each.value)) < 500) for each in (locked, kept)] == [
+        (True, True)
+    ] * 2
 
 
 def modes(directory: Path) -> dict[str, int]:
