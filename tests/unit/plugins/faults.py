@@ -30,6 +30,7 @@ from tests.unit.plugins.strikes import (
     ELSEWHERE,
     ENDS,
     LOGIN_ERROR,
+    NO_SERVER,
     NO_WINDOW,
     PAPER,
     PUSH_AFTER_PUSH,
@@ -41,6 +42,7 @@ from tests.unit.plugins.strikes import (
     SIGNED_IN,
     TAKEN,
     UNKNOWN_ERROR,
+    UNREACHED,
     WEEK_CLOSES,
     Strike,
     api,
@@ -292,6 +294,14 @@ FAULTS: tuple[Fault, ...] = (
         )
         for mode, act, seconds, lost in (("live", signing_in, 26, "the sign-in"), ("paper", starting, 24, "the start"))
     ),
+    *(
+        Fault(
+            "IBKR's servers are out of reach at the sign-in: IBC keeps trying", "stops it at the second failure",
+            act(*NO_SERVER), BLOCKED, 10, lost, "server_unreachable", ("state/blocked",), mode=mode, before=down,
+            shows=UNREACHED,
+        )
+        for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
+    ),
     Fault(
         "several second-factor devices, and none is named", "stops it: no push comes",
         signing_in(*ASKING, (12, "You should specify the required second factor device using the SecondFactorDevice")),
@@ -516,6 +526,12 @@ WITH_IBG: dict[tuple[str, str], tuple[str, str | None, str]] = {
     ("live", "the API opens sessions and answers no request"): (
         DEGRADED, None, "alert; there is no RESTART that keeps the sign-in",
     ),
+    **{
+        (mode, "IBKR's servers are out of reach at the sign-in: IBC keeps trying"): (
+            BLOCKED, "too_many_attempts", "the dialog's title does not tell it; the attempts are counted",
+        )
+        for mode in ("live", "paper")
+    },
     ("paper", "IBKR no longer accepts the release"): (DEGRADED, None, f"alert: the start has stalled; {_UNTOLD}"),
 }  # fmt: skip
 

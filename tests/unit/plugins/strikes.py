@@ -19,6 +19,9 @@ from tests.unit.plugins.session_log import BEGUN, IN, ON_TOKEN, PUSH, new_york
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.windows import PaperSession
 
+DIALOG = "detected dialog entitled: {}; event=Opened"
+UNREACHED = "Connection to server failed"
+
 # IBC's log of a start, in seconds from it.
 ASKING = [*zip((0, 0, 2, 8, 9), BEGUN, strict=True)]
 PUSHED = [*ASKING, (12, PUSH)]
@@ -33,6 +36,10 @@ LOGIN_ERROR = [(0, BEGUN[0]), (0, BEGUN[1]), *((start + seconds, line) for start
                                      (4, "detected dialog entitled: Login Error; event=Opened"),
                                      (4, "Login error message:"), (4, "Cold restart in progress"),
                                      (5, "IBC returned exit status 0")))]  # fmt: skip
+# A dialog of IBC's GatewayDialogHandler, after which it goes round in the same way.
+NO_SERVER = [(seconds, {"detected dialog entitled: Login Error; event=Opened": DIALOG.format("IBKR Gateway"),
+                       "Login error message:": f"IBC: {UNREACHED}: Connection refused"}.get(line, line))
+             for seconds, line in LOGIN_ERROR]  # fmt: skip
 # Words that nobody has seen yet.
 UNKNOWN_ERROR = [(seconds, line) for seconds, line in LOGIN_ERROR if "rror" not in line and "Cold" not in line]
 AGAIN = "Re-login after second factor authentication timeout in 5 second"
@@ -40,7 +47,6 @@ PUSH_AFTER_PUSH = [*ASKING, *((start + seconds, line) for start in (0, 190, 380,
                               for seconds, line in ((12, PUSH), (192, AGAIN), (197, BEGUN[4])))]  # fmt: skip
 NO_WINDOW = [*ASKING[:2], *((start + seconds, line) for start in (0, 122, 244, 366)
                             for seconds, line in ((2, BEGUN[2]), (122, "IBC returned exit status 88")))]  # fmt: skip
-DIALOG = "detected dialog entitled: {}; event=Opened"
 
 
 ELSEWHERE = DIALOG.format("Existing session detected")

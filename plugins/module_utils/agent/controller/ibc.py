@@ -53,6 +53,8 @@ IBC = Controller(
             "Login failed",
             *(f"n{i} {u} or password" for i in ("valid", "correct") for u in ("username", "user name")),
         ),
+        # The same dialog without them: IBKR's servers were not reached, and IBC goes round.
+        "server_unreachable": ("Connection to server failed",),
         "login_error": ("dialog entitled: Login Error", "Login error message:"),
         "login_stuck": tuple(f"Unrecognized {u}sername or {p}assword" for u in "Uu" for p in "Pp"),
         "session_taken": ("nd this session and let the other", "Trading Login Handoff dialog; error"),

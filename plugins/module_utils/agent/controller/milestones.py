@@ -42,7 +42,7 @@ PHASES = (
 # In these phases, a waiting dialog keeps the gateway from signing in.
 SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAPSED)
 # Findings that another JVM does not fix.
-_LASTING = ("refused_login", "too_many_attempts", "push_denied", "login_window_loop")
+_LASTING = ("refused_login", "server_unreachable", "too_many_attempts", "push_denied", "login_window_loop")
 SECOND_FACTOR = "Second Factor Authentication"
 # Second factors that a person types in a dialog of its own: the state's name, and what is wanted. The first title is
 # recorded (12-code-untitled.log), the second is IBAutomater's.
@@ -238,6 +238,7 @@ class Summary:
 
     def _refuse(self, finding: str) -> None:
         """A sign-in was refused; counts once for each attempt, whatever the message."""
+        self.dialog_since_attempt = False
         if not self.refused_this_time:
             self.refused_this_time = True
             self.refused_logins += 1
@@ -320,6 +321,12 @@ class Summary:
     def _on_login_failed(self, _value: str) -> None:
         self.last_error = "Login failed"
         self._refuse("refused_login")
+
+    def _on_server_unreachable(self, _value: str) -> None:
+        """Of two failures, one of which was a refused password, the password is what a person has to correct."""
+        if self.last_error != "Login failed":
+            self.last_error = "Connection to server failed"
+        self._refuse("refused_login" if self.last_error == "Login failed" else "server_unreachable")
 
     def _on_login_error(self, _value: str) -> None:
         self.last_error = "Login Error"

@@ -53,6 +53,7 @@ COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
         # (_BAD_CREDENTIALS_MATCH).
         ("IBC: Connection to server failed: Invalid username or password. Please check", "login_failed", ""),
         ("IBC: Connection to server failed: Incorrect user name or password", "login_failed", ""),
+        ("IBC: Connection to server failed: Connection refused", "server_unreachable", ""),
         ("detected dialog entitled: Login Error; event=Opened", "login_error", ""),
         ("Login error message: x", "login_error", ""),
         *[

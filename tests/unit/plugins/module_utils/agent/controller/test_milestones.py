@@ -61,6 +61,7 @@ CLOSED = "IBC: detected dialog entitled: {}; event=Closed"
 HANDOFF = "IBC: Trading Login Handoff dialog; {}"
 WINDOW = ["IBC: Login dialog WINDOW_OPENED: LoginState is LOGGED_OUT"]
 FACTOR = "Second Factor Authentication"
+UNREACHED = "Connection to server failed"
 
 
 def summed(*parts: list[str]) -> Summary:
@@ -373,6 +374,8 @@ AGAIN = ["IBC: Cold restart in progress", "IBC returned exit status 0"]
         (["IBC: Login failed"], "refused_login", 2),
         (["IBC: Connection to server failed: Invalid username or password."], "refused_login", 2),
         ([OPENED.format("Login Error"), "IBC: Login error message:"], "too_many_attempts", 2),
+        ([OPENED.format("IBKR Gateway"), f"IBC: {UNREACHED}: Connection refused"], "server_unreachable", 2),
+        ([f"IBC: {UNREACHED}:", "IBC: Invalid username or password."], "refused_login", 2),
         ([OPENED.format("A new one")], "too_many_attempts", 3),
         ([], "too_many_attempts", 4),
     ],

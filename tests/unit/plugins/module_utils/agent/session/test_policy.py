@@ -98,6 +98,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store 
             id="it ended by itself twice, yesterday",
         ),
         pytest.param(paper(blocked="refused_login"), DOWN, WINDOW, None, None, id="a refused password lasts"),
+        pytest.param(paper(blocked="server_unreachable"), DOWN, WINDOW, "start", None, id="an outage is over, perhaps"),
         pytest.param(paper(blocked="login_window_loop"), DOWN, WINDOW, "start", None, id="a slow machine tries again"),
         pytest.param(paper(grant=granted(PAPER, TUESDAY)), READY, TUESDAY, "stop", None, id="paper, its time is over"),
         pytest.param(paper(grant=granted(PAPER, TUESDAY + 1)), READY, TUESDAY, None, None, id="paper, within its time"),
@@ -422,6 +423,7 @@ def test_a_sign_in_is_void_from_the_moment_at_which_its_week_ends() -> None:
     [
         (live(blocked="session_lost"), False, TUESDAY, ("sign_in", "later")),
         (live(blocked="push_missed"), False, TUESDAY, ("sign_in", "later")),
+        (live(blocked="server_unreachable"), False, TUESDAY, ("sign_in", "later")),
         (live(), False, SUNDAY, ("sign_in", "later")),
         (live(), True, TUESDAY, ("stop",)),
         # A password that was refused is not tried again by a tap, and no push is worth anything in the closed week.
