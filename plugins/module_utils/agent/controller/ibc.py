@@ -29,6 +29,8 @@ IBC = Controller(
         # IBC prints these before each attempt; without a password no attempt follows.
         "credentials": ("IBC: Setting user name", "IBC: Setting password"),
         "login_attempt": ("Login attempt: (\\d{1,9})",),
+        # A button of the login window, pressed as often as that says or more.
+        "log_in_pressed": ("Click button: Log In", "Click button: Paper Log In"),
         "push_sent": ("Second Factor Authentication initiated",),
         "device_unnamed": ("You should specify the required second factor device",),
         "device_unknown": ("could not find second factor device",),

@@ -73,9 +73,13 @@ class Summary:
         self.refused_logins = 0
         self.window_timeouts = 0
         self.cold_restarts = 0
-        # Sign-ins that were tried since the last one that succeeded, and JVMs that began for one.
+        # Since the last sign-in that succeeded: those that were tried, buttons pressed for one, JVMs that began for one.
         self.tries = 0
+        self.log_ins = 0
         self.full_runs = 0
+        # Logins and pushes up to that one.
+        self.logins_before = 0
+        self.pushes_before = 0
         self.disclaimer_accepted = self.settings_applied = False
         # Whether another session of the same user has shown itself in this run of the JVM.
         self.contested = False
@@ -144,8 +148,13 @@ class Summary:
 
     @property
     def logins(self) -> int:
-        """How many sign-ins this start has tried since one succeeded, by the log's words or by the JVMs that began."""
-        return max(self.tries, self.full_runs)
+        """How many sign-ins this start has tried since one succeeded, by whatever the log has most of."""
+        return max(self.tries, self.log_ins, self.full_runs, self.pushes - self.pushes_before)
+
+    @property
+    def all_logins(self) -> int:
+        """How many this start has tried, those included that succeeded by the log's words alone."""
+        return self.logins_before + self.logins
 
     @property
     def usable(self) -> bool:
@@ -268,9 +277,14 @@ class Summary:
         self.refused_this_time = self.dialog_since_attempt = False
         self._judge_tries()
 
+    def _on_log_in_pressed(self, _value: str) -> None:
+        self.log_ins += 1
+        self._judge_tries()
+
     def _on_push_sent(self, _value: str) -> None:
         self.phase = WAITING_2FA
         self.pushes += 1
+        self._judge_tries()
         # This attempt was not refused, whatever dialog it showed.
         self.dialog_since_attempt = False
 
@@ -295,7 +309,9 @@ class Summary:
 
     def _on_signed_in(self, _value: str) -> None:
         self.phase = CONFIGURED if self.settings_applied else SIGNED_IN
-        self.refused_logins = self.window_timeouts = self.cold_restarts = self.tries = self.full_runs = 0
+        self.logins_before, self.pushes_before = self.all_logins, self.pushes
+        self.refused_logins = self.window_timeouts = self.cold_restarts = 0
+        self.tries = self.log_ins = self.full_runs = 0
         self.refused_this_time = self.dialog_since_attempt = False
         self.finding = self.last_error = self.open_dialog = self.second_factor_fault = None
         self.awaits_person = self.sign_in_follows = False

@@ -103,7 +103,7 @@ class Seen:
     # Whether its controller can restart it without a sign-in.
     restarts: bool = True
     pushes_missed: int = 0
-    # Sign-ins tried by this start since the last success, by any kind of evidence.
+    # Sign-ins tried by this start, by any kind of evidence.
     logins: int = 0
     fault: str | None = None
     # The code that a person has to type in the window to sign it in.
@@ -133,7 +133,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         restart_used=summary.restart_used,
         restarts=promises.basis(gateway.driver, promises.RESTART).kept,
         pushes_missed=gateway.pushes_missed,
-        logins=summary.logins,
+        logins=summary.all_logins,
         fault=gateway.engine_fault,
         wanted=judgement.wanted,
         asked=asked,
@@ -225,12 +225,13 @@ def _lasts(record: Record, again: str) -> bool:
 
 
 def _count_logins(record: Record, look: Seen, now: float) -> None:
-    """Record the sign-ins tried without success; a start counts as one even without a line in the log."""
+    """Record the sign-ins tried since one succeeded, for which the log's word is not enough: the API has to answer. A
+    start counts as one even without a line in the log."""
     recent = [at for at in record.logins if now - HOUR < at <= now]
-    if look.signed_in:
-        record.logins, record.logins_counted = [], 0
+    tried = max(look.logins, 1)
+    if look.running and look.signed_in and look.api_state in ANSWERS:
+        record.logins, record.logins_counted = [], tried
     elif look.running:
-        tried = max(look.logins, 1)
         new = min(max(tried - record.logins_counted, 0), 2 * LOGINS_PER_HOUR)
         record.logins = [*recent, *[now] * new][-2 * LOGINS_PER_HOUR :]
         record.logins_counted = tried
@@ -270,7 +271,7 @@ def decide(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     if look.fault or not look.exists:
         return None
     cause = look.finding or look.api_state
-    if look.running and not look.signed_in and len(record.logins) > LOGINS_PER_HOUR:
+    if look.running and len(record.logins) > LOGINS_PER_HOUR:
         cause = "too_many_attempts"
     if look.running and cause in CAUSES:
         # A gentle stop takes seconds, in which IBC would try again; there is no session to log off.

@@ -33,6 +33,8 @@ COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
         ("found: authentication will not be required", "token_found", ""),
         ("x: LoginState is LOGGED_OUT", "login_window", ""),
         ("Login attempt: 12", "login_attempt", "12"),
+        ("IBC: Click button: Log In", "log_in_pressed", ""),
+        ("IBC: Click button: Paper Log In", "log_in_pressed", ""),
         ("IBC: Second Factor Authentication initiated", "push_sent", ""),
         ("You should specify the required second factor device using", "device_unnamed", ""),
         ("could not find second factor device x", "device_unknown", ""),

@@ -290,7 +290,7 @@ def test_what_is_shown_of_the_log_is_short() -> None:
 def test_a_log_that_has_not_begun() -> None:
     numbers = (
         "jvm_runs", "login_attempts", "pushes", "pushes_missed", "refused_logins", "window_timeouts", "cold_restarts",
-        "tries", "full_runs", "idles",
+        "tries", "full_runs", "idles", "log_ins", "logins_before", "pushes_before",
     )  # fmt: skip
     flags = (
         "disclaimer_accepted", "contested", "on_token", "write_refused", "refused_this_time", "dialog_since_attempt",
@@ -392,11 +392,25 @@ def test_sign_ins_are_bounded_whatever_the_words(words: list[str], finding: str,
     assert summary.finding == finding
 
 
-def test_sign_ins_without_a_line_of_their_own_are_counted_by_the_jvms() -> None:
-    summary = summed(BANNER, *[[*FRESH, *AGAIN]] * 3)
+@pytest.mark.parametrize(
+    "tried",
+    [
+        [*FRESH, *AGAIN],
+        ["IBC: Setting user name", "IBC: Click button: Log In"],
+        ["IBC: Setting user name", "IBC: Click button: Paper Log In"],
+        PUSH,
+    ],
+)
+def test_sign_ins_without_a_line_of_their_own_are_counted_by_other_lines(tried: list[str]) -> None:
+    summary = summed(BANNER, *[tried] * 3)
     assert summary.finding is None
-    summary.feed(FRESH)
+    summary.feed(tried)
     assert (summary.finding, summary.logins, summary.login_attempts) == ("too_many_attempts", 4, 0)
+
+
+def test_sign_ins_that_succeed_by_the_words_alone_are_counted_too() -> None:
+    summary = summed(BANNER, *[[*FRESH, *LOGIN, *PUSH, *DONE, *AGAIN]] * 41)
+    assert (summary.finding, summary.logins, summary.all_logins) == (None, 0, 41)
 
 
 def test_missed_pushes_and_restarts_on_a_token_are_no_refusals() -> None:

@@ -62,19 +62,22 @@ def test_what_is_shown_of_a_record() -> None:
 # Sign-ins are bounded
 
 
+@pytest.mark.parametrize("said", [False, True], ids=["not said to succeed", "said to succeed"])
 @pytest.mark.parametrize("evidence", ["attempts in one start", "starts without a word"])
-def test_sign_ins_without_success_are_bounded_by_the_hour(evidence: str) -> None:
+def test_sign_ins_without_success_are_bounded_by_the_hour(evidence: str, said: bool) -> None:
     record, tried = paper(), 0
+    silent = dataclasses.replace(RESTARTING, signed_in=said, api_state="proxy_up_gateway_down")
     for minute in range(50):
         tried += 1
         now = TUESDAY + minute * 60
         started, logins = (TUESDAY, tried) if evidence == "attempts in one start" else (now, 0)
-        look = dataclasses.replace(RESTARTING, started_at=stamp(started), logins=logins)
+        look = dataclasses.replace(silent, started_at=stamp(started), logins=logins)
         policy.observe(record, look, Plan(), now)
         if step := policy.decide(record, look, Plan(), now):
             break
     assert step is not None
-    assert (step.action, step.cause, tried) == ("kill", "too_many_attempts", policy.LOGINS_PER_HOUR + 1)
+    action = "stop" if said else "kill"
+    assert (step.action, step.cause, tried) == (action, "too_many_attempts", policy.LOGINS_PER_HOUR + 1)
 
 
 def test_a_sign_in_and_an_hour_clear_what_was_tried() -> None:
@@ -122,7 +125,15 @@ OLD = "2026-11-20T10:00:00.000000000Z"
         # Fewer than were counted are none more; what is down has tried none.
         (live(logins_counted=3), dataclasses.replace(RESTARTING, logins=2), {"logins": [], "logins_counted": 2}),
         (live(logins_counted=3), dataclasses.replace(DOWN, logins=9), {"logins": [], "logins_counted": 3}),
-        (live(logins_counted=3, logins=[TUESDAY - 1]), READY, {"logins": [], "logins_counted": 0}),
+        # The API answers: what was tried up to here has succeeded.
+        (
+            live(logins_counted=3, logins=[TUESDAY - 1]), dataclasses.replace(READY, logins=4),
+            {"logins": [], "logins_counted": 4},
+        ),
+        (
+            live(logins_counted=4), dataclasses.replace(READY, logins=5, api_state="proxy_up_gateway_down"),
+            {"logins": [TUESDAY], "logins_counted": 5},
+        ),
         (
             live(logins=[TUESDAY - 3600, TUESDAY - 3599, TUESDAY]),
             DOWN,
