@@ -281,18 +281,18 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *(
         Fault(
-            "a Login Error: IBC keeps trying", "stops it at the second", act(*LOGIN_ERROR), BLOCKED, seconds,
+            "a Login Error: IBC keeps trying", "stops it at the second", act(*LOGIN_ERROR), BLOCKED, 8,
             lost, "too_many_attempts", ("state/blocked",), mode=mode, before=down, shows="Login Error",
         )
-        for mode, act, seconds, lost in (("live", signing_in, 10, "the sign-in"), ("paper", starting, 8, "the start"))
+        for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
     ),
     *(
         Fault(
             "a sign-in that fails without a word, again and again", "stops it when the fourth begins",
-            act(*UNKNOWN_ERROR), BLOCKED, seconds, lost, "too_many_attempts", ("state/blocked",), mode=mode,
+            act(*UNKNOWN_ERROR), BLOCKED, 24, lost, "too_many_attempts", ("state/blocked",), mode=mode,
             before=down, shows="session: will exit",
         )
-        for mode, act, seconds, lost in (("live", signing_in, 26, "the sign-in"), ("paper", starting, 24, "the start"))
+        for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
     ),
     *(
         Fault(
@@ -347,6 +347,13 @@ FAULTS: tuple[Fault, ...] = (
         "the push is missed, and IBC sends another without end (relogin=yes)", "three pushes, then blocked",
         signing_in(*PUSH_AFTER_PUSH), BLOCKED, 386, "the sign-in", "push_missed", ("state/blocked",), before=down,
         shows=AGAIN, pushes=3, lasts=1000,
+    ),
+    Fault(
+        # 04-push-denied-login-failed.log
+        "the push is denied, and IBC starts again for another", "kills it before the next push",
+        signing_in(*PUSHED, (16, DIALOG.format("Second Factor Authentication").replace("Opened", "Closed")),
+                   (16, "Login failed"), *((16 + seconds, line) for seconds, line in PUSHED[2:])),
+        BLOCKED, 0, "the sign-in", "push_denied", ("state/blocked",), before=down, shows="Login failed", pushes=1,
     ),
     Fault(
         "the push is approved and the login stalls (exit 87)", "blocked: the container has ended",
@@ -513,6 +520,9 @@ WITH_IBG: dict[tuple[str, str], tuple[str, str | None, str]] = {
     ("live", "the second-factor device is not in the list"): (BLOCKED, "sign_in_late", _UNTOLD),
     ("paper", "a stale autorestart file: the start waits without end"): (
         DEGRADED, None, "alert; it uses no such file, so that another reason holds the start up",
+    ),
+    ("live", "the push is denied, and IBC starts again for another"): (
+        BLOCKED, "refused_login", "its words for a refused password count, as long as the push has no name",
     ),
     ("live", "the push is approved and the login stalls (exit 87)"): (
         BLOCKED, "sign_in_ended", "there is no such exit code; the container's end is told",

@@ -31,8 +31,8 @@ FINDINGS: dict[str, Finding] = {
     ),
     "server_unreachable": Finding(
         "the gateway could not reach IBKR's servers, twice in a row; user and password have not been judged",
-        "Look for an outage at IBKR's system status page, and check the VM's way out (names, routes, firewall) to IBKR's "
-        "hosts; then start again.",
+        "Look for an outage at IBKR's system status page, and check the VM's way out (names, routes, firewall) to "
+        "IBKR's hosts; then start again.",
         again=(WINDOW, TAP),
     ),
     "login_window_loop": Finding(
@@ -49,6 +49,7 @@ FINDINGS: dict[str, Finding] = {
         "a push was answered, and the sign-in did not complete: it was denied on the phone, or IBKR did not go on",
         "Ask who holds the phone; then sign in again, and approve the push.",
         again=(TAP,),
+        at_once=True,
     ),
     "push_closed": Finding(
         "the push's dialog closed, and the sign-in did not complete: it was denied, or not answered in time",

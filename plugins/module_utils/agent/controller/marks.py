@@ -75,8 +75,8 @@ WINDOW, APPOINTMENT, TAP = "window", "appointment", "tap"
 class Finding(NamedTuple):
     """Why a gateway does not become ready, in words for a person: its *meaning* and the *next_step*.
 
-    *again*: who may try again. *at_once*: it is killed, since another attempt, or something unknown, would follow
-    during a gentle stop. *of_image*: an image that is new there may be at fault, so that the one before comes back;
+    *again*: who may try again. *at_once*: it is killed, since another attempt, another push or something unknown would
+    follow during a gentle stop. *of_image*: an image that is new there may be at fault, so that the one before comes back;
     else it is the account or the phone.
     """
 

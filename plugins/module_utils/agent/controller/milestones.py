@@ -335,8 +335,12 @@ class Summary:
         self.write_refused = True
 
     def _on_login_failed(self, _value: str) -> None:
+        """Who was sent a push in this attempt had entered the right password: what failed is the second factor."""
         self.last_error = "Login failed"
-        self._refuse("refused_login")
+        if self.phase in (WAITING_2FA, ANSWERED, LAPSED):
+            self.finding, self.refused_this_time = "push_denied", True
+        else:
+            self._refuse("refused_login")
 
     def _on_server_unreachable(self, _value: str) -> None:
         """Of two failures, one of which was a refused password, the password is what a person has to correct."""
@@ -467,13 +471,14 @@ class Summary:
     def _on_login_rejected(self, _value: str) -> None:
         """IBKR's own words for a wrong user or password; the same ones would be tried again.
 
-        Who was sent a push had the right ones: ibg-controller then concludes it from the whole of launcher.log, where
-        last week's time-outs still stand (_diagnose_login_failure).
+        After a push, ibg-controller concludes it from the whole of launcher.log, where last week's time-outs still
+        stand (_diagnose_login_failure).
         """
         if self.finding in ("push_missed", "push_closed"):
             return
         self._on_login_failed("")
-        self.finding = "refused_login"
+        if self.finding != "push_denied":
+            self.finding = "refused_login"
 
     def _on_never_ready(self, _value: str) -> None:
         """The start script waits no longer for a first sign-in; a controller that refused a second factor has ended."""

@@ -482,6 +482,9 @@ class Control:
                 self._signed_in(record, say)
                 return
             found, lapsed = policy.seen(self.gateway), self.gateway.summary.phase == milestones.LAPSED
+            if policy.CAUSES.get(found.finding or "", policy.OTHER_CAUSE).at_once and not found.signed_in:
+                with contextlib.suppress(EngineError):
+                    self.engine.kill(self.descriptor.container)
             lifecycle.stop(self.gateway, self.engine, STOP_SECONDS, check=False)
             if found.finding not in (None, "push_missed") or not found.pushes_missed:
                 known = [each for each in (found.finding, found.api_state) if each in policy.CAUSES]

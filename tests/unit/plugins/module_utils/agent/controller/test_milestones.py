@@ -168,6 +168,18 @@ def summed(*parts: list[str]) -> Summary:
         ([BANNER, FRESH, LOGIN, DONE, SET, BANNER], {"phase": "none", "jvm_runs": 0, "read_only": None}),
         ([["API in Read-Only mode: true"]], {"read_only": True}),
         ([["2026-11-20 09:43:50:001 IBC: version: 3.24.1"]], {"controller_version": "3.24.1"}),
+        # A push proves that user and password were right, in its own attempt.
+        *[
+            (
+                [FRESH, LOGIN, PUSH, said, ["IBC: Login failed"]],
+                {"finding": "push_denied", "refused_logins": 0, "last_error": "Login failed"},
+            )
+            for said in ([], [CLOSED.format(FACTOR)], [MISSED])
+        ],
+        (
+            [FRESH, LOGIN, PUSH, ENDED, FRESH, LOGIN, ["IBC: Login failed"]],
+            {"finding": None, "refused_logins": 1},
+        ),
         # Found by one JVM, and not fixed by the next.
         ([FRESH, LOGIN, PUSH, ["IBC returned exit status 87"], FRESH], {"finding": "push_denied"}),
         ([*[[*FRESH, "IBC returned exit status 88"]] * 3, FRESH], {"finding": "login_window_loop"}),

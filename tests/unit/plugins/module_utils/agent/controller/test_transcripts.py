@@ -29,7 +29,7 @@ ENDS: dict[str, tuple[str, str | None]] = {
     "03-push-missed-relogin-no-restart": ("blocked", "push_missed"),
     "03-push-missed-relogin-yes-exit": ("ready", None),
     "03-push-missed-relogin-yes-restart": ("ready", None),
-    "04-push-denied-login-failed": ("blocked", "refused_login"),
+    "04-push-denied-login-failed": ("blocked", "push_denied"),
     "04-push-denied-relogin-no": ("degraded", "sign_in_late"),
     "04-push-denied-relogin-yes-exit": ("blocked", "push_denied"),
     "04-push-denied-relogin-yes-restart": ("blocked", "push_denied"),
@@ -249,6 +249,7 @@ def test_trouble_is_named_in_time(stem: str, says: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("stem", "cause", "pushes", "told"),
     [
+        ("04-push-denied-login-failed", "push_denied", 1, None),
         ("04-push-denied-relogin-yes-restart", "push_denied", 1, None),
         ("04-push-denied-relogin-no", "sign_in_late", 1, 90),
         ("12-code-untitled", "sign_in_late", 0, 60),

@@ -68,6 +68,10 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store 
             id="a refused password within a sign-in",
         ),
         pytest.param(
+            live(grant=IN_TIME), dataclasses.replace(ASKING, finding="push_denied"), TUESDAY, "kill", "push_denied",
+            id="a denied push, and the next one seconds away",
+        ),
+        pytest.param(
             live(), dataclasses.replace(READY, state=verdicts.BLOCKED, api_state="wrong_account"), TUESDAY,
             "stop", "wrong_account", id="the wrong account",
         ),
