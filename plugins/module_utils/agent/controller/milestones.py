@@ -97,6 +97,8 @@ class Summary:
         self.finding: str | None = None
         self.last_error: str | None = None
         self.last_dialog: str | None = None
+        # How many dialogs of the second factor are open: the list of devices, and one for each push.
+        self.second_factors = 0
         # A dialog that has opened in a sign-in and not closed, other than the second factor's.
         self.open_dialog: str | None = None
         self.refused_this_time = False
@@ -149,12 +151,13 @@ class Summary:
     @property
     def logins(self) -> int:
         """How many sign-ins this start has tried since one succeeded, by whatever the log has most of."""
-        return max(self.tries, self.log_ins, self.full_runs, self.pushes - self.pushes_before)
+        return max(self.tries, self.log_ins, self.full_runs)
 
     @property
     def all_logins(self) -> int:
-        """How many this start has tried, those included that succeeded by the log's words alone."""
-        return self.logins_before + self.logins
+        """How many this start has tried, those included that succeeded by the log's words alone, and pushes for which
+        it has no login."""
+        return self.logins_before + max(self.logins, self.pushes - self.pushes_before)
 
     @property
     def usable(self) -> bool:
@@ -236,7 +239,7 @@ class Summary:
         self.disclaimer_accepted = self.settings_applied = self.contested = self.write_refused = False
         self.refused_this_time = self.on_token = self.awaits_person = False
         self.second_factor_fault = None
-        self.idles = 0
+        self.idles = self.second_factors = 0
         if self.finding not in _LASTING:
             self.finding = None
 
@@ -275,6 +278,7 @@ class Summary:
         self.login_attempts += 1
         self.tries += 1
         self.refused_this_time = self.dialog_since_attempt = False
+        self.second_factors = 0
         self._judge_tries()
 
     def _on_log_in_pressed(self, _value: str) -> None:
@@ -284,7 +288,6 @@ class Summary:
     def _on_push_sent(self, _value: str) -> None:
         self.phase = WAITING_2FA
         self.pushes += 1
-        self._judge_tries()
         # This attempt was not refused, whatever dialog it showed.
         self.dialog_since_attempt = False
 
@@ -494,14 +497,23 @@ class Summary:
     def _on_dialog(self, value: str) -> None:
         title, _mark, what = value.rpartition("; event=")
         title = _shown(title, 100)
-        if what == "Closed":
-            if title == SECOND_FACTOR and self.phase == WAITING_2FA:
-                self.phase = ANSWERED
+        if what == "Opened":
+            self.last_dialog = title
+        if title == SECOND_FACTOR:
+            self._count_second_factor(what == "Opened")
+        elif what == "Closed":
             self.open_dialog = None if self.open_dialog == title else self.open_dialog
-            return
-        self.last_dialog = title
-        if self.phase in SIGN_IN_PHASES and title != SECOND_FACTOR:
+        elif self.phase in SIGN_IN_PHASES:
             self.open_dialog, self.dialog_since_attempt = title, True
+
+    def _count_second_factor(self, opened: bool) -> None:
+        """A push is answered when the last of these dialogs has closed. Another one behind it is another push, which
+        IBC does not name (LoginManager.setLoginState prints a state only where it changes)."""
+        self.second_factors = max(self.second_factors + (1 if opened else -1), 0)
+        if opened and self.phase == ANSWERED:
+            self._on_push_sent("")
+        elif not self.second_factors and self.phase == WAITING_2FA:
+            self.phase = ANSWERED
 
 
 def _shown(value: str, limit: int = 200) -> str:

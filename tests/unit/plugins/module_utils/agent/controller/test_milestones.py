@@ -269,6 +269,34 @@ def summed(*parts: list[str]) -> Summary:
         ([FRESH, LOGIN, [OPENED.format(FACTOR)]], {"open_dialog": None, "last_dialog": FACTOR}),
         ([FRESH, LOGIN, PUSH, [CLOSED.format("A")]], {"phase": "waiting_2fa"}),
         ([FRESH, LOGIN, [CLOSED.format(FACTOR)]], {"phase": "signing_in"}),
+        # The list of devices closes behind the push's own dialog.
+        (
+            [FRESH, LOGIN, [OPENED.format(FACTOR)] * 2, PUSH, [CLOSED.format(FACTOR)]],
+            {"phase": "waiting_2fa", "pushes": 1},
+        ),
+        (
+            [FRESH, LOGIN, [OPENED.format(FACTOR)] * 2, PUSH, [CLOSED.format(FACTOR)] * 2],
+            {"phase": "answered", "pushes": 1},
+        ),
+        # A second push, which has no line of its own.
+        (
+            [FRESH, LOGIN, [OPENED.format(FACTOR)], PUSH, [CLOSED.format(FACTOR), OPENED.format(FACTOR)]],
+            {"phase": "waiting_2fa", "pushes": 2, "logins": 1, "all_logins": 2},
+        ),
+        (
+            [
+                FRESH,
+                LOGIN,
+                [OPENED.format(FACTOR)],
+                PUSH,
+                [CLOSED.format(FACTOR), OPENED.format(FACTOR)] * 2,
+                [CLOSED.format(FACTOR)],
+            ],
+            {"phase": "answered", "pushes": 3},
+        ),
+        # A dialog that another JVM, or another attempt, has taken along counts no more.
+        ([FRESH, LOGIN, [OPENED.format(FACTOR)], FRESH, LOGIN], {"second_factors": 0}),
+        ([FRESH, LOGIN, [OPENED.format(FACTOR)], LOGIN], {"second_factors": 0}),
     ],
 )
 def test_fold(parts: list[list[str]], expected: dict[str, Any]) -> None:
@@ -303,6 +331,7 @@ def test_a_log_that_has_not_begun() -> None:
     numbers = (
         "jvm_runs", "login_attempts", "pushes", "pushes_missed", "refused_logins", "window_timeouts", "cold_restarts",
         "tries", "full_runs", "idles", "log_ins", "logins_before", "pushes_before",
+        "second_factors",
     )  # fmt: skip
     flags = (
         "disclaimer_accepted", "contested", "on_token", "write_refused", "refused_this_time", "dialog_since_attempt",
@@ -410,7 +439,6 @@ def test_sign_ins_are_bounded_whatever_the_words(words: list[str], finding: str,
         [*FRESH, *AGAIN],
         ["IBC: Setting user name", "IBC: Click button: Log In"],
         ["IBC: Setting user name", "IBC: Click button: Paper Log In"],
-        PUSH,
     ],
 )
 def test_sign_ins_without_a_line_of_their_own_are_counted_by_other_lines(tried: list[str]) -> None:
@@ -423,6 +451,8 @@ def test_sign_ins_without_a_line_of_their_own_are_counted_by_other_lines(tried: 
 def test_sign_ins_that_succeed_by_the_words_alone_are_counted_too() -> None:
     summary = summed(BANNER, *[[*FRESH, *LOGIN, *PUSH, *DONE, *AGAIN]] * 41)
     assert (summary.finding, summary.logins, summary.all_logins) == (None, 0, 41)
+    # Pushes without a login.
+    assert summed(BANNER, PUSH * 41).all_logins == 41
 
 
 def test_missed_pushes_and_restarts_on_a_token_are_no_refusals() -> None:

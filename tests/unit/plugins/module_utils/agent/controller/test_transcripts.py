@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.unit.plugins.driven import World
 from tests.unit.plugins.recordings import BEGAN, FILES, FULL, OF, RECORDED, ROOT, Replay, among, named
-from tests.unit.plugins.session_log import PUSH, TUESDAY
+from tests.unit.plugins.session_log import IN, PUSH, TUESDAY
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, milestones
@@ -288,6 +288,26 @@ def test_an_operators_sign_in(
     if told is not None:
         assert troubled[0] - TUESDAY <= replay.lines[-1][0] + told
         assert len(troubled) == 2, "not in the state file"
+
+
+def test_a_push_that_ibc_does_not_name_is_told_too(
+    monkeypatch: pytest.MonkeyPatch, fake_engine: Any, serve: Any, deploy: Any
+) -> None:
+    """IBKR shows another dialog behind one that was denied, and it is approved."""
+    lines = Replay(ROOT / "02-live-approved-8s.log", granted=True).lines
+    closed = next(at for at, line in lines if "Second Factor Authentication; event=Closed" in line)
+    dialog = "IBC: detected dialog entitled: Second Factor Authentication; event="
+    world = World(monkeypatch, fake_engine, serve, deploy, "live", TUESDAY)
+    world.ibc = [
+        *(each for each in lines if each[0] <= closed),
+        (closed + 0.5, f"{dialog}Opened"),
+        (closed + 30, f"{dialog}Closed"),
+        *((closed + 32, line) for line in IN),
+    ]
+    said: list[str] = []
+    world.act(lambda control: control.sign_in(lambda step, _text: said.append(step)))
+    assert (said.count("push_sent"), world.store.load("live").counts["pushes"]) == (2, 2)
+    assert world.store.load("live").state == "ready", world.error
 
 
 @pytest.mark.parametrize(
