@@ -8,6 +8,7 @@ Its findings are explained in findings.py.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,7 @@ from .marks import Controller, Event
 
 MAX_EXIT_CODES = 20
 MAX_COMMANDS = 10
+MAX_DIALOGS = 8
 # Sign-ins that one start may try without success, and refusals among them.
 MAX_TRIES, MAX_REFUSALS = 3, 2
 
@@ -50,6 +52,8 @@ TYPED = {
     "Enter security code": ("code_wanted", "a code, by the user's app or by SMS"),
     "Security Code Card Authentication": ("card_wanted", "a code of the user's security code card"),
 }
+# A summary's lists: of what, and of how many at most.
+_LISTS = {"commands": (str, MAX_COMMANDS), "exit_codes": (int, MAX_EXIT_CODES), "open_dialogs": (str, MAX_DIALOGS)}
 EXISTING_SESSION = "Existing session detected"
 
 
@@ -99,8 +103,8 @@ class Summary:
         self.last_dialog: str | None = None
         # How many dialogs of the second factor are open: the list of devices, and one for each push.
         self.second_factors = 0
-        # A dialog that has opened in a sign-in and not closed, other than the second factor's.
-        self.open_dialog: str | None = None
+        # Dialogs that have opened in a sign-in and not closed, other than the second factor's, oldest first.
+        self.open_dialogs: list[str] = []
         self.refused_this_time = False
         # Whether a dialog has shown itself since the last attempt.
         self.dialog_since_attempt = False
@@ -158,6 +162,12 @@ class Summary:
         """How many this start has tried, those included that succeeded by the log's words alone, and pushes for which
         it has no login."""
         return self.logins_before + max(self.logins, self.pushes - self.pushes_before)
+
+    @property
+    def open_dialog(self) -> str | None:
+        """The dialog that keeps the sign-in waiting: one in which a person types, else the one that is open longest."""
+        typed = [title for title in self.open_dialogs if title in TYPED]
+        return next(iter([*typed, *self.open_dialogs]), None)
 
     @property
     def usable(self) -> bool:
@@ -235,7 +245,8 @@ class Summary:
         self.full_authentication = self.token_missing = full
         self.sign_in_follows = False
         self.commands = []
-        self.last_dialog = self.open_dialog = self.release_notice = None
+        self.last_dialog = self.release_notice = None
+        self.open_dialogs = []
         self.disclaimer_accepted = self.settings_applied = self.contested = self.write_refused = False
         self.refused_this_time = self.on_token = self.awaits_person = False
         self.second_factor_fault = None
@@ -316,7 +327,8 @@ class Summary:
         self.refused_logins = self.window_timeouts = self.cold_restarts = 0
         self.tries = self.log_ins = self.full_runs = 0
         self.refused_this_time = self.dialog_since_attempt = False
-        self.finding = self.last_error = self.open_dialog = self.second_factor_fault = None
+        self.finding = self.last_error = self.second_factor_fault = None
+        self.open_dialogs = []
         self.awaits_person = self.sign_in_follows = False
 
     def _on_disclaimer_accepted(self, _value: str) -> None:
@@ -432,7 +444,7 @@ class Summary:
 
     def _on_second_factor_failed(self, value: str) -> None:
         self.second_factor_fault = self.last_error = _shown(value)
-        self.open_dialog = SECOND_FACTOR
+        self.open_dialogs = [SECOND_FACTOR]
 
     def _on_by_hand(self, _value: str) -> None:
         self.awaits_person = True
@@ -457,8 +469,8 @@ class Summary:
         self.last_dialog = _shown(value, 100)
 
     def _on_dialog_left(self, _value: str) -> None:
-        if self.phase in SIGN_IN_PHASES and self.last_dialog != SECOND_FACTOR:
-            self.open_dialog = self.last_dialog
+        if self.phase in SIGN_IN_PHASES and self.last_dialog not in (None, SECOND_FACTOR):
+            self.open_dialogs = [self.last_dialog]
 
     def _on_no_progress(self, _value: str) -> None:
         """The controller waits no longer for the API, and is about to try the sign-in again."""
@@ -502,9 +514,11 @@ class Summary:
         if title == SECOND_FACTOR:
             self._count_second_factor(what == "Opened")
         elif what == "Closed":
-            self.open_dialog = None if self.open_dialog == title else self.open_dialog
+            with contextlib.suppress(ValueError):
+                self.open_dialogs.remove(title)
         elif self.phase in SIGN_IN_PHASES:
-            self.open_dialog, self.dialog_since_attempt = title, True
+            self.open_dialogs = [*self.open_dialogs[1 - MAX_DIALOGS :], title]
+            self.dialog_since_attempt = True
 
     def _count_second_factor(self, opened: bool) -> None:
         """A push is answered when the last of these dialogs has closed. Another one behind it is another push, which
@@ -523,8 +537,8 @@ def _shown(value: str, limit: int = 200) -> str:
 
 def _like(value: object, fresh: object, name: str) -> bool:
     """Whether *value* is of the kind that the attribute *name* of a summary has, which begins as *fresh*."""
-    if name in ("commands", "exit_codes"):
-        kind, most = (str, MAX_COMMANDS) if name == "commands" else (int, MAX_EXIT_CODES)
+    if name in _LISTS:
+        kind, most = _LISTS[name]
         return isinstance(value, list) and len(value) <= most and {type(each) for each in value} <= {kind}
     if fresh is None:
         boolean = name in ("full_authentication", "read_only", "token_missing")

@@ -265,6 +265,18 @@ def summed(*parts: list[str]) -> Summary:
         ([FRESH, [OPENED.format("A")]], {"open_dialog": "A", "last_dialog": "A", "dialog_since_attempt": True}),
         ([FRESH, [OPENED.format("A"), CLOSED.format("B")]], {"open_dialog": "A", "last_dialog": "A"}),
         ([FRESH, [OPENED.format("A"), CLOSED.format("A")]], {"open_dialog": None, "last_dialog": "A"}),
+        (
+            [FRESH, [OPENED.format("A"), OPENED.format("B"), CLOSED.format("B")]],
+            {"open_dialog": "A", "last_dialog": "B"},
+        ),
+        (
+            [FRESH, [OPENED.format("A"), OPENED.format("B"), CLOSED.format("A")]],
+            {"open_dialog": "B", "last_dialog": "B"},
+        ),
+        ([FRESH, [OPENED.format("A")] * 2, [CLOSED.format("A")]], {"open_dialog": "A"}),
+        # What a person types in comes first.
+        ([FRESH, [OPENED.format("A"), OPENED.format("Enter security code")]], {"open_dialog": "Enter security code"}),
+        ([FRESH, [OPENED.format(f"{n}") for n in range(9)]], {"open_dialogs": [f"{n}" for n in range(1, 9)]}),
         ([FRESH, LOGIN, DONE, [OPENED.format("A")]], {"open_dialog": None, "last_dialog": "A"}),
         ([FRESH, LOGIN, [OPENED.format(FACTOR)]], {"open_dialog": None, "last_dialog": FACTOR}),
         ([FRESH, LOGIN, PUSH, [CLOSED.format("A")]], {"phase": "waiting_2fa"}),
@@ -339,10 +351,10 @@ def test_a_log_that_has_not_begun() -> None:
     )  # fmt: skip
     unknown = (
         "full_authentication", "read_only", "gateway_version", "controller_version", "finding", "last_error",
-        "last_dialog", "open_dialog", "token_missing", "release_notice", "second_factor_fault",
+        "last_dialog", "token_missing", "release_notice", "second_factor_fault",
         "existing_session_action",
     )  # fmt: skip
-    fresh: dict[str, Any] = {"phase": "none", "commands": [], "exit_codes": []}
+    fresh: dict[str, Any] = {"phase": "none", "commands": [], "exit_codes": [], "open_dialogs": []}
     fresh |= dict.fromkeys(numbers, 0) | dict.fromkeys(flags, False) | dict.fromkeys(unknown)
     assert Summary().as_state() == fresh
     assert all(Summary().as_state()[name] is False for name in flags)
@@ -352,7 +364,14 @@ def test_a_log_that_has_not_begun() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"commands": ["A"] * 10}, {"exit_codes": [1] * 20}, {"last_error": "x" * 400}, {"read_only": True}, {"pushes": 7}],
+    [
+        {"commands": ["A"] * 10},
+        {"open_dialogs": ["A"] * 8},
+        {"exit_codes": [1] * 20},
+        {"last_error": "x" * 400},
+        {"read_only": True},
+        {"pushes": 7},
+    ],
 )
 def test_a_state_at_its_bounds_is_one(change: dict[str, Any]) -> None:
     found = Summary.from_state(Summary().as_state() | change)
@@ -495,7 +514,7 @@ def test_a_summary_goes_on_from_its_state(lines: list[str]) -> None:
     "change",
     [
         {"phase": "other"}, {"phase": 1}, {"pushes": "1"}, {"pushes": True}, {"commands": [1]}, {"exit_codes": ["1"]},
-        {"commands": ["A"] * 11}, {"finding": 3}, {"read_only": "yes"}, {"last_error": "x" * 401}, {"more": 1},
+        {"commands": ["A"] * 11}, {"open_dialogs": ["A"] * 9}, {"open_dialogs": [1]}, {"finding": 3}, {"read_only": "yes"}, {"last_error": "x" * 401}, {"more": 1},
         {"full_authentication": "yes"}, {"token_missing": "yes"}, {"exit_codes": [1] * 21}, {"exit_codes": 1},
     ],
 )  # fmt: skip

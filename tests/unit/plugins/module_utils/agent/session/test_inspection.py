@@ -225,6 +225,11 @@ def test_a_read_only_api(
             [f"detected dialog entitled: Notice; event={event}" for event in ("Opened", "Closed")],
             11, "paper", "starting", None,
         ),
+        (
+            ["detected dialog entitled: Enter security code; event=Opened",
+             *(f"detected dialog entitled: Notice; event={event}" for event in ("Opened", "Closed"))],
+            11, "live", "degraded", None,
+        ),
         (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 100, "paper", "starting", None),
         (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 181, "paper", "blocked", "stale_token"),
         (["IBC: Re-starting session", "LoginState is LOGGED_OUT"], 181, "live", "degraded", None),
