@@ -303,6 +303,12 @@ FAULTS: tuple[Fault, ...] = (
         for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))
     ),
     Fault(
+        # 27-closedown-bad.log
+        "IBC refuses a setting: the container ends with exit code 81", "blocked, with what the code means",
+        both(lambda world: world.later(3, lambda: world.fake.exit(81)), signing_in(*ASKING[:2])), BLOCKED, 3,
+        cause="bad_settings", told=("state/blocked",), before=down, says="a setting has an invalid value",
+    ),
+    Fault(
         "several second-factor devices, and none is named", "stops it: no push comes",
         signing_in(*ASKING, (12, "You should specify the required second factor device using the SecondFactorDevice")),
         BLOCKED, 2, "the sign-in", "device_unnamed", ("state/blocked",), before=down, shows="You should specify",
@@ -520,6 +526,9 @@ WITH_IBG: dict[tuple[str, str], tuple[str, str | None, str]] = {
     ("live", "the second-factor device is not in the list"): (BLOCKED, "sign_in_late", _UNTOLD),
     ("paper", "a stale autorestart file: the start waits without end"): (
         DEGRADED, None, "alert; it uses no such file, so that another reason holds the start up",
+    ),
+    ("live", "IBC refuses a setting: the container ends with exit code 81"): (
+        BLOCKED, "sign_in_ended", "there is no such exit code; the container's end is told",
     ),
     ("live", "the push is denied, and IBC starts again for another"): (
         BLOCKED, "refused_login", "its words for a refused password count, as long as the push has no name",

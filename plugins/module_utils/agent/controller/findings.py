@@ -21,8 +21,9 @@ FINDINGS: dict[str, Finding] = {
         at_once=True,
     ),
     "bad_settings": Finding(
-        "the image refuses its settings",
-        "Correct the variable that the log names and start again.",
+        "the image or its controller refuses its settings",
+        "Correct what the log or the exit code names, run site.yml, then start it again (live: "
+        "playbooks/live_signin.yml).",
         of_image=True,
     ),
     "refused_login": Finding(

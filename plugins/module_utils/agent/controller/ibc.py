@@ -160,4 +160,5 @@ IBC = Controller(
         143: "stopped by SIGTERM, without a log-off at IBKR",
     },
     exit_codes_after_start={1: UNDER_JAVA},
+    settings_codes=frozenset({*range(1, 8), *range(79, 83), 84, 85}),
 )

@@ -91,7 +91,7 @@ class Controller:
     """One program that signs the gateway in: its log's marks by event, its commands, its exit codes, its settings.
 
     *name* is the descriptor's word for it, *title* a person's. *exit_codes_after_start* are those with another meaning
-    once a JVM has begun. It *listens_late* if it takes commands only after its first complete sign-in,
+    once a JVM has begun, *settings_codes* those by which settings are refused. It *listens_late* if it takes commands only after its first complete sign-in,
     *names_pushes_late* if a push is sent before the log mentions it, and *password_is_property* if it reads the
     password from a Java properties file.
 
@@ -112,13 +112,14 @@ class Controller:
         settings_file: str,
         password_key: str,
         exit_codes_after_start: dict[int, str] | None = None,
+        settings_codes: frozenset[int] = frozenset(),
         listens_late: bool = False,
         names_pushes_late: bool = False,
         password_is_property: bool = True,
     ) -> None:
         self.name, self.title, self.commands, self.exit_codes = name, title, commands, exit_codes
         self.settings_file, self.password_key = settings_file, password_key
-        self.exit_codes_after_start = exit_codes_after_start or {}
+        self.exit_codes_after_start, self.settings_codes = exit_codes_after_start or {}, settings_codes
         self.listens_late, self.names_pushes_late = listens_late, names_pushes_late
         self.password_is_property = password_is_property
         self.names, self.findings = tuple(marks), findings

@@ -489,7 +489,7 @@ class Control:
             if found.finding not in (None, "push_missed") or not found.pushes_missed:
                 known = [each for each in (found.finding, found.api_state) if each in policy.CAUSES]
                 late = "push_missed" if missed or lapsed else "sign_in_late"
-                cause = known[0] if known else late if found.running else "sign_in_ended"
+                cause = known[0] if known else late if found.running else policy.ended(found)
                 detail = "" if known else f" ({found.reason})"
                 break
             missed += found.pushes_missed

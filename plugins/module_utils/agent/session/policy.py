@@ -108,6 +108,9 @@ class Seen:
     fault: str | None = None
     # The code that a person has to type in the window to sign it in.
     wanted: str = ""
+    # Why the container is down, and whether that was a refusal of its settings before any push.
+    exit_meaning: str = ""
+    settings_refused: bool = False
     # Whether the API was asked in this look; what it said may be of an earlier one.
     asked: bool = True
 
@@ -118,6 +121,10 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
     judgement, summary = gateway.judgement(), gateway.summary
     api_state = gateway.verdict["api_state"] if gateway.verdict else None
     # The engine may have dropped the lines of a days-old sign-in; the API still answers.
+    down, meaning = not container.get("running"), container.get("exit_meaning") or ""
+    code = container.get("exit_code")
+    # A code may have another meaning once a JVM has begun.
+    refused = code in gateway.driver.settings_codes and meaning == gateway.driver.exit_codes[code]
     unwritten = summary.phase == milestones.NO_RUN and api_state in ANSWERS
     return Seen(
         state=judgement.state,
@@ -136,6 +143,8 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         logins=summary.all_logins,
         fault=gateway.engine_fault,
         wanted=judgement.wanted,
+        exit_meaning=meaning if down else "",
+        settings_refused=down and refused and not summary.pushes,
         asked=asked,
     )
 
@@ -210,6 +219,8 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     if record.blocked and not look.running:
         state = verdicts.BLOCKED
         reason, next_step = _cause(record).meaning, _cause(record).next_step
+        if look.exit_meaning and record.blocked in ("sign_in_ended", "bad_settings"):
+            reason = f"{reason} ({look.exit_meaning})"
     elif record.mode == LIVE and not look.running:
         next_step = _RESUME if record.stopped_by == PAUSE and record.valid_until else SIGN_IN_STEP
     _tell(record, state, reason, next_step, now)
@@ -292,11 +303,17 @@ def _over(record: Record, look: Seen) -> Step:
     return Step("stop", "its time is over")
 
 
+def ended(look: Seen) -> str:
+    """Return the cause of a sign-in whose container has ended by itself."""
+    return "bad_settings" if look.settings_refused else "sign_in_ended"
+
+
 def _live(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     signing_in = record.granted(now, SIGN_IN)
     if not look.running and signing_in:
         # A sign-in holds the lock until it is done, so none is under way now.
-        return Step("blocked", CAUSES["sign_in_ended"].meaning, "sign_in_ended")
+        cause = ended(look)
+        return Step("blocked", CAUSES[cause].meaning, cause)
     if not look.running:
         lost = record.signed_in_at is not None and not record.stopped_by and not record.blocked
         if lost:

@@ -132,6 +132,10 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store 
         pytest.param(paper(grant=granted(PAPER, TUESDAY)), DOWN, TUESDAY, None, None, id="paper, over and down"),
         pytest.param(live(grant=IN_TIME), DOWN, TUESDAY, "blocked", "sign_in_ended", id="it went down in a sign-in"),
         pytest.param(
+            live(grant=IN_TIME), dataclasses.replace(DOWN, settings_refused=True), TUESDAY, "blocked", "bad_settings",
+            id="its settings are refused in a sign-in",
+        ),
+        pytest.param(
             live(grant=granted(PAPER, TUESDAY + 60)), DOWN, TUESDAY, "blocked", "session_lost",
             id="it went down with a grant that is not for a sign-in",
         ),
@@ -233,6 +237,34 @@ def test_line_by_line_only_a_gateway_that_asks_is_killed(after: tuple[str, ...],
         policy.observe(record, look, PLAN, TUESDAY)
         step = policy.decide(record, look, PLAN, TUESDAY)
         assert (step.cause if step else None) == ("sign_in_asked" if line == killed_at else None), line
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "refused"),
+    [
+        *((code, SIGN_IN_LOG[:2], True) for code in (1, 2, 3, 4, 5, 6, 7, 79, 80, 81, 82, 84, 85)),
+        *((code, SIGN_IN_LOG[:2], False) for code in (0, 76, 77, 83, 86, 87, 88, 137, 143)),
+        # docker stop ends Java with 1.
+        (1, SIGN_IN_LOG[:3], False),
+        (81, SIGN_IN_LOG[:5], True),
+        (81, SIGN_IN_LOG[:6], False),
+    ],
+)
+def test_settings_are_refused_before_a_push(code: int, lines: tuple[str, ...], refused: bool) -> None:
+    gateway = Gateway({})
+    gateway.summary.feed(lines)
+    meaning = gateway._exit_meaning(code)
+    gateway.container = {
+        "exists": True, "running": False, "status": "exited", "started_at": READY.started_at, "exit_code": code,
+        "exit_meaning": meaning,
+    }  # fmt: skip
+    look = policy.seen(gateway)
+    assert (look.settings_refused, look.exit_meaning) == (refused, meaning)
+    record = live(blocked="bad_settings")
+    policy.observe(record, look, PLAN, TUESDAY)
+    assert meaning is not None
+    assert meaning in record.reason
+    assert record.next_step == policy.CAUSES["bad_settings"].next_step
 
 
 def test_a_signed_in_gateway_is_valid_until_the_week_ends() -> None:
