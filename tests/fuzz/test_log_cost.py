@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.test_log import PIECES
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers, milestones
 
 
 @given(st.lists(PIECES, min_size=1, max_size=5).map("".join), st.sampled_from(["", " ", ": ", "\t", "; event="]))
@@ -18,3 +20,16 @@ def test_a_line_of_any_length_costs_its_length(piece: str, between: str) -> None
     begun = time.process_time()
     milestones.Summary().feed([line] * 40)
     assert time.process_time() - begun < 0.4
+
+
+@pytest.mark.parametrize("name", controllers.TABLES)
+def test_a_flood_of_what_the_marks_begin_with_costs_its_length(name: str) -> None:
+    """Linear also where every beginning of a mark is no mark in the end: none costs much more than the others."""
+    costs = {}
+    for mark in controllers.TABLES[name]._marks:
+        block = ((mark._text + b" ") * 2000)[:2000].replace(b"\n", b" ") + b"\n"
+        begun = time.process_time()
+        list(controllers.TABLES[name].events(block * 1000))
+        costs[mark._text] = time.process_time() - begun
+    dearest = max(costs, key=lambda text: costs[text])
+    assert costs[dearest] < 7 * statistics.median(costs.values()), dearest

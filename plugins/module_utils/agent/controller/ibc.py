@@ -65,7 +65,8 @@ IBC = Controller(
         "handoff": ("Trading Login Handoff dialog; {}",),
         "session_choice": (
             "User must choose whether to continue with this session",
-            "Trading Login Handoff dialog;",
+            # As far as here, so that a line that is cut short is not taken for one of the others.
+            "Trading Login Handoff dialog; could not",
             # A button that IBC did not find, so that the dialog stays.
             "could not handle 'Existing session detected' dialog",
             "could not handle 'Re-login is required' dialog",
@@ -92,7 +93,7 @@ IBC = Controller(
         "paused": ("IBC is paused",),
         "finished": ("Gateway finished", "TWS finished"),
         "terminated": ("Received SIGINT or SIGTERM",),
-        "dialog": ("detected dialog entitled: ([^;\n]{0,300}+; event=(?:Opened|Closed))",),
+        "dialog": ("detected dialog entitled: ([^;\n]{0,200}+; event=(?:Opened|Closed))",),
     },
     # Findings only: why the gateway does not become ready, and the next step.
     findings={

@@ -51,7 +51,8 @@ IBG_CONTROLLER = Controller(
             "Could not click (OK to commit config changes)",
         ),
         "settings_failed": (
-            "ALERT_CONFIG_NOT_APPLIED (?:[^\n]{0,200}?)env_var=(\\w{1,40})",
+            # Of ALERT_CONFIG_NOT_APPLIED; its beginning and a search for this would cost a flood of beginnings seconds.
+            "env_var=(\\w{1,40})",
             "Could not select (Lock and Exit)",
             "Failed to set (Master API client ID)",
             "Failed to set Auto (Log Off Time|Restart Time)",
