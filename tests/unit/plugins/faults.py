@@ -29,6 +29,7 @@ from tests.unit.plugins.strikes import (
     DIALOG,
     ELSEWHERE,
     ENDS,
+    FACTOR,
     LOGIN_ERROR,
     NO_SERVER,
     NO_WINDOW,
@@ -357,14 +358,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         # 04-push-denied-login-failed.log
         "the push is denied, and IBC starts again for another", "kills it before the next push",
-        signing_in(*PUSHED, (16, DIALOG.format("Second Factor Authentication").replace("Opened", "Closed")),
+        signing_in(*PUSHED, (16, f"{FACTOR}Closed"),
                    (16, "Login failed"), *((16 + seconds, line) for seconds, line in PUSHED[2:])),
         BLOCKED, 0, "the sign-in", "push_denied", ("state/blocked",), before=down, shows="Login failed", pushes=1,
     ),
     Fault(
         "the push is approved and the login stalls (exit 87)", "blocked: the container has ended",
         both(lambda world: world.later(90.001, lambda: world.fake.exit(87)),
-             signing_in(*PUSHED, (90, "IBC returned exit status 87"))), BLOCKED, 0, "the sign-in",
+             signing_in(*PUSHED, (40, f"{FACTOR}Closed"), (90, "IBC returned exit status 87"))), BLOCKED, 0, "the sign-in",
         "push_denied", ("state/blocked",), before=down, shows="exit status 87", pushes=1, lasts=700,
     ),
     Fault(

@@ -20,6 +20,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.windows import PaperSession
 
 DIALOG = "detected dialog entitled: {}; event=Opened"
+FACTOR = "detected dialog entitled: Second Factor Authentication; event="
 UNREACHED = "Connection to server failed"
 
 # IBC's log of a start, in seconds from it.

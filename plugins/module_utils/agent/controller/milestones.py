@@ -44,7 +44,16 @@ PHASES = (
 # In these phases, a waiting dialog keeps the gateway from signing in.
 SIGN_IN_PHASES = (LAUNCHED, LOGIN_WINDOW, SIGNING_IN, WAITING_2FA, ANSWERED, LAPSED)
 # Findings that another JVM does not fix.
-_LASTING = ("refused_login", "server_unreachable", "too_many_attempts", "push_denied", "login_window_loop")
+_LASTING = (
+    "refused_login",
+    "server_unreachable",
+    "too_many_attempts",
+    "push_denied",
+    "push_closed",
+    "login_window_loop",
+)
+# Findings by words that stand in other dialogs too: who is signed in is not stopped for them.
+_OF_A_SIGN_IN = ("too_many_logins", "passkey", "release_refused")
 SECOND_FACTOR = "Second Factor Authentication"
 # Second factors that a person types in a dialog of its own: the state's name, and what is wanted. The first title is
 # recorded (12-code-untitled.log), the second is IBAutomater's.
@@ -130,7 +139,8 @@ class Summary:
     def fold(self, event: Event) -> None:
         lapsed = self.phase == LAPSED
         if event.name in self.controller.findings:
-            self.finding = event.name
+            if event.name not in _OF_A_SIGN_IN or self.phase not in (SIGNED_IN, CONFIGURED):
+                self.finding = event.name
         else:
             getattr(self, f"_on_{event.name}")(event.value)
         # Whatever follows, the sign-in did not continue by itself.
@@ -398,10 +408,10 @@ class Summary:
         code = int(value) % 256
         if self.phase == LAPSED and not self.tries_again and self.finding is None:
             self.finding = "push_missed"
-        self.phase = ENDED
+        waited, self.phase = self.phase == WAITING_2FA, ENDED
         self.exit_codes = [*self.exit_codes[1 - MAX_EXIT_CODES :], code]
         if code == 87:
-            self.finding = "push_denied"
+            self.finding = "push_closed" if waited else "push_denied"
         if code == 88:
             self.window_timeouts += 1
             if self.window_timeouts >= 3:

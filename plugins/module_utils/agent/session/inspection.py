@@ -386,8 +386,13 @@ class Gateway:
                 step = f"Press its OK (playbooks/desktop.yml). {ends.next_step}"
             return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=step)
         if self._stalled():
-            reason = f"its start has stalled: {found.reason}"
-            return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=verdicts.OPERATOR_LOOK)
+            reason, step = f"its start has stalled: {found.reason}", verdicts.OPERATOR_LOOK
+            if self.summary.phase == milestones.WAITING_2FA:
+                reason += (
+                    "; IBKR may ask for a code, a card or a passkey in that dialog, of which a push is only one kind"
+                )
+                step = TYPE_IT
+            return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=step)
         return found
 
     def _by_controller(self, found: Judgement) -> Judgement:

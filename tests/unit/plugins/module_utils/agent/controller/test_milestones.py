@@ -181,7 +181,21 @@ def summed(*parts: list[str]) -> Summary:
             {"finding": None, "refused_logins": 1},
         ),
         # Found by one JVM, and not fixed by the next.
-        ([FRESH, LOGIN, PUSH, ["IBC returned exit status 87"], FRESH], {"finding": "push_denied"}),
+        (
+            [FRESH, LOGIN, PUSH, [CLOSED.format(FACTOR), "IBC returned exit status 87"], FRESH],
+            {"finding": "push_denied"},
+        ),
+        # IBC's timer can begin at the closing of the list of devices, and the push waits still.
+        ([FRESH, LOGIN, PUSH, ["IBC returned exit status 87"], FRESH], {"finding": "push_closed"}),
+        *[
+            ([FRESH, LOGIN, PUSH, DONE, *configured, [words]], {"finding": None})
+            for configured in ([], [SET])
+            for words in (
+                "Order type LOO is no longer supported",
+                "Passkey is not supported for this device",
+                "Too many failed login attempts from another place",
+            )
+        ],
         ([*[[*FRESH, "IBC returned exit status 88"]] * 3, FRESH], {"finding": "login_window_loop"}),
         # The menu may open before the sign-in has completed.
         ([FRESH, LOGIN, SET], {"phase": "signing_in", "settings_applied": True, "usable": False}),

@@ -230,7 +230,7 @@ def test_usable_is_only_what_has_signed_in(path: Path) -> None:
         ("05-device-not-in-list", "gateway_second_factor_device", 0),
         ("05-device-not-named", "second-factor devices", 0),
         ("09-handoff-manual", "which session lives", 0),
-        ("11-passkey-2fa-dialog", "has stalled", 260),
+        ("11-passkey-2fa-dialog", "may ask for a code, a card or a passkey", 260),
         ("12-code-untitled", "Enter security code", 60),
         ("16-stale-token-live", "no longer valid", 200),
         ("16-stale-token-live-then-login-window-timeout", "no longer valid", 200),
