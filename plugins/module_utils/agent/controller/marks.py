@@ -76,8 +76,8 @@ class Finding(NamedTuple):
     """Why a gateway does not become ready, in words for a person: its *meaning* and the *next_step*.
 
     *again*: who may try again. *at_once*: it is killed, since another attempt, another push or something unknown would
-    follow during a gentle stop. *of_image*: an image that is new there may be at fault, so that the one before comes back;
-    else it is the account or the phone.
+    follow during a gentle stop. *of_image*: an image that is new there may be at fault, so that the one before comes
+    back; else it is the account or the phone.
     """
 
     meaning: str
@@ -91,9 +91,9 @@ class Controller:
     """One program that signs the gateway in: its log's marks by event, its commands, its exit codes, its settings.
 
     *name* is the descriptor's word for it, *title* a person's. *exit_codes_after_start* are those with another meaning
-    once a JVM has begun, *settings_codes* those by which settings are refused. It *listens_late* if it takes commands only after its first complete sign-in,
-    *names_pushes_late* if a push is sent before the log mentions it, and *password_is_property* if it reads the
-    password from a Java properties file.
+    once a JVM has begun, *settings_codes* those by which settings are refused. It *listens_late* if it takes commands
+    only after its first complete sign-in, *names_pushes_late* if a push is sent before the log mentions it, and
+    *password_is_property* if it reads the password from a Java properties file.
 
     A mark is a literal text; ``^`` before it: at the start of a line; a group after it is the event's value. In each
     line, only the first event in the table's order counts. An event in *findings* is a finding by itself; the others

@@ -395,7 +395,7 @@ def test_a_paper_window_tries_again_after_what_may_pass() -> None:
     assert started == {
         *("ended_twice", "no_password", "release_not_accepted", "login_window_loop", "stale_token", "password_empty"),
         *("session_choice", "session_taken", "session_contest", "program_unready", "server_silent"),
-        *("no_progress", "gave_up"),
+        *("no_progress", "gave_up", "server_unreachable"),
     }
 
 
@@ -403,7 +403,7 @@ def test_a_tap_tries_again_after_a_lost_sign_in() -> None:
     offered = {cause for cause in policy.CAUSES if policy.offered(live(blocked=cause), False, TUESDAY)}
     assert offered == {
         *("session_lost", "sign_in_asked", "sign_in_ended", "sign_in_late", "push_missed", "push_denied"),
-        *("push_closed", "no_progress", "gave_up", "session_taken"),
+        *("push_closed", "no_progress", "gave_up", "session_taken", "server_unreachable"),
     }
 
 
@@ -419,7 +419,7 @@ def test_what_would_go_on_in_a_gentle_stop_is_killed() -> None:
     asking = {cause: dataclasses.replace(READY, finding=cause, signed_in=False) for cause in policy.CAUSES}
     steps = {cause: policy.decide(live(), look, PLAN, TUESDAY) for cause, look in asking.items()}
     killed = {cause for cause, step in steps.items() if step and step.action == "kill"}
-    assert killed == {"too_many_attempts", "other_controller"}
+    assert killed == {"too_many_attempts", "push_denied", "other_controller"}
 
 
 @pytest.mark.parametrize("api_state", ["no_handshake", "no_valid_id", "unresponsive", "tcp_timeout"])
