@@ -365,7 +365,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the push is approved and the login stalls (exit 87)", "blocked: the container has ended",
         both(lambda world: world.later(90.001, lambda: world.fake.exit(87)),
-             signing_in(*PUSHED, (40, f"{FACTOR}Closed"), (90, "IBC returned exit status 87"))), BLOCKED, 0, "the sign-in",
+             signing_in(*PUSHED, (40, f"{FACTOR}Closed"), (90, "IBC returned exit status 87"))),
+        BLOCKED, 0, "the sign-in",
         "push_denied", ("state/blocked",), before=down, shows="exit status 87", pushes=1, lasts=700,
     ),
     Fault(

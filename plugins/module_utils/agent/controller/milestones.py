@@ -86,7 +86,7 @@ class Summary:
         self.refused_logins = 0
         self.window_timeouts = 0
         self.cold_restarts = 0
-        # Since the last sign-in that succeeded: those that were tried, buttons pressed for one, JVMs that began for one.
+        # Since the last sign-in that succeeded: those tried, buttons pressed for one, JVMs that began for one.
         self.tries = 0
         self.log_ins = 0
         self.full_runs = 0

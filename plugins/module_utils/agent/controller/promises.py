@@ -64,8 +64,8 @@ BASES: dict[str, dict[str, Basis]] = {
         PREVENTION: Basis(
             True,
             "without a password IBC stops at the login window and presses nothing; second wall: the kill at "
-            "`Starting session: will exit if login dialog`, 2.7 s or more before the push. Two ways are not foreseen: a "
-            "restart on a token that asks for a second factor all the same, and the Re-login that IBC presses when "
+            "`Starting session: will exit if login dialog`, 2.7 s or more before the push. Two ways are not foreseen: "
+            "a restart on a token that asks for a second factor all the same, and the Re-login that IBC presses when "
             "another session has taken over. If IBKR sends a push there, it is the first line that tells of it, and "
             "the container ends behind it",
         ),

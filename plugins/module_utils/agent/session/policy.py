@@ -218,9 +218,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     state, reason, next_step = look.state, look.reason, look.next_step
     if record.blocked and not look.running:
         state = verdicts.BLOCKED
-        reason, next_step = _cause(record).meaning, _cause(record).next_step
-        if look.exit_meaning and record.blocked in ("sign_in_ended", "bad_settings"):
-            reason = f"{reason} ({look.exit_meaning})"
+        reason, next_step = _why(record, look), _cause(record).next_step
     elif record.mode == LIVE and not look.running:
         next_step = _RESUME if record.stopped_by == PAUSE and record.valid_until else SIGN_IN_STEP
     _tell(record, state, reason, next_step, now)
@@ -228,6 +226,12 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
 
 def _cause(record: Record) -> Finding:
     return CAUSES.get(str(record.blocked), OTHER_CAUSE)
+
+
+def _why(record: Record, look: Seen) -> str:
+    """Return the cause in words; where a container has ended in its sign-in, with what its exit code means."""
+    ended_by_itself = look.exit_meaning and record.blocked in ("sign_in_ended", "bad_settings")
+    return _cause(record).meaning + (f" ({look.exit_meaning})" if ended_by_itself else "")
 
 
 def _lasts(record: Record, again: str) -> bool:

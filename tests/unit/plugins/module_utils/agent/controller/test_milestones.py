@@ -528,7 +528,8 @@ def test_a_summary_goes_on_from_its_state(lines: list[str]) -> None:
     "change",
     [
         {"phase": "other"}, {"phase": 1}, {"pushes": "1"}, {"pushes": True}, {"commands": [1]}, {"exit_codes": ["1"]},
-        {"commands": ["A"] * 11}, {"open_dialogs": ["A"] * 9}, {"open_dialogs": [1]}, {"finding": 3}, {"read_only": "yes"}, {"last_error": "x" * 401}, {"more": 1},
+        {"commands": ["A"] * 11}, {"open_dialogs": ["A"] * 9}, {"open_dialogs": [1]}, {"finding": 3},
+        {"read_only": "yes"}, {"last_error": "x" * 401}, {"more": 1},
         {"full_authentication": "yes"}, {"token_missing": "yes"}, {"exit_codes": [1] * 21}, {"exit_codes": 1},
     ],
 )  # fmt: skip
