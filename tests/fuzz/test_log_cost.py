@@ -24,7 +24,7 @@ def test_a_line_of_any_length_costs_its_length(piece: str, between: str) -> None
 
 @pytest.mark.parametrize("name", controllers.TABLES)
 def test_a_flood_of_what_the_marks_begin_with_costs_its_length(name: str) -> None:
-    """Linear also where every beginning of a mark is no mark in the end: none costs much more than the others."""
+    """Linear also where a mark begins again and again and never ends: none costs much more than the others."""
     costs = {}
     for mark in controllers.TABLES[name]._marks:
         block = ((mark._text + b" ") * 2000)[:2000].replace(b"\n", b" ") + b"\n"

@@ -360,7 +360,7 @@ class Summary:
         self.write_refused = True
 
     def _on_login_failed(self, _value: str) -> None:
-        """Who was sent a push in this attempt had entered the right password: what failed is the second factor."""
+        """A push in this attempt proves that user and password were right: what failed is the second factor."""
         self.last_error = "Login failed"
         if self.phase in (WAITING_2FA, ANSWERED, LAPSED):
             self.finding, self.refused_this_time = "push_denied", True

@@ -288,7 +288,7 @@ def summed(*parts: list[str]) -> Summary:
             {"open_dialog": "B", "last_dialog": "B"},
         ),
         ([FRESH, [OPENED.format("A")] * 2, [CLOSED.format("A")]], {"open_dialog": "A"}),
-        # What a person types in comes first.
+        # The one in which a person types comes first.
         ([FRESH, [OPENED.format("A"), OPENED.format("Enter security code")]], {"open_dialog": "Enter security code"}),
         ([FRESH, [OPENED.format(f"{n}") for n in range(9)]], {"open_dialogs": [f"{n}" for n in range(1, 9)]}),
         ([FRESH, LOGIN, DONE, [OPENED.format("A")]], {"open_dialog": None, "last_dialog": "A"}),
