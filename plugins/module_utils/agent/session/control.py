@@ -332,9 +332,11 @@ class Control:
         """Start a paused gateway on its kept sign-in and wait until it is ready; it is stopped before it can send a
         push. Raises SessionError."""
         with self.acting("resume") as record:
+            self.gateway.seen()
+            kept = self.kept(record)
             if record.stopped_by != policy.PAUSE:
                 raise Refused(f"gateway {self.descriptor.name} is not paused: there is nothing to resume")
-            if not self.kept(record):
+            if not kept:
                 raise Refused(
                     f"gateway {self.descriptor.name} has no kept sign-in (no autorestart file, or its week is over): "
                     "sign in by playbooks/live_signin.yml"
@@ -345,6 +347,7 @@ class Control:
 
     def kept(self, record: Record) -> bool:
         """Whether a PAUSE stopped the gateway, and its kept sign-in is still valid."""
+        policy.recall_pause(record, policy.seen(self.gateway))
         if record.stopped_by != policy.PAUSE or record.signed_in_at is None:
             return False
         if not promises.basis(self.descriptor.driver, promises.START).kept:

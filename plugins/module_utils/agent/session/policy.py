@@ -113,6 +113,8 @@ class Seen:
     settings_refused: bool = False
     # Whether the API was asked in this look; what it said may be of an earlier one.
     asked: bool = True
+    # Whether the log ends with a PAUSE.
+    paused: bool = False
 
 
 def seen(gateway: Gateway, asked: bool = True) -> Seen:
@@ -146,6 +148,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         exit_meaning=meaning if down else "",
         settings_refused=down and refused and not summary.pushes,
         asked=asked,
+        paused=summary.phase == milestones.PAUSED,
     )
 
 
@@ -191,6 +194,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
         record.stopped_by = ""
     elif record.stopping:
         record.stopped_by, record.stopping = record.stopping, ""
+    recall_pause(record, look)
     if look.running and look.started_at != record.container_started_at:
         record.count("starts")
         record.container_started_at = look.started_at
@@ -237,6 +241,12 @@ def _why(record: Record, look: Seen) -> str:
 def _lasts(record: Record, again: str) -> bool:
     """Whether a person has to fix the cause first, before *again* is worth a try."""
     return bool(record.blocked) and again not in _cause(record).again
+
+
+def recall_pause(record: Record, look: Seen) -> None:
+    """Learn of a pause from the log where the record of it is lost; the sign-in came after the container's start."""
+    if record.mode == LIVE and record.signed_in_at is None and look.paused and not look.running:
+        record.stopped_by, record.signed_in_at = PAUSE, epoch(look.started_at or "")
 
 
 def _count_logins(record: Record, look: Seen, now: float) -> None:

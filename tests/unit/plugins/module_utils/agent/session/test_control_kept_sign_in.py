@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspec
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import (
     SessionError,
 )
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import Watcher
 
 
 def test_a_pause_keeps_the_sign_in_and_resumes_without_a_push(
@@ -89,6 +91,38 @@ def test_every_door_resumes_a_kept_sign_in(control: Any, fake_engine: Any, tmp_p
     assert (tmp_path / "abc" / "autorestart").exists()
 
 
+@pytest.mark.parametrize("state", ["{", None])
+@pytest.mark.parametrize("looked", [False, True])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_lost_record_costs_no_kept_sign_in(
+    control: Any, fake_engine: Any, command_server: Any, tmp_path: Path, door: str, looked: bool, state: str | None
+) -> None:
+    """The log, the token and the container's start still tell of the pause."""
+    live = control()
+    ticks = itertools.count()
+    fake_engine.clock = lambda: TUESDAY + next(ticks) / 1000
+    fake_engine.on_start = lambda: fake_engine.log(BEGUN[0], "IBC: version: 3.24.1", *BEGUN[1:], PUSH, *IN)
+    signing_in(live)
+    live.pause(5)
+    fake_engine.log("IBC is paused")
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "autorestart").touch()
+    place = Path(live.store.state_path)
+    place.unlink() if state is None else place.write_text(state)
+    live = control()
+    if looked:
+        Watcher(live).look()
+        record = live.store.load("live")
+        assert (record.stopped_by, record.signed_in_at, record.valid_until is None) == (
+            "PAUSE", pytest.approx(fake_engine.started_at, abs=1), False
+        )  # fmt: skip
+    fake_engine.on_start = lambda: fake_engine.log(*ON_TOKEN)
+    DOORS[door](live)
+    record = live.store.load("live")
+    assert (record.stopped_by, record.counts.get("pushes", 0), record.grant) == ("", 0, None)
+    assert (tmp_path / "abc" / "autorestart").exists()
+
+
 RESUMPTIONS: dict[str, Callable[[Any], lifecycle.Outcome]] = {
     "start": lambda live: live.start(allow_signin=False),
     "resume": lambda live: live.resume(300.0),
@@ -118,7 +152,7 @@ def test_a_resumption_that_does_not_get_ready_says_how_far_it_came(
 ) -> None:
     live = control()
     paused(live, tmp_path)
-    monkeypatch.setattr(control_module, "wait_for", lambda *_a, **_k: False)
+    monkeypatch.setattr(control_module, "wait_for", lambda gateway, *_a, **_k: gateway.refresh())
     with pytest.raises(SessionError, match="resumed but starting: "):
         live.resume(5)
 
