@@ -349,17 +349,17 @@ class Watcher:
         set meanwhile."""
         gateway, control = self.control.gateway, self.control
         deadline = gateway.clock() + until - control.now()
-        if gateway.has_log:
-            before = self._heard()
-            while (left := deadline - gateway.clock()) > 0 and self._heard() == before:
-                if not gateway.listen(left):
-                    gateway.sleep(REOPEN_SECONDS)
-                    return
-            return
 
         def left() -> float:
             return max(deadline - gateway.clock(), 0.0)
 
+        if gateway.has_log:
+            before = self._heard()
+            while left() and self._heard() == before:
+                if not gateway.listen(left()):
+                    gateway.sleep(REOPEN_SECONDS)
+                    return
+            return
         name = control.descriptor.container
         try:
             with control.engine.starts(name, left()) as starts, contextlib.suppress(queue.Empty):
