@@ -71,6 +71,6 @@ def keep(name: str) -> str:
         answer = client.tickle(load(name).endpoint())
     except client.NoAnswerError as error:
         return f"no session to keep: {error.reason}"
-    status = answer.body.get("iserver", {}).get("authStatus", {})
-    told = "authenticated" if status.get("authenticated") else "not authenticated"
-    return f"HTTP {answer.status}, {told}{', competing' if status.get('competing') else ''}"
+    status = record_file.part(answer.body, "iserver", "authStatus")
+    told = "authenticated" if record_file.part(status, "authenticated") else "not authenticated"
+    return f"HTTP {answer.status}, {told}{', competing' if record_file.part(status, 'competing') else ''}"
