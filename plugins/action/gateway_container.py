@@ -1,10 +1,12 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control node's part of gateway_container: the operator's name, the image pull, the warning before a push."""
+"""The control node's part of gateway_container: the operator's name, a keystore's bytes, the image pull, the warning
+before a push."""
 
 from __future__ import annotations
 
+import base64
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -24,17 +26,15 @@ class ActionModule(ActionBase):
     def run(self, tmp: object = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
+        arguments = {**self._task.args, "lease_owner": owner(), "names_live": names_live(self._vars)}
+        if (arguments.get("portal") or {}).get("keystore"):
+            arguments["portal"] = {**arguments["portal"], "keystore": self._bytes(arguments["portal"]["keystore"])}
         settled: list[str] = []
         pulled: dict[str, t.Any] = {}
         while True:
             result: dict[str, t.Any] = self._execute_module(
                 module_name=MODULE,
-                module_args={
-                    **self._task.args,
-                    "lease_owner": owner(),
-                    "names_live": names_live(self._vars),
-                    "settled": settled,
-                },
+                module_args={**arguments, "settled": settled},
                 task_vars=task_vars,
             )
             need = result.get("needs")
@@ -54,6 +54,11 @@ class ActionModule(ActionBase):
                 commands.show(self._display, f"{self._vars.get('inventory_hostname', '')}: {result['msg']}")
             settled.append(need)
         return {**result, "changed": bool(result.get("changed") or pulled.get("changed"))}
+
+    def _bytes(self, path: str) -> str:
+        """The content of a file of the control node in Base64; one in a vault is decrypted."""
+        with open(self._loader.get_real_file(self._find_needle("files", path)), "rb") as file:
+            return base64.b64encode(file.read()).decode()
 
     def _pull(self) -> dict[str, t.Any]:
         """Pull the image while the old container still runs."""

@@ -183,8 +183,8 @@ def main() -> None:
         deployed = tickle.load(given["gateway_name"]) if given["gateway_name"] else tickle.Deployed()
         options = ("host", "port", "ca_path", "mode", "accounts")
         place = deployed.replace({option: given[option] for option in options if given[option] is not None})
-        _endpoint.refuse_accounts(module, place.accounts, place.mode)
-        gateway = client.Portal(place.endpoint(), place.mode, place.accounts, given["websocket"])
+        _endpoint.refuse_accounts(module, place.accounts, place.mode or None)
+        gateway = client.Portal(place.endpoint(), place.mode or None, place.accounts, given["websocket"])
     except FileNotFoundError as error:
         if module.check_mode:
             module.exit_json(changed=False, msg=str(error))

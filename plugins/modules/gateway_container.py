@@ -62,13 +62,32 @@ options:
     type: dict
     required: true
   config:
-    description: IBC's settings template, as for M(ibops.gateway.gateway_settings).
+    description: IBC's settings template, as for M(ibops.gateway.gateway_settings). Required without O(portal).
     type: str
-    required: true
   jts:
-    description: The keys of C(jts.ini) to hold, as for M(ibops.gateway.gateway_settings).
+    description: The keys of C(jts.ini) to hold, as for M(ibops.gateway.gateway_settings). Required with O(config).
     type: str
-    required: true
+  portal:
+    description:
+      - What a Client Portal Gateway has in the place of O(config) and O(jts). Its O(descriptor) is written as
+        C(client_portal.json); Docker stops it, its image is not inspected, and it is ready when its API and websocket
+        answer.
+    type: dict
+    suboptions:
+      conf:
+        description: The text of C(conf.yaml).
+        type: str
+        required: true
+      keystore:
+        description: A Java keystore on the control node with its certificate; the module gets its bytes, in Base64.
+        type: str
+      ca:
+        description: The CA (PEM) that signed the certificate, by which the checks go. Required with O(portal.keystore).
+        type: str
+      websocket:
+        description: Whether ready includes that the websocket answers.
+        type: bool
+        default: true
   password:
     description:
       - The IBKR password, as for M(ibops.gateway.gateway_settings). A live gateway has it while it signs in, and the VM
@@ -198,6 +217,8 @@ needs:
   sample: image
 """
 
+import base64
+import json
 import os
 import typing as t
 
@@ -210,7 +231,9 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.pro
     UnrepresentableError,
     escape,
 )
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import neighbours
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import tickle
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
@@ -224,17 +247,25 @@ from ansible_collections.ibops.gateway.plugins.module_utils.deploy import (
     container,
     controller_settings,
     deployment,
+    gateway,
+    portal,
     settings_files,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.host import calendar_data, container_user
 
+PORTAL = {
+    "conf": {"type": "str", "required": True, "no_log": True},
+    "keystore": {"type": "str", "no_log": True},
+    "ca": {"type": "str"},
+    "websocket": {"type": "bool", "default": True},
+}
 CONFIG_DIR = "/etc/ibgw"
 STATE_DIR = "/var/lib/ibgw"
 
 
-def order_of(params: dict[str, t.Any], controller: str) -> deployment.Order:
-    """Build the order from the options, for an image with *controller*; the container's settings have been checked.
-    UnrepresentableError."""
+def gateway_of(params: dict[str, t.Any], controller: str) -> deployment.Deployment:
+    """Build the deployment from the options, for an image with *controller*; the container's settings have been
+    checked. UnrepresentableError."""
     if params["password"] is not None:
         escape(params["password"])
     own, name = controller_settings.environment(controller, params["config"]), params["gateway_name"]
@@ -266,8 +297,53 @@ def order_of(params: dict[str, t.Any], controller: str) -> deployment.Order:
         "settings_dir": os.path.basename(params["descriptor"]["settings_dir"]),
         "descriptor": written,
     }
+    described = Descriptor(**known)
+    control = Control(
+        described,
+        plan.load_or_default(name)[0],
+        owner=params["lease_owner"] or "",
+        keep=params["keep_lease"],
+        password=params["password"] if mode == "live" else None,
+    )
+    order = order_of(params, described, request, parameters)
+    return gateway.GatewayDeployment(order, control, tuple(params["settled"]))
+
+
+def portal_of(params: dict[str, t.Any]) -> deployment.Deployment:
+    """Build the deployment of a Client Portal Gateway from the options; the container's settings have been checked."""
+    own, name, mode = params["portal"], params["gateway_name"], params["descriptor"]["mode"]
+    labels = {neighbours.NAME_LABEL: name, neighbours.STACK_LABEL: neighbours.PORTAL, neighbours.MODE_LABEL: mode}
+    request = container.body(params["container"], labels)
+    secrets = {"secrets/ibkr_user": params["user"], "secrets/ibkr_password": params["password"]}
+    secrets["inputs/conf.yaml"] = own["conf"]
+    certificate = {}
+    if own["keystore"]:
+        # Its bytes, as module_utils/agent/files.py holds a file's.
+        certificate["inputs/cacert.jks"] = base64.b64decode(own["keystore"]).decode("utf-8", "surrogateescape")
+        certificate["inputs/cacert.pem"] = own["ca"]
+    # Slow, as that of a password alone; conf.yaml has the keystore's.
+    secret = settings_files.secret_revision(name, json.dumps([*secrets.values()]))
+    revision = container.revision(request, secret, *certificate.values())
+    described = tickle.Deployed(**{**params["descriptor"], "name": name, "revision": revision})
+    parameters = {
+        "uid": int(params["container"]["uid"]),
+        "files": {**secrets, **certificate},
+        "websocket": own["websocket"],
+    }
+    owner = params["lease_owner"] or f"the operator (process {os.getpid()})"
+    actor = portal.PortalActor(described, owner, params["keep_lease"])
+    order = order_of(params, described, request, parameters)
+    return portal.PortalDeployment(order, actor, tuple(params["settled"]))
+
+
+def order_of(
+    params: dict[str, t.Any],
+    described: deployment.Described,
+    request: dict[str, t.Any],
+    parameters: dict[str, t.Any],
+) -> deployment.Order:
     return deployment.Order(
-        Descriptor(**known),
+        described,
         params["user"],
         request,
         parameters,
@@ -293,15 +369,15 @@ def networks(name: str) -> list[str]:
     return Engine().networks(f"{NETWORK_LABEL}={name}")
 
 
-def predicted(module: AnsibleModule, order: deployment.Order, fault: EngineError) -> dict[str, t.Any]:
+def predicted(params: dict[str, t.Any], made: deployment.Deployment, fault: EngineError) -> dict[str, t.Any]:
     """Predict a first run on a host without an engine."""
-    name, image = order.descriptor.container, order.descriptor.image
-    wanted = settings_files.entries({**order.parameters, "jts": None})
+    name, image = made.order.descriptor.container, params["container"]["image"]
     return {
         "changed": True,
-        "diff": container_user.reserve(order.parameters["uid"], check=True) + files.reconcile(wanted, check=True),
+        "diff": container_user.reserve(made.order.parameters["uid"], check=True)
+        + files.reconcile(made.entries(), check=True),
         "step": deployment.MAKE,
-        "starts": order.start == deployment.ALWAYS,
+        "starts": made.order.start == deployment.ALWAYS,
         "deployed": False,
         "pending": False,
         "image": None,
@@ -312,10 +388,8 @@ def predicted(module: AnsibleModule, order: deployment.Order, fault: EngineError
     }
 
 
-def report(order: deployment.Order, control: Control, done: deployment.Done, check: bool) -> dict[str, t.Any]:
-    if check:
-        control.gateway.look(ask=False)
-    found = control.gateway.report()
+def report(made: deployment.Deployment, done: deployment.Done, check: bool) -> dict[str, t.Any]:
+    found = made.facts(check)
     return {
         **found,
         "changed": done.changed,
@@ -324,7 +398,7 @@ def report(order: deployment.Order, control: Control, done: deployment.Done, che
         "starts": done.starts,
         "image": done.image.as_dict() if done.image else None,
         "deployed": bool(not check or found["container"]["exists"]),
-        "client_networks": networks(order.descriptor.name),
+        "client_networks": networks(made.order.descriptor.name),
     }
 
 
@@ -335,8 +409,9 @@ def main() -> None:
             "user": {"type": "str", "required": True},
             "container": {"type": "dict", "required": True},
             "descriptor": {"type": "dict", "required": True},
-            "config": {"type": "str", "required": True},
-            "jts": {"type": "str", "required": True},
+            "config": {"type": "str"},
+            "jts": {"type": "str"},
+            "portal": {"type": "dict", "options": PORTAL},
             "password": {"type": "str", "no_log": True},
             "password_secret": {"type": "str", "no_log": False},
             "paper_sessions": {"type": "list", "elements": "dict", "default": []},
@@ -354,12 +429,14 @@ def main() -> None:
             "names_live": {"type": "bool", "default": False},
             "settled": {"type": "list", "elements": "str", "default": []},
         },
-        required_one_of=[("password", "password_secret")],
-        mutually_exclusive=[("password", "password_secret")],
+        required_one_of=[("password", "password_secret"), ("config", "portal")],
+        required_together=[("config", "jts")],
+        mutually_exclusive=[("password", "password_secret"), ("config", "portal"), ("password_secret", "portal")],
         supports_check_mode=True,
     )
     params = {**module.params, "check": module.check_mode}
-    problems = container.problems(params["container"], cpus())
+    prefix = "client_portal_" if params["portal"] else "gateway_"
+    problems = container.problems(params["container"], cpus(), prefix)
     problems += calendar_data.calendar_problems(params["descriptor"].get("time_zone"), params["paper_sessions"])
     if problems:
         module.fail_json(msg="Nothing was changed. Please fix:\n- " + "\n- ".join(map(str, problems)))
@@ -388,26 +465,21 @@ def main() -> None:
 def carry_out(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.Any]:
     controller = controllers.DEFAULT
     try:
-        controller = deployment.controller_of(Engine(), params["gateway_name"], params["container"]["image"])
-        order = order_of(params, controller)
-        control = Control(
-            order.descriptor,
-            plan.load_or_default(params["gateway_name"])[0],
-            owner=params["lease_owner"] or "",
-            keep=params["keep_lease"],
-            password=params["password"] if order.live else None,
-        )
-        done = deployment.Deployment(order, control, tuple(params["settled"])).run(module.check_mode)
+        if not params["portal"]:
+            controller = gateway.controller_of(Engine(), params["gateway_name"], params["container"]["image"])
+        made = portal_of(params) if params["portal"] else gateway_of(params, controller)
+        done = made.run(module.check_mode)
         if done.needs:
             return {"changed": False, "needs": done.needs, "msg": NEEDS[done.needs].format(**params)}
         for each in done.image.differences if done.image else ():
             if each.id.startswith("release_"):
                 module.warn(f"gateway_image: {each.text}")
-        return report(order, control, done, module.check_mode)
+        return report(made, done, module.check_mode)
     except EngineError as fault:
         if not module.check_mode:
             raise
-        return predicted(module, order_of(params, controller), fault)
+        made = portal_of(params) if params["portal"] else gateway_of(params, controller)
+        return predicted(params, made, fault)
 
 
 NEEDS = {

@@ -227,19 +227,6 @@ def hardening_claims() -> Iterator[Claim]:
     yield "the controls of the hardening", controls, {"switches in its specification": switches, "tables": tables}
 
 
-def portal_claims() -> Iterator[Claim]:
-    """The container's revision covers everything that the container is created with."""
-    wanted = variable("roles/client_portal/vars/main.yml", "__client_portal_wanted")
-    tasks = yaml.safe_load(text("roles/client_portal/tasks/container.yml"))
-    (made,) = (each[MODULE] for each in tasks if MODULE in each)
-    yield "the portal's container", {*wanted}, {"roles/client_portal/tasks/container.yml": {*made} - OF_A_RUN}
-
-
-MODULE = "community.docker.docker_container"
-# Options of the module that say what a run does, not what the container is.
-OF_A_RUN = {"name", "pull", "recreate", "state"}
-
-
 def image_claims() -> Iterator[Claim]:
     """Images that may be used, and releases that IBKR accepts."""
     page = text("docs/how-to/upgrade.md")
@@ -270,7 +257,6 @@ CLAIMS = (
     state_claims,
     access_claims,
     hardening_claims,
-    portal_claims,
 )
 
 

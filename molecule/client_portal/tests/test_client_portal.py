@@ -138,6 +138,36 @@ def test_what_is_for_the_other_stack_refuses(playbook: Playbook, which: str) -> 
     assert "has gateway_stack client_portal" in run.printed
 
 
+SOMEONES = "docker run --detach --rm --name someones --env TWS_USERID=sandboxlive --entrypoint sleep"
+# The commands before and after, and between them the settings and a part of the refusal.
+REFUSED: dict[str, tuple[str, dict[str, object], str, str]] = {
+    "memory_of_bytes": ("", {"client_portal_memory": 2048}, "client_portal_memory", ""),
+    "a_port_that_is_taken": ("", {"gateway_port": 22}, "gateway_port: on 22 of this host", ""),
+    "the_other_mode": ("", {"gateway_mode": "paper", "gateway_accounts": []}, "a live gateway of that name runs", ""),
+    "a_user_that_somebody_has": (f"{SOMEONES} {{image}} 600", {}, "someones", "docker kill someones"),
+    "docker_pause": ("docker pause ibgw-live", {}, "container ibgw-live is frozen", "docker unpause ibgw-live"),
+}
+
+
+@pytest.mark.usefixtures("same_container")
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_would_cost_the_running_one_is_refused(host: Host, playbook: Playbook, kind: str) -> None:
+    before, wanted, said, after = REFUSED[kind]
+    image = host.check_output("docker inspect --format '{{.Config.Image}}' ibgw-live")
+    written = "find /etc/ibgw/live -type f -exec sha256sum {} +"
+    files = host.check_output(written)
+    if before:
+        host.check_output(before.format(image=image))
+    try:
+        changed = {"gateway_apply": "now", "client_portal_deny": ["10.9.9.9"], **wanted}
+        run = playbook("site.yml", "live", *VARIABLES, "--tags", "gateway", "-e", json.dumps(changed))
+    finally:
+        if after:
+            host.check_output(after)
+    assert (run.status, said in run.printed) == (2, True), run.printed
+    assert (host.check_output(written), host.check_output("docker ps --all --quiet | wc -l")) == (files, "1")
+
+
 def test_told_so_it_is_replaced_and_one_that_does_not_become_ready_is_stopped(host: Host, playbook: Playbook) -> None:
     broken = {
         "gateway_apply": "now",

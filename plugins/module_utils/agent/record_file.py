@@ -42,6 +42,13 @@ def _refuse(word: str) -> t.NoReturn:
     raise DamagedError(f"{word} is not a number")
 
 
+def part(data: object, *names: str) -> t.Any:
+    """Return what stands at a path of objects, None where there is none."""
+    for name in names:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
 def read(path: str) -> object:
     """The JSON in a file of at most 1 MiB. Raises DamagedError, FileNotFoundError and other OSErrors."""
     if not stat.S_ISREG(os.lstat(path).st_mode):

@@ -96,8 +96,8 @@ def _sizes(settings: Settings, prefix: str) -> list[Problem]:
         found.append(_problem("container-log-size", "gateway_log_max_size", settings["log_max_size"]))
     if heap is not None and (problem := bounds.problem(f"{prefix}java_heap_mb", heap, HEAP_MIB)):
         found.append(problem)
-    elif memory is not None and memory < (least := int(heap or 0) + OVERHEAD_MIB[program(settings)]) << 20:
-        details = {"least": least, "heap": heap or 0, "prefix": prefix}
+    elif heap and memory is not None and memory < (least := int(heap) + OVERHEAD_MIB[program(settings)]) << 20:
+        details = {"least": least, "heap": heap, "prefix": prefix}
         found.append(_problem("container-memory", f"{prefix}memory", settings["memory"], **details))
     shared = settings.get("shm_size")
     if shared and size(shared) is None:

@@ -10,26 +10,24 @@ names behind; the next one continues from them (:func:`recover`).
 
 from __future__ import annotations
 
+import abc
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
-from ..agent import files, releases
-from ..agent.api import verdicts
-from ..agent.controller import controllers, milestones, password
+from ..agent import files
 from ..agent.controller.commands import ChannelError
 from ..agent.engine import neighbours
 from ..agent.engine.client import Engine, EngineError, NotFoundError
-from ..agent.session import descriptor, lifecycle, policy
-from ..agent.session.control import UNREQUESTED, Control, Refused
-from ..agent.session.descriptor import Descriptor, DescriptorError
-from ..agent.session.inspection import NETWORK_LABEL, REVISION_LABEL, Gateway
+from ..agent.session import policy
+from ..agent.session.acting import Acting
+from ..agent.session.control import UNREQUESTED, Refused
+from ..agent.session.inspection import NETWORK_LABEL, REVISION_LABEL
 from ..agent.session.lifecycle import SessionError
 from ..agent.session.store import Grant, Record
-from ..agent.session.wait import wait_for
 from ..host import container_user
-from . import image, settings_files
+from . import image
 
 NONE, PENDING, MAKE, START, REPLACE, RESUME, PROVE, REFUSE = (
     "none",
@@ -77,6 +75,25 @@ class Decision:
     why: str = ""
 
 
+class Described(Protocol):
+    """The part of a gateway's descriptor that a deployment goes by."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def container(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def revision(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Order:
     """The desired state of gateway ``descriptor.name``.
@@ -88,7 +105,7 @@ class Order:
     ``ready_seconds`` until the API is ready, ``stop_seconds`` until Docker stops what IBC does not.
     """
 
-    descriptor: Descriptor
+    descriptor: Described
     user: str
     request: Mapping[str, Any]
     parameters: Mapping[str, Any]
@@ -197,33 +214,10 @@ class Containers:
         return True
 
 
-def controller_of(engine: Engine, name: str, image: str) -> str:
-    """Return the name of gateway *name*'s controller with *image*. Raises EngineError.
-
-    The image determines it. If the image is not on this host, no container is made from it, so the deployed controller
-    counts.
-    """
-    try:
-        return controllers.of_image(engine.image(image).get("Config") or {})
-    except NotFoundError:
-        pass
-    try:
-        return descriptor.load(name).controller
-    except DescriptorError:
-        return controllers.DEFAULT
-
-
-class Ended(Exception):
-    """A rule of the session refuses a start; *step* is the next step."""
-
-    def __init__(self, step: policy.Step) -> None:
-        self.step = step
-
-
 @dataclass
 class Done:
     """The result of a run, or its prediction while the control node has to meet ``needs`` first (``image``, ``push``;
-    empty: none) and nothing is touched; and the image's report (None: not on this host)."""
+    empty: none) and nothing is touched; and the image's report (None: not on this host, or not inspected)."""
 
     step: str
     starts: bool
@@ -233,18 +227,89 @@ class Done:
     image: image.Report | None = None
 
 
-class Deployment:
-    """Carry out one order; *settled* are the needs that the control node has met."""
+class Deployment(abc.ABC):
+    """Carry out one order; *settled* are the needs that the control node has met. The subclasses know the APIs."""
 
-    def __init__(self, order: Order, control: Control, settled: tuple[str, ...] = ()) -> None:
+    # The API, as the containers' label says it.
+    stack: str
+
+    def __init__(self, order: Order, control: Acting, settled: tuple[str, ...] = ()) -> None:
         self.order, self.control, self.engine, self.settled = order, control, control.engine, settled
         self.containers = Containers(control.engine, order.descriptor.container)
-        descriptor.refuse_portal(order.descriptor.name)
-        # The deployed descriptor has the port of the running command server; a damaged one is rewritten.
-        try:
-            self.deployed: Descriptor | None = descriptor.load(order.descriptor.name)
-        except DescriptorError:
-            self.deployed = None
+        # The mode in the descriptor on this host; empty without one.
+        self.deployed_mode = ""
+        self.report: image.Report | None = None
+
+    # Steps that differ by API
+
+    @abc.abstractmethod
+    def entries(self) -> list[files.Entry]:
+        """The files that the container is started with, and the descriptor, parents first."""
+
+    @abc.abstractmethod
+    def backup(self) -> Backup:
+        """Those of them to restore with the old container."""
+
+    @abc.abstractmethod
+    def _ask_image(self, found: Found, decision: Decision, check: bool) -> bool:
+        """Whether this host has the image. Refused if it is unsuitable."""
+
+    @abc.abstractmethod
+    def _sign_off(self) -> None:
+        """Stop the running container, gently."""
+
+    @abc.abstractmethod
+    def _begin(self, record: Record, step: str) -> None:
+        """Start the container for this *step* and wait until its API is ready; SessionError."""
+
+    @abc.abstractmethod
+    def _prove(self, record: Record) -> None:
+        """Wait until the API of a started container is ready; SessionError."""
+
+    @abc.abstractmethod
+    def _end(self, record: Record) -> None:
+        """Stop a container that did not become ready."""
+
+    @abc.abstractmethod
+    def _begin_again(self, record: Record, grant: Grant | None) -> None:
+        """Start the old container again, without waiting."""
+
+    @abc.abstractmethod
+    def _worth_its_push(self) -> bool:
+        """Whether a live gateway is signed in, with trouble behind the API: that does not justify wasting the approved
+        push."""
+
+    @abc.abstractmethod
+    def _await_ready(self) -> None:
+        """Wait until the API of a container that this run leaves alone is ready; SessionError."""
+
+    @abc.abstractmethod
+    def _look(self) -> None:
+        """Look once, for the facts."""
+
+    @abc.abstractmethod
+    def facts(self, check: bool) -> dict[str, Any]:
+        """Return what the last look showed, JSON-ready; in check mode look first."""
+
+    def _kept(self, record: Record) -> bool:
+        """Whether the sign-in of the live gateway, which is down, is kept."""
+        return False
+
+    def _objection(self, decision: Decision) -> str:
+        """Return why this API's rules forbid the decision; empty if they do not."""
+        return ""
+
+    def _accept(self, decision: Decision) -> None:
+        """Put a new container in the place of the old one, which is down."""
+        if decision.makes:
+            self.containers.accept()
+
+    def _restore(self, backup: Backup) -> None:
+        backup.restore()
+
+    def _finish(self, decision: Decision) -> None:
+        """Remove what the proven container replaced."""
+        self.containers.discard(self.containers.old)
 
     # Looking
 
@@ -265,24 +330,20 @@ class Deployment:
             container.label(name, REVISION_LABEL),
             cut and not there and RUNNING in labels,
             there and container.old in names,
-            self.order.live and not there and self.control.kept(record),
+            self.order.live and not there and self._kept(record),
         )
 
     def refuse(self, around: list[neighbours.Neighbour], found: Found, decision: Decision) -> None:
         """Raise Refused where another deployment on this host forbids the decision."""
         order, wanted = self.order, self.order.descriptor
         names = neighbours.own_names(wanted.container)
-        mine = neighbours.Candidate(wanted.name, names, wanted.mode, (order.user,), (wanted.port,))
-        mode = self.deployed.mode if self.deployed else ""
-        why = neighbours.mode_objection(mine, around, mode, order.change_mode) or decision.why
+        mine = neighbours.Candidate(wanted.name, names, wanted.mode, (order.user,), (wanted.port,), self.stack)
+        why = neighbours.mode_objection(mine, around, self.deployed_mode, order.change_mode) or decision.why
         if not why and decision.step not in (NONE, PROVE):
             why = neighbours.objection(mine, around) or self._port_taken(around, found)
-        if not why and decision.step == PENDING:
-            why = self._other_controller()
+        why = why or self._objection(decision)
         if why:
             raise Refused(f"{why}. Nothing was touched.")
-        if order.live and decision.starts and decision.step != RESUME:
-            self.control.refuse_closed_week()
 
     def _port_taken(self, around: list[neighbours.Neighbour], found: Found) -> str:
         wanted = self.order.descriptor
@@ -292,55 +353,6 @@ class Deployment:
         return listener and (
             f"gateway_port: on {wanted.port} of this host {listener} listens: choose another port, or stop that program"
         )
-
-    def _other_controller(self) -> str:
-        """Return why a running live gateway cannot switch to this controller at its next sign-in: until then its log
-        would be read by the wrong table."""
-        wanted, there = self.order.descriptor, self.containers.look(self.containers.name)
-        if there is None or controllers.controller_of(there["Config"]) == wanted.controller:
-            return ""
-        runs, meant = (
-            controllers.by_name(each).title for each in (controllers.controller_of(there["Config"]), wanted.controller)
-        )
-        return (
-            f"gateway_image: live gateway {wanted.name} runs with {runs}, and {wanted.image} has {meant}. Stop it "
-            f"(ibgwctl stop {wanted.name}) and sign in again by playbooks/live_signin.yml, or with the phone at hand "
-            "-e gateway_apply=now"
-        )
-
-    def _ask_image(self, found: Found, decision: Decision, check: bool) -> image.Report | None:
-        """Inspect the image before trusting it; Refused if it is unsuitable.
-
-        Its files are inspected when a container is made from it, but not in check mode, since that takes a container
-        (never started). An existing container that is started now, or by the following sign-in, is refused only for its
-        release; one that runs, or stays down, is never refused.
-        """
-        order, made = self.order, decision.makes
-        environment = dict(each.partition("=")[::2] for each in order.request["Env"])
-        wanted = image.Wanted(
-            int(str(order.parameters["uid"])),
-            environment,
-            str(order.parameters["config"]),
-            order.accept,
-            self.engine.platform(),
-            self.control.now(),
-            order.descriptor.program,
-        )
-        place = self.containers.look_at if made and not check else None
-        try:
-            report = image.examine(self.engine, order.descriptor.image, wanted, place)
-        except NotFoundError:
-            return None
-        refusals = report.refusals
-        if not made and decision.step != PENDING:
-            refusals = [each for each in refusals if each.startswith(releases.NOT_ACCEPTED)]
-        signs_in_next = order.start == NEVER and not found.there
-        if refusals and (decision.step not in (NONE, PROVE) or signs_in_next):
-            raise Refused(
-                f"gateway_image: {order.descriptor.image} is not what it must be ({'; '.join(refusals)}). Choose "
-                "another digest; gateway_image_accept takes what is wanted so. Nothing was touched."
-            )
-        return report
 
     # Acting
 
@@ -357,10 +369,9 @@ class Deployment:
             return done
         if done.step in (NONE, PENDING) and order.start == ALWAYS:
             # Nothing has been changed yet, so there is nothing to undo, and others may act meanwhile.
-            if not wait_for(control.gateway, verdicts.READY, order.ready_seconds):
-                raise SessionError(not_ready(control.gateway))
+            self._await_ready()
         elif not done.starts:
-            control.gateway.refresh()
+            self._look()
         return done
 
     def _run(self, record: Record, check: bool) -> Done:
@@ -369,28 +380,28 @@ class Deployment:
         found = self.found(record, around)
         decision = decide(found, order)
         self.refuse(around, found, decision)
-        entries = settings_files.entries({**order.parameters, "jts": None})
+        entries = self.entries()
         diff = self._account(check=True) + files.reconcile(entries, check=True)
         acts = decision.step not in (NONE, PENDING)
-        asked = self._ask_image(found, decision, check)
-        done = Done(decision.step, decision.starts, bool(diff) or acts, diff, image=asked)
+        here = self._ask_image(found, decision, check)
+        done = Done(decision.step, decision.starts, bool(diff) or acts, diff, image=self.report)
         signs_in = order.live and decision.starts and decision.step != RESUME
         if check:
             return done
         # One that waits for the next sign-in is asked now, too: then it is too late to choose another.
-        if asked is None and (decision.makes or decision.step == PENDING):
+        if not here and (decision.makes or decision.step == PENDING):
             return replace(done, needs="image")
         if signs_in and "push" not in self.settled:
             return replace(done, needs="push")
         self.containers.recover()
-        backup = Backup(order.parameters)
+        backup = self.backup()
         try:
             self._account(check=False)
             files.reconcile(entries, check=False)
             if decision.makes:
                 self._create(RUNNING if found.there or found.was_running else DOWN)
             if decision.step == REPLACE:
-                self._sign_off(self.deployed or order.descriptor)
+                self._sign_off()
         except BaseException:
             self.containers.discard(self.containers.new)
             backup.restore()
@@ -410,23 +421,15 @@ class Deployment:
         """Continue with the old one down: from here on, a failure is undone."""
         grant = record.grant
         try:
-            if decision.makes or decision.starts:
-                self._hold_jts(self.order.parameters["jts"])
-            if decision.makes:
-                self.containers.accept()
-            if decision.step == RESUME:
-                self.control.resume_kept(record, self.order.ready_seconds)
-            elif decision.starts:
-                self._start(record)
-                self._prove(record)
+            self._accept(decision)
+            if decision.starts:
+                self._begin(record, decision.step)
             elif decision.step == PROVE:
                 self._prove(record)
         except (SessionError, EngineError, ChannelError, OSError) as error:
             now = self._put_back(record, backup, grant, ran and not self.order.live)
             raise SessionError(f"{error} {now}".strip()) from error
-        self.containers.discard(self.containers.old)
-        if decision.makes:
-            password.leave_disk(self.order.descriptor.name)
+        self._finish(decision)
 
     def _create(self, replaces: str) -> None:
         request = dict(self.order.request)
@@ -436,49 +439,9 @@ class Deployment:
             REPLACES_LABEL: replaces,
         }
         new = self.containers.new
-        password.make_place(self.order.descriptor.name, int(self.order.parameters["uid"]))
         self.engine.create(new, request)
         for network in self.engine.networks(f"{NETWORK_LABEL}={self.order.descriptor.name}"):
             self.engine.connect(network, new)
-
-    def _sign_off(self, deployed: Descriptor) -> None:
-        gateway = Gateway(deployed.endpoint(), deployed, self.engine)
-        outcome = lifecycle.stop(gateway, self.engine, self.order.stop_seconds, check=False)
-        if outcome.changed:
-            text = f"stopped by {self.control.by} ({', '.join(outcome.actions)})"
-            self.control.store.note("stop", text, self.control.now())
-
-    def _hold_jts(self, text: str) -> None:
-        if text:
-            entries = settings_files.entries({**self.order.parameters, "jts": text})
-            files.reconcile([each for each in entries if each.path.endswith("/jts.ini")], check=False)
-
-    def _start(self, record: Record) -> None:
-        self.control.begin(record, self.control.grant(None))
-        self.control.store.note("start", f"started by {self.control.by}", self.control.now())
-
-    def _prove(self, record: Record) -> None:
-        """Wait until the API is ready; a session rule, or a signed-in live gateway, ends the wait early."""
-        control = self.control
-
-        def look() -> None:
-            lifecycle.enable_api(control.gateway, self.engine)
-            policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
-            step = policy.decide(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
-            if step and step.action in ("stop", "kill"):
-                raise Ended(step)
-
-        try:
-            ready = wait_for(control.gateway, verdicts.READY, self.order.ready_seconds, tell=look)
-        except Ended as ended:
-            if ended.step.action == "kill":
-                self.engine.kill(self.containers.name)
-            if ended.step.cause:
-                record.blocked = ended.step.cause
-                control.store.note("blocked", ended.step.why, control.now(), cause=ended.step.cause)
-            raise SessionError(not_ready(control.gateway)) from ended
-        if not ready:
-            raise SessionError(not_ready(control.gateway))
 
     def _put_back(self, record: Record, backup: Backup, grant: Grant | None, again: bool) -> str:
         """Undo the replacement; *again*: restart the old one under its *grant*. Returns the resulting state in
@@ -488,46 +451,30 @@ class Deployment:
             self.containers.discard(self.containers.old)
             return ""
         with contextlib.suppress(EngineError):
-            control.end(record, self.order.stop_seconds)
+            self._end(record)
         record.stopped_by = control.by
         if not self.containers.return_to_old():
             return "The gateway is down."
-        self._hold_jts(backup.restore())
+        self._restore(backup)
         control.store.note("put_back", f"the container before is put back by {control.by}", control.now())
         if not again:
             return "The container before is back, and down."
-        control.allow(record, grant)
-        self.engine.start(self.containers.name)
+        self._begin_again(record, grant)
         return "The container before is back, and starting."
-
-    def _worth_its_push(self) -> bool:
-        """Signed in to live, with trouble behind the API: that does not justify wasting the approved push."""
-        gateway = self.control.gateway
-        signed_in = gateway.summary.phase in (milestones.SIGNED_IN, milestones.CONFIGURED)
-        return signed_in and gateway.judgement().state == verdicts.DEGRADED
-
-
-def not_ready(gateway: Gateway) -> str:
-    judgement = gateway.judgement()
-    return (
-        f"gateway {gateway.deployed().name} is not ready but {judgement.state}: {judgement.reason}. Next step: "
-        f"{judgement.next_step}"
-    )
 
 
 class Backup:
-    """The files that a container is started with, as they were before a run wrote them; only root can access them."""
+    """Files that a container is started with, as they were before a run wrote them; only root can access them."""
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        place = f"{parameters['config_dir']}/{parameters['gateway_name']}"
-        self._paths = [f"{place}/{each}" for each in ("jts.keys", "ibc/config.ini.tmpl", "password")]
-        self._paths += [f"{place}/{each}" for each in settings_files.DESKTOP_SCRIPTS]
-        self._paths.append(f"{place}/gateway.json")
-        self._states = {path: files.read(path) for path in self._paths}
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._states = {path: files.read(path) for path in paths}
 
-    def restore(self) -> str:
-        """Restore them, the descriptor last; return the saved keys of jts.ini."""
+    def text(self, path: str) -> str:
+        """The saved text of one of them; empty if there was no such file."""
+        return str(self._states[path].get("content", ""))
+
+    def restore(self) -> None:
+        """Restore them in the order of the paths."""
         for path, state in self._states.items():
             if state != files.read(path):
                 files.write(path, state)
-        return str(self._states[self._paths[0]].get("content", ""))

@@ -249,6 +249,10 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
     elif role == "client_portal":
         own = t.cast("c.Mapping[str, str]", variables["__client_portal_environment"])
         yield from client_portal.problems(settings, own)
+        own_limits = ("memory", "pids_limit", "shm_size", "stop_grace", "environment")
+        wanted = {name: settings[f"client_portal_{name}"] for name in own_limits}
+        shared = {name: settings[f"gateway_{name}"] for name in ("log_max_size", "log_max_files", "port")}
+        yield from container.problems({**wanted, **shared, "cpus": 0}, None, "client_portal_")
     elif role == "access":
         yield from access.problems(settings, context.hosts)
     elif role == "hardening":

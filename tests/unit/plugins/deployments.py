@@ -23,19 +23,22 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client 
     NotFoundError,
     Stream,
 )
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as control_module
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
+    acting,
     descriptor,
     lifecycle,
     policy,
     store,
 )
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as control_module
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import Descriptor
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import Outcome
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import deployment
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment, Order
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import gateway as gateway_deployment
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Order
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
 
 IMAGE = "image@sha256:1"
 MONDAY = 1795000000.0
@@ -182,9 +185,9 @@ class Host:
         self.signs_off: Callable[[], object] = lambda: None
         monkeypatch.setattr(descriptor, "ROOT", str(root / "etc"))
         monkeypatch.setattr(store, "ROOT", str(root / "var"))
-        monkeypatch.setattr(deployment, "wait_for", self.waited)
+        monkeypatch.setattr(gateway_deployment, "wait_for", self.waited)
         monkeypatch.setattr(control_module, "wait_for", self.waited)
-        monkeypatch.setattr(control_module, "PATIENCE", 0.0)
+        monkeypatch.setattr(acting, "PATIENCE", 0.0)
         monkeypatch.setattr(neighbours, "listening", lambda port: self.listeners.get(port, ""))
         monkeypatch.setattr(lifecycle, "stop", self.sign_off)
 
@@ -222,7 +225,7 @@ class Host:
         return Control(order.descriptor, Plan(), "the operator", self.engine, lambda: MONDAY, owner, password="secret")
 
     def run(self, order: Order, check: bool = False, owner: str = "Ann") -> deployment.Done:
-        return Deployment(order, self.control(order, owner), ("push",)).run(check)
+        return GatewayDeployment(order, self.control(order, owner), ("push",)).run(check)
 
     def text(self, path: str) -> str:
         return (self.root / path).read_text()

@@ -28,6 +28,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller imp
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import client
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
+    acting,
     background,
     control,
     ctl,
@@ -154,7 +155,7 @@ class World:
         self._monkeypatch, self._write = monkeypatch, files.write
 
         monkeypatch.setattr(inspection, "probe", self.probe)
-        monkeypatch.setattr(control, "PATIENCE", 0.0)
+        monkeypatch.setattr(acting, "PATIENCE", 0.0)
         monkeypatch.setattr(lifecycle, "_RETRY_SECONDS", 1.0)
         monkeypatch.setattr(watcher, "BUSY_SECONDS", 2.0)
         monkeypatch.setattr(background, "begin", self.run)

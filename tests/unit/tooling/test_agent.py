@@ -18,7 +18,7 @@ from ansible_collections.ibops.gateway.plugins.plugin_utils.agent import PACKAGE
 PROGRAMS = {
     "session.ctl": "roles/session/vars/main.yml",
     "api.__main__": "roles/session/vars/main.yml",
-    "portal.tickle": "roles/client_portal/tasks/files.yml",
+    "portal.tickle": "roles/client_portal/tasks/main.yml",
 }
 ROOT = Path(__file__).resolve().parents[3]
 

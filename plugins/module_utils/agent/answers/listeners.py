@@ -38,10 +38,3 @@ def call(url: str, headers: Mapping[str, str], body: object, seconds: float = CA
         said = found.get("description") or found.get("error") if isinstance(found, dict) else ""
         raise ListenError(f"HTTP status {status}, {printable(str(said), 120)}")
     return found
-
-
-def part(data: object, *names: str) -> t.Any:
-    """Return what stands at a path of objects, None where there is none."""
-    for name in names:
-        data = data.get(name) if isinstance(data, dict) else None
-    return data

@@ -14,8 +14,9 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 
 from .. import bounded_http, record_file
+from ..record_file import part
 from ..session.channel_kinds import Channel
-from .listeners import Heard, ListenError, part
+from .listeners import Heard, ListenError
 
 # A server says that it is alive every 45 seconds.
 SILENCE_SECONDS = 90.0

@@ -17,10 +17,11 @@ import time
 import urllib.parse
 
 from .. import bounded_http, record_file, websocket
+from ..record_file import part
 from ..session.alerts import safe
 from ..session.channel_kinds import Channel, method_url
 from . import listeners
-from .listeners import Heard, ListenError, part
+from .listeners import Heard, ListenError
 
 # Slack pings more often than that.
 SILENCE_SECONDS = 120.0

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import contextlib
 
+from ..record_file import part
 from ..session.channel_kinds import Channel, method_url
 from . import listeners
-from .listeners import Heard, ListenError, part
+from .listeners import Heard, ListenError
 
 # A poll at Telegram's, and how much longer the answer may take.
 POLL_SECONDS, MARGIN_SECONDS = 25, 15

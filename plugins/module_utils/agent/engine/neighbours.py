@@ -21,6 +21,8 @@ from .client import Engine
 
 NAME_LABEL, MODE_LABEL, STACK_LABEL = "ibops.gateway.name", "ibops.gateway.mode", "ibops.gateway.stack"
 LIVE, PAPER = "live", "paper"
+# The API of a gateway of ours; the labels of IB Gateway name none.
+TWS, PORTAL = "tws", "client_portal"
 # Variables that name the user to images of IBKR's gateways: gnzsnz/ib-gateway and voyz/ibeam.
 _USER_KEYS = ("TWS_USERID", "TWS_USERID_PAPER", "IBEAM_ACCOUNT")
 _USER_BYTES = 256
@@ -60,6 +62,7 @@ class Candidate:
     mode: str
     users: tuple[str, ...]
     ports: tuple[int, ...]
+    stack: str = TWS
 
 
 def own_names(container: str) -> tuple[str, str, str]:
@@ -78,7 +81,7 @@ def neighbour(found: Mapping[str, Any]) -> Neighbour:
     labels = config.get("Labels") or {}
     environment = dict(each.partition("=")[::2] for each in config.get("Env") or ())
     name = str(found.get("Name", "")).lstrip("/")
-    stack = labels.get(STACK_LABEL, "tws" if NAME_LABEL in labels else "")
+    stack = labels.get(STACK_LABEL, TWS if NAME_LABEL in labels else "")
     # Portal containers of earlier releases have no label for the name.
     ours = labels.get(NAME_LABEL) or (name.removeprefix("ibgw-").partition(".")[0] if stack else "")
     # Any evidence counts as live.
@@ -191,7 +194,7 @@ def mode_objection(mine: Candidate, others: Iterable[Neighbour], deployed: str, 
     for other in others:
         if other.name not in mine.containers:
             continue
-        if other.stack != "tws":
+        if other.stack != mine.stack:
             return (
                 f"gateway_name: container {other.name} of this host is not a gateway of this role "
                 f"({other.stack or 'not of this collection'}): choose another gateway_name, or remove that container"
@@ -204,8 +207,8 @@ def mode_objection(mine: Candidate, others: Iterable[Neighbour], deployed: str, 
     if there:
         return (
             f"gateway_mode: {mine.mode} is wanted for gateway {mine.gateway}, but a {was} gateway of that name runs on "
-            "this host. Correct gateway_mode or gateway_name; to change the mode indeed, stop it first: ibgwctl stop "
-            f"{mine.gateway}"
+            "this host. Correct gateway_mode or gateway_name; to change the mode indeed, stop it first: "
+            f"{'ibgwctl stop ' if mine.stack == TWS else 'docker stop ibgw-'}{mine.gateway}"
         )
     if not change:
         return (

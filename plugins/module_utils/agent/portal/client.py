@@ -10,6 +10,7 @@ limits: 10 requests a second through this gateway, /tickle once a second, /sso/v
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import http.client
 import ipaddress
 import itertools
@@ -21,7 +22,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from .. import bounded_http, websocket
+from .. import bounded_http, record_file, websocket
 from ..api import accounts as account_ids
 from ..api import verdicts
 from ..text import printable
@@ -30,6 +31,8 @@ DOWN, UNAUTHENTICATED, COMPETING, CONNECTED, READY = STATES = verdicts.PORTAL_ST
 API = "/v1/api"
 # IBKR allows /sso/validate once a minute.
 VALIDATE_SECONDS = 60.0
+# For all requests of a look, which with the engine's are to end within 20 s.
+LOOK_SECONDS = 15.0
 _HEADERS = {"User-Agent": "ibops.gateway", "Accept": "application/json"}
 _MAX_MESSAGES = 20
 _SIGN_IN = (
@@ -110,11 +113,16 @@ def ask(endpoint: Endpoint, method: str, path: str, body: object = None) -> Answ
         status, reply = bounded_http.request(method, url, endpoint.timeout, headers, content, endpoint.context)
     except (OSError, http.client.HTTPException) as error:
         raise _no_answer(error) from error
+    return Answer(status, _object(reply))
+
+
+def _object(text: bytes) -> dict[str, t.Any]:
+    """Parse a JSON object; {} for anything else."""
     try:
-        said = json.loads(reply)
-    except ValueError:
-        said = None
-    return Answer(status, said if isinstance(said, dict) else {})
+        found = record_file.parse(text)
+    except record_file.DamagedError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def tickle(endpoint: Endpoint) -> Answer:
@@ -135,15 +143,24 @@ class Portal:
     ) -> None:
         self.endpoint, self.mode, self.allowed, self.streams = endpoint, mode, list(allowed), streams
         self._validated_at, self._valid = -math.inf, False
+        self._deadline = math.inf
+
+    def _place(self) -> Endpoint:
+        """The endpoint, for a request in what is left of the look; NoAnswerError."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise _no_answer(TimeoutError())
+        return dataclasses.replace(self.endpoint, timeout=min(self.endpoint.timeout, left))
 
     def look(self) -> Verdict:
+        self._deadline = time.monotonic() + LOOK_SECONDS
         try:
             return self._look()
         except NoAnswerError as error:
             return Verdict(DOWN, error.reason, error.next_step, error.final)
 
     def _look(self) -> Verdict:
-        answer = ask(self.endpoint, "POST", "/iserver/auth/status")
+        answer = ask(self._place(), "POST", "/iserver/auth/status")
         status = answer.body
         if answer.status == 401:
             return Verdict(UNAUTHENTICATED, "nobody is signed in: it has no session (HTTP 401)", _SIGN_IN)
@@ -172,7 +189,7 @@ class Portal:
     def _not_authenticated(self, told: str) -> Verdict:
         if time.monotonic() - self._validated_at > VALIDATE_SECONDS:
             self._validated_at = time.monotonic()
-            self._valid = bool(ask(self.endpoint, "GET", "/sso/validate").body.get("RESULT"))
+            self._valid = bool(ask(self._place(), "GET", "/sso/validate").body.get("RESULT"))
         if not self._valid:
             return Verdict(UNAUTHENTICATED, "nobody is signed in, or the sign-in has expired", _SIGN_IN)
         return Verdict(
@@ -183,7 +200,7 @@ class Portal:
         )
 
     def _usable(self) -> Verdict:
-        found = ask(self.endpoint, "GET", "/iserver/accounts").body.get("accounts")
+        found = ask(self._place(), "GET", "/iserver/accounts").body.get("accounts")
         served = [str(account) for account in found] if isinstance(found, list) else []
         if not served:
             return Verdict(CONNECTED, "signed in, but it names no accounts yet", "Wait some seconds.")
@@ -211,8 +228,8 @@ class Portal:
 
     def _stream_fault(self) -> str | None:
         """Return why the websocket does not confirm an authenticated session; None when it does."""
-        place = self.endpoint
-        session = tickle(place).body.get("session")
+        session = tickle(self._place()).body.get("session")
+        place = self._place()
         headers = {**_HEADERS, "Cookie": f"api={session}"}
         deadline = time.monotonic() + place.timeout
         try:
@@ -240,11 +257,8 @@ class Portal:
 
 def _told(message: bytes) -> bool | None:
     """Whether a message reports an authenticated session; None when it is about something else."""
-    try:
-        body = json.loads(message)
-        topic, arguments = body.get("topic"), body.get("args")
-    except (ValueError, AttributeError):
-        return None
+    body = _object(message)
+    topic, arguments = body.get("topic"), body.get("args")
     if topic == "sts" and isinstance(arguments, dict) and "authenticated" in arguments:
         return bool(arguments["authenticated"])
     return True if topic == "system" and body.get("success") else None

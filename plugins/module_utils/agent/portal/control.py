@@ -13,7 +13,6 @@ import time
 import typing as t
 from collections.abc import Callable, Iterator
 
-from ..api import verdicts
 from ..engine.client import Engine
 from ..session import watching
 from ..session.managed import readable
@@ -21,8 +20,6 @@ from ..session.plan import Plan
 from ..session.store import Record, Store
 from . import facts, place, watched
 
-# Between two looks of a wait, each of which may be five requests.
-WAIT_SECONDS = 5.0
 _KEYSTORE_PASSWORD = re.compile(r'(?m)^sslPwd: (".*")$')
 
 
@@ -56,15 +53,8 @@ class PortalControl:
         self.gateway.observe(record, self.now())
 
     def await_ready(self, timeout: float) -> tuple[bool, bool, dict[str, t.Any]]:
-        deadline = self.gateway.clock() + timeout
-        while True:
-            self.gateway.look()
-            report = self.gateway.report(self.now())
-            final = report["state"] in (verdicts.STOPPED, verdicts.BLOCKED)
-            ready = report["state"] == verdicts.READY
-            if ready or final or self.gateway.clock() + WAIT_SECONDS > deadline:
-                return ready, final, report
-            self._sleep(WAIT_SECONDS)
+        ready, final = self.gateway.await_ready(timeout, self.now, self._sleep)
+        return ready, final, self.gateway.report(self.now())
 
     def described(self) -> dict[str, t.Any]:
         return {place.FILE: dataclasses.asdict(self.gateway.deployed_as)}

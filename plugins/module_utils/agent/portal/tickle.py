@@ -19,16 +19,21 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployed gateway, as role `client_portal` wrote it; older releases wrote neither *image* nor *revision*, which
-    changes with everything that the container is started with."""
+    """A deployed gateway, as role `client_portal` wrote it; older releases wrote neither *name* nor *image* nor
+    *revision*, which changes with everything that the container is started with."""
 
+    name: str = ""
     host: str = "127.0.0.1"
     port: int = 5000
     ca_path: str | None = None
-    mode: str | None = None
+    mode: str = ""
     accounts: list[str] = field(default_factory=list)
     image: str = ""
     revision: str = ""
+
+    @property
+    def container(self) -> str:
+        return place.container(self.name)
 
     def replace(self, values: c.Mapping[str, t.Any]) -> Deployed:
         return dataclasses.replace(self, **values)
@@ -49,7 +54,7 @@ def load(name: str) -> Deployed:
         found = record_file.load(Deployed, path)
         if not 0 < found.port < 65536 or found.mode not in ("paper", "live"):
             raise record_file.DamagedError("mode or port is invalid")
-        return found
+        return dataclasses.replace(found, name=name)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no Client Portal Gateway {name} is deployed on this host: run site.yml, or correct gateway_name"
@@ -66,6 +71,6 @@ def keep(name: str) -> str:
         answer = client.tickle(load(name).endpoint())
     except client.NoAnswerError as error:
         return f"no session to keep: {error.reason}"
-    status = answer.body.get("iserver", {}).get("authStatus", {})
-    told = "authenticated" if status.get("authenticated") else "not authenticated"
-    return f"HTTP {answer.status}, {told}{', competing' if status.get('competing') else ''}"
+    status = record_file.part(answer.body, "iserver", "authStatus")
+    told = "authenticated" if record_file.part(status, "authenticated") else "not authenticated"
+    return f"HTTP {answer.status}, {told}{', competing' if record_file.part(status, 'competing') else ''}"

@@ -24,6 +24,8 @@ from . import client, place, tickle
 CONTROLLER = "client_portal"
 # A sign-in by the image, the approval on a phone included.
 START_SECONDS = 600.0
+# Between two looks of a wait, each of which may be five requests.
+WAIT_SECONDS = 5.0
 # How an image ends that was stopped.
 _STOPPED = (0, 137, 143)
 _LOGS = "Look at docker logs of its container; then ansible-playbook site.yml starts it."
@@ -53,7 +55,7 @@ class Watched:
 
     @property
     def mode(self) -> str:
-        return str(self.deployed_as.mode)
+        return self.deployed_as.mode
 
     @property
     def accounts(self) -> list[str]:
@@ -100,6 +102,19 @@ class Watched:
         except EngineError as error:
             self.container, self.engine_fault = None, str(error)
         self.finding = self.portal.look() if self.has_log else None
+
+    def await_ready(
+        self, timeout: float, now: Callable[[], float], sleep: Callable[[float], None]
+    ) -> tuple[bool, bool]:
+        """Look until it is ready; return whether it is, and whether waiting longer is in vain."""
+        deadline = self.clock() + timeout
+        while True:
+            self.look()
+            state = self.judgement(now())[0]
+            final = state in (verdicts.STOPPED, verdicts.BLOCKED) or bool(self.finding and self.finding.final)
+            if state == verdicts.READY or final or self.clock() + WAIT_SECONDS > deadline:
+                return state == verdicts.READY, final
+            sleep(WAIT_SECONDS)
 
     def judgement(self, now: float) -> tuple[str, str, str]:
         """Return state, reason and next step by the last look, in the words of every gateway of this host."""

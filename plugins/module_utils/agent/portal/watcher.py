@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from ..session import policy
 from ..session.delivery import Delivery
+from ..session.lease import BusyError
 from ..session.plan import Plan
 from ..session.publish import Publisher
 from ..session.store import Record, Store
@@ -23,6 +24,7 @@ from ..session.telling import Telling
 from ..text import printable
 from . import client, watched
 
+BY = "the watcher"
 # Well within the service manager's patience (WatchdogSec), however long the interval is.
 SLICE_SECONDS = 60.0
 # How often a lost brokerage session is asked for in one loss, and from one time to the next.
@@ -49,6 +51,8 @@ class PortalWatcher:
                 alive()
                 try:
                     self.look()
+                except BusyError:
+                    pass  # who acts on it keeps its record, and the next look comes soon enough
                 except Exception as error:  # a watcher that ends cannot alert
                     self._fail(error)
                 until = self.gateway.clock() + self.plan.interval
@@ -57,18 +61,19 @@ class PortalWatcher:
                     sleep(min(left, SLICE_SECONDS))
 
     def look(self) -> Record:
-        """Look once, ask for a lost session, and tell."""
+        """Look once, ask for a lost session, and tell. BusyError while somebody acts on it."""
         began = self.gateway.clock()
         self.gateway.look()
         now = self.now()
-        record = self.store.load(self.gateway.mode)
-        before = copy.copy(record)
-        self.gateway.observe(record, now)
-        if self.gateway.finding:
-            self._reopen(self.gateway.finding, now)
-        if (record.state, record.reason) != (before.state, before.reason):
-            self.store.note("state", record.reason, now, state=record.state)
-        self.store.save(record)
+        with self.store.lease.beside(BY, "a look"):
+            record = self.store.load(self.gateway.mode)
+            before = copy.copy(record)
+            self.gateway.observe(record, now)
+            if self.gateway.finding:
+                self._reopen(self.gateway.finding, now)
+            if (record.state, record.reason) != (before.state, before.reason):
+                self.store.note("state", record.reason, now, state=record.state)
+            self.store.save(record)
         self._telling.of_state(before, record, now)
         self.delivery.begin(now)
         tally = self.publisher.tally

@@ -21,6 +21,7 @@ from ..engine import neighbours
 from ..engine.client import Engine, EngineError, NotFoundError
 from . import descriptor as descriptors
 from . import health, keeping, lifecycle, policy, watching, week
+from .acting import Acting
 from .descriptor import Descriptor
 from .inspection import RELEASE_VARIABLE, Gateway, container_facts, variables
 from .lifecycle import BlockedError, NoPasswordError, Outcome, SessionError
@@ -33,8 +34,6 @@ STOP_SECONDS = 60.0
 PAUSE_MARGIN_SECONDS = 1800.0
 EXAMINE_SECONDS = 10.0
 RESUME_SECONDS = 300.0
-# A watcher releases the lease after one look.
-PATIENCE = 30.0
 # A push approved at the last moment may still complete the sign-in and open the API.
 OPENS_SECONDS = 60.0
 _APPROVED = (milestones.ANSWERED, milestones.SIGNED_IN, milestones.CONFIGURED)
@@ -62,7 +61,7 @@ class ReleaseRefused(Refused):
 
 
 @dataclass
-class Control:
+class Control(Acting):
     """One gateway of this host, acted on by *by*. *now* gives epoch seconds.
 
     *owner* holds the lease during an action, and keeps it for *keep* more seconds after a successful one.
@@ -122,31 +121,8 @@ class Control:
         name = self.descriptor.name
         return readable(password.kept_path(name), password.path(name))
 
-    @contextlib.contextmanager
-    def acting(self, what: str, take_over: bool = False) -> Iterator[Record]:
-        """Yield the record for an action; it is saved when the block ends, even by an error.
-
-        With *take_over*, even if another run keeps the lease between two of its tasks. Raises BusyError, and
-        SessionError when the record cannot be saved.
-        """
-        with self.store.lease.held(self.owner, what, PATIENCE, lambda: self.keep, take_over) as another:
-            if another:
-                self.store.note("taken_over", f"{what} by {self.owner} ended the lease of: {another}", self.now())
-            record = self.store.load(self.descriptor.mode)
-            try:
-                yield record
-            finally:
-                self.withdraw_password(record)
-                self.save(record)
-
-    def save(self, record: Record) -> None:
-        try:
-            self.store.save(record)
-        except OSError as error:
-            raise SessionError(
-                f"what gateway {self.descriptor.name} may do cannot be written to {self.store.state_path}: "
-                f"{error.strerror}. Fix that and try again"
-            ) from error
+    def settle(self, record: Record) -> None:
+        self.withdraw_password(record)
 
     def observe(self, record: Record, asked: bool = True) -> policy.Seen:
         """Bring *record* up to date with the last look, and write a name beside each push that it shows."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sandbox.client_portal import standin
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import tickle
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import client, tickle
 from ansible_collections.ibops.gateway.plugins.modules import client_portal_ready
 
 
@@ -91,6 +91,13 @@ def test_what_keeps_a_session(portal_state: standin.State, tmp_path: pathlib.Pat
     (tmp_path / "paper/client_portal.json").write_text("{}")
     with pytest.raises(ValueError, match="is damaged"):
         tickle.keep("paper")
+
+
+@pytest.mark.usefixtures("deploy")
+@pytest.mark.parametrize("told", [{}, {"iserver": [1]}, {"iserver": None}, {"iserver": {"authStatus": "x"}}])
+def test_an_answer_of_another_form_is_told(monkeypatch: pytest.MonkeyPatch, told: dict[str, object]) -> None:
+    monkeypatch.setattr(client, "tickle", lambda _endpoint: client.Answer(200, told))
+    assert tickle.keep("paper") == "HTTP 200, not authenticated"
 
 
 def test_nothing_to_keep(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:

@@ -119,7 +119,7 @@ def test_a_live_gateway_that_was_started_since_the_first_look_is_not_touched(
 
 
 def test_who_acts_on_it_is_not_disturbed(run_module: t.Any, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control.PATIENCE", 0.0)
+    monkeypatch.setattr("ansible_collections.ibops.gateway.plugins.module_utils.agent.session.acting.PATIENCE", 0.0)
     with Lease(str(host.var / "paper/session"), "paper").held("ann", "an upgrade", keep=lambda: 60.0):
         pass
     refused = run_module(gateway_removal.main, gateway_name="paper", lease_owner="bob")

@@ -21,7 +21,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import deployment
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment, Found
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Found
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
 
 THERE, SAME = Found(there=True, revision="r1"), Found(there=True, revision="r2")
 DOWN, DOWN_SAME = Found(revision="r1"), Found(revision="r2")
@@ -157,11 +158,11 @@ def test_a_release_that_ibkr_does_not_accept_is_refused_before_anything_is_stopp
         with pytest.raises(
             Refused, match=r"release_not_accepted: release 10\.45\.1j has not been accepted by IBKR since"
         ):
-            Deployment(order, control).run(False)
+            GatewayDeployment(order, control).run(False)
         assert set(host.engine.calls) <= set(looked_at("ibgw-paper"))
         assert host.engine.all["ibgw-paper"]["status"] == status
     else:
-        done = Deployment(order, control).run(False)
+        done = GatewayDeployment(order, control).run(False)
         assert done.image is not None
         assert [each.id for each in done.image.differences][:1] == [
             "release_ends" if now < DAY else "release_not_accepted"

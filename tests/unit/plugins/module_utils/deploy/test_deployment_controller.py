@@ -13,7 +13,7 @@ from tests.unit.plugins.deployments import IMAGE, Host
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Refused
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy import deployment
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import gateway
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Order
 
 
@@ -24,17 +24,17 @@ def ibg_order(host: Host, mode: str = "paper", **more: Any) -> Order:
 
 
 def test_the_controller_is_that_of_the_image(host: Host) -> None:
-    assert deployment.controller_of(host.engine, "paper", IMAGE) == "ibc"
+    assert gateway.controller_of(host.engine, "paper", IMAGE) == "ibc"
     host.engine.made_image.have_ibg_controller()
-    assert deployment.controller_of(host.engine, "paper", IMAGE) == "ibg-controller"
+    assert gateway.controller_of(host.engine, "paper", IMAGE) == "ibg-controller"
 
 
 def test_of_an_image_that_is_not_here_it_is_what_is_deployed(host: Host) -> None:
-    assert deployment.controller_of(host.engine, "paper", "another") == "ibc"
+    assert gateway.controller_of(host.engine, "paper", "another") == "ibc"
     order = host.order()
     described = {**order.parameters["descriptor"], "controller": "ibg-controller"}
     host.run(replace(order, parameters={**order.parameters, "descriptor": described}))
-    assert deployment.controller_of(host.engine, "paper", "another") == "ibg-controller"
+    assert gateway.controller_of(host.engine, "paper", "another") == "ibg-controller"
 
 
 def test_a_running_live_gateway_does_not_change_its_controller_at_its_next_sign_in(host: Host) -> None:

@@ -21,7 +21,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment, Found
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Found
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_what_is_found(host: Host, containers: dict[str, str], expected: Found) 
         labels = {"ibops.gateway.replaces": replaces} if replaces else {}
         host.engine.made(f"ibgw-paper{end}", f"r{end}", status, **labels)
     order = host.order()
-    made = Deployment(order, host.control(order))
+    made = GatewayDeployment(order, host.control(order))
     found = made.found(store.Record("paper", "paper"), neighbours.around(host.engine))
     assert found == expected
 
@@ -66,7 +67,7 @@ def test_a_kept_sign_in_counts_while_the_live_gateway_is_down(host: Host) -> Non
 
     def kept(mode: str) -> bool:
         order = host.order("live", mode)
-        made = Deployment(order, host.control(order))
+        made = GatewayDeployment(order, host.control(order))
         return made.found(record, neighbours.around(host.engine)).kept
 
     assert (kept("live"), kept("paper")) == (True, False)
@@ -157,7 +158,7 @@ def test_in_the_closed_week_only_a_sign_in_is_refused(
         record.signed_in_at = saturday - 3600 if state == "paused" else record.signed_in_at
     control = Control(order.descriptor, Plan(), "the operator", host.engine, lambda: saturday, "Ann")
     with pytest.raises(Refused, match="Sunday") if refused else contextlib.nullcontext():
-        Deployment(order, control, ("push",)).run(True)
+        GatewayDeployment(order, control, ("push",)).run(True)
 
 
 def test_check_mode_waits_for_nobody(host: Host) -> None:

@@ -12,13 +12,14 @@ import pytest
 from tests.unit.plugins.deployments import STATES, Host, paused
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
+    acting,
     store,
     week,
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
 
 WAYS: dict[str, dict[str, Any]] = {
     "no limit": {"name": "live", "mode": "live", "asked": False},
@@ -47,7 +48,7 @@ def test_no_way_past_the_guard(host: Host, state: str, way: str) -> None:
 
 
 def test_another_run_is_told_who_is_at_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{Control.__module__}.PATIENCE", 0.0)
+    monkeypatch.setattr(acting, "PATIENCE", 0.0)
     order = host.order("live", "live")
     with host.control(order, "Ann").acting("a sign-in"), pytest.raises(BusyError, match="a sign-in by Ann"):
         host.run(order, owner="Bob")
@@ -80,7 +81,7 @@ def test_a_week_that_is_over_takes_no_sign_in_and_loses_no_container(host: Host)
     saturday_night = datetime(2026, 11, 28, 23, 45, tzinfo=week.NEW_YORK).timestamp()
     control = Control(order.descriptor, Plan(), "the operator", host.engine, lambda: saturday_night, "Ann")
     with pytest.raises(Refused, match="Sunday"):
-        Deployment(order, control, ("push",)).run(False)
+        GatewayDeployment(order, control, ("push",)).run(False)
     assert host.engine.calls == []
 
 
@@ -88,7 +89,7 @@ def test_a_killed_maintenance_is_resumed_and_no_push_is_asked_for(host: Host) ->
     paused(host)
     host.engine.all["ibgw-live"]["request"]["Labels"]["ibops.gateway.revision"] = "r1"
     order = host.order("live", "live")
-    done = Deployment(order, host.control(order)).run(False)
+    done = GatewayDeployment(order, host.control(order)).run(False)
     assert (done.step, done.needs) == ("resume", "")
     assert host.engine.revision("ibgw-live") == "r2"
     record = store.Store("live").load("live")

@@ -23,7 +23,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspec
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError, since_boot
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import deployment
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
 from ansible_collections.ibops.gateway.plugins.module_utils.host import container_user
 
 
@@ -92,7 +92,7 @@ def test_who_waits_for_a_push_keeps_the_lease_and_who_waits_for_an_image_does_no
     if needs == "image":
         host.engine.images.clear()
     order = host.order("live", "live")
-    assert Deployment(order, host.control(order)).run(False).needs == needs
+    assert GatewayDeployment(order, host.control(order)).run(False).needs == needs
     try:
         with host.control(order, "Bob").acting("another"):
             assert not kept
@@ -218,7 +218,7 @@ def test_a_start_is_granted_to_whoever_deploys(host: Host, mode: str, kind: str 
 def test_what_is_not_started_is_looked_at_for_the_report(host: Host) -> None:
     order = host.order(start="never")
     control = host.control(order)
-    assert Deployment(order, control).run(False).step == "make"
+    assert GatewayDeployment(order, control).run(False).step == "make"
     assert control.gateway.container
     assert control.gateway.container["status"] == "created"
 

@@ -16,7 +16,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import SessionError
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
 
 REPLACED = [
     *looked_at("ibgw-paper"),
@@ -110,7 +110,7 @@ def test_an_image_and_a_push_are_seen_to_before_anything_is_touched(host: Host) 
     assert host.run(host.order()).needs == "image"
     host.engine.images.add(IMAGE)
     order = host.order("live", "live")
-    assert Deployment(order, host.control(order)).run(False).needs == "push"
+    assert GatewayDeployment(order, host.control(order)).run(False).needs == "push"
     assert host.engine.calls == looked_at("ibgw-live")
     # Until it goes on, it has the lease.
     with pytest.raises(BusyError, match="Ann"):

@@ -23,8 +23,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 )
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lifecycle import Outcome, SessionError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy import deployment
-from ansible_collections.ibops.gateway.plugins.module_utils.deploy.deployment import Deployment
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy import gateway
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
 
 
 class Judged:
@@ -38,7 +38,7 @@ class Judged:
             self.looks += 1
             return True
 
-        monkeypatch.setattr(deployment, "wait_for", waits)
+        monkeypatch.setattr(gateway, "wait_for", waits)
         self.asked: list[tuple[store.Record, policy.Seen, Plan, float]] = []
 
         def decide(record: store.Record, look: policy.Seen, plan: Plan, now: float) -> policy.Step | None:
@@ -107,7 +107,7 @@ def test_an_approved_push_is_not_thrown_away_for_what_is_behind_the_api(
     kept = kept and phase != "waiting_2fa"
     put_back = "" if kept else " The container before is back, and down."
     with pytest.raises(SessionError, match=f"is not ready but {state}: .*{re.escape(judgement.next_step + put_back)}$"):
-        Deployment(order, control, ("push",)).run(False)
+        GatewayDeployment(order, control, ("push",)).run(False)
     assert list(host.engine.all) == ["ibgw-live"]
     assert host.engine.revision("ibgw-live") == ("r2" if kept else "r1")
     assert host.engine.running() == (["ibgw-live"] if kept else [])
@@ -147,7 +147,7 @@ def test_how_long_it_may_take_to_be_ready(host: Host, step: str) -> None:
     if step == "prove":
         host.engine.made("ibgw-paper.old", "r1", "exited")
     control = host.control(order)
-    assert Deployment(order, control).run(False).step == step
+    assert GatewayDeployment(order, control).run(False).step == step
     assert host.waits == [(control.gateway, "ready", 33.0)]
 
 

@@ -124,6 +124,8 @@ def test_good_settings_have_no_problem() -> None:
         ("session_client_id", 917, "watcher-client-id-taken"),
         ("session_alerts", ["mail"], "not-a-mapping"),
         ("client_portal_allow", ["*"], "portal-allow"),
+        ("client_portal_memory", "2 GiB", "container-size"),
+        ("client_portal_pids_limit", 1, "not-a-number-within"),
         ("__gcp_vm_options", {**VM, "machine_type": "e2-micro"}, "gcp-machine-type-small"),
         ("gateway_paper_sessions", [{"name": "a"}], "missing-suboption"),
     ],

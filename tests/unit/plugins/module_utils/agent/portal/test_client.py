@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 from sandbox.client_portal import standin
@@ -151,3 +152,28 @@ def test_a_websocket_that_is_none(sent: bytes | None, said: str) -> None:
     with ours, pytest.raises(websocket.WebsocketError, match=said):
         list(websocket.messages(ours, "x", "/", {}))
     thread.join()
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a": NaN}', b"[1]", b"\xff", b"{"])
+def test_an_answer_of_any_kind_is_no_object(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    monkeypatch.setattr(client.bounded_http, "request", lambda *_arguments: (200, body))
+    assert client.ask(endpoint(5000), "GET", "/tickle") == client.Answer(200, {})
+
+
+def test_a_look_has_one_deadline(
+    monkeypatch: pytest.MonkeyPatch, portal_state: standin.State, portal_port: int
+) -> None:
+    asked: list[float] = []
+
+    def slow(place: client.Endpoint, *arguments: str) -> client.Answer:
+        asked.append(place.timeout)
+        time.sleep(0.4)
+        return answer(place, *arguments)
+
+    answer = client.ask
+    monkeypatch.setattr(client, "ask", slow)
+    monkeypatch.setattr(client, "LOOK_SECONDS", 1.0)
+    found = client.Portal(endpoint(portal_port), "paper").look()
+    # Three of them take longer than the look may, so none is left for the websocket.
+    assert (found.state, found.reason) == ("down", "it does not answer in time")
+    assert [each for before, each in enumerate(asked) if each > 1.0 - 0.4 * before] == []

@@ -15,7 +15,7 @@ from sandbox.client_portal import standin
 from tests.unit.plugins.archives import contents
 from tests.unit.plugins.module_utils.agent.portal.conftest import KEYSTORE, PASSWORD, USER
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import control, instead, place
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import control, instead, place, watched
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, bundle, ctl, descriptor, plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.modules import (
@@ -97,7 +97,7 @@ def test_status_and_wait_ready_tell_the_state(
     if fault in ("stopped", "ended"):
         fake_engine.exit(143 if fault == "stopped" else 1)
     fake_engine.exists = fault != "gone"
-    monkeypatch.setattr(control, "WAIT_SECONDS", 1e9)
+    monkeypatch.setattr(watched, "WAIT_SECONDS", 1e9)
     found, result = run("status")
     assert (found, result["state"], result["gateway"], "week" in result) == (code, state, "web", False)
     final = state in ("stopped", "blocked")
@@ -119,7 +119,7 @@ def test_a_wait_ends_when_it_is_ready(deployed: Any, portal_state: standin.State
 
     slept: list[float] = []
     ready, final, report = control.PortalControl("web", Plan(), sleep=sleep).await_ready(60)
-    assert (ready, final, report["state"], slept) == (True, False, "ready", [control.WAIT_SECONDS])
+    assert (ready, final, report["state"], slept) == (True, False, "ready", [watched.WAIT_SECONDS])
 
 
 def test_a_live_one_has_no_week(deployed: Any, run: Run) -> None:

@@ -16,6 +16,7 @@ from tests.unit.plugins import exposition
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import client, place
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.watcher import REOPENS, PortalWatcher
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store, watcher
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 
 Make = Callable[..., PortalWatcher]
@@ -192,3 +193,17 @@ def test_the_one_watch_command_watches_it(make: Make, monkeypatch: pytest.Monkey
     with pytest.raises(Ended):
         watcher.watch("paper", end)
     assert store.Store("paper").load("paper").reason.startswith(place.path("paper"))
+
+
+def test_a_run_that_acts_keeps_the_record(make: Make, portal_state: standin.State) -> None:
+    watching = make()
+    before = watching.look()
+    portal_state.faults = {"competing"}
+    with watching.store.lease.held("Ann", "a deployment"):
+        with pytest.raises(BusyError):
+            watching.look()
+        ends = iter([False, True, True])
+        watching.run(lambda: None, lambda: next(ends), lambda _seconds: None)
+        assert watching.store.load("paper") == before
+    assert watching.publisher.tally.looks_failed == 0
+    assert watching.look().state == "degraded"

@@ -16,8 +16,7 @@ from tests.unit.plugins.session_log import (
 )
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, ctl, plan, week
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import control as controls
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import acting, alerts, ctl, plan, week
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ def test_damaged_settings_are_a_state(control: Any, run: Any, fake_engine: Any) 
 
 
 def test_a_second_operator_is_told_who_is_at_it(control: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controls, "PATIENCE", 0.0)
+    monkeypatch.setattr(acting, "PATIENCE", 0.0)
     paper = control("paper")
     with paper.acting("a pipeline"):
         code, _result, said = run("stop", "paper")
