@@ -32,7 +32,7 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Kept:
-    """Who keeps the lease between two tasks, until *expires* seconds after *boot*."""
+    """The holder of the lease between two tasks, until *expires* seconds after *boot*."""
 
     owner: str
     purpose: str
