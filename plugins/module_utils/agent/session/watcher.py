@@ -357,15 +357,15 @@ class Watcher:
                     return
             return
 
-        def left() -> float:
+        def rest() -> float:
             return max(deadline - gateway.clock(), 0.0)
 
         name = control.descriptor.container
         try:
-            with control.engine.starts(name, left()) as starts, contextlib.suppress(queue.Empty):
-                starts.get(timeout=left())
+            with control.engine.starts(name, rest()) as starts, contextlib.suppress(queue.Empty):
+                starts.get(timeout=rest())
         except EngineError:
-            gateway.sleep(min(BUSY_SECONDS, left()))
+            gateway.sleep(min(BUSY_SECONDS, rest()))
 
     def _heard(self) -> tuple[object, ...]:
         summary = self.control.gateway.summary
