@@ -350,7 +350,7 @@ class Watcher:
         gateway, control = self.control.gateway, self.control
         deadline = gateway.clock() + until - control.now()
 
-        def left() -> float:
+        def rest() -> float:
             return max(deadline - gateway.clock(), 0.0)
 
         if gateway.has_log:
@@ -362,10 +362,10 @@ class Watcher:
             return
         name = control.descriptor.container
         try:
-            with control.engine.starts(name, left()) as starts, contextlib.suppress(queue.Empty):
-                starts.get(timeout=left())
+            with control.engine.starts(name, rest()) as starts, contextlib.suppress(queue.Empty):
+                starts.get(timeout=rest())
         except EngineError:
-            gateway.sleep(min(BUSY_SECONDS, left()))
+            gateway.sleep(min(BUSY_SECONDS, rest()))
 
     def _heard(self) -> tuple[object, ...]:
         summary = self.control.gateway.summary
