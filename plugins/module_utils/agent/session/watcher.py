@@ -355,8 +355,8 @@ class Watcher:
 
         if gateway.has_log:
             before = self._heard()
-            while left() and self._heard() == before:
-                if not gateway.listen(left()):
+            while rest() and self._heard() == before:
+                if not gateway.listen(rest()):
                     gateway.sleep(REOPEN_SECONDS)
                     return
             return
