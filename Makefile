@@ -60,8 +60,8 @@ audit: tools ## judge the hardening on fresh VMs of Debian 13 and 12; writes .ca
 mutants: tools ## which small changes of the rules no test notices; ARGS="--module agent/session/policy --sample 200" draws some
 	@nice python -m tests.mutants $(ARGS)
 
-bench: tools paper ## measure; writes .cache/bench/results.json, bench/summary.json and the figures of the documentation
-	PYTHONPATH=.:.ansible/collections:plugins/module_utils:sandbox/gateway python bench/run.py $(ARGS)
+bench: tools paper ## measure; writes .cache/bench/results.json, bench/summary.json and the figures of the documentation; PARTS="site fleet" measures some
+	PYTHONPATH=.:.ansible/collections:plugins/module_utils:sandbox/gateway python bench/run.py $(PARTS)
 	@python -m tests.lint.figures --write
 
 site: tools ## the documentation as a site, in .cache/site, with every link checked

@@ -1,10 +1,12 @@
 """Measure, side by side in one run, and write .cache/bench/results.json with the raw samples: `make bench`.
 
-Needs a sandbox with a ready paper gateway (`make bench` provides it). Seconds are this machine's; compare the ratios.
+`make bench PARTS="site fleet"` measures some parts. Needs a sandbox with a ready paper gateway (`make bench` provides
+it). Seconds are this machine's; compare the ratios.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -142,39 +144,49 @@ The watcher of a ready gateway, over {cost["seconds"]} s
   memory      {cost["peak_mib"]:8.1f} MiB at its peak (at most 30)""")
 
 
+class Part(t.NamedTuple):
+    measure: t.Callable[[], t.Any]
+    show: t.Callable[[t.Any], None]
+
+
+PARTS = {
+    "process": Part(readiness.process_cost, show_cost),
+    "verdicts": Part(readiness.verdicts, show_verdicts),
+    "latency": Part(latency.measure, show_latency),
+    "reaction": Part(reaction.measure, show_reaction),
+    "site": Part(site_run.measure, show_site),
+    "fleet": Part(fleet.measure, show_fleet),
+    "hardening": Part(hardening_run.measure, show_hardening),
+    "stops": Part(stops.measure, show_stops),
+    "google_cloud": Part(google_cloud.measure, lambda found: show_google_cloud(found, "locked")),
+    "google_cloud_newest": Part(google_cloud.newest, lambda found: show_google_cloud(found, "newest")),
+}
+
+
 def main() -> None:
-    before = watcher.look()
-    results: dict[str, t.Any] = {
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # argparse compares a default that is a list with the choices as a whole.
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all without one: {', '.join(PARTS)}")
+    wanted = parser.parse_args().parts or [*PARTS]
+    if unknown := set(wanted) - PARTS.keys():
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    before, whole = watcher.look(), {*wanted} == {*PARTS}
+    measured = {name: PARTS[name].measure() for name in wanted}
+    results = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "process": readiness.process_cost(),
-        "verdicts": readiness.verdicts(),
-        "latency_s": latency.measure(),
-        "reaction_ms": reaction.measure(),
-        "site": site_run.measure(),
-        "fleet": fleet.measure(),
-        "hardening": hardening_run.measure(),
-        "stops": stops.measure(),
-        "google_cloud": google_cloud.measure(),
-        "google_cloud_newest": google_cloud.newest(),
+        **measured,
         "load": os.getloadavg(),
+        # Of the whole time, which is too short with few parts.
+        **({"watcher": watcher.between(before, watcher.look())} if whole else {}),
     }
-    results["watcher"] = watcher.between(before, watcher.look())
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    show_cost(results["process"])
-    show_verdicts(results["verdicts"])
-    show_latency(results["latency_s"])
-    show_reaction(results["reaction_ms"])
-    show_site(results["site"])
-    show_fleet(results["fleet"])
-    show_hardening(results["hardening"])
-    show_stops(results["stops"])
-    show_google_cloud(results["google_cloud"], "locked")
-    show_google_cloud(results["google_cloud_newest"], "newest")
-    show_watcher(results["watcher"])
-    renamed = {"latency_s": "latency", "reaction_ms": "reaction"}
-    summary.record({renamed.get(name, name): found for name, found in results.items()})
+    for name, found in measured.items():
+        PARTS[name].show(found)
+    if whole:
+        show_watcher(results["watcher"])
+    summary.record(results)
     print(f"\nRaw samples and the machine: {RESULTS.relative_to(pathlib.Path.cwd())}")
 
 
