@@ -103,6 +103,7 @@ PARTS: dict[str, t.Callable[[t.Any], Figures]] = {
     "reaction": lambda samples: {"least_ms": min(samples), "most_ms": max(samples), "starts": len(samples)},
     "stops": lambda rows: {"stops": len(rows), "median_ms": median(row["stop_ms"] for row in rows)},
     "google_cloud": _google_cloud,
+    "google_cloud_newest": _google_cloud,
     "watcher": lambda cost: {"core_percent": cost["core_share"] * 100, "peak_mib": cost["peak_mib"]},
     "access": lambda ways: {f"{way}_{kind}": value for way, kinds in ways.items() for kind, value in kinds.items()},
 }
@@ -116,7 +117,7 @@ def record(results: Results) -> None:
     """Write the parts that *results* have, and print each figure beside the one before."""
     parts = read() if PATH.exists() else {}
     print(f"\n{'figure':<36}{'before':>12}{'now':>12}{'ratio':>8}")
-    for part in results.keys() & PARTS.keys():
+    for part in (name for name in PARTS if results.get(name)):
         before = parts.get(part, {"figures": {}})["figures"]
         figures = {name: float(f"{value:.3g}") for name, value in PARTS[part](results[part]).items()}
         parts[part] = {**_now(), "figures": figures}
