@@ -54,8 +54,12 @@ def within(seconds: float, work: Callable[[], Result], hang_up: Callable[[], Non
 
 
 def trusting() -> ssl.SSLContext:
-    """Trust the host's CAs. Of Debian's, only those are loaded that a server shows; all of them would take 1.5 MiB."""
-    by_hash = os.path.exists(os.path.join(TRUSTED, "ca-certificates.crt"))
+    """Trust the host's CAs, or those that OpenSSL's variables name.
+
+    Of Debian's, only those are loaded that a server shows; all of them would take 1.5 MiB.
+    """
+    named = {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+    by_hash = not named and os.path.exists(os.path.join(TRUSTED, "ca-certificates.crt"))
     return ssl.create_default_context(capath=TRUSTED if by_hash else None)
 
 

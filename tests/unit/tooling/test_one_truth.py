@@ -60,7 +60,6 @@ def test_no_claim_is_empty() -> None:
         ("roles/session/meta/argument_specs.yml", "default: 240", "default: 241", "the defaults of role session"),
         ("plugins/modules/gateway_ready.py", "degraded, blocked]", "blocked]", "the states"),
         ("roles/access/vars/main/vpc.yml", "client/vpc", "client/vcp", "the access methods"),
-        ("roles/client_portal/tasks/container.yml", "    shm_size:", "    shm_sizes:", "the portal's container"),
         ("roles/hardening/meta/argument_specs.yml", "hardening_sudo:", "hardening_su:", "the controls"),
     ],
 )
