@@ -47,7 +47,7 @@ def machine_image_note(release: str) -> Path:
 
 
 def gone(checkout: str) -> bool:
-    """Whether a checkout is no longer there; one that this user may not look at is."""
+    """Whether a checkout has been deleted; one that this user has no permission to see counts as present."""
     try:
         os.stat(checkout)
     except OSError as error:

@@ -25,17 +25,19 @@ LIBRARY = ROOT / "plugins/module_utils"
 TESTS = "tests/unit/plugins/module_utils"
 LISTED = Path(__file__).parent / "survivors.yml"
 LEAST = 0.90
+DEPLOYMENT = [
+    "deploy/test_deployment",
+    "deploy/test_deployment_found",
+    "deploy/test_deployment_guard",
+    "deploy/test_deployment_outcome",
+    "deploy/test_deployment_replacement",
+    "deploy/test_deployment_waiting",
+]
 # Each module with the tests that know it, the most dangerous mistakes first.
 MODULES: dict[str, list[str]] = {
     "agent/engine/neighbours": ["agent/engine/test_neighbours"],
-    "deploy/deployment": [
-        "deploy/test_deployment",
-        "deploy/test_deployment_found",
-        "deploy/test_deployment_guard",
-        "deploy/test_deployment_outcome",
-        "deploy/test_deployment_replacement",
-        "deploy/test_deployment_waiting",
-    ],
+    "deploy/deployment": DEPLOYMENT,
+    "deploy/gateway": DEPLOYMENT,
     "agent/session/policy": [
         "agent/session/test_policy",
         "agent/session/test_policy_record",

@@ -207,13 +207,13 @@ def mode_objection(mine: Candidate, others: Iterable[Neighbour], deployed: str, 
     if there:
         return (
             f"gateway_mode: {mine.mode} is wanted for gateway {mine.gateway}, but a {was} gateway of that name runs on "
-            "this host. Correct gateway_mode or gateway_name; to change the mode indeed, stop it first: "
+            "this host. Correct gateway_mode or gateway_name; to really change the mode, stop it first: "
             f"{'ibgwctl stop ' if mine.stack == TWS else 'docker stop ibgw-'}{mine.gateway}"
         )
     if not change:
         return (
             f"gateway_mode: {mine.mode} is wanted for gateway {mine.gateway}, but this host has it as a {was} gateway, "
-            "which is down. Correct gateway_mode or gateway_name; to change the mode indeed, "
+            "which is down. Correct gateway_mode or gateway_name; to really change the mode, "
             "-e gateway_change_mode=true"
         )
     return ""

@@ -131,6 +131,8 @@ def test_a_ca_is_loaded_when_a_server_shows_it(
     trusted: bool, secure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounded_http, "TRUSTED", str(tmp_path / "trusted"))
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
     if trusted:
         subprocess.run(["openssl", "rehash", tmp_path / "trusted"], check=True, capture_output=True)
     assert bounded_http.trusting().cert_store_stats()["x509"] == 0
