@@ -142,8 +142,24 @@ SOMEONES = "docker run --detach --rm --name someones --env TWS_USERID=sandboxliv
 # The commands before and after, and between them the settings and a part of the refusal.
 REFUSED: dict[str, tuple[str, dict[str, object], str, str]] = {
     "memory_of_bytes": ("", {"client_portal_memory": 2048}, "client_portal_memory", ""),
-    "a_port_that_is_taken": ("", {"gateway_port": 22}, "gateway_port: on 22 of this host", ""),
-    "the_other_mode": ("", {"gateway_mode": "paper", "gateway_accounts": []}, "a live gateway of that name runs", ""),
+    "a_port_that_is_taken": (
+        "systemd-run --quiet --unit=listener python3 -m http.server 4999 --bind 127.0.0.1",
+        {"gateway_port": 4999},
+        "gateway_port: on 4999 of this host python3",
+        "systemctl stop listener",
+    ),
+    # A setting of the command line is every gateway's, and the rules compare their users first.
+    "the_other_mode": (
+        "",
+        {
+            "gateway_name": "live",
+            "gateway_mode": "paper",
+            "gateway_user": "{{ inventory_hostname[-5:] }}user",
+            "gateway_accounts": [],
+        },
+        "a live gateway of that name runs",
+        "",
+    ),
     "a_user_that_somebody_has": (f"{SOMEONES} {{image}} 600", {}, "someones", "docker kill someones"),
     "docker_pause": ("docker pause ibgw-live", {}, "container ibgw-live is frozen", "docker unpause ibgw-live"),
 }
