@@ -384,6 +384,7 @@ LOG_IN = ["Gateway PID: 21 (JVM console -> x)", "Waiting for login dialog (x)", 
     ("controller", "code", "meaning"),
     [
         ("ibc", 1, ibc.UNDER_JAVA),
+        ("ibc", 255, ibc.UNDER_JAVA),
         ("ibg-controller", 1, "the sign-in failed, or ibg-controller gave up"),
         ("ibg-controller", 2, "no user or password, or a code secret that is none"),
         ("ibg-controller", 99, None),
