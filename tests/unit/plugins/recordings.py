@@ -30,6 +30,8 @@ BEGAN = 1_795_000_000.0
 FULL = "Starting session: will exit if login dialog"
 PATIENCE = 900.0
 ENDED = "IBC returned exit status"
+SILENCE, EXIT = "silence", "exit"
+"""What tells where no line does: nothing for a while, and the container's end."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,10 @@ class Replay:
     # Of each, whether the log had refused one before.
     logins: list[bool] = field(default_factory=list)
     stepped_at: float = 0.0
+    # What the look at hand follows: a line, or one of the words below.
+    heard_last: str = ""
+    # The same of the first look with the state that it is now in.
+    told_by: str = ""
 
     def __post_init__(self) -> None:
         self.of = OF[self.path]
@@ -186,9 +192,14 @@ class Replay:
         gateway.verdict = {"api_state": api_state, "final": row.final, "reason": row.meaning, "next_step": "",
                            "read_only": None}  # fmt: skip
         shows = policy.seen(gateway)
+        before = self.record.state
         policy.observe(self.record, shows, self.plan, self.now)
+        if self.record.state != before:
+            self.told_by = self.heard_last
         self.step = policy.decide(self.record, shows, self.plan, self.now)
         self.stepped_at = self.now
+        if self.step is not None:
+            self.told_by = self.heard_last
         self.seen.append((self.now - BEGAN, Record(**vars(self.record))))
 
     def hear(self, line: str) -> None:
@@ -221,6 +232,7 @@ class Replay:
         refused = False
         for seconds, line in self.moments():
             self.now = BEGAN + seconds
+            self.heard_last = SILENCE if line is None else line
             before = self.heard()
             if line is not None and self.of.push in line:
                 self.pushes.append(self.record.granted(self.now, SIGN_IN))
@@ -235,5 +247,6 @@ class Replay:
         if self.exit_code is not None and self.gateway.container:
             self.gateway.container |= {"running": False, "status": "exited", "exit_code": self.exit_code,
                                        "exit_meaning": self.gateway._exit_meaning(self.exit_code)}  # fmt: skip
+            self.heard_last = EXIT
             self.look()
         return self
