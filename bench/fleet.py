@@ -16,6 +16,7 @@ import site_run
 import yaml
 
 CONNECTION = pathlib.Path(__file__).resolve().parent / "connection"
+CACHE = CONNECTION.parents[1] / ".cache"
 FORKS = 10
 SLOT = int(os.environ.get("SANDBOX_SLOT", "8"))
 # The first three of a slot are those of inventories/sandbox.
@@ -63,12 +64,16 @@ class Fleet:
 
     def answer(self, report: dict[str, t.Any]) -> None:
         """Have the hosts that are not there answer as those of a *report*."""
-        found = {}
+        found: dict[str, t.Any] = {}
         for task in (task for play in report["plays"] for task in play["tasks"]):
-            for result in task["hosts"].values():
-                if not result.get("skipped") and "action" in result:
+            for host in task["hosts"].values():
+                for result in host.get("results", [host]):
+                    if result.get("skipped") or "action" not in host:
+                        continue
                     kept = {key: value for key, value in result.items() if not key.startswith(("_ansible", "invoc"))}
-                    found[result["action"]] = kept | ({"machine": "@HOST@"} if "machine" in kept else {})
+                    # Of several tasks with a module, what any of them returned.
+                    known = found.get(host["action"], {})
+                    found[host["action"]] = known | kept | ({"machine": "@HOST@"} if "machine" in kept else {})
         found["ansible.builtin.ping"] = {"ping": "pong", "changed": False}
         self._answers.write_text(json.dumps(found))
 
@@ -111,7 +116,9 @@ def sample(fleet: Fleet) -> dict[str, t.Any]:
 
 def measure(machines: int = 3, gateways: int = 4, counts: t.Sequence[int] = (1, 50, 200)) -> dict[str, t.Any]:
     """The fleet on machines of the sandbox, and those of *counts* hosts that are not there."""
-    with tempfile.TemporaryDirectory() as folder:
+    # inventories/sandbox finds the checkout two folders above a host's own inventory.
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         fleet = Fleet(pathlib.Path(folder), on_machines(machines, gateways))
         print(f"fleet: {len(fleet.hosts)} gateways on {machines} machines", flush=True)
         fleet.run()

@@ -81,9 +81,9 @@ def test_jts_ini_that_changes(paper: t.Any, play: Play) -> None:
     assert paper.machine.out(FINGERPRINT) == before
 
 
-@pytest.mark.parametrize("name", ["PAUSE", "other"])
-def test_a_hundred_thousand_files(paper: t.Any, play: Play, name: str) -> None:
-    paper.inside(f"cd ~/tws_settings && seq -f '{name}%06.0f' 100000 | xargs touch")
+@pytest.mark.parametrize("prefix", ["PAUSE", "other"])
+def test_a_hundred_thousand_files(paper: t.Any, play: Play, prefix: str) -> None:
+    paper.inside(f"cd ~/tws_settings && seq -f '{prefix}%06.0f' 100000 | xargs touch")
     run = play("playbooks/restart.yml", "paper")
     assert run.status == 0, run.printed
     found, seconds = paper.look()
