@@ -157,9 +157,9 @@ class Replay:
     # Of each, whether the log had refused one before.
     logins: list[bool] = field(default_factory=list)
     stepped_at: float = 0.0
-    # What the look at hand follows: a line, or one of the words below.
+    # The line that the look at hand follows, or SILENCE or EXIT.
     heard_last: str = ""
-    # The same of the first look with the state that it is now in.
+    # The same of the first look that found the present state.
     told_by: str = ""
 
     def __post_init__(self) -> None:

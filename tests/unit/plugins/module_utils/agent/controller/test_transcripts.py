@@ -217,7 +217,7 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
 }
 
 
-# What the next step of a cause must name.
+# Words that the next step of a cause must have.
 STEPS = {
     "bad_settings": "site.yml",
     "device_unknown": "gateway_second_factor_device",
