@@ -68,12 +68,13 @@ class Fleet:
         for task in (task for play in report["plays"] for task in play["tasks"]):
             for host in task["hosts"].values():
                 for result in host.get("results", [host]):
-                    if result.get("skipped") or "action" not in host:
-                        continue
-                    kept = {key: value for key, value in result.items() if not key.startswith(("_ansible", "invoc"))}
-                    # Of several tasks with a module, what any of them returned.
-                    known = found.get(host["action"], {})
-                    found[host["action"]] = known | kept | ({"machine": "@HOST@"} if "machine" in kept else {})
+                    if not result.get("skipped") and "action" in host:
+                        kept = {key: each for key, each in result.items() if not key.startswith(("_ansible", "invoc"))}
+                        # Several tasks with one module: what any of them returned.
+                        found.setdefault(host["action"], {}).update(kept)
+        for answer in found.values():
+            if "machine" in answer:
+                answer["machine"] = "@HOST@"
         found["ansible.builtin.ping"] = {"ping": "pong", "changed": False}
         self._answers.write_text(json.dumps(found))
 

@@ -31,7 +31,7 @@ FULL = "Starting session: will exit if login dialog"
 PATIENCE = 900.0
 ENDED = "IBC returned exit status"
 SILENCE, EXIT = "silence", "exit"
-"""What tells where no line does: nothing for a while, and the container's end."""
+"""Stand for the line where none decided: the log was quiet for a while, or the container ended."""
 
 
 @dataclass(frozen=True)

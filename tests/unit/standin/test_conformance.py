@@ -182,9 +182,9 @@ EFFECTS = {
 """The first line that something done to the container brings."""
 
 MISSED = 255
-"""What bash's wait returns when its child ends as its own SIGTERM arrives (bash's jobs.c: wait_for finds no child).
+"""Result of bash's wait for a child that ends just as SIGTERM reaches bash itself (jobs.c, wait_for).
 
-run.sh and ibcstart.sh, the real ones as well, wait in that way, so a docker stop has this exit code now and then.
+The real run.sh and ibcstart.sh wait in the same way, so a docker stop ends with it now and then.
 """
 
 COMPARED = ("SecondFactorAuthenticationTimeout=12", "ReloginAfterSecondFactorAuthenticationTimeout=yes")

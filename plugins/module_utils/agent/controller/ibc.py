@@ -160,7 +160,7 @@ IBC = Controller(
         137: "killed (out of memory, or the stop took too long)",
         143: "stopped by SIGTERM, without a log-off at IBKR",
     },
-    # 255: bash's wait finds no child where it ends as the script's own SIGTERM arrives (wait_for in bash's jobs.c).
+    # 255: the JVM ended just as SIGTERM reached the script, whose wait then finds no child (bash's jobs.c, wait_for).
     exit_codes_after_start={1: UNDER_JAVA, 255: UNDER_JAVA},
     settings_codes=frozenset({*range(1, 8), *range(79, 83), 84, 85}),
 )

@@ -38,11 +38,7 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
     "05-device-in-list": ("ready", None, "Configuration tasks completed"),
     "05-device-not-in-list": ("blocked", "device_unknown", "could not find second factor device 'IBKR Mobile' in the"),
     "05-device-not-named": ("blocked", "device_unnamed", "You should specify the required second factor device"),
-    "06-login-failed-3-times-then-ok": (
-        "blocked",
-        "refused_login",
-        "detected dialog entitled: Login failed; event=Opened",
-    ),
+    "06-login-failed-3-times-then-ok": ("blocked", "refused_login", "detected dialog entitled: Login failed"),
     "06-login-failed-live": ("blocked", "refused_login", "detected dialog entitled: Login failed; event=Opened"),
     "06-password-expiry": ("ready", None, "Configuration tasks completed"),
     "06-unrecognized-dialog": ("blocked", "refused_login", "detected dialog entitled: Unrecognized Username or"),
@@ -53,21 +49,9 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
     "09-existing-manual": ("blocked", "session_choice", "User must choose whether to continue with this session"),
     "09-existing-primary-first": ("ready", None, "Configuration tasks completed"),
     "09-existing-primary-signed-in": ("ready", None, "Configuration tasks completed"),
-    "09-existing-primary-twice": (
-        "blocked",
-        "session_taken",
-        "Other session must be primary or primary override, so end",
-    ),
-    "09-existing-primaryoverride-signed-in": (
-        "ready",
-        "session_taken",
-        "Other session may be primary, so end this session and let",
-    ),
-    "09-existing-relogin-required": (
-        "ready",
-        "session_taken",
-        "Other session must be primary or primary override, so end",
-    ),
+    "09-existing-primary-twice": ("blocked", "session_taken", "Other session must be primary or primary override, so"),
+    "09-existing-primaryoverride-signed-in": ("ready", "session_taken", "Other session may be primary, so end this"),
+    "09-existing-relogin-required": ("ready", "session_taken", "Other session must be primary or primary override, so"),
     "09-existing-relogin-required-ok": ("ready", None, "Configuration tasks completed"),
     "09-existing-secondary": ("blocked", "session_taken", "End this session and let the other session proceed"),
     "09-existing-secondary-signed-in": ("ready", "session_taken", "End this session and let the other session proceed"),
@@ -113,11 +97,7 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
     "23-write-access": ("ready", None, "Configuration tasks completed"),
     "24-newer-version-frame": ("ready", None, "Configuration tasks completed"),
     "24-newer-version-pane": ("ready", None, "Configuration tasks completed"),
-    "24-no-longer-supported-gateway-dialog": (
-        "blocked",
-        "release_refused",
-        "The version of the application you are running is no",
-    ),
+    "24-no-longer-supported-gateway-dialog": ("blocked", "release_refused", "The version of the application you are"),
     "25-configured-before-login-completed": ("ready", None, "Login has completed"),
     "25-configured-before-login-completed-paper": ("ready", None, "Login has completed"),
     "26-auto-logoff": ("stopped", None, EXIT),
@@ -146,49 +126,21 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
     "ibg-02-live-approved-45s-v070": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
     "ibg-02-live-approved-8s-v070": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
     "ibg-02-live-approved-8s": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
-    "ibg-03-push-missed-dialog-closes-v070": (
-        "blocked",
-        "push_closed",
-        "API port never opened and no lockout signature detected —",
-    ),
-    "ibg-03-push-missed-dialog-closes": (
-        "blocked",
-        "push_closed",
-        "API port never opened and no lockout signature detected —",
-    ),
-    "ibg-03-push-missed-exit-v070": (
-        "blocked",
-        "push_missed",
-        'ALERT_2FA_FAILED mode=live reason="2FA dialog timeout;',
-    ),
+    "ibg-03-push-missed-dialog-closes-v070": ("blocked", "push_closed", "API port never opened and no lockout"),
+    "ibg-03-push-missed-dialog-closes": ("blocked", "push_closed", "API port never opened and no lockout signature"),
+    "ibg-03-push-missed-exit-v070": ("blocked", "push_missed", 'ALERT_2FA_FAILED mode=live reason="2FA dialog'),
     "ibg-03-push-missed-exit": ("blocked", "push_missed", 'ALERT_2FA_FAILED mode=live reason="2FA dialog timeout;'),
-    "ibg-03-push-missed-none-v070": (
-        "blocked",
-        "push_missed",
-        "API port never opened and no lockout signature detected —",
-    ),
+    "ibg-03-push-missed-none-v070": ("blocked", "push_missed", "API port never opened and no lockout signature"),
     "ibg-03-push-missed-none": ("blocked", "push_missed", "API port never opened and no lockout signature detected —"),
     "ibg-03-push-missed-restart-v070": ("starting", "push_missed", "TWOFA_TIMEOUT_ACTION=restart — invoking"),
     "ibg-04-wrong-password": ("blocked", "refused_login", 'ALERT_LOGIN_FAILED mode=live reason="bad-credentials"'),
     "ibg-05-existing-primary-v070": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
     "ibg-05-existing-primary": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
-    "ibg-05-existing-secondary-v070": (
-        "blocked",
-        "session_taken",
-        "Clicking existing-session button 'Cancel' in 'Existing",
-    ),
+    "ibg-05-existing-secondary-v070": ("blocked", "session_taken", "Clicking existing-session button 'Cancel' in"),
     "ibg-06-auto-logoff": ("starting", "sign_in_asked", "Recovery: JVM exited cleanly (code 0). Trying fast"),
-    "ibg-06-daily-restart-kept-v070": (
-        "starting",
-        "sign_in_asked",
-        "Recovery: JVM exited with code 0. Trying fast in-place",
-    ),
+    "ibg-06-daily-restart-kept-v070": ("starting", "sign_in_asked", "Recovery: JVM exited with code 0. Trying fast"),
     "ibg-06-daily-restart-kept": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
-    "ibg-07-daily-restart-refused-push-missed": (
-        "starting",
-        "sign_in_asked",
-        "AUTORESTART: login dialog on the self-restarted Gateway —",
-    ),
+    "ibg-07-daily-restart-refused-push-missed": ("starting", "sign_in_asked", "AUTORESTART: login dialog on the"),
     "ibg-08-docker-stop-before-2fa-state-v070": ("stopped", "sign_in_ended", EXIT),
     "ibg-08-docker-stop-during-push-v070": ("stopped", "sign_in_ended", EXIT),
     "ibg-08-docker-stop-during-push": ("stopped", "sign_in_ended", EXIT),
@@ -206,16 +158,11 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
     "ibg-10-totp": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
     "ibg-10-wrong-device-v070": ("blocked", "second_factor", ".> WARNING: controller readiness timeout after 300s in"),
     "ibg-11-no-password": ("blocked", "password_empty", "TWS_USERID and TWS_PASSWORD must be set"),
-    "ibg-12-auth-silent-lockout-v070": (
-        "blocked",
-        "server_silent",
-        "ALERT_CCP_PERSISTENT consecutive_lockouts=3 mode=live",
-    ),
+    "ibg-12-auth-silent-lockout-v070": ("blocked", "server_silent", "ALERT_CCP_PERSISTENT consecutive_lockouts=3"),
     "ibg-13-jvm-crash-v070": ("starting", "sign_in_asked", "Recovery: JVM exited with code -9. Trying fast in-place"),
     "ibg-14-api-port-lost-v070": ("ready", "sign_in_asked", "Gateway appears wedged (sustained port closure, no login"),
     "ibg-15-am-time-and-settings": ("ready", None, "Readiness signal: /tmp/gateway_ready_live"),
 }
-
 
 # Words that the next step of a cause must have.
 STEPS = {
@@ -290,11 +237,13 @@ def test_how_it_ends(path: Path) -> None:
     replay = Replay(path, granted=True).play()
     cause, state = replay.step.cause if replay.step else None, replay.record.state
     assert cause or state not in (verdicts.STARTING, verdicts.WAITING_2FA), replay.record.reason
+    if named(path) not in ENDS:
+        return
+    *conclusion, line = ENDS[named(path)]
+    assert [state, cause] == conclusion, replay.record.reason
+    assert line in replay.told_by
     if cause is not None:
         assert STEPS[cause] in policy.CAUSES[cause].next_step
-    if named(path) in ENDS:
-        assert (state, cause) == ENDS[named(path)][:2], replay.record.reason
-        assert ENDS[named(path)][2] in replay.told_by
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
