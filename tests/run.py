@@ -110,7 +110,7 @@ SANDBOX = [
     Stage(
         "sandbox",
         "pytest tests/sandbox/container --ignore tests/sandbox/container/test_lockout.py "
-        "--ignore tests/sandbox/container/test_five_gateways.py",
+        "--ignore tests/sandbox/container/test_five_gateways.py --ignore tests/sandbox/container/test_take_back.py",
         minutes=20,
     ),
     Stage("molecule-default", "molecule test", minutes=40),
@@ -129,6 +129,7 @@ WEEKLY = [
     # Each row ends with everything as it was.
     Stage("molecule-hostile", "molecule test -s hostile", minutes=60),
     Stage("lockout", "pytest tests/sandbox/container/test_lockout.py", minutes=20),
+    Stage("take-back", "pytest tests/sandbox/container/test_take_back.py", minutes=20),
     Stage("molecule-access-tls", "molecule test -s access_tls", minutes=40),
     Stage("molecule-takeover", "molecule test -s takeover", minutes=40),
     Stage("molecule-observability", "molecule test -s observability", minutes=40),

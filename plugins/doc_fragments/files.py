@@ -85,4 +85,14 @@ options:
         type: list
         elements: str
         default: []
+      retire:
+        description: With O(originals), what M(ibops.gateway.host_originals) runs before it puts the old file back.
+        type: list
+        elements: str
+        default: []
+  originals:
+    description:
+      - A directory, for root only, in which the files are kept as they were before they were first written, for
+        M(ibops.gateway.host_originals). By default they are not kept.
+    type: path
 """

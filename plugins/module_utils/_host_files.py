@@ -35,6 +35,7 @@ FILE: dict[str, dict[str, Any]] = {
     "group": {"type": "str"},
     "validate": {"type": "str"},
     "commands": {"type": "list", "elements": "str", "default": []},
+    "retire": {"type": "list", "elements": "str", "default": []},
 }
 OPTION = {
     "type": "list",

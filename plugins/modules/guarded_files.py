@@ -124,7 +124,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
-from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed
+from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed, originals
 
 
 def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
@@ -157,6 +157,12 @@ def apply(module: AnsibleModule, root: str) -> dict[str, Any]:
     if not module.check_mode:
         kit = commit_confirmed.Kit(root, name, params["token"])
         undo = params["undo"] or list(commands)
+        if params["originals"]:
+            kept = [
+                (entry, {**file, "retire": params["undo"] or file["commands"]})
+                for file, entry in zip(params["files"], entries, strict=True)
+            ]
+            originals.Originals(params["originals"]).keep(kept, guarded=True)
         commit_confirmed.apply(kit, changes, params["validate"], list(commands), undo, params["seconds"])
         result |= {"state": "armed", "login": kit.record()["login"]}
     return result
@@ -195,6 +201,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "files": option.OPTION,
+            "originals": {"type": "path"},
             "validate": {"type": "list", "elements": "str", "default": []},
             "probe": {"type": "list", "elements": "str", "default": []},
             "undo": {"type": "list", "elements": "str", "default": []},

@@ -117,7 +117,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.files import Entry, reconcile
-from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed, pending, units
+from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed, originals, pending, units
 
 # Of one probe.
 PROBE_SECONDS = 40
@@ -165,6 +165,7 @@ def main() -> None:
             "pending": {"type": "path", "default": pending.PATH},
             "units": {"type": "dict", "default": {}},
             "guarded": {"type": "dict", "options": GUARDED},
+            "originals": {"type": "path"},
         },
         supports_check_mode=True,
     )
@@ -183,6 +184,8 @@ def main() -> None:
             with memory.turn():
                 # Another inventory host of this machine may have written them meanwhile.
                 changes, calls, commands = plan(files, entries, memory)
+                if params["originals"]:
+                    originals.Originals(params["originals"]).keep(list(zip(entries, files, strict=True)))
                 if calls:
                     memory.add(calls)
                 reconcile(entries, check=False)

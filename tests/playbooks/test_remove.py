@@ -42,6 +42,22 @@ if os.path.exists(os.path.join(FOLDER, "engine")):
 module.exit_json(changed=True)
 """
 
+# What the host has in file "originals" is put back; a host without it was hardened by an earlier release.
+ORIGINALS = """#!/usr/bin/python
+import os
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+path = os.path.join(FOLDER, "originals")
+if not os.path.exists(path):
+    module.fail_json(msg="the originals are not there")
+with open(path) as file:
+    paths = file.read().split()
+if not module.check_mode:
+    open(path, "w").close()
+module.exit_json(changed=bool(paths), paths=paths, left=["/etc/fstab"], guarded={"files": [], "undo": []})
+"""
+TAKE_BACK = [{"name": "Put back", "ibops.gateway.host_originals": None, "register": "hardening_taken_back"}]
+
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> pathlib.Path:
@@ -50,7 +66,8 @@ def folder(tmp_path: pathlib.Path, pytestconfig: pytest.Config) -> pathlib.Path:
     for part in ("plugins", "playbooks", "roles", "meta"):
         shutil.copytree(root / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "galaxy.yml", place)
-    for name, module in (("gateway_removal", MODULE), ("docker_daemon", ENGINE)):
+    (place / "roles/hardening/tasks/take_back.yml").write_text(yaml.safe_dump(TAKE_BACK))
+    for name, module in (("gateway_removal", MODULE), ("docker_daemon", ENGINE), ("host_originals", ORIGINALS)):
         (place / f"plugins/modules/{name}.py").write_text(module.replace("FOLDER", repr(str(tmp_path))))
     common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     paper = {"vars": {**common, "gateway_mode": "paper"}, "hosts": {"one": {"gateway_name": "one"}, "paper": None}}
@@ -116,3 +133,40 @@ def test_what_the_host_has_for_all_is_refused_while_the_gateways_are_there(folde
 def test_without_an_answer_nothing_is_removed(folder: pathlib.Path) -> None:
     status, text = remove(folder)
     assert (status, deployed(folder)) == (2, ["one", "paper"]), text
+
+
+def test_the_hardening_is_taken_back_with_the_last_gateway(folder: pathlib.Path) -> None:
+    (folder / "originals").write_text("/etc/issue /etc/motd")
+    consent = ("-e", "remove_hardening=true", "-l", "one")
+    status, text = remove(folder, *consent, "-e", "remove_confirm=one")
+    assert (status, deployed(folder), (folder / "originals").read_text()) == (0, ["paper"], "/etc/issue /etc/motd"), (
+        text
+    )
+    assert "The hardening stays." in text
+    status, text = remove(folder, "-e", "remove_hardening=true", "-l", "paper", "--check")
+    assert (status, deployed(folder), (folder / "originals").read_text()) == (0, ["paper"], "/etc/issue /etc/motd"), (
+        text
+    )
+    assert "2 files go back" in text
+    status, text = remove(folder, "-e", "remove_hardening=true", "-l", "paper", "-e", "remove_confirm=paper")
+    assert (status, deployed(folder), (folder / "originals").read_text()) == (0, [], ""), text
+    assert "Changed by somebody since, and left alone: /etc/fstab" in text
+    # Nothing is left to do, and nobody is asked.
+    status, text = remove(folder, *consent)
+    assert (status, "changed=0" in text) == (0, True), text
+
+
+def test_a_host_whose_gateways_are_gone_is_asked_about_its_hardening(folder: pathlib.Path) -> None:
+    (folder / "originals").write_text("/etc/issue")
+    remove(folder, "-e", "remove_confirm=one,paper")
+    status, text = remove(folder, "-e", "remove_hardening=true", "-l", "one", "-e", "remove_confirm=no")
+    assert (status, (folder / "originals").read_text()) == (2, "/etc/issue"), text
+    assert "remove_confirm=one" in text
+    status, text = remove(folder, "-e", "remove_hardening=true", "-l", "one", "-e", "remove_confirm=one")
+    assert (status, (folder / "originals").read_text()) == (0, ""), text
+
+
+def test_a_hardening_that_cannot_be_taken_back_is_refused_while_the_gateways_are_there(folder: pathlib.Path) -> None:
+    status, text = remove(folder, "-e", "remove_confirm=one,paper", "-e", "remove_hardening=true")
+    assert (status, deployed(folder)) == (2, ["one", "paper"]), text
+    assert "the originals are not there" in text

@@ -9,6 +9,9 @@ WORDS = {
     "login_error": "detected dialog entitled: Login Error; event=Opened",
     "unknown_words": "detected dialog entitled: Zugang verweigert; event=Opened",
     "no_words": "",
+    "login_failed": "Login failed",
+    "invalid_password": "Connection to server failed: Invalid username or password.",
+    "unreached": "Connection to server failed: Connection refused",
 }
 
 

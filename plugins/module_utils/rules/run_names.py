@@ -39,6 +39,7 @@ NAMES: frozenset[str] = frozenset(
         "gcp_vm_predicted",
         "gcp_vm_snapshot",
         "hardening_pending",
+        "hardening_taken_back",
         "hours_boot_minutes",
         "hours_instance",
         "hours_project",
