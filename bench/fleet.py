@@ -62,10 +62,11 @@ class Fleet:
         )
         self._pings.write_text(yaml.safe_dump([{**play, "hosts": "fleet"} for play in site_run.pings(1)]))
 
-    def answer(self, report: dict[str, t.Any]) -> None:
-        """Have the hosts that are not there answer as those of a *report*."""
+    def answer(self, reports: t.Iterable[dict[str, t.Any]]) -> None:
+        """Have the hosts that are not there answer as those of the *reports*."""
         found: dict[str, t.Any] = {}
-        for task in (task for play in report["plays"] for task in play["tasks"]):
+        plays = [play for report in reports for play in report["plays"]]
+        for task in (task for play in plays for task in play["tasks"]):
             for host in task["hosts"].values():
                 for result in host.get("results", [host]):
                     if not result.get("skipped") and "action" in host:
@@ -78,11 +79,11 @@ class Fleet:
         found["ansible.builtin.ping"] = {"ping": "pong", "changed": False}
         self._answers.write_text(json.dumps(found))
 
-    def run(self, playbook: str = "site.yml", limit: str = "fleet") -> site_run.Cost:
+    def run(self, playbook: str = "site.yml", *arguments: str, limit: str = "fleet") -> site_run.Cost:
         places = ("-i", "inventories/sandbox", "-i", str(self._inventory), "-l", limit, "-f", str(FORKS))
         return site_run.run(
             playbook,
-            *places,
+            *(*places, *arguments),
             ANSIBLE_CONNECTION_PLUGINS=str(CONNECTION),
             STAND_IN_ANSWERS=str(self._answers),
             SANDBOX_SLOT=str(SLOT),
@@ -110,13 +111,25 @@ def sample(fleet: Fleet) -> dict[str, t.Any]:
         "site_s": site.wall,
         "ping_processor_s": ping.processor,
         "site_processor_s": site.processor,
-        "validation_s": seconds(site.report, "Refuse what cannot work, before anything is touched"),
         "changed": sum(host["changed"] for host in site.report["stats"].values()),
     }
 
 
-def measure(machines: int = 3, gateways: int = 4, counts: t.Sequence[int] = (1, 50, 200)) -> dict[str, t.Any]:
-    """The fleet on machines of the sandbox, and those of *counts* hosts that are not there."""
+def look(fleet: Fleet) -> dict[str, t.Any]:
+    """The validation of all settings, and the page of all gateways."""
+    # A part of the site that nothing here has: all that runs is what comes before it.
+    site, status = fleet.run("site.yml", "--tags", "hardening_time"), fleet.run("playbooks/status.yml")
+    return {
+        "hosts": len(fleet.hosts),
+        "validation_s": seconds(site.report, "Refuse what cannot work, before anything is touched"),
+        "status_s": status.wall,
+    }
+
+
+def measure(
+    machines: int = 3, gateways: int = 4, counts: t.Sequence[int] = (1, 50), many: int = 200
+) -> dict[str, t.Any]:
+    """The fleet on machines of the sandbox, and those of *counts* and *many* hosts that are not there."""
     # inventories/sandbox finds the checkout two folders above a host's own inventory.
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
@@ -124,12 +137,17 @@ def measure(machines: int = 3, gateways: int = 4, counts: t.Sequence[int] = (1, 
         print(f"fleet: {len(fleet.hosts)} gateways on {machines} machines", flush=True)
         fleet.run()
         real = sample(fleet)
-        recorded = fleet.run(limit="fleet-0-0").report
-        fleet.run("playbooks/teardown.yml", "fleet-*-0")
+        one = Fleet(pathlib.Path(folder), {"fleet-0-0": fleet.hosts["fleet-0-0"]})
+        recorded = [one.run(playbook).report for playbook in ("site.yml", "playbooks/status.yml")]
+        fleet.run("playbooks/teardown.yml", limit="fleet-*-0")
         away = []
         for count in counts:
             print(f"fleet: {count} hosts that are not there", flush=True)
             there = Fleet(pathlib.Path(folder), stand_ins(count))
             there.answer(recorded)
             away.append(sample(there))
-    return {"forks": FORKS, "machines": {"machines": machines, **real}, "stand_ins": away}
+        print(f"fleet: a look at {many} hosts that are not there", flush=True)
+        there = Fleet(pathlib.Path(folder), stand_ins(many))
+        there.answer(recorded)
+        looked = look(there)
+    return {"forks": FORKS, "machines": {"machines": machines, **real}, "stand_ins": away, "look": looked}

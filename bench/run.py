@@ -70,8 +70,13 @@ def show_fleet(results: dict[str, t.Any]) -> None:
         print(
             f"  {row['hosts']:>4} gateways {where:<12}{row['site_s']:8.1f} s   "
             f"{row['site_s'] / row['ping_s']:5.1f} of a ping   "
-            f"processor {row['site_processor_s']:7.1f} s   validation {row['validation_s']:5.2f} s"
+            f"processor {row['site_processor_s']:7.1f} s"
         )
+    many = results["look"]
+    print(
+        f"  {many['hosts']:>4} gateways not there   validation {many['validation_s']:.2f} s (at most 2)   "
+        f"status.yml {many['status_s']:.1f} s (at most 60)"
+    )
 
 
 def show_hardening(results: dict[str, t.Any]) -> None:

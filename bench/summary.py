@@ -39,7 +39,7 @@ def _site(results: Results) -> Figures:
 
 
 def _fleet(results: Results) -> Figures:
-    real, (one, fifty, many) = results["machines"], results["stand_ins"]
+    real, (one, fifty), many = results["machines"], results["stand_ins"], results["look"]
     return {
         "gateways": real["hosts"],
         "machines": real["machines"],
@@ -50,6 +50,7 @@ def _fleet(results: Results) -> Figures:
         / (fifty["hosts"] - one["hosts"]),
         "validated": many["hosts"],
         "validation_s": many["validation_s"],
+        "status_s": many["status_s"],
     }
 
 
