@@ -23,7 +23,7 @@ LOCKS = ROOT / "requirements"
 # By ansible-core, the Pythons that take it, of those in pyproject.toml.
 PYTHONS = {"2.19": ("3.11", "3.12", "3.13"), "2.20": ("3.12", "3.13"), "2.21": ("3.12", "3.13")}
 SANITY = Stage("sanity-import", "python -m tests.lint.sanity -- --test import --test compile", minutes=15)
-ON_EACH = (STAGES["unit"], STAGES["refusals"], SANITY)
+ON_EACH = (*(STAGES[name] for name in ("unit", "slow", "gcp", "refusals")), SANITY)
 ON_MACHINES = STAGES["molecule-default"]
 CHOICES = {stage.name: stage for stage in (*ON_EACH, ON_MACHINES)}
 DEPRECATED = "[DEPRECATION WARNING]"

@@ -59,9 +59,10 @@ def lint(name: str, command: str) -> Stage:
 
 # Makes an environment of its own for each of six tests, the first time: minutes, so it is not in group fast.
 SANITY = [lint("sanity", "python -m tests.lint.sanity")]
+# Runs ansible-playbook for each playbook and each role.
+ANSIBLE = [lint("ansible", "ansible-lint")]
 # The longest first: they decide how long the whole takes.
 LINT = [
-    lint("ansible", "ansible-lint"),
     lint(
         "types-plugins",
         "mypy -p ansible_collections.ibops.gateway.plugins -p ansible_collections.ibops.gateway.extensions",
@@ -94,14 +95,25 @@ LINT = [
 ]
 QUICK = [
     # Mostly waiting: for timeouts, for servers to come up.
-    Stage("unit", "pytest -n 4 --dist worksteal -m 'not programs' tests/unit", cores=2, minutes=20),
+    Stage(
+        "unit",
+        "pytest -n 4 --dist worksteal -m 'not programs and not thorough' tests/unit --ignore tests/unit/gcp",
+        cores=2,
+        minutes=10,
+    ),
     Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2, minutes=10),
     Stage("clients", "pytest tests/clients", minutes=10),
     Stage("refusals", "pytest tests/playbooks/test_refusals.py", minutes=20),
 ]
-# Programs of others, and playbooks against the fake cloud and the stand-in.
-PROGRAMS = [
-    Stage("programs", "pytest -n 4 --dist worksteal -m programs tests/unit", cores=2, minutes=10),
+# Everything else without a machine: the fake cloud, programs of others, and playbooks against the stand-in.
+SLOW = [
+    Stage(
+        "slow",
+        "pytest -n 4 --dist worksteal -m 'programs or thorough' tests/unit --ignore tests/unit/gcp",
+        cores=2,
+        minutes=15,
+    ),
+    Stage("gcp", "pytest -n 4 --dist worksteal tests/unit/gcp", cores=2, minutes=15),
     Stage("doors", "pytest -n 2 tests/doors", cores=2, minutes=10),
     Stage("playbooks", "pytest tests/playbooks --ignore tests/playbooks/test_refusals.py", minutes=20),
 ]
@@ -138,9 +150,9 @@ WEEKLY = [
     Stage("five-gateways", "pytest tests/sandbox/container/test_five_gateways.py", minutes=30),
 ]
 GROUPS = {
-    "lint": [*SANITY, *LINT],
+    "lint": [*SANITY, *ANSIBLE, *LINT],
     "fast": [*LINT, *QUICK],
-    "all": [*SANITY, *LINT, *QUICK, *PROGRAMS, *SANDBOX],
+    "all": [*SANITY, *ANSIBLE, *LINT, *QUICK, *SLOW, *SANDBOX],
     "weekly": WEEKLY,
     "vm": VM,
 }

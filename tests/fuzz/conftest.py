@@ -2,6 +2,9 @@
 
 Stage `fuzz` tries the same few hundred inputs in every run. `FUZZ=long pytest -n 2 tests/fuzz` tries thousands, others
 each time; what it finds is printed as a `@reproduce_failure` line.
+
+The inputs are drawn from what a line, a frame or a file looks like. atheris, which mutates bytes by coverage, is not
+used: nearly all of its inputs would end at the first check of their form, a JSON parser's or a frame's length.
 """
 
 from __future__ import annotations

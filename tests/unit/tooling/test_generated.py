@@ -12,6 +12,8 @@ import pytest
 import yaml
 from tests.lint import generated
 
+pytestmark = pytest.mark.thorough
+
 TABLE: Any = generated.ibc
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.lint import one_truth
 
+pytestmark = pytest.mark.thorough
+
 
 def claims() -> list[one_truth.Claim]:
     return [claim for each in one_truth.CLAIMS for claim in each()]

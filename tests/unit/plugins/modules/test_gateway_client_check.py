@@ -17,6 +17,8 @@ import pytest
 from ansible_collections.ibops.gateway.plugins.modules import gateway_client_check
 from ibgw_standin import testing
 
+pytestmark = pytest.mark.thorough
+
 STEPS = ["connect", "current_time", "accounts", "positions", "account_summary", "contract"]
 
 

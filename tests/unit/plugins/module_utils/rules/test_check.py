@@ -221,6 +221,7 @@ def test_what_is_not_shown(name: str, value: object) -> None:
 VALUES = (None, True, 5, 1.5, "", "x\n", [], ["x", 5, None], {}, {"x": 5}, "FAILS", float("inf"), -1, "5")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("value", VALUES, ids=str)
 def test_no_value_makes_a_traceback(role: str, value: object) -> None:

@@ -47,6 +47,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller imp
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.watcher import ENDS
 
+pytestmark = pytest.mark.thorough
+
 # From a line to what is done about it (bench/reaction.py); a stop asks the controller first.
 REACTION, GENTLE = 0.3, 2.0
 # A sign-in that is done is left alone for so long at least.

@@ -17,6 +17,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import ver
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 
+pytestmark = pytest.mark.thorough
+
 # From the first line that tells of a push to the push, in seconds; the imitated gateway is faster than the real one.
 FORESEEN = 1.0
 

@@ -20,6 +20,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.control import Control, Refused
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Grant
 
+pytestmark = pytest.mark.thorough
+
 UNANSWERED = [*SIGNED_IN[: len(ASKING) + 1], (192, MISSED)]
 PLAN: dict[str, Any] = {"sign_in_at": ("sun 10:00",), "interval": 600}
 MakeWorld = Callable[..., World]

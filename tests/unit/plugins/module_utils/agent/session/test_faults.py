@@ -13,6 +13,8 @@ from tests.unit.plugins.faults import FAULTS, ON_A_MACHINE, WITH_IBG, Fault, mar
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Record
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[6]
 LOGINS_AFTER_A_REFUSAL = 2
 

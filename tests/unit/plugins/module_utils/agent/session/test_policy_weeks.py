@@ -17,6 +17,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan i
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.policy import Seen
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Grant, Record
 
+pytestmark = pytest.mark.thorough
+
 
 class World:
     """A gateway, IBKR's token and a watcher that looks each minute of a driven clock."""
