@@ -59,8 +59,8 @@ def lint(name: str, command: str) -> Stage:
 
 # Makes an environment of its own for each of six tests, the first time: minutes, so it is not in group fast.
 SANITY = [lint("sanity", "python -m tests.lint.sanity")]
-# Runs ansible-playbook for each playbook and each role.
-ANSIBLE = [lint("ansible", "ansible-lint")]
+# Minutes of processor each: ansible-playbook for each playbook and role, thirty detectors for each line.
+HEAVY = [lint("ansible", "ansible-lint"), lint("secrets", "python -m tests.lint.security secrets")]
 # The longest first: they decide how long the whole takes.
 LINT = [
     lint(
@@ -74,7 +74,6 @@ LINT = [
     ),
     lint("collection-docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
     lint("bandit", "python -m tests.lint.security bandit"),
-    lint("secrets", "python -m tests.lint.security secrets"),
     lint("site", "python -m docs.build"),
     lint("changelog", "python -m tests.lint.changelog"),
     lint("nox", "nox -s extra-checks build-import-check"),
@@ -150,9 +149,9 @@ WEEKLY = [
     Stage("five-gateways", "pytest tests/sandbox/container/test_five_gateways.py", minutes=30),
 ]
 GROUPS = {
-    "lint": [*SANITY, *ANSIBLE, *LINT],
+    "lint": [*SANITY, *HEAVY, *LINT],
     "fast": [*LINT, *QUICK],
-    "all": [*SANITY, *ANSIBLE, *LINT, *QUICK, *SLOW, *SANDBOX],
+    "all": [*SANITY, *HEAVY, *LINT, *QUICK, *SLOW, *SANDBOX],
     "weekly": WEEKLY,
     "vm": VM,
 }
