@@ -59,8 +59,12 @@ def lint(name: str, command: str) -> Stage:
 
 # Makes an environment of its own for each of six tests, the first time: minutes, so it is not in group fast.
 SANITY = [lint("sanity", "python -m tests.lint.sanity")]
-# Minutes of processor each: ansible-playbook for each playbook and role, thirty detectors for each line.
-HEAVY = [lint("ansible", "ansible-lint"), lint("secrets", "python -m tests.lint.security secrets")]
+# A minute of processor each, and more: all playbooks and roles, each line of each file, each page.
+HEAVY = [
+    lint("ansible", "ansible-lint"),
+    lint("secrets", "python -m tests.lint.security secrets"),
+    lint("site", "python -m docs.build"),
+]
 # The longest first: they decide how long the whole takes.
 LINT = [
     lint(
@@ -74,7 +78,6 @@ LINT = [
     ),
     lint("collection-docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),
     lint("bandit", "python -m tests.lint.security bandit"),
-    lint("site", "python -m docs.build"),
     lint("changelog", "python -m tests.lint.changelog"),
     lint("nox", "nox -s extra-checks build-import-check"),
     lint("prose", "python -m tests.lint.prose"),

@@ -42,7 +42,7 @@ if os.path.exists(os.path.join(FOLDER, "engine")):
 module.exit_json(changed=True)
 """
 
-# What the host has in file "originals" is put back; a host without it was hardened by an earlier release.
+# The paths in file "originals" are put back; a host without it was hardened by an earlier release.
 ORIGINALS = """#!/usr/bin/python
 import os
 from ansible.module_utils.basic import AnsibleModule
