@@ -37,7 +37,7 @@ DEPLOYMENT = [
 MODULES: dict[str, list[str]] = {
     "agent/engine/neighbours": ["agent/engine/test_neighbours"],
     "deploy/deployment": DEPLOYMENT,
-    "deploy/gateway": DEPLOYMENT,
+    "deploy/gateway": [*DEPLOYMENT, "deploy/test_deployment_controller"],
     "agent/session/policy": [
         "agent/session/test_policy",
         "agent/session/test_policy_record",

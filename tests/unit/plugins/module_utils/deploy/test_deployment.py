@@ -125,6 +125,24 @@ def test_what_the_operator_accepts_is_taken(host: Host) -> None:
     assert ("user", False) in [(each.id, each.refused) for each in done.image.differences]
 
 
+@pytest.mark.parametrize("made", ["gateway", "tws"])
+@pytest.mark.parametrize("wanted", ["gateway", "tws"])
+def test_the_image_has_to_be_that_of_the_program(host: Host, made: str, wanted: str) -> None:
+    host.engine.made_image = MadeImage(os.getuid(), program=made)
+    order = host.order()
+    order = replace(order, descriptor=replace(order.descriptor, program=wanted))
+    if made == wanted:
+        assert host.run(order).step == "make"
+    else:
+        with pytest.raises(Refused, match=f"program: GATEWAY_OR_TWS is '{made}'"):
+            host.run(order)
+
+
+def test_a_setting_that_the_ibc_of_the_image_does_not_know_is_refused(host: Host) -> None:
+    with pytest.raises(Refused, match="unknown_keys: its IBC has no NoSuchKey, which the settings have"):
+        host.run(host.order(config="NoSuchKey=yes"))
+
+
 DAY = datetime(2026, 12, 15, tzinfo=week.NEW_YORK).timestamp()
 
 

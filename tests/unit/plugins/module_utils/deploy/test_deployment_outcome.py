@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.plugins.deployments import MONDAY, Host, events, looked_at
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import password
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import (
     EngineError,
 )
@@ -168,6 +169,13 @@ def test_a_password_on_disk_goes_with_the_container_that_read_it(host: Host) -> 
     assert not before.parent.exists()
 
 
+def test_the_place_of_the_password_is_there_before_the_container(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, int, list[str]]] = []
+    monkeypatch.setattr(password, "make_place", lambda name, group: made.append((name, group, list(host.engine.all))))
+    host.run(host.order(start="never"))
+    assert made == [("paper", os.getuid(), [])]
+
+
 def test_the_containers_uid_is_reserved_before_anything_is_touched(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, bool]] = []
 
@@ -221,6 +229,14 @@ def test_what_is_not_started_is_looked_at_for_the_report(host: Host) -> None:
     assert GatewayDeployment(order, control).run(False).step == "make"
     assert control.gateway.container
     assert control.gateway.container["status"] == "created"
+
+
+def test_the_report_of_check_mode_asks_no_api(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.engine.made("ibgw-paper", "r2")
+    order = host.order()
+    control = host.control(order)
+    monkeypatch.setattr(control.gateway, "ask", lambda *_seconds: pytest.fail("a report of check mode asks no API"))
+    assert GatewayDeployment(order, control).facts(check=True)["container"]["status"] == "running"
 
 
 def test_others_are_told_that_a_deployment_is_under_way(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

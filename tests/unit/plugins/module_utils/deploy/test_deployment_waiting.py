@@ -92,6 +92,16 @@ def test_what_is_no_end_of_a_session_ends_no_start(
     assert events(host, "live") == ["start"]
 
 
+def test_whoever_is_waited_for_is_asked_to_open_its_api(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    Judged(host, monkeypatch, None)
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(lifecycle, "enable_api", lambda *given: asked.append(given))
+    order = host.order()
+    control = host.control(order)
+    GatewayDeployment(order, control).run(False)
+    assert asked == [(control.gateway, host.engine)]
+
+
 @pytest.mark.parametrize(("state", "kept"), [("degraded", True), ("starting", False), ("blocked", False)])
 @pytest.mark.parametrize("phase", ["configured", "signed_in", "waiting_2fa"])
 def test_an_approved_push_is_not_thrown_away_for_what_is_behind_the_api(

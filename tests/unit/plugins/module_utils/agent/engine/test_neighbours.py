@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.neighbo
 
 LIVE = Candidate("live", neighbours.own_names("ibgw-live"), "live", ("Bob",), (4001,))
 PAPER = Candidate("paper", neighbours.own_names("ibgw-paper"), "paper", ("alice",), (4002,))
+WEB = Candidate("web", neighbours.own_names("ibgw-web"), "paper", ("alice",), (5000,), neighbours.PORTAL)
 OWN = Neighbour("ibgw-live", True, "live", "tws", "live", ("bob",), (4001,))
 DOWN = replace(OWN, there=False)
 OTHER = Neighbour("ibgw-live2", True, "live2", "tws", "live", ("bob",), (5001,))
@@ -88,6 +91,7 @@ def test_a_portal_of_an_earlier_release_is_known_by_its_container(name: str) -> 
         ({"IB_USERNAME": "bobby"}, {}, False),
         ({}, {"Cmd": ["--user", "Bob"]}, True),
         ({}, {"Cmd": ["run", "--user=bob"]}, True),
+        ({}, {"Cmd": ["run", "--set=user=bob"]}, True),
         ({}, {"Entrypoint": ["/start", "bob"], "Cmd": None}, True),
         ({}, {"Cmd": ["bobby"]}, False),
     ],
@@ -121,6 +125,24 @@ def test_the_user_of_a_mounted_config_of_ibc(
     (tmp_path / "link.ini").symlink_to(tmp_path / "notes.txt")
     source = tmp_path / "config.ini" if mounted == "file" else tmp_path
     assert neighbours.users_of({}, [{"Source": str(source), "Destination": "/ibc"}]) == users
+
+
+@pytest.mark.parametrize(("before", "users"), [(999, ("bob",)), (1000, ())])
+def test_a_thousand_entries_of_a_mounted_directory_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, users: tuple[str, ...]
+) -> None:
+    (tmp_path / "config.ini").write_text("IbLoginId=bob")
+    with os.scandir(tmp_path) as found:
+        config = next(found)
+    entries = [*([SimpleNamespace(name="notes.txt")] * before), config]
+    monkeypatch.setattr(os, "scandir", lambda _path: contextlib.nullcontext(iter(entries)))
+    assert neighbours.users_of({}, [{"Source": str(tmp_path), "Destination": "/ibc"}]) == users
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "config.ini\0"])
+def test_a_mounted_file_of_another_name_is_no_config_of_ibc(tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes.txt").write_text("IbLoginId=eve\n")
+    assert neighbours.users_of({}, [{"Source": str(tmp_path / name), "Destination": "/ibc"}]) == ()
 
 
 def test_what_the_engine_leaves_out_is_nothing() -> None:
@@ -314,6 +336,7 @@ def test_what_keeps_a_gateway_from_being_started(mine: Candidate, others: list[N
         (LIVE, [replace(OWN, mode="paper")], "paper", False, "a paper gateway of that name runs"),
         (PAPER, [Neighbour("ibgw-paper", True, "", "", "live", ("bob",))], "", True, "not of this collection"),
         (PAPER, [Neighbour("ibgw-paper", False, "paper", "client_portal", "paper")], "", True, "client_portal"),
+        (WEB, [Neighbour("ibgw-web", True, "web", "client_portal", "paper")], "", False, ""),
     ],
 )
 def test_what_is_deployed_by_that_name_counts(
