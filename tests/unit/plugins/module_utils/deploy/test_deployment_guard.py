@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.unit.plugins.deployments import STATES, Host, paused
+from tests.unit.plugins.deployments import IMAGE, STATES, Host, paused
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import neighbours
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import place, tickle
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import (
     acting,
     store,
@@ -20,6 +23,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy.gateway import GatewayDeployment
+from ansible_collections.ibops.gateway.plugins.module_utils.deploy.portal import PortalActor, PortalDeployment
 
 WAYS: dict[str, dict[str, Any]] = {
     "no limit": {"name": "live", "mode": "live", "asked": False},
@@ -45,6 +49,16 @@ def test_no_way_past_the_guard(host: Host, state: str, way: str) -> None:
     assert host.engine.calls == []
     assert {name: found["status"] for name, found in host.engine.all.items()} == before
     assert not (host.root / "etc").exists()
+
+
+def test_a_client_portal_gateway_that_is_down_takes_a_push(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "ROOT", str(host.root / "etc"))
+    host.engine.made("ibgw-web", "r2", "exited", "live", **{neighbours.STACK_LABEL: neighbours.PORTAL})
+    deployed = tickle.Deployed("web", port=4001, mode="live", image=IMAGE, revision="r2")
+    order = replace(host.order("web", "live"), descriptor=deployed)
+    order = replace(order, parameters={**order.parameters, "files": {}})
+    done = PortalDeployment(order, PortalActor(deployed, "Ann", engine=host.engine)).run(False)
+    assert (done.step, done.needs, host.engine.calls) == ("start", "push", [])
 
 
 def test_another_run_is_told_who_is_at_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

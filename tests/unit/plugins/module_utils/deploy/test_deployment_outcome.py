@@ -210,6 +210,10 @@ def test_files_that_were_not_there_are_gone_again(host: Host) -> None:
     assert jts.read_text() == "[Logon]\nTimeZone=two\n"
 
 
+def test_the_saved_text_of_a_file_that_was_not_there_is_empty(host: Host) -> None:
+    assert deployment.Backup([f"{host.root}/none"]).text(f"{host.root}/none") == ""
+
+
 @pytest.mark.parametrize(("mode", "kind"), [("live", store.SIGN_IN), ("paper", None)])
 def test_a_start_is_granted_to_whoever_deploys(host: Host, mode: str, kind: str | None) -> None:
     grants: list[store.Grant | None] = []
@@ -259,4 +263,5 @@ def test_an_order_asks_for_nothing_that_it_does_not_say(host: Host) -> None:
         "always", False, False, True, False,
     )  # fmt: skip
     assert (order.ready_seconds, order.stop_seconds) == (180.0, 90.0)
-    assert (deployment.Decision("none").why, deployment.Done("none", False, False, []).needs) == ("", "")
+    done = deployment.Done("none", False, False, [])
+    assert (deployment.Decision("none").why, done.needs, done.image) == ("", "", None)

@@ -107,7 +107,8 @@ def test_a_first_one_that_does_not_become_ready_is_stopped(host: Host) -> None:
 def test_an_image_and_a_push_are_seen_to_before_anything_is_touched(host: Host) -> None:
     host.engine.images.clear()
     host.ready = lambda: pytest.fail("there is nothing to wait for")
-    assert host.run(host.order()).needs == "image"
+    done = host.run(host.order())
+    assert (done.needs, done.image) == ("image", None)
     host.engine.images.add(IMAGE)
     order = host.order("live", "live")
     assert GatewayDeployment(order, host.control(order)).run(False).needs == "push"

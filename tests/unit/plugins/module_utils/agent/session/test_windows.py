@@ -203,6 +203,8 @@ def test_good_sessions_have_no_problem() -> None:
     assert windows.problems([GOOD, entry(NIGHT)]) == []
     assert windows.problems([{**GOOD, "except_dates": [date(2026, 12, 25), "2026-11-26"]}]) == []
     assert windows.problems([{key: GOOD[key] for key in GOOD if key != "except_dates"}]) == []
+    for lead, longest in ((0, 5), (120, 1440)):
+        assert windows.problems([{**GOOD, "days": ["mon"], "lead_minutes": lead, "max_minutes": longest}]) == []
 
 
 @pytest.mark.parametrize(
@@ -253,11 +255,33 @@ def test_a_missing_key(key: str) -> None:
     assert (problem.id, problem.variable) == ("session-missing-key", f"gateway_paper_sessions[1].{key}")
 
 
+def test_a_bad_and_a_missing_value_are_told_with_the_rule_and_an_example() -> None:
+    for wrong in ({**GOOD, "max_minutes": 4}, {each: GOOD[each] for each in GOOD if each != "max_minutes"}):
+        (problem,) = windows.problems([wrong])
+        assert "a whole number from 5 to 1440" in problem.wrong
+        assert "for example 90" in problem.fix
+
+
+def test_a_session_that_ends_before_its_pipeline_is_told_how_long_it_has_to_be() -> None:
+    (problem,) = windows.problems([{**GOOD, "lead_minutes": 17, "max_minutes": 17}])
+    assert "more than lead_minutes (17)" in problem.fix
+
+
 @pytest.mark.parametrize(
-    ("data", "id_"), [("x", "sessions-not-a-list"), (None, "sessions-not-a-list"), ([7], "session-not-a-mapping")]
+    ("data", "id_", "value"),
+    [
+        ("x", "sessions-not-a-list", "'x'"),
+        (None, "sessions-not-a-list", "None"),
+        ([7], "session-not-a-mapping", "7"),
+    ],
 )
-def test_what_is_no_list_of_sessions(data: object, id_: str) -> None:
-    assert [each.id for each in windows.problems(data)] == [id_]
+def test_what_is_no_list_of_sessions(data: object, id_: str, value: str) -> None:
+    assert [(each.id, each.value) for each in windows.problems(data)] == [(id_, value)]
+
+
+def test_an_entry_that_is_no_session_is_told_the_keys_of_one() -> None:
+    (problem,) = windows.problems([7])
+    assert ", ".join(GOOD) in problem.fix
 
 
 def test_each_entry_is_told_of() -> None:
@@ -272,7 +296,9 @@ def test_each_entry_is_told_of() -> None:
 
 def test_one_name_for_two_sessions() -> None:
     (problem,) = windows.problems([GOOD, {**GOOD, "time": "15:00"}])
-    assert (problem.id, problem.variable) == ("session-name-taken", "gateway_paper_sessions[1].name")
+    assert (problem.id, problem.variable, problem.value) == (
+        "session-name-taken", "gateway_paper_sessions[1].name", "'us-open'",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -310,6 +336,7 @@ def test_each_two_sessions_that_overlap_are_told_of() -> None:
 def test_what_an_overlap_names() -> None:
     (problem,) = windows.problems([GOOD, {**GOOD, "name": "other", "time": "10:30"}])
     assert (problem.id, problem.variable) == ("sessions-overlap", "gateway_paper_sessions[1].time")
+    assert problem.value == "'10:30'"
     for detail in ("2027-01-01", "other", "10:20 (America/New_York)", "us-open", "10:50 (America/New_York)"):
         assert detail in problem.wrong
 
