@@ -80,7 +80,8 @@ class _Run:
         return file.read_text() if file.exists() else ""
 
 
-@dataclass
+# Plugins are compared by identity: pytest keeps them in sets where tests are in several directories.
+@dataclass(eq=False)
 class _Profile:
     """Fewer examples than `make test` tries, and none remembered: a survivor is the same in every run."""
 
@@ -89,7 +90,7 @@ class _Profile:
         settings.load_profile("mutants")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Server(_Profile):
     path: Path
     tests: list[str]
@@ -152,6 +153,7 @@ class _Server(_Profile):
             if isinstance(each, FunctionType) and os.path.realpath(each.__code__.co_filename) == str(self.path):
                 self.functions.setdefault(each.__code__.co_qualname, []).append(each)
         gc.freeze()
+        self._import_unchanged()
         running: dict[int, _Run] = {}
         left = list(reversed(self.chosen))
         while left or running:
@@ -186,14 +188,24 @@ class _Server(_Profile):
                 return PROVEN if status and _passes(self.items[run.told()]) else status
 
             return _fork(run.place.name, run.seconds, work)
-        return _fork(run.place.name, run.seconds, lambda: self._imported(code, run))
+        return _fork(run.place.name, run.seconds, lambda: self._imported(code, run.items, run.place.name))
 
-    def _imported(self, code: str, run: _Run) -> int:
+    def _import_unchanged(self) -> None:
+        """Tests that fail because everything is imported once more would kill each mutant that needs it."""
+        with _directory() as place:
+            items = [*self.items.values()]
+            status = _wait(_fork(place, BASELINE_SECONDS, lambda: self._imported(self.path.read_text(), items, place)))
+            if status:
+                failed = Path(place, "failed")
+                told = failed.read_text() if failed.exists() else f"exit status {status}"
+                raise BaselineError(f"imported once more: {told}")
+
+    def _imported(self, code: str, items: list[pytest.Item], place: str) -> int:
         """Import everything of the project once more, with *code* in the place of what the module has."""
         _forget(self.path)
         _replace(self.path, code)
-        order = {item.nodeid: place for place, item in enumerate(run.items)}
-        status = int(pytest.main([*OPTIONS, "-x", *self.tests], plugins=[_Ordered(order, run.place.name)]))
+        order = {item.nodeid: at for at, item in enumerate(items)}
+        status = int(pytest.main([*OPTIONS, "-x", *self.tests], plugins=[_Ordered(order, place)]))
         return status
 
     def _verdict(self, run: _Run, status: int) -> str:
@@ -220,7 +232,7 @@ class _Server(_Profile):
         return time.monotonic() - began if status == 0 else float("inf")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Ordered(_Profile):
     """Run the tests in a process that collects again, in the *order* by their names; failures are recorded."""
 

@@ -80,6 +80,7 @@ def limit():
 
 
 LIMIT = limit()
+UNUSED = 20
 """
 TESTS = """
 import rules
@@ -104,7 +105,7 @@ from tests.mutants.source import mutants
 path = Path(sys.argv[1])
 run.LEAST_SECONDS = 2
 chosen = mutants(path.read_text())
-json.dump({mutant.name: verdict for mutant, verdict in run.verdicts(path, [sys.argv[2]], chosen, 2)}, sys.stderr)
+json.dump({mutant.name: verdict for mutant, verdict in run.verdicts(path, sys.argv[2:], chosen, 2)}, sys.stderr)
 """
 
 
@@ -113,7 +114,11 @@ def judged(tmp_path: Path, root: Path, tests: str) -> tuple[str, dict[str, str]]
     # A conftest imports the module before pytest collects anything.
     (tmp_path / "conftest.py").write_text(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport rules\n")
     (tmp_path / "test_rules.py").write_text(tests)
-    arguments = [str(tmp_path / "rules.py"), str(tmp_path / "test_rules.py")]
+    # Another directory of tests with a conftest of its own.
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/conftest.py").touch()
+    (tmp_path / "more/test_more.py").write_text("import rules\n\ndef test_more():\n    assert rules.table\n")
+    arguments = [str(tmp_path / each) for each in ("rules.py", "test_rules.py", "more/test_more.py")]
     done = subprocess.run(
         [sys.executable, "-c", RUN, *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=120
     )
@@ -130,6 +135,7 @@ def test_each_verdict(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     assert found["module: 1 => 2"] == "killed"
     # Called while the module is imported, and never again.
     assert found["limit: 7 => 8"] == "killed"
+    assert found["module: 20 => 21"] == "survived"
     assert set(found.values()) == {"killed", "hung", "survived"}
 
 
@@ -138,4 +144,12 @@ def test_tests_that_fail_without_a_mutant_judge_nothing(tmp_path: Path, pytestco
     last, found = judged(tmp_path, pytestconfig.rootpath, TESTS.replace("== 2", "== 3"))
     assert "fail without any mutant" in last
     assert "test_add" in last
+    assert found == {}
+
+
+@pytest.mark.programs
+def test_tests_that_fail_in_a_second_import_judge_nothing(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    once = "\nimport sys\nAGAIN, sys.seen = hasattr(sys, 'seen'), 1\n\ndef test_once():\n    assert not AGAIN\n"
+    last, found = judged(tmp_path, pytestconfig.rootpath, TESTS + once)
+    assert "imported once more" in last
     assert found == {}
