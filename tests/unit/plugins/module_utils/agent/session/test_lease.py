@@ -181,7 +181,7 @@ def test_only_its_user_reads_who_has_it(tmp_path: Path, boot: Boot) -> None:
         assert (place / "lock").read_text().startswith("maintenance by Ann, since ")
     assert modes(place) == {"live": 0o700, "lock": 0o600, "lease.json": 0o600}
     record = json.loads((place / "lease.json").read_text())
-    assert (record["owner"], record["purpose"], record["boot"]) == ("Ann", "maintenance", "first")
+    assert (record["schema"], record["owner"], record["purpose"], record["boot"]) == (1, "Ann", "maintenance", "first")
     assert record["expires"] == 1180.0
     assert re.fullmatch(r"\d\d:\d\d:\d\d", record["since"])
 
@@ -230,6 +230,14 @@ def test_what_is_kept_is_told_with_its_end(tmp_path: Path, boot: Boot, monkeypat
         pass
 
 
+def test_who_keeps_it_is_told_in_300_characters(tmp_path: Path, boot: Boot) -> None:
+    with boot.lease(tmp_path).held("Ann", "x" * 5000, keep=lambda: 180.0):
+        pass
+    with pytest.raises(BusyError) as busy, boot.lease(tmp_path).held("Bob", "y"):
+        pass
+    assert str(busy.value).startswith(f"gateway live is busy: {'x' * 299}…; ")
+
+
 class Waiting:
     """A clock that only sleeping moves, and what happens when it comes to *at* seconds."""
 
@@ -276,7 +284,12 @@ def test_another_process_is_waited_for_in_bounds(
 
 @pytest.mark.parametrize(
     ("written", "who"),
-    [(b"", "another process"), (b"\xff\xfe by Ann", "\ufffd\ufffd by Ann"), (b"x" * 5000, "x" * 300)],
+    [
+        (b"", "another process"),
+        (b"\xff\xfe by Ann", "\ufffd\ufffd by Ann"),
+        (b"x" * 5000, "x" * 300),
+        (b"\x01" * 5000, "\\x01" * 74 + "\\x0…"),
+    ],
 )
 def test_whoever_holds_it_is_told_as_far_as_it_is_known(tmp_path: Path, boot: Boot, written: bytes, who: str) -> None:
     with boot.lease(tmp_path).held("Ann", "x"):

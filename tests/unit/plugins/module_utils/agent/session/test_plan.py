@@ -34,6 +34,7 @@ GOOD: dict[str, Any] = {
     "session_heartbeat": {},
 }
 ON = {"session_http_port": 9464}
+PUBLISHED_WRONGLY = {"session_metrics_directory": "metrics", "session_http_port": 9464, "session_http_address": "::"}
 OTHERS = (917, 918)
 
 
@@ -61,6 +62,36 @@ def test_problems(variable: str, value: object, id_: str) -> None:
     assert problems(GOOD, OTHERS) == []
     (problem,) = problems(GOOD | {variable: value}, OTHERS)
     assert (problem.id, problem.variable.partition("[")[0]) == (id_, variable)
+    if variable != "session_alerts":
+        assert problem.value == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "fix"),
+    [
+        ("session_sign_in_deadline", "IBKR takes sign-ins from Sunday 01:15 on"),
+        ("session_region", "choose north_america, europe, asia_pacific"),
+    ],
+)
+def test_what_can_be_chosen_is_told(variable: str, fix: str) -> None:
+    (problem,) = problems(GOOD | {variable: "x"}, OTHERS)
+    assert fix in problem.fix
+
+
+@pytest.mark.parametrize(("at", "fits"), [("sun 16:30", True), ("sun 16:31", False)])
+def test_an_appointment_ends_by_the_deadline(at: str, fits: bool) -> None:
+    settings = GOOD | {"session_sign_in_at": [at], "session_sign_in_minutes": 30}
+    assert [each.id for each in problems(settings, OTHERS)] == ([] if fits else ["appointment-outside"])
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = problems(GOOD | {"session_interval": 5, "session_region": "mars"} | PUBLISHED_WRONGLY, OTHERS)
+    assert [each.variable for each in found] == [
+        "session_interval",
+        "session_region",
+        "session_metrics_directory",
+        "session_http_address",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +102,11 @@ def test_problems(variable: str, value: object, id_: str) -> None:
         ({"session_http_port": 80}, "session_http_port", "not-a-number-within"),
         (ON | {"gateway_port": 9464}, "session_http_port", "http-port-taken"),
         (ON | {"access_mtls_port": "9464"}, "session_http_port", "http-port-taken"),
+        (ON | {"access_vpc_port": 9464}, "session_http_port", "http-port-taken"),
+        (ON | {"access_wireguard_port": 9464}, "session_http_port", "http-port-taken"),
+        ({"session_http_port": 1023}, "session_http_port", "not-a-number-within"),
+        ({"session_http_port": 65536}, "session_http_port", "not-a-number-within"),
+        ({"session_metrics_directory": "/\u00e9"}, "session_metrics_directory", "metrics-directory"),
         (ON | {"session_http_address": "0.0.0.0"}, "session_http_address", "http-address-open"),
         (ON | {"session_http_address": "10.0.0.2", "access_vpc_addresses": ["10.0.0.2"]}, "session_http_address",
          "http-address-open"),
@@ -85,6 +121,14 @@ def test_problems_of_what_is_published(changes: dict[str, Any], variable: str, i
     (problem,) = problems(GOOD | changes, OTHERS)
     assert (problem.id, problem.variable) == (id_, variable)
     assert "s3cr3t" not in str(problem)
+    if variable in changes:
+        assert problem.value == (None if "heartbeat" in id_ else repr(changes[variable]))
+
+
+def test_a_port_of_the_watcher_is_taken_for_another_server() -> None:
+    settings = ON | {"access_metrics_port": 9464, "access_metrics_address": "127.0.0.1"}
+    (problem,) = plan.served(settings, "access_metrics")
+    assert (problem.id, problem.variable) == ("http-port-taken", "access_metrics_port")
 
 
 @pytest.mark.parametrize(
@@ -92,6 +136,8 @@ def test_problems_of_what_is_published(changes: dict[str, Any], variable: str, i
     [
         {"session_metrics_directory": ""},
         ON | {"session_http_address": "::1"},
+        {"session_http_port": 1024},
+        {"session_http_port": 65535},
         ON | {"session_http_address": "10.0.0.2", "access_vpc_addresses": ["10.0.0.2"], "gateway_access": ["vpc"]},
         {"session_heartbeat": {"url": "https://hc.example.org/s3cr3t", "every": "120", "method": "GET"}},
     ],
@@ -171,6 +217,18 @@ def test_the_bounds_are_those_of_the_file_and_of_the_variable(variable: str, fie
             plan.from_data({field: value})
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"sign_in_at": ["10:00"]}, r"session_sign_in_at\[0\] = '10:00': not a day and a time"),
+        ({"sign_in_at": ["sun 10:00"], "sign_in_zone": "Mars/Olympus"}, "session_sign_in_zone = 'Mars/Olympus'"),
+    ],
+)
+def test_a_file_with_an_appointment_that_is_none_is_damaged(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(record_file.DamagedError, match=told):
+        plan.from_data(change)
+
+
 @pytest.mark.parametrize("change", [{"region": "mars"}, {"sign_in_deadline": "02:59"}, {"sign_in_deadline": "x"}])
 def test_a_file_with_a_region_or_a_deadline_that_is_none_is_damaged(change: dict[str, str]) -> None:
     with pytest.raises(record_file.DamagedError, match="region or deadline"):
@@ -181,7 +239,7 @@ def test_a_gateway_without_a_plan_has_the_default_and_a_damaged_one_its_fault(de
     deploy()
     assert plan.path("paper") == f"{descriptor.ROOT}/paper/session.json"
     assert plan.load_or_default("paper") == (Plan(), "")
-    assert (Plan().host, Plan().paper_sessions) == ("", ())
+    assert (Plan().host, Plan().paper_sessions, Plan().metrics_directory) == ("", (), "")
     with open(plan.path("paper"), "w") as file:
         json.dump({"interval": 300}, file)
     assert plan.load_or_default("paper") == (Plan(interval=300), "")
