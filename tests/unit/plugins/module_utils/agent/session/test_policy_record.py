@@ -191,6 +191,46 @@ OLD = "2026-11-20T10:00:00.000000000Z"
             },
         ),
         (live(blocked="push_missed"), RESTARTING, {"state": verdicts.STARTING, "reason": "well", "next_step": ""}),
+        # One that has ended by itself in a sign-in, with what its exit code means.
+        *(
+            (
+                live(blocked=cause), dataclasses.replace(DOWN, exit_meaning=meaning),
+                {"reason": policy.CAUSES[cause].meaning + told},
+            )
+            for cause, meaning, told in (
+                ("sign_in_ended", "no memory", " (no memory)"),
+                ("bad_settings", "no memory", " (no memory)"),
+                ("sign_in_ended", "", ""),
+                ("push_missed", "no memory", ""),
+            )
+        ),
+        # A pause that only the log knows is one of a live gateway that is down; the sign-in was at the start or later.
+        (
+            Record("live", "live"), dataclasses.replace(DOWN, paused=True),
+            {"stopped_by": "PAUSE", "signed_in_at": SUNDAY, "valid_until": at("2026-11-29 01:00")},
+        ),
+        (
+            Record("live", "live"), dataclasses.replace(DOWN, paused=True, started_at=None),
+            {"stopped_by": "PAUSE", "valid_until": None},
+        ),
+        (
+            live(), dataclasses.replace(DOWN, paused=True, started_at=OLD),
+            {"stopped_by": "", "signed_in_at": SUNDAY},
+        ),
+        (
+            Record("live", "live"), dataclasses.replace(RESTARTING, paused=True),
+            {"stopped_by": "", "signed_in_at": None},
+        ),
+        (paper(), dataclasses.replace(DOWN, paused=True), {"stopped_by": "", "signed_in_at": None}),
+        # Times that lie ahead.
+        (
+            live(healed_at=TUESDAY, served_window=TUESDAY), READY,
+            {"healed_at": TUESDAY, "served_window": TUESDAY},
+        ),
+        (
+            live(healed_at=TUESDAY + 1, served_window=TUESDAY + 1), READY,
+            {"healed_at": 0.0, "served_window": 0.0},
+        ),
         (
             live(), dataclasses.replace(READY, fault="no engine"),
             {"state": verdicts.DEGRADED, "reason": "no engine", "since": TUESDAY},
@@ -269,6 +309,26 @@ def test_a_look_as_the_rules_see_it() -> None:
     gateway.verdict = {"api_state": "link_down", "final": False, "reason": "", "next_step": "", "connectivity": None}
     gateway.engine_fault = "no engine"
     assert (policy.seen(gateway).api_state, policy.seen(gateway).fault) == ("link_down", "no engine")
+
+
+@pytest.mark.parametrize(
+    ("running", "meaning", "told"), [(True, "no memory", ""), (False, "no memory", "no memory"), (False, None, "")]
+)
+def test_why_it_ended_is_seen_of_what_is_down(running: bool, meaning: str | None, told: str) -> None:
+    gateway = Gateway({})
+    gateway.container = {
+        "exists": True, "running": running, "status": "", "frozen": None, "started_at": OLD, "exit_code": 137,
+        "exit_meaning": meaning, "oom_killed": False,
+    }  # fmt: skip
+    assert policy.seen(gateway).exit_meaning == told
+
+
+def test_a_pause_is_seen_in_the_log() -> None:
+    gateway = Gateway({})
+    gateway.summary.feed(SIGN_IN_LOG)
+    assert not policy.seen(gateway).paused
+    gateway.summary.feed(["IBC is paused"])
+    assert policy.seen(gateway).paused
 
 
 @pytest.mark.parametrize(("controller", "restarts"), [("ibc", True), ("ibg-controller", False)])
