@@ -22,6 +22,9 @@ COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
     ("line", "event", "value"),
     [
         (".> Starting IBC/IB gateway", "container_start", ""),
+        (".> Starting IBC/TWS", "container_start", ""),
+        (".> Starting Gateway controller in background", "other_controller", ""),
+        ("INFO ibg-controller v0.12.1", "other_controller", ""),
         (".> Invalid TRADING_MODE: demo", "bad_settings", "Invalid TRADING_MODE: demo"),
         ("error: both A and A_FILE are set", "bad_settings", ""),
         (".>\t\tVersion: 10.45.1j", "gateway_version", "10.45.1j"),
@@ -79,12 +82,16 @@ COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
         ("detected dialog entitled: Re-login is required; event=Opened", "contested", "Re-login is required"),
         *[(f"{word} is not supported", "passkey", "") for word in ("Passkey", "PassKey", "passkey", "passKey")],
         ("This release is no longer supported", "release_refused", ""),
+        ("The version of the application you are running, 10.30.1a, is old", "release_ends", "10.30.1a, is old"),
+        ("It will be desupported on 2026-12-15", "release_ends", "2026-12-15"),
+        ("The oldest at that time will be 10.37", "release_ends", "10.37"),
         ("IBC: Cold restart in progress", "cold_restart", ""),
         ("IBC returned exit status 143", "exit_code", "143"),
         ("Exiting after error with exit code=1112", "error", "1112"),
         ("IBC: CommandServer received command: STOP", "command", "STOP"),
         ("IBC is paused", "paused", ""),
         ("Gateway finished", "finished", ""),
+        ("TWS finished", "finished", ""),
         (".> Received SIGINT or SIGTERM", "terminated", ""),
         (OPENED.format("A"), "dialog", "A; event=Opened"),
         (CLOSED.format("A"), "dialog", "A; event=Closed"),
@@ -116,12 +123,16 @@ def test_a_line_that_only_looks_like_one(line: str) -> None:
 
 
 def test_what_ibc_is_asked_and_what_it_ends_with() -> None:
-    assert (ibc.IBC.name, ibc.IBC.commands) == (
+    assert (ibc.IBC.name, ibc.IBC.title, ibc.IBC.commands) == (
         "ibc",
+        "IBC",
         {"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},
     )
     # Those of the image's scripts, of IBC's ErrorCodes, and of signals.
     assert {*ibc.IBC.exit_codes} == {*range(8), 76, 77, *range(79, 89), 137, 143}
+    assert ibc.IBC.exit_codes_after_start == {1: ibc.UNDER_JAVA, 255: ibc.UNDER_JAVA}
+    # Those that are of the settings have a meaning, and are none of the sign-in's or of a signal.
+    assert ibc.IBC.settings_codes == {*range(1, 8), 79, 80, 81, 82, 84, 85}
 
 
 def test_the_password_is_where_the_role_has_ibc_read_it() -> None:
