@@ -23,7 +23,7 @@ COLD, RESTARTS = "IBC will cold-restart shortly", "IBC will restart shortly"
     [
         (".> Starting IBC/IB gateway", "container_start", ""),
         (".> Starting IBC/TWS", "container_start", ""),
-        (".> Starting Gateway controller in background", "other_controller", ""),
+        (".> Starting Gateway controller in live mode.", "other_controller", ""),
         ("INFO ibg-controller v0.12.1", "other_controller", ""),
         (".> Invalid TRADING_MODE: demo", "bad_settings", "Invalid TRADING_MODE: demo"),
         ("error: both A and A_FILE are set", "bad_settings", ""),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.fake_gcp.secrets import FakeSecrets, error
 from tests.unit.plugins.session_log import BEGUN, IN, TUESDAY
 
@@ -38,6 +39,10 @@ SESSION = {
     "lead_minutes": 30,
     "max_minutes": 120,
 }
+
+
+# Before the fixture no_passwords sets another.
+ROOT = password.ROOT
 
 
 @pytest.fixture
@@ -348,6 +353,11 @@ def test_where_nobody_has_it_no_engine_is_asked(control: Any, fake_engine: Any) 
 # Owners, modes and bytes of the files
 
 
+def test_it_is_where_the_role_mounts_it(pytestconfig: pytest.Config) -> None:
+    role = yaml.safe_load((pytestconfig.rootpath / "roles/gateway/vars/main.yml").read_text())
+    assert role["__gateway_secrets_dir"] == f"{ROOT}/{{{{ gateway_name }}}}/secrets"
+
+
 @pytest.fixture
 def owners(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
     """Everything that is there belongs to somebody else; the owner and the group that each path is given."""
@@ -405,7 +415,7 @@ def test_it_is_never_a_line_of_text(deploy: Any, tmp_path: Path) -> None:
     assert password.take("live") == "a\rb"
 
 
-@pytest.mark.parametrize(("seconds", "held"), [(password.LEFT_SECONDS, False), (password.LEFT_SECONDS + 0.1, True)])
+@pytest.mark.parametrize(("seconds", "held"), [(60.0, False), (60.1, True)])
 def test_how_long_it_waits_for_its_sign_in(monkeypatch: pytest.MonkeyPatch, seconds: float, held: bool) -> None:
     password.hand_over("live", "handed")
     os.utime(Path(password.ROOT, "live/handed"), (TUESDAY, TUESDAY))
@@ -433,8 +443,8 @@ def test_every_wait_has_an_end(
     password.provide(found)
     password.withdraw(found, Asked("/nowhere"), running=True)
     token, secret, blanking = waits
-    assert (token, blanking) == (password.TIMEOUT, password.TIMEOUT)
-    assert 0 < secret <= password.TIMEOUT
+    assert (token, blanking) == (10.0, 10.0)
+    assert 0 < secret <= 10.0
 
 
 def test_an_answer_that_is_no_http(
