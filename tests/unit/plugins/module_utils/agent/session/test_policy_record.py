@@ -283,6 +283,10 @@ def test_settings_that_cannot_be_read_degrade_what_is_not_blocked(
     assert (record.reason, record.next_step) == (fault if after == verdicts.DEGRADED else ("well", ""))
 
 
+def test_a_look_shows_no_more_than_it_is_told() -> None:
+    assert (READY.wanted, READY.exit_meaning, READY.settings_refused, READY.paused) == ("", "", False, False)
+
+
 def test_a_look_as_the_rules_see_it() -> None:
     nothing = policy.seen(Gateway({}))
     assert (nothing.exists, nothing.running, nothing.started_at, nothing.api_state) == (False, False, None, None)
