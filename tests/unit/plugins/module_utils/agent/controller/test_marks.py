@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import MAX_FINDS
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import MAX_FINDS, Controller, Finding
 
 STAMP = "2026-11-20T09:43:50.000000001Z"
 
@@ -66,3 +66,16 @@ def test_a_huge_line_is_read_in_part() -> None:
 
 def test_a_value_that_is_no_text_is_shown_as_far_as_it_is() -> None:
     assert [event.value for event in ibc.IBC.events(b"IBC: version: 3\xff\n")] == ["3\ufffd"]
+
+
+def test_a_finding_that_says_no_more_is_tried_again_by_nobody_and_stopped_gently() -> None:
+    found = Finding("it is so", "do this")
+    assert (found.again, found.at_once, found.of_image) == ((), False, False)
+
+
+def test_a_controller_that_says_no_more_listens_early_and_reads_a_property() -> None:
+    found = Controller("x", "X", {}, {}, {}, {}, "", "")
+    assert (found.listens_late, found.names_pushes_late, found.password_is_property) == (False, False, True)
+    assert (found.exit_codes_after_start, found.settings_codes) == ({}, frozenset())
+    more = Controller("x", "X", {}, {}, {}, {}, "", "", exit_codes_after_start={1: "a stop"})
+    assert more.exit_codes_after_start == {1: "a stop"}
