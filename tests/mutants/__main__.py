@@ -56,6 +56,7 @@ MODULES: dict[str, list[str]] = {
     ],
     "agent/controller/milestones": [
         "agent/controller/test_milestones",
+        "agent/controller/test_ibg_controller",
         "agent/engine/test_log",
         "agent/api/test_verdicts",
     ],

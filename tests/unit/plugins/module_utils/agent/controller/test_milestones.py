@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import controllers
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.findings import FINDINGS
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.marks import Controller
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import Summary
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller.milestones import TYPED, Summary
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
 
 BANNER = [
@@ -553,3 +553,23 @@ def test_what_the_log_says_is_fit_to_be_shown(text: str, end: str) -> None:
 def test_no_line_raises_and_the_summary_stays_small(lines: list[str]) -> None:
     summary = summed(lines)
     assert len(str(summary.as_dict())) < 2000
+
+
+def test_what_ibkr_says_of_the_release_is_joined_in_400_characters() -> None:
+    parts = ["version of the application you are running, 10.30.1a", "be desupported on 2026-12-15"]
+    summary = summed(BANNER, FRESH, parts)
+    assert summary.release_notice == "10.30.1a 2026-12-15"
+    summary.feed([f"at that time will be {'x' * 400}"])
+    assert summary.release_notice == f"10.30.1a 2026-12-15 {'x' * 379}…"
+
+
+def test_a_sign_in_that_failed_after_its_push_is_no_refused_password() -> None:
+    summary = summed(BANNER, FRESH, LOGIN, PUSH, ["IBC: Login failed", "Login error message: x"])
+    assert (summary.finding, summary.refused_logins) == ("push_denied", 0)
+
+
+def test_the_names_of_what_a_person_types() -> None:
+    assert {title: name for title, (name, _wanted) in TYPED.items()} == {
+        "Enter security code": "code_wanted",
+        "Security Code Card Authentication": "card_wanted",
+    }
