@@ -105,7 +105,8 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
         outcome.how = "docker"
         with contextlib.suppress(EngineError):
             engine.stop(name, patience, patience + _KILL_SECONDS)
-        outcome.exit_code = _ended(engine, name, _RETRY_SECONDS)
+            # It answers when the container has ended: only a slow host keeps the exit code back.
+            outcome.exit_code = _ended(engine, name, _KILL_SECONDS)
     if outcome.exit_code is None:
         outcome.did("docker kill")
         outcome.how = "docker"

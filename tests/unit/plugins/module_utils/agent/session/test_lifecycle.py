@@ -274,7 +274,8 @@ def test_a_stop_ends_in_its_time(
     assert world.now - 1000.0 <= (grace or 90) + 15
 
 
-KILL = [("wait", 1.0), ("wait", 4.0)]
+# After the kill; a stop that fails is followed by it at once.
+KILL = [("wait", 4.0)]
 
 
 @pytest.mark.parametrize(
