@@ -36,7 +36,7 @@ tools:
 lint: tools ## every static check
 	@python tests/run.py $(ARGS) lint
 
-test-fast: tools ## quick lint, quick unit tests, client libraries: no sandbox
+test-fast: tools ## quick lint, quick unit tests, fuzzing: no sandbox
 	@python tests/run.py $(ARGS) fast
 
 test: tools setup ## lint, and every test that takes minutes

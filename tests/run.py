@@ -95,27 +95,18 @@ LINT = [
     lint("tree", "python -m tests.lint.tree"),
     lint("locks", "python requirements/lock.py --check"),
 ]
+UNIT = "pytest -n 4 --dist worksteal tests/unit --ignore tests/unit/gcp -m"
 QUICK = [
     # Mostly waiting: for timeouts, for servers to come up.
-    Stage(
-        "unit",
-        "pytest -n 4 --dist worksteal -m 'not programs and not thorough' tests/unit --ignore tests/unit/gcp",
-        cores=2,
-        minutes=10,
-    ),
+    Stage("unit", f"{UNIT} 'not (programs or thorough or long)'", cores=2, minutes=10),
     Stage("fuzz", "pytest -n 2 tests/fuzz", cores=2, minutes=10),
+]
+# Everything else without a machine: the fake cloud, servers, programs of others, playbooks against the stand-in.
+SLOW = [
+    Stage("slow", f"{UNIT} 'programs or thorough or long'", cores=2, minutes=15),
+    Stage("gcp", "pytest -n 4 --dist worksteal tests/unit/gcp", cores=2, minutes=15),
     Stage("clients", "pytest tests/clients", minutes=10),
     Stage("refusals", "pytest tests/playbooks/test_refusals.py", minutes=20),
-]
-# Everything else without a machine: the fake cloud, programs of others, and playbooks against the stand-in.
-SLOW = [
-    Stage(
-        "slow",
-        "pytest -n 4 --dist worksteal -m 'programs or thorough' tests/unit --ignore tests/unit/gcp",
-        cores=2,
-        minutes=15,
-    ),
-    Stage("gcp", "pytest -n 4 --dist worksteal tests/unit/gcp", cores=2, minutes=15),
     Stage("doors", "pytest -n 2 tests/doors", cores=2, minutes=10),
     Stage("playbooks", "pytest tests/playbooks --ignore tests/playbooks/test_refusals.py", minutes=20),
 ]

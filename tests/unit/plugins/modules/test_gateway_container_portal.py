@@ -23,6 +23,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 from ansible_collections.ibops.gateway.plugins.module_utils.deploy import portal
 from ansible_collections.ibops.gateway.plugins.modules import gateway_container
 
+pytestmark = pytest.mark.thorough
+
 USER, PASSWORD, KEYSTORE = "annabel77", "Tr0ub4dor&3", b"\xfe\xed\xfe\xed\x00\r\n\x80"
 STACK = {"ibops.gateway.stack": "client_portal"}
 Run = Callable[..., dict[str, Any]]

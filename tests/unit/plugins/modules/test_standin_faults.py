@@ -18,6 +18,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe impo
 from ansible_collections.ibops.gateway.plugins.modules import gateway_ready
 from ibgw_standin import faults, testing
 
+pytestmark = pytest.mark.thorough
+
 # Faults of layer login all close the port of a stand-in that serves the API alone.
 EXPECTED = {
     **{name: "port_closed" for name, fault in faults.FAULTS.items() if fault.layer == "login"},

@@ -13,6 +13,8 @@ from sandbox.client_portal import standin
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import websocket
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import client
 
+pytestmark = pytest.mark.thorough
+
 
 def endpoint(port: int, timeout: float = 5.0) -> client.Endpoint:
     return client.Endpoint("127.0.0.1", port, client.context_for("127.0.0.1", None), timeout)

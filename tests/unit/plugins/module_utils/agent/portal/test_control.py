@@ -26,6 +26,8 @@ from ansible_collections.ibops.gateway.plugins.modules import (
     gateway_sign_in,
 )
 
+pytestmark = pytest.mark.thorough
+
 Run = Callable[..., tuple[int, dict[str, Any]]]
 ACCOUNT = "DU1234567"
 

@@ -20,6 +20,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan i
 from ansible_collections.ibops.gateway.plugins.module_utils.report import live_check
 from ansible_collections.ibops.gateway.plugins.modules import gateway_health, gateway_info
 
+pytestmark = pytest.mark.thorough
+
 
 def watched(capsys: pytest.CaptureFixture[str]) -> None:
     """Have the watcher look once; what it tells the journal is not the module's output."""

@@ -19,6 +19,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 
+pytestmark = pytest.mark.thorough
+
 Make = Callable[..., PortalWatcher]
 
 
