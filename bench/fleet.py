@@ -77,7 +77,9 @@ class Fleet:
             if "machine" in answer:
                 answer["machine"] = "@HOST@"
         found["ansible.builtin.ping"] = {"ping": "pong", "changed": False}
-        self._answers.write_text(json.dumps(found))
+        self._answers.mkdir(exist_ok=True)
+        for module, answer in found.items():
+            (self._answers / module).write_text(json.dumps(answer))
 
     def run(self, playbook: str = "site.yml", *arguments: str, limit: str = "fleet") -> site_run.Cost:
         places = ("-i", "inventories/sandbox", "-i", str(self._inventory), "-l", limit, "-f", str(FORKS))

@@ -1,9 +1,7 @@
-"""A connection to a host that is not there: modules answer as they did on a real one, recorded in $STAND_IN_ANSWERS."""
+"""A connection to a host that is not there: modules answer as on a real one, from directory $STAND_IN_ANSWERS."""
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 import pathlib
 import re
@@ -23,12 +21,6 @@ MODULE = re.compile(
 )
 
 
-@functools.cache
-def answers() -> dict[str, str]:
-    found = json.loads(pathlib.Path(os.environ["STAND_IN_ANSWERS"]).read_text())
-    return {name: json.dumps(answer) for name, answer in found.items()}
-
-
 class Connection(ConnectionBase):
     transport = "stand_in"
     has_pipelining = always_pipeline_modules = True
@@ -42,9 +34,11 @@ class Connection(ConnectionBase):
             raise AnsibleConnectionFailure(f"the stand-in runs modules and nothing else: {cmd[:200]}")
         namespace, own, builtin = (each.decode() for each in found.groups(b""))
         name = f"{namespace}.{own}" if own else f"ansible.builtin.{builtin}"
-        if name not in answers():
+        # Each task is a process, which reads only its own.
+        answer = pathlib.Path(os.environ["STAND_IN_ANSWERS"], name)
+        if not answer.exists():
             raise AnsibleConnectionFailure(f"no answer of module {name} was recorded")
-        return 0, answers()[name].replace("@HOST@", self._play_context.remote_addr).encode(), b""
+        return 0, answer.read_text().replace("@HOST@", self._play_context.remote_addr).encode(), b""
 
     def put_file(self, in_path: str, out_path: str) -> None:
         raise AnsibleConnectionFailure(f"the stand-in takes no file: {out_path}")

@@ -10,7 +10,7 @@ WORDS = {
     "unknown_words": "detected dialog entitled: Zugang verweigert; event=Opened",
     "no_words": "",
     "login_failed": "Login failed",
-    "invalid_password": "Connection to server failed: Invalid username or password.",
+    "refused": "Connection to server failed: Invalid username or password.",
     "unreached": "Connection to server failed: Connection refused",
 }
 
