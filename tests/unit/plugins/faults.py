@@ -253,21 +253,21 @@ FAULTS: tuple[Fault, ...] = (
     # Signing in: gateway_operations 2.3 and 3, numbers 2 and 7
     Fault(
         "IBKR refuses the password: IBC keeps trying", "stops it at the second refusal", signing_in(*REFUSED),
-        BLOCKED, 15, "the sign-in", "refused_login", ("state/blocked",), before=down, shows="Login failed",
+        BLOCKED, 13, "the sign-in", "refused_login", ("state/blocked",), before=down, shows="Login failed",
     ),
     Fault(
         "IBKR refuses the password: IBC keeps trying", "stops it at the second refusal", starting(*REFUSED),
-        BLOCKED, 15, "the start",
+        BLOCKED, 13, "the start",
         "refused_login", ("state/blocked",), mode="paper", before=down, shows="Login failed",
     ),
     Fault(
         "the dialog 'Unrecognized Username or Password' waits at the sign-in", "stops it",
-        signing_in(*ASKING, (12, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 2, "the sign-in",
+        signing_in(*ASKING, (12, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 0, "the sign-in",
         "refused_login", ("state/blocked",), before=down, shows="Unrecognized",
     ),
     Fault(
         "that dialog waits after a daily restart", "stops it",
-        writing(*RESUMED[:3], (20, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 2, "the session",
+        writing(*RESUMED[:3], (20, DIALOG.format("Unrecognized Username or Password"))), BLOCKED, 0, "the session",
         "refused_login", ("state/blocked",), shows="Unrecognized",
     ),
     Fault(
@@ -298,7 +298,7 @@ FAULTS: tuple[Fault, ...] = (
     *(
         Fault(
             "IBKR's servers are out of reach at the sign-in: IBC keeps trying", "stops it at the second failure",
-            act(*NO_SERVER), BLOCKED, 10, lost, "server_unreachable", ("state/blocked",), mode=mode, before=down,
+            act(*NO_SERVER), BLOCKED, 8, lost, "server_unreachable", ("state/blocked",), mode=mode, before=down,
             shows=UNREACHED,
         )
         for mode, act, lost in (("live", signing_in, "the sign-in"), ("paper", starting, "the start"))

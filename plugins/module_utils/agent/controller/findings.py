@@ -29,12 +29,14 @@ FINDINGS: dict[str, Finding] = {
     "refused_login": Finding(
         "IBKR refused the user or the password; every further try brings the user nearer to a lock-out",
         "Stop the gateway, check user, password and mode by signing in at IBKR's web page, then start again.",
+        at_once=True,
     ),
     "server_unreachable": Finding(
         "the gateway could not reach IBKR's servers, twice in a row; user and password have not been judged",
         "Look for an outage at IBKR's system status page, and check the VM's way out (names, routes, firewall) to "
         "IBKR's hosts; then start again.",
         again=(WINDOW, TAP),
+        at_once=True,
     ),
     "login_window_loop": Finding(
         "the login window did not show in time, three times in a row",

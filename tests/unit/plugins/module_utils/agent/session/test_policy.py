@@ -64,7 +64,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store 
         pytest.param(live(hung_looks=0), HUNG, TUESDAY, None, None, id="hung once"),
         pytest.param(live(hung_looks=5, healed_at=TUESDAY - 60), HUNG, TUESDAY, None, None, id="restarted today"),
         pytest.param(
-            live(grant=IN_TIME), dataclasses.replace(ASKING, finding="refused_login"), TUESDAY, "stop", "refused_login",
+            live(grant=IN_TIME), dataclasses.replace(ASKING, finding="refused_login"), TUESDAY, "kill", "refused_login",
             id="a refused password within a sign-in",
         ),
         pytest.param(
@@ -419,7 +419,9 @@ def test_what_would_go_on_in_a_gentle_stop_is_killed() -> None:
     asking = {cause: dataclasses.replace(READY, finding=cause, signed_in=False) for cause in policy.CAUSES}
     steps = {cause: policy.decide(live(), look, PLAN, TUESDAY) for cause, look in asking.items()}
     killed = {cause for cause, step in steps.items() if step and step.action == "kill"}
-    assert killed == {"too_many_attempts", "push_denied", "other_controller"}
+    assert killed == {
+        "refused_login", "server_unreachable", "too_many_attempts", "push_denied", "other_controller",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("api_state", ["no_handshake", "no_valid_id", "unresponsive", "tcp_timeout"])
