@@ -22,7 +22,8 @@ options:
         required: true
       state:
         description:
-          - V(present) is a file or link as the other options say, V(directory) a directory, V(absent) nothing.
+          - V(present) is a file or link as the other options say, V(directory) a directory, V(absent)
+            nothing, for a directory only when it is empty.
           - V(attributes) changes mode, owner and group of what is there, and does nothing where nothing is.
         type: str
         choices: [absent, attributes, directory, present]

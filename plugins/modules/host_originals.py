@@ -59,27 +59,34 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+due:
+  description: All files that were not what they had been, also those that are left to M(ibops.gateway.guarded_files).
+  returned: unless O(state=forgotten)
+  type: list
+  elements: str
+  sample: [/etc/login.defs, /etc/nftables.conf]
 paths:
   description: The files that were put back; in check mode, those that would be.
-  returned: success
+  returned: unless O(state=forgotten)
   type: list
   elements: str
   sample: [/etc/login.defs]
 left:
   description: The files that somebody has changed since they were written, and that stay as they are.
-  returned: success
+  returned: unless O(state=forgotten)
   type: list
   elements: str
   sample: [/etc/fstab]
 guarded:
   description: Options C(files) and C(undo) for M(ibops.gateway.guarded_files); empty without any.
-  returned: success
+  returned: unless O(state=forgotten)
   type: dict
   sample: {files: [{path: /etc/nftables.conf, state: absent, commands: []}], undo: []}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ibops.gateway.plugins.module_utils import _host_files as option
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.files import reconcile
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.record_file import DamagedError
 from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed, originals, pending
@@ -95,17 +102,16 @@ def main() -> None:
     )
     kept = originals.Originals(module.params["originals"])
     try:
-        due, left = kept.due()
         if module.params["state"] == "forgotten":
-            any_kept = kept.any()
-            if any_kept and not module.check_mode:
+            found = kept.any()
+            if found and not module.check_mode:
                 kept.forget()
-            module.exit_json(changed=any_kept, paths=[], left=[], guarded={"files": [], "undo": []})
-        plain = [each for each in due if not each.guarded]
-        entries = [kept.entry(each) for each in plain]
-        changes = reconcile(entries, check=True)
-        guarded = [each for each in due if each.guarded]
+            module.exit_json(changed=found)
+        due, left = kept.due()
+        plain, guarded = ([each for each in due if each.guarded is which] for which in (False, True))
         options = [kept.option(each) for each in guarded]
+        entries = [option.entry(option.completed(kept.option(each))) for each in plain]
+        changes = reconcile(entries, check=True)
         if not module.check_mode:
             for command in originals.commands(plain, "retire"):
                 commit_confirmed.execute(command, pending.SECONDS)
@@ -127,6 +133,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(changes),
         diff=changes,
+        due=[each.path for each in due],
         paths=[change["after_header"] for change in changes],
         left=left,
         guarded={"files": options, "undo": originals.commands(guarded, "commands")},

@@ -54,7 +54,7 @@ with open(path) as file:
     paths = file.read().split()
 if not module.check_mode:
     open(path, "w").close()
-module.exit_json(changed=bool(paths), paths=paths, left=["/etc/fstab"], guarded={"files": [], "undo": []})
+module.exit_json(changed=bool(paths), due=paths, left=["/etc/fstab"])
 """
 TAKE_BACK = [{"name": "Put back", "ibops.gateway.host_originals": None, "register": "hardening_taken_back"}]
 
@@ -148,6 +148,7 @@ def test_the_hardening_is_taken_back_with_the_last_gateway(folder: pathlib.Path)
         text
     )
     assert "2 files go back" in text
+    assert "The hardening would be taken back" in text
     status, text = remove(folder, "-e", "remove_hardening=true", "-l", "paper", "-e", "remove_confirm=paper")
     assert (status, deployed(folder), (folder / "originals").read_text()) == (0, [], ""), text
     assert "Changed by somebody since, and left alone: /etc/fstab" in text

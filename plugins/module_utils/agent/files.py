@@ -94,7 +94,10 @@ def read(path: str, content: bool = True) -> State:
 def write(path: str, state: State) -> None:
     """Bring a path to this state; a file or link is replaced atomically (OSError: the old one is untouched)."""
     if not state:
-        os.unlink(path)
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
         return
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     if "target" not in state and "content" not in state:

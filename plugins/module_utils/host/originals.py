@@ -48,6 +48,11 @@ class Original:
     def found(self) -> files.State:
         return files.read(self.path, content=self.kind != ATTRIBUTES)
 
+    def is_used(self) -> bool:
+        """Whether it was made as a directory, and has something in it now."""
+        made = self.kind == ABSENT and os.path.isdir(self.path) and not os.path.islink(self.path)
+        return made and bool(os.listdir(self.path))
+
 
 @dataclasses.dataclass(frozen=True)
 class Index:
@@ -58,17 +63,6 @@ class Index:
 
 class UnknownError(Exception):
     """Nothing says what was there."""
-
-
-class _Removed(files.Absent):
-    """A file or link of ours; a directory only when it is empty."""
-
-    def make(self, wanted: files.State) -> None:
-        if os.path.isdir(self.path) and not os.path.islink(self.path):
-            with contextlib.suppress(OSError):
-                os.rmdir(self.path)
-        else:
-            super().make(wanted)
 
 
 class Originals:
@@ -89,12 +83,14 @@ class Originals:
             pairs = [(entry, option, entry.found()) for entry, option in wanted]
             if not os.path.exists(self._index) and any(found and OURS in entry.path for entry, _o, found in pairs):
                 return
+            # A path can be written twice, here or in another run: whole by one entry, its attributes by another.
+            states = {path: each.found() for path, each in kept.items()}
             for entry, option, found in pairs:
-                after = entry.wanted(found)
+                found = {**found, **states.get(entry.path, {})}
+                after = states[entry.path] = entry.wanted(found)
                 if found != after:
-                    before = kept.get(entry.path) or self._original(entry, found)
                     kept[entry.path] = dataclasses.replace(
-                        before,
+                        self._first(kept.get(entry.path), entry, found),
                         written=digest(after),
                         guarded=guarded,
                         commands=list(option["commands"]),
@@ -105,36 +101,27 @@ class Originals:
     def due(self) -> tuple[list[Original], list[str]]:
         """Return the originals to put back, the last written first, and the paths that somebody has changed since.
 
-        Raises UnknownError where nobody kept anything, DamagedError, OSError.
+        A directory that is in use is in neither. Raises UnknownError where nobody kept anything, DamagedError, OSError.
         """
         due, left = [], []
         for each in reversed(self._read(None).originals):
             found = each.found()
             if digest(found) == each.written:
-                due.append(each)
+                due += [] if each.is_used() else [each]
             elif found != self._before(each):
                 left.append(each.path)
         return due, left
 
-    def entry(self, original: Original) -> files.Entry:
-        """Return what the path has to be again. Raises DamagedError, OSError."""
-        if original.kind == ABSENT:
-            return _Removed(original.path)
-        if original.kind == LINK:
-            return files.Link(original.path, original.target)
-        attributes = (original.mode, original.owner, original.group)
-        if original.kind == ATTRIBUTES:
-            return files.Attributes(original.path, *attributes)
-        return files.File(original.path, str(self._before(original)["content"]), *attributes)
-
     def option(self, original: Original) -> dict[str, t.Any]:
-        """Return the same as an element of option ``files``. Raises DamagedError, OSError."""
+        """Return what the path has to be again, as an element of option ``files``. Raises DamagedError, OSError."""
         option: dict[str, t.Any] = {"path": original.path, "commands": original.retire}
         if original.kind == ABSENT:
             return {**option, "state": "absent"}
         if original.kind == LINK:
             return {**option, "target": original.target}
         attributes = {"mode": f"{original.mode:04o}", "owner": str(original.owner), "group": str(original.group)}
+        if original.kind == ATTRIBUTES:
+            return {**option, **attributes, "state": "attributes"}
         return {**option, **attributes, "content": self._before(original)["content"]}
 
     def any(self) -> bool:
@@ -148,6 +135,12 @@ class Originals:
             for name in os.listdir(self.root):
                 if name != "index.json":
                     os.unlink(f"{self.root}/{name}")
+
+    def _first(self, kept: Original | None, entry: files.Entry, found: files.State) -> Original:
+        """The original as it is *kept*; of a file of which only the attributes were written, the content is added."""
+        if kept and (kept.kind != ATTRIBUTES or "content" not in found):
+            return kept
+        return self._original(entry, {**found, **(self._before(kept) if kept else {})})
 
     def _original(self, entry: files.Entry, found: files.State) -> Original:
         if not found:

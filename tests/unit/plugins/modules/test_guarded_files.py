@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ibops.gateway.plugins.module_utils.host import commit_confirmed
-from ansible_collections.ibops.gateway.plugins.modules import guarded_files
+from ansible_collections.ibops.gateway.plugins.modules import guarded_files, host_originals
 
 Step = t.Callable[..., dict[str, t.Any]]
 
@@ -46,6 +46,20 @@ def test_check_apply_keep_repeat(step: Step, tmp_path: Path) -> None:
     assert step("keep")["state"] == "kept"
     again = step()
     assert (again["state"], again["changed"], again["went_back"]) == ("same", False, [])
+
+
+def test_the_files_before_are_kept_with_what_makes_them_take_effect(
+    step: Step, run_module: t.Any, tmp_path: Path
+) -> None:
+    kept = str(tmp_path / "kept")
+    step(originals=kept, check=True)
+    assert not os.path.exists(kept)
+    step(originals=kept, undo=["reload old"])
+    step("keep", originals=kept)
+    assert run_module(host_originals.main, originals=kept)["guarded"] == {
+        "files": [{"path": str(tmp_path / "file"), "state": "absent", "commands": ["reload old"]}],
+        "undo": ["true"],
+    }
 
 
 def test_an_old_login_proves_nothing(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import pathlib
 import typing as t
 
@@ -91,6 +92,9 @@ def test_everything_goes_back(host: Host) -> None:
         ("unit", lambda path: (path.unlink(), path.symlink_to("/etc/mine"))),
         ("deny", lambda path: path.write_text("mine\n")),
         ("jail", lambda path: path.chmod(0o644)),
+        ("ibgw.conf", lambda path: (path.unlink(), path.mkdir())),
+        ("login.defs", lambda path: (path.unlink(), os.mkfifo(path))),
+        ("odd", lambda path: path.unlink()),
     ],
 )
 def test_what_somebody_has_changed_since_is_left_alone(host: Host, name: str, change: t.Any) -> None:
@@ -104,10 +108,41 @@ def test_what_somebody_has_changed_since_is_left_alone(host: Host, name: str, ch
     assert len(done["paths"]) == len(WANTED) - 1
 
 
+def test_what_was_there_first_counts_whoever_wrote_in_between(host: Host) -> None:
+    find(host)
+    before = host.look()
+    host.write(*WANTED)
+    pathlib.Path(host.path("login.defs")).write_text("UMASK 000\n")
+    host.write(*WANTED)
+    host.back()
+    assert host.look() == before
+
+
+TWICE = [WANTED[0], {"path": "login.defs", "state": "attributes", "mode": "0600"}]
+
+
+@pytest.mark.parametrize("runs", [[TWICE], [TWICE[::-1]], [TWICE[:1], TWICE[1:]], [TWICE[1:], TWICE[:1]]])
+def test_a_path_that_is_written_twice_goes_back(host: Host, runs: list[list[State]]) -> None:
+    find(host)
+    before = host.look()
+    for options in runs:
+        host.write(*options)
+    host.back()
+    assert host.look() == before
+
+
+def test_a_path_that_is_written_after_its_removal_goes_back(host: Host) -> None:
+    find(host)
+    before = host.look()
+    host.write(WANTED[2], {"path": "deny", "content": "new\n"})
+    host.back()
+    assert host.look() == before
+
+
 def test_a_directory_that_others_use_stays(host: Host) -> None:
     host.write({"path": "rules.d", "state": "directory"})
     pathlib.Path(host.path("rules.d/theirs")).touch()
-    host.back()
+    assert host.back()["changed"] is False
     assert sorted(host.look()) == ["rules.d", "rules.d/theirs"]
 
 

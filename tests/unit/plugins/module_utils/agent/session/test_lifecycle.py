@@ -313,6 +313,15 @@ def test_who_has_how_long(
     assert world.calls == calls
 
 
+def test_an_exit_code_that_comes_late_is_no_reason_to_kill(
+    gateway: Gateway, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Stubborn(fake_engine, monkeypatch, "hangs up")
+    monkeypatch.setattr(Engine, "stop", lambda *_arguments: setattr(world, "ends_at", world.now + 3.0))
+    outcome = world.stop(gateway, 600, 90)
+    assert (outcome.actions[1:], outcome.exit_code) == (["docker stop -t 90"], 7)
+
+
 def test_one_that_ends_before_ibc_listens_is_asked_no_more(
     gateway: Gateway, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
