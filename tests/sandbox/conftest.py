@@ -16,14 +16,14 @@ from sandbox.machine import keys
 from sandbox.machine.common import ROOT, STATE
 
 HERE = Path(__file__).parent
-# Not the user's own.
-SLOT = 9
-PLACES = {"container": ("10.211.0.100", 22), "vm": ("127.0.0.1", 2390)}
+# Neither the user's own nor a scenario's.
+SLOT = 17
+PLACES = {"container": (f"10.211.0.{10 + 10 * SLOT}", 22), "vm": ("127.0.0.1", 2300 + 10 * SLOT)}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """sandbox-paper of slot 9."""
+    """sandbox-paper of the tests' slot."""
 
     backend: str
     release: str

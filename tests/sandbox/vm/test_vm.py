@@ -32,7 +32,7 @@ def machine() -> Iterator[Machine]:
 def test_a_port_that_is_taken_is_named(machine: Machine) -> None:
     with socket.create_server(PLACES["vm"]):
         output = machine.make(status=2)
-    assert "Port 2390 of 127.0.0.1 is in use" in output
+    assert f"Port {PLACES['vm'][1]} of 127.0.0.1 is in use" in output
     assert "SANDBOX_SLOT" in output
     assert vm.inspect(machine.name) is None
 

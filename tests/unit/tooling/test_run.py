@@ -7,8 +7,10 @@ import re
 import time
 
 import pytest
+import yaml
 from tests import run
 from tests.run import Runner, Stage, count, summary
+from tests.sandbox.conftest import SLOT
 
 
 @pytest.mark.parametrize(
@@ -83,3 +85,10 @@ def test_the_limit_is_longer_on_a_loaded_machine(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(run.os, "getloadavg", lambda: (load, 0.0, 0.0))
     [outcome] = Runner(cores=1).run([Stage("good", "sleep 1", minutes=0.005)])
     assert outcome.verdict == verdict
+
+
+def test_no_two_stages_have_a_machine_in_common() -> None:
+    scenarios = [yaml.safe_load(each.read_text()) for each in (run.ROOT / "molecule").glob("*/molecule.yml")]
+    slots = [SLOT, *(int(each["ansible"]["env"]["SANDBOX_SLOT"]) for each in scenarios)]
+    assert len(slots) > 1
+    assert sorted(slots) == sorted(set(slots))
