@@ -69,7 +69,8 @@ def test_a_second_run_has_nothing_to_say(fresh: str) -> None:
 
 
 def test_a_second_checkout_disturbs_the_first_in_nothing(fresh: str) -> None:
-    state = "docker ps --format '{{.ID}} {{.Names}}'; docker images --quiet"
+    # Sorted: of images that were made in the same second, Docker lists any first.
+    state = "{ docker ps --format '{{.ID}} {{.Names}}'; docker images --quiet; } | sort"
     before = inside(fresh, state).splitlines()
     inside(fresh, "mkdir ../second && tar -c --exclude=./.sandbox . | tar -xC ../second")
     inside(fresh, "cd ../second && sandbox/setup")
