@@ -33,6 +33,7 @@ ALERT_KINDS = frozenset(
         "password_held",
         "release",
         "reminder",
+        "reopens",
         "sign-in",
         "skip",
         "state",
