@@ -14,7 +14,6 @@ import time
 import typing as t
 from collections.abc import Callable, Iterator
 
-from ..engine.client import EngineError
 from ..session import lifecycle, watching
 from ..session.acting import Acting
 from ..session.inspection import container_facts

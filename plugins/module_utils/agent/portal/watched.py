@@ -45,7 +45,7 @@ class Watched:
     finding: client.Verdict | None = None
     container: dict[str, t.Any] | None = None
     engine_fault: str | None = None
-    # Who has stopped it by `ibgwctl stop`, by the record of the last look.
+    # The actor of `ibgwctl stop`, by the record of the last look.
     stopped_by: str = ""
     summary: milestones.Summary = field(default_factory=milestones.Summary)
     password_secret: None = None

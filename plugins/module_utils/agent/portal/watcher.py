@@ -14,14 +14,13 @@ import copy
 import time
 from collections.abc import Callable
 
-from ..session import policy
-from ..session.channel_kinds import Alert
+from ..session import policy, watching
 from ..session.delivery import Delivery
 from ..session.lease import BusyError
 from ..session.plan import Plan
 from ..session.publish import Publisher
 from ..session.store import Record, Store
-from ..session.telling import REPEAT_SECONDS, Telling
+from ..session.telling import Telling
 from ..text import printable
 from . import client, watched
 
@@ -30,18 +29,24 @@ BY = "the watcher"
 SLICE_SECONDS = 60.0
 # How often a lost brokerage session is asked for in one loss and in an hour, and from one time to the next.
 REOPENS, REOPENS_AN_HOUR, REOPEN_SECONDS = 3, 6, 120.0
+FLAPPING_STEP = "See whether its user is signed in elsewhere, and docker logs of its container."
 
 
 class PortalWatcher:
     """Watches gateway *name* by its *plan*."""
 
     def __init__(
-        self, name: str, plan: Plan, now: Callable[[], float] = time.time, delivery: Delivery | None = None
+        self,
+        name: str,
+        plan: Plan,
+        now: Callable[[], float] = time.time,
+        delivery: Delivery | None = None,
+        restarts: watching.Restarts | None = None,
     ) -> None:
         self.plan, self.now, self.store = plan, now, Store(name)
         self.gateway = self.descriptor = watched.load(name)
         self.delivery = delivery or Delivery(self.store)
-        self.publisher = Publisher(self, self.delivery.outbox)
+        self.publisher = Publisher(self, self.delivery.outbox, restarts)
         self._telling = Telling(self.delivery, plan, self.gateway.accounts)
 
     def run(self, alive: Callable[[], None], ended: Callable[[], bool], sleep: Callable[[float], None]) -> None:
@@ -75,6 +80,7 @@ class PortalWatcher:
                 self.store.note("state", record.reason, now, state=record.state)
             self.store.save(record)
         self._telling.of_state(before, record, now)
+        self._telling.of_restarts(self.publisher.restarts, now)
         self.delivery.begin(now)
         tally = self.publisher.tally
         tally.looks, tally.look_seconds = tally.looks + 1, self.gateway.clock() - began
@@ -85,7 +91,9 @@ class PortalWatcher:
         """Ask for a lost brokerage session, within the bounds; beyond those of an hour a person is told."""
         lately = [moment for moment in record.reopened if abs(now - moment) < 3600]
         if len(lately) >= REOPENS_AN_HOUR:
-            self._put_flapping(record, now)
+            what = "its brokerage session is lost again and again"
+            text = f"It was asked for {REOPENS_AN_HOUR} times within an hour, which is the limit."
+            self._telling.of_fault("reopens", what, text, FLAPPING_STEP, now)
             return
         asked = sum(moment >= record.since for moment in record.reopened)
         if asked >= REOPENS or (lately and now - lately[-1] < REOPEN_SECONDS):
@@ -98,13 +106,6 @@ class PortalWatcher:
         except client.NoAnswerError as error:
             answer = error.reason
         self.store.note("reopen", f"asked for the brokerage session, {asked + 1} of {REOPENS}: {answer}", now)
-
-    def _put_flapping(self, record: Record, now: float) -> None:
-        name, host = record.gateway, self.plan.host
-        title = " on ".join(filter(None, (name, host))) + " loses its brokerage session again and again"
-        text = f"It was asked for {REOPENS_AN_HOUR} times within an hour, which is the limit."
-        step = "See whether its user is signed in elsewhere, and docker logs of its container."
-        self.delivery.outbox.put(Alert("reopens", name, host, "warning", title, text, step, now), REPEAT_SECONDS)
 
     def _fail(self, error: Exception) -> None:
         """Turn an unexpected failure of a look into a state and an alert; the next look is tried."""

@@ -30,6 +30,7 @@ ALERT_KINDS = frozenset(
         "ends",
         "later",
         "log_gap",
+        "not_saved",
         "password_held",
         "release",
         "reminder",
@@ -39,6 +40,7 @@ ALERT_KINDS = frozenset(
         "state",
         "stop",
         "test",
+        "watcher",
     }
 )
 Channel = dict[str, t.Any]

@@ -237,9 +237,11 @@ def test_the_one_watch_command_watches_it(make: Make, monkeypatch: pytest.Monkey
     def end(_seconds: float) -> None:
         raise Ended
 
-    make()
+    watching = make()
+    monkeypatch.setattr(watcher.watching, "unit", lambda _name: {"restarts": 3})
     with pytest.raises(Ended):
         watcher.watch("paper", end)
+    assert told(watching) == ["watcher"]
     assert store.Store("paper").load("paper").state == "ready"
     Path(place.path("paper")).write_text("{")
     with pytest.raises(Ended):
