@@ -62,9 +62,7 @@ UNREADABLE_SECONDS = 10.0
 
 LOG_GAP = "the log went on past the engine's rotation before it was read: some of its lines were never seen"
 LOG_GAP_STEP = "See docker logs of its container; raise gateway_log_max_size where it writes so much rightly."
-PASSWORD_STEP = (
-    "Stop the gateway, which ends it; if nobody of yours changed the container, change the password at IBKR."
-)
+HELD_STEP = "Stop the gateway, which ends it; if nobody of yours changed the container, change the password at IBKR."
 DISK_STEP = "On its host: df -h /var/lib/ibgw, then docker system df. Until there is room no sign-in starts."
 
 
@@ -226,7 +224,7 @@ class Watcher:
         return ""
 
     def _tell_of_password(self, fault: str, now: float) -> None:
-        if self._telling.of_fault("password_held", "its password is not withdrawn", fault, PASSWORD_STEP, now):
+        if self._telling.of_fault("password_held", "its password is not withdrawn", fault, HELD_STEP, now):
             self.control.store.note("password_held", fault, now)
 
     def _observe(self) -> bool:
