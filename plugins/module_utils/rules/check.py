@@ -63,6 +63,11 @@ _COMPARED = (
     *("gcp_vm_service_account", "gcp_vm_share_service_account", "gateway_password_secret"),
     *observability.READ,
 )
+# Those that are a list or a mapping; of any other, such a value is a wrong type, which is its own problem.
+_STRUCTURED = (
+    *("gateway_access", "gateway_password_secret", *observability.READ),
+    *(f"access_{name}_addresses" for name in access.LISTENING),
+)
 
 
 class RenderError(Exception):
@@ -378,6 +383,6 @@ def _compared(name: str, variables: Variables) -> dict[str, t.Any]:
         with contextlib.suppress(KeyError, RenderError):
             if each in _ENDPOINT:
                 end[each] = str(variables[each])
-            else:
+            elif each in _STRUCTURED or not isinstance(variables[each], list | dict):
                 found[each] = variables[each]
     return found | {"address": tuple(sorted(end.items()))}

@@ -323,6 +323,15 @@ def test_a_template_that_fails_on_another_host_is_not_ours_to_tell() -> None:
     assert check.pairs(gateway("a") | gateway("b", gateway_access="FAILS"), ALL) == []
 
 
+@pytest.mark.parametrize("value", [["a"], {"a": 1}])
+@pytest.mark.parametrize("variable", [each for each in check._COMPARED if each not in check._STRUCTURED])
+def test_a_value_of_a_wrong_type_is_not_compared(variable: str, value: object) -> None:
+    methods = ["ssh_tunnel", "docker_network", "wireguard", "vpc", "mtls"]
+    one = {"gateway_access": methods, variable: value}
+    pair = {host: Variables(**({"gateway_user": host, "gateway_name": host} | one)) for host in ("a", "b")}
+    assert value not in [each.value for each in check.pairs(pair, ALL)]
+
+
 def test_a_default_that_goes_by_a_faulty_variable_is_not_told_of() -> None:
     own = Variables(gateway_mode="papr")
     own.all["access_mtls_port"] = "FAILS"
