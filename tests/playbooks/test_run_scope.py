@@ -38,6 +38,17 @@ NOTHING: dict[str, tuple[list[str], dict[str, object], str]] = {
         {"gateways": {}},
         "Nothing was done: the inventory has no host. It was read from ",
     ),
+    "no machine to remove": (
+        ["ibops.gateway.teardown", "-l", "paper"],
+        HOSTS,
+        "Nothing was done: gateway_machine_role is empty for p1, so that there is no machine to make or remove. For a "
+        "machine of your own: ansible-playbook ibops.gateway.remove -i hosts.yml -l paper",
+    ),
+    "no machine to make": (
+        ["ibops.gateway.provision", "-e", "gateway_machine_role="],
+        HOSTS,
+        "For a machine of your own: ansible-playbook ibops.gateway.site -i hosts.yml",
+    ),
     "unknown tag": (
         ["ibops.gateway.site", "--tags", "gatway"],
         HOSTS,
