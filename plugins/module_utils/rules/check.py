@@ -54,7 +54,7 @@ _HIDDEN = frozenset(
 )
 # The variables by which gateways are compared. No other variable of a host outside the run is read, since it may be a
 # secret.
-_COMPARED = (
+COMPARED = (
     *("gateway_name", "gateway_mode", "gateway_stack", "gateway_user", "gateway_port", "gateway_access"),
     *("access_docker_network_name", "access_ssh_tunnel_bastion", "access_ssh_tunnel_port"),
     *(f"access_{name}_{part}" for name in access.LISTENING for part in ("addresses", "port")),
@@ -91,6 +91,10 @@ class Specification(t.NamedTuple):
         """Every name that a role or a playbook reads."""
         return frozenset(name for options in (*self.roles.values(), *self.playbooks.values()) for name in options)
 
+    def of_roles(self) -> dict[str, types.Option]:
+        """The options of all roles by name."""
+        return {name: each for options in self.roles.values() for name, each in options.items()}
+
     def prefixes(self) -> tuple[str, ...]:
         """The prefixes reserved for the collection."""
         roles = {f"{role.partition(':')[0]}_" for role in self.roles}
@@ -119,7 +123,7 @@ class _Settings(c.Mapping[str, t.Any]):
 
     def __init__(self, variables: Variables, specification: Specification, faulty: c.Collection[str]) -> None:
         self._variables, self._faulty = variables, faulty
-        self._options = {name: each for options in specification.roles.values() for name, each in options.items()}
+        self._options = specification.of_roles()
 
     def __getitem__(self, name: str) -> t.Any:
         if name not in self._faulty:
@@ -271,12 +275,15 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
         yield from observability.google_cloud(settings, rules, [each["record"] for each in records])
 
 
-def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:
+def pairs(
+    inventory: c.Mapping[str, Variables], roles: c.Collection[str], specification: Specification
+) -> list[Problem]:
     """Return conflicts between any two gateways of the *inventory*, by host, within *roles*.
 
     A problem is the later host's.
     """
-    compared = [_compared(name, variables) for name, variables in inventory.items()]
+    options = specification.of_roles()
+    compared = [_compared(name, variables, options) for name, variables in inventory.items()]
     return [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]
 
 
@@ -318,7 +325,8 @@ def machines(
 
     *seen* is the machine of each host. A problem is reported for the later host.
     """
-    compared = [_compared(name, variables) | {"address": seen[name]} for name, variables in inventory.items()]
+    options = specification.of_roles()
+    compared = [_compared(name, each, options) | {"address": seen[name]} for name, each in inventory.items()]
     found = [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]
     first: dict[str, str] = {}
     for host, variables in inventory.items():
@@ -371,13 +379,14 @@ _ENDPOINT = (
 )
 
 
-def _compared(name: str, variables: Variables) -> dict[str, t.Any]:
+def _compared(name: str, variables: Variables, options: Options) -> dict[str, t.Any]:
+    """The values of a host to compare with others', but for those of a wrong type, which are its own problem."""
     found: dict[str, t.Any] = {"host": name}
     end: dict[str, str] = {"ansible_host": name, "ansible_port": "22"}
-    for each in (*_ENDPOINT, *_COMPARED):
+    for each in (*_ENDPOINT, *COMPARED):
         with contextlib.suppress(KeyError, RenderError):
             if each in _ENDPOINT:
                 end[each] = str(variables[each])
-            else:
+            elif not any(types.problems(each, options[each], variables[each])):
                 found[each] = variables[each]
     return found | {"address": tuple(sorted(end.items()))}
