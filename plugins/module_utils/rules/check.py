@@ -25,6 +25,10 @@ Options = c.Mapping[str, types.Option]
 _problem = table(
     {
         "not-rendered": ("its template fails: {fault}", "correct the template, or define what it needs"),
+        "serial-invalid": (
+            "not a number of gateways",
+            "write a whole number from 1 on, a percentage such as 20%, or a list of these",
+        ),
         "machine-settings-differ": (
             "{other} is the same machine and has {theirs}, and a machine is prepared once for all its gateways",
             "set it once for both, in group_vars/gateways.yml for example, or give them machines of their own",
@@ -173,10 +177,18 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context, sound: 
     # With a faulty mode or stack, problems of defaults that depend on it are not the user's.
     hidden = set() if _LEADING.isdisjoint(faulty) else unset
     found += [each for each in values(variables, roles, context, faulty) if _variable(each) not in hidden]
+    found += _serial(variables) if "gateway_serial" in set_here - faulty else ()
     # Nor are those of a default that is a template with a faulty value.
     culprits = {_variable(each) for each in found}
     derived = {name for name in unset if not culprits.isdisjoint(_read_by(specification.defaults.get(name)))}
     return list(dict.fromkeys(each for each in found if _variable(each) not in derived))
+
+
+def _serial(variables: Variables) -> c.Iterator[Problem]:
+    value = variables["gateway_serial"]
+    batches = value if isinstance(value, list) else [value]
+    if not all(re.fullmatch(r"0*[1-9][0-9]*%?", str(each)) for each in batches):
+        yield _problem("serial-invalid", "gateway_serial", value)
 
 
 def _read_by(template: object) -> list[str]:

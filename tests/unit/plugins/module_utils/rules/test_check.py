@@ -129,10 +129,20 @@ def test_good_settings_have_no_problem() -> None:
         ("client_portal_pids_limit", 1, "not-a-number-within"),
         ("__gcp_vm_options", {**VM, "machine_type": "e2-micro"}, "gcp-machine-type-small"),
         ("gateway_paper_sessions", [{"name": "a"}], "missing-suboption"),
+        *(
+            ("gateway_serial", value, "serial-invalid")
+            for value in ("lots", "0", 0, -3, "-3", "0%", 1.5, True, "1,5", [1, "lots"], [[1]], {"a": 1})
+        ),
+        ("gateway_serial", "FAILS", "not-rendered"),
     ],
 )
 def test_each_kind_of_problem_comes_alone(variable: str, value: object, id_: str) -> None:
     assert {each for each, _ in found(**{variable: value})} == {id_}
+
+
+@pytest.mark.parametrize("value", [1, "5", "20%", "100%", [1, "50%"]])
+def test_numbers_of_gateways_that_ansible_takes(value: object) -> None:
+    assert found(gateway_serial=value) == []
 
 
 # Every access method, so that a value which several of them take over is told by one.
