@@ -70,7 +70,14 @@ COMPARED = (
 
 
 class RenderError(Exception):
-    """A variable's template fails; the message is a short reason."""
+    """A variable's template fails; the message is a short reason.
+
+    ``missing`` is the name of the variable that is not set, where that is the reason and the name stands in a template.
+    """
+
+    def __init__(self, message: str, missing: str = "") -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class Variables(t.Protocol):
@@ -228,9 +235,9 @@ def _types(
             yield types.required(name)
         return
     except RenderError as error:
-        yield _problem(
-            "not-rendered", name, fault="its error is not shown, for it may hold a secret" if hidden else error
-        )
+        # The name of a variable may be told.
+        fault = f"'{error.missing}' is not set" if error.missing else "its error is not shown, for it may hold a secret"
+        yield _problem("not-rendered", name, fault=fault if hidden else error)
         return
     if value is None or value == "":
         if option.get("required"):

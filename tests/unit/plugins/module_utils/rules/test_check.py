@@ -72,6 +72,7 @@ class Variables:
     """A host with these variables; one that is a failing template raises its error."""
 
     def __init__(self, **own: object) -> None:
+        self.missing = ""
         self.own = GOOD | own
         plain = {name: value for name, value in DEFAULTS.items() if "{{" not in str(value)}
         self.all = {**plain, **RENDERED, **self.own}
@@ -84,7 +85,7 @@ class Variables:
         self.read.add(name)
         value = self.all[name]
         if value == "FAILS":
-            raise check.RenderError("'nope' is undefined")
+            raise check.RenderError("'nope' is undefined", self.missing)
         return value
 
 
@@ -214,6 +215,15 @@ def test_what_people_type_is_told_once(variable: str, value: object, id_: str) -
 
 def test_a_variable_of_a_wrong_type_is_at_most_three_lines() -> None:
     assert len(found(gateway_accounts=list(range(9)))) == 3
+
+
+@pytest.mark.parametrize(("missing", "told"), [("vault_user", "'vault_user' is not set"), ("", "is not shown")])
+def test_of_a_secret_the_variable_that_is_not_set_is_named(missing: str, told: str) -> None:
+    host = Variables(gateway_user="FAILS")
+    host.missing = missing
+    (problem,) = check.host(host, ALL, CONTEXT)
+    assert told in problem.wrong
+    assert "nope" not in problem.wrong
 
 
 def test_nothing_of_a_role_that_is_not_asked_for() -> None:
