@@ -38,9 +38,12 @@ def problems(names: c.Iterable[str], known: c.Collection[str], prefixes: tuple[s
         if name in known or name in NAMES:
             continue
         if name.startswith(prefixes):
-            near = difflib.get_close_matches(name, known, 1)
             prefix = max((each for each in prefixes if name.startswith(each)), key=len)
-            yield _problem("unknown-name", name, hint=f"write {near[0]}" if near else "remove it", prefix=prefix)
+            # The prefix, which they share, says nothing of how near they are.
+            rests = [each.removeprefix(prefix) for each in reserved if each.startswith(prefix)]
+            near = difflib.get_close_matches(name.removeprefix(prefix), rests, 1)
+            hint = f"write {prefix}{near[0]}" if near else "remove it"
+            yield _problem("unknown-name", name, hint=hint, prefix=prefix)
         elif meant := _meant(name, reserved):
             yield _problem("misspelt-name", name, near=meant)
 

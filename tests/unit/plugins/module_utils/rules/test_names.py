@@ -12,7 +12,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.rules import names
 from ansible_collections.ibops.gateway.plugins.module_utils.rules.check import Specification
 from ansible_collections.ibops.gateway.plugins.plugin_utils import variables
 
-KNOWN = ("gateway_access", "gateway_read_only_api", "hardening_ssh_from", "live_check_drift")
+KNOWN = ("gateway_access", "gateway_read_only_api", "hardening_ssh_from", "hardening_services", "live_check_drift")
 PREFIXES = ("gateway_", "hardening_", "live_")
 
 
@@ -24,12 +24,13 @@ PREFIXES = ("gateway_", "hardening_", "live_")
         ("hardening_shh_from", "hardening_ssh_from"),
         ("live_check_drfit", "live_check_drift"),
         ("gateway_zzz", None),
+        ("hardening_exceptions", None),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest(name: str, near: str | None) -> None:
     (problem,) = names.problems([name], KNOWN, PREFIXES)
     assert (problem.id, problem.variable, problem.value) == ("unknown-name", name, None)
-    assert problem.fix.startswith(f"write {near}") is (near is not None)
+    assert problem.fix.startswith(f"write {near};" if near else "remove it;")
 
 
 @pytest.mark.parametrize("name", [*KNOWN, "ansible_host", "my_gateway_x", "__gateway_x", "gateway_verdict"])
