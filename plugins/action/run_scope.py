@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import typing as t
 from pathlib import Path
 
@@ -71,6 +72,8 @@ def _no_task() -> str:
         known |= tags.of_playbook(path)
     if unknown := [tag for tag in asked if tag not in known]:
         names = " and ".join(Path(str(given)).name.removesuffix(".yml") for given in playbooks)
-        there = f"it has {', '.join(sorted(known))}" if known else "it has no tags"
+        near = [each for tag in unknown for each in difflib.get_close_matches(tag, sorted(known))]
+        listed = f"near it {'are' if len(near) > 1 else 'is'} {', '.join(near)}; " if near else ""
+        there = f"{listed}--list-tags shows all" if known else "it has no tags"
         return f"Nothing was done: no task of {names} has the tag {', '.join(unknown)}; {there}."
     return ""
