@@ -102,6 +102,7 @@ def test_good_settings_have_no_problem() -> None:
     [
         ("gateway_readonly_api", True, "unknown-name"),
         ("live_check_drfit", True, "unknown-name"),
+        ("gateway_machine_role", "ibops.gateway.aws", "not-a-choice"),
         ("gateway_user", None, "required"),
         ("gateway_user", "", "required"),
         ("gateway_mode", "papr", "not-a-choice"),
