@@ -52,7 +52,7 @@ NOTHING: dict[str, tuple[list[str], dict[str, object], str]] = {
     "unknown tag": (
         ["ibops.gateway.site", "--tags", "gatway"],
         HOSTS,
-        "Nothing was done: no task of ibops.gateway.site has the tag gatway; near it is gateway; --list-tags shows all.",
+        "Nothing was done: no task of ibops.gateway.site has the tag gatway; near it is gateway; --list-tags shows all",
     ),
     "unknown tag to skip": (
         ["ibops.gateway.site", "--skip-tags", "hardening,sesion"],
