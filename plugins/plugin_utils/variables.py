@@ -80,7 +80,7 @@ class Renderer:
 
     def is_constant(self, value: object) -> bool:
         """Whether nothing in a value can be a template (or encrypted); most hosts have the defaults' own objects."""
-        known, constant = self._constants.get(id(value), (None, False))
+        known, constant = self._constants.get(id(value), (self, False))
         if known is not value:
             constant = _is_constant(value)
             self._constants[id(value)] = value, constant
@@ -91,7 +91,7 @@ class Renderer:
         if template not in self._read:
             try:
                 parsed = jinja2.Environment(autoescape=True).parse(template)
-                names = frozenset(each.name for each in parsed.find_all(jinja2.nodes.Name))
+                names = frozenset(_names(parsed))
             except jinja2.TemplateError:
                 names = _UNTOLD
             self._read[template] = None if names & _UNTOLD else names
@@ -100,6 +100,21 @@ class Renderer:
 
 # Expressions that read variables they do not name.
 _UNTOLD = frozenset({"lookup", "query", "q", "vars", "hostvars", "groups", "now", "undef"})
+# Lookups that give the same for the same terms in one run, whichever host asks.
+_OF_TERMS = frozenset({"env", "file", "password"})
+
+
+def _names(parsed: jinja2.nodes.Template) -> c.Iterator[str]:
+    """The names in a template, but for the calls of lookups that read nothing but their terms."""
+    calls = (each for each in parsed.find_all(jinja2.nodes.Call) if isinstance(each.node, jinja2.nodes.Name))
+    told = {id(each.node) for each in calls if _is_of_terms(each)}
+    yield from (each.name for each in parsed.find_all(jinja2.nodes.Name) if id(each) not in told)
+
+
+def _is_of_terms(call: jinja2.nodes.Call) -> bool:
+    plugin = call.args[0] if call.args else None
+    known = isinstance(plugin, jinja2.nodes.Const) and isinstance(plugin.value, str)
+    return known and plugin.value.removeprefix("ansible.builtin.") in _OF_TERMS
 
 
 class HostVariables:

@@ -1,4 +1,4 @@
-"""The reason that is told of a variable whose template fails."""
+"""Variables of hosts: the reason that is told of one whose template fails, and those that are rendered once for all."""
 
 from __future__ import annotations
 
@@ -37,3 +37,36 @@ def test_the_name_that_is_not_set_is_told_where_a_template_has_it(name: str, mis
 
 def test_what_renders_is_its_value() -> None:
     assert host()["plain"] == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "read"),
+    [
+        ("{{ a ~ b }}", {"a", "b"}),
+        ("{{ lookup('ansible.builtin.file', folder ~ '/x') }}", {"folder"}),
+        ("{{ lookup('env', 'X') | default(a, true) }}", {"a"}),
+        ("{{ {lookup('file', one): lookup('password', two)} }}", {"one", "two"}),
+        ("{{ lookup('vars', a) }}", None),
+        ("{{ lookup(a, 'X') }}", None),
+        ("{{ lookup('env', 'X') ~ lookup('vars', a) }}", None),
+        ("{{ lookup() }}", None),
+        ("{{ hostvars[a].b }}", None),
+        ("{{ a", None),
+    ],
+)
+def test_the_names_that_a_template_reads_are_told_where_its_text_has_them_all(
+    template: str, read: set[str] | None
+) -> None:
+    assert variables.Renderer(DataLoader()).reads(template) == read
+
+
+def test_a_template_of_equal_values_is_rendered_once_for_all_hosts() -> None:
+    renderer = variables.Renderer(DataLoader())
+    text = trust_as_template("{{ lookup('env', 'HOME') ~ folder }}")
+    hosts = [variables.HostVariables(renderer, {"x": text, "folder": folder}, ()) for folder in ("/a", "/a", "/b")]
+    assert hosts[0]["x"] is hosts[1]["x"]
+    assert hosts[0]["x"] != hosts[2]["x"]
+
+
+def test_none_is_a_constant() -> None:
+    assert variables.Renderer(DataLoader()).is_constant(None)
