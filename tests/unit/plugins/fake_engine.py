@@ -40,6 +40,9 @@ class FakeEngine:
         self.labels = {"ibops.gateway.name": "paper", "ibops.gateway.revision": "r1"}
         self.images = {"image@sha256:1"}
         self.image = MadeImage()
+        # The names and ids that no container has any more.
+        self.gone: set[str] = set()
+        self.on_described: Callable[[], None] = lambda: None
         # Name and label of each.
         self.networks: dict[str, str] = {}
         self.clock: Callable[[], float] = time.time
@@ -245,13 +248,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._json(200, [{"Id": self.engine.name}] if self.engine.exists else [])
 
     def _container(self, name: str, verb: str) -> None:
-        if self.engine.exists:
+        if self.engine.exists and name not in self.engine.gone:
             _CONTAINER[verb](self, name)
         else:
             self._json(404, {"message": f"No such container: {name}"})
 
     def _description(self, _name: str) -> None:
         self._json(200, self.engine.description())
+        self.engine.on_described()
 
     def _logs(self, _name: str) -> None:
         self._stream(self.engine.lines(int(self.query["tail"][0]), "follow" in self.query))

@@ -83,12 +83,12 @@ class Log:
             self._forget(container["id"])
         if container["started_at"] != self.started_at:
             self._begin(container)
-        last = _last(engine.last_line(container["name"]))
+        last = _last(engine.last_line(container["id"]))
         end = self._clock() + READ_SECONDS
         try:
             while last != (self.stamp, self.digest) or (keep and self._stream is None and container["running"]):
                 if self._stream is None:
-                    self._follow(engine, container["name"])
+                    self._follow(engine, container["id"])
                 if not (self._read_to(last, end) and self._seeking):
                     break
                 # The cursor's line is not among these. The next look continues from here.

@@ -17,7 +17,7 @@ from ..controller import milestones
 from ..engine.client import Engine, EngineError
 from ..engine.log import epoch
 from ..releases import Outlook, outlook
-from ..session.inspection import container_facts
+from ..session.inspection import NO_ENGINE, container_facts
 from ..session.store import Record, Store
 from ..text import printable
 from . import client, place, tickle
@@ -127,8 +127,7 @@ class Watched:
         """Return state, reason and next step by the last look, in the words of every gateway of this host."""
         container, found = self.container, self.finding
         if container is None:
-            step = "See systemctl status docker; running containers stay."
-            return verdicts.DEGRADED, str(self.engine_fault), step
+            return verdicts.DEGRADED, str(self.engine_fault), NO_ENGINE
         if self.stopped_by and found is None:
             return verdicts.STOPPED, f"stopped by {self.stopped_by}", _START
         if not container["exists"]:

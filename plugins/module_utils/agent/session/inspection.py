@@ -17,7 +17,7 @@ from ..api.probe import ATTEMPT_SECONDS, probe
 from ..controller import ibc, milestones, promises
 from ..controller.findings import FINDINGS
 from ..controller.marks import Controller
-from ..engine.client import Engine, EngineError, NotFoundError
+from ..engine.client import Engine, EngineError, LateError, NotFoundError
 from ..engine.log import Log
 from ..releases import Outlook, outlook
 from ..text import printable
@@ -62,6 +62,7 @@ TYPE_IT = "Type it there before the sign-in ends: ansible-playbook playbooks/des
 _SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
 # A dialog that stays open this long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
+NO_ENGINE = "See systemctl status docker; running containers stay."
 # How many processes of a container are inspected.
 MAX_PROCESSES = 200
 
@@ -210,21 +211,31 @@ class Gateway:
             self._log.recall(store.Store(self.descriptor.name).log())
         try:
             self._engine = self._engine or Engine()
-            self.container = container_facts(self._engine, self.descriptor.container)
-            self.engine_fault = None
-            if self.container["exists"] and self.container["started_at"]:
-                runs = (self._log.started_at, self.summary.jvm_runs)
-                self._log.read_on(self._engine, self.container, self._listening)
-                if (self._log.started_at, self.summary.jvm_runs) != runs:
-                    self._run_anew()
-                if self.descriptor.program == "tws" and self.container["exit_code"] == 0:
-                    self.container["exit_code"] = self._desktops_exit_code()
-                self.container["exit_meaning"] = self._exit_meaning(self.container["exit_code"])
-            if not self.has_log:
+            try:
+                self._refresh(self._engine, self.descriptor)
+            except LateError:
+                raise
+            except EngineError:
+                # Somebody may have replaced or removed the container between two requests.
                 self._log.close()
+                self._refresh(self._engine, self.descriptor)
         except EngineError as error:
             self._log.close()
             self.engine_fault, self.container = str(error), None
+
+    def _refresh(self, engine: Engine, wanted: Descriptor) -> None:
+        self.container = container_facts(engine, wanted.container)
+        self.engine_fault = None
+        if self.container["exists"] and self.container["started_at"]:
+            runs = (self._log.started_at, self.summary.jvm_runs)
+            self._log.read_on(engine, self.container, self._listening)
+            if (self._log.started_at, self.summary.jvm_runs) != runs:
+                self._run_anew()
+            if wanted.program == "tws" and self.container["exit_code"] == 0:
+                self.container["exit_code"] = self._desktops_exit_code()
+            self.container["exit_meaning"] = self._exit_meaning(self.container["exit_code"])
+        if not self.has_log:
+            self._log.close()
 
     def _desktops_exit_code(self) -> int:
         """IBC's exit code, from its log: the desktop image's init exits with 0 whatever IBC's code, and on SIGTERM
@@ -349,6 +360,8 @@ class Gateway:
             self.ask(timeout)
 
     def judgement(self) -> Judgement:
+        if self.engine_fault and self.verdict is None:
+            return Judgement(verdicts.DEGRADED, self.engine_fault, NO_ENGINE)
         found = self._by_controller(judge(self.container, self.summary, self.verdict))
         if not self.has_log or found.final:
             return found

@@ -21,7 +21,7 @@ from ..controller.marks import APPOINTMENT, TAP, WINDOW, Finding
 from ..engine.log import epoch
 from ..releases import NOT_ACCEPTED
 from . import keeping, week, windows
-from .inspection import Gateway
+from .inspection import NO_ENGINE, Gateway
 from .plan import Plan
 from .store import MANUAL, PAPER, SIGN_IN, Appointment, Grant, Record
 
@@ -188,7 +188,7 @@ def observe(record: Record, look: Seen, plan: Plan, now: float) -> None:
     _correct_times(record, now)
     record.checked_at, record.wanted = now, look.wanted
     if look.fault:
-        _tell(record, verdicts.DEGRADED, look.fault, "See systemctl status docker; running containers stay.", now)
+        _tell(record, verdicts.DEGRADED, look.fault, NO_ENGINE, now)
         return
     if look.running:
         record.stopped_by = ""

@@ -162,6 +162,46 @@ def test_an_engine_that_is_away_leaves_the_api(no_engine: Any, deploy: Any, heal
     assert report["container"] is None
 
 
+@pytest.mark.parametrize("ask", [False, True])
+def test_without_an_engine_and_an_answer_nothing_is_known(no_engine: Any, deploy: Any, ask: bool) -> None:
+    found = deploy(port=1)
+    gateway = Gateway(found.endpoint(), found)
+    gateway.look(ask=ask)
+    report = gateway.report()
+    told = report["reason"] == gateway.engine_fault
+    assert (report["state"], told) == (("starting", False) if ask else ("degraded", True))
+
+
+@pytest.mark.parametrize("log_is_open", [False, True])
+def test_a_container_that_is_replaced_within_a_look_is_looked_at_again(
+    fake_engine: Any, deploy: Any, log_is_open: bool
+) -> None:
+    fake_engine.log(*TO_CONFIGURED)
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    if log_is_open:
+        gateway.refresh()
+
+    def replaced() -> None:
+        fake_engine.gone.add(fake_engine.id)
+        fake_engine.id, fake_engine.on_described = "decaf", lambda: None
+
+    fake_engine.on_described = replaced
+    gateway.refresh()
+    assert gateway.engine_fault is None
+    assert gateway.container is not None
+    assert (gateway.container["id"], gateway.summary.phase) == ("decaf", "configured")
+
+
+def test_a_container_that_is_renamed_within_a_look_keeps_its_log(fake_engine: Any, deploy: Any) -> None:
+    fake_engine.log(*TO_CONFIGURED)
+    found = deploy()
+    gateway = Gateway(found.endpoint(), found)
+    fake_engine.on_described = lambda: fake_engine.gone.add(found.container)
+    gateway.refresh()
+    assert (gateway.engine_fault, gateway.summary.phase) == (None, "configured")
+
+
 def test_an_endpoint_alone(healthy_port: int) -> None:
     gateway = Gateway({"host": "127.0.0.1", "port": healthy_port})
     gateway.look()
