@@ -26,6 +26,7 @@ def lookup(tmp_path: Path) -> Lookup:
     def run(text: str, ansibles: bool = False, wanted: str = "x.j2", **options: Any) -> list[str]:
         (tmp_path / "templates").mkdir(exist_ok=True)
         (tmp_path / "templates" / "x.j2").write_text(text)
+        (tmp_path / "templates" / "part.j2").write_text("a part for {{ port }}\n")
         variables = {
             "ansible_search_path": [str(tmp_path)],
             "port": 4001,
@@ -55,6 +56,7 @@ def lookup(tmp_path: Path) -> Lookup:
         "{% for name in names %}\n  {{ name }}\n{% endfor %}\nend\n",
         "{{ 'a\\\\b' }} a\\b\n",
         "{# a remark #}\nkept\n",
+        "{% include 'part.j2' %}\n",
         "{{ template_vars_are | default('none') }}\n",
     ],
 )
