@@ -22,8 +22,11 @@ SECOND_FACTOR: Window = ("JDialog", "Second Factor Authentication", True)
 EXISTING: Window = ("JDialog", "Existing session detected", True)
 REFUSED: Window = ("JDialog", "Login failed", True)
 DISCLAIMER: Window = ("JDialog", "Warning", True)
+MAIN: Window = ("JFrame", "IBKR Gateway", False)
 # The dialog of a button that was pressed is gone after this.
 CLOSES_AFTER = 0.4
+# So many seconds it waits for IBKR's server, then it says so in its own log.
+TIMES_OUT_AFTER = 20.4
 
 
 class Program:
@@ -33,6 +36,8 @@ class Program:
         self.mode, self.options, self.gateway, self.memory = mode, opts, gateway, memory
         self.windows: list[Window] = []
         self.pid = os.getpid()
+        self.timed_out = False
+        """Whether its log ends with a time-out of IBKR's server, until that of the next try begins."""
         self._presses = 0
         self._existing = self._answer = asyncio.get_running_loop().create_future()
         self._running: asyncio.Task[None] | None = None
@@ -70,6 +75,11 @@ class Program:
             self.windows.append(REFUSED)
             return
         self.windows.append(SPLASH)
+        self.timed_out = False
+        if "login_window_hang" in faults:
+            await self._pause(TIMES_OUT_AFTER)
+            self.timed_out, self.windows = True, [LOGIN_FRAME]
+            return
         if "existing_session" in faults and not await self._other_session():
             return
         if self.mode == "live" and not await self._second_factor():
@@ -77,7 +87,7 @@ class Program:
         await self._pause(login * 0.5)
         while "port_closed" in self.gateway.faults:
             await self._pause(1.0)
-        self.windows = [DISCLAIMER] if self.mode == "paper" else []
+        self.windows = [MAIN, DISCLAIMER] if self.mode == "paper" else [MAIN]
         self.memory.count("logins")
         self.gateway.update(logged_in=True, disclaimer_open=self.mode == "paper")
 

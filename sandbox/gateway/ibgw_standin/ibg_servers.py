@@ -17,25 +17,40 @@ Say = Callable[..., None]
 async def serve_commands(
     log: Say, obey: Callable[[str], Awaitable[str]], stop: Callable[[], None], environment: Mapping[str, str]
 ) -> None:
-    """Listen where CONTROLLER_COMMAND_SERVER_PORT says; *stop* is what STOP does behind its answer."""
+    """Listen where CONTROLLER_COMMAND_SERVER_PORT says; *stop* is what STOP does behind its answer.
+
+    With CONTROLLER_COMMAND_SERVER_AUTH_TOKEN a line ``AUTH TOKEN`` stands before the command.
+    """
     port = environment.get("CONTROLLER_COMMAND_SERVER_PORT", "")
+    token = environment.get("CONTROLLER_COMMAND_SERVER_AUTH_TOKEN", "")
     if not port:
         log("Command server: CONTROLLER_COMMAND_SERVER_PORT not set, skipping")
         return
 
+    async def answer(peer: str, lines: list[str]) -> str:
+        if token and not lines[0].upper().startswith("AUTH "):
+            log(f"Command server: {peer} rejected — no AUTH line", "WARNING")
+            return "ERR auth_required"
+        if token and lines[0][5:] != token:
+            log(f"Command server: {peer} rejected — auth failed", "WARNING")
+            return "ERR auth_failed"
+        log(f"Command server: {peer} sent '{lines[-1].upper()}'")
+        return await obey(lines[-1].upper())
+
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = (await reader.readline()).decode(errors="replace").strip().upper()
-        peer, peer_port = writer.get_extra_info("peername")[:2]
-        log(f"Command server: {peer}:{peer_port} sent '{line}'")
-        writer.write(f"{await obey(line)}\n".encode())
+        lines = [(await reader.readline()).decode(errors="replace").strip() for _line in range(2 if token else 1)]
+        said = await answer("{}:{}".format(*writer.get_extra_info("peername")[:2]), lines)
+        writer.write(f"{said}\n".encode())
         await writer.drain()
         writer.close()
-        if line == "STOP":
+        if said == "OK STOP":
             log("Command server: STOP received — initiating shutdown")
             stop()
 
     host = environment.get("CONTROLLER_COMMAND_SERVER_HOST") or "0.0.0.0"  # its own default
     await asyncio.start_server(hear, host, int(port))
+    if token:
+        log("Command server: auth token required")
     log(f"Command server: listening on {host}:{port}")
 
 
