@@ -202,6 +202,16 @@ class Watched:
         """The record as soon as the gateway is in that state."""
         return self.until(lambda record: record["state"] == state, seconds)
 
+    def alerts(self) -> list[str]:
+        """The keys of all alerts that arrived, in their order."""
+        return [json.loads(line)["key"] for line in self.host.run("cat /var/lib/ibgw-alerts.jsonl").stdout.splitlines()]
+
+    def told(self, key: str, seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while key not in self.alerts():
+            assert time.monotonic() < deadline, (key, self.alerts())
+            time.sleep(0.2)
+
 
 class Driven(Watched):
     """A gateway whose watcher lives at the tests' time (molecule/shared/clock.yml); all times are New York's."""
@@ -221,16 +231,6 @@ class Driven(Watched):
 
     def history(self) -> list[dict[str, t.Any]]:
         return json.loads(self.ibgwctl("history", self.gateway, "--last=10000", "--json").stdout)["events"]
-
-    def alerts(self) -> list[str]:
-        """The keys of all alerts that arrived, in their order."""
-        return [json.loads(line)["key"] for line in self.host.run("cat /var/lib/ibgw-alerts.jsonl").stdout.splitlines()]
-
-    def told(self, key: str, seconds: float = 15) -> None:
-        deadline = time.monotonic() + seconds
-        while key not in self.alerts():
-            assert time.monotonic() < deadline, (key, self.alerts())
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,8 @@ def python_of(venv: Path, python: str, options: Sequence[str | Path]) -> Path:
         print(f"installing {venv.relative_to(ROOT)}", file=sys.stderr, flush=True)
         uv = [sys.executable, "-m", "uv", "--quiet"]
         subprocess.run([*uv, "venv", "--clear", "--python", python, venv], check=True)
+        # ansible-test asks pip; the one that comes with this Python is not downloaded.
+        subprocess.run([own, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([*uv, "pip", "install", "--require-hashes", "--python", own, *options], check=True)
         stamp.write_text(wanted)
     return own

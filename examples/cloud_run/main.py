@@ -1,7 +1,8 @@
 """A pipeline for Cloud Run: connect to the gateway, do the work, and exit with a status.
 
 Settings come from the environment: IB_HOST, IB_PORT (4002), IB_CLIENT_ID (21; each further task of an execution takes
-the next one), IB_CONNECT_SECONDS (90). Exit status: 0 done, 1 no gateway, 2 wrong settings, 3 told to stop.
+the next one), IB_CONNECT_SECONDS (90). Exit status: 0 done, 1 no gateway, or it has ended the connection, 2 wrong
+settings, 3 told to stop.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ async def run(host: str, port: int, client_id: int, seconds: float) -> int:
         say("INFO", f"connected to {host}:{port} as client {client_id}")
         await work(ib)
         return 0
+    except ConnectionError as error:
+        # Of a request that was pending, or made afterwards.
+        say("ERROR", f"{host}:{port} has ended the connection: {error!r}")
+        return 1
     except asyncio.CancelledError:
         say("WARNING", "told to stop")
         return 3

@@ -24,7 +24,7 @@ QUIET_SECONDS = float(os.environ.get("IB_QUIET_SECONDS", "60"))
 ANSWER_SECONDS = float(os.environ.get("IB_ANSWER_SECONDS", "10"))
 
 LINK_LOST, LINK_BACK_DATA_LOST, LINK_BACK, LINK_DOWN, ID_TAKEN = 1100, 1101, 1102, 2110, 326
-CLOSED = 0
+CLOSED, CLOSED_BY_GATEWAY = 0, "closed by the gateway"
 NOTICES = (LINK_LOST, LINK_BACK_DATA_LOST, LINK_BACK, LINK_DOWN, ID_TAKEN)
 
 
@@ -93,7 +93,7 @@ async def trade(ib: ib_async.IB, strategy: Strategy, events: Events) -> str:
             await asyncio.wait_for(ib.reqCurrentTimeAsync(), ANSWER_SECONDS)
             continue
         if event == CLOSED:
-            return "closed by the gateway"
+            return CLOSED_BY_GATEWAY
         if event in (LINK_LOST, LINK_DOWN):
             # The gateway repeats it.
             if trading or event == LINK_DOWN:
@@ -120,6 +120,9 @@ async def run(host: str, port: int, client_id: int, strategy: Strategy) -> None:
                     why = await trade(ib, strategy, events)
                 except TimeoutError:
                     why = "the API hangs"
+                except ConnectionError:
+                    # Of a request that was pending, when the watcher restarted a gateway that hangs for example.
+                    why = CLOSED_BY_GATEWAY
                 strategy.pause(why)
         finally:
             ib.disconnect()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import typing as t
 from pathlib import Path
 
@@ -19,24 +20,39 @@ _OF_MOLECULE = ("molecule-notest", "notest")
 
 
 class ActionModule(LocalAction):
-    ARGUMENTS: t.ClassVar = {"groups": {"type": "list", "elements": "str", "required": True}}
+    ARGUMENTS: t.ClassVar = {
+        "groups": {"type": "list", "elements": "str", "required": True},
+        "without_machine": {"type": "str"},
+    }
 
     def act(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        fault = _no_host(arguments["groups"], task_vars) or _no_task()
+        hosts = {host for name in arguments["groups"] for host in task_vars["groups"].get(name, ())}
+        chosen = sorted(hosts & set(task_vars["ansible_play_hosts_all"]))
+        other = arguments["without_machine"]
+        fault = "" if chosen else _no_host(arguments["groups"], hosts, task_vars)
+        fault = fault or (_no_machine(chosen, other, task_vars["hostvars"]) if other else "") or _no_task()
         return {"changed": False, **({"failed": True, "msg": fault} if fault else {})}
 
 
-def _no_host(names: list[str], variables: dict[str, t.Any]) -> str:
-    """Return a message if no host of these groups is in this run, else an empty text."""
-    hosts = {host for name in names for host in variables["groups"].get(name, ())}
-    if hosts & set(variables["ansible_play_hosts_all"]):
-        return ""
+def _no_host(names: list[str], hosts: set[str], variables: dict[str, t.Any]) -> str:
+    """Say why none of the *hosts* of these groups is in this run."""
     groups = f"group{'s' * (len(names) > 1)} {' and '.join(names)}"
     if limit := context.CLIARGS.get("subset"):
         there = f"they are {', '.join(sorted(hosts))}" if hosts else "the inventory has none"
         return f"Nothing was done: no host of {groups} is within the limit {limit}; {there}."
     sources = ", ".join(map(str, variables.get("ansible_inventory_sources") or ())) or "no inventory (-i)"
     return f"Nothing was done: the inventory has no host in {groups}. It was read from {sources}."
+
+
+def _no_machine(chosen: list[str], other: str, variables: dict[str, t.Any]) -> str:
+    """Say that no chosen host has a machine of the collection's, and name the *other* playbook; empty where one has."""
+    if any(variables[host].get("gateway_machine_role") for host in chosen):
+        return ""
+    limit = str(context.CLIARGS.get("subset") or "")
+    return (
+        f"Nothing was done: gateway_machine_role is empty for {', '.join(chosen)}, so that there is no machine to make "
+        f"or remove. For a machine of your own: {commands.command(other, limit)}"
+    )
 
 
 def _no_task() -> str:
@@ -56,6 +72,8 @@ def _no_task() -> str:
         known |= tags.of_playbook(path)
     if unknown := [tag for tag in asked if tag not in known]:
         names = " and ".join(Path(str(given)).name.removesuffix(".yml") for given in playbooks)
-        there = f"it has {', '.join(sorted(known))}" if known else "it has no tags"
+        near = [each for tag in unknown for each in difflib.get_close_matches(tag, sorted(known))]
+        listed = f"near it {'are' if len(near) > 1 else 'is'} {', '.join(near)}; " if near else ""
+        there = f"{listed}--list-tags shows all" if known else "it has no tags"
         return f"Nothing was done: no task of {names} has the tag {', '.join(unknown)}; {there}."
     return ""

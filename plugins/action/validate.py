@@ -151,7 +151,7 @@ class _Validation:
             others = [host for host in gateways if host not in in_run]
             compared = {host: self._variables(host) for host in others}
             compared |= {host: own for host, own in in_run.items() if host in gateways or not gateways}
-            found += check.pairs(compared, compared_by)
+            found += check.pairs(compared, compared_by, self._specification)
         return found
 
     def _roles(self, own: variables.HostVariables) -> list[str]:

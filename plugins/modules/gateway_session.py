@@ -155,8 +155,8 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 
 TIMEOUTS = {"started": 0.0, "stopped": 60.0, "restarted": 300.0, "paused": 180.0, "resumed": 300.0}
-# Of ibgwctl.
-COMMANDS = dict(zip(TIMEOUTS, ("start", "stop", "restart", "pause", "resume"), strict=True))
+# Of ibgwctl, for which there is something else with a Client Portal Gateway. It stops one as well.
+COMMANDS = dict(zip(TIMEOUTS, ("start", "", "restart", "pause", "resume"), strict=True))
 
 
 def bring_about(control: Control, wanted: str, timeout: float, module: AnsibleModule) -> lifecycle.Outcome:

@@ -10,8 +10,9 @@ short_description: Refuse a run without hosts or without tasks
 version_added: 1.0.0
 author: ibops.gateway contributors (@ibops)
 description:
-  - Fails where no host of O(groups) is in the play, and where C(--tags) or C(--skip-tags) of the run have a tag that no
-    task of the playbook has. By itself Ansible does nothing then, and ends well.
+  - Fails where no host of O(groups) is in the play, where none of them has a machine and O(without_machine) is given,
+    and where C(--tags) or C(--skip-tags) of the run have a tag that no task of the playbook has. By itself Ansible does
+    nothing then, and ends well.
   - Tags are known of the playbooks of this collection only; those of a playbook that imports them are not looked at.
   - The playbooks of this collection call it once in their first play, which has all hosts of the run.
   - Runs on the control node, and contacts no host.
@@ -31,6 +32,11 @@ options:
     type: list
     elements: str
     required: true
+  without_machine:
+    description:
+      - The playbook to name where no host of O(groups) in the run has C(gateway_machine_role), so that there is no
+        machine to make or remove. Without this option no host needs one.
+    type: str
 """
 
 EXAMPLES = r"""

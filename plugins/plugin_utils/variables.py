@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections.abc as c
 import datetime
 import pathlib
+import re
 import typing as t
 
 import jinja2
@@ -130,10 +131,19 @@ class HostVariables:
             found = self._templar.template(value)
         except AnsibleError as error:
             fault = str(error).partition("\n")[0].replace("is undefined", "is not set")
-            raise RenderError(printable(fault)) from error
+            missing = re.match(r"'(\w+)' is not set", fault)
+            named = missing and self._reads(value, missing[1], {name})
+            raise RenderError(printable(fault), missing[1] if missing and named else "") from error
         if key:
             self._renderer.rendered[key] = found
         return found
+
+    def _reads(self, template: object, name: str, seen: set[str]) -> bool:
+        """Whether a template, or one of those that it reads, has this name; *seen* are the variables looked at."""
+        read = (self._renderer.reads(template) if isinstance(template, str) else None) or frozenset()
+        inner = {each for each in read - seen if each in self._raw}
+        seen |= inner
+        return name in read or any(self._reads(self._raw[each], name, seen) for each in inner)
 
     def _key(self, name: str, value: object) -> tuple[str, ...]:
         """Everything that a text's rendering depends on, itself included; empty if unknown."""

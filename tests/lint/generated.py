@@ -66,7 +66,7 @@ CHANNEL_KINDS = AGENT / "session/channel_kinds.py"
 # How an alert's key begins, where it is made.
 ALERT_KEYS = (
     re.compile(r'\bAlert\(\s*f?"([\w-]+)[/"]'),
-    re.compile(r'\bput\(\s*f?"([\w-]+)[/"]'),
+    re.compile(r'\b(?:put|of_fault)\(\s*f?"([\w-]+)[/"]'),
     re.compile(r'\bkey = f"([\w-]+)/'),
 )
 TABLE = "plugins/module_utils/rules/ibc_settings.py"

@@ -60,7 +60,7 @@ BAD: list[tuple[str, t.Any, str]] = [
     ("gateway_image", "ghcr.io/gnzsnz/ib-gateway:stable", "image-tag"),
     ("gateway_image", "", "required"),
     ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@sha256:abc", "image-invalid"),
-    ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@", "image-invalid"),
+    ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@", "image-digest-empty"),
     ("gateway_name", "My Gateway", "gateway-name-invalid"),
     ("gateway_name", "../x", "gateway-name-invalid"),
     ("gateway_port", "4oo2", "not-a-whole-number"),

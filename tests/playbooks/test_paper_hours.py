@@ -75,3 +75,11 @@ def test_refused(hours: Hours, fake: FakeScheduler, changes: dict[str, object], 
     assert status == 2
     assert said in printed
     assert fake.calls == []
+
+
+def test_a_gateway_elsewhere_is_told_so(hours: Hours, fake: FakeScheduler) -> None:
+    status, printed = hours(gcp_vm_project="", gcp_vm_zone="")
+    assert status == 2
+    assert "ibgw-paper: this gateway is not on Google Cloud" in printed
+    assert "not the id of a project" not in printed
+    assert fake.writes() == []

@@ -214,6 +214,11 @@ def test_every_playbook_refuses_a_misspelled_name(
         "peer=x",
         "-e",
         "observability_google_project=x-project",
+        # Without a machine of the collection's there is nothing to tear down.
+        "-e",
+        f"gateway_machine_role={'ibops.gateway.sandbox_vm' if playbook == 'teardown' else ''}",
+        "-e",
+        "sandbox_vm_address=192.0.2.9",
     )
     found = site(
         tmp_path,

@@ -54,7 +54,7 @@ def test_it_is_watched(host: Host, module: Module) -> None:
     ("command", "status"),
     [
         *((each, 0) for each in ("status", "wait-ready", "history", "alert-test", "support-bundle")),
-        *((each, 5) for each in ("start", "stop", "restart", "sign-in", "skip", "later", "pause", "resume")),
+        *((each, 5) for each in ("start", "restart", "sign-in", "skip", "later", "pause", "resume")),
     ],
 )
 def test_each_command_of_ibgwctl_works_or_says_what_to_do_instead(host: Host, command: str, status: int) -> None:
@@ -195,3 +195,25 @@ def test_told_so_it_is_replaced_and_one_that_does_not_become_ready_is_stopped(ho
     assert "DU***67 is not a live account" in run.printed
     assert host.check_output("docker inspect --format '{{.State.Running}}' ibgw-live") == "false"
     assert playbook("site.yml", "live", *VARIABLES).status == 0
+
+
+def test_an_end_that_nobody_asked_for_is_told_and_a_stop_is_not(host: Host, module: Module, watched: t.Any) -> None:
+    beats = "/var/lib/ibgw-heartbeats.jsonl"
+
+    def look() -> tuple[str, int]:
+        """The state after one more look, and the count of heartbeats."""
+        host.check_output(f"systemctl restart {WATCHER} && sleep 5")
+        return watched.record()["state"], len(host.file(beats).content_string.splitlines())
+
+    assert module(READY, gateway_name="live", timeout=60)["state"] == "ready"
+    told, (state, count) = watched.alerts(), look()
+    assert (state, count > 0) == ("ready", True)
+    host.check_output("ibgwctl stop")
+    assert look() == ("stopped", count + 1)
+    assert watched.alerts() == told
+    host.check_output("docker start ibgw-live")
+    assert module(READY, gateway_name="live", timeout=60)["state"] == "ready"
+    assert look() == ("ready", count + 2)
+    host.check_output("docker kill ibgw-live")
+    assert look() == ("blocked", count + 2)
+    assert "state/blocked" in watched.alerts()[len(told) :]

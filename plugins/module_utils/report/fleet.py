@@ -38,7 +38,7 @@ def urgency(look: Facts) -> str:
 def _of_stopped(look: Facts) -> str:
     """A gateway that is down: rightly so where somebody, or its plan, has stopped it."""
     if look.get("stack") == "client_portal":
-        return ACT
+        return OK if look.get("mode") != LIVE else WARN
     session: Facts = look.get("session") or {}
     by = session.get("stopped_by")
     if look.get("mode") != LIVE:

@@ -145,7 +145,7 @@ class Check:
         stopped = self.look.get("state") == verdicts.STOPPED and self.exists
         by = session.get("stopped_by")
         if self.portal:
-            return False
+            return bool(stopped)
         if self.live:
             closed = session.get("week") == week.CLOSING and (session.get("plan") or {}).get("weekly_close")
             return bool(stopped and closed and by != policy.PAUSE)
@@ -161,7 +161,9 @@ class Check:
             until = new_york(session["reset_until"], "%H:%M")
             text += "; IBKR's servers are in their reset"
             return row("state", WARN, text, f"Look again after {until} New York time.")
-        if self.exists and state == verdicts.STOPPED and not self.portal:
+        if state == verdicts.STOPPED and self.portal:
+            return row("state", WARN, text, step)
+        if self.exists and state == verdicts.STOPPED:
             text += f"; stopped by {session['stopped_by']}" if session.get("stopped_by") else ""
             return self._stopped(text, step)
         return row("state", WARN if state == verdicts.STARTING and not self.live else ACT, text, step)

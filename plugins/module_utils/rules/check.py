@@ -25,6 +25,10 @@ Options = c.Mapping[str, types.Option]
 _problem = table(
     {
         "not-rendered": ("its template fails: {fault}", "correct the template, or define what it needs"),
+        "serial-invalid": (
+            "not a number of gateways",
+            "write a whole number from 1 on, a percentage such as 20%, or a list of these",
+        ),
         "machine-settings-differ": (
             "{other} is the same machine and has {theirs}, and a machine is prepared once for all its gateways",
             "set it once for both, in group_vars/gateways.yml for example, or give them machines of their own",
@@ -54,7 +58,7 @@ _HIDDEN = frozenset(
 )
 # The variables by which gateways are compared. No other variable of a host outside the run is read, since it may be a
 # secret.
-_COMPARED = (
+COMPARED = (
     *("gateway_name", "gateway_mode", "gateway_stack", "gateway_user", "gateway_port", "gateway_access"),
     *("access_docker_network_name", "access_ssh_tunnel_bastion", "access_ssh_tunnel_port"),
     *(f"access_{name}_{part}" for name in access.LISTENING for part in ("addresses", "port")),
@@ -66,7 +70,14 @@ _COMPARED = (
 
 
 class RenderError(Exception):
-    """A variable's template fails; the message is a short reason."""
+    """A variable's template fails; the message is a short reason.
+
+    ``missing`` is the name of the variable that is not set, where that is the reason and the name stands in a template.
+    """
+
+    def __init__(self, message: str, missing: str = "") -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class Variables(t.Protocol):
@@ -90,6 +101,10 @@ class Specification(t.NamedTuple):
     def known(self) -> frozenset[str]:
         """Every name that a role or a playbook reads."""
         return frozenset(name for options in (*self.roles.values(), *self.playbooks.values()) for name in options)
+
+    def of_roles(self) -> dict[str, types.Option]:
+        """The options of all roles by name."""
+        return {name: each for options in self.roles.values() for name, each in options.items()}
 
     def prefixes(self) -> tuple[str, ...]:
         """The prefixes reserved for the collection."""
@@ -119,7 +134,7 @@ class _Settings(c.Mapping[str, t.Any]):
 
     def __init__(self, variables: Variables, specification: Specification, faulty: c.Collection[str]) -> None:
         self._variables, self._faulty = variables, faulty
-        self._options = {name: each for options in specification.roles.values() for name, each in options.items()}
+        self._options = specification.of_roles()
 
     def __getitem__(self, name: str) -> t.Any:
         if name not in self._faulty:
@@ -169,10 +184,18 @@ def host(variables: Variables, roles: c.Sequence[str], context: Context, sound: 
     # With a faulty mode or stack, problems of defaults that depend on it are not the user's.
     hidden = set() if _LEADING.isdisjoint(faulty) else unset
     found += [each for each in values(variables, roles, context, faulty) if _variable(each) not in hidden]
+    found += _serial(variables) if "gateway_serial" in set_here - faulty else ()
     # Nor are those of a default that is a template with a faulty value.
     culprits = {_variable(each) for each in found}
     derived = {name for name in unset if not culprits.isdisjoint(_read_by(specification.defaults.get(name)))}
     return list(dict.fromkeys(each for each in found if _variable(each) not in derived))
+
+
+def _serial(variables: Variables) -> c.Iterator[Problem]:
+    value = variables["gateway_serial"]
+    batches = value if isinstance(value, list) else [value]
+    if not all(re.fullmatch(r"0*[1-9][0-9]*%?", str(each)) for each in batches):
+        yield _problem("serial-invalid", "gateway_serial", value)
 
 
 def _read_by(template: object) -> list[str]:
@@ -212,9 +235,9 @@ def _types(
             yield types.required(name)
         return
     except RenderError as error:
-        yield _problem(
-            "not-rendered", name, fault="its error is not shown, for it may hold a secret" if hidden else error
-        )
+        # The name of a variable may be told.
+        fault = f"'{error.missing}' is not set" if error.missing else "its error is not shown, for it may hold a secret"
+        yield _problem("not-rendered", name, fault=fault if hidden else error)
         return
     if value is None or value == "":
         if option.get("required"):
@@ -271,12 +294,15 @@ def _values(role: str, settings: _Settings, variables: Variables, context: Conte
         yield from observability.google_cloud(settings, rules, [each["record"] for each in records])
 
 
-def pairs(inventory: c.Mapping[str, Variables], roles: c.Collection[str]) -> list[Problem]:
+def pairs(
+    inventory: c.Mapping[str, Variables], roles: c.Collection[str], specification: Specification
+) -> list[Problem]:
     """Return conflicts between any two gateways of the *inventory*, by host, within *roles*.
 
     A problem is the later host's.
     """
-    compared = [_compared(name, variables) for name, variables in inventory.items()]
+    options = specification.of_roles()
+    compared = [_compared(name, variables, options) for name, variables in inventory.items()]
     return [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]
 
 
@@ -318,7 +344,8 @@ def machines(
 
     *seen* is the machine of each host. A problem is reported for the later host.
     """
-    compared = [_compared(name, variables) | {"address": seen[name]} for name, variables in inventory.items()]
+    options = specification.of_roles()
+    compared = [_compared(name, each, options) | {"address": seen[name]} for name, each in inventory.items()]
     found = [problem for role, check in PAIRS.items() if role in roles for problem in check(compared)]
     first: dict[str, str] = {}
     for host, variables in inventory.items():
@@ -371,13 +398,14 @@ _ENDPOINT = (
 )
 
 
-def _compared(name: str, variables: Variables) -> dict[str, t.Any]:
+def _compared(name: str, variables: Variables, options: Options) -> dict[str, t.Any]:
+    """The values of a host to compare with others', but for those of a wrong type, which are its own problem."""
     found: dict[str, t.Any] = {"host": name}
     end: dict[str, str] = {"ansible_host": name, "ansible_port": "22"}
-    for each in (*_ENDPOINT, *_COMPARED):
+    for each in (*_ENDPOINT, *COMPARED):
         with contextlib.suppress(KeyError, RenderError):
             if each in _ENDPOINT:
                 end[each] = str(variables[each])
-            else:
+            elif not any(types.problems(each, options[each], variables[each])):
                 found[each] = variables[each]
     return found | {"address": tuple(sorted(end.items()))}

@@ -165,6 +165,10 @@ _problem = table(
         "accounts-not-a-list": ("not a list", "write one id an entry, for example [U1234567, U7654321]"),
         "account-invalid": ("{fault}", "{fix}"),
         "image-invalid": ("not an image reference", "use registry/name@sha256:<64 hex digits>"),
+        "image-digest-empty": (
+            "the digest after @ is empty",
+            "give it; where the inventory reads it from the environment, as the examples do, export IBGW_IMAGE_DIGEST",
+        ),
         "image-tag": (
             "a tag, and tags of this image have been rebuilt in place",
             "pin a digest (docker buildx imagetools inspect shows it), or accept the risk with gateway_allow_tag: true",
@@ -301,7 +305,9 @@ def _image(settings: Settings) -> c.Iterator[Problem]:
     image = str(settings.get("gateway_image") or "")
     if re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", image):
         return
-    if not re.fullmatch(r"[\w.:/-]+", image):
+    if re.fullmatch(r"[\w.:/-]+@", image):
+        yield _problem("image-digest-empty", "gateway_image", image)
+    elif not re.fullmatch(r"[\w.:/-]+", image):
         yield _problem("image-invalid", "gateway_image", image)
     elif not flag(settings.get("gateway_allow_tag")):
         yield _problem("image-tag", "gateway_image", image)

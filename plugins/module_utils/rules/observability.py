@@ -176,9 +176,12 @@ READ = (
 
 
 def pairs(inventory: c.Iterable[Settings]) -> list[Problem]:
-    """Return the gateways of the inventory whose metrics Prometheus could not fetch, each with its ``host``."""
+    """Return the gateways of the inventory whose metrics Prometheus could not fetch, each with its ``host``.
+
+    One without a value of READ has another problem.
+    """
     return [
         _problem("metrics-not-served", "observability_exporter")._replace(host=str(one["host"]))
         for one in inventory
-        if watched(one) and target(one) is None
+        if one.keys() >= {*READ} and watched(one) and target(one) is None
     ]

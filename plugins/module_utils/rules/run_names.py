@@ -64,6 +64,7 @@ NAMES: frozenset[str] = frozenset(
         "pipeline_region",
         "remove_done",
         "run_scope",
+        "run_scope_without_machine",
         "sandbox_vm_predicted",
         "status_shown",
         "support_bundle",

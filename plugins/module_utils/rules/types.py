@@ -70,7 +70,9 @@ def problems(place: str, option: Option, value: object) -> c.Iterator[Problem]:
     elif (choices := option.get("choices")) and value not in choices:
         near = difflib.get_close_matches(str(value), map(str, choices), 1)
         hint = f"write {near[0]}" if near else "write one of them"
-        yield _problem("not-a-choice", place, *shown, choices=", ".join(map(str, choices)), hint=hint)
+        yield _problem(
+            "not-a-choice", place, *shown, choices=", ".join(str(each) or "''" for each in choices), hint=hint
+        )
 
 
 _INHERITED = ("choices", "no_log", "options")

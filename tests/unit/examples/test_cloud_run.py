@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +92,19 @@ def test_it_gives_up_a_gateway_that_accepts_and_says_nothing() -> None:
         with started(port, IB_CONNECT_SECONDS="0.5") as process:
             assert "gave no answer in 0.5 s: TimeoutError()" in lines(process)[-1]["message"]
             assert process.wait() == 1
+
+
+def test_the_gateway_ends_while_an_answer_is_pending() -> None:
+    with running() as gateway:
+        gateway.set_fault("unresponsive")
+        with started(gateway.port, IB_CONNECT_SECONDS="1") as process:
+            while "reqAccountSummary" not in [each["request"] for each in gateway.requests()]:
+                time.sleep(0.05)
+            gateway.stop()
+            line = lines(process)[-1]
+            assert process.wait() == 1
+    assert line["severity"] == "ERROR"
+    assert f"127.0.0.1:{gateway.port} has ended the connection" in line["message"]
 
 
 @pytest.mark.parametrize("settings", [{"IB_PORT": "four"}, {"IB_HOST": None}], ids=["port", "host"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import json
 import os
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import types
 import typing as t
 from pathlib import Path
@@ -30,9 +32,9 @@ FAST = {"IB_PAUSES": "0.1,0.3", "IB_CONNECT_SECONDS": "3", "IB_QUIET_SECONDS": "
 class Client:
     """The running client, and its output."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, **settings: str) -> None:
         command = [sys.executable, str(EXAMPLES / "strategy/strategy.py")]
-        environment = {**os.environ, **FAST, "IB_PORT": str(port)}
+        environment = {**os.environ, **FAST, **settings, "IB_PORT": str(port)}
         self.process = subprocess.Popen(command, text=True, env=environment, stdout=subprocess.PIPE)
         self._lines: queue.Queue[dict[str, t.Any]] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -53,6 +55,10 @@ class Client:
             if {**found[-1], "message": message, **fields} == found[-1]:
                 return found
 
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
 
 @pytest.fixture
 def port() -> int:
@@ -62,11 +68,8 @@ def port() -> int:
 
 @pytest.fixture
 def client(port: int) -> t.Iterator[Client]:
-    with relay(port) as outer:
-        found = Client(outer)
+    with relay(port) as outer, contextlib.closing(Client(outer)) as found:
         yield found
-        found.process.kill()
-        found.process.wait()
 
 
 def test_a_week(client: Client, port: int) -> None:
@@ -102,6 +105,27 @@ def test_a_week(client: Client, port: int) -> None:
         client.says("told to stop")
         assert client.process.wait(10) == 0
         assert gateway.status()["clients"] == []
+
+
+@pytest.mark.parametrize(("pending", "quiet"), [("reqCurrentTime", "1"), ("reqAllOpenOrders", "60")])
+def test_the_gateway_ends_while_an_answer_is_pending(port: int, pending: str, quiet: str) -> None:
+    # The watcher restarts a gateway whose API hangs, before the client gives its request up.
+    settings = {"IB_ANSWER_SECONDS": "60", "IB_QUIET_SECONDS": quiet}
+    with relay(port) as outer, contextlib.closing(Client(outer, **settings)) as client:
+        with running(port=port) as gateway:
+            client.says("trading")
+            asked = len(gateway.requests())
+            gateway.set_fault("unresponsive")
+            if pending == "reqAllOpenOrders":
+                gateway.set_fault("link_lost")
+                client.says("paused")
+                gateway.set_fault("unresponsive")
+                gateway.control({"cmd": "fault", "name": "link_restored", "args": {}})
+            while pending not in [each["request"] for each in gateway.requests()[asked:]]:
+                time.sleep(0.05)
+        client.says("paused", why="closed by the gateway")
+        with running(port=port):
+            client.says("trading", subscribe=True)
 
 
 def test_the_notebook_runs_from_top_to_bottom(monkeypatch: pytest.MonkeyPatch) -> None:

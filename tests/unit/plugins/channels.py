@@ -1,10 +1,12 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Services that carry answers, as their documents describe them, and a person who taps.
+"""Services that alerts go to, as their documents describe them, and of those that carry answers a person who taps.
 
 Telegram: https://core.telegram.org/bots/api; ntfy: https://docs.ntfy.sh/publish/ and /subscribe/api/; Slack's Socket
-Mode: https://docs.slack.dev/apis/events-api/using-socket-mode. Scenario live_week has a real ntfy.
+Mode: https://docs.slack.dev/apis/events-api/using-socket-mode; Jira Service Management:
+https://developer.atlassian.com/cloud/jira/service-desk-ops/rest/v1/api-group-integration-events/. Scenario live_week
+has a real ntfy.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import http.server
 import json
 import threading
 import time
+import typing as t
 import urllib.parse
 from typing import Any, Self
 
@@ -245,6 +248,41 @@ class SlackService(Service):
         text = bytes(octet ^ mask[index % 4] for index, octet in enumerate(request.rfile.read(length & 0x7F)))
         found: Json = json.loads(text)
         return found
+
+
+class JiraService(Service):
+    """An integration's alerts by alias: each accepted request is carried out later, and fails in silence."""
+
+    AT = "/jsm/ops/integration/v2/alerts"
+    LIMITS: t.ClassVar = {"message": 130, "alias": 512, "description": 15_000, "entity": 512, "source": 100}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: dict[str, Json] = {}
+
+    def channel(self, **more: Any) -> Json:
+        return {"kind": "jira_service_management", "url": self.url + self.AT, "api_key": SECRET, **more}
+
+    def post(self, path: str, body: bytes, token: str) -> tuple[int, Json]:
+        if token != f"GenieKey {SECRET}":
+            return 403, {"message": "Could not authenticate", "took": 0.0, "requestId": "r"}
+        content: Json = json.loads(body)
+        at, _mark, query = path.partition("?")
+        if at == self.AT:
+            if not content.get("message") or any(
+                len(content.get(name, "")) > most for name, most in self.LIMITS.items()
+            ):
+                return 422, {"message": "Request body is not processable", "took": 0.0, "requestId": "r"}
+            assert content["priority"] in ("P1", "P2", "P3", "P4", "P5")
+            self.sent.append(content)
+            self.open.setdefault(content["alias"], content)
+        else:
+            assert at.startswith(self.AT)
+            assert query == "identifierType=alias", "otherwise it is taken for an id"
+            alias, end = at.removeprefix(self.AT).removeprefix("/").split("/")
+            assert end == "close"
+            self.open.pop(urllib.parse.unquote(alias), None)
+        return 202, {"result": "Request will be processed", "took": 0.1, "requestId": "r"}
 
 
 SERVICES = {"telegram": TelegramService, "ntfy": NtfyService, "slack_app": SlackService}

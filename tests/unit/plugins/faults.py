@@ -177,12 +177,13 @@ FAULTS: tuple[Fault, ...] = (
         "the host reboots, within a session", "starts it once more", World.reboot, STOPPED, 60, "a restart",
         mode="paper", before=in_a_session, now=SESSION_BEGINS, ends=READY, settings=SESSION,
     ),
-    Fault("the disk is full", "watches on; the state file stays as it was", World.fill_disk, READY, None),
+    Fault("the disk is full", "alert; it watches on, and the state file stays as it was", World.fill_disk, READY, None,
+          told=("not_saved",)),
     Fault(
         "the disk is full, and the container ends", "alerts from memory; writes it down when there is room",
         both(World.fill_disk, lambda world: world.later(1, lambda: world.fake.exit(137)),
              lambda world: world.later(90, world.free_disk)), BLOCKED, 121, "the session", "session_lost",
-        ("state/blocked",),
+        ("not_saved", "state/blocked"),
     ),
     Fault(
         "the disk is full, and an operator stops the gateway", "the stop is done, and said not to be written down",

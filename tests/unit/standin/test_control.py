@@ -3,14 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ibgw_standin import faults
+from ibgw_standin.control import ControlServer
 from ibgw_standin.testing import PACKAGE_ROOT, Running, running
 
 
@@ -58,3 +61,18 @@ def test_a_stand_in_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str])
     with pytest.raises(RuntimeError), running(fault="nope"):
         pass
     assert "no fault is called 'nope'" in capfd.readouterr().err
+
+
+def test_a_connection_that_the_end_cuts_off_is_no_line_of_the_console(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def end_with_a_connection() -> None:
+        server = ControlServer(str(tmp_path / "socket"), {})
+        await server.start()
+        reader, writer = await asyncio.open_unix_connection(server.path)
+        writer.write(b"{}\n")
+        await reader.readline()
+        server.close()
+
+    asyncio.run(end_with_a_connection())
+    assert caplog.text == ""

@@ -8,12 +8,11 @@ from __future__ import annotations
 # By command of ibgwctl; `make generate` writes the table in docs/how-to/client_portal.md.
 INSTEAD = {
     "start": "ansible-playbook site.yml starts it, which is a sign-in, and on live a push",
-    "stop": "docker stop ibgw-{name} stops it",
     "restart": "docker restart ibgw-{name} restarts it, which is a sign-in, and on live a push",
     "sign-in": "its image signs in by itself when it starts, and docker logs ibgw-{name} shows how that goes",
     "skip": "it has no sign-in by appointment that could be left out",
     "later": "it has no sign-in by appointment that could be put off",
-    "pause": "no session is kept over a stop; docker stop ibgw-{name} stops it",
+    "pause": "no session is kept over a stop; ibgwctl stop {name} stops it",
     "resume": "no session is kept over a stop; ansible-playbook site.yml starts it",
     "answers": "no answer could do anything: take answers_from and answers_topic out of session_alerts, run site.yml",
 }

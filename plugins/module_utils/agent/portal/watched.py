@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import typing as t
@@ -17,7 +18,7 @@ from ..engine.client import Engine, EngineError
 from ..engine.log import epoch
 from ..releases import Outlook, outlook
 from ..session.inspection import container_facts
-from ..session.store import Record
+from ..session.store import Record, Store
 from ..text import printable
 from . import client, place, tickle
 
@@ -26,9 +27,10 @@ CONTROLLER = "client_portal"
 START_SECONDS = 600.0
 # Between two looks of a wait, each of which may be five requests.
 WAIT_SECONDS = 5.0
-# How an image ends that was stopped.
-_STOPPED = (0, 137, 143)
-_LOGS = "Look at docker logs of its container; then ansible-playbook site.yml starts it."
+# How a container ends by a signal: of the engine, of the host that goes down, or of the kernel without memory.
+_SIGNALLED = (0, 137, 143)
+_START = "ansible-playbook site.yml starts it."
+_LOGS = f"Look at docker logs of its container; then {_START}"
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Watched:
     finding: client.Verdict | None = None
     container: dict[str, t.Any] | None = None
     engine_fault: str | None = None
+    # The actor of `ibgwctl stop`, by the record of the last look.
+    stopped_by: str = ""
     summary: milestones.Summary = field(default_factory=milestones.Summary)
     password_secret: None = None
     reads_log = False
@@ -96,12 +100,15 @@ class Watched:
         return outlook(None, None, now)
 
     def look(self) -> None:
-        """Look at the container and, while it runs, ask the API."""
+        """Look at the container and, while it runs, ask the API; see who has stopped it."""
         try:
             self.container, self.engine_fault = container_facts(self.engine, self.container_name), None
         except EngineError as error:
             self.container, self.engine_fault = None, str(error)
         self.finding = self.portal.look() if self.has_log else None
+        with contextlib.suppress(OSError, ValueError):
+            record = Store(self.name).read()
+            self.stopped_by = record.stopped_by if record else ""
 
     def await_ready(
         self, timeout: float, now: Callable[[], float], sleep: Callable[[float], None]
@@ -122,14 +129,16 @@ class Watched:
         if container is None:
             step = "See systemctl status docker; running containers stay."
             return verdicts.DEGRADED, str(self.engine_fault), step
+        if self.stopped_by and found is None:
+            return verdicts.STOPPED, f"stopped by {self.stopped_by}", _START
         if not container["exists"]:
-            return verdicts.STOPPED, "the container does not exist", "Run site.yml."
+            return verdicts.BLOCKED, "the container does not exist", "Run site.yml."
         if found is None:
-            if container["exit_code"] in _STOPPED:
-                return verdicts.STOPPED, "the container is stopped", "ansible-playbook site.yml starts it."
-            code = container["exit_code"]
-            reason = f"the image has ended with exit code {code}, as it does after failed sign-ins"
-            return verdicts.BLOCKED, reason, _LOGS
+            ended = f"the container has ended with exit code {container['exit_code']}"
+            if container["exit_code"] in _SIGNALLED:
+                step = f"{_START} If it is to stay down: ibgwctl stop {self.name}"
+                return verdicts.BLOCKED, f"{ended}, and nobody has stopped it by ibgwctl", step
+            return verdicts.BLOCKED, f"{ended}, as the image does after failed sign-ins", _LOGS
         if found.state == client.READY:
             return verdicts.READY, found.reason, found.next_step
         if found.final and found.accounts:
@@ -144,6 +153,11 @@ class Watched:
         if container and container["running"] and container["started_at"] != record.container_started_at:
             record.container_started_at = container["started_at"]
             record.count("starts")
+        if self.has_log:
+            record.stopped_by = ""
+        elif record.stopping:
+            record.stopped_by = record.stopping
+        record.stopping, self.stopped_by = "", record.stopped_by
         state, reason, step = self.judgement(now)
         record.checked_at = now
         reason = accounts.hide(printable(reason, 400), self.accounts)

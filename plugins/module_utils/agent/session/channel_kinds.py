@@ -30,14 +30,17 @@ ALERT_KINDS = frozenset(
         "ends",
         "later",
         "log_gap",
+        "not_saved",
         "password_held",
         "release",
         "reminder",
+        "reopens",
         "sign-in",
         "skip",
         "state",
         "stop",
         "test",
+        "watcher",
     }
 )
 Channel = dict[str, t.Any]
@@ -77,6 +80,7 @@ OPTIONS: dict[str, tuple[t.Any, str]] = {
     "team": (str, "The id of the workspace, as V(T0123456789)."),
     "user_key": (str, "The key of the user or group."),
     "routing_key": (str, "The integration key of the service, Events API v2."),
+    "api_key": (str, "The key of an API integration, not a user's token."),
     "host": (str, "The mail server."),
     "from": (str, "The sender."),
     "to": (list[str], "The receivers."),
@@ -85,7 +89,9 @@ OPTIONS: dict[str, tuple[t.Any, str]] = {
     "user": (str, "User at the mail server; without one nobody signs in there."),
     "password": (str, "The user's password."),
 }
-SECRETS = frozenset({"url", "headers", "token", "app_token", "answers_token", "user_key", "routing_key", "password"})
+SECRETS = frozenset(
+    {"url", "headers", "token", "app_token", "answers_token", "user_key", "routing_key", "api_key", "password"}
+)
 
 
 @dataclass(frozen=True)
@@ -205,22 +211,62 @@ def _pushover(channel: Channel, alert: Alert) -> Body:
             "message": _cut(_details(alert), 1024), "priority": priority}  # fmt: skip
 
 
+def _place(alert: Alert) -> str:
+    return f"{alert.gateway}@{alert.host}"
+
+
+def _incident(alert: Alert) -> str:
+    """Return the identity of an incident: a gateway's states are one, resolved when it is ready."""
+    return f"{_place(alert)}/{'state' if alert.key.startswith('state/') else alert.key}"
+
+
+def _resolves(alert: Alert) -> bool:
+    return alert.key == "state/ready"
+
+
 def _pagerduty(channel: Channel, alert: Alert) -> Body:
-    place = f"{alert.gateway}@{alert.host}"
-    # A gateway's states are one incident, resolved when it is ready.
-    same = "state" if alert.key.startswith("state/") else alert.key
     return {
         "routing_key": channel["routing_key"],
-        "event_action": "resolve" if alert.key == "state/ready" else "trigger",
-        "dedup_key": _cut(f"{place}/{same}", 255),
+        "event_action": "resolve" if _resolves(alert) else "trigger",
+        "dedup_key": _cut(_incident(alert), 255),
         "payload": {
             "summary": _cut(alert.title, 1024),
-            "source": place,
+            "source": _place(alert),
             "severity": alert.severity,
             "timestamp": datetime.fromtimestamp(alert.at, UTC).isoformat(),
             "custom_details": {"text": alert.text, "next_step": alert.next_step, "key": alert.key},
         },
     }
+
+
+def _jira_alias(alert: Alert) -> str:
+    # It is a part of a path, where not every server takes an encoded slash.
+    return _cut(_incident(alert).replace("/", ":"), 512)
+
+
+def _jira(_channel: Channel, alert: Alert) -> Body:
+    source = _cut(_place(alert), 100)
+    if _resolves(alert):
+        return {"source": source, "note": _cut(words(alert), 15_000)}
+    return {
+        "message": _cut(alert.title, 130),
+        "alias": _jira_alias(alert),
+        "description": _cut(_details(alert), 15_000),
+        "priority": {"info": "P5", "warning": "P3", "critical": "P1"}[alert.severity],
+        "entity": alert.gateway,
+        "source": source,
+    }
+
+
+def _jira_url(url: str, alert: Alert) -> str:
+    if not _resolves(alert):
+        return url
+    return f"{url.rstrip('/')}/{urllib.parse.quote(_jira_alias(alert), safe='')}/close?identifierType=alias"
+
+
+def _discord_url(url: str, _alert: Alert) -> str:
+    # Without it Discord answers before it has stored the message, also one that it then drops.
+    return f"{url}{'&' if '?' in url else '?'}wait=true"
 
 
 def _teams(_channel: Channel, alert: Alert) -> Body:
@@ -241,8 +287,9 @@ def _teams(_channel: Channel, alert: Alert) -> Body:
 
 class Kind(t.NamedTuple):
     """A row: options that it *needs* and options that it *may* have, the JSON that it is sent (*body*; None: mail), the
-    *url* where the options have none, and the *source* of its format. *bearer*: option token goes in a header.
-    *buttons* is the JSON that a message has for them; *says_ok*: a refusal has status 200 too, and ``ok`` false."""
+    *url* where the options have none, and the *source* of its format. *signs* is the scheme and the option of the
+    header Authorization; *at* returns an alert's own URL. *buttons* is the JSON that a message has for them; *says_ok*:
+    a refusal has status 200 too, and ``ok`` false."""
 
     needs: tuple[str, ...]
     may: tuple[str, ...]
@@ -250,11 +297,13 @@ class Kind(t.NamedTuple):
     sent: str
     source: str
     url: str = ""
-    bearer: bool = False
+    signs: tuple[str, str] = ("", "")
+    at: Callable[[str, Alert], str] | None = None
     buttons: Callable[[Channel, Alert, Sequence[Button]], Body] | None = None
     says_ok: bool = False
 
 
+_BEARER = ("Bearer", "token")
 KINDS = {
     "webhook": Kind(
         ("url",), ("headers", "template"), _webhook, "all fields, or the JSON of a template", "below"
@@ -266,7 +315,7 @@ KINDS = {
         ("token", "channel"), ("app_token", "team", "answers_from", "url"),
         lambda channel, alert: {"channel": channel["channel"], **_slack(channel, alert)},
         "`chat.postMessage` of the app's bot", "[Slack](https://docs.slack.dev/reference/methods/chat.postMessage)",
-        "https://slack.com/api", bearer=True, buttons=_slack_app_buttons, says_ok=True,
+        "https://slack.com/api", signs=_BEARER, buttons=_slack_app_buttons, says_ok=True,
     ),
     "google_chat": Kind(
         ("url",), (), lambda _channel, alert: {"text": words(alert)}, "`text`",
@@ -280,6 +329,7 @@ KINDS = {
         ("url",), (),
         lambda _channel, alert: {"content": _cut(words(alert), 2000), "allowed_mentions": {"parse": []}},
         "`content`, which mentions nobody", "[Discord](https://discord.com/developers/docs/resources/webhook)",
+        at=_discord_url,
     ),
     "telegram": Kind(
         ("token", "chat_id"), ("answers_from", "url"), _telegram,
@@ -289,7 +339,7 @@ KINDS = {
     "ntfy": Kind(
         ("url", "topic"), ("token", "answers_topic", "answers_token"), _ntfy,
         "title, message and priority 3 to 5, to the server's root",
-        "[ntfy](https://docs.ntfy.sh/publish/#publish-as-json)", bearer=True, buttons=_ntfy_buttons,
+        "[ntfy](https://docs.ntfy.sh/publish/#publish-as-json)", signs=_BEARER, buttons=_ntfy_buttons,
     ),
     "pushover": Kind(
         ("token", "user_key"), (), _pushover, "title, message and priority -1 to 1",
@@ -299,6 +349,11 @@ KINDS = {
         ("routing_key",), ("url",), _pagerduty, "`trigger`, and `resolve` once the gateway is ready again",
         "[PagerDuty](https://developer.pagerduty.com/docs/events-api-v2-overview)",
         "https://events.pagerduty.com/v2/enqueue",
+    ),
+    "jira_service_management": Kind(
+        ("api_key",), ("url",), _jira, "an alert of priority P1, P3 or P5, closed once the gateway is ready again",
+        "[Atlassian](https://developer.atlassian.com/cloud/jira/service-desk-ops/rest/v1/api-group-integration-events/)",
+        "https://api.atlassian.com/jsm/ops/integration/v2/alerts", signs=("GenieKey", "api_key"), at=_jira_url,
     ),
     "email": Kind(
         ("host", "from", "to"), ("port", "user", "password", "security"), None, "a mail by SMTP",
@@ -325,12 +380,12 @@ def request(channel: Channel, alert: Alert, buttons: Sequence[Button] = ()) -> t
         raise ValueError("mail is not posted")
     method = _SENDS.get(channel["kind"])
     url = method_url(channel, method) if method else str(channel.get("url") or kind.url)
-    if channel["kind"] == "discord":
-        # Without it Discord answers before it has stored the message, also one that it then drops.
-        url += "&wait=true" if "?" in url else "?wait=true"
+    if kind.at:
+        url = kind.at(url, alert)
     headers = {"Content-Type": "application/json; charset=UTF-8", **channel.get("headers", {})}
-    if kind.bearer and channel.get("token"):
-        headers["Authorization"] = f"Bearer {channel['token']}"
+    scheme, option = kind.signs
+    if channel.get(option):
+        headers["Authorization"] = f"{scheme} {channel[option]}"
     body = kind.body(channel, alert)
     if buttons and kind.buttons:
         body |= kind.buttons(channel, alert, buttons)

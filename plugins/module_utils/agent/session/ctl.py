@@ -66,7 +66,7 @@ def start(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int
     return DONE, dataclasses.asdict(outcome)
 
 
-def stop(control: Control, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
+def stop(control: Managed, options: argparse.Namespace, _say: Say) -> tuple[int, Result]:
     return DONE, dataclasses.asdict(control.stop(options.timeout or 60.0))
 
 
@@ -170,11 +170,11 @@ OF_EVERY: dict[str, tuple[Callable[[Managed, argparse.Namespace, Say], tuple[int
     "history": (history, "what happened"),
     "alert-test": (alert_test, "send a test through every channel of alerts"),
     "support-bundle": (support_bundle, "collect what a maintainer asks for, redacted, in one file"),
+    "stop": (stop, "stop, and stay stopped; an IB Gateway signs off at IBKR first"),
 }
 # For a Client Portal Gateway there is something else (portal/instead.py).
 OF_IB_GATEWAY: dict[str, tuple[Callable[[Control, argparse.Namespace, Say], tuple[int, Result]], str]] = {
     "start": (start, "start a paper gateway (live: see sign-in)"),
-    "stop": (stop, "sign off at IBKR and stop"),
     "restart": (restart, "restart by IBC, which keeps the sign-in"),
     "sign-in": (sign_in, "sign a live gateway in: somebody approves a push"),
     "skip": (skip, "leave the next sign-in by appointment out"),
@@ -182,8 +182,6 @@ OF_IB_GATEWAY: dict[str, tuple[Callable[[Control, argparse.Namespace, Say], tupl
     "pause": (pause, "stop a live gateway and keep its sign-in (experimental)"),
     "resume": (resume, "start a paused gateway on the kept sign-in (experimental)"),
 }
-# As well as in OF_EVERY.
-WITHOUT_PLAN = (*OF_EVERY, "stop")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -260,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command in OF_IB_GATEWAY:
             descriptor.refuse_portal(name, options.command)
         wanted, options.plan_fault = plan.load_or_default(name)
-        if options.plan_fault and options.command not in WITHOUT_PLAN:
+        if options.plan_fault and options.command not in OF_EVERY:
             raise descriptor.DescriptorError(options.plan_fault)
         code, result = carry_out(managed(name, wanted, options), options)
         if options.plan_fault:
@@ -273,13 +271,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def managed(name: str, wanted: plan.Plan, options: argparse.Namespace) -> Managed:
     """Return gateway *name*, whatever its API; raises DescriptorError."""
+    owner = options.owner or options.by or operator()
     if not place.is_here(name):
-        owner = options.owner or options.by or operator()
         return Control(descriptor.load(name), wanted, owner=owner, until=options.until)
     from ..portal.control import PortalControl  # only there: TLS, and a websocket
 
     try:
-        return PortalControl(name, wanted)
+        return PortalControl(name, wanted, owner)
     except (OSError, ValueError) as error:
         raise descriptor.DescriptorError(str(error)) from error
 

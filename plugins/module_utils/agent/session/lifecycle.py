@@ -97,25 +97,31 @@ def stop(gateway: Gateway, engine: Engine, timeout: float, check: bool) -> Outco
     signs_off = _ask_to_stop(gateway, engine, outcome, ibc_until)
     if outcome.how and outcome.exit_code is None:
         outcome.exit_code = _ended(engine, name, max(ibc_until - gateway.clock(), _RETRY_SECONDS))
-    if outcome.exit_code is None and not (outcome.how is None and _deaf(gateway)):
+    if outcome.exit_code is None:
         # Without a session, logging off takes no time.
         left = (killed_at if signs_off else ibc_until) - gateway.clock()
-        patience = round(max(left, TERM_SECONDS))
+        deaf = outcome.how is None and _deaf(gateway)
+        terminate(engine, name, 0 if deaf else round(max(left, TERM_SECONDS)), outcome)
+    return outcome
+
+
+def terminate(engine: Engine, name: str, patience: int, outcome: Outcome) -> None:
+    """Stop container *name* by Docker, and kill it after *patience* seconds (0: at once); into *outcome*. Raises
+    SessionError when it still runs."""
+    outcome.how = "docker"
+    if patience:
         outcome.did(f"docker stop -t {patience}")
-        outcome.how = "docker"
         with contextlib.suppress(EngineError):
             engine.stop(name, patience, patience + _KILL_SECONDS)
             # It answers when the container has ended: only a slow host keeps the exit code back.
             outcome.exit_code = _ended(engine, name, _KILL_SECONDS)
     if outcome.exit_code is None:
         outcome.did("docker kill")
-        outcome.how = "docker"
         with contextlib.suppress(EngineError):
             engine.kill(name)
         outcome.exit_code = _ended(engine, name, _KILL_SECONDS)
     if outcome.exit_code is None:
         raise SessionError(f"container {name} still runs after STOP and docker kill: see journalctl -u docker")
-    return outcome
 
 
 def _ask_to_stop(gateway: Gateway, engine: Engine, outcome: Outcome, until: float) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from ..engine.client import Engine
 from ..releases import Outlook
 from .journal import Named
+from .lifecycle import Outcome
 from .plan import Plan
 from .store import Record, Store
 
@@ -75,6 +76,9 @@ class Managed(t.Protocol):
 
     def await_ready(self, timeout: float) -> tuple[bool, bool, dict[str, t.Any]]:
         """Wait until it is ready; return whether it is, whether waiting longer is in vain, and a report."""
+
+    def stop(self, timeout: float) -> Outcome:
+        """Stop it within *timeout* seconds, and leave it stopped. Raises SessionError and BusyError."""
 
     def described(self) -> dict[str, t.Any]:
         """The content of its descriptor, by the file's name."""

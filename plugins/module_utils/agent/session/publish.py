@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from ..api import accounts, verdicts
 from ..text import printable
-from . import duty, metrics, policy
+from . import duty, metrics, policy, watching
 from .alerts import Outbox
 from .endpoint import JSON_TYPE, Answer, Endpoint
 from .heartbeat import Heartbeat
@@ -45,10 +45,10 @@ class Published(t.Protocol):
 
 
 class Publisher:
-    """Publish what *control*'s watcher saw, and the state of *outbox*."""
+    """Publish what *control*'s watcher saw, and the state of *outbox*; a watcher with *restarts* is suspect."""
 
-    def __init__(self, control: Published, outbox: Outbox) -> None:
-        self._control, self._outbox = control, outbox
+    def __init__(self, control: Published, outbox: Outbox, restarts: watching.Restarts | None = None) -> None:
+        self._control, self._outbox, self.restarts = control, outbox, restarts
         self.tally = metrics.Tally(control.now())
         self.heartbeat = Heartbeat(control.descriptor.name, self._clock, control.now)
         self.journal = Journal(control.descriptor, control.plan)
@@ -101,7 +101,8 @@ class Publisher:
         control = self._control
         if self._seen is None:
             return "the watcher has not looked yet"
-        return duty.fault(self._seen, control.plan, control.now(), self._amiss, self._outbox.waiting_since)
+        amiss = self._amiss or (self.restarts.fault() if self.restarts else "")
+        return duty.fault(self._seen, control.plan, control.now(), amiss, self._outbox.waiting_since)
 
     def _write(self, directory: str) -> str:
         try:

@@ -99,6 +99,8 @@ class Record:
     hung_looks: int = 0
     healed_at: float = 0.0
     container_started_at: str | None = None
+    # Client Portal: the moments of the last requests for a lost brokerage session.
+    reopened: list[float] = field(default_factory=list)
     # Moments of failed sign-ins in the last hour, and how many of them belong to this start.
     logins: list[float] = field(default_factory=list)
     logins_counted: int = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..api import accounts, verdicts
-from . import policy, week
+from . import policy, watching, week
 from .channel_kinds import Alert
 from .delivery import Delivery
 from .plan import Plan
@@ -53,6 +53,19 @@ class Telling:
         )
         if (serious and not calm) or (ready and any(forgotten)):
             self.put(f"state/{record.state}", SEVERITY[record.state], f"is {record.state}", record, now)
+
+    def of_fault(self, key: str, what: str, text: str, next_step: str, now: float) -> bool:
+        """Queue an alert on a fault beside the state, again while it lasts; return whether one was due."""
+        name, host = self._delivery.store.name, self._plan.host
+        title = f"{name} on {host}: {what}" if host else f"{name}: {what}"
+        return self._delivery.outbox.put(Alert(key, name, host, "warning", title, text, next_step, now), REPEAT_SECONDS)
+
+    def of_restarts(self, restarts: watching.Restarts | None, now: float) -> None:
+        """Queue an alert where the watcher is suspect, since systemd had to restart it."""
+        if restarts and (fault := restarts.fault()):
+            unit = watching.unit_name(self._delivery.store.name)
+            step = f"On its host: journalctl -u {unit} says why it ended."
+            self.of_fault("watcher", "it is not watched reliably", fault, step, now)
 
     def put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
         """Queue an alert that the gateway *what*, with the reason and the next step of *record*."""

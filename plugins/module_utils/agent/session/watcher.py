@@ -29,7 +29,7 @@ from ..engine.client import EngineError
 from ..portal import place
 from ..releases import CRITICAL, DAY, NOT_ACCEPTED, WARNING
 from ..text import printable
-from . import background, descriptor, keeping, lifecycle, plan, policy, spool, week
+from . import background, descriptor, keeping, lifecycle, plan, policy, spool, watching, week
 from .channel_kinds import Alert
 from .control import Control, ReleaseRefused
 from .delivery import Delivery
@@ -61,6 +61,9 @@ UNREADABLE_SECONDS = 10.0
 
 
 LOG_GAP = "the log went on past the engine's rotation before it was read: some of its lines were never seen"
+LOG_GAP_STEP = "See docker logs of its container; raise gateway_log_max_size where it writes so much rightly."
+HELD_STEP = "Stop the gateway, which ends it; if nobody of yours changed the container, change the password at IBKR."
+DISK_STEP = "On its host: df -h /var/lib/ibgw, then docker system df. Until there is room no sign-in starts."
 
 
 def _gaps(log: dict[str, Any] | None) -> int:
@@ -72,7 +75,7 @@ def _gaps(log: dict[str, Any] | None) -> int:
 class Watcher:
     """Watch the gateway of *control*; *alive* reports to the service manager, *fault* is a fault of its settings.
 
-    *delivery* may still be sending alerts of the previous watcher.
+    *delivery* may still be sending alerts of the previous watcher, *restarts* says whether systemd had to restart it.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Watcher:
         alive: Callable[[], None] = lambda: None,
         fault: str = "",
         delivery: Delivery | None = None,
+        restarts: watching.Restarts | None = None,
     ) -> None:
         self.control, self.alive, self.fault = control, alive, fault
         self.delivery = delivery or Delivery(control.store)
@@ -91,7 +95,7 @@ class Watcher:
         self._logs_fault = ""
         self._telling = Telling(self.delivery, control.plan, control.descriptor.accounts, self._offered)
         self._interval = float(control.plan.interval)
-        self.publisher = Publisher(control, self.outbox)
+        self.publisher = Publisher(control, self.outbox, restarts)
         # The watcher has its own API client id: others may connect at the same time.
         control.gateway.endpoint["client_id"] = control.plan.client_id
         # The watcher is in no hurry, and lets the gateway finish.
@@ -173,16 +177,18 @@ class Watcher:
             record.log = log
             if log["gaps"] > gaps:
                 control.store.note("log_gap", LOG_GAP, now())
-                self._put_gap(record, now())
+                self._telling.of_fault("log_gap", "lines of its log are lost", LOG_GAP, LOG_GAP_STEP, now())
             amiss = self._save(record)
             if fault := control.withdraw_password(record):
-                self._put_exposed(fault, now())
+                self._tell_of_password(fault, now())
             next_look = policy.next_moment(record, control.plan, now())
             next_look = min(next_look, now() + max(gateway.turns_at - gateway.clock(), 0.0))
             # The API opens a moment after IBC reports success.
             opens = gateway.summary.usable and gateway.clock() - gateway.phase_since < self._interval
             if opens and record.state != verdicts.READY:
                 next_look = min(next_look, now() + SOON_SECONDS)
+        if amiss:
+            self._telling.of_fault("not_saved", "its state is not kept", amiss, DISK_STEP, now())
         self._tell(before, record, urgent=bool(self.fault) or self.control.gateway.dialog is not None)
         if abs(now() - self._logs_bounded_at) >= LOGS_SECONDS:
             self._logs_bounded_at = now()
@@ -217,17 +223,8 @@ class Watcher:
             return f"the state cannot be written down ({error.strerror})"
         return ""
 
-    def _put_gap(self, record: Record, now: float) -> None:
-        name, host = record.gateway, self.control.plan.host
-        title = " on ".join(filter(None, (name, host))) + ": lines of its log are lost"
-        step = "See docker logs of its container; raise gateway_log_max_size where it writes so much rightly."
-        self.outbox.put(Alert("log_gap", name, host, "warning", title, LOG_GAP, step, now), REPEAT_SECONDS)
-
-    def _put_exposed(self, fault: str, now: float) -> None:
-        name, host = self.control.descriptor.name, self.control.plan.host
-        title = " on ".join(filter(None, (name, host))) + ": its password is not withdrawn"
-        step = "Stop the gateway, which ends it; if nobody of yours changed the container, change the password at IBKR."
-        if self.outbox.put(Alert("password_held", name, host, "warning", title, fault, step, now), REPEAT_SECONDS):
+    def _tell_of_password(self, fault: str, now: float) -> None:
+        if self._telling.of_fault("password_held", "its password is not withdrawn", fault, HELD_STEP, now):
             self.control.store.note("password_held", fault, now)
 
     def _observe(self) -> bool:
@@ -382,6 +379,7 @@ class Watcher:
         """Queue due alerts, and send the queue."""
         now = self.control.now()
         self._telling.of_state(before, record, now, urgent)
+        self._telling.of_restarts(self.publisher.restarts, now)
         if record.mode == policy.LIVE:
             self._remind(record, now)
         for alert in spool.take(self.control.store.directory):
@@ -499,9 +497,9 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
 
     Unreadable settings are a state and an alert; they are read again whenever their files change.
     """
-    notify = notifier()
+    notify, restarts = notifier(), watching.Restarts(name)
     if os.path.exists(place.path(name)):
-        _watch_portal(name, notify, sleep)
+        _watch_portal(name, notify, sleep, restarts)
     delivery = Delivery(Store(name))
     good: Settings | None = None
     notify("READY=1")
@@ -510,8 +508,8 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         good, fault = settings(name, good)
         if good:
             control = Control(*good, by=BY)
-            watching = Watcher(control, lambda: notify("WATCHDOG=1"), fault, delivery)
-            watching.run(ended=partial(_changed, name, seen))
+            watcher = Watcher(control, lambda: notify("WATCHDOG=1"), fault, delivery, restarts)
+            watcher.run(ended=partial(_changed, name, seen))
             continue
         while not _changed(name, seen):
             notify("WATCHDOG=1")
@@ -520,7 +518,9 @@ def watch(name: str, sleep: Callable[[float], None] = time.sleep) -> None:
             sleep(UNREADABLE_SECONDS)
 
 
-def _watch_portal(name: str, notify: Callable[[str], None], sleep: Callable[[float], None]) -> None:
+def _watch_portal(
+    name: str, notify: Callable[[str], None], sleep: Callable[[float], None], restarts: watching.Restarts
+) -> None:
     """Watch the Client Portal Gateway *name* until the process is ended; settings are read again when they change."""
     from ..portal.watcher import PortalWatcher  # only there: TLS, and a websocket
 
@@ -529,14 +529,14 @@ def _watch_portal(name: str, notify: Callable[[str], None], sleep: Callable[[flo
     while True:
         seen, wanted = stamp(name), plan.load_or_default(name)[0]
         try:
-            watching = PortalWatcher(name, wanted, delivery=delivery)
+            watcher = PortalWatcher(name, wanted, delivery=delivery, restarts=restarts)
         except (OSError, ValueError) as error:
             with contextlib.suppress(BusyError, OSError):
                 tell_unreadable(delivery, str(error), time.time())
             notify("WATCHDOG=1")
             sleep(UNREADABLE_SECONDS)
         else:
-            watching.run(lambda: notify("WATCHDOG=1"), partial(_changed, name, seen), sleep)
+            watcher.run(lambda: notify("WATCHDOG=1"), partial(_changed, name, seen), sleep)
 
 
 def _changed(name: str, before: tuple[object, ...]) -> bool:

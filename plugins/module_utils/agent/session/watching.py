@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import os
 import subprocess
 import time
 import typing as t
@@ -64,10 +65,27 @@ def unit(gateway: str) -> Unit | None:
             stdin=subprocess.DEVNULL,
             timeout=COMMAND_SECONDS,
             check=True,
+            # That socket is the watcher's alone.
+            env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
         )
         return units(done.stdout)[0]
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
+
+
+class Restarts:
+    """Whether systemd had to restart the watcher of *gateway* that begins now: for a while it is suspect."""
+
+    def __init__(self, gateway: str, clock: c.Callable[[], float] = time.monotonic) -> None:
+        found = unit(gateway)
+        self._count, self._clock = (found or {}).get("restarts", 0), clock
+        self._until = clock() + SUSPECT_SECONDS
+
+    def fault(self) -> str:
+        """Return it in one clause; empty where there is none."""
+        if not self._count or self._clock() >= self._until:
+            return ""
+        return f"its watcher ended by itself and was restarted {self._count} times"
 
 
 def fault(unit: c.Mapping[str, t.Any] | None, late_seconds: float) -> str | None:

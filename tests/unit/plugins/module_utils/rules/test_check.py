@@ -13,6 +13,7 @@ import pytest
 import yaml
 from tests.playbooks.bad_inputs import BAD
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
@@ -71,6 +72,7 @@ class Variables:
     """A host with these variables; one that is a failing template raises its error."""
 
     def __init__(self, **own: object) -> None:
+        self.missing = ""
         self.own = GOOD | own
         plain = {name: value for name, value in DEFAULTS.items() if "{{" not in str(value)}
         self.all = {**plain, **RENDERED, **self.own}
@@ -83,7 +85,7 @@ class Variables:
         self.read.add(name)
         value = self.all[name]
         if value == "FAILS":
-            raise check.RenderError("'nope' is undefined")
+            raise check.RenderError("'nope' is undefined", self.missing)
         return value
 
 
@@ -100,6 +102,7 @@ def test_good_settings_have_no_problem() -> None:
     [
         ("gateway_readonly_api", True, "unknown-name"),
         ("live_check_drfit", True, "unknown-name"),
+        ("gateway_machine_role", "ibops.gateway.aws", "not-a-choice"),
         ("gateway_user", None, "required"),
         ("gateway_user", "", "required"),
         ("gateway_mode", "papr", "not-a-choice"),
@@ -128,10 +131,20 @@ def test_good_settings_have_no_problem() -> None:
         ("client_portal_pids_limit", 1, "not-a-number-within"),
         ("__gcp_vm_options", {**VM, "machine_type": "e2-micro"}, "gcp-machine-type-small"),
         ("gateway_paper_sessions", [{"name": "a"}], "missing-suboption"),
+        *(
+            ("gateway_serial", value, "serial-invalid")
+            for value in ("lots", "0", 0, -3, "-3", "0%", 1.5, True, "1,5", [1, "lots"], [[1]], {"a": 1})
+        ),
+        ("gateway_serial", "FAILS", "not-rendered"),
     ],
 )
 def test_each_kind_of_problem_comes_alone(variable: str, value: object, id_: str) -> None:
     assert {each for each, _ in found(**{variable: value})} == {id_}
+
+
+@pytest.mark.parametrize("value", [1, "5", "20%", "100%", [1, "50%"]])
+def test_numbers_of_gateways_that_ansible_takes(value: object) -> None:
+    assert found(gateway_serial=value) == []
 
 
 # Every access method, so that a value which several of them take over is told by one.
@@ -205,6 +218,15 @@ def test_a_variable_of_a_wrong_type_is_at_most_three_lines() -> None:
     assert len(found(gateway_accounts=list(range(9)))) == 3
 
 
+@pytest.mark.parametrize(("missing", "told"), [("vault_user", "'vault_user' is not set"), ("", "is not shown")])
+def test_of_a_secret_the_variable_that_is_not_set_is_named(missing: str, told: str) -> None:
+    host = Variables(gateway_user="FAILS")
+    host.missing = missing
+    (problem,) = check.host(host, ALL, CONTEXT)
+    assert told in problem.wrong
+    assert "nope" not in problem.wrong
+
+
 def test_nothing_of_a_role_that_is_not_asked_for() -> None:
     own = Variables(hardening_ssh_rsa_bits="x", gateway_password="FAILS", docker_engine_sauce=1)
     assert [each.id for each in check.host(own, [], CONTEXT)] == ["unknown-name"]
@@ -232,16 +254,20 @@ def test_no_value_makes_a_traceback(role: str, value: object) -> None:
 
 
 def gateway(name: str, **own: object) -> dict[str, Variables]:
-    return {name: Variables(gateway_user=name, gateway_name=name, **own)}
+    return {name: Variables(**{"gateway_user": name, "gateway_name": name, **own})}
+
+
+def pairs(inventory: dict[str, Variables], roles: list[str]) -> list[Problem]:
+    return check.pairs(inventory, roles, CONTEXT.specification)
 
 
 def test_pairs() -> None:
     vm: dict[str, object] = {"ansible_host": "192.0.2.1"}
     shared = gateway("a", **vm) | gateway("b", **vm, gateway_port=5000) | gateway("c", gateway_port=5000)
-    assert check.pairs(shared, ALL) == []
+    assert pairs(shared, ALL) == []
     shared |= gateway("d", **vm, gateway_port=5000)
-    assert [(each.id, each.host) for each in check.pairs(shared, ALL)] == [("gateway-port-shared", "d")]
-    assert check.pairs(shared, ["session"]) == []
+    assert [(each.id, each.host) for each in pairs(shared, ALL)] == [("gateway-port-shared", "d")]
+    assert pairs(shared, ["session"]) == []
 
 
 @pytest.mark.parametrize(
@@ -261,7 +287,7 @@ def test_pairs() -> None:
 def test_one_end_of_a_connection_is_one_machine(one: dict[str, object], other: dict[str, object], same: bool) -> None:
     pair = gateway("a", **one, gateway_port=5000) | gateway("b", **other, gateway_port=5000)
     expected = [("gateway-port-shared", "b")] if same else []
-    assert [(each.id, each.host) for each in check.pairs(pair, ALL)] == expected
+    assert [(each.id, each.host) for each in pairs(pair, ALL)] == expected
 
 
 def test_what_the_machine_itself_tells_counts() -> None:
@@ -309,18 +335,27 @@ def test_which_systems_are_refused(seen: dict[str, str], consent: dict[str, obje
 def test_two_vms_with_one_service_account_read_each_others_password() -> None:
     account: dict[str, object] = {"gcp_vm_service_account": "x@y", "gateway_password_secret": "projects/p/secrets/s"}
     pair = gateway("a", **account) | gateway("b", **account)
-    assert [(each.id, each.host) for each in check.pairs(pair, ALL)] == [("service-account-shared", "b")]
-    assert check.pairs(gateway("a", **account) | gateway("b", **account, gcp_vm_share_service_account=True), ALL) == []
+    assert [(each.id, each.host) for each in pairs(pair, ALL)] == [("service-account-shared", "b")]
+    assert pairs(gateway("a", **account) | gateway("b", **account, gcp_vm_share_service_account=True), ALL) == []
 
 
 def test_a_secret_of_another_host_is_not_read() -> None:
     other = Variables(gateway_user="bob", access_mtls_ca_passphrase="x")
-    check.pairs({"a": Variables(), "b": other}, ALL)
+    pairs({"a": Variables(), "b": other}, ALL)
     assert not [name for name in other.read if {"passphrase", "password"} & {*name.split("_")} and "secret" not in name]
 
 
 def test_a_template_that_fails_on_another_host_is_not_ours_to_tell() -> None:
-    assert check.pairs(gateway("a") | gateway("b", gateway_access="FAILS"), ALL) == []
+    assert pairs(gateway("a") | gateway("b", gateway_access="FAILS"), ALL) == []
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, ["a"], [{"a": 1}], [["a"]], "x", "", None, 1.5, True], ids=repr)
+@pytest.mark.parametrize("variable", check.COMPARED)
+def test_a_value_of_a_wrong_type_is_compared_with_nothing(variable: str, value: object) -> None:
+    own = {**ALL_METHODS, variable: value}
+    inventory = gateway("a", **own) | gateway("b", **own)
+    pairs(inventory, [*check.PAIRS])
+    check.machines(inventory, {"a": "m1", "b": "m1"}, [*check.PAIRS], CONTEXT.specification)
 
 
 def test_a_default_that_goes_by_a_faulty_variable_is_not_told_of() -> None:

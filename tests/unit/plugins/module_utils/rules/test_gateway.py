@@ -115,6 +115,7 @@ def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
         ("gateway_image", "ghcr.io/gnzsnz/ib-gateway:stable", "image-tag"),
         ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@sha256:12", "image-invalid"),
         ("gateway_image", "", "image-invalid"),
+        ("gateway_image", "ghcr.io/gnzsnz/ib-gateway@", "image-digest-empty"),
         ("gateway_auto_restart_time", "22:00", "ibc-format"),
         ("gateway_auto_restart_time", "'10:00 PM'", "ibc-format"),
         ("gateway_auto_restart_time", "13:00 PM", "ibc-format"),

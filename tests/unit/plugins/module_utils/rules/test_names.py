@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import names
+from ansible_collections.ibops.gateway.plugins.module_utils.rules.check import Specification
+from ansible_collections.ibops.gateway.plugins.plugin_utils import variables
 
-KNOWN = ("gateway_access", "gateway_read_only_api", "hardening_ssh_from", "live_check_drift")
+KNOWN = ("gateway_access", "gateway_read_only_api", "hardening_ssh_from", "hardening_services", "live_check_drift")
 PREFIXES = ("gateway_", "hardening_", "live_")
 
 
@@ -21,15 +24,60 @@ PREFIXES = ("gateway_", "hardening_", "live_")
         ("hardening_shh_from", "hardening_ssh_from"),
         ("live_check_drfit", "live_check_drift"),
         ("gateway_zzz", None),
+        ("hardening_exceptions", None),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest(name: str, near: str | None) -> None:
     (problem,) = names.problems([name], KNOWN, PREFIXES)
     assert (problem.id, problem.variable, problem.value) == ("unknown-name", name, None)
-    assert problem.fix.startswith(f"write {near}") is (near is not None)
+    assert problem.fix.startswith(f"write {near};" if near else "remove it;")
 
 
 @pytest.mark.parametrize("name", [*KNOWN, "ansible_host", "my_gateway_x", "__gateway_x", "gateway_verdict"])
 def test_what_is_known_or_nobody_elses(name: str) -> None:
     """gateway_verdict is registered by role gateway."""
     assert list(names.problems([name], KNOWN, PREFIXES)) == []
+
+
+@pytest.fixture(scope="module")
+def specification() -> Specification:
+    loader = DataLoader()
+    return variables.specification(loader, variables.role_variables(loader)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("gatway_port", "gateway_port"),
+        ("gatewya_port", "gateway_port"),
+        ("gateways_port", "gateway_port"),
+        ("Gateway_port", "gateway_port"),
+        ("sesion_alerts", "session_alerts"),
+        ("acces_vpc_from", "access_vpc_from"),
+        ("hardning_ssh_from", "hardening_ssh_from"),
+        ("docker_engin_registry_ca", "docker_engine_registry_ca"),
+        ("gpc_vm_project", "gcp_vm_project"),
+    ],
+)
+def test_a_misspelled_prefix_is_told(specification: Specification, name: str, near: str) -> None:
+    (problem,) = names.problems([name], specification.known(), specification.prefixes())
+    assert problem.id == "misspelt-name"
+    assert problem.fix.startswith(f"write {near},")
+
+
+# Names of users' inventories, of Ansible, and of other collections.
+INNOCENT = (
+    *("my_gateway_port", "ib_gateway_port", "my_gateway_password", "vault_gateway_password", "paper_gateway_user"),
+    *("_gateway_port", "port", "client", "clients", "client_id", "addresses", "address", "peers", "minutes", "mode"),
+    *("ansible_port", "ansible_host", "ansible_ssh_common_args", "ansible_become_password", "inventory_hostname"),
+    *("group_names", "groups", "hostvars", "playbook_dir", "inventory_dir", "inventory_file", "omit", "environment"),
+    *("docker_registry", "docker_users", "docker_edition", "docker_daemon_options", "security_ssh_port", "sshd"),
+    *("gcp_project", "gcp_zone", "gcp_region", "gcp_service_account", "google_project", "vm_address", "vm_zone"),
+    *("prometheus_version", "prometheus_targets", "grafana_password", "node_exporter_version", "wireguard_port"),
+    *("wireguard_address", "ibkr_user", "ibkr_password", "trading_mode", "tws_port", "timezone", "users", "sessions"),
+)
+
+
+@pytest.mark.parametrize("name", INNOCENT)
+def test_a_name_of_somebody_else_is_not(specification: Specification, name: str) -> None:
+    assert list(names.problems([name], specification.known(), specification.prefixes())) == []

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import observability
 
 GATEWAY: dict[str, Any] = {
+    "gateway_name": "paper",
     "gateway_stack": "tws",
     "session_metrics_directory": "/var/lib/prometheus/node-exporter",
     "session_http_address": "127.0.0.1",

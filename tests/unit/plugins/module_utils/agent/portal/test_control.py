@@ -50,6 +50,7 @@ COMMANDS = {
     "history": (ctl.DONE, "events"),
     "alert-test": (ctl.NOT_SO, "channels"),
     "support-bundle": (ctl.DONE, "file"),
+    "stop": (ctl.DONE, "actions"),
     **dict.fromkeys(instead.INSTEAD, (ctl.REFUSED, "error")),
 }
 
@@ -86,7 +87,8 @@ def test_each_command_works_or_says_what_to_do_instead(
         ("no_brokerage", ctl.NOT_SO, "degraded"),
         ("stopped", ctl.NOT_SO, "stopped"),
         ("ended", ctl.NEEDS_PERSON, "blocked"),
-        ("gone", ctl.NOT_SO, "stopped"),
+        ("killed", ctl.NEEDS_PERSON, "blocked"),
+        ("gone", ctl.NEEDS_PERSON, "blocked"),
     ],
 )
 def test_status_and_wait_ready_tell_the_state(
@@ -96,8 +98,10 @@ def test_status_and_wait_ready_tell_the_state(
     deployed()
     fake_engine.started_at -= 3600
     portal_state.faults = {fault}
-    if fault in ("stopped", "ended"):
-        fake_engine.exit(143 if fault == "stopped" else 1)
+    if fault == "stopped":
+        run("stop", "web")
+    if fault in ("ended", "killed"):
+        fake_engine.exit(137 if fault == "killed" else 1)
     fake_engine.exists = fault != "gone"
     monkeypatch.setattr(watched, "WAIT_SECONDS", 1e9)
     found, result = run("status")
@@ -107,7 +111,8 @@ def test_status_and_wait_ready_tell_the_state(
     assert (found, waited["state"]) == (ctl.DONE if not code else ctl.NEEDS_PERSON if final else ctl.NOT_SO, state)
     # It asks for nothing, and keeps nothing.
     assert not [each for each in portal_state.requests if "ssodh" in each]
-    assert run("history", "web")[1]["events"] == []
+    stop = ["stop"] if fault == "stopped" else []
+    assert [each["event"] for each in run("history", "web")[1]["events"]] == stop
     assert ACCOUNT not in json.dumps([result, waited])
 
 

@@ -15,6 +15,7 @@ from tests.unit.plugins.live_facts import thresholds
 
 from ansible_collections.ibops.gateway.plugins.filter.gateway_table import gateway_page
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import place
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.control import PortalControl
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.watcher import PortalWatcher
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.report import live_check
@@ -57,7 +58,8 @@ def test_a_deployment_that_is_damaged(deployed: Any, run_module: Any) -> None:
         ("", "paper", "ok", "web is fine and ready"),
         ("competing", "paper", "act", "the same IBKR user is in another session"),
         ("", "live", "act", "DU***67 is not a live account"),
-        ("stopped", "paper", "act", "the container is stopped"),
+        ("ended", "paper", "act", "nobody has stopped it by ibgwctl"),
+        ("stopped", "paper", "warn", "web is fine and stopped"),
     ],
 )
 def test_the_live_check_has_rows_for_it(
@@ -66,18 +68,21 @@ def test_the_live_check_has_rows_for_it(
 ) -> None:  # fmt: skip
     deployed(mode)
     portal_state.faults = {fault}
-    if fault == "stopped":
+    if fault == "ended":
         fake_engine.exit(143)
+    if fault == "stopped":
+        PortalControl("web", Plan()).stop(60)
     watched(capsys)
     facts = run_module(gateway_health.main, gateway_name="web")
     # Within it nobody has to act; the test may run at that hour.
     facts["session"]["reset_until"] = None
     found = live_check.report(facts, "web", thresholds(watcher=True, client_check=False))
     rows = {each["check"]: each["verdict"] for each in found["rows"]}
-    expected = {"state", "accounts", "watcher", "week", "image", "log", "clock", "secret", "timers", "drift"}
+    expected = {"state", "watcher", "week", "image", "log", "clock", "secret", "timers", "drift"}
+    expected |= set() if fault == "stopped" else {"accounts"}
     assert expected <= rows.keys()
     assert not {"session", "deep check", "release", "restarts"} & rows.keys()
-    assert ("settings" in rows) == (fault != "stopped")
+    assert ("settings" in rows) == (fault not in ("ended", "stopped"))
     assert (rows["state"], said in found["sentence"]) == (verdict, True), found["lines"]
     assert rows["watcher"] == "ok"
     assert "<svg" in found["picture"]

@@ -14,7 +14,12 @@ from sandbox.client_portal import standin
 from tests.unit.plugins import exposition
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import client, place
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.watcher import REOPENS, PortalWatcher
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.control import PortalControl
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal.watcher import (
+    REOPENS,
+    REOPENS_AN_HOUR,
+    PortalWatcher,
+)
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import descriptor, store, watcher
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.lease import BusyError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
@@ -95,19 +100,48 @@ def test_each_state_is_remembered_and_told_once_it_lasts(
 
 
 @pytest.mark.parametrize(
-    ("arrange", "state", "said"),
+    ("arrange", "said"),
     [
-        (lambda engine: engine.exit(143), "stopped", "the container is stopped"),
-        (lambda engine: engine.exit(1), "blocked", "ended with exit code 1"),
-        (lambda engine: setattr(engine, "exists", False), "stopped", "the container does not exist"),
+        *((lambda engine, code=code: engine.exit(code), f"ended with exit code {code}") for code in (0, 1, 137, 143)),
+        (lambda engine: setattr(engine, "exists", False), "the container does not exist"),
     ],
 )
-def test_a_container_that_does_not_run(make: Make, fake_engine: Any, arrange: Any, state: str, said: str) -> None:
+def test_a_container_that_nobody_has_stopped_is_a_persons_business(
+    make: Make, fake_engine: Any, arrange: Any, said: str
+) -> None:
     watching = make()
+    watching.look()
     arrange(fake_engine)
     record = watching.look()
-    assert (record.state, said in record.reason) == (state, True)
-    assert told(watching) == (["state/blocked"] if state == "blocked" else [])
+    assert (record.state, said in record.reason) == ("blocked", True)
+    assert told(watching) == ["state/blocked"]
+    assert watching.publisher.health().status == 503
+
+
+def test_a_container_that_an_operator_has_stopped_rests_until_it_runs_again(make: Make, fake_engine: Any) -> None:
+    watching = make()
+    watching.look()
+    control = PortalControl("paper", watching.plan, "Ann", watching.now)
+    assert control.stop(60).changed
+    assert not control.stop(60).changed
+    assert (watching.look().state, told(watching)) == ("stopped", [])
+    assert watching.publisher.health().status == 200
+    assert [each["text"] for each in watching.store.history() if each["event"] == "stop"] == [
+        "stopped by Ann (docker stop -t 60)"
+    ]
+    fake_engine.start()
+    assert watching.look().state == "ready"
+    fake_engine.exit(143)
+    assert watching.look().state == "blocked"
+
+
+def test_a_stop_that_was_killed_counts(make: Make, fake_engine: Any) -> None:
+    watching = make()
+    record = watching.look()
+    record.stopping = "the operator"
+    watching.store.save(record)
+    fake_engine.exit(143)
+    assert watching.look().state == "stopped"
 
 
 def test_a_start_is_given_time(make: Make, portal_state: standin.State, clock: Clock) -> None:
@@ -139,6 +173,22 @@ def test_a_lost_session_is_asked_for_a_few_times(make: Make, portal_state: stand
     portal_state.faults = {"no_brokerage"}
     watching.look()
     assert portal_state.requests.count(asked) == REOPENS + 1
+
+
+def test_a_session_that_comes_and_goes_is_not_asked_for_without_end(
+    make: Make, portal_state: standin.State, clock: Clock
+) -> None:
+    for look in range(20):
+        # Also a watcher that is restarted each time counts on.
+        watching = make()
+        portal_state.faults = {"no_brokerage"} if look % 2 else set()
+        watching.look()
+        clock.now += 61
+    assert portal_state.requests.count("POST /iserver/auth/ssodh/init") == REOPENS_AN_HOUR
+    assert told(watching) == ["reopens"]
+    clock.now += 3600
+    watching.look()
+    assert portal_state.requests.count("POST /iserver/auth/ssodh/init") == REOPENS_AN_HOUR + 1
 
 
 @pytest.mark.parametrize("faults", ["", "unauthenticated", "competing", "link_lost", "server_error"])
@@ -187,9 +237,11 @@ def test_the_one_watch_command_watches_it(make: Make, monkeypatch: pytest.Monkey
     def end(_seconds: float) -> None:
         raise Ended
 
-    make()
+    watching = make()
+    monkeypatch.setattr(watcher.watching, "unit", lambda _name: {"restarts": 3})
     with pytest.raises(Ended):
         watcher.watch("paper", end)
+    assert told(watching) == ["watcher"]
     assert store.Store("paper").load("paper").state == "ready"
     Path(place.path("paper")).write_text("{")
     with pytest.raises(Ended):

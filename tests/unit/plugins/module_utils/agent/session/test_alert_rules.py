@@ -186,17 +186,23 @@ def test_a_rule_waits_as_long_as_it_says(
 @pytest.mark.parametrize(("rule", "counter"), [
     ("GatewayHeartbeatFails", "heartbeats_failed_total"),
     ("GatewayLooksFail", "looks_failed_total"),
+    ("GatewayWatcherRestarts", "watcher_start_timestamp_seconds"),
 ])  # fmt: skip
 def test_a_counter_that_rises_fires(rule: str, counter: str, tmp_path: Path, promtool: str) -> None:
     prometheus = Prometheus(promtool, tmp_path, "live")
+
+    def add(value: float) -> None:
+        seen = {series(f"ibgw_{counter}", gateway="live"): value}
+        prometheus.scrapes.append(well({}, prometheus.now) | seen)
+
     for risen in (*[0] * 20, 1, 1, 1):
-        prometheus.scrapes.append(well({counter: risen}, prometheus.now))
+        add(risen)
     prometheus.fires(set())
     for risen in range(2, 8):
-        prometheus.scrapes.append(well({counter: risen}, prometheus.now))
+        add(risen)
     prometheus.fires({rule})
     for _each in range(16 * 60 // STEP):
-        prometheus.scrapes.append(well({counter: 7}, prometheus.now))
+        add(7)
     prometheus.fires(set())
     assert prometheus.judge() == ""
 
@@ -223,4 +229,5 @@ def test_a_machine_that_tells_nothing_fires(
 def test_every_rule_is_tried() -> None:
     tried = {*RULE_OF.values(), *(each[0] for each in OTHERS), "Watchdog"}
     tried |= {"GatewayHeartbeatFails", "GatewayLooksFail", "GatewayNotScraped", "GatewayTextfileFails"}
+    tried.add("GatewayWatcherRestarts")
     assert {each["alert"] for each in RULES["__observability_rules"]} == tried

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.plugins.channels import SlackService
+from tests.unit.plugins.channels import JiraService, SlackService
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, channel_kinds
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Alert, Outbox, problems
@@ -82,6 +82,7 @@ OWN: dict[str, dict[str, Any]] = {
     "ntfy": {"topic": "gateways", "token": f"tk_{SECRET}"},
     "pushover": {"token": SECRET, "user_key": f"u{SECRET}"},
     "pagerduty": {"routing_key": SECRET},
+    "jira_service_management": {"api_key": SECRET},
 }
 TITLE, DETAILS = "live on gw1 is blocked", "a <push> & more\nSign in."
 
@@ -108,6 +109,17 @@ TITLE, DETAILS = "live on gw1 is blocked", "a <push> & more\nSign in."
                     "timestamp": "2026-11-30T00:00:00+00:00",
                     "custom_details": {"text": "a <push> & more", "next_step": "Sign in.", "key": "state/blocked"},
                 },
+            },
+        ),
+        (
+            "jira_service_management",
+            {
+                "message": TITLE,
+                "alias": "live@gw1:state",
+                "description": DETAILS,
+                "priority": "P1",
+                "entity": "live",
+                "source": "live@gw1",
             },
         ),
         (
@@ -167,8 +179,10 @@ def test_slack_refuses_with_status_200(token: str, delivered: bool, said: str) -
 def test_where_a_channel_is_sent() -> None:
     asked = {
         kind: channel_kinds.request({"kind": kind, **OWN.get(kind, {}), "url": ""}, alert())[:2]
-        for kind in ("telegram", "pushover", "pagerduty")
+        for kind in ("telegram", "pushover", "pagerduty", "jira_service_management")
     }
+    assert asked["jira_service_management"][0] == "https://api.atlassian.com/jsm/ops/integration/v2/alerts"
+    assert asked["jira_service_management"][1]["Authorization"] == f"GenieKey {SECRET}"
     assert asked["telegram"][0] == f"https://api.telegram.org/bot1:{SECRET}/sendMessage"
     assert asked["pushover"][0] == "https://api.pushover.net/1/messages.json"
     assert asked["pagerduty"][0] == "https://events.pagerduty.com/v2/enqueue"
@@ -191,11 +205,32 @@ def test_a_ready_gateway_resolves_the_incident_of_its_states() -> None:
     ]  # fmt: skip
 
 
+def test_jira_has_one_alert_for_a_gateways_states_which_ready_closes() -> None:
+    with JiraService() as jira:
+        keys = ("state/degraded", "state/blocked", "release/warning", "state/ready", "state/ready")
+        assert [alerts.attempt(jira.channel(), alert(key), 5.0) for key in keys] == [(True, "HTTP status 202")] * 5
+        assert len(jira.sent) == 3
+        assert [*jira.open] == ["live@gw1:release:warning"]
+
+
+def test_jira_takes_the_longest_alert() -> None:
+    with JiraService() as jira:
+        for key in ("state/blocked", "state/ready", "k" * 600):
+            long = Alert(key, "live", "h" * 200, "info", "t" * 5000, "x" * 20_000, "s" * 5000, NOW)
+            assert alerts.attempt(jira.channel(), long, 5.0).delivered, key
+
+
+def test_jira_refuses_a_key_without_its_being_shown() -> None:
+    with JiraService() as jira:
+        answer = alerts.attempt(jira.channel(api_key="k3y-0f-another"), alert(), 5.0)
+        assert answer == (False, "HTTP status 403")
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "email"])
 def test_no_text_is_longer_than_its_service_takes(kind: str) -> None:
     long = Alert("state/blocked", "live", "gw1", "critical", "t" * 5000, "x" * 5000, "s" * 5000, NOW)
     body = channel_kinds.request({"kind": kind, "url": "https://a", **OWN.get(kind, {})}, long)[2]
-    limits = {"discord": 2000, "telegram": 4096, "ntfy": 4096, "pushover": 1024}
+    limits = {"discord": 2000, "telegram": 4096, "ntfy": 4096, "pushover": 1024, "jira_service_management": 15_000}
     if kind in limits:
         assert max(len(text) for text in body.values() if isinstance(text, str)) <= limits[kind]
 

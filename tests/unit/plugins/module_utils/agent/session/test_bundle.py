@@ -30,6 +30,7 @@ CHANNELS: list[dict[str, Any]] = [
     {"kind": "telegram", "token": "123456789:AAEhBOweik6ad9r", "chat_id": "-100200300400"},
     {"kind": "slack", "url": "https://hooks.slack.com/services/T00/B00/XXq7"},
     {"kind": "pagerduty", "routing_key": "rk0f9e8d7c"},
+    {"kind": "jira_service_management", "api_key": "jsmk3y4z"},
     {"kind": "pushover", "token": "apptok5x", "user_key": "usrkey6y"},
     {"kind": "webhook", "url": "https://alerts.corp.example/x?k=v9", "headers": {"X-Key": "hdrval8z"}},
     {

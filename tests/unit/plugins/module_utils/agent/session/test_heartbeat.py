@@ -18,7 +18,7 @@ from tests.unit.plugins.driven import World, hung
 from tests.unit.plugins.session_log import BEGUN, IN, PUSH, TUESDAY, new_york
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import duty, heartbeat, policy
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import duty, heartbeat, policy, watching
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.heartbeat import Heartbeat
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import SIGN_IN, Grant, Record
@@ -221,6 +221,16 @@ def test_a_healthy_gateway_is_told_each_minute_without_a_secret(world: World, se
     text = json.dumps([body for _method, _path, body in service.calls])
     assert "U1234567" not in text
     assert SECRET not in text
+
+
+def test_none_for_a_while_after_systemd_had_to_restart_the_watcher(
+    world: World, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "unit", lambda _name: {"restarts": 1})
+    world.watcher.publisher.restarts = watching.Restarts("live", lambda: world.time)
+    assert count(world, service, watching.SUSPECT_SECONDS - 10) == 0
+    assert world.told == ["watcher"]
+    assert count(world, service, 130) >= 1
 
 
 def test_none_while_the_gateway_hangs(world: World, service: Service) -> None:

@@ -248,12 +248,14 @@ def test_each_round_looks_and_listens_and_tells_systemd(ready: Control, monkeypa
 def test_systemd_is_told_that_it_is_ready(ready: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     address = str(tmp_path / "notify")
     ran: list[str] = []
+    monkeypatch.setattr(watcher.watching, "unit", lambda name: {"restarts": 3} if name == "live" else None)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(address)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
 
         def run(self: Watcher, ended: Any) -> None:
-            ran.append(self.control.by)
+            restarts = self.publisher.restarts
+            ran.extend((self.control.by, restarts.fault() if restarts else ""))
             self.alive()
             raise Ended
 
@@ -261,7 +263,7 @@ def test_systemd_is_told_that_it_is_ready(ready: Control, monkeypatch: pytest.Mo
         with pytest.raises(Ended):
             watcher.watch("live")
         assert [systemd.recv(100) for _each in range(2)] == [b"READY=1", b"WATCHDOG=1"]
-    assert ran == ["the watcher"]
+    assert ran == ["the watcher", "its watcher ended by itself and was restarted 3 times"]
 
 
 @pytest.mark.parametrize(
