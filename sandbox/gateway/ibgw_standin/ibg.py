@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,6 +127,7 @@ class Controller:
         self._ends: asyncio.Queue[End] = asyncio.Queue()
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._served: asyncio.Task[None] | None = None
 
     # --- what it says ----------------------------------------------------------------------------------------------
 
@@ -550,7 +551,8 @@ class Controller:
                 return
         if relaunches:
             self.log(
-                f"Recovery: {len(relaunches)} relaunches did not bring this mode back; exiting so the container can act",
+                f"Recovery: {len(relaunches)} relaunches did not bring this mode back; exiting so the container can "
+                "act",
                 "ERROR",
             )
         raise Ended(1)
@@ -566,8 +568,12 @@ class Controller:
                 return
         else:
             self.log(f"Gateway JVM exited with code {end.code}", "ERROR")
+        await self.recover(reason, self.again)
+
+    async def recover(self, reason: str, again: Callable[[], Awaitable[bool]]) -> None:
+        """Launch the program again. Ended."""
         self.log(f"Recovery: {reason}. Trying fast in-place restart first.", "WARNING")
-        if not await self.again():
+        if not await again():
             self.log("Recovery: fast restart failed; escalating to long-cool-down JVM restart", "WARNING")
             await self.give_up(reason)
         self.log("Recovery: fast restart succeeded")
@@ -596,7 +602,8 @@ class Controller:
         return False
 
     async def heartbeat(self) -> None:
-        """Look at the API's port, and launch the program again where that has been closed for long. Ended."""
+        """Look at the API's port; where that has been closed for long, sign in again, or launch the program again.
+        Ended."""
         if self.port_open():
             if self.closed:
                 self.log(f"API port {self.port} recovered after {self.closed} failed heartbeat(s)")
@@ -607,7 +614,12 @@ class Controller:
         if self.closed < CLOSED:
             return
         self.log("Sustained API port closure — checking for re-auth", "WARNING")
-        self.log(ibg_texts.NO_LOGIN_WINDOW, "WARNING")
+        if not await self.look_for_login():
+            self.log("Re-auth failed; attempting dual-mode-safe recovery", "ERROR")
+            await self.recover("monitor_loop re-auth failed", self.relaunch)
+        if self.port_open():
+            self.closed = self.wedged = 0
+            return
         self.wedged += 1
         self.log(f"Wedged failure {self.wedged}/{WEDGED}: API port still closed, no login dialog", "WARNING")
         if self.wedged < WEDGED:
@@ -618,6 +630,22 @@ class Controller:
             await self.give_up("wedge do_restart_in_place failed")
         self.log("Wedge recovered via in-place restart")
         self.closed = self.wedged = 0
+
+    async def look_for_login(self) -> bool:
+        """Sign in again where a login window shows; False if that fails. Ended."""
+        if not self.program.asks:
+            self.log(ibg_texts.NO_LOGIN_WINDOW, "WARNING")
+            return True
+        self.log("Login dialog detected during monitor loop — re-driving login")
+        return await self.redrive()
+
+    async def redrive(self) -> bool:
+        """Sign in fully in the program that runs; False if that fails. Ended."""
+        self.ready_file.unlink(missing_ok=True)
+        if not await self.log_in(REDRIVEN):
+            return False
+        self.log("Re-auth complete, resuming monitor")
+        return True
 
     async def give_up(self, reason: str) -> None:
         """Close the program and end. Ended."""
@@ -642,7 +670,7 @@ class Controller:
         self.log(f"AUTORESTART: adopted Gateway pid={self.program.pid} (was {old}) after 0s")
         await self.pause(2.0)
         if "expired_token" in self.gateway.faults:
-            return await self.redrive(ids)
+            return await self.sign_in_adopted(ids)
         await self.pause(2.0)
         self.gateway.update(logged_in=True)
         text = (
@@ -654,17 +682,16 @@ class Controller:
         self.log("Recovery: adopted Gateway's self-restarted JVM; no relaunch needed")
         return True
 
-    async def redrive(self, ids: str) -> bool:
+    async def sign_in_adopted(self, ids: str) -> bool:
         """Sign in fully in the program that has restarted itself, and did not keep its session."""
         self.log(
             "AUTORESTART: login dialog on the self-restarted Gateway — the session was not preserved (e.g. IBKR's "
             "weekly full re-authentication); re-driving login"
         )
-        if not await self.log_in(REDRIVEN):
+        if not await self.redrive():
             text = f'{ids}reason="login on the adopted Gateway failed; falling back to a controller-driven relaunch"'
             self.alert("AUTO_RESTART", f"status=failed_login {text}", "WARNING")
             return False
-        self.log("Re-auth complete, resuming monitor")
         text = f'{ids}reason="session not preserved; full login re-driven on the adopted JVM"'
         self.alert("AUTO_RESTART", f"status=adopted {text}", "INFO")
         self.log("Recovery: adopted Gateway's self-restarted JVM; no relaunch needed")
@@ -682,8 +709,7 @@ class Controller:
                 return ibg_texts.NO_RECONNECT
             case "RECONNECTACCOUNT":
                 self.log("Command server: RECONNECTACCOUNT — re-driving login")
-                self.log(ibg_texts.NO_LOGIN_WINDOW, "WARNING")
-                return "OK RECONNECTACCOUNT"
+                return "OK RECONNECTACCOUNT" if await self.look_for_login() else "ERR RECONNECTACCOUNT: reauth failed"
             case "RESTART":
                 self.log("Command server: RESTART — tearing down and re-launching Gateway")
                 return "OK RESTART" if await self.relaunch() else "ERR RESTART: re-launch failed"
@@ -780,7 +806,8 @@ class Controller:
         await self.launch(first=True)
         await self.log_in(FIRST)
         self.enter("COMMAND_SERVER")
-        await serve_commands(self.log, self.obey, self.terminate, self.environment)
+        # Kept, so that asyncio does not tell of an Ended in it: that ends the command port and not the controller.
+        self._served = await serve_commands(self.log, self.obey, self.terminate, self.environment)
         self.enter("MONITORING")
         self.log("Login complete. Entering monitor loop.")
         listens = self.environment.get("CONTROLLER_COMMAND_SERVER_PORT")
