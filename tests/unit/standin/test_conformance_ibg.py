@@ -359,6 +359,24 @@ def test_the_stand_in_prints_what_ibg_controller_printed(stem: str) -> None:
     assert [look.answer() for look in one.looks] == [look.answer() for look in recorded.looks]
 
 
+def test_a_login_window_behind_a_closed_port_is_signed_in_to_again() -> None:
+    """No recording has it: the monitor meets the login window of a RESTART whose push nobody answers."""
+    with container("", Recording("09-restart-command-v070"), Situation()) as one:
+        one.wait_for(READY)
+        one.control({"cmd": "fault", "name": "missed_push"})
+        restart = threading.Thread(target=one.say, args=("RESTART",))
+        restart.start()
+        one.wait_for("Login dialog detected during monitor loop")
+        one.wait_for("Modal dialog(s) detected", 2)
+        one.control({"cmd": "approve"})
+        one.wait_for("Re-auth complete, resuming monitor")
+        restart.join(SECONDS)
+        assert one.replies == [("RESTART", "OK RESTART")]
+        found = one.control({"cmd": "status"})
+    assert (found["starts"], found["pushes"], found["logged_in"]) == (2, 3, True)
+    assert not any("no login dialog" in line for line in one.lines)
+
+
 @pytest.mark.parametrize("release", ibg_releases.RELEASES.values(), ids=ibg_releases.RELEASES)
 def test_a_fault_that_was_not_recorded_is_refused(release: ibg_releases.Release) -> None:
     others = [name for name, each in faults.FAULTS.items() if each.layer != "login"]
