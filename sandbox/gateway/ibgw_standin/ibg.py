@@ -8,9 +8,9 @@ recordings in tests/transcripts/ibg and, where no recording has them, of gateway
 (tests/standin/sources.yml). Of the faults at a sign-in it has those that it can show as they were recorded; any other
 one is refused. The API behind it has them all.
 
-It does not wait around New York's midnight. A server that does not answer counts at a start and at a relaunch, not in a
-program that has restarted itself. At the daily restart of 0.7.0 there is the second gateway only, not the one that
-restarts itself beside it.
+It does not wait around New York's midnight. A server that does not answer counts at a start and at a relaunch, not at a
+further sign-in of the same program. At the daily restart of 0.7.0 there is the second gateway only, not the one that
+restarts itself beside it: what IBKR makes of two with one user is not recorded.
 """
 
 from __future__ import annotations
