@@ -72,7 +72,7 @@ async def serve_commands(
 
 
 async def _lines(reader: asyncio.StreamReader, count: int) -> list[str]:
-    """So many lines, or what there is when the client has ended or has sent too much; OSError."""
+    """Read so many lines, or fewer when the client has ended or has sent too much; OSError."""
     data = b""
     while data.count(b"\n") < count and len(data) < MOST:
         try:

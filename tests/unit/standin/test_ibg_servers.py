@@ -39,7 +39,7 @@ class Port:
         self.said.append(f"[{level}] {text}")
 
     async def ask(self, sent: bytes, ends: bool = False) -> str:
-        """What is answered until the connection is closed."""
+        """Return the answer, up to the end of the connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(sent)
         if ends:
