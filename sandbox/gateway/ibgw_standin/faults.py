@@ -65,7 +65,8 @@ _ROWS = (
     ("push_denied", "login", "the push is denied on the phone, and nothing follows, or the dialog 'Login failed'",
      _CLOSED, "", "after=4 login_failed=false"),
     ("login_stall", "login", "the push is answered but login never completes: exit 87 if re-login is on", _CLOSED),
-    ("login_window_hang", "login", "Log In is pressed in the login window, and nothing more happens", _CLOSED),
+    ("login_window_hang", "login", "Log In is pressed in the login window, and nothing more happens (ibg-controller:"
+     " IBKR's server does not answer)", _CLOSED),
     ("login_window_invalidated", "login", "at a re-login the login window has lost controls: its trading modes (cold"
      " restart), or all (exit 77)", _CLOSED, "", "lost=modes times=1"),
     ("exit_88_loop", "login", "the login window never shows: exit 88, again and again", _CLOSED, "", _TIMES),

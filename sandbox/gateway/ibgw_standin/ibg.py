@@ -1,12 +1,16 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python3 -m ibgw_standin.ibg``: ibg-controller 0.12.0 and the gateway behind it, in one process.
+"""``python3 -m ibgw_standin.ibg``: ibg-controller and the gateway behind it, in one process.
 
-Its lines, their order and its waits are those of the recordings in tests/transcripts/ibg and, where no recording has
-them, of gateway_controller.py of 13422e4 (tests/standin/sources.yml). Of the faults at a sign-in it has those that it
-can show as they were recorded (:data:`SIGN_IN_FAULTS`); any other one is refused. The API behind it has them all. It
-does not watch the API's port once it is signed in, nor wait around New York's midnight.
+It plays the release of STANDIN_IBG_RELEASE (:mod:`ibg_releases`). Its lines, their order and its waits are those of the
+recordings in tests/transcripts/ibg and, where no recording has them, of gateway_controller.py of 13422e4
+(tests/standin/sources.yml). Of the faults at a sign-in it has those that it can show as they were recorded; any other
+one is refused. The API behind it has them all.
+
+It does not wait around New York's midnight. A server that does not answer counts at a start and at a relaunch, not at a
+further sign-in of the same program. At the daily restart of 0.7.0 there is the second gateway only, not the one that
+restarts itself beside it: what IBKR makes of two with one user is not recorded.
 """
 
 from __future__ import annotations
@@ -14,13 +18,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import faults, ibg_texts, options
+from . import faults, ibg_releases, ibg_texts, options
 from .commands import gateway_commands
 from .control import Command, ControlServer, Reply
 from .gateway import PORTS, Gateway
@@ -29,13 +35,14 @@ from .ibg_servers import serve_commands, serve_health
 from .memory import Memory
 from .server import ApiServer
 
-VERSION = "0.12.0"
-SIGN_IN_FAULTS = (
-    "wrong_password", "missed_push", "push_denied", "expired_token", "port_closed", "existing_session", "passkey",
-    "second_factor_code",
-)  # fmt: skip
-# Seconds of its own: after Log In, for dialogs, for a login by hand, between relaunches, for a window to close.
-SETTLE, DIALOGS, BY_HAND, RELAUNCHES, CLOSING = 25.0, 6.0, 300, (60, 120, 240), 15.0
+# Seconds of its own: after Log In, for dialogs, for a login by hand, for a window to close, between two looks at the
+# API's port.
+SETTLE, DIALOGS, BY_HAND, CLOSING, HEARTBEAT = 25, 6.0, 300, 15.0, 30
+# So many closed ports in a row until it looks for a login window, and so many more until it launches again.
+CLOSED, WEDGED = 3, 6
+# How long it waits where IBKR's server does not answer, at first and at most, and how often it tries again.
+BACKOFF, MOST_BACKOFF, TRIES = 60.0, 600.0, 8
+RELAYS = {"live": 4003, "paper": 4004}
 # SIGTERM before there is a session to log off.
 BEFORE_LOGIN = ("INIT", "LAUNCHING", "AGENT_WAIT", "APP_DISCOVERY", "LOGIN")
 BUTTONS = {"primary": "Continue Login", "primaryoverride": "Continue Login", "secondary": "Cancel"}
@@ -48,30 +55,62 @@ class Ended(Exception):
         self.code = code
 
 
+class End(NamedTuple):
+    """The end of the program, and whether it comes back by itself."""
+
+    code: int
+    comes_back: bool
+
+
 class Kind(NamedTuple):
-    """A sign-in: whether it says its states, the words before what went wrong, how long it waits for the API's port."""
+    """A sign-in: whether it says its states, the words for what went wrong, how long it waits for the API's port."""
 
     states: bool
     failed: dict[str, str]
     port: int
     configures: bool
+    tries_again: str
 
 
-FIRST = Kind(True, {"factor": "2FA handling failed"}, 180, True)
-RELAUNCHED = Kind(
-    False,
-    {"factor": "RESTART: 2FA handling failed", "port": "RESTART: API port never opened after re-launch"},
+FIRST = Kind(
+    True,
+    {
+        "factor": "2FA handling failed",
+        "server": f"CCP lockout persists after {TRIES} in-JVM relogin attempts; escalating to long-cool-down JVM "
+        "restart (v0.4.5)",
+    },
     180,
     True,
+    "Retrying auth in-JVM after CCP backoff",
 )
-REDRIVEN = Kind(False, {"factor": "Re-auth: 2FA failed", "port": "Re-auth: API port never came back up"}, 120, False)
+RELAUNCHED = Kind(
+    False,
+    {
+        "factor": "RESTART: 2FA handling failed",
+        "port": "RESTART: API port never opened after re-launch",
+        "server": f"RESTART: CCP lockout persists after {TRIES} in-JVM relogin attempts on the relaunched JVM; giving "
+        "up",
+    },
+    180,
+    True,
+    "RESTART: in-JVM relogin after CCP backoff",
+)
+REDRIVEN = Kind(
+    False, {"factor": "Re-auth: 2FA failed", "port": "Re-auth: API port never came back up"}, 120, False, ""
+)
 
 
 class Controller:
     """The controller, and the program that it drives."""
 
-    def __init__(self, opts: options.Options, memory: Memory, environment: Mapping[str, str] = os.environ) -> None:
-        self.options, self.memory, self.environment = opts, memory, environment
+    def __init__(
+        self,
+        opts: options.Options,
+        memory: Memory,
+        release: ibg_releases.Release,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.options, self.memory, self.release, self.environment = opts, memory, release, environment
         self.mode = environment.get("TRADING_MODE", "paper")
         self.port = PORTS[self.mode]
         self.gateway = Gateway(self.mode, opts.accounts, opts.max_version, active=memory.faults, walks_login=True)
@@ -82,9 +121,13 @@ class Controller:
         self.started = time.monotonic()
         self.ready_file = Path(environment.get("CONTROLLER_READY_FILE", "/tmp/gateway_ready"))  # its own
         self.needs_operator = False
-        self._events: asyncio.Queue[str] = asyncio.Queue()
+        self.lockouts, self.backoff = 0, 0.0
+        self.answered_at: float | None = None
+        self.closed = self.wedged = 0
+        self._ends: asyncio.Queue[End] = asyncio.Queue()
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._served: asyncio.Task[None] | None = None
 
     # --- what it says ----------------------------------------------------------------------------------------------
 
@@ -140,16 +183,12 @@ class Controller:
     async def log_in(self, kind: Kind) -> bool:
         """Sign in, from the login window to the settings; False if that fails. Ended."""
         self.enter("LOGIN", kind)
-        self.log("Waiting for login dialog (JPasswordField in showing Window)")
-        await self.pause(1.0)
-        self.program.show_login()
-        self.log("Login dialog detected")
-        self.log(f"Trading mode set to {self.mode.capitalize()} Trading via agent")
-        self.log("Log In clicked successfully")
-        self.program.press_log_in(self.environment["TWS_USERID"], self.environment["TWS_PASSWORD"])
-        await self.pause(SETTLE)
+        await self.press_log_in(opens_in=1.0)
+        if not await self.answered(kind):
+            return False
         self.enter("POST_LOGIN", kind)
         await self.dialogs()
+        self.note_answer()
         self.enter("TWO_FA", kind)
         if not await self.second_factor():
             self.log(kind.failed["factor"], "ERROR")
@@ -164,12 +203,76 @@ class Controller:
                 self.log(kind.failed["port"], "ERROR")
                 return False
             await self.recover_sign_in()
+        if kind is FIRST:
+            self.note_answer()
         self.enter("CONFIG", kind)
         if kind.configures:
             await self.configure()
         self.enter("READY", kind)
         self.signal_ready()
         return True
+
+    async def press_log_in(self, opens_in: float) -> None:
+        """Press it in the login window, which shows in so many seconds."""
+        self.log("Waiting for login dialog (JPasswordField in showing Window)")
+        await self.pause(opens_in)
+        self.program.show_login()
+        self.log("Login dialog detected")
+        self.log(f"Trading mode set to {self.mode.capitalize()} Trading via agent")
+        missed = self.release.missed_button
+        if missed and self.mode == "paper":
+            self.log(f"agent CLICK '{missed}': ERR not_found type=button name={missed}", "ERROR")
+        self.log("Log In clicked successfully")
+        self.program.press_log_in(self.environment["TWS_USERID"], self.environment["TWS_PASSWORD"])
+
+    # --- IBKR's server ---------------------------------------------------------------------------------------------
+
+    async def answered(self, kind: Kind) -> bool:
+        """Wait until IBKR's server has answered Log In, which is pressed again where it has not; False if it never
+        does. Ended."""
+        tries = 0
+        while await self.timed_out() and kind.tries_again:
+            await self.back_off()
+            tries += 1
+            if tries > TRIES:
+                self.log(kind.failed["server"], "ERROR")
+                if kind is FIRST:
+                    await self.give_up(f"{TRIES} in-JVM relogins exhausted in main CCP pre-loop")
+                return False
+            self.log(f"{kind.tries_again} (attempt {tries}/{TRIES})")
+            self.log(ibg_texts.AGAIN, "WARNING")
+            for line in ibg_texts.WINDOW_THERE:
+                self.log(line)
+            await self.press_log_in(opens_in=0)
+        return True
+
+    async def timed_out(self) -> bool:
+        """Whether the program says within a while that the server has not answered."""
+        for _second in range(SETTLE):
+            if self.program.timed_out:
+                return True
+            await self.pause(1.0)
+        return False
+
+    async def back_off(self) -> None:
+        """Wait for the server to forget, each time longer."""
+        self.lockouts += 1
+        self.backoff = min(self.backoff * 2, MOST_BACKOFF) or BACKOFF
+        self.log(ibg_texts.LOCKED_OUT, "WARNING")
+        if self.lockouts == 2:
+            self.log(ibg_texts.LOCKED_OUT_TWICE.format(self.mode), "WARNING")
+        elif self.lockouts > 2:
+            self.log(ibg_texts.LOCKED_OUT_OFTEN.format(self.lockouts, self.mode), "ERROR")
+        self.log(ibg_texts.BACKOFF.format(int(self.backoff)), "WARNING")
+        await self.pause(self.backoff)
+
+    def note_answer(self) -> None:
+        """The server has answered, or so it seems."""
+        if self.backoff:
+            self.log("CCP backoff reset — auth succeeded")
+        self.lockouts, self.backoff, self.answered_at = 0, 0.0, time.time()
+
+    # --- its dialogs -----------------------------------------------------------------------------------------------
 
     async def dialogs(self) -> None:
         self.log("Inspecting post-login dialogs")
@@ -304,7 +407,9 @@ class Controller:
         self.log(f"TWOFA_TIMEOUT_ACTION={action!r} — falling through to wait_for_api_port")
 
     async def wait_for_a_person(self) -> None:
-        """Give a person time to finish the sign-in at the screen; else stay, and try nothing more."""
+        """Give a person time to finish the sign-in at the screen; else stay, and try nothing more. Ended."""
+        if not self.release.waits_for_person:
+            raise Ended(1)
         text, said = ibg_texts.MANUAL_WINDOW
         self.alert("2FA_MANUAL_WINDOW", text)
         self.log(said, "ERROR")
@@ -366,17 +471,19 @@ class Controller:
         if restart:
             await self.set_restart_time(restart)
         else:
-            self.log("Post-login config committed; dialog closed")
+            self.log(self.release.configured)
 
     async def set_restart_time(self, time_of_day: str) -> None:
-        """Write the time, which is one of the afternoon whatever it says, and read it back."""
+        """Write the time, which is one of the afternoon whatever it says, and read it back where the release does."""
         label, morning = "Set Auto Restart Time (HH:MM)", "am" in time_of_day.lower()
         self.log("  Navigating to Lock and Exit")
         await self.pause(1.0)
         self.log(f"  Setting Auto Restart Time = {time_of_day}")
-        if morning:
+        if morning and self.release.reads_back:
             self.log(ibg_texts.MORNING.format(label, time_of_day), "WARNING")
-        self.log("Post-login config committed; dialog closed")
+        self.log(self.release.configured)
+        if not self.release.reads_back:
+            return
         await self.pause(3.4)
         if morning:
             said = f'setting="{label}" env_var=AUTO_RESTART_TIME requested="{time_of_day}" {ibg_texts.NOT_KEPT}'
@@ -419,19 +526,20 @@ class Controller:
         return False
 
     async def recover_sign_in(self) -> None:
-        """The first sign-in failed: three relaunches. Ended."""
+        """The first sign-in failed: say why, and launch again as often as the release does. Ended."""
+        relaunches = self.release.relaunches
         self.log(ibg_texts.NO_PROGRESS, "ERROR")
-        self.alert("LOGIN_FAILED", ibg_texts.LOGIN_UNFINISHED)
-        for line in ibg_texts.DIAGNOSIS:
+        self.alert("LOGIN_FAILED", self.release.login_unfinished)
+        for line in self.release.diagnosis:
             self.log(line, "ERROR")
         self.log(f"  windows: {self.program.windows}", "ERROR")
         for window in self.program.windows:
             for label in self.program.labels.get(window, ()):
                 self.log(f"  label [{window[1]}] '{label}'", "ERROR")
-        for number, seconds in enumerate(RELAUNCHES, 1):
+        for number, seconds in enumerate(relaunches, 1):
             self.log(
                 f"Recovery: the API port never opened after login. Relaunching Gateway in {seconds}s (attempt {number}"
-                f"/{len(RELAUNCHES)}) before handing this mode back to the container.",
+                f"/{len(relaunches)}) before handing this mode back to the container.",
                 "WARNING",
             )
             await self.pause(seconds)
@@ -441,23 +549,44 @@ class Controller:
             if self.needs_operator:
                 await self.wait_for_a_person()
                 return
-        self.log(
-            f"Recovery: {len(RELAUNCHES)} relaunches did not bring this mode back; exiting so the container can act",
-            "ERROR",
-        )
+        if relaunches:
+            self.log(
+                f"Recovery: {len(relaunches)} relaunches did not bring this mode back; exiting so the container can "
+                "act",
+                "ERROR",
+            )
         raise Ended(1)
 
-    async def program_ended(self, event: str) -> None:
-        """The program has ended with 0: by its daily restart, which is adopted, or by itself, which signs in again.
+    async def program_ended(self, end: End) -> None:
+        """The program has ended: adopt it where it comes back and the release expects that, else sign in again.
         Ended."""
+        self.ready_file.unlink(missing_ok=True)
+        reason = f"JVM exited with code {end.code}"
+        if end.code == 0 and self.release.adopts:
+            reason = "JVM exited cleanly (code 0)"
+            if await self.came_back(end):
+                return
+        else:
+            self.log(f"Gateway JVM exited with code {end.code}", "ERROR")
+        await self.recover(reason, self.again)
+
+    async def recover(self, reason: str, again: Callable[[], Awaitable[bool]]) -> None:
+        """Launch the program again. Ended."""
+        self.log(f"Recovery: {reason}. Trying fast in-place restart first.", "WARNING")
+        if not await again():
+            self.log("Recovery: fast restart failed; escalating to long-cool-down JVM restart", "WARNING")
+            await self.give_up(reason)
+        self.log("Recovery: fast restart succeeded")
+
+    async def came_back(self, end: End) -> bool:
+        """Whether the program, which has ended with 0, is back and signed in."""
         planned = self.environment.get("AUTO_RESTART_TIME", "")
         middle = f"; a scheduled Lock and Exit is configured ({planned}), so this is expected at that boundary"
         self.log(f"Gateway JVM exited cleanly (code 0){middle if planned else ''}. Recovering.")
-        self.ready_file.unlink(missing_ok=True)
-        socket = self.environment.get("GATEWAY_INPUT_AGENT_SOCKET", "")
-        if event == "RESTART":
-            if await self.adopt(socket):
-                return
+        socket_path = self.environment.get("GATEWAY_INPUT_AGENT_SOCKET", "")
+        if end.comes_back:
+            if await self.adopt(socket_path):
+                return True
             self.log(
                 f"AUTORESTART: tearing down the adopted Gateway pid={self.program.pid} before the fallback relaunch",
                 "WARNING",
@@ -466,22 +595,64 @@ class Controller:
         else:
             await self.pause(5.0)
             self.log(
-                f"AUTORESTART: no fresh install4j restarter.log; probing {socket} for up to 15s in case Gateway "
+                f"AUTORESTART: no fresh install4j restarter.log; probing {socket_path} for up to 15s in case Gateway "
                 "restarted itself anyway"
             )
             await self.pause(15.0)
-        self.log("Recovery: JVM exited cleanly (code 0). Trying fast in-place restart first.", "WARNING")
-        if not await self.again():
-            self.log("Recovery: fast restart failed; escalating to long-cool-down JVM restart", "WARNING")
-            await self.give_up('reason="JVM exited cleanly (code 0)"')
-        self.log("Recovery: fast restart succeeded")
+        return False
+
+    async def heartbeat(self) -> None:
+        """Look at the API's port; where that has been closed for long, sign in again, or launch the program again.
+        Ended."""
+        if self.port_open():
+            if self.closed:
+                self.log(f"API port {self.port} recovered after {self.closed} failed heartbeat(s)")
+            self.closed = self.wedged = 0
+            return
+        self.closed += 1
+        self.log(f"API port {self.port} closed (heartbeat failure {self.closed}/{CLOSED})", "WARNING")
+        if self.closed < CLOSED:
+            return
+        self.log("Sustained API port closure — checking for re-auth", "WARNING")
+        if not await self.look_for_login():
+            self.log("Re-auth failed; attempting dual-mode-safe recovery", "ERROR")
+            await self.recover("monitor_loop re-auth failed", self.relaunch)
+        if self.port_open():
+            self.closed = self.wedged = 0
+            return
+        self.wedged += 1
+        self.log(f"Wedged failure {self.wedged}/{WEDGED}: API port still closed, no login dialog", "WARNING")
+        if self.wedged < WEDGED:
+            return
+        self.log(ibg_texts.WEDGED, "ERROR")
+        if not await self.relaunch():
+            self.log("In-place restart returned False; escalating to long cool-down", "ERROR")
+            await self.give_up("wedge do_restart_in_place failed")
+        self.log("Wedge recovered via in-place restart")
+        self.closed = self.wedged = 0
+
+    async def look_for_login(self) -> bool:
+        """Sign in again where a login window shows; False if that fails. Ended."""
+        if not self.program.asks:
+            self.log(ibg_texts.NO_LOGIN_WINDOW, "WARNING")
+            return True
+        self.log("Login dialog detected during monitor loop — re-driving login")
+        return await self.redrive()
+
+    async def redrive(self) -> bool:
+        """Sign in fully in the program that runs; False if that fails. Ended."""
+        self.ready_file.unlink(missing_ok=True)
+        if not await self.log_in(REDRIVEN):
+            return False
+        self.log("Re-auth complete, resuming monitor")
+        return True
 
     async def give_up(self, reason: str) -> None:
         """Close the program and end. Ended."""
         self.log(ibg_texts.NO_MORE_RESTARTS, "ERROR")
         if not await self.close_window():
             self.log("Clean logout failed; falling back to JVM SIGTERM with 30s grace before sys.exit", "WARNING")
-        self.alert("CCP_PERSISTENT_HALT", f"{reason} {ibg_texts.CALL_MOBILE}")
+        self.alert("CCP_PERSISTENT_HALT", f'reason="{reason}" {ibg_texts.CALL_MOBILE}')
         raise Ended(1)
 
     async def adopt(self, socket: str) -> bool:
@@ -499,7 +670,7 @@ class Controller:
         self.log(f"AUTORESTART: adopted Gateway pid={self.program.pid} (was {old}) after 0s")
         await self.pause(2.0)
         if "expired_token" in self.gateway.faults:
-            return await self.redrive(ids)
+            return await self.sign_in_adopted(ids)
         await self.pause(2.0)
         self.gateway.update(logged_in=True)
         text = (
@@ -511,17 +682,16 @@ class Controller:
         self.log("Recovery: adopted Gateway's self-restarted JVM; no relaunch needed")
         return True
 
-    async def redrive(self, ids: str) -> bool:
+    async def sign_in_adopted(self, ids: str) -> bool:
         """Sign in fully in the program that has restarted itself, and did not keep its session."""
         self.log(
             "AUTORESTART: login dialog on the self-restarted Gateway — the session was not preserved (e.g. IBKR's "
             "weekly full re-authentication); re-driving login"
         )
-        if not await self.log_in(REDRIVEN):
+        if not await self.redrive():
             text = f'{ids}reason="login on the adopted Gateway failed; falling back to a controller-driven relaunch"'
             self.alert("AUTO_RESTART", f"status=failed_login {text}", "WARNING")
             return False
-        self.log("Re-auth complete, resuming monitor")
         text = f'{ids}reason="session not preserved; full login re-driven on the adopted JVM"'
         self.alert("AUTO_RESTART", f"status=adopted {text}", "INFO")
         self.log("Recovery: adopted Gateway's self-restarted JVM; no relaunch needed")
@@ -539,20 +709,30 @@ class Controller:
                 return ibg_texts.NO_RECONNECT
             case "RECONNECTACCOUNT":
                 self.log("Command server: RECONNECTACCOUNT — re-driving login")
-                self.log(ibg_texts.NO_LOGIN_WINDOW, "WARNING")
-                return "OK RECONNECTACCOUNT"
+                return "OK RECONNECTACCOUNT" if await self.look_for_login() else "ERR RECONNECTACCOUNT: reauth failed"
             case "RESTART":
                 self.log("Command server: RESTART — tearing down and re-launching Gateway")
                 return "OK RESTART" if await self.relaunch() else "ERR RESTART: re-launch failed"
         return f"ERR unknown_command: {command}"
 
     def health(self) -> dict[str, Any]:
+        """The fields of its health page, in their order."""
         up = self.state == "MONITORING" and self.port_open()
         return {
-            "status": "healthy" if up else "unhealthy", "version": VERSION, "mode": self.mode, "state": self.state,
-            "jvm_pid": self.program.pid, "jvm_alive": True, "api_port": self.port, "api_port_open": self.port_open(),
+            "status": "healthy" if up else "unhealthy", "version": self.release.version, "mode": self.mode,
+            "state": self.state, "jvm_pid": self.program.pid, "jvm_alive": True, "api_port": self.port,
+            "api_port_open": self.port_open(), **(self.relay() if self.release.tells_of_relay else {}),
+            "last_auth_success_ts": self.answered_at,
+            "last_auth_success_age_seconds": self.answered_at and time.time() - self.answered_at,
+            "ccp_lockout_streak": self.lockouts, "ccp_backoff_seconds": self.backoff,
             "uptime_seconds": time.monotonic() - self.started,
         }  # fmt: skip
+
+    def relay(self) -> dict[str, Any]:
+        port, listens = RELAYS[self.mode], False
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            listens = True
+        return {"socat_port": port, "socat_port_open": listens}
 
     # --- its end ---------------------------------------------------------------------------------------------------
 
@@ -605,7 +785,9 @@ class Controller:
     async def run(self, socket_path: str) -> int:
         """Sign in and stay; return the exit code."""
         release = self.environment.get("TWS_MAJOR_VRSN", "")
-        self.log(f"ibg-controller v{VERSION} starting (mode={self.mode}, gateway={release}, product=gateway)")
+        if self.release.names_itself:
+            said = f"(mode={self.mode}, gateway={release}, product=gateway)"
+            self.log(f"ibg-controller v{self.release.version} starting {said}")
         if not (self.environment.get("TWS_USERID") and self.environment.get("TWS_PASSWORD")):
             self.log("TWS_USERID and TWS_PASSWORD must be set", "ERROR")
             return 2
@@ -624,16 +806,23 @@ class Controller:
         await self.launch(first=True)
         await self.log_in(FIRST)
         self.enter("COMMAND_SERVER")
-        await serve_commands(self.log, self.obey, self.terminate, self.environment)
+        # Kept, so that asyncio does not tell of an Ended in it: that ends the command port and not the controller.
+        self._served = await serve_commands(self.log, self.obey, self.terminate, self.environment)
         self.enter("MONITORING")
         self.log("Login complete. Entering monitor loop.")
-        if self.environment.get("CONTROLLER_COMMAND_SERVER_PORT"):
+        listens = self.environment.get("CONTROLLER_COMMAND_SERVER_PORT")
+        if listens and not self.environment.get("CONTROLLER_COMMAND_SERVER_AUTH_TOKEN"):
             self.log(ibg_texts.NO_TOKEN, "WARNING")
-        self.log(f"Monitor: JVM pid={self.program.pid}, heartbeat API port {self.port} every 30s")
+        self.log(f"Monitor: JVM pid={self.program.pid}, heartbeat API port {self.port} every {HEARTBEAT}s")
         while True:
-            event = await self._events.get()
+            try:
+                end = await asyncio.wait_for(self._ends.get(), self.options.real(HEARTBEAT))
+            except TimeoutError:
+                await self.heartbeat()
+                continue
             self.program.end()
-            await self.program_ended(event)
+            await self.program_ended(end)
+            self.closed = self.wedged = 0
 
     # --- the control socket ----------------------------------------------------------------------------------------
 
@@ -647,18 +836,19 @@ class Controller:
             return counts | base["status"](request) | own
 
         def fault(request: Mapping[str, Any]) -> Reply:
-            refuse_unknown([faults.find(request["name"]).name])
+            ibg_releases.refuse_unknown(self.release, [faults.find(request["name"]).name])
             return base["fault"](request)
 
-        def restart(request: Mapping[str, Any]) -> Reply:
-            """The gateway's own restart, now; with event LOGOFF it ends, and nothing restarts it."""
+        def ends(end: End) -> Reply:
             if not self.gateway.logged_in:
-                raise ValueError("not logged in: the gateway restarts itself only when it is")
-            self._events.put_nowait(request.get("event") or "RESTART")
+                raise ValueError("not logged in: the gateway ends by itself only when it is")
+            self._ends.put_nowait(end)
             return {}
 
         return base | {
-            "status": status, "fault": fault, "restart": restart,
+            "status": status, "fault": fault, "exit": lambda request: ends(End(int(request["code"]), False)),
+            # With event LOGOFF nothing restarts it.
+            "restart": lambda request: ends(End(0, (request.get("event") or "RESTART") == "RESTART")),
             "approve": lambda request: self.program.answer(True),
             "decline": lambda request: self.program.answer(False),
         }  # fmt: skip
@@ -668,19 +858,14 @@ class Controller:
         self.memory.save()
 
 
-def refuse_unknown(names: list[str]) -> None:
-    """ValueError for a fault at the sign-in that was not recorded with ibg-controller."""
-    unknown = [name for name in names if faults.FAULTS[name].layer == "login" and name not in SIGN_IN_FAULTS]
-    if unknown:
-        raise ValueError(f"{unknown[0]} is not recorded with ibg-controller; there are {', '.join(SIGN_IN_FAULTS)}")
-
-
 async def _main() -> int:
     socket_path = os.environ.get("STANDIN_SOCKET", "/tmp/standin.sock")  # as the image has it
     try:
         opts, memory = options.read(), Memory(Path(socket_path).with_suffix(".json"))
-        refuse_unknown([*memory.faults])
-        controller = Controller(opts, memory)
+        release = ibg_releases.chosen(os.environ)
+        refuses = ["wrong_password"] if opts.user or opts.password_sha256 else []
+        ibg_releases.refuse_unknown(release, [*memory.faults, *refuses])
+        controller = Controller(opts, memory, release)
     except (OSError, faults.UnknownFault, ValueError) as error:
         print(f"ibgw_standin: {error}", file=sys.stderr)
         return 1

@@ -22,8 +22,17 @@ SECOND_FACTOR: Window = ("JDialog", "Second Factor Authentication", True)
 EXISTING: Window = ("JDialog", "Existing session detected", True)
 REFUSED: Window = ("JDialog", "Login failed", True)
 DISCLAIMER: Window = ("JDialog", "Warning", True)
+MAIN: Window = ("JFrame", "IBKR Gateway", False)
 # The dialog of a button that was pressed is gone after this.
 CLOSES_AFTER = 0.4
+# So many seconds it waits for IBKR's server, then it says so in its own log.
+TIMES_OUT_AFTER = 20.4
+
+
+def _settle(answer: asyncio.Future[bool], result: bool) -> None:
+    """Give the answer, unless there is one, or its question is gone."""
+    if not answer.done():
+        answer.set_result(result)
 
 
 class Program:
@@ -33,8 +42,11 @@ class Program:
         self.mode, self.options, self.gateway, self.memory = mode, opts, gateway, memory
         self.windows: list[Window] = []
         self.pid = os.getpid()
+        self.timed_out = False
+        """Whether its log ends with a time-out of IBKR's server, until that of the next try begins."""
         self._presses = 0
-        self._existing = self._answer = asyncio.get_running_loop().create_future()
+        self._existing: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._answer = self._existing
         self._running: asyncio.Task[None] | None = None
 
     async def _pause(self, seconds: float) -> None:
@@ -55,11 +67,18 @@ class Program:
             return f"Enter {faults['second_factor_code'].get('method', 'Mobile Authenticator app')} code"
         return "Notification sent to your phone"
 
+    @property
+    def asks(self) -> bool:
+        """Whether the login window shows."""
+        return LOGIN_FRAME in self.windows and not self.gateway.logged_in
+
     def show_login(self) -> None:
         self.windows = [LOGIN_FRAME]
 
     def press_log_in(self, user: str, password: str) -> None:
         self._presses = 0
+        if self._running:
+            self._running.cancel()
         self._running = asyncio.create_task(self._sign_in(user, password))
 
     async def _sign_in(self, user: str, password: str) -> None:
@@ -70,6 +89,11 @@ class Program:
             self.windows.append(REFUSED)
             return
         self.windows.append(SPLASH)
+        self.timed_out = False
+        if "login_window_hang" in faults:
+            await self._pause(TIMES_OUT_AFTER)
+            self.timed_out, self.windows = True, [LOGIN_FRAME]
+            return
         if "existing_session" in faults and not await self._other_session():
             return
         if self.mode == "live" and not await self._second_factor():
@@ -77,7 +101,7 @@ class Program:
         await self._pause(login * 0.5)
         while "port_closed" in self.gateway.faults:
             await self._pause(1.0)
-        self.windows = [DISCLAIMER] if self.mode == "paper" else []
+        self.windows = [MAIN, DISCLAIMER] if self.mode == "paper" else [MAIN]
         self.memory.count("logins")
         self.gateway.update(logged_in=True, disclaimer_open=self.mode == "paper")
 
@@ -85,7 +109,7 @@ class Program:
         """Ask which of the user's sessions lives; whether this one does."""
         self.windows.append(EXISTING)
         self._existing = asyncio.get_running_loop().create_future()
-        goes_on: bool = await self._existing
+        goes_on = await self._existing
         self.windows.remove(EXISTING)
         if not goes_on:
             self.windows = [LOGIN_FRAME]
@@ -95,11 +119,7 @@ class Program:
         """Press a button of the dialog, which stands for a moment longer."""
         self._presses += 1
         if self._presses == 1:
-            self._soon(self._end_existing, button == "Continue Login")
-
-    def _end_existing(self, goes_on: bool) -> None:
-        if not self._existing.done():
-            self._existing.set_result(goes_on)
+            self._soon(_settle, self._existing, button == "Continue Login")
 
     async def _second_factor(self) -> bool:
         """Ask for the second factor, and wait for its answer; a denied push closes its dialog, a missed one stays.
@@ -110,12 +130,12 @@ class Program:
         for _each in range(max(1, self._presses) if push else 0):
             self.memory.count("pushes")
         self.windows.append(SECOND_FACTOR)
-        self._answer = asyncio.get_running_loop().create_future()
+        answer = self._answer = asyncio.get_running_loop().create_future()
         denied = self.gateway.faults.get("push_denied")
         delay = self.options.approve_after if denied is None else float(denied.get("after", 4))
         if push and delay is not None and "missed_push" not in self.gateway.faults:
-            asyncio.get_running_loop().call_later(self.options.real(delay), self.answer, denied is None)
-        approved: bool = await self._answer
+            asyncio.get_running_loop().call_later(self.options.real(delay), _settle, answer, denied is None)
+        approved = await answer
         self.windows.remove(SECOND_FACTOR)
         return approved
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ibops.gateway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The longer texts of ibg-controller 0.12.0, as the recordings and gateway_controller.py of 13422e4 have them."""
+"""The longer texts of ibg-controller, as the recordings and gateway_controller.py of 13422e4 have them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,42 @@ DIAGNOSIS = (
     "    (3) Only if it persists across several retries: verify TWS_USERID / TWS_PASSWORD (or _PAPER variants)",
     "Final state dump:",
 )
+LOGIN_UNFINISHED_070 = (
+    'reason="post-auth-no-progress" suggested_action="server accepted the auth handshake but login never completed; '
+    'verify TWS_USERID / TWS_PASSWORD (or _PAPER variants) and scan logs for an unrecognized post-auth dialog"'
+)
+DIAGNOSIS_070 = (
+    DIAGNOSIS[0],
+    "  Most likely causes:",
+    "    (1) Wrong username or password — verify your TWS_USERID / TWS_PASSWORD (or _PAPER variants)",
+    "    (2) A post-auth dialog appeared that we didn't recognize — check the window dump above",
+    DIAGNOSIS[-1],
+)
 BAD_CREDENTIALS = (
     'reason="bad-credentials" suggested_action="Gateway surfaced a credential-rejection modal; verify TWS_USERID / '
     'TWS_PASSWORD (or _PAPER variants) and update env if password was rotated in IBKR Account Settings"'
+)
+LOCKED_OUT = (
+    "CCP LOCKOUT DETECTED — IBKR's auth server silently dropped the auth request (no NS_AUTH_START before Timeout)"
+)
+LOCKED_OUT_TWICE = (
+    "CCP lockout has hit 2 times in a row. Most common cause is a concurrent IBKR session (another TWS/Gateway) or a "
+    "stranded slot from a prior unclean teardown on the {} account. Remediation: log into IBKR Mobile as this username "
+    "— mobile login auto-logs-out all TWS/Gateway sessions and is the reliable kick path. IBKR Client Portal (web) "
+    "login does NOT kick the slot. See docs/DISCONNECT_RECOVERY.md — scenario 'CCP lockout (concurrent IBKR session)'."
+)
+LOCKED_OUT_OFTEN = (
+    'ALERT_CCP_PERSISTENT consecutive_lockouts={} mode={} suggested_action="log into IBKR Mobile as this username to '
+    'force-log-out the held TWS/Gateway slot; IBKR Client Portal (web) does NOT kick the slot"'
+)
+BACKOFF = "CCP backoff: waiting {}s before next auth attempt (exponential backoff to let IBKR's rate limiter clear)"
+AGAIN = "In-JVM relogin attempt (no JVM restart — matches IBC's LoginManager.initiateLogin semantics)"
+WINDOW_THERE = (
+    "In-JVM relogin: probing for login frame (2s) before full wait",
+    "In-JVM relogin: login frame is up, re-driving handle_login on the existing JVM",
+)
+WEDGED = (
+    "Gateway appears wedged (sustained port closure, no login dialog appearing). Escalating to do_restart_in_place()"
 )
 NO_MORE_RESTARTS = (
     "CCP-lockout-triggered JVM restart is disabled (default since v0.5.9). Each SIGKILL teardown re-strands the IBKR "
