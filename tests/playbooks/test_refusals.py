@@ -41,6 +41,7 @@ INVENTORY: dict[str, t.Any] = {
     },
 }
 
+UNSET = object()
 SESSION = {"name": "open", "days": ["mon"], "time": "16:30", "zone": "UTC", "lead_minutes": 5, "max_minutes": 60}
 
 
@@ -58,11 +59,12 @@ def site(
     playbook: str = "site.yml",
     **variables: dict[str, object],
 ) -> Refusal:
-    """Run a playbook with the variables changed host by host; it must fail, and early."""
+    """Run a playbook with the variables changed, or UNSET, host by host; it must fail, and early."""
     inventory = copy.deepcopy(INVENTORY)
     for group in inventory["gateways"]["children"].values():
         for host, host_variables in group["hosts"].items():
-            host_variables.update(variables.get(host, {}))
+            changed = host_variables | variables.get(host, {})
+            group["hosts"][host] = {name: value for name, value in changed.items() if value is not UNSET}
     source = tmp_path / "hosts.yml"
     source.write_text(yaml.safe_dump(inventory, sort_keys=False))
     return refused(root, source, playbook, *arguments)
@@ -201,10 +203,11 @@ def test_a_role_alone_has_the_variables_of_its_play(tmp_path: pathlib.Path, pyte
         "teardown", "updates", "upgrade",
     ],
 )  # fmt: skip
-def test_every_playbook_refuses_a_misspelled_name(
+def test_every_playbook_refuses_a_misspelled_name_and_a_missing_mode(
     tmp_path: pathlib.Path, pytestconfig: pytest.Config, playbook: str
 ) -> None:
     typing_error: dict[str, object] = {"gateway_acess": ["vpc"]}
+    forgotten: dict[str, object] = {**typing_error, "gateway_mode": UNSET}
     arguments = (
         "-e",
         "gateway_touch_live=true",
@@ -220,16 +223,19 @@ def test_every_playbook_refuses_a_misspelled_name(
         "-e",
         "sandbox_vm_address=192.0.2.9",
     )
-    found = site(
+    refusal = site(
         tmp_path,
         pytestconfig.rootpath,
         *arguments,
         playbook=f"playbooks/{playbook}.yml",
-        p1=typing_error,
+        p1=forgotten,
         l1=typing_error,
-    ).problems
-    assert found
-    assert {(id_, variable) for _, id_, variable in found} == {("unknown-name", "gateway_acess")}
+        l2=forgotten,
+    )
+    found = {(id_, variable) for _, id_, variable in refusal.problems}
+    assert ("unknown-name", "gateway_acess") in found
+    assert found <= {("unknown-name", "gateway_acess"), ("required", "gateway_mode")}
+    assert "undefined" not in refusal.text
 
 
 @pytest.mark.parametrize(
