@@ -39,9 +39,20 @@ def _no_host(names: list[str], hosts: set[str], variables: dict[str, t.Any]) -> 
     groups = f"group{'s' * (len(names) > 1)} {' and '.join(names)}"
     if limit := context.CLIARGS.get("subset"):
         there = f"they are {', '.join(sorted(hosts))}" if hosts else "the inventory has none"
-        return f"Nothing was done: no host of {groups} is within the limit {limit}; {there}."
-    sources = ", ".join(map(str, variables.get("ansible_inventory_sources") or ())) or "no inventory (-i)"
-    return f"Nothing was done: the inventory has no host in {groups}. It was read from {sources}."
+        fault = f"no host of {groups} is within the limit {limit}; {there}."
+    else:
+        sources = ", ".join(map(str, variables.get("ansible_inventory_sources") or ())) or "no inventory (-i)"
+        fault = f"the inventory has no host in {groups}. It was read from {sources}."
+    return f"Nothing was done: {fault}" + ("" if hosts else _below(names, variables))
+
+
+def _below(names: list[str], variables: dict[str, t.Any]) -> str:
+    """Say where the groups of modes belong, if the inventory has them without the one above."""
+    modes = [each for each in ("paper", "live") if variables["groups"].get(each)]
+    if "gateways" not in names or not modes:
+        return ""
+    children = ", ".join(f"{each}: {{hosts: …}}" for each in modes)
+    return f" Put {' and '.join(modes)} below gateways: `gateways: {{children: {{{children}}}}}`."
 
 
 def _no_machine(chosen: list[str], other: str, variables: dict[str, t.Any]) -> str:

@@ -33,6 +33,16 @@ NOTHING: dict[str, tuple[list[str], dict[str, object], str]] = {
         "Nothing was done: no host of group live is within the limit p1; the inventory has none.",
     ),
     "no host at all": (["ibops.gateway.status"], {"gateways": {}}, "the inventory has no host in group gateways."),
+    "no group above the modes": (
+        ["ibops.gateway.site"],
+        {"paper": {"hosts": {"p1": PAPER}}},
+        "Put paper below gateways: `gateways: {children: {paper: {hosts: …}}}`.",
+    ),
+    "no group above the modes, and a limit": (
+        ["ibops.gateway.site", "-l", "paper"],
+        {"paper": {"hosts": {"p1": PAPER}}},
+        "is within the limit paper; the inventory has none. Put paper below gateways:",
+    ),
     "no host at all, and a limit": (
         ["ibops.gateway.site", "-l", "paper"],
         {"gateways": {}},
