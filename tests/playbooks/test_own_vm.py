@@ -50,8 +50,9 @@ def run(folder: pathlib.Path, root: pathlib.Path, *arguments: str) -> tuple[int,
 
 def test_its_settings_are_good_and_it_goes_to_the_vm(folder: pathlib.Path, pytestconfig: pytest.Config) -> None:
     nowhere = ("-e", "ansible_host=127.0.0.1", "-e", "ansible_port=1")
-    status, text = run(folder, pytestconfig.rootpath, *nowhere)
+    status, text = run(folder, pytestconfig.rootpath, *nowhere, "-e", "ib_gateway_port=4005")
     assert status == 4, text
+    assert text.count("Nothing in the inventory reads ib_gateway_port, and gateway_port is not set") == 1, text
     assert "Identify the machine" in text
     assert "unreachable=1" in text
     assert "top-secret" not in text
