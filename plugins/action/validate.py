@@ -16,7 +16,7 @@ from ansible.plugins.loader import filter_loader
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.problem import Problem
 from ansible_collections.ibops.gateway.plugins.module_utils.host import systems
-from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
+from ansible_collections.ibops.gateway.plugins.module_utils.rules import check, names
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands, variables
 from ansible_collections.ibops.gateway.plugins.plugin_utils.local_action import LocalAction
 
@@ -89,6 +89,8 @@ class _Validation:
         if problems := self._of_systems(unproven):
             return self._told(problems)
         result = self._told(self._of_machines(seen) if machines else self._problems(chosen))
+        if not machines and (warnings := self._warnings(chosen)):
+            result["warnings"] = warnings
         if hosts is not None and not machines and not result["problems"]:
             for host, checked in self._checked.items():
                 covered.setdefault(host, set()).update(checked)
@@ -156,6 +158,14 @@ class _Validation:
             compared |= {host: own for host, own in in_run.items() if host in gateways or not gateways}
             found += check.pairs(compared, compared_by, self._specification)
         return found
+
+    def _warnings(self, hosts: c.Sequence[str]) -> list[str]:
+        known = self._specification.known()
+        found = {each for host in hosts for each in names.prefixed(self._hostvars.raw_get(host), known)}
+        return [
+            f"Nothing in the inventory reads {name}, and {meant} is not set: write {meant} if that was meant."
+            for name, meant in sorted(found)
+        ]
 
     def _roles(self, own: variables.HostVariables) -> list[str]:
         """Those of the requested roles that this host has."""

@@ -34,7 +34,7 @@ def row(host: c.Mapping[str, object]) -> Row:
     look = host.get("gateway_look")
     if not isinstance(look, c.Mapping) or "state" not in look:
         if isinstance(look, c.Mapping) and not look.get("unreachable") and look.get("msg"):
-            return (name, mode, "not known", *UNKNOWN, printable(str(look["msg"]), TEXT_LIMIT))
+            return (name, mode, "not known", *UNKNOWN, localized(printable(str(look["msg"]), TEXT_LIMIT), name))
         return (name, mode, "unreachable", *UNKNOWN, "look at the VM: is it running, does SSH reach it?")
     watcher = look.get("watcher")
     notes = ["settings pending"] * bool(look.get("pending")) + ([str(watcher)] if watcher else [])

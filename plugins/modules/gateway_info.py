@@ -4,6 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
+
 DOCUMENTATION = r"""
 module: gateway_info
 short_description: Look once at a gateway and say what state it is in
@@ -321,7 +323,7 @@ def look(module: AnsibleModule) -> dict[str, object]:
                 "api_state": None,
                 "state": None,
                 "reason": str(error),
-                "next_step": "Run site.yml.",
+                "next_step": f"Run {playbooks.SITE}.",
             }
         except DescriptorError as error:
             module.fail_json(msg=str(error))

@@ -4,6 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
+
 DOCUMENTATION = r"""
 module: gateway_ready
 short_description: Wait until a TWS API is really usable
@@ -293,7 +295,7 @@ def main() -> None:
                 api_state=None,
                 state=None,
                 reason=str(error),
-                next_step="Run site.yml.",
+                next_step=f"Run {playbooks.SITE}.",
                 elapsed=0.0,
             )
         module.fail_json(msg=str(error))

@@ -17,6 +17,8 @@ from pathlib import Path
 from ansible import constants as C
 from ansible import context
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
+
 COLLECTION = Path(__file__).resolve().parents[2]
 NAMES = frozenset(path.stem for path in COLLECTION.glob("playbooks/*.yml"))
 # Options that another run needs to reach the same hosts, as ansible-playbook's parser stores them, with their defaults.
@@ -37,11 +39,13 @@ _QUESTIONS: tuple[tuple[str, str, object], ...] = (
     ("ask_pass", "--ask-pass", C.DEFAULT_ASK_PASS),
     ("become_ask_pass", "--ask-become-pass", C.DEFAULT_BECOME_ASK_PASS),
 )
-# `ansible-playbook playbooks/status.yml -l vm`, or a playbook's name alone: `playbooks/status.yml`, `site.yml`.
+# Of roles and playbooks: `ansible-playbook playbooks/status.yml -l vm`, or a playbook's name alone. Of module_utils and
+# hosts: as agent/playbooks.py makes it.
 _NAMED = re.compile(
     r"(?<![\w/.-])(?:(?P<command>ansible-playbook )(?:playbooks/)?|playbooks/|(?=site\.yml))"
     # Followed by other options, it is already a full command, or text about one.
     rf"(?P<name>{'|'.join(sorted(NAMES, key=len, reverse=True))})\.yml\b(?! -(?!l ))(?P<limit> -l [\w.-]*\w)?"
+    rf"|ansible-playbook {re.escape(playbooks.NAMESPACE)}(?P<full>\w+) {playbooks.INVENTORY} -l (?P<host>\S*\w)"
 )
 
 
@@ -55,12 +59,12 @@ def playbook(name: str) -> str:
             root = os.path.join(os.path.dirname(path), "" if found.parent == COLLECTION else "..")
             in_root = name == "site" and (COLLECTION / "site.yml").is_file()
             return os.path.normpath(os.path.join(root, "" if in_root else "playbooks", f"{name}.yml"))
-    return f"ibops.gateway.{name}"
+    return playbooks.NAMESPACE + name
 
 
 def ours(given: str) -> Path | None:
     """Return the file of a playbook of this collection, given to ``ansible-playbook`` by path or full name."""
-    if given.startswith("ibops.gateway."):
+    if given.startswith(playbooks.NAMESPACE):
         return COLLECTION / "playbooks" / f"{given.rpartition('.')[2]}.yml"
     found = Path(given).resolve()
     return found if found.parent in (COLLECTION, COLLECTION / "playbooks") else None
@@ -119,17 +123,17 @@ def _short(word: str) -> str:
 
 
 def localized(text: str, host: str) -> str:
-    """Return *text* with the checkout's commands, which roles and hosts mention, replaced by this caller's.
+    """Return *text* with the commands that roles and hosts mention replaced by this caller's.
 
     ``ansible-playbook playbooks/x.yml -l y`` keeps its limit, or its lack of one; a playbook's name alone, as in
-    "run site.yml", becomes the command for *host*. A limit to a whole group of ours becomes the host too.
+    "run site.yml", becomes the command for *host*, as does one of a host that does not know its name in the inventory.
     """
 
     def replaced(found: re.Match[str]) -> str:
+        if found["full"]:
+            return command(found["full"], host if found["host"] == "HOST" else found["host"])
         limit = (found["limit"] or "").removeprefix(" -l ")
-        if not found["command"] or limit in ("live", "paper", "gateways"):
-            limit = host
-        return command(found["name"], limit)
+        return command(found["name"], limit if found["command"] else host)
 
     return _NAMED.sub(replaced, text)
 

@@ -29,7 +29,7 @@ def test_a_gateway_that_dies_stays_down_and_says_so(watched: t.Any, host: Host) 
     found = watched.reaches("blocked", 10)
     assert found["since"] - killed < 2
     assert found["blocked"] == "session_lost"
-    assert "live_signin.yml" in found["next_step"]
+    assert "ibops.gateway.live_signin" in found["next_step"]
 
 
 def test_a_start_by_hand_is_ended_before_its_push(watched: t.Any, host: Host) -> None:

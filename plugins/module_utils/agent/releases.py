@@ -17,6 +17,7 @@ import typing as t
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from . import playbooks
 from .text import printable
 
 IBC, IBG_CONTROLLER = "ibc", "ibg-controller"
@@ -193,7 +194,7 @@ def outlook(release: str | None, announced: str | None, now: float) -> Outlook:
     name = f"release {known}" if known else "its release"
     left = days_until(day, now) if day else None
     newer = f"of release {minimum} or later" if minimum else "of a newer release"
-    step = f"Set gateway_image to a digest {newer}, then run playbooks/upgrade.yml."
+    step = f"Set gateway_image to a digest {newer}, then run {playbooks.UPGRADE}."
     if left is None and announced is None:
         text = f"{name} is accepted by IBKR, and no end is known" if known else "its release is not known"
         severity, step = OK, ""

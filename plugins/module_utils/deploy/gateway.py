@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..agent import files, releases
+from ..agent import files, playbooks, releases
 from ..agent.api import verdicts
 from ..agent.controller import controllers, milestones, password
 from ..agent.engine import neighbours
@@ -95,7 +95,7 @@ class GatewayDeployment(Deployment):
         )
         return (
             f"gateway_image: live gateway {wanted.name} runs with {runs}, and {wanted.image} has {meant}. Stop it "
-            f"(ibgwctl stop {wanted.name}) and sign in again by playbooks/live_signin.yml, or with the phone at hand "
+            f"(ibgwctl stop {wanted.name}) and sign in again by {playbooks.LIVE_SIGNIN}, or with the phone at hand "
             "-e gateway_apply=now"
         )
 

@@ -14,7 +14,7 @@ import textwrap
 import typing as t
 from datetime import UTC
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent import releases
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks, releases
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import health, policy, watching, week
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.text import printable
@@ -33,7 +33,6 @@ OK, WARN, ACT = "ok", "warn", "act"
 VERDICTS = (OK, WARN, ACT)
 WIDTH = 110
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-SITE = "ansible-playbook site.yml -l {host}"
 TEXT_LIMIT = 400
 
 Row = dict[str, str]
@@ -129,7 +128,7 @@ class Check:
         return f"{name} is fine and {self.look.get('state')}{more}; {self._paper_session()}"
 
     def _site(self) -> str:
-        return SITE.format(host=self.host)
+        return playbooks.on_host(playbooks.SITE, self.host)
 
     def _absent(self) -> Row:
         facts = self.facts
@@ -250,7 +249,7 @@ class Check:
         failed = [f"{step['name']}: {step['detail']}" for step in steps if not step["ok"]]
         if failed or not steps:
             text = "; ".join(failed) or str(client.get("msg") or "it told nothing")
-            step = f"ansible-playbook playbooks/client_check.yml -l {self.host}"
+            step = playbooks.on_host(playbooks.command("client_check"), self.host)
             return [row("deep check", ACT, text, step)]
         names = ", ".join(step["name"].replace("_", " ") for step in steps)
         return [row("deep check", OK, f"{client.get('client') or 'ib_async'}: {names}")]

@@ -156,8 +156,8 @@ _problem = table(
         ),
         "bastion-empty": (
             "empty",
-            "name a host of the inventory (playbooks/bastion.yml sets it up), or the address of a bastion with its "
-            "host keys in access_ssh_tunnel_host_keys",
+            "name a host of the inventory (playbook ibops.gateway.bastion sets it up), or the address of a bastion "
+            "with its host keys in access_ssh_tunnel_host_keys",
         ),
         "bastion-invalid": ("not the name or address of a host", "write one of them"),
         "bastion-keys-missing": (

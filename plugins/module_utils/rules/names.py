@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections.abc as c
 import difflib
 import functools
+import re
 
 from ..agent.problem import Problem, table
 from .run_names import NAMES
@@ -26,6 +27,7 @@ _problem = table(
 )
 # Three other letters in a name of thirty, one in a name of ten.
 _CLOSE = 0.9
+_OF_BROKER = re.compile(r"(?:ib|ibkr|ibgw|ibops|tws)_(?=[a-z])")
 
 
 def problems(names: c.Iterable[str], known: c.Collection[str], prefixes: tuple[str, ...]) -> c.Iterator[Problem]:
@@ -46,6 +48,20 @@ def problems(names: c.Iterable[str], known: c.Collection[str], prefixes: tuple[s
             yield _problem("unknown-name", name, hint=hint, prefix=prefix)
         elif meant := _meant(name, reserved):
             yield _problem("misspelt-name", name, near=meant)
+
+
+def prefixed(given: c.Mapping[str, object], known: c.Collection[str]) -> c.Iterator[tuple[str, str]]:
+    """Yield each name in *given* that is a *known* one behind a prefix for Interactive Brokers, with the known one.
+
+    A warning, not a problem: another playbook of the user may read it. One that is read here, or beside which the known
+    one is set, is the user's own.
+    """
+    for name in given:
+        meant = _OF_BROKER.sub("", name)
+        if meant == name or meant not in known or meant in given:
+            continue
+        if not any(re.search(rf"\b{re.escape(name)}\b", repr(value)) for value in given.values()):
+            yield name, meant
 
 
 # Most hosts of a run have the same names.

@@ -9,7 +9,7 @@ import collections.abc as c
 import re
 import typing as t
 
-from ..agent import bounds
+from ..agent import bounds, playbooks
 from ..agent.problem import Problem, table
 from ..agent.session import plan
 from . import promql
@@ -31,7 +31,8 @@ _problem = table(
     {
         "metrics-not-served": (
             "off, and session_http_port is 0, so that Prometheus cannot fetch this gateway's metrics",
-            "set observability_exporter: true and run site.yml, or session_http_port, or observability_scrape: false",
+            f"set observability_exporter: true and run {playbooks.SITE}, or session_http_port, or "
+            "observability_scrape: false",
         ),
         "ops-agent-without-exporter": (
             "the Ops Agent would have no metrics to bring",

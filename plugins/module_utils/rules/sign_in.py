@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from ..agent import playbooks
 from ..agent.problem import Problem, table
 from ..agent.session.channel_kinds import takes_answers
 from .gateway import flag
@@ -17,7 +18,7 @@ _problem = table(
     {
         "sign-in-no-password": (
             "set, and the VM has no password for it, since a live one is not kept there",
-            "set gateway_password_secret, from which the VM fetches it, or sign in by playbooks/live_signin.yml",
+            f"set gateway_password_secret, from which the VM fetches it, or sign in by {playbooks.LIVE_SIGNIN}",
         ),
         "sign-in-unwatched": ("set, and nothing watches the gateway", "set session_watch to true"),
         "sign-in-of-portal": (

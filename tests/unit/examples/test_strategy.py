@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -146,6 +147,17 @@ def test_the_notebook_runs_from_top_to_bottom(monkeypatch: pytest.MonkeyPatch) -
         assert gateway.status()["clients"] == []
     assert ("DU1234567", "AAPL", 10.0) in names["positions"]
     assert names["contract"].conId
+
+
+@pytest.mark.parametrize("unit", ["strategy.service", "job.service"])
+def test_a_unit_runs_an_example_that_the_page_brings_there(unit: str) -> None:
+    (program,) = re.findall(r"ExecStart=\S+ /opt/strategy/(\S+)", (EXAMPLES / "strategy" / unit).read_text())
+    page = (EXAMPLES.parent / "docs/how-to/clients.md").read_text()
+    ((folder, file),) = re.findall(r'scp -r "\$IBGW/examples/(\S+)" "\$IBGW/examples/(\S+)" ann@', page)
+    (brought,) = re.findall(r"sudo install -m 644 (.+) /opt/strategy$", page, re.MULTILINE)
+    here = {f"{folder}/{each.name}": each for each in (EXAMPLES / folder).iterdir()}
+    here[Path(file).name] = EXAMPLES / file
+    assert {each for each in brought.split() if here[each].is_file() and here[each].name == program}
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")

@@ -12,6 +12,7 @@ import yaml
 from tests.lint.files import ROOT
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent import releases
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 
 NEW_YORK = ZoneInfo("America/New_York")
 DIGEST = "ghcr.io/gnzsnz/ib-gateway@sha256:" + "0123456789ab" + "0" * 52
@@ -205,7 +206,7 @@ def bad() -> dict[str, t.Any]:
     """A live gateway in a bad week."""
     look = down("blocked", "the live gateway is down, and a start would send a push to somebody's phone")
     facts = live(
-        look={**look, "next_step": "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"},
+        look={**look, "next_step": policy.SIGN_IN_STEP},
         accounts={"fit": None, "served": None, "reason": "the API named no account"},
         session={
             "state": "blocked",

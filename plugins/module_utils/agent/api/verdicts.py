@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .. import playbooks
 from . import ports
 
 STOPPED, STARTING, WAITING_2FA = "stopped", "starting", "waiting_2fa"
@@ -23,7 +24,9 @@ class ApiState:
 
 
 # Next steps for each kind of trouble in a session that has started.
-CORRECT_ACCOUNTS = "Correct gateway_accounts to the accounts of this IBKR user (site.yml writes it), or ask IBKR."
+CORRECT_ACCOUNTS = (
+    f"Correct gateway_accounts to the accounts of this IBKR user ({playbooks.SITE} writes it), or ask IBKR."
+)
 END_OTHER_SESSION = "Sign the user out where the other session is."
 WAIT_FOR_FARM = "Wait for the farm, or name it in gateway_ignored_farms where nobody needs it."
 # Verdicts of an attempt that ran out of time: a longer one might have received more.
@@ -64,7 +67,7 @@ API_STATES = {
     "no_handshake": ApiState(
         DEGRADED,
         "the port accepts but the API does not greet: the gateway hangs or a dialog waits",
-        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+        OPERATOR_LOOK + f" Restart it without a sign-in by IBC's RESTART ({playbooks.RESTART}).",
     ),
     "not_tws": ApiState(
         BLOCKED,
@@ -84,12 +87,12 @@ API_STATES = {
     "no_valid_id": ApiState(
         DEGRADED,
         "the session opened but no valid order id came, so no client finishes its connect",
-        OPERATOR_LOOK + " Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+        OPERATOR_LOOK + f" Restart it without a sign-in by IBC's RESTART ({playbooks.RESTART}).",
     ),
     "unresponsive": ApiState(
         DEGRADED,
         "the session opened, but a request for the time is not answered: the gateway hangs",
-        "Restart it without a sign-in by IBC's RESTART (playbooks/restart.yml).",
+        f"Restart it without a sign-in by IBC's RESTART ({playbooks.RESTART}).",
     ),
     "link_down": ApiState(
         DEGRADED,
@@ -101,7 +104,7 @@ API_STATES = {
         DEGRADED,
         "the API has moved to another port, where the container publishes nothing",
         f"Set it back in the gateway's window (Configure > Settings > API; {ports.USUAL}); if IBC's "
-        "OverrideTwsApiPort moved it, run site.yml.",
+        f"OverrideTwsApiPort moved it, run {playbooks.SITE}.",
     ),
     "degraded": ApiState(
         DEGRADED,

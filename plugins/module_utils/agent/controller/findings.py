@@ -9,6 +9,7 @@ One that a single event shows is in its controller's table; the others take more
 
 from __future__ import annotations
 
+from .. import playbooks
 from . import controllers
 from .marks import TAP, WINDOW, Finding
 
@@ -17,13 +18,14 @@ FINDINGS: dict[str, Finding] = {
     "other_controller": Finding(
         "another controller runs in its container than the one that it is deployed for, so that nothing can be "
         "promised of it",
-        "Set the image or its variable USE_IBG_CONTROLLER back, or run site.yml for the controller that is meant.",
+        f"Set the image or its variable USE_IBG_CONTROLLER back, or run {playbooks.SITE} for the controller that is "
+        "meant.",
         at_once=True,
     ),
     "bad_settings": Finding(
         "the image or its controller refuses its settings",
-        "Correct what the log or the exit code names, run site.yml, then start it again (live: "
-        "playbooks/live_signin.yml).",
+        f"Correct what the log or the exit code names, run {playbooks.SITE}, then start it again (live: "
+        f"{playbooks.LIVE_SIGNIN}).",
         of_image=True,
     ),
     "refused_login": Finding(

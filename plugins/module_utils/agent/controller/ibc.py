@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .. import playbooks
 from .marks import TAP, WINDOW, Controller, Finding
 
 # The image ends its display first, which makes Java exit with 1.
@@ -124,12 +125,12 @@ IBC = Controller(
         ),
         "device_unnamed": Finding(
             "IBKR offers several second-factor devices, and none is named, so that no push is sent",
-            "Set gateway_second_factor_device to the device's name as the list shows it, run site.yml and sign "
-            "in again.",
+            f"Set gateway_second_factor_device to the device's name as the list shows it, run {playbooks.SITE} and "
+            "sign in again.",
         ),
         "device_unknown": Finding(
             "the device that gateway_second_factor_device names is not in IBKR's list, so that no push is sent",
-            "Correct gateway_second_factor_device to a name of the list, run site.yml and sign in again.",
+            f"Correct gateway_second_factor_device to a name of the list, run {playbooks.SITE} and sign in again.",
         ),
     },
     commands={"stop": "STOP", "restart": "RESTART", "pause": "PAUSE"},

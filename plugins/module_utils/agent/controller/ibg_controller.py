@@ -13,6 +13,7 @@ the recordings in tests/transcripts/ibg.
 
 from __future__ import annotations
 
+from .. import playbooks
 from .ibc import IBC
 from .marks import WINDOW, Controller, Finding
 
@@ -101,7 +102,7 @@ IBG_CONTROLLER = Controller(
     findings={
         "password_empty": Finding(
             "the container was started without user or password, so that nothing signs in",
-            "Sign in by playbooks/live_signin.yml (live) or ibgwctl start (paper), which hand the password over.",
+            f"Sign in by {playbooks.LIVE_SIGNIN} (live) or ibgwctl start (paper), which hand the password over.",
             again=(WINDOW,),
         ),
         "code_secret_bad": Finding(

@@ -21,7 +21,7 @@ import json
 import os
 import time
 
-from .. import bounded_http
+from .. import bounded_http, playbooks
 from ..engine.client import Engine, EngineError
 from ..files import Absent, Directory, Entry, Secret, reconcile
 from ..session import descriptor
@@ -165,7 +165,7 @@ def _password(found: Descriptor, handed: str | None) -> str:
             return file.read()
     if not handed:
         raise PasswordError(
-            f"this VM does not keep the password of live gateway {found.name}: sign in by playbooks/live_signin.yml, "
+            f"this VM does not keep the password of live gateway {found.name}: sign in by {playbooks.LIVE_SIGNIN}, "
             f"or in a terminal by `ibgwctl sign-in {found.name}`, which asks for it"
         )
     try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .. import playbooks
 from .ibc import IBC
 from .ibg_controller import IBG_CONTROLLER
 from .marks import Controller
@@ -82,12 +83,12 @@ BASES: dict[str, dict[str, Basis]] = {
         START: Basis(
             False,
             "it never uses the token: each start is a full sign-in",
-            "On live every start needs a person at the phone (playbooks/live_signin.yml); a pause keeps nothing.",
+            f"On live every start needs a person at the phone ({playbooks.LIVE_SIGNIN}); a pause keeps nothing.",
         ),
         RESTART: Basis(
             False,
             "its RESTART is a full sign-in, and it has no PAUSE",
-            "Stop it and start it, live with the phone at hand (playbooks/live_signin.yml).",
+            f"Stop it and start it, live with the phone at hand ({playbooks.LIVE_SIGNIN}).",
         ),
         DAILY: Basis(
             True,

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+from .. import playbooks
+
 # By command of ibgwctl; `make generate` writes the table in docs/how-to/client_portal.md.
 INSTEAD = {
-    "start": "ansible-playbook site.yml starts it, which is a sign-in, and on live a push",
+    "start": f"{playbooks.SITE} starts it, which is a sign-in, and on live a push",
     "restart": "docker restart ibgw-{name} restarts it, which is a sign-in, and on live a push",
     "sign-in": "its image signs in by itself when it starts, and docker logs ibgw-{name} shows how that goes",
     "skip": "it has no sign-in by appointment that could be left out",
     "later": "it has no sign-in by appointment that could be put off",
     "pause": "no session is kept over a stop; ibgwctl stop {name} stops it",
-    "resume": "no session is kept over a stop; ansible-playbook site.yml starts it",
-    "answers": "no answer could do anything: take answers_from and answers_topic out of session_alerts, run site.yml",
+    "resume": f"no session is kept over a stop; {playbooks.SITE} starts it",
+    "answers": "no answer could do anything: take answers_from and answers_topic out of session_alerts, and run "
+    + playbooks.SITE,
 }
 
 

@@ -11,7 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from .. import record_file
+from .. import playbooks, record_file
 from . import client, place
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -57,12 +57,12 @@ def load(name: str) -> Deployed:
         return dataclasses.replace(found, name=name)
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"no Client Portal Gateway {name} is deployed on this host: run site.yml, or correct gateway_name"
+            f"no Client Portal Gateway {name} is deployed on this host: run {playbooks.SITE}, or correct gateway_name"
         ) from None
     except PermissionError:
         raise PermissionError(f"{path} may be read by root only: run with become: true") from None
     except record_file.DamagedError as error:
-        raise ValueError(f"{path} is damaged ({error}): run site.yml to rewrite it") from error
+        raise ValueError(f"{path} is damaged ({error}): run {playbooks.SITE} to rewrite it") from error
 
 
 def keep(name: str) -> str:

@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .. import playbooks
 from ..api import accounts, verdicts
 from ..controller import milestones
 from ..engine.client import Engine, EngineError
@@ -29,7 +30,7 @@ START_SECONDS = 600.0
 WAIT_SECONDS = 5.0
 # How a container ends by a signal: of the engine, of the host that goes down, or of the kernel without memory.
 _SIGNALLED = (0, 137, 143)
-_START = "ansible-playbook site.yml starts it."
+_START = f"{playbooks.SITE} starts it."
 _LOGS = f"Look at docker logs of its container; then {_START}"
 
 
@@ -131,7 +132,7 @@ class Watched:
         if self.stopped_by and found is None:
             return verdicts.STOPPED, f"stopped by {self.stopped_by}", _START
         if not container["exists"]:
-            return verdicts.BLOCKED, "the container does not exist", "Run site.yml."
+            return verdicts.BLOCKED, "the container does not exist", f"Run {playbooks.SITE}."
         if found is None:
             ended = f"the container has ended with exit code {container['exit_code']}"
             if container["exit_code"] in _SIGNALLED:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import files, record_file
+from .. import files, playbooks, record_file
 from ..problem import Problem, table
 from ..text import printable
 from . import channel_kinds, descriptor
@@ -69,9 +69,11 @@ def load(path: str) -> list[Channel]:
     try:
         channels = record_file.read(path)
     except (OSError, ValueError) as error:
-        raise ChannelsError(f"{path} cannot be read ({type(error).__name__}): run site.yml to rewrite it") from error
+        raise ChannelsError(
+            f"{path} cannot be read ({type(error).__name__}): run {playbooks.SITE} to rewrite it"
+        ) from error
     if problems(channels):
-        raise ChannelsError(f"{path} is damaged: run site.yml to rewrite it")
+        raise ChannelsError(f"{path} is damaged: run {playbooks.SITE} to rewrite it")
     return list(t.cast("list[Channel]", channels))
 
 
@@ -350,6 +352,8 @@ class Outbox:
 
         When more than 100 wait, the oldest of the least serious is dropped.
         """
+        text, step = (playbooks.on_host(each, alert.host) for each in (alert.text, alert.next_step))
+        alert = dataclasses.replace(alert, text=text, next_step=step)
         with self._changes:
             told = self._told.get(alert.key)
             # A time ahead is that of a clock which has been set back since.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import releases
+from .. import playbooks, releases
 from ..api import verdicts
 from ..controller import controllers, milestones, password, promises, settings_dir
 from ..engine import neighbours
@@ -315,7 +315,7 @@ class Control(Acting):
             if not kept:
                 raise Refused(
                     f"gateway {self.descriptor.name} has no kept sign-in (no autorestart file, or its week is over): "
-                    "sign in by playbooks/live_signin.yml"
+                    f"sign in by {playbooks.LIVE_SIGNIN}"
                 )
             if check:
                 return Outcome(True, ["docker start"])
@@ -360,19 +360,19 @@ class Control(Acting):
         try:
             found = self.engine.inspect(names[0])
         except NotFoundError:
-            raise Refused(f"container {names[0]} does not exist: run site.yml to create it") from None
+            raise Refused(f"container {names[0]} does not exist: run {playbooks.SITE} to create it") from None
         if why := controllers.mixed(self.descriptor.controller, found["Config"]):
             raise Refused(
-                f"gateway {self.descriptor.name} is not started: {why}. Run site.yml for the controller that is meant. "
-                "Nothing was touched."
+                f"gateway {self.descriptor.name} is not started: {why}. Run {playbooks.SITE} for the controller "
+                "that is meant. Nothing was touched."
             )
         release = variables(found["Config"].get("Env")).get(RELEASE_VARIABLE, "")
         why = None if releases.NOT_ACCEPTED in self.descriptor.image_accept else releases.refusal(release, self.now())
         if why:
             raise ReleaseRefused(
                 f"gateway {self.descriptor.name} is not started: {releases.NOT_ACCEPTED}: {why}. Set gateway_image to "
-                "a newer digest and run playbooks/upgrade.yml, or take it by gateway_image_accept: "
-                f"[{releases.NOT_ACCEPTED}] and run site.yml. Nothing was touched."
+                f"a newer digest and run {playbooks.UPGRADE}, or take it by gateway_image_accept: "
+                f"[{releases.NOT_ACCEPTED}] and run {playbooks.SITE}. Nothing was touched."
             )
         own = neighbours.neighbour(found)
         mine = neighbours.Candidate(self.descriptor.name, names, self.descriptor.mode, own.users, own.ports)
@@ -386,7 +386,7 @@ class Control(Acting):
         if self.gateway.summary.asks_for_sign_in:
             raise SessionError(
                 f"gateway {self.descriptor.name} asked for a full sign-in instead of resuming, and was stopped before "
-                "a push was sent: sign in by playbooks/live_signin.yml"
+                f"a push was sent: sign in by {playbooks.LIVE_SIGNIN}"
             )
 
     def sign_in(self, say: Say, force: bool = False) -> Record:
@@ -404,7 +404,9 @@ class Control(Acting):
         self.refuse_closed_week()
         with self.acting("sign-in") as record:
             if not self.gateway.seen()["exists"]:
-                raise Refused(f"container {self.descriptor.container} does not exist: run site.yml to create it")
+                raise Refused(
+                    f"container {self.descriptor.container} does not exist: run {playbooks.SITE} to create it"
+                )
             self.gateway.ask()
             if self.gateway.judgement().state == verdicts.READY and not force:
                 say("already", f"{name} is signed in and ready; nothing to do")

@@ -18,10 +18,10 @@ import os
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .. import releases
+from .. import playbooks, releases
 from ..api import verdicts
 from ..controller import password
 from ..controller.commands import ChannelError
@@ -134,7 +134,7 @@ def alert_test(control: Managed, _options: argparse.Namespace, _say: Say) -> tup
     name, host, now = control.descriptor.name, control.plan.host, control.now()
     channels = alerts.load(alerts.path(name)) if os.path.exists(alerts.path(name)) else []
     if not channels:
-        raise SessionError(f"gateway {name} has no channel for alerts: set session_alerts and run site.yml")
+        raise SessionError(f"gateway {name} has no channel for alerts: set session_alerts and run {playbooks.SITE}")
     title = " on ".join(filter(None, (name, host))) + ": a test of this channel"
     text, step = f"Sent by {operator()}. The gateway's alerts come here.", "Nothing is to be done."
     test = Alert(f"test/{now:.0f}", name, host, "info", title, text, step, now)
@@ -188,8 +188,9 @@ def parser() -> argparse.ArgumentParser:
     import argparse
 
     top = argparse.ArgumentParser("ibgwctl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    # Why the plan cannot be read, if it cannot; and of the units' commands, which have no --json.
-    top.set_defaults(plan_fault="", json=False)
+    # Why the plan cannot be read, if it cannot, and the host that it names; and of the units' commands, which have no
+    # --json.
+    top.set_defaults(plan_fault="", host="", json=False)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_function, help_text) in (OF_EVERY | OF_IB_GATEWAY).items():
         command = commands.add_parser(name, help=help_text, description=help_text)
@@ -237,7 +238,7 @@ def parsed(arguments: list[str]) -> Any:
     """Parse a command. Those of the units, which keep what they load, do without argparse and its 1.5 MiB."""
     match arguments:
         case ["watch" | "answers" as command, name] if not name.startswith("-"):
-            return types.SimpleNamespace(command=command, name=name, json=False, plan_fault="")
+            return types.SimpleNamespace(command=command, name=name, json=False, plan_fault="", host="")
     return parser().parse_args(arguments)
 
 
@@ -255,9 +256,10 @@ def main(arguments: list[str] | None = None) -> int:
             descriptor.refuse_portal(options.name, options.command)
             serve(options.name, plan.load(options.name))
         name = named(options.name)
+        wanted, options.plan_fault = plan.load_or_default(name)
+        options.host = wanted.host
         if options.command in OF_IB_GATEWAY:
             descriptor.refuse_portal(name, options.command)
-        wanted, options.plan_fault = plan.load_or_default(name)
         if options.plan_fault and options.command not in OF_EVERY:
             raise descriptor.DescriptorError(options.plan_fault)
         code, result = carry_out(managed(name, wanted, options), options)
@@ -295,7 +297,7 @@ def carry_out(control: Managed, options: argparse.Namespace) -> tuple[int, Resul
 
 
 def act(control: Managed, options: argparse.Namespace) -> tuple[int, Result]:
-    say = teller(options.json)
+    say = teller(options)
     if isinstance(control, Control) and options.command in OF_IB_GATEWAY:
         return OF_IB_GATEWAY[options.command][0](control, options, say)
     return OF_EVERY[options.command][0](control, options, say)
@@ -322,46 +324,50 @@ def code_of(error: Exception) -> int:
     return NEEDS_PERSON if isinstance(error, lifecycle.BlockedError) else NOT_SO
 
 
-def teller(as_json: bool) -> Say:
+def teller(options: argparse.Namespace) -> Say:
     """Return a function that prints a sign-in's steps as they happen."""
 
     def say(step: str, text: str) -> None:
-        write(json.dumps({"step": step, "text": text}) if as_json else text)
+        write(options, json.dumps({"step": step, "text": text}) if options.json else text)
 
     return say
 
 
-def write(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def write(options: argparse.Namespace, line: str) -> None:
+    sys.stdout.write(playbooks.on_host(line, options.host) + "\n")
     sys.stdout.flush()
 
 
 def print_result(options: argparse.Namespace, result: Result) -> None:
-    if options.json:
-        write(json.dumps(result))
-    elif "error" in result:
-        sys.stderr.write(f"ibgwctl: {result['error']}\n")
-    elif "events" in result:
+    if "error" in result and not options.json:
+        sys.stderr.write(f"ibgwctl: {playbooks.on_host(result['error'], options.host)}\n")
+        return
+    for line in [json.dumps(result)] if options.json else _lines(options, result):
+        write(options, line)
+
+
+def _lines(options: argparse.Namespace, result: Result) -> Iterator[str]:
+    """Yield *result* for a person."""
+    if "events" in result:
         for event in result["events"]:
-            write(f"{policy.moment(event['at']):%Y-%m-%d %H:%M:%S} UTC  {event['event']:<12} {event['text']}")
+            yield f"{policy.moment(event['at']):%Y-%m-%d %H:%M:%S} UTC  {event['event']:<12} {event['text']}"
     elif "file" in result:
-        write(f"{result['file']} ({result['bytes'] / 1024:.0f} KiB): look through it before you send it to anybody")
+        yield f"{result['file']} ({result['bytes'] / 1024:.0f} KiB): look through it before you send it to anybody"
     elif "channels" in result:
         for each in result["channels"]:
-            write(f"{each['channel']:<16} {'ok' if each['delivered'] else 'FAILED':<6}  {each['answer']}")
+            yield f"{each['channel']:<16} {'ok' if each['delivered'] else 'FAILED':<6}  {each['answer']}"
     elif "state" in result:
-        write(f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}")
+        yield f"{result.get('gateway') or options.name}: {result['state']}: {result['reason']}"
         if result.get("valid_until_new_york"):
-            write(f"valid until {result['valid_until_new_york']} New York time")
+            yield f"valid until {result['valid_until_new_york']} New York time"
         if result.get("signs_in_at"):
-            write(f"signs in by appointment on {result['signs_in_at']}")
+            yield f"signs in by appointment on {result['signs_in_at']}"
         ends = result.get("release")
         if ends and ends["severity"] != releases.OK:
-            write(ends["text"])
+            yield ends["text"]
         fault = result.get("plan_fault")
-        for line in filter(
+        yield from filter(
             None, (result["next_step"], result.get("watcher"), fault if fault != result["reason"] else "")
-        ):
-            write(line)
+        )
     else:
-        write(", ".join(result["actions"]) or "nothing to do")
+        yield ", ".join(result["actions"]) or "nothing to do"

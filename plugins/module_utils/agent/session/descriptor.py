@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import record_file
+from .. import playbooks, record_file
 from ..api import ports
 from ..controller import controllers
 from ..controller.marks import Controller
@@ -100,12 +100,13 @@ def load(name: str) -> Descriptor:
     except FileNotFoundError:
         here = ", ".join(all_deployed()) or "none"
         raise NotDeployedError(
-            f"gateway {name} is not deployed on this host (deployed here: {here}); run site.yml or correct gateway_name"
+            f"gateway {name} is not deployed on this host (deployed here: {here}); run {playbooks.SITE} or "
+            "correct gateway_name"
         ) from None
     except PermissionError:
         raise DescriptorError(f"{place} may be read by root only: run with become: true") from None
     except (OSError, record_file.DamagedError) as error:
-        raise DescriptorError(f"{place} is damaged ({error}): run site.yml to rewrite it") from error
+        raise DescriptorError(f"{place} is damaged ({error}): run {playbooks.SITE} to rewrite it") from error
 
 
 def checked(found: Descriptor, name: str) -> Descriptor:

@@ -18,7 +18,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .. import bounds, record_file
+from .. import bounds, playbooks, record_file
 from ..problem import Problem, table
 from . import alerts, descriptor
 
@@ -113,7 +113,7 @@ class Heartbeat:
         try:
             settings = load(self._name)
         except (OSError, ValueError) as error:
-            self.fault = f"heartbeat.json cannot be used ({type(error).__name__}): run site.yml to rewrite it"
+            self.fault = f"heartbeat.json cannot be used ({type(error).__name__}): run {playbooks.SITE} to rewrite it"
             return
         if settings is None:
             return

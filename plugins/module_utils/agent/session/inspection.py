@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .. import playbooks
 from ..api import verdicts
 from ..api.probe import ATTEMPT_SECONDS, probe
 from ..controller import ibc, milestones, promises
@@ -56,10 +57,10 @@ LAPSE_SECONDS, LAPSE_SECONDS_AGAIN = 20.0, 4.0
 _RESTART = verdicts.describe("unresponsive").next_step
 APPROVE = "Approve it on the phone within three minutes."
 SWITCH_ON = (
-    "Switch on Enable ActiveX and Socket Clients in TWS (Global Configuration, API, Settings; playbooks/desktop.yml)."
+    f"Switch on Enable ActiveX and Socket Clients in TWS (Global Configuration, API, Settings; {playbooks.DESKTOP})."
 )
-TYPE_IT = "Type it there before the sign-in ends: ansible-playbook playbooks/desktop.yml -l live opens the window."
-_SIGN_IN_ANEW = "If it does not go on: playbooks/live_signin.yml, with the phone at hand."
+TYPE_IT = f"Type it there before the sign-in ends: {playbooks.DESKTOP} opens the window."
+_SIGN_IN_ANEW = f"If it does not go on: {playbooks.LIVE_SIGNIN}, with the phone at hand."
 # A dialog that stays open this long in a sign-in is one that IBC does not know.
 DIALOG_SECONDS = 10.0
 NO_ENGINE = "See systemctl status docker; running containers stay."
@@ -133,14 +134,16 @@ def _by_api(verdict: dict[str, Any]) -> Judgement:
 
 _STATUSES = {
     "created": ("has never been started", "Start it."),
-    "removing": ("is being removed", "Wait until it is gone, then run site.yml."),
-    "dead": ("is dead: Docker could not remove it whole", "docker rm -f it, then run site.yml."),
+    "removing": ("is being removed", f"Wait until it is gone, then run {playbooks.SITE}."),
+    "dead": ("is dead: Docker could not remove it whole", f"docker rm -f it, then run {playbooks.SITE}."),
 }
 
 
 def _not_running(container: dict[str, Any], summary: milestones.Summary) -> Judgement:
     if not container["exists"]:
-        return Judgement(verdicts.STOPPED, "its container does not exist", "Run site.yml to create it.", final=True)
+        return Judgement(
+            verdicts.STOPPED, "its container does not exist", f"Run {playbooks.SITE} to create it.", final=True
+        )
     if container["status"] == "restarting":
         return Judgement(verdicts.STARTING, "Docker is about to start the container again", "Wait for the sign-in.")
     if container["status"] != "exited":
@@ -396,7 +399,7 @@ class Gateway:
             if self.summary.release_notice:
                 ends = self.release(self._now())
                 reason = f'a dialog entitled "{self.dialog}" waits in the sign-in; it announces: {ends.text}'
-                step = f"Press its OK (playbooks/desktop.yml). {ends.next_step}"
+                step = f"Press its OK ({playbooks.DESKTOP}). {ends.next_step}"
             return replace(found, state=verdicts.DEGRADED, reason=reason, next_step=step)
         if self._stalled():
             reason, step = f"its start has stalled: {found.reason}", verdicts.OPERATOR_LOOK
@@ -434,7 +437,7 @@ class Gateway:
         return Judgement(
             verdicts.DEGRADED,
             f"its API is {'' if is_so else 'not '}read-only, and gateway_read_only_api is {str(wanted).lower()}",
-            "Apply the setting: a new start (live: playbooks/live_signin.yml), or correct gateway_read_only_api.",
+            f"Apply the setting: a new start (live: {playbooks.LIVE_SIGNIN}), or correct gateway_read_only_api.",
         )
 
     def release(self, now: float) -> Outlook:

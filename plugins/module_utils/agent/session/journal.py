@@ -16,6 +16,7 @@ import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .. import playbooks
 from ..api import accounts, verdicts
 from ..text import printable
 from . import policy
@@ -55,7 +56,7 @@ class Transition:
 
     def shown(self, text: str) -> str:
         """*text*, printable, with account ids masked."""
-        return accounts.hide(printable(text, 400), self.descriptor.accounts)
+        return accounts.hide(printable(playbooks.on_host(text, self.plan.host), 400), self.descriptor.accounts)
 
 
 def _moment(at: float | None) -> str | None:

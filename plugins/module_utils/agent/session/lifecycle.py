@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .. import playbooks
 from ..api import verdicts
 from ..controller import commands, milestones, promises
 from ..engine.client import Engine, EngineError
@@ -63,7 +64,7 @@ def start(gateway: Gateway, allow_signin: bool) -> Outcome:
     if container["running"]:
         return outcome
     if not container["exists"]:
-        raise SessionError(f"container {descriptor.container} does not exist: run site.yml to create it")
+        raise SessionError(f"container {descriptor.container} does not exist: run {playbooks.SITE} to create it")
     if descriptor.mode == "live" and not allow_signin:
         raise SessionError(
             f"starting gateway {descriptor.name} signs in to a live account and sends a push to somebody's phone; "

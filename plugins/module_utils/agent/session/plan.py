@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import bounds, record_file
+from .. import bounds, playbooks, record_file
 from ..problem import Problem, table
 from . import alerts, appointment, descriptor, heartbeat, windows
 from .week import OPENED, RESETS, SIGN_IN_DEADLINE
@@ -64,7 +64,9 @@ def load(name: str) -> Plan:
     except FileNotFoundError:
         return Plan()
     except (OSError, record_file.DamagedError) as error:
-        raise descriptor.DescriptorError(f"{path(name)} is damaged ({error}): run site.yml to rewrite it") from error
+        raise descriptor.DescriptorError(
+            f"{path(name)} is damaged ({error}): run {playbooks.SITE} to rewrite it"
+        ) from error
 
 
 def load_or_default(name: str) -> tuple[Plan, str]:

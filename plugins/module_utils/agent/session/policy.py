@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from .. import playbooks
 from ..api import verdicts
 from ..controller import milestones, promises
 from ..controller.findings import FINDINGS
@@ -45,8 +46,8 @@ HOUR = 3600.0
 # A look takes this long at most.
 LOOK_SECONDS = 20.0
 
-SIGN_IN_STEP = "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
-_RESUME = "Its sign-in is kept, so no push is needed: ibgwctl resume, or ansible-playbook site.yml -l live"
+SIGN_IN_STEP = f"With the phone at hand: {playbooks.LIVE_SIGNIN}"
+_RESUME = f"Its sign-in is kept, so no push is needed: ibgwctl resume, or {playbooks.SITE}"
 # A lost sign-in is worth a push of an appointment, and a tap.
 _ANEW = (APPOINTMENT, TAP)
 CAUSES: dict[str, Finding] = {
@@ -73,7 +74,7 @@ CAUSES: dict[str, Finding] = {
     ),
     NOT_ACCEPTED: Finding(
         "IBKR no longer accepts the release of its image, so it is not started",
-        "Set gateway_image to a newer digest, then run playbooks/upgrade.yml.",
+        f"Set gateway_image to a newer digest, then run {playbooks.UPGRADE}.",
         again=(WINDOW,),
     ),
     "wrong_account": Finding(
@@ -282,7 +283,8 @@ def unreadable(record: Record, fault: str, before: Record, now: float) -> None:
     """Degrade a gateway whose settings cannot be read, whatever its API says, unless it is blocked."""
     if record.state != verdicts.BLOCKED:
         record.since = before.since if before.state == verdicts.DEGRADED else now
-        record.state, record.reason, record.next_step = verdicts.DEGRADED, fault, "Run site.yml, which rewrites it."
+        record.state, record.reason = verdicts.DEGRADED, fault
+        record.next_step = f"Run {playbooks.SITE}, which rewrites it."
 
 
 def _tell(record: Record, state: str, reason: str, next_step: str, now: float) -> None:

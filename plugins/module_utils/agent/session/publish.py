@@ -12,6 +12,7 @@ import json
 import typing as t
 from collections.abc import Callable
 
+from .. import playbooks
 from ..api import accounts, verdicts
 from ..text import printable
 from . import duty, metrics, policy, watching
@@ -158,4 +159,5 @@ class Publisher:
         return Answer(200 if ready else 503, json.dumps({"ready": ready, "state": record.state}) + "\n", JSON_TYPE)
 
     def _hidden(self, text: str) -> str:
-        return accounts.hide(printable(text, 400), self._control.descriptor.accounts)
+        control = self._control
+        return accounts.hide(printable(playbooks.on_host(text, control.plan.host), 400), control.descriptor.accounts)

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from .. import playbooks
 from ..api import verdicts
 from ..api.probe import SETTLE_SECONDS
 from ..controller import own_logs
@@ -426,7 +427,7 @@ class Watcher:
                 what = f"{file} of mutual TLS {f'ends in {days:.0f} days' if days >= 0 else 'has ended'}"
                 title = " on ".join(filter(None, (record.gateway, self.control.plan.host))) + f": {what}"
                 text = "Then no client of mutual TLS is accepted."
-                step = "ansible-playbook site.yml renews it; replace a CA (ca.crt) by hand, docs/how-to/access.md."
+                step = f"{playbooks.SITE} renews it; replace a CA (ca.crt) by hand, docs/how-to/access.md."
                 key = f"ends/{file}/{found['ends_at']:.0f}/{due[0]}"
                 alert = Alert(key, record.gateway, self.control.plan.host, ENDS_TOLD[due[0]], title, text, step, now)
                 self.outbox.put(alert)

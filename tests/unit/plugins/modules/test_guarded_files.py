@@ -24,9 +24,8 @@ def step(run_module: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", f"{fake}:{os.environ['PATH']}")
     monkeypatch.setattr(commit_confirmed, "ROOT", str(tmp_path / "rollback"))
     monkeypatch.setattr(commit_confirmed, "UNITS", str(tmp_path / "units"))
-    monkeypatch.setattr(
-        guarded_files.os.path, "isdir", lambda path: path == "/run/systemd/system" or Path(path).is_dir()
-    )
+    isdir = os.path.isdir
+    monkeypatch.setattr(guarded_files.os.path, "isdir", lambda path: path == "/run/systemd/system" or isdir(path))
 
     def run(step: str = "apply", **arguments: t.Any) -> dict[str, t.Any]:
         file = {"path": str(tmp_path / "file"), "content": "new\n", "commands": ["true"]}

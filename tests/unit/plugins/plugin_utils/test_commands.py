@@ -9,6 +9,7 @@ import pytest
 from ansible import constants as C
 from ansible import context
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
 from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 
 
@@ -94,10 +95,9 @@ RUN = "ansible-playbook ibops.gateway.{} -i h.yml"
 TEXTS = {
     "ansible-playbook playbooks/status.yml": RUN.format("status"),
     "ansible-playbook site.yml -l p1 --check --diff": RUN.format("site") + " -l p1 --check --diff",
-    "With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live": (
-        "With the phone at hand: " + RUN.format("live_signin") + " -l l1"
-    ),
     "Restart it (playbooks/restart.yml).": f"Restart it ({RUN.format('restart')} -l l1).",
+    f"Sign in ({playbooks.LIVE_SIGNIN}).": f"Sign in ({RUN.format('live_signin')} -l l1).",
+    playbooks.on_host(playbooks.SITE, "l2") + " --check": RUN.format("site") + " -l l2 --check",
     "Run site.yml.": f"Run {RUN.format('site')} -l l1.",
     "site.yml --check fails": "site.yml --check fails",
     "see hosts.yml and my/site.yml": "see hosts.yml and my/site.yml",

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent import releases
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks, releases
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.releases import Notice, Release, outlook, parse
 
 NOTICE = (
@@ -142,7 +142,7 @@ def test_the_outlook(
 
 def test_an_outlook_says_what_to_move_to() -> None:
     assert outlook("10.45.1j", None, 0.0).next_step == (
-        "Set gateway_image to a digest of release 10.50.1 or later, then run playbooks/upgrade.yml."
+        f"Set gateway_image to a digest of release 10.50.1 or later, then run {playbooks.UPGRADE}."
     )
 
 

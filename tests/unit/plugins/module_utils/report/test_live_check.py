@@ -8,6 +8,8 @@ import pytest
 from tests.unit.plugins import live_facts as made
 from tests.unit.plugins.live_facts import NO_DRIFT, at, certificate, changed, client, disk, down, live, paper, unit
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 from ansible_collections.ibops.gateway.plugins.module_utils.report import live_check as live_check
 from ansible_collections.ibops.gateway.plugins.module_utils.report.drift import drift
 from ansible_collections.ibops.gateway.plugins.module_utils.report.live_check import report
@@ -42,7 +44,7 @@ def test_a_bad_week() -> None:
     assert judged["verdict"] == "act"
     assert judged["sentence"] == (
         "live needs a person: blocked: the live gateway is down, and a start would send a push to somebody's phone "
-        "(4 more findings to act on); next: With the phone at hand: ansible-playbook playbooks/live_signin.yml -l live"
+        f"(4 more findings to act on); next: {policy.SIGN_IN_STEP}"
     )
 
 
@@ -265,7 +267,9 @@ def test_the_deep_check(installed: bool, told: Facts, verdict: str, said: str) -
 def test_a_deep_check_that_is_wanted_is_missed() -> None:
     judged = judge(live(client={"installed": False}), client={"skipped": True}, client_check=True)
     assert verdicts(judged, "deep check") == ["warn"]
-    assert "ib_async is not installed on the host -> ansible-playbook site.yml -l vm" in text(judged, "deep check")
+    assert "ib_async is not installed on the host -> ansible-playbook ibops.gateway.site -i INVENTORY -l vm" in text(
+        judged, "deep check"
+    )
 
 
 @pytest.mark.parametrize(
@@ -419,5 +423,5 @@ def test_a_gateway_that_is_down_and_names_no_release_has_no_row_of_it() -> None:
 def test_the_end_of_a_release_says_what_to_do() -> None:
     assert text(judge(live(look={"release": made.ends("10.45.1j")})), "release") == (
         "release 10.45.1j is accepted by IBKR until 2026-12-15; the minimum then is 10.50.1 -> "
-        "Set gateway_image to a digest of release 10.50.1 or later, then run playbooks/upgrade.yml."
+        f"Set gateway_image to a digest of release 10.50.1 or later, then run {playbooks.UPGRADE}."
     )

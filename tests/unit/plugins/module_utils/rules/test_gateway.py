@@ -170,7 +170,7 @@ def test_a_password_that_the_vm_fetches_is_not_asked_for() -> None:
         ("gateway_second_factor_timeout", 86401, "not-a-number-within"),
         ("gateway_second_factor_exit_interval", False, "not-a-number-within"),
         ("gateway_time_zone", "US/Eastern", "zone-old-name"),
-        ("gateway_time_zone", "EST5EDT", "zone-not-current"),
+        ("gateway_time_zone", "Factory", "zone-not-current"),
         ("gateway_environment", {"A B": "x"}, "environment-name"),
         ("gateway_accounts", ["U1234567"], "account-invalid"),
         ("gateway_accounts", ["I1234567"], "account-invalid"),

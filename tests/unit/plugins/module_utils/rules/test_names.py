@@ -65,6 +65,23 @@ def test_a_misspelled_prefix_is_told(specification: Specification, name: str, ne
     assert problem.fix.startswith(f"write {near},")
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"ib_gateway_port": 4002}, [("ib_gateway_port", "gateway_port")]),
+        ({"ibkr_session_alerts": []}, [("ibkr_session_alerts", "session_alerts")]),
+        ({"ib_gateway_port": 4002, "gateway_port": "{{ ib_gateway_port }}"}, []),
+        ({"ib_gateway_port": 4002, "gateway_port": 4003}, []),
+        ({"ib_gateway_port": 4002, "app": {"ports": ["{{ ib_gateway_port }}"]}}, []),
+        ({"my_gateway_port": 4002, "ibkr_user": "ann", "ib_port": 4002, "vault_gateway_password": "x"}, []),
+    ],
+)
+def test_a_prefix_of_the_broker_is_told_where_nothing_reads_it(
+    specification: Specification, given: dict[str, object], found: list[tuple[str, str]]
+) -> None:
+    assert list(names.prefixed(given, specification.known())) == found
+
+
 # Names of users' inventories, of Ansible, and of other collections.
 INNOCENT = (
     *("my_gateway_port", "ib_gateway_port", "my_gateway_password", "vault_gateway_password", "paper_gateway_user"),

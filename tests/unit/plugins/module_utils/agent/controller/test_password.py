@@ -266,7 +266,7 @@ def test_a_container_of_before_is_served_and_emptied_too(deploy: Any, fake_engin
 
 def test_a_live_password_is_not_kept(deploy: Any) -> None:
     for handed in (None, ""):
-        with pytest.raises(password.PasswordError, match=r"does not keep.*live_signin\.yml"):
+        with pytest.raises(password.PasswordError, match=r"does not keep.*ibops\.gateway\.live_signin"):
             password.provide(deploy(name="live", mode="live"), handed)
     with pytest.raises(password.PasswordError, match="IBC cannot read such a password"):
         password.provide(deploy(name="live", mode="live"), "a\nb")

@@ -153,7 +153,7 @@ def test_damaged_files_are_told(deployed: Any, run: Run) -> None:
     (folder / place.FILE).chmod(0o600)
     (folder / place.FILE).write_text("{")
     code, result = run("status", "web")
-    assert (code, "run site.yml to rewrite it" in result["error"]) == (ctl.NOT_SO, True)
+    assert (code, "ibops.gateway.site" in result["error"]) == (ctl.NOT_SO, True)
 
 
 def test_its_support_bundle(deployed: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

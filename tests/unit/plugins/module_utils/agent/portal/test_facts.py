@@ -49,7 +49,7 @@ def test_a_deployment_that_is_damaged(deployed: Any, run_module: Any) -> None:
     deployed("paper")
     Path(place.path("web")).write_text("{")
     for module in (gateway_info, gateway_health):
-        assert "run site.yml to rewrite it" in run_module(module.main, gateway_name="web")["msg"]
+        assert "ibops.gateway.site" in run_module(module.main, gateway_name="web")["msg"]
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_the_live_check_has_rows_for_it(
     ("mode", "changes", "row", "verdict", "step"),
     [
         ("paper", {}, "settings", "ok", ""),
-        ("paper", {"revision": "r2"}, "settings", "warn", "ansible-playbook site.yml -l web"),
+        ("paper", {"revision": "r2"}, "settings", "warn", "ibops.gateway.site -i INVENTORY -l web"),
         ("live", {"revision": "r2"}, "settings", "warn", "-e gateway_apply=now"),
         # As an older release wrote it.
         ("paper", {"revision": ""}, "settings", "ok", ""),
-        ("paper", {"image": ""}, "image", "warn", "ansible-playbook site.yml -l web"),
+        ("paper", {"image": ""}, "image", "warn", "ibops.gateway.site -i INVENTORY -l web"),
         ("paper", {}, "image", "ok", ""),
-        ("paper", {"image": "image@sha256:2"}, "image", "warn", "ansible-playbook site.yml -l web"),
+        ("paper", {"image": "image@sha256:2"}, "image", "warn", "ibops.gateway.site -i INVENTORY -l web"),
         ("paper", {"image": "image:latest"}, "image", "warn", "Set gateway_image to a digest."),
     ],
 )

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import json
 import socketserver
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from tests.unit.plugins.channels import JiraService, SlackService
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import alerts, channel_kinds
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.alerts import Alert, Outbox, problems
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.channel_kinds import KINDS
@@ -161,6 +163,16 @@ def test_what_a_channel_is_sent(
     assert outbox.put(alert(at=1_796_000_400.0 - 1_796_000_400.0 % 86400))
     assert outbox.flush([channel], 5) == []
     assert [each["body"] for each in there.received] == [expected]
+
+
+def test_a_command_names_the_host(tmp_path: Path, receiver: Any) -> None:
+    there = receiver()
+    outbox = Outbox(str(tmp_path))
+    step = f"Run {playbooks.SITE}."
+    assert outbox.put(dataclasses.replace(alert(), text=step, next_step=step))
+    assert outbox.flush([there.channel("webhook")], 5) == []
+    (told,) = (each["body"] for each in there.received)
+    assert told["text"] == told["next_step"] == "Run ansible-playbook ibops.gateway.site -i INVENTORY -l gw1."
 
 
 @pytest.mark.parametrize(
@@ -470,7 +482,7 @@ def test_the_channels_file_of_the_role_is_read(tmp_path: Path) -> None:
     assert alerts.load(str(path))[0]["kind"] == "slack"
     for content in ("{", '[{"kind": "x"}]'):
         path.write_text(content)
-        with pytest.raises(alerts.ChannelsError, match=r"run site\.yml"):
+        with pytest.raises(alerts.ChannelsError, match=r"ibops\.gateway\.site"):
             alerts.load(str(path))
 
 

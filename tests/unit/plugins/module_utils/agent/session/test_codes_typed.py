@@ -12,6 +12,7 @@ from tests.unit.plugins.driven import World
 from tests.unit.plugins.session_log import IN, TUESDAY
 from tests.unit.plugins.strikes import ASKING
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import milestones
 
@@ -37,6 +38,6 @@ def test_a_code_that_is_typed_signs_in(
     world.act(lambda control: control.sign_in(lambda step, text: said.append((step, text))))
     name, _wanted = milestones.TYPED[title]
     assert seen == [(verdicts.DEGRADED, name)]
-    assert "playbooks/desktop.yml -l live" in dict(said)[name]
+    assert playbooks.DESKTOP in dict(said)[name]
     record = world.store.load("live")
     assert (record.state, record.wanted, world.pushes) == (state, "", [])

@@ -227,7 +227,7 @@ def test_the_next_step_of_a_kept_sign_in_is_to_resume(control: Any, fake_engine:
     assert "ibgwctl resume" in record.next_step
     record.signed_in_at = live.now() - 8 * 86400
     policy.observe(record, policy.seen(live.gateway), live.plan, live.now())
-    assert "live_signin.yml" in record.next_step
+    assert "ibops.gateway.live_signin" in record.next_step
 
 
 def test_the_watcher_leaves_a_pause_that_ibc_has_accepted(control: Any, fake_engine: Any) -> None:

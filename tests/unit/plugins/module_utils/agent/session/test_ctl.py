@@ -47,6 +47,21 @@ def test_ibgwctl(control: Any, run: Any, fake_engine: Any) -> None:
     assert [event["event"] for event in found["events"]] == ["start", "stop"]
 
 
+@pytest.mark.parametrize(("host", "limit"), [("", "HOST"), ("gw1", "gw1")])
+def test_commands_name_the_host_that_the_plan_names(
+    control: Any, capsys: pytest.CaptureFixture[str], fake_engine: Any, host: str, limit: str
+) -> None:
+    control("paper")
+    fake_engine.exists = False
+    Path(plan.path("paper")).write_text(json.dumps({"host": host}))
+    command = f"ansible-playbook ibops.gateway.site -i INVENTORY -l {limit}"
+    for more in ([], ["--json"]):
+        ctl.main(["status", "paper", *more])
+        ctl.main(["start", "paper", *more])
+        printed = capsys.readouterr()
+        assert (printed.out + printed.err).count(command) == 2, printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -143,4 +158,4 @@ def test_alert_test_tells_what_each_channel_answered(
     told = [event for event in paper.store.history() if event["event"] == "alert_test"]
     assert [each["text"] for each in told] == ["not delivered by webhook/0"] * 2
     Path(alerts.path("paper")).write_text("[1]")
-    assert "run site.yml" in run("alert-test", "paper", "--json")[1]["error"]
+    assert "ibops.gateway.site" in run("alert-test", "paper", "--json")[1]["error"]

@@ -54,7 +54,7 @@ def test_the_controller_is_one_that_is_known(deploy: Any) -> None:
 def test_a_damaged_descriptor(deploy: Any, tmp_path: Path, content: str) -> None:
     deploy(name="paper")
     (tmp_path / "etc/paper/gateway.json").write_text(content)
-    with pytest.raises(descriptor.DescriptorError, match=r"gateway.json is damaged .*: run site.yml"):
+    with pytest.raises(descriptor.DescriptorError, match=r"gateway.json is damaged .*: run .*ibops\.gateway\.site"):
         descriptor.load("paper")
 
 

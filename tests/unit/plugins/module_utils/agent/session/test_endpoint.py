@@ -111,7 +111,7 @@ def test_a_port_that_is_taken_is_named_and_tried_again(served: Endpoint) -> None
 def watching(control: Any, fake_engine: Any) -> Iterator[Watcher]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    live = control(http_port=port)
+    live = control(http_port=port, host="gw1")
     fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
     signing_in(live)
     made = Watcher(live)
@@ -143,7 +143,8 @@ def test_a_gateway_that_is_gone(watching: Watcher, asking: Get, fake_engine: Any
     fake_engine.exit(1)
     watching.look()
     status, content, _kind = asking("/health")
-    assert (status, json.loads(content)["blocked"]) == (503, "session_lost")
+    shown = json.loads(content)
+    assert (status, shown["blocked"], shown["next_step"][-7:]) == (503, "session_lost", " -l gw1")
     assert asking("/ready")[0] == 503
 
 

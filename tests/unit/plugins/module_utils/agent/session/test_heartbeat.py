@@ -173,7 +173,7 @@ def test_settings_that_cannot_be_used_are_told(called: Any, content: str) -> Non
     called("https://a")
     with open(heartbeat.path("live"), "w", encoding="utf-8") as file:
         file.write(content)
-    assert "run site.yml" in beats(Clock()).fault
+    assert "ibops.gateway.site" in beats(Clock()).fault
 
 
 def test_without_settings_nobody_is_called(deploy: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.unit.plugins.api_server import HEALTHY_NOTICES
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.controller import ibc, milestones
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine import log
@@ -370,7 +371,7 @@ def test_a_release_that_ibkr_will_not_accept_is_a_warning_and_the_gateway_stays_
         "minimum": "10.50.1",
         "severity": "warning",
         "text": "release 10.45.1j is accepted by IBKR until 2026-12-15; the minimum then is 10.50.1",
-        "next_step": "Set gateway_image to a digest of release 10.50.1 or later, then run playbooks/upgrade.yml.",
+        "next_step": f"Set gateway_image to a digest of release 10.50.1 or later, then run {playbooks.UPGRADE}.",
     }
 
 
@@ -411,7 +412,7 @@ def test_the_dialog_that_announces_it_is_known_in_any_lines(fake_engine: Any, de
     assert (ends.accepted_until, ends.minimum) == ("2026-12-15", "10.50.1")
     assert (judgement.state, judgement.final) == ("degraded", False)
     assert 'a dialog entitled "IBKR Gateway" waits in the sign-in; it announces: release 10.45.1' in judgement.reason
-    assert judgement.next_step.startswith("Press its OK (playbooks/desktop.yml). Set gateway_image")
+    assert judgement.next_step.startswith(f"Press its OK ({playbooks.DESKTOP}). Set gateway_image")
     fake_engine.log(*TO_CONFIGURED[:1])
     gateway.look(ask=False)
     assert gateway.release(DECEMBER).severity == "ok"

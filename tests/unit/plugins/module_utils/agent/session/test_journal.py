@@ -11,7 +11,7 @@ import pytest
 from tests.unit.plugins.session_log import BEGUN, IN, PUSH, TUESDAY, signing_in
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
-from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import journal
+from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import journal, policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.journal import Journal
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.plan import Plan
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store import Record
@@ -34,6 +34,7 @@ def test_a_line_a_transition_with_every_field(telling: Journal, lines: list[str]
     telling.tell(record, TUESDAY + 61)
     record.state, record.since, record.blocked = verdicts.BLOCKED, TUESDAY + 90, "session_lost"
     record.reason = "U1234567 is gone\nfor \u202e good"
+    record.next_step = policy.SIGN_IN_STEP
     telling.tell(record, TUESDAY + 91)
     assert [line[:3] for line in lines] == ["<6>", "<2>"]
     assert all(line.endswith("}\n") and line.count("\n") == 1 for line in lines)
@@ -44,6 +45,7 @@ def test_a_line_a_transition_with_every_field(telling: Journal, lines: list[str]
         "ready", "blocked", "session_lost", "CRITICAL", 90.0,
     )  # fmt: skip
     assert (second["gateway"], second["host"], second["mode"]) == ("live", "gw1", "live")
+    assert second["next_step"].endswith(" -l gw1")
     assert "U1234567" not in lines[1]
     assert "\u202e" not in lines[1]
     for name in ("at", "since", "valid_until"):

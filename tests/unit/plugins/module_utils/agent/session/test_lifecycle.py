@@ -204,7 +204,7 @@ def test_start_of_live_without_leave(fake_engine: Any, deploy: Any) -> None:
 def test_start_without_a_container(fake_engine: Any, deploy: Any) -> None:
     fake_engine.exists = False
     found = deploy()
-    with pytest.raises(lifecycle.SessionError, match=r"ibgw-paper does not exist: run site.yml"):
+    with pytest.raises(lifecycle.SessionError, match=r"ibgw-paper does not exist: run .*ibops\.gateway\.site"):
         lifecycle.start(Gateway(found.endpoint(), found), False)
 
 

@@ -159,7 +159,7 @@ def test_a_damaged_plan_says_so(deploy: Any, content: str) -> None:
     deploy()
     with open(plan.path("paper"), "w") as file:
         file.write(content)
-    with pytest.raises(descriptor.DescriptorError, match=r"run site\.yml to rewrite it"):
+    with pytest.raises(descriptor.DescriptorError, match=r"ibops\.gateway\.site .* to rewrite it"):
         plan.load("paper")
 
 

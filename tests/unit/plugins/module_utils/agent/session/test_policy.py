@@ -301,7 +301,7 @@ def test_a_live_gateway_that_is_down_is_not_told_to_be_started() -> None:
     record = live(stopped_by="the plan")
     policy.observe(record, DOWN, PLAN, SATURDAY)
     assert record.state == verdicts.STOPPED
-    assert "live_signin.yml" in record.next_step
+    assert "ibops.gateway.live_signin" in record.next_step
 
 
 def test_a_paper_gateway_that_somebody_started_has_an_end_too() -> None:
@@ -347,7 +347,9 @@ def test_an_api_that_answers_before_the_log_says_so_is_no_sign_in_yet() -> None:
     assert (record.signed_in_at, record.grant) == (None, IN_TIME)
 
 
-@pytest.mark.parametrize(("record", "step"), [(paper(), "Start it."), (live(stopped_by="Ann"), "live_signin.yml")])
+@pytest.mark.parametrize(
+    ("record", "step"), [(paper(), "Start it."), (live(stopped_by="Ann"), "ibops.gateway.live_signin")]
+)
 def test_what_a_person_does_with_a_gateway_that_is_down(record: Record, step: str) -> None:
     policy.observe(record, dataclasses.replace(DOWN, next_step="Start it."), PLAN, TUESDAY)
     assert step in record.next_step

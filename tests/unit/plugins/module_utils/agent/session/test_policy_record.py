@@ -26,6 +26,7 @@ from tests.unit.plugins.policy_cases import (
     stamp,
 )
 
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import policy
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.inspection import (
@@ -42,7 +43,7 @@ def test_a_blocked_gateway_says_why_and_what_to_do() -> None:
     record = live(blocked="session_lost")
     policy.observe(record, DOWN, PLAN, TUESDAY)
     assert record.state == verdicts.BLOCKED
-    assert "live_signin.yml" in record.next_step
+    assert "ibops.gateway.live_signin" in record.next_step
 
 
 def test_each_start_is_counted_once() -> None:
@@ -279,7 +280,7 @@ def test_settings_that_cannot_be_read_degrade_what_is_not_blocked(
     policy.observe(record, dataclasses.replace(READY, state=looked), PLAN, TUESDAY)
     policy.unreadable(record, "the plan is damaged", earlier, TUESDAY)
     assert (record.state, record.since) == (after, since)
-    fault = ("the plan is damaged", "Run site.yml, which rewrites it.")
+    fault = ("the plan is damaged", f"Run {playbooks.SITE}, which rewrites it.")
     assert (record.reason, record.next_step) == (fault if after == verdicts.DEGRADED else ("well", ""))
 
 

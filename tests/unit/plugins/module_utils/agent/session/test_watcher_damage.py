@@ -73,7 +73,7 @@ def test_a_damaged_plan_is_a_state_and_the_watcher_goes_on(
     watchers = watched(monkeypatch, damage, mend, note)
     assert [record.state for record in records] == [verdicts.STOPPED, verdicts.DEGRADED, verdicts.STOPPED]
     assert str(path) in records[1].reason
-    assert "site.yml" in records[1].next_step
+    assert "ibops.gateway.site" in records[1].next_step
     # Told at once: it does not pass by itself.
     assert "state/degraded" in watchers[1].outbox._told
     # In the meantime the last good plan was in force, and after it the new one.
