@@ -261,7 +261,7 @@ def _credentials(settings: Settings) -> c.Iterator[Problem]:
         yield from _secret(str(secret), bool(settings.get("gateway_password")), portal)
     for variable in ("gateway_user",) if secret else ("gateway_user", "gateway_password"):
         value = settings.get(variable)
-        if value is None or value == "" or (isinstance(value, str) and not value.strip()):
+        if value is None or (isinstance(value, str) and not value.strip()):
             yield _problem("credential-missing", variable)
             continue
         if not isinstance(value, str):

@@ -93,9 +93,13 @@ ELSEWHERE = {
         ("access_vpc_from", ["10.8.0.1/26"], "source-invalid"),
         ("access_vpc_from", ["cloud-run"], "source-invalid"),
         ("access_vpc_from", ["10.8.0.0/26"], "address-family"),
+        ("access_vpc_metrics_from", ["8.8.8.0/24"], "source-public"),
+        ("access_vpc_metrics_from", ["10.8.0.0/26"], "address-family"),
         ("access_vpc_port", 70000, "not-a-number-within"),
         ("access_vpc_port", 65536, "not-a-number-within"),
         ("access_vpc_port", 0, "not-a-number-within"),
+        ("access_ssh_tunnel_port", 0, "tunnel-port"),
+        ("access_ssh_tunnel_port", 1, "tunnel-port"),
         ("access_ssh_tunnel_port", 1023, "tunnel-port"),
         ("access_ssh_tunnel_port", 65536, "tunnel-port"),
         ("access_ssh_tunnel_user", "a user", "tunnel-user"),
@@ -131,6 +135,47 @@ def test_the_first_fault_hides_no_second_one() -> None:
     told = {(problem.id, problem.value) for problem in found}
     assert {("address-invalid", "'vm.internal'"), ("address-public", "'34.1.2.3'")} <= told
     assert {("source-invalid", "'cloud-run'"), ("source-public", "'8.8.8.0/24'")} <= told
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        # What is no address has no family, and a range with bits beyond its mask has one.
+        (
+            {"access_vpc_addresses": ["10.128.0.7", "fd20::7", "vm.internal"]},
+            {("address-invalid", "access_vpc_addresses")},
+        ),
+        ({"access_vpc_from": ["10.8.0.1/26", "fd20:1::/64"]}, {("source-invalid", "access_vpc_from")}),
+        ({"access_vpc_from": ["::/0", "10.8.0.0/26"]}, {("source-public", "access_vpc_from")}),
+        ({"access_vpc_metrics_from": GOOD["access_vpc_from"]}, set()),
+        ({"gateway_port": "", "access_vpc_port": None, "access_ssh_tunnel_port": None}, set()),
+        # The same ranges are told once.
+        (
+            {
+                "access_vpc_from": ["8.8.8.0/24", "fd20:1::/64"],
+                "access_vpc_metrics_from": ["8.8.8.0/24", "fd20:1::/64"],
+            },
+            {("source-public", "access_vpc_from")},
+        ),
+        (
+            {"access_ssh_tunnel_bastion": None, "access_ssh_tunnel_host_keys": []},
+            {("bastion-empty", "access_ssh_tunnel_bastion")},
+        ),
+        # The gateway's own port is told of the gateway alone.
+        (
+            {"gateway_port": 0, "access_vpc_port": None, "access_ssh_tunnel_port": None},
+            {("not-a-number-within", "gateway_port")},
+        ),
+    ],
+)
+def test_nothing_else_is_told(changed: dict[str, Any], told: set[tuple[str, str]]) -> None:
+    assert {(problem.id, problem.variable) for problem in problems(**changed)} == told
+
+
+@pytest.mark.parametrize(("given", "value"), [("70000", "'70000'"), (70000, "70000"), ("65_6000", "'65_6000'")])
+def test_a_port_is_shown_as_it_was_written(given: object, value: str) -> None:
+    told = [problem for problem in problems(access_vpc_port=given) if problem.id == "not-a-number-within"]
+    assert {(problem.variable, problem.value) for problem in told} == {("access_vpc_port", value)}
 
 
 def test_the_loopback_is_for_everybody_without_a_firewall() -> None:
@@ -172,6 +217,11 @@ NETWORK = {"gateway_access": ["docker_network"], "access_docker_network_name": "
         (WATCHED, {**WATCHED, "address": "other"}, None),
         (WATCHED, {**WATCHED, "gateway_stack": "client_portal"}, None),
         (WATCHED, {"gateway_port": 9464}, ("listener-shared", "gateway_port", "9464")),
+        (
+            {**VPC, "access_vpc_port": 5000},
+            {"gateway_access": ["mtls"], "access_mtls_addresses": ["10.128.0.7"], "access_mtls_port": 5000},
+            ("listener-shared", "access_mtls_port", "5000"),
+        ),
     ],
 )
 def test_two_gateways(one: dict[str, Any], other: dict[str, Any], told: tuple[str, str, str] | None) -> None:

@@ -215,6 +215,7 @@ def test_what_is_allowed_is_allowed_in_every_spelling_of_yes(yes: object) -> Non
         ({"gateway_mode": "paper", "gateway_port": ""}, 4002),
         ({"gateway_mode": "paper", "gateway_port": 0}, 0),
         ({"gateway_mode": "papr"}, 0),
+        ({"gateway_mode": "paper", "gateway_program": "word"}, 0),
     ],
 )
 def test_port(settings: dict[str, object], expected: int) -> None:
@@ -262,6 +263,7 @@ def test_every_variable_that_the_image_reads_is_refused_by_name(pytestconfig: py
         ("TZ", "gateway_time_zone"),
         ("JAVA_HEAP_SIZE", "gateway_java_heap_mb"),
         ("IBC_COMMAND_PORT", "gateway_command_port"),
+        ("CONTROLLER_COMMAND_SERVER_PORT", "gateway_command_port"),
     ],
 )
 def test_a_variable_of_the_image_has_one_of_the_role_instead(name: str, variable: str) -> None:
@@ -275,6 +277,10 @@ def test_a_variable_of_the_image_has_one_of_the_role_instead(name: str, variable
     [
         "TWS_PASSWORD_PAPER_FILE", "VNC_SERVER_PASSWORD", "VNC_SERVER_PASSWORD_FILE", "IBC_COMMAND_HOST",
         "IB_GATEWAY_VERSION", "TWS_MAJOR_VRSN", "GATEWAY_OR_TWS", "SSH_PASSPHRASE_FILE", "SSH_RDP_PORT", "SSH_VNC_PORT",
+        "PASSWD_FILE", "PGID", "INSTALL_PACKAGES", "CONTROLLER_COMMAND_SERVER_HOST", "CONTROLLER_HEALTH_SERVER_HOST",
+        "CONTROLLER_COMMAND_SERVER_AUTH_TOKEN", "CONTROLLER_SCRIPTS", "DUAL_MODE_STAGGER_SECONDS", "TWOFACTOR_CODE",
+        "TWOFACTOR_CODE_FILE", "PASSKEY_AUTHENTICATE", "AUTO_RESTART_ADOPT", "CCP_LOCKOUT_MAX_JVM_RESTARTS",
+        "CONTROLLER_TEST_MODE", "TWS_SERVER", "TWS_SERVER_PAPER", "GATEWAY_WARM_STATE", "GATEWAY_INPUT_AGENT_JAR",
     ],
 )  # fmt: skip
 def test_a_variable_of_the_image_that_nobody_sets(name: str) -> None:
@@ -294,6 +300,7 @@ def test_a_key_of_ibc_that_nobody_sets(key: str) -> None:
 @pytest.mark.parametrize(
     ("variable", "low", "high"),
     [
+        ("gateway_ready_timeout", 1, 3600),
         ("gateway_port", 1, 65535),
         ("gateway_command_port", 1, 65535),
         ("gateway_client_id", 1, 2147483647),
@@ -348,7 +355,7 @@ def test_more_of_what_is_refused(variable: str, value: str) -> None:
 
 
 def test_in_a_wrong_mode_the_accounts_are_judged_by_none() -> None:
-    found = problems({**GOOD, "gateway_mode": "papr", "gateway_accounts": ["U1234567"]})
+    found = problems({**GOOD, "gateway_mode": "papr", "gateway_accounts": ["U1234567", "DU1234567"]})
     assert [each.variable for each in found] == ["gateway_mode"]
 
 
@@ -414,6 +421,7 @@ def test_one_wrong_key_hides_no_other() -> None:
     }
     assert ["write " in found[name].fix for name in ("LogComponent", "Zzzz")] == [True, False]
     assert "LogComponents" in found["LogComponent"].fix
+    assert "number" in found["LogComponents"].wrong
 
 
 def test_what_yaml_made_of_a_text_is_named() -> None:
@@ -467,6 +475,31 @@ def test_the_desktop_image_has_its_program() -> None:
 )
 def test_what_does_not_go_with_the_program(settings: dict[str, object], id_: str, variable: str) -> None:
     assert [(each.id, each.variable) for each in problems(settings)] == [(id_, variable)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "value", "words"),
+    [
+        ({**DESKTOP, "gateway_image": DIGEST}, DIGEST, ("IB Gateway", "gateway_program to gateway")),
+        (
+            {**DESKTOP, "gateway_program": "gateway"},
+            DESKTOP["gateway_image"],
+            ("of TWS", "gateway_program to tws"),
+        ),
+        ({**DESKTOP, "gateway_stack": "client_portal"}, "tws", ("no other program",)),
+    ],
+)
+def test_a_program_and_its_image_are_told_by_name(
+    settings: dict[str, object], value: object, words: tuple[str, ...]
+) -> None:
+    (problem,) = problems(settings)
+    assert str(problem.value)[:60] == repr(value)[:60]
+    assert all(word in problem.wrong + problem.fix for word in words)
+
+
+def test_a_portals_image_is_not_asked_for_its_program() -> None:
+    found = problems({**GOOD, "gateway_stack": "client_portal", "gateway_image": DESKTOP["gateway_image"]})
+    assert [each.id for each in found if each.id.startswith("program-")] == []
 
 
 def test_the_inits_variables_are_nobodys_without_the_desktop() -> None:
