@@ -44,7 +44,7 @@ def stand_ins(count: int) -> Hosts:
         f"there-{number}": {
             "ansible_connection": "stand_in",
             "ansible_host": f"192.0.2.{number}",
-            # As an own VM has it, not computed by the sandbox's group variables.
+            # As a VM of the user's has it, not computed by the sandbox's group variables.
             "ansible_port": 22,
             "gateway_machine_role": "",
             "gateway_user": f"user{number}",

@@ -140,7 +140,7 @@ def test_the_first_fault_hides_no_second_one() -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        # What is no address has no family, and a range with bits beyond its mask has one.
+        # A text that is not an address has no family, and a range with bits beyond its mask has one.
         (
             {"access_vpc_addresses": ["10.128.0.7", "fd20::7", "vm.internal"]},
             {("address-invalid", "access_vpc_addresses")},
