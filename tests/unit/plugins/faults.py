@@ -127,7 +127,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the container ends at a time of its settings, outside of a session", "says so",
-        lambda world: world.fake.exit(0), STOPPED, 0, mode="paper", before=running, says="a clean close",
+        lambda world: world.fake.exit(0), STOPPED, 0, "the run", mode="paper", before=running, says="a clean close",
     ),
     Fault(
         "the container is killed, within a session", "starts it once more, a minute later",
