@@ -41,7 +41,7 @@ _V4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _V6 = re.compile(r"(?<![\w:.])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9]{5,16}")
 _OPAQUE = re.compile(r"(sha256:)?([A-Za-z0-9_+-]{20,})={0,2}")
-# What the names of programs, files and settings are made of.
+# Parts of the names of programs, files and settings.
 _TAME = re.compile(
     r"[A-Za-z]*|\d{1,8}|\d{1,2}[A-Za-z]{1,12}|[A-Za-z]{2,12}\d{1,3}(?:[a-z]\d)?|(?:\d?[a-z]?[A-Z][a-z]{2,})+"
 )

@@ -94,7 +94,7 @@ def _undone(pattern: re.Pattern[str], text: str) -> tuple[str, tuple[list[int], 
         add(_character(escape), *escape.span())
         at = escape.end()
     add(text[at:], at, len(text))
-    # What is behind the last part, so that each has an end.
+    # The end of the last part, so that each has one.
     starts.append(length)
     return "".join(parts), (starts, origins)
 

@@ -97,7 +97,7 @@ def test_the_value_of_a_secret(shape: str) -> None:
     found = Redactor([])(SHAPES[shape])
     assert "hunter" not in found
     assert MASK in found
-    # What is no part of it stays.
+    # Words around it stay.
     assert [word for word in ("port", "4001", "B=2", "getMe") if (word in SHAPES[shape]) != (word in found)] in (
         [], ["getMe"]
     )  # fmt: skip
@@ -179,7 +179,7 @@ def test_log_lines_stay() -> None:
     )
     changed = []
     for path in TRANSCRIPTS:
-        # The recorder's own notes are no log.
+        # The recorder's own notes do not count.
         lines = [line for line in path.read_text(errors="replace").splitlines() if not line.startswith("#")]
         for before, after in zip(lines, Redactor(["ann1234"])("\n".join(lines)).split("\n"), strict=True):
             if expected.sub(lambda found: f"{found[1] or ''}{MASK}", before[:4000])[:2000] != after:
