@@ -107,8 +107,9 @@ def values(text: str) -> Iterator[Span]:
         start = hint.start()
         while start > max(at, hint.start() - _BEFORE) and _NAME.match(text[start - 1]):
             start -= 1
-        name = _NAME.match(text, start)
-        assert name is not None
+        at = hint.end()
+        if not (name := _NAME.match(text, start)):
+            continue
         at = name.end()
         kind = meant(name[0])
         separator = _SEPARATOR.match(text, at) if kind else None

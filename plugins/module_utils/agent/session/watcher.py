@@ -311,8 +311,8 @@ class Watcher:
             record.served_window, record.window_starts = grant.window, 1 if first else record.window_starts + 1
             if not first:
                 key = f"ended/{grant.window:.0f}/started_again"
-                what, step = "it ended by itself in its session", "It is started once more: ibgwctl history."
-                self._telling.of_fault(key, what, record.reason, step, self.control.now())
+                what, does = "it ended by itself in its session", "It is started once more: ibgwctl history."
+                self._telling.of_fault(key, what, record.reason, does, self.control.now())
         self.control.begin(record, grant)
 
     def _appointment(self, step: policy.Step, found: Appointment, record: Record) -> None:
