@@ -32,9 +32,9 @@ def test_the_watcher_is_small_and_knows_the_gateway(watched: t.Any, host: Host) 
 def test_an_end_is_noticed_within_two_seconds(watched: t.Any, host: Host) -> None:
     host.check_output("docker kill ibgw-paper")
     killed = float(host.check_output("date +%s.%N"))
-    found = watched.reaches("stopped", 10)
+    found = watched.reaches("blocked", 10)
     assert found["since"] - killed < 2
-    assert "137" in found["reason"]
+    assert (found["blocked"], "killed" in found["reason"]) == ("ended", True)
 
 
 @pytest.mark.parametrize(("command", "ends"), [("true", 0), ("false", 2)])

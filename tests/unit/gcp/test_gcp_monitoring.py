@@ -173,6 +173,44 @@ def test_what_google_gets(run: Run, cloud: Cloud) -> None:
     assert cloud.dashboards.dashboard("ibgw")["labels"] == {"ibops-gateway": ""}
 
 
+_DUE = "(ibgw_sign_in_due_timestamp_seconds - time())"
+# The policies of the role, with severity, duration, and query or filter.
+ASKED = {
+    "GatewayBlocked": ("CRITICAL", "0s", 'ibgw_state{state="blocked"} == 1'),
+    "GatewayNotReadyInSession": (
+        "CRITICAL", "600s", 'ibgw_window_open == 1 unless ignoring (state) ibgw_state{state="ready"} == 1'
+    ),
+    "GatewaySignInDue": (
+        "WARNING", "0s",
+        f"{_DUE} > 0 < 5 * 3600 unless (ibgw_valid_until_timestamp_seconds - time()) > {_DUE}",
+    ),
+    "GatewaySignInOverdue": (
+        "CRITICAL", "300s",
+        f'{_DUE} <= 0 and ibgw_healthy == 0 and ignoring (state) ibgw_state{{state="stopped"}} == 1',
+    ),
+    "GatewayDiskFilling": ("WARNING", "600s", "ibgw_disk_free_ratio < 0.1 >= 0.05"),
+    "GatewayDiskFull": ("CRITICAL", "60s", "ibgw_disk_free_ratio < 0.05"),
+    "GatewayNotWatched": (
+        "CRITICAL", "0s",
+        "(time() - ibgw_last_look_timestamp_seconds) > 3 * ibgw_look_interval_seconds + 60 unless "
+        '(ibgw_grant_end_timestamp_seconds > time() and ignoring (kind) ibgw_granted{kind="sign_in"} == 1)',
+    ),
+    "GatewaySilent": (
+        "CRITICAL", "300s",
+        'metric.type="prometheus.googleapis.com/ibgw_info/gauge" resource.type="prometheus_target" '
+        'metric.label.mode="live"',
+    ),
+}  # fmt: skip
+
+
+def asked(policy: Any) -> tuple[str, str, str]:
+    (condition,) = policy["conditions"]
+    kind = ABSENT if policy["displayName"] == "ibgw/GatewaySilent" else PROMQL
+    found = condition[kind.rpartition(".")[2]]
+    assert condition["displayName"] == policy["displayName"].removeprefix("ibgw/")
+    return policy["severity"], found["duration"], found.get("query") or found["filter"]
+
+
 def test_what_role_observability_asks_for(run: Run, cloud: Cloud) -> None:
     rules, google = (yaml.safe_load((ROLE / f"vars/main/{name}.yml").read_text()) for name in ("rules", "google"))
     chosen = [each["alert"] for each in rules["__observability_rules"] if "google" in each]
@@ -186,10 +224,16 @@ def test_what_role_observability_asks_for(run: Run, cloud: Cloud) -> None:
         "dashboard": json.loads((ROLE / "files/google_dashboard.json").read_text()),
     }
     done = run(**given)
-    assert len(done["actions"]) == len(chosen) + 1 + 2 + 1, done
+    assert sorted(done["actions"]) == sorted(
+        ["metrics.create ibgw.transitions", "metrics.create ibgw.blocks", "dashboards.create ibgw"]
+        + [f"alertPolicies.create {name}" for name in ASKED]
+    )
     assert run(**given)["changed"] is False
-    told = {each["displayName"]: each.get("notificationChannels") for each in cloud.policies.store.resources.values()}
-    assert (told["ibgw/GatewayBlocked"], told["ibgw/GatewaySignInDue"]) == ([CHANNEL], None)
+    made = {each["displayName"].removeprefix("ibgw/"): each for each in cloud.policies.store.resources.values()}
+    assert {name: asked(each) for name, each in made.items()} == ASKED
+    assert (made["GatewayBlocked"]["notificationChannels"], made["GatewaySignInDue"].get("notificationChannels")) == (
+        *([CHANNEL], None),
+    )
 
 
 def changed(body: Any, path: str, value: Any) -> None:

@@ -76,6 +76,7 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.contro
 
 BLOCKED, DEGRADED, READY, STARTING = verdicts.BLOCKED, verdicts.DEGRADED, verdicts.READY, verdicts.STARTING
 STOPPED = verdicts.STOPPED
+STARTED_AGAIN = f"ended/{SESSION_BEGINS:.0f}/started_again"
 
 
 @dataclass(frozen=True)
@@ -120,19 +121,24 @@ FAULTS: tuple[Fault, ...] = (
         BLOCKED, 0, "the session", "session_lost", ("state/blocked",), before=mended,
     ),
     Fault(
-        "the container is killed, outside of a session", "says so", lambda world: world.fake.exit(137), STOPPED, 0,
-        "the run", mode="paper", before=running,
+        "the container is killed, outside of a session", "leaves it down until its next session",
+        lambda world: world.fake.exit(137), BLOCKED, 0, "the run", "ended", ("state/blocked",), mode="paper",
+        before=running,
+    ),
+    Fault(
+        "the container ends at a time of its settings, outside of a session", "says so",
+        lambda world: world.fake.exit(0), STOPPED, 0, "the run", mode="paper", before=running, says="a clean close",
     ),
     Fault(
         "the container is killed, within a session", "starts it once more, a minute later",
-        lambda world: world.fake.exit(137), STOPPED, 0, "a restart", mode="paper", before=in_a_session,
-        now=SESSION_BEGINS, ends=READY, settings=SESSION,
+        lambda world: world.fake.exit(137), STOPPED, 0, "a restart", told=(STARTED_AGAIN,), mode="paper",
+        before=in_a_session, now=SESSION_BEGINS, ends=READY, settings=SESSION,
     ),
     Fault(
         "the container is killed in its session, and killed again", "starts it once, and no more",
         both(lambda world: world.later(120, lambda: world.fake.exit(137)), lambda world: world.fake.exit(137)), BLOCKED,
-        120, "the run", "ended_twice", ("state/blocked",), mode="paper", before=in_a_session, now=SESSION_BEGINS,
-        settings=SESSION,
+        120, "the run", "ended_twice", (STARTED_AGAIN, "state/blocked"), mode="paper",
+        before=in_a_session, now=SESSION_BEGINS, settings=SESSION,
     ),
     Fault(
         "dockerd is killed and back in 20 s", "says so; the container lives on (live-restore)", engine_away(20),
@@ -175,7 +181,7 @@ FAULTS: tuple[Fault, ...] = (
           cause="session_lost"),
     Fault(
         "the host reboots, within a session", "starts it once more", World.reboot, STOPPED, 60, "a restart",
-        mode="paper", before=in_a_session, now=SESSION_BEGINS, ends=READY, settings=SESSION,
+        told=(STARTED_AGAIN,), mode="paper", before=in_a_session, now=SESSION_BEGINS, ends=READY, settings=SESSION,
     ),
     Fault("the disk is full", "alert; it watches on, and the state file stays as it was", World.fill_disk, READY, None,
           told=("not_saved",)),
@@ -425,9 +431,9 @@ FAULTS: tuple[Fault, ...] = (
         told=("state/degraded",), mode="paper", before=down,
     ),
     Fault(
-        "a broken image: the container ends at once", "says so",
-        both(starting((0, BEGUN[0])), lambda world: world.fake.exit(1)), STOPPED, 0, "the start", mode="paper",
-        before=down, says="no Java",
+        "a broken image: the container ends at once", "leaves it down until its next session",
+        both(starting((0, BEGUN[0])), lambda world: world.fake.exit(1)), BLOCKED, 0, "the start", "ended",
+        ("state/blocked",), mode="paper", before=down, says="no Java",
     ),
     Fault(
         "IBKR no longer accepts the release", "stops it",

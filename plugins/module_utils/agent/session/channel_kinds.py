@@ -27,6 +27,7 @@ ALERT_KINDS = frozenset(
         "answer_refused",
         "answers_failed",
         "appointment",
+        "ended",
         "ends",
         "later",
         "log_gap",

@@ -62,6 +62,11 @@ CAUSES: dict[str, Finding] = {
     ),
     "push_missed": Finding("no push was approved within the bounds of the sign-in", SIGN_IN_STEP, again=_ANEW),
     "sign_in_late": Finding("the sign-in did not complete in its time", SIGN_IN_STEP, again=_ANEW, of_image=True),
+    "ended": Finding(
+        "the gateway ended by itself outside of its sessions",
+        "Look at its log, docker logs; the next session starts it, and ibgwctl start does so now.",
+        again=(WINDOW,),
+    ),
     "ended_twice": Finding(
         "the gateway ended by itself twice in its session",
         "Look at its log, docker logs; the next session tries again, and ibgwctl start does so now.",
@@ -112,6 +117,8 @@ class Seen:
     # Why the container is down, and whether that was a refusal of its settings before any push.
     exit_meaning: str = ""
     settings_refused: bool = False
+    # Whether it is down by a clean close: at a time of its own settings, or by whoever sits at its desktop.
+    closed: bool = False
     # Whether the API was asked in this look; what it said may be of an earlier one.
     asked: bool = True
     # Whether the log ends with a PAUSE.
@@ -148,6 +155,7 @@ def seen(gateway: Gateway, asked: bool = True) -> Seen:
         wanted=judgement.wanted,
         exit_meaning=meaning if down else "",
         settings_refused=down and refused and not summary.pushes,
+        closed=down and code == 0,
         asked=asked,
         paused=summary.phase == milestones.PAUSED,
     )
@@ -235,7 +243,7 @@ def _cause(record: Record) -> Finding:
 
 def _why(record: Record, look: Seen) -> str:
     """Return the cause in words; where a container has ended in its sign-in, with what its exit code means."""
-    ended_by_itself = look.exit_meaning and record.blocked in ("sign_in_ended", "bad_settings")
+    ended_by_itself = look.exit_meaning and record.blocked in ("sign_in_ended", "bad_settings", "ended")
     return _cause(record).meaning + (f" ({look.exit_meaning})" if ended_by_itself else "")
 
 
@@ -378,8 +386,11 @@ def _hindrance(record: Record, found: Appointment, plan: Plan, now: float) -> st
 
 def _paper(record: Record, look: Seen, plan: Plan, now: float) -> Step | None:
     window = windows.current(plan.paper_sessions, moment(now))
-    if look.running or window is None or _lasts(record, WINDOW):
+    if look.running or _lasts(record, WINDOW):
         return None
+    if window is None:
+        lost = record.container_started_at is not None and not (record.stopped_by or record.blocked or look.closed)
+        return Step("blocked", CAUSES["ended"].meaning, "ended") if lost else None
     begin, end = window.start.timestamp(), window.end.timestamp()
     grant = Grant(PAPER, PLANNED, now, end, window.session.name, begin)
     if begin > record.served_window:

@@ -310,6 +310,10 @@ class Watcher:
         if grant and grant.kind == PAPER:
             first = grant.window > record.served_window
             record.served_window, record.window_starts = grant.window, 1 if first else record.window_starts + 1
+            if not first:
+                key = f"ended/{grant.window:.0f}/started_again"
+                what, does = "it ended by itself in its session", "It is started once more: ibgwctl history."
+                self._telling.of_fault(key, what, record.reason, does, self.control.now())
         self.control.begin(record, grant)
 
     def _appointment(self, step: policy.Step, found: Appointment, record: Record) -> None:

@@ -33,6 +33,7 @@ class Phone:
         self.store = Store("live", str(root))
         self.begun: list[tuple[str, ...]] = []
         self.channel: Json = service.channel()
+        self.sender = self.channel.get("answers_from", ["somebody"])[0]
         self.offers = self.new_offers("live")
         self.judge = Judge("live", "gw1", self.store, self.offers, self.begin, lambda: self.time)
         self.listener = service.channel_of(self.channel, self.judge.answer)
@@ -246,12 +247,63 @@ def test_who_sends_many_bad_answers_is_not_heard_for_an_hour(phone: Phone) -> No
     assert len(phone.refused()) == judge.MOST_REFUSED
     phone.tap(answer)
     assert phone.begun == []
-    keys = [alert.key for alert in spool.take(phone.store.directory)]
-    assert len(set(keys)) == 2, "once, and when nobody is heard any more"
+    assert told(phone) == ["allowed", "allowed/silenced"], "once, and when they are heard no more"
     phone.time += 3601.0
     (answer,) = phone.alert("sign_in")
     phone.tap(answer)
     assert len(phone.begun) == 1
+
+
+def told(phone: Phone) -> list[str]:
+    """The kinds of refusals that were told; the spool has no order within a second."""
+    keys = sorted(alert.key.split("/") for alert in spool.take(phone.store.directory))
+    return ["/".join(key[1:-1]) for key in keys if key[0] == "answer_refused"]
+
+
+@pytest.mark.parametrize("strangers", [1, judge.MOST_STRANGERS, 1000])
+def test_strangers_silence_only_themselves(phone: Phone, strangers: int) -> None:
+    (answer,) = phone.alert("sign_in")
+    for number in range(strangers):
+        for _each in range(judge.MOST_REFUSED + 1):
+            phone.judge.answer(phone.channel, answer, f"stranger {number}", "foreign")
+    # Nor by another's name: who may answer is remembered apart.
+    for _each in range(judge.MOST_REFUSED + 1):
+        phone.judge.answer(phone.channel, answer, phone.sender, "foreign: of another chat")
+    remembered = min(strangers + 1, judge.MOST_STRANGERS)
+    assert len(phone.refused()) == remembered * judge.MOST_REFUSED
+    assert told(phone) == ["stranger", "stranger/silenced"]
+    assert Path(phone.store.directory, "answers.json").stat().st_size < 8192
+    phone.tap(answer)
+    assert len(phone.begun) == 1
+
+
+def test_a_sender_is_silenced_on_one_channel(phone: Phone) -> None:
+    other = {**phone.channel, "chat_id": "8", "topic": "other", "channel": "C2"}
+    (answer,) = phone.offers.buttons(other, ("later",))
+    for _each in range(judge.MOST_REFUSED):
+        phone.tap("nonsense")
+    assert told(phone)[-1] == "allowed/silenced"
+    phone.judge.answer(other, answer.answer, "7")
+    assert len(phone.begun) == 1
+
+
+def test_a_silence_outlives_a_restart(phone: Phone) -> None:
+    (answer,) = phone.alert("sign_in")
+    for _each in range(judge.MOST_REFUSED):
+        phone.judge.answer(phone.channel, "nonsense", "7")
+    again = Judge("live", "gw1", phone.store, phone.offers, phone.begin, lambda: phone.time)
+    again.answer(phone.channel, answer, "7")
+    assert phone.begun == []
+
+
+def test_an_earlier_releases_record_is_read(phone: Phone) -> None:
+    """It counted refusals by gateway: nobody is silenced by it, and what was taken counts still."""
+    kept = {"taken": [NOW] * judge.MOST_TAKEN, "refused": [NOW] * judge.MOST_REFUSED}
+    Path(phone.store.directory).mkdir(parents=True, exist_ok=True)
+    Path(phone.store.directory, "answers.json").write_text(json.dumps(kept))
+    phone.tap(phone.alert("later")[0])
+    assert phone.begun == []
+    assert "within an hour" in phone.refused()[-1]
 
 
 def test_answers_are_bounded_by_the_hour(phone: Phone) -> None:

@@ -90,9 +90,9 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
     "20-cold-restart-sunday-live": ("starting", "sign_in_asked", "IBC will cold-restart shortly"),
     "20-cold-restart-sunday-paper": ("ready", None, "Configuration tasks completed"),
     "21-docker-stop-during-start": ("stopped", "sign_in_ended", EXIT),
-    "21-docker-stop-signed-in": ("stopped", None, EXIT),
-    "22-jvm-killed": ("stopped", None, EXIT),
-    "22-jvm-terminated": ("stopped", None, EXIT),
+    "21-docker-stop-signed-in": ("stopped", "ended", EXIT),
+    "22-jvm-killed": ("stopped", "ended", EXIT),
+    "22-jvm-terminated": ("stopped", "ended", EXIT),
     "23-incoming-accept": ("ready", None, "Configuration tasks completed"),
     "23-incoming-reject": ("ready", None, "Configuration tasks completed"),
     "23-read-only-off": ("ready", None, "Configuration tasks completed"),
@@ -169,6 +169,7 @@ ENDS: dict[str, tuple[str, str | None, str]] = {
 # Words that the next step of a cause must have.
 STEPS = {
     "bad_settings": "ibops.gateway.site",
+    "ended": "ibgwctl start",
     "device_unknown": "gateway_second_factor_device",
     "device_unnamed": "gateway_second_factor_device",
     "login_window_loop": "gateway_login_dialog_timeout",

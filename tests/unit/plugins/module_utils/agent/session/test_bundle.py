@@ -59,6 +59,10 @@ FORMS = {
     "a bearer token": ("ya29.a0Ab", "Authorization: Bearer ya29.a0Ab"),
     "an opaque token": ("ghp_1A2b3C4d5E6f7G8h9I0j", "used ghp_1A2b3C4d5E6f7G8h9I0j"),
     "a cookie": ("x9y8z7", "Cookie: x9y8z7"),
+    "an option": ("optpw77", "ibgwctl --password optpw77"),
+    "a PIN": ("448291", "PIN=448291"),
+    "a list of secrets": ("lsec99", '{"secrets": ["lsec99"]}'),
+    "JSON in JSON": ("nest55", '{"message": "{\\"password\\": \\"nest55\\"}"}'),
     "a key": ("MIIEvQIBADANB", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANB\n-----END PRIVATE KEY-----"),
 }
 PLANTED = [*STORED, *(secret for secret, _text in FORMS.values())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,44 @@ def test_status_says_until_when_ibkr_accepts_the_release(
     fake_engine.environment = ["IB_GATEWAY_VERSION=10.50.1d"]
     ctl.main(["status", "paper"])
     assert "accepted by IBKR" not in capsys.readouterr().out
+
+
+def taking(script: Any) -> None:
+    script.connection.recv(1 << 16)
+    script.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
+def dripping(script: Any) -> None:
+    """The first line of an answer, without an end: each byte is in time for a limit on silence alone."""
+    while True:
+        script.connection.sendall(b"2")
+        time.sleep(0.2)
+
+
+def test_alert_test_ends_within_ten_seconds_with_a_verdict_for_each_channel(control: Any, run: Any, serve: Any) -> None:
+    """In real time, by the limits that it has."""
+    control("paper")
+    drips, silent, well = serve(dripping), serve(lambda _script: time.sleep(30)), serve(taking)
+    mail = {"kind": "email", "from": "a@b.c", "to": ["d@e.f"], "host": "127.0.0.1", "security": "none"}
+    channels = [
+        {**mail, "port": drips},
+        {**mail, "port": silent},
+        {"kind": "webhook", "url": f"http://127.0.0.1:{drips}/"},
+        {"kind": "slack", "url": f"http://127.0.0.1:{silent}/"},
+        {"kind": "ntfy", "url": f"http://127.0.0.1:{drips}", "topic": "t"},
+        {"kind": "webhook", "url": f"http://127.0.0.1:{well}/"},
+    ]
+    Path(alerts.path("paper")).write_text(json.dumps(channels))
+    begun = time.monotonic()
+    code, found, _said = run("alert-test", "paper", "--json")
+    assert time.monotonic() - begun <= 10
+    late = {"delivered": False, "answer": alerts.LATE.said}
+    names = ["email/0", "email/1", "webhook/2", "slack/3", "ntfy/4"]
+    assert code == ctl.NOT_SO
+    assert found["channels"] == [
+        *({"channel": name, **late} for name in names),
+        {"channel": "webhook/5", "delivered": True, "answer": "HTTP status 200"},
+    ]
 
 
 def test_alert_test_tells_what_each_channel_answered(

@@ -101,6 +101,27 @@ from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.store 
             paper(served_window=WINDOW - 86400, window_starts=2, blocked="ended_twice"), DOWN, WINDOW, "start", None,
             id="it ended by itself twice, yesterday",
         ),
+        pytest.param(paper(container_started_at="T"), DOWN, TUESDAY, "blocked", "ended", id="paper ended by itself"),
+        pytest.param(
+            paper(container_started_at="T", grant=granted(PAPER, TUESDAY + 9)), DOWN, TUESDAY, "blocked", "ended",
+            id="paper that a person started ended by itself",
+        ),
+        pytest.param(
+            paper(container_started_at="T", stopped_by="Ann"), DOWN, TUESDAY, None, None, id="a person stopped paper"
+        ),
+        pytest.param(
+            paper(container_started_at="T", stopping="Ann"), DOWN, TUESDAY, None, None, id="a killed stop ended paper"
+        ),
+        pytest.param(
+            paper(container_started_at="T", stopped_by="the plan"), DOWN, TUESDAY, None, None,
+            id="the plan stopped paper",
+        ),
+        pytest.param(
+            paper(container_started_at="T"), dataclasses.replace(DOWN, closed=True), TUESDAY, None, None,
+            id="paper closed at a time of its settings",
+        ),
+        pytest.param(paper(), DOWN, TUESDAY, None, None, id="paper never ran"),
+        pytest.param(paper(blocked="ended"), DOWN, WINDOW, "start", None, id="its next session starts it"),
         pytest.param(paper(blocked="refused_login"), DOWN, WINDOW, None, None, id="a refused password lasts"),
         pytest.param(paper(blocked="server_unreachable"), DOWN, WINDOW, "start", None, id="an outage is over, perhaps"),
         pytest.param(paper(blocked="login_window_loop"), DOWN, WINDOW, "start", None, id="a slow machine tries again"),
@@ -395,7 +416,15 @@ def test_every_cause_of_the_log_and_of_the_api_has_its_words() -> None:
 def test_a_paper_window_tries_again_after_what_may_pass() -> None:
     started = {cause for cause in policy.CAUSES if policy.decide(paper(blocked=cause), DOWN, PLAN, WINDOW)}
     assert started == {
-        *("ended_twice", "no_password", "release_not_accepted", "login_window_loop", "stale_token", "password_empty"),
+        *(
+            "ended",
+            "ended_twice",
+            "no_password",
+            "release_not_accepted",
+            "login_window_loop",
+            "stale_token",
+            "password_empty",
+        ),
         *("session_choice", "session_taken", "session_contest", "program_unready", "server_silent"),
         *("no_progress", "gave_up", "server_unreachable"),
     }
