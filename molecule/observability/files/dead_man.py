@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""A dead man's switch at https://ADDRESS:8443: `dead_man.py ADDRESS`. It says "down" once no call has come for a period of
-60 s and a grace of 60 s, as a service with these settings would.
+"""A dead man's switch at https://ADDRESS:8443: `dead_man.py ADDRESS`.
 
+It says "down" once no call has come for a period of 60 s and a grace of 60 s, as a service with these settings would.
 Each call and each "down" is a line of /var/lib/ibgw-dead-man.jsonl. It says nothing before its first call.
 """
 

@@ -17,7 +17,8 @@ from sandbox.machine.common import NETWORK, docker
 from testinfra.host import Host
 
 TOLD_SECONDS = 300
-VM = f"ibgw-sandbox-{os.environ['SANDBOX_SLOT']}-live"
+SLOT = os.environ["SANDBOX_SLOT"]
+VM, ADDRESS = f"ibgw-sandbox-{SLOT}-live", f"10.211.0.{11 + 10 * int(SLOT)}"
 WATCHER = "ibgw-watch@live.service"
 MEMORY = "/var/lib/ibgw/live/session"
 
@@ -41,18 +42,17 @@ class Switch:
 
 
 @contextlib.contextmanager
-def network_gone(host: Host) -> c.Iterator[None]:
-    address = host.check_output("hostname -I").split()[0]
+def network_gone(_host: Host) -> c.Iterator[None]:
     docker("network", "disconnect", NETWORK, VM)
     try:
         yield
     finally:
-        docker("network", "connect", "--ip", address, NETWORK, VM)
+        docker("network", "connect", "--ip", ADDRESS, NETWORK, VM)
 
 
 @contextlib.contextmanager
 def disk_full(host: Host) -> c.Iterator[None]:
-    """For the watcher alone, which has a view of its own of what is mounted, its memory is on a disk without a free block."""
+    """Its memory is on a disk without a free block: for the watcher alone, which has its own view of mounts."""
     full = f"{MEMORY}.full"
     inside = f"nsenter --mount --target $(systemctl show --property MainPID --value {WATCHER})"
     host.check_output(
@@ -80,7 +80,7 @@ def watcher_loops(host: Host) -> c.Iterator[None]:
 
 
 @contextlib.contextmanager
-def vm_killed(host: Host) -> c.Iterator[None]:
+def vm_killed(_host: Host) -> c.Iterator[None]:
     docker("kill", VM)
     try:
         yield
@@ -102,7 +102,7 @@ def test_somebody_else_tells(fault: t.Callable[[Host], t.ContextManager[None]], 
     began = time.time()
     with fault(host):
         down = switch.first("down", began, TOLD_SECONDS)
-    mended = time.time()
+        mended = time.time()
     up = switch.first("call", mended, 150)
-    print(f"{fault.__name__}: told {down - began:.0f} s after it, taken back {up - mended:.0f} s after its end")
+    print(f"\n{fault.__name__}: told {down - began:.0f} s after it began, called {up - mended:.0f} s after its end")
     assert down - began <= TOLD_SECONDS
