@@ -86,7 +86,7 @@ def vm_killed(_host: Host) -> c.Iterator[None]:
         yield
     finally:
         docker("start", VM)
-        # It leaves a live gateway down, and is silent until a person has signed it in.
+        # It leaves a live gateway down, and is silent until a person signs it in.
         up = f"until systemctl is-active --quiet docker {WATCHER}; do sleep 1; done"
         docker("exec", VM, "sh", "-c", f"{up}; echo any | ibgwctl sign-in live --password-stdin")
 
@@ -95,7 +95,12 @@ FAULTS = (network_gone, disk_full, watcher_loops, vm_killed)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_somebody_else_tells(fault: t.Callable[[Host], t.ContextManager[None]], host: Host, monitoring: Host) -> None:
+def test_somebody_else_tells(
+    fault: t.Callable[[Host], t.ContextManager[None]],
+    host: Host,
+    monitoring: Host,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     switch = Switch(monitoring)
     # Right after a call it takes longest.
     switch.first("call", time.time(), 90)
@@ -104,5 +109,6 @@ def test_somebody_else_tells(fault: t.Callable[[Host], t.ContextManager[None]], 
         down = switch.first("down", began, TOLD_SECONDS)
         mended = time.time()
     up = switch.first("call", mended, 150)
-    print(f"\n{fault.__name__}: told {down - began:.0f} s after it began, called {up - mended:.0f} s after its end")
+    with capsys.disabled():
+        print(f"\n{fault.__name__}: told {down - began:.0f} s after it began, called {up - mended:.0f} s after its end")
     assert down - began <= TOLD_SECONDS
