@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
 import shlex
 import socket
@@ -16,7 +15,6 @@ import typing as t
 import urllib.parse
 
 import pytest
-import testinfra
 from testinfra.host import Host
 from tests.unit.plugins.archives import contents
 
@@ -57,15 +55,8 @@ class Prometheus:
 
 
 @pytest.fixture(scope="session")
-def prometheus(variables: dict[str, t.Any]) -> Prometheus:
-    address = f"10.211.0.{13 + 10 * int(os.environ['SANDBOX_SLOT'])}"
-    host = testinfra.get_host(
-        f"ssh://{variables['user']}@{address}",
-        sudo=True,
-        ssh_identity_file=variables["ssh_private_key_file"],
-        ssh_extra_args=variables["ssh_common_args"],
-    )
-    return Prometheus(host)
+def prometheus(monitoring: Host) -> Prometheus:
+    return Prometheus(monitoring)
 
 
 @pytest.fixture(autouse=True)

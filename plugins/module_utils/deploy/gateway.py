@@ -168,8 +168,8 @@ class GatewayDeployment(Deployment):
 
         def look() -> None:
             lifecycle.enable_api(control.gateway, self.engine)
-            policy.observe(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
-            step = policy.decide(record, policy.seen(control.gateway, asked=False), control.plan, control.now())
+            seen = control.observe(record, asked=False)
+            step = policy.decide(record, seen, control.plan, control.now())
             if step and step.action in ("stop", "kill"):
                 raise Ended(step)
 

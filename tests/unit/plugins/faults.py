@@ -604,6 +604,11 @@ ON_A_MACHINE = (
         "default/tests/test_faults.py::test_the_running_gateway_is_not_touched",
     ),
     ("the host reboots", "the engine is back, the gateway stays down, site.yml starts it", "vm/reboot.yml"),
+    (
+        "the VM is killed, the watcher is killed each time, its disk is full, the network is gone",
+        "a dead man's switch says so two minutes later",
+        "observability/tests/test_the_dead_man.py::test_somebody_else_tells",
+    ),
 )
 
 

@@ -102,6 +102,18 @@ def test_whoever_is_waited_for_is_asked_to_open_its_api(host: Host, monkeypatch:
     assert asked == [(control.gateway, host.engine)]
 
 
+def test_a_push_has_the_name_of_who_deploys(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits(asked: Any, *_arguments: Any, tell: Callable[[], None], **_more: Any) -> bool:
+        asked.summary.pushes = 1
+        tell()
+        return True
+
+    monkeypatch.setattr(gateway, "wait_for", waits)
+    host.run(host.order("live", "live"))
+    pushes = [each for each in store.Store("live").history() if each["event"] == "push"]
+    assert [(each["by"], each["pushes"]) for each in pushes] == [("Ann", 1)]
+
+
 @pytest.mark.parametrize(("state", "kept"), [("degraded", True), ("starting", False), ("blocked", False)])
 @pytest.mark.parametrize("phase", ["configured", "signed_in", "waiting_2fa"])
 def test_an_approved_push_is_not_thrown_away_for_what_is_behind_the_api(
