@@ -126,8 +126,9 @@ class Control(Acting):
 
     def observe(self, record: Record, asked: bool = True) -> policy.Seen:
         """Bring *record* up to date with the last look, and write a name beside each push that it shows."""
-        container, pushes = self.gateway.container or {}, self.gateway.summary.pushes
-        fresh = record.pushes_named is not None and container.get("started_at") != record.container_started_at
+        # While the engine does not answer, nothing is known of another start.
+        started, pushes = (self.gateway.container or {}).get("started_at"), self.gateway.summary.pushes
+        fresh = record.pushes_named is not None and started and started != record.container_started_at
         named = 0 if fresh else record.pushes_named
         if named is not None and pushes > named:
             who = record.grant.by if record.grant and record.granted(self.now(), SIGN_IN) else ""

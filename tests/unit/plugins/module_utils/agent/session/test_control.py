@@ -417,6 +417,16 @@ def test_a_sign_in_without_a_push_tells_of_none(control: Any, fake_engine: Any) 
     assert "push_sent" not in dict(said)
 
 
+def test_a_push_is_named_once_though_the_engine_goes_away(control: Any, fake_engine: Any) -> None:
+    live = control()
+    fake_engine.on_start = lambda: fake_engine.log(*BEGUN, PUSH, *IN)
+    signing_in(live)
+    live.gateway.container, record = None, live.store.load("live")
+    for _look in range(2):
+        live.observe(record)
+    assert [each["by"] for each in live.store.history() if each["event"] == "push"] == ["Ann"]
+
+
 def test_in_check_mode_a_pause_and_a_resumption_are_foreseen(control: Any, fake_engine: Any, tmp_path: Path) -> None:
     live = control()
     fake_engine.on_start = lambda: fake_engine.log(BEGUN[0], "IBC: version: 3.24.1", *BEGUN[1:], PUSH, *IN)
