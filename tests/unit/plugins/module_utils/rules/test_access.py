@@ -228,6 +228,7 @@ def test_two_gateways(one: dict[str, Any], other: dict[str, Any], told: tuple[st
     found = access.pairs([gateway("paper", **one), gateway("live", **other)])
     assert [(each.id, each.variable, each.value, each.host) for each in found] == ([(*told, "live")] if told else [])
     assert all("paper" in problem.wrong for problem in found)
+    assert all(str(problem.value) in problem.wrong for problem in found if problem.id == "listener-shared")
 
 
 def test_two_methods_of_one_gateway_have_ports_of_their_own() -> None:
