@@ -127,7 +127,6 @@ class Controller:
         self._ends: asyncio.Queue[End] = asyncio.Queue()
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._served: asyncio.Task[None] | None = None
 
     # --- what it says ----------------------------------------------------------------------------------------------
 
@@ -807,7 +806,8 @@ class Controller:
         await self.log_in(FIRST)
         self.enter("COMMAND_SERVER")
         # Kept, so that asyncio does not tell of an Ended in it: that ends the command port and not the controller.
-        self._served = await serve_commands(self.log, self.obey, self.terminate, self.environment)
+        if served := await serve_commands(self.log, self.obey, self.terminate, self.environment):
+            self._tasks.add(served)
         self.enter("MONITORING")
         self.log("Login complete. Entering monitor loop.")
         listens = self.environment.get("CONTROLLER_COMMAND_SERVER_PORT")
