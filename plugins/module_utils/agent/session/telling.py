@@ -76,4 +76,7 @@ class Telling:
         alert = Alert(key, name, host, severity, title, reason, record.next_step, now, actions)
         # Every alert that it was not ready is followed by one that it is ready again.
         again = 0.0 if key == "state/ready" else REPEAT_SECONDS
+        if key == f"state/{verdicts.BLOCKED}":
+            # Only a person or a window ends it, so another one is news, also if it was never ready in between.
+            again = min(again, max(now - record.since, 0.0) + 1)
         self._delivery.outbox.put(alert, again if key.startswith("state/") else None)

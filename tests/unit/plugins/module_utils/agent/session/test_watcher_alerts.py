@@ -100,6 +100,24 @@ def test_a_fault_is_told_anew_after_a_sign_in_that_the_watcher_did_not_see(telli
     assert watching.outbox._told["state/blocked"] > first
 
 
+def test_a_gateway_that_is_blocked_again_before_it_was_ready_is_told_again(telling: tuple[Watcher, Clock]) -> None:
+    watching, clock = telling
+    put: list[bool] = []
+    starting = record_of("starting", TUESDAY)
+    for _time in range(2):
+        blocked = record_of("blocked", clock.now)
+        before = starting
+        for seconds in (0, 1, 30, 3600):
+            clock.now = blocked.since + seconds
+            earlier = watching.outbox._told.get("state/blocked")
+            watching._tell(before, blocked)
+            put.append(watching.outbox._told["state/blocked"] != earlier)
+            before = blocked
+        clock.now += 60
+        watching._tell(blocked, starting)
+    assert put == [True, False, False, False] * 2
+
+
 def test_a_lost_link_in_ibkrs_reset_is_nobodys_fault(telling: tuple[Watcher, Clock]) -> None:
     watching, clock = telling
     clock.now = new_york("2026-11-25 00:40")
