@@ -36,13 +36,16 @@ class Telling:
         self._delivery, self._plan, self._listed, self._offer = delivery, plan, listed, offer
         # The record at the start of the last look: a full disk keeps it, a sign-in replaces it.
         self._told_from: Record | None = None
+        # Since when the gateway had its state after that look.
+        self._since: float | None = None
 
     def of_state(self, before: Record, record: Record, now: float, urgent: bool = False) -> None:
         """Queue the alert on the state of *record* that is due, also if a trouble is over."""
         serious = record.state in _TROUBLE
         # Clear the alert, whoever fixed it, so that it is sent again if the state returns.
         ready = record.state == verdicts.READY
-        over = ready or (before.state == verdicts.READY and before != self._told_from)
+        saved = before != self._told_from
+        over = ready or (before.state == verdicts.READY and saved)
         self._told_from = before
         outbox = self._delivery.outbox
         forgotten = [outbox.forget(f"state/{each}") for each in _TROUBLE] if over else []
@@ -52,7 +55,17 @@ class Telling:
             and (now - record.since < self._plan.interval or week.reset_ends(policy.moment(now), self._plan.region))
         )
         if (serious and not calm) or (ready and any(forgotten)):
-            self.put(f"state/{record.state}", SEVERITY[record.state], f"is {record.state}", record, now)
+            # Every alert that it was not ready is followed by one that it is ready again.
+            again = 0.0 if ready else REPEAT_SECONDS
+            if (
+                record.state == verdicts.BLOCKED
+                and saved
+                and (before.state, before.since) != (record.state, self._since)
+            ):
+                # Only a person or a window ends it, so another one is news, also if it was never ready in between.
+                again = min(again, max(now - record.since, 0.0) + 1)
+            self.put(f"state/{record.state}", SEVERITY[record.state], f"is {record.state}", record, now, again)
+        self._since = record.since
 
     def of_fault(self, key: str, what: str, text: str, next_step: str, now: float) -> bool:
         """Queue an alert on a fault beside the state, again while it lasts; return whether one was due."""
@@ -67,16 +80,12 @@ class Telling:
             step = f"On its host: journalctl -u {unit} says why it ended."
             self.of_fault("watcher", "it is not watched reliably", fault, step, now)
 
-    def put(self, key: str, severity: str, what: str, record: Record, now: float) -> None:
-        """Queue an alert that the gateway *what*, with the reason and the next step of *record*."""
+    def put(self, key: str, severity: str, what: str, record: Record, now: float, again: float | None = None) -> None:
+        """Queue an alert that the gateway *what*, with the reason and the next step of *record*; *again* after so many
+        seconds (None: never)."""
         name, host = record.gateway, self._plan.host
         title = f"{name} on {host} {what}" if host else f"{name} {what}"
         reason = accounts.hide(record.reason, self._listed)
         actions = self._offer(record, now) if severity != "info" else ()
         alert = Alert(key, name, host, severity, title, reason, record.next_step, now, actions)
-        # Every alert that it was not ready is followed by one that it is ready again.
-        again = 0.0 if key == "state/ready" else REPEAT_SECONDS
-        if key == f"state/{verdicts.BLOCKED}":
-            # Only a person or a window ends it, so another one is news, also if it was never ready in between.
-            again = min(again, max(now - record.since, 0.0) + 1)
-        self._delivery.outbox.put(alert, again if key.startswith("state/") else None)
+        self._delivery.outbox.put(alert, again)

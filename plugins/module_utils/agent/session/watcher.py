@@ -152,7 +152,7 @@ class Watcher:
             policy.fail(record, f"the watcher cannot look at the gateway ({kind})", now)
             with contextlib.suppress(OSError):
                 self.control.store.save(record)
-            self._telling.put("state/degraded", SEVERITY[record.state], "is degraded", record, now)
+            self._telling.put("state/degraded", SEVERITY[record.state], "is degraded", record, now, REPEAT_SECONDS)
             self.delivery.begin(now)
             self.publisher.publish(record, f"the look failed ({kind})")
 
