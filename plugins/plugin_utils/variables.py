@@ -101,7 +101,7 @@ class Renderer:
 # Expressions that read variables they do not name.
 _UNTOLD = frozenset({"lookup", "query", "q", "vars", "hostvars", "groups", "now", "undef"})
 # Lookups that give the same for the same terms in one run, whichever host asks.
-_OF_TERMS = frozenset({"env", "file", "password"})
+_OF_TERMS = frozenset({"env", "file", "password", "ibops.gateway.pinned_image"})
 
 
 def _names(parsed: jinja2.nodes.Template) -> c.Iterator[str]:
@@ -113,8 +113,7 @@ def _names(parsed: jinja2.nodes.Template) -> c.Iterator[str]:
 
 def _is_of_terms(call: jinja2.nodes.Call) -> bool:
     plugin = call.args[0] if call.args else None
-    known = isinstance(plugin, jinja2.nodes.Const) and isinstance(plugin.value, str)
-    return known and plugin.value.removeprefix("ansible.builtin.") in _OF_TERMS
+    return isinstance(plugin, jinja2.nodes.Const) and str(plugin.value).removeprefix("ansible.builtin.") in _OF_TERMS
 
 
 class HostVariables:
@@ -134,21 +133,26 @@ class HostVariables:
         """The value; KeyError for a variable that is not set, RenderError for one whose template fails."""
         if name not in self._rendered:
             self._rendered[name] = self._render(name, self._raw[name])
-        return self._rendered[name]
+        found = self._rendered[name]
+        if isinstance(found, RenderError):
+            raise found
+        return found
 
     def _render(self, name: str, value: object) -> object:
+        """The value, or the RenderError: a lookup that fails may have waited for a server, and is not tried again."""
         if self._renderer.is_constant(value):
             return value
         key = self._key(name, value)
         if key in self._renderer.rendered:
             return self._renderer.rendered[key]
+        found: object
         try:
             found = self._templar.template(value)
         except AnsibleError as error:
             fault = str(error).partition("\n")[0].replace("is undefined", "is not set")
             missing = re.match(r"'(\w+)' is not set", fault)
             named = missing and self._reads(value, missing[1], {name})
-            raise RenderError(printable(fault), missing[1] if missing and named else "") from error
+            found = RenderError(printable(fault), missing[1] if missing and named else "")
         if key:
             self._renderer.rendered[key] = found
         return found

@@ -17,7 +17,9 @@ import yaml
 from ansible import constants
 from ansible.errors import AnsibleLookupError
 
+from ansible_collections.ibops.gateway.plugins.lookup import pinned_image
 from ansible_collections.ibops.gateway.plugins.lookup.pinned_image import DOCUMENTATION, LookupModule
+from ansible_collections.ibops.gateway.plugins.plugin_utils import commands
 
 PATH = "gnzsnz/ib-gateway"
 Lookup = Callable[..., str]
@@ -106,6 +108,21 @@ def test_it_is_asked_for_once_and_a_rebuilt_tag_changes_nothing(
     assert (lookup(), registry.asked) == (pinned, asked)
     assert (tmp_path / "image.txt").read_text() == f"{pinned}\n"
     assert list(tmp_path.iterdir()) == [tmp_path / "image.txt"]
+
+
+def test_whoever_was_faster_is_believed(
+    image: str, lookup: Lookup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned = f"{image}@sha256:{'1' * 64}"
+    said: list[str] = []
+
+    def slow(*_arguments: object) -> str:
+        (tmp_path / "image.txt").write_text(pinned)
+        return "sha256:" + "2" * 64
+
+    monkeypatch.setattr(pinned_image, "_digest", slow)
+    monkeypatch.setattr(commands, "show", lambda _display, text: said.append(text))
+    assert (lookup(), said, list(tmp_path.iterdir())) == (pinned, [], [tmp_path / "image.txt"])
 
 
 def test_the_environment_goes_first(

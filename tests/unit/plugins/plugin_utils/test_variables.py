@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import trust_as_template
+from ansible.template import Templar, trust_as_template
 
 from ansible_collections.ibops.gateway.plugins.module_utils.rules import check
 from ansible_collections.ibops.gateway.plugins.plugin_utils import variables
@@ -46,6 +46,7 @@ def test_what_renders_is_its_value() -> None:
         ("{{ lookup('ansible.builtin.file', folder ~ '/x') }}", {"folder"}),
         ("{{ lookup('env', 'X') | default(a, true) }}", {"a"}),
         ("{{ {lookup('file', one): lookup('password', two)} }}", {"one", "two"}),
+        ("{{ lookup('ibops.gateway.pinned_image', 'x:y', file=folder ~ '/z') }}", {"folder"}),
         ("{{ lookup('vars', a) }}", None),
         ("{{ lookup(a, 'X') }}", None),
         ("{{ lookup('env', 'X') ~ lookup('vars', a) }}", None),
@@ -66,6 +67,25 @@ def test_a_template_of_equal_values_is_rendered_once_for_all_hosts() -> None:
     hosts = [variables.HostVariables(renderer, {"x": text, "folder": folder}, ()) for folder in ("/a", "/a", "/b")]
     assert hosts[0]["x"] is hosts[1]["x"]
     assert hosts[0]["x"] != hosts[2]["x"]
+
+
+def test_a_template_that_fails_is_tried_once_for_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = variables.Renderer(DataLoader())
+    tried: list[object] = []
+    template = Templar.template
+
+    def counted(self: Templar, each: object) -> object:
+        tried.append(each)
+        return template(self, each)
+
+    monkeypatch.setattr(Templar, "template", counted)
+    text = trust_as_template("{{ lookup('ansible.builtin.file', '/nowhere/at/all') }}")
+    for _host in range(2):
+        host = variables.HostVariables(renderer, {"x": text}, ())
+        for _read in range(2):
+            with pytest.raises(check.RenderError):
+                host["x"]
+    assert tried == [text]
 
 
 def test_none_is_a_constant() -> None:
