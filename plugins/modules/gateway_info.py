@@ -4,8 +4,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
-
 DOCUMENTATION = r"""
 module: gateway_info
 short_description: Look once at a gateway and say what state it is in
@@ -278,6 +276,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api.probe import ATTEMPT_SECONDS
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.engine.client import Engine, EngineError
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.portal import watched

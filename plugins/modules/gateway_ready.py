@@ -4,8 +4,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
-
 DOCUMENTATION = r"""
 module: gateway_ready
 short_description: Wait until a TWS API is really usable
@@ -259,6 +257,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ibops.gateway.plugins.module_utils import _endpoint
+from ansible_collections.ibops.gateway.plugins.module_utils.agent import playbooks
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.api import verdicts
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session.descriptor import (
     DescriptorError,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-import subprocess
 import tarfile
 from pathlib import Path
 
@@ -53,9 +53,9 @@ def make_authority(address: str) -> None:
     certificate = CA / "registry.crt"
     if certificate.exists():
         # A newer OpenSSL fails where the address does not match; an older one only says so.
-        ask = ["openssl", "x509", "-in", str(certificate), "-noout", "-checkip", address]
-        if "does match" in subprocess.run(ask, capture_output=True, text=True, check=False).stdout:
-            return
+        with contextlib.suppress(SandboxError):
+            if "does match" in run(["openssl", "x509", "-in", str(certificate), "-noout", "-checkip", address]):
+                return
     run(["openssl", "req", "-x509", *new_key, "-subj", "/CN=sandbox registry",
          "-CA", str(CA_CERTIFICATE), "-CAkey", str(CA / "ca.key"),
          "-addext", "basicConstraints=critical,CA:FALSE",
