@@ -103,7 +103,7 @@ class LookupModule(LookupBase):
                 text = opened.read(1000).strip()
         except (OSError, ValueError) as error:
             reason = f"its registry does not tell the digest: {printable(str(error))}"
-            raise AnsibleLookupError(f"write {image}@sha256:… to {file}, since {reason}") from error
+            raise AnsibleLookupError(f"write {image}@sha256:… to {file}, since {reason}") from None
         found = _PINNED.fullmatch(text)
         if not found or found["image"] != image:
             raise AnsibleLookupError(f"{file} does not pin {image}: write {image}@sha256:<64 hex digits>, or remove it")
@@ -162,5 +162,8 @@ def _get(url: str, headers: dict[str, str], seconds: float) -> _Answer:
     except urllib.error.HTTPError as error:
         with error:
             return _Answer(error.code, error.headers, error.read(bounded_http.MAX_BYTES))
+    except urllib.error.URLError as error:
+        # In words: Ansible tells the causes of an error as well, by Python's names and numbers.
+        raise OSError(getattr(error.reason, "strerror", None) or str(error.reason)) from None
     except http.client.HTTPException as error:
         raise OSError(repr(error)) from error
