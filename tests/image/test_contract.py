@@ -282,6 +282,8 @@ def test_heap_and_vnc(start: Start) -> None:
     container = start(JAVA_HEAP_SIZE="1024", VNC_SERVER_PASSWORD="secret")
     container.line("Configuration tasks completed")
     in_order(container.log, (".> Java heap size set to 1024m", ".> Starting VNC server"))
+    # The start-up script does not wait for x11vnc, which says so when it listens.
+    container.line("PORT=5900")
     options = f"/home/ibgateway/Jts/ibgateway/{RELEASE}/ibgateway.vmoptions"
     assert container.run("cat", options).strip() == "-Xmx1024m"
     greeting = container.run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/5900; head -n 1 <&3")
