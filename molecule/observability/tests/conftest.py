@@ -1,4 +1,4 @@
-"""Shared by the scenario's tests: the machine that watches the gateway's."""
+"""Shared by the scenario's tests: the machine that watches the gateway's, and its Prometheus."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typing as t
 import pytest
 import testinfra
 from testinfra.host import Host
+from tests.sandbox.prometheus import Prometheus
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,8 @@ def monitoring(variables: dict[str, t.Any]) -> Host:
         ssh_identity_file=variables["ssh_private_key_file"],
         ssh_extra_args=variables["ssh_common_args"],
     )
+
+
+@pytest.fixture(scope="session")
+def prometheus(monitoring: Host) -> Prometheus:
+    return Prometheus(monitoring)

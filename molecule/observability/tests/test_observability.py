@@ -12,10 +12,10 @@ import shlex
 import socket
 import time
 import typing as t
-import urllib.parse
 
 import pytest
 from testinfra.host import Host
+from tests.sandbox.prometheus import Prometheus
 from tests.unit.plugins.archives import contents
 
 from ansible_collections.ibops.gateway.plugins.module_utils.agent.session import bundle
@@ -29,34 +29,6 @@ FILE = "/var/lib/prometheus/node-exporter/ibgw_live.prom"
 DASHBOARD = json.loads((ROOT / "roles/observability/files/ib_gateway.json").read_text())
 # Metrics without a sample on this gateway: it has neither mutual TLS, nor an end of its release, nor a message.
 UNANSWERED = {"Certificates end in", "Release is accepted for"}
-
-
-class Prometheus:
-    """The Prometheus of the scenario, by its API on the loopback of its machine."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-
-    def ask(self, path: str, **parameters: str | float) -> t.Any:
-        url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        code = f"import urllib.request as r; print(r.urlopen({url!r}, timeout=5).read().decode())"
-        return json.loads(self.host.check_output(f"python3 -c {shlex.quote(code)}"))["data"]
-
-    def firing(self) -> set[str]:
-        alerts = self.ask("alerts")["alerts"]
-        return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"} - {"Watchdog"}
-
-    def until(self, *alerts: str, seconds: float = 30) -> None:
-        """Wait until exactly these alerts, and the watchdog, fire."""
-        deadline = time.monotonic() + seconds
-        while (found := self.firing()) != {*alerts}:
-            assert time.monotonic() < deadline, (found, alerts)
-            time.sleep(0.5)
-
-
-@pytest.fixture(scope="session")
-def prometheus(monitoring: Host) -> Prometheus:
-    return Prometheus(monitoring)
 
 
 @pytest.fixture(autouse=True)
